@@ -1,0 +1,203 @@
+"""The messages between sentries and commander: dumb structs, additive only.
+
+Units stand in the names (`_c`, `_w`, `_hs` hashes per second, `_s`, `_bytes`, `_mhz`, `_rpm`). `None` means that the
+device did not tell. An unknown field is ignored and an unknown state reads as `unknown`, so that a newer sentry works
+with an older commander and the other way round. Lengths and ranges are bounded: one log can't fill a database.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Text = Annotated[str, Meta(max_length=256)]
+Name = Annotated[str, Meta(max_length=64)]
+Moment = Annotated[datetime, Meta(tz=True)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Amount = Annotated[float, Meta(ge=0, le=1e24)]
+Temperature = Annotated[float, Meta(ge=-273.15, le=10_000)]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Root of everything that travels. No message can hold itself, so the garbage collector need not look at any."""
+
+
+class MinerState(StrEnum):
+    """What a mining software is doing."""
+
+    STARTING = "starting"
+    MINING = "mining"
+    STALLED = "stalled"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    API_SILENT = "api_silent"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "MinerState":
+        return cls.UNKNOWN
+
+
+class CpuReading(Message, frozen=True, kw_only=True, gc=False):
+    temperature_c: Temperature | None = None
+    power_w: Amount | None = None
+    load_percent: Amount | None = None
+
+
+class GpuReading(Message, frozen=True, kw_only=True, gc=False):
+    """One card at one moment, named by its place: `domain:bus:device.function`, lower-case hex."""
+
+    pci_address: Name
+    temperature_c: Temperature | None = None
+    memory_temperature_c: Temperature | None = None
+    fan_percent: Amount | None = None
+    fan_rpm: Amount | None = None
+    power_w: Amount | None = None
+    core_clock_mhz: Amount | None = None
+    memory_clock_mhz: Amount | None = None
+
+
+class AlgorithmReading(Message, frozen=True, kw_only=True, gc=False):
+    """What a mining software does for one algorithm; `user` is the wallet or account that it mines for."""
+
+    algorithm: Name
+    coin: Name | None = None
+    hashrate_hs: Amount | None = None
+    accepted: Count | None = None
+    rejected: Count | None = None
+    stale: Count | None = None
+    invalid: Count | None = None
+    pool: Text | None = None
+    user: Text | None = None
+
+
+class MinerDevice(Message, frozen=True, kw_only=True, gc=False):
+    """One device of a mining software: `cpu`, a PCI address, or `gpu<N>` where the software gives no address.
+
+    `hashrates_hs` stand in the order of the miner's `algorithms`.
+    """
+
+    device: Name
+    hashrates_hs: Annotated[list[Amount | None], Meta(max_length=8)] = []
+    accepted: Count | None = None
+    rejected: Count | None = None
+    temperature_c: Temperature | None = None
+    memory_temperature_c: Temperature | None = None
+    fan_percent: Amount | None = None
+    power_w: Amount | None = None
+    core_clock_mhz: Amount | None = None
+    memory_clock_mhz: Amount | None = None
+
+
+class MinerReading(Message, frozen=True, kw_only=True, gc=False):
+    """One running mining software; `playbook_id` is None where the operator runs it without a playbook."""
+
+    software: Name
+    state: MinerState
+    playbook_id: Name | None = None
+    version: Name | None = None
+    uptime_s: Count | None = None
+    algorithms: Annotated[list[AlgorithmReading], Meta(max_length=8)] = []
+    devices: Annotated[list[MinerDevice], Meta(max_length=512)] = []
+
+
+class CpuGpuLog(Message, frozen=True, kw_only=True, gc=False):
+    """Everything that a CPU/GPU sentry measured at one moment. Identified by its rig and `taken_at`."""
+
+    taken_at: Moment
+    uptime_s: Count | None = None
+    lan_ip: Name | None = None
+    cpu: CpuReading | None = None
+    memory_used_bytes: Count | None = None
+    gpus: Annotated[list[GpuReading], Meta(max_length=256)] = []
+    miners: Annotated[list[MinerReading], Meta(max_length=64)] = []
+
+
+class CpuSpecs(Message, frozen=True, kw_only=True, gc=False):
+    name: Text | None = None
+    cores: Count | None = None
+    threads: Count | None = None
+
+
+class MotherboardSpecs(Message, frozen=True, kw_only=True, gc=False):
+    vendor: Text | None = None
+    name: Text | None = None
+    bios_version: Text | None = None
+
+
+class GpuSpecs(Message, frozen=True, kw_only=True, gc=False):
+    pci_address: Name
+    vendor: Text | None = None
+    name: Text | None = None
+    uuid: Text | None = None
+    memory_bytes: Count | None = None
+    driver_version: Text | None = None
+    vbios_version: Text | None = None
+
+
+class CpuGpuSpecs(Message, frozen=True, kw_only=True, gc=False):
+    """What a CPU/GPU rig is made of."""
+
+    hostname: Text | None = None
+    os: Text | None = None
+    cpu: CpuSpecs | None = None
+    memory_bytes: Count | None = None
+    motherboard: MotherboardSpecs | None = None
+    gpus: Annotated[list[GpuSpecs], Meta(max_length=256)] = []
+    sentry_version: Name | None = None
+
+
+class LogReport(Message, frozen=True, kw_only=True, gc=False):
+    """Body of `POST /api/v1/sentry/logs`. Each log stays undecoded, so that a bad one is rejected by itself."""
+
+    logs: list[msgspec.Raw]
+
+
+class RejectedLog(Message, frozen=True, kw_only=True, gc=False):
+    index: int
+    reason: str
+
+
+class LogReceipt(Message, frozen=True, kw_only=True, gc=False):
+    """Answer to a `LogReport`: what is committed, what was there before, what can't be stored and why.
+
+    `two_sentries` tells both of them that another sentry reports with the same token.
+    """
+
+    stored: int
+    duplicates: int
+    rejected: list[RejectedLog] = []
+    two_sentries: bool = False
+
+
+class RigName(Message, frozen=True, kw_only=True, gc=False):
+    id: int
+    name: str
+
+
+class SentryWelcome(Message, frozen=True, kw_only=True, gc=False):
+    """Answer to `GET /api/v1/sentry`: whose token this is, and how often to report."""
+
+    kind: str
+    report_every_s: float
+    playbooks_every_s: float
+    commander_version: str
+    rig: RigName | None = None
+
+
+class FieldError(Message, frozen=True, kw_only=True, gc=False):
+    field: str
+    message: str
+
+
+class Problem(Message, frozen=True, kw_only=True, gc=False):
+    """An error answer (RFC 9457). `code` is for programs, `detail` for people."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    type: str = "about:blank"
+    errors: list[FieldError] = []
