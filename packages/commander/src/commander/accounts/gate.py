@@ -1,0 +1,164 @@
+"""Logging in and out, and keys for scripts. Only hashes are kept."""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commander.accounts import store
+from commander.accounts.domain import (
+    SEEN_EVERY,
+    SESSION_LIFE,
+    TRIES,
+    TRIES_WITHIN,
+    ApiKey,
+    NoSuchKey,
+    Session,
+    TooManyTries,
+    WrongPassword,
+    checked_key_name,
+)
+from commander.db import Database
+
+API_KEY_PREFIX = "mw_key_"
+_hasher = PasswordHasher()
+log = logging.getLogger(__name__)
+
+
+class Touch(Protocol):
+    async def __call__(self, db: AsyncConnection, row_id: int, /, *, now: datetime) -> None: ...
+
+
+class Gate:
+    """Who may come in. `on_session_end` is told the id of each session that ends, to hang up its pages."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        on_session_end: Callable[[str], None] = lambda session: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._on_session_end = on_session_end
+        self._now = now
+        self._hashing = asyncio.Semaphore(2)  # each takes 64 MiB and a core: a flood must not take the machine
+
+    async def log_in(self, password: str, *, address: str, user_agent: str) -> str:
+        """A new session's cookie. Raises `WrongPassword` or `TooManyTries`."""
+        now = self._now()
+        async with self._database.reading() as db:
+            known = await store.password_hash(db)
+            tries = await store.failed_logins_since(db, address, now - TRIES_WITHIN)
+        if tries >= TRIES:
+            raise TooManyTries("Too many wrong passwords from your address; wait a minute and try again.")
+        right = known is not None and await self._verified(known, password)
+        cookie = secrets.token_urlsafe(32)
+        async with self._database.transaction() as db:
+            if right:
+                await store.insert_session(db, _hash(cookie), address=address, user_agent=user_agent, now=now)
+            else:
+                await store.insert_failed_login(db, address, now=now)
+        if not right:
+            raise WrongPassword("That is not the password.")
+        return cookie
+
+    async def session_of(self, cookie: str) -> Session | None:
+        now = self._now()
+        async with self._database.reading() as db:
+            session = await store.find_session(db, _hash(cookie), seen_after=now - SESSION_LIFE)
+        if session and now - session.last_seen_at > SEEN_EVERY:
+            await self._note(store.touch_session, session.id)
+        return session
+
+    async def log_out(self, session: Session) -> None:
+        await self.end_session(session.id)
+
+    async def end_session(self, session_id: int) -> None:
+        async with self._database.transaction() as db:
+            await store.delete_session(db, session_id)
+        self._on_session_end(str(session_id))
+
+    async def sessions(self) -> list[Session]:
+        async with self._database.reading() as db:
+            return await store.all_sessions(db)
+
+    async def set_password(self, password: str) -> None:
+        """Replace the password and end every session."""
+        hashed = await self._hashed(password)
+        async with self._database.transaction() as db:
+            await store.set_password_hash(db, hashed, now=self._now())
+            await store.delete_all_sessions(db)
+
+    async def settle_password(self, configured: str | None) -> str | None:
+        """Make the configured password the valid one; without one, and at the very first start, make and return one."""
+        async with self._database.reading() as db:
+            known = await store.password_hash(db)
+        if configured is not None:
+            if known is None or not await self._verified(known, configured):
+                await self.set_password(configured)
+            return None
+        if known is not None:
+            return None
+        made = "-".join(secrets.token_hex(2) for _ in range(4))
+        await self.set_password(made)
+        return made
+
+    async def create_api_key(self, name: str) -> tuple[ApiKey, str]:
+        """A key and its text, which is not kept. Raises `BadKeyName` or `KeyNameTaken`."""
+        text = API_KEY_PREFIX + secrets.token_hex(32)
+        async with self._database.transaction() as db:
+            return await store.insert_api_key(db, checked_key_name(name), _hash(text), now=self._now()), text
+
+    async def api_key_of(self, text: str) -> ApiKey | None:
+        now = self._now()
+        async with self._database.reading() as db:
+            key = await store.find_api_key(db, _hash(text))
+        if key and (key.last_used_at is None or now - key.last_used_at > SEEN_EVERY):
+            await self._note(store.touch_api_key, key.id)
+        return key
+
+    async def api_keys(self) -> list[ApiKey]:
+        async with self._database.reading() as db:
+            return await store.all_api_keys(db)
+
+    async def revoke_api_key(self, key_id: int) -> None:
+        async with self._database.transaction() as db:
+            await store.delete_api_key(db, key_id)
+
+    async def revoke_api_key_named(self, name: str) -> None:
+        async with self._database.transaction() as db:
+            if not await store.delete_api_key_named(db, name):
+                raise NoSuchKey(f"There is no API key called {name}; `commander api-key list` shows them.")
+
+    async def _note(self, touch: Touch, row_id: int) -> None:
+        """Note that somebody was seen, if it can be noted: on a full disk people must still be able to look."""
+        try:
+            async with self._database.transaction() as db:
+                await touch(db, row_id, now=self._now())
+        except DBAPIError as error:
+            log.warning("a visit could not be noted: %s", error.orig)
+
+    async def _hashed(self, password: str) -> str:
+        async with self._hashing:
+            return await asyncio.to_thread(_hasher.hash, password)
+
+    async def _verified(self, known: str, password: str) -> bool:
+        async with self._hashing:
+            try:
+                return await asyncio.to_thread(_hasher.verify, known, password)
+            except VerificationError:
+                return False
+
+
+def _hash(text: str) -> bytes:
+    """Of 256 random bits: a fast hash is enough."""
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,113 @@
+"""Queries about the password, sessions and API keys. None commits."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commander.accounts.domain import ApiKey, KeyNameTaken, Session
+from commander.accounts.tables import api_keys, failed_logins, secrets, sessions
+
+_PASSWORD = "password"  # noqa: S105 - the name of the row
+_SESSION = (
+    sessions.c.id,
+    sessions.c.created_at,
+    sessions.c.last_seen_at,
+    sessions.c.address,
+    sessions.c.user_agent,
+)
+_KEY = (api_keys.c.id, api_keys.c.name, api_keys.c.created_at, api_keys.c.last_used_at)
+
+
+async def password_hash(db: AsyncConnection) -> str | None:
+    return (await db.execute(sa.select(secrets.c.hash).where(secrets.c.name == _PASSWORD))).scalar_one_or_none()
+
+
+async def set_password_hash(db: AsyncConnection, text: str, *, now: datetime) -> None:
+    await db.execute(sa.delete(secrets).where(secrets.c.name == _PASSWORD))
+    await db.execute(sa.insert(secrets).values(name=_PASSWORD, hash=text, changed_at=now))
+
+
+async def insert_session(
+    db: AsyncConnection, cookie_hash: bytes, *, address: str, user_agent: str, now: datetime
+) -> None:
+    await db.execute(
+        sa.insert(sessions).values(
+            cookie_hash=cookie_hash,
+            created_at=now,
+            last_seen_at=now,
+            address=address,
+            user_agent=user_agent[:256],
+        )
+    )
+
+
+async def find_session(db: AsyncConnection, cookie_hash: bytes, *, seen_after: datetime) -> Session | None:
+    query = sa.select(*_SESSION).where(sessions.c.cookie_hash == cookie_hash, sessions.c.last_seen_at > seen_after)
+    row = (await db.execute(query)).one_or_none()
+    return Session(*row) if row else None
+
+
+async def touch_session(db: AsyncConnection, session_id: int, *, now: datetime) -> None:
+    await db.execute(sa.update(sessions).where(sessions.c.id == session_id).values(last_seen_at=now))
+
+
+async def all_sessions(db: AsyncConnection) -> list[Session]:
+    rows = await db.execute(sa.select(*_SESSION).order_by(sessions.c.last_seen_at.desc(), sessions.c.id))
+    return [Session(*row) for row in rows]
+
+
+async def delete_session(db: AsyncConnection, session_id: int) -> None:
+    await db.execute(sa.delete(sessions).where(sessions.c.id == session_id))
+
+
+async def delete_all_sessions(db: AsyncConnection) -> None:
+    await db.execute(sa.delete(sessions))
+
+
+async def delete_sessions_before(db: AsyncConnection, seen_before: datetime) -> None:
+    await db.execute(sa.delete(sessions).where(sessions.c.last_seen_at <= seen_before))
+
+
+async def insert_api_key(db: AsyncConnection, name: str, key_hash: bytes, *, now: datetime) -> ApiKey:
+    query = sa.insert(api_keys).values(name=name, key_hash=key_hash, created_at=now).returning(api_keys.c.id)
+    try:
+        key_id = (await db.execute(query)).scalar_one()
+    except IntegrityError as error:
+        raise KeyNameTaken(f"Another API key is called {name}; choose another name.") from error
+    return ApiKey(key_id, name, now, None)
+
+
+async def find_api_key(db: AsyncConnection, key_hash: bytes) -> ApiKey | None:
+    row = (await db.execute(sa.select(*_KEY).where(api_keys.c.key_hash == key_hash))).one_or_none()
+    return ApiKey(*row) if row else None
+
+
+async def touch_api_key(db: AsyncConnection, key_id: int, *, now: datetime) -> None:
+    await db.execute(sa.update(api_keys).where(api_keys.c.id == key_id).values(last_used_at=now))
+
+
+async def all_api_keys(db: AsyncConnection) -> list[ApiKey]:
+    return [ApiKey(*row) for row in await db.execute(sa.select(*_KEY).order_by(api_keys.c.name))]
+
+
+async def delete_api_key(db: AsyncConnection, key_id: int) -> None:
+    await db.execute(sa.delete(api_keys).where(api_keys.c.id == key_id))
+
+
+async def delete_api_key_named(db: AsyncConnection, name: str) -> bool:
+    return bool((await db.execute(sa.delete(api_keys).where(api_keys.c.name == name))).rowcount)
+
+
+async def insert_failed_login(db: AsyncConnection, address: str, *, now: datetime) -> None:
+    await db.execute(sa.insert(failed_logins).values(address=address, failed_at=now))
+
+
+async def failed_logins_since(db: AsyncConnection, address: str, since: datetime) -> int:
+    query = sa.select(sa.func.count()).where(failed_logins.c.address == address, failed_logins.c.failed_at > since)
+    return (await db.execute(query)).scalar_one()
+
+
+async def delete_failed_logins_before(db: AsyncConnection, before: datetime) -> None:
+    await db.execute(sa.delete(failed_logins).where(failed_logins.c.failed_at <= before))

@@ -1,0 +1,1 @@
+"""What open pages and scripts hear: channels, the operational index, frames."""

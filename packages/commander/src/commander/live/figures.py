@@ -1,0 +1,43 @@
+"""What the operational index needs of a log, whatever kind of rig wrote it."""
+
+from typing import NamedTuple
+
+import msgspec
+
+
+class Work(NamedTuple):
+    """What is mined, as far as the rig knows: `coin` is None where its software does not say."""
+
+    coin: str | None
+    algorithm: str
+
+    @property
+    def label(self) -> str:
+        """How totals name it: the coin, or the algorithm where no coin is known."""
+        return self.coin or self.algorithm
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """One rig at one moment. None: no device gave the figure.
+
+    `power_w` adds the devices that tell theirs, `temperature_c` is the hottest device and `fan_percent` (`fan_rpm`)
+    the fastest fan.
+    """
+
+    hashrates_hs: dict[Work, float | None] = {}
+    power_w: float | None = None
+    temperature_c: float | None = None
+    fan_percent: float | None = None
+    fan_rpm: float | None = None
+    accepted: int | None = None
+    rejected: int | None = None
+    uptime_s: int | None = None
+
+    @property
+    def rejected_percent(self) -> float | None:
+        if self.accepted is None or self.rejected is None or not self.accepted + self.rejected:
+            return None
+        return 100 * self.rejected / (self.accepted + self.rejected)
+
+
+NO_FIGURES = Figures()

@@ -1,0 +1,15 @@
+"""Run by Alembic for each upgrade."""
+
+import sqlalchemy as sa
+from alembic import context
+
+from commander import tables
+from commander.db import metadata
+
+assert tables  # noqa: S101 - imported for what it adds to the metadata
+
+engine = sa.create_engine(context.config.get_main_option("sqlalchemy.url") or "", poolclass=sa.NullPool)
+with engine.connect() as connection:
+    context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()

@@ -1,0 +1,1 @@
+"""CPU/GPU rigs: records, tokens, figures, pages."""

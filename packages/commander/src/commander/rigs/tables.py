@@ -1,0 +1,26 @@
+"""CPU/GPU rigs in the database."""
+
+import sqlalchemy as sa
+
+from commander.db import Moment, metadata
+
+cpu_gpu_rigs = sa.Table(
+    "cpu_gpu_rigs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("name_key", sa.String(256), nullable=False, unique=True),
+    sa.Column("token_hash", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("specs", sa.LargeBinary),
+    # The rig's newest log when it went silent or the commander stopped: where to find it again at the next start.
+    sa.Column("last_taken_at", Moment),
+    sqlite_autoincrement=True,  # an id is never given twice: channels, pages and history speak of it
+)
+
+removed_tokens = sa.Table(
+    "removed_tokens",
+    metadata,
+    sa.Column("token_hash", sa.LargeBinary(32), primary_key=True),
+    sa.Column("removed_at", Moment, nullable=False),
+)

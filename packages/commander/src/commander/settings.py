@@ -1,0 +1,173 @@
+"""The commander's settings: the environment first, then `commander.toml` in the data directory."""
+
+import ipaddress
+import socket
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import platformdirs
+
+PREFIX = "COMMANDER_"
+
+
+class BadSetting(Exception):
+    """A setting is unknown or unreadable; the text names it and says what was expected."""
+
+
+class TlsMode(StrEnum):
+    AUTO = "auto"
+    FILES = "files"
+    OFF = "off"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every field is a setting of the same name in capitals, with `COMMANDER_` before it."""
+
+    data_dir: Path
+    host: str = "0.0.0.0"  # noqa: S104 - sentries and browsers are on other machines
+    port: int = 8443
+    password: str | None = None
+    tls: TlsMode = TlsMode.AUTO
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    public_url: str = ""
+    database_url: str = ""
+    trusted_proxies: str = ""
+    report_every_s: float = 10.0
+    playbooks_every_s: float = 60.0
+    stale_after_s: float = 45.0
+    offline_after_s: float = 60.0
+    raw_kept_h: float = 168.0
+
+    @property
+    def database_path(self) -> Path:
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    def __repr__(self) -> str:
+        """Without the password: this may reach a log."""
+        return f"Settings(data_dir={str(self.data_dir)!r}, public_url={self.public_url!r})"
+
+
+EXPECTED = {
+    "data_dir": "a folder",
+    "host": "an address to listen on, such as 0.0.0.0 or 127.0.0.1",
+    "port": "a port number from 1 to 65535",
+    "password": "the dashboard's password",
+    "tls": "auto, files or off",
+    "tls_cert": "the path of a PEM certificate, with COMMANDER_TLS=files",
+    "tls_key": "the path of its PEM key, with COMMANDER_TLS=files",
+    "public_url": "what people and sentries are told, such as https://farm.example:8443",
+    "database_url": "sqlite:///PATH (postgresql:// comes with a later version)",
+    "trusted_proxies": "addresses of proxies, with commas between, such as 10.0.0.5",
+    "report_every_s": "seconds from 1 to 3600",
+    "playbooks_every_s": "seconds from 1 to 3600",
+    "stale_after_s": "seconds, more than COMMANDER_REPORT_EVERY_S",
+    "offline_after_s": "seconds, more than COMMANDER_STALE_AFTER_S",
+    "raw_kept_h": "hours, 1 or more",
+}
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """Settings from `environment` and the data directory's `commander.toml`.
+
+    Raises `BadSetting`.
+    """
+    given: dict[str, object] = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and value  # an empty one is how container tools say "not set"
+    }
+    data_dir = Path(str(given.get("data_dir") or platformdirs.user_data_dir("minewarden-commander", appauthor=False)))
+    values = _read_file(data_dir / "commander.toml") | given | {"data_dir": data_dir}
+    for name in values:
+        if name not in Settings.__struct_fields__:
+            raise BadSetting(
+                f"{PREFIX}{name.upper()} is no setting of the commander; see docs/settings.md for all of them."
+            )
+    settings = _converted(values)
+    _check(settings)
+    return _with_defaults(settings)
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadSetting(f"{path} can't be read: {error}.") from error
+
+
+def _converted(values: Mapping[str, object]) -> Settings:
+    for name, value in values.items():
+        try:
+            _convert({"data_dir": values["data_dir"], name: value})
+        except (msgspec.ValidationError, TypeError) as error:
+            raise _unexpected(name) from error
+    return _convert(values)
+
+
+def _convert(values: Mapping[str, object]) -> Settings:
+    return msgspec.convert(dict(values), Settings, strict=False, dec_hook=lambda kind, value: kind(value))
+
+
+def _unexpected(name: str) -> BadSetting:
+    return BadSetting(f"{PREFIX}{name.upper()} is not what was expected: {EXPECTED[name]}.")
+
+
+def _check(settings: Settings) -> None:
+    """Refuse values that have the right type and make no sense."""
+    wrong = {
+        "port": not 0 <= settings.port <= 65535,
+        "tls_cert": settings.tls is TlsMode.FILES and not (settings.tls_cert and settings.tls_cert.is_file()),
+        "tls_key": settings.tls is TlsMode.FILES and not (settings.tls_key and settings.tls_key.is_file()),
+        "public_url": bool(settings.public_url) and not _is_url(settings.public_url),
+        "database_url": bool(settings.database_url) and not settings.database_url.startswith("sqlite:///"),
+        "report_every_s": not 1 <= settings.report_every_s <= 3600,
+        "playbooks_every_s": not 1 <= settings.playbooks_every_s <= 3600,
+        "stale_after_s": settings.stale_after_s <= settings.report_every_s,
+        "offline_after_s": settings.offline_after_s <= settings.stale_after_s,
+        "raw_kept_h": settings.raw_kept_h < 1,
+    }
+    for name, is_wrong in wrong.items():
+        if is_wrong:
+            raise _unexpected(name)
+    if settings.tls is TlsMode.OFF and not settings.trusted_proxies and not is_loopback(settings.host):
+        raise BadSetting(
+            "COMMANDER_TLS=off would send miners' data in clear: set COMMANDER_HOST=127.0.0.1, or name the proxy in "
+            "front of the commander in COMMANDER_TRUSTED_PROXIES."
+        )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/")
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _with_defaults(settings: Settings) -> Settings:
+    """The settings whose default depends on others."""
+    scheme = "http" if settings.tls is TlsMode.OFF else "https"
+    host = socket.gethostname() if not is_loopback(settings.host) else settings.host
+    return msgspec.structs.replace(
+        settings,
+        data_dir=settings.data_dir.expanduser().absolute(),
+        public_url=(settings.public_url or f"{scheme}://{host}:{settings.port}").rstrip("/"),
+        database_url=settings.database_url or f"sqlite:///{settings.data_dir.expanduser().absolute() / 'commander.db'}",
+    )

@@ -1,0 +1,1 @@
+"""The way of a log: from the door into the database."""

@@ -1,0 +1,124 @@
+"""Group commit: everything that arrived while the last transaction ran is the next transaction."""
+
+import asyncio
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing
+from typing import NamedTuple
+
+from commander.db import Database, connect_sqlite
+from commander.telemetry.codec import Packer
+from commander.telemetry.store import NewLog, write_logs
+
+log = logging.getLogger(__name__)
+LOGS_A_TRANSACTION = 2_000
+LOGS_WAITING = 20_000
+
+Written = list[bool | None]
+
+
+class Overloaded(Exception):
+    """More logs are waiting than the database can take soon."""
+
+
+class StorageAway(Exception):
+    """The database can't be written now (disk full, locked, broken); nothing was stored."""
+
+
+class Waiting(NamedTuple):
+    logs: Sequence[NewLog]
+    written: "asyncio.Future[Written]"
+
+
+class GroupCommit:
+    """`write` answers when the logs are durable. `on_stored` hears of each stored log, whoever waits for it or not."""
+
+    def __init__(self, database: Database, on_stored: Callable[[NewLog], None]) -> None:
+        self._database = database
+        self._on_stored = on_stored
+        self._queue: deque[Waiting] = deque()
+        self._waiting_logs = 0
+        self._arrived = asyncio.Event()
+        self._ending = False
+
+    async def write(self, logs: Sequence[NewLog]) -> Written:
+        """Store the logs; for each: True stored, False was there before, None its rig is gone.
+
+        Raises `Overloaded` or `StorageAway`.
+        """
+        if self._waiting_logs and self._waiting_logs + len(logs) > LOGS_WAITING:
+            raise Overloaded("The commander has more reports waiting than it can store at once; come back.")
+        waiting = Waiting(logs, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._waiting_logs += len(logs)
+        self._arrived.set()
+        return await waiting.written
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Takes logs while inside; at the end what waits is still written."""
+        with (
+            closing(connect_sqlite(self._database.path)) as connection,
+            ThreadPoolExecutor(1, "intake") as thread,
+        ):
+            async with asyncio.TaskGroup() as group:
+                self._ending = False
+                group.create_task(self._run(connection, Packer(), thread))
+                try:
+                    yield
+                finally:
+                    self._ending = True
+                    self._arrived.set()
+
+    async def _run(self, connection: sqlite3.Connection, packer: Packer, thread: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._ending or self._queue:
+            await self._arrived.wait()
+            async with self._database.write_turn:
+                batch = self._take()
+                logs = [log for waiting in batch for log in waiting.logs]
+                try:
+                    written = await loop.run_in_executor(thread, write_logs, connection, logs, packer)
+                except Exception as error:  # noqa: BLE001 - whatever it was, whoever waits is told, and the next may come
+                    _refuse(batch, error)
+                else:
+                    self._answer(batch, written)
+
+    def _take(self) -> list[Waiting]:
+        batch: list[Waiting] = []
+        size = 0
+        while self._queue and (not batch or size + len(self._queue[0].logs) <= LOGS_A_TRANSACTION):
+            batch.append(self._queue.popleft())
+            size += len(batch[-1].logs)
+        self._waiting_logs -= size
+        if not self._queue and not self._ending:
+            self._arrived.clear()
+        return batch
+
+    def _answer(self, batch: list[Waiting], written: Written) -> None:
+        start = 0
+        for waiting in batch:
+            part = written[start : start + len(waiting.logs)]
+            start += len(waiting.logs)
+            if not waiting.written.done():  # whoever asked may have hung up
+                waiting.written.set_result(part)
+            for new, stored in zip(waiting.logs, part, strict=True):
+                if stored:
+                    self._tell(new)
+
+    def _tell(self, new: NewLog) -> None:
+        try:
+            self._on_stored(new)
+        except Exception:  # it is stored; that nobody could be told must not stop the intake
+            log.exception("a stored log could not be shown")
+
+
+def _refuse(batch: list[Waiting], error: Exception) -> None:
+    log.error("nothing could be stored: %s", error, exc_info=None if isinstance(error, sqlite3.Error) else error)
+    away = StorageAway(f"The commander's database can't be written: {error}. Nothing was stored; come back.")
+    for waiting in batch:
+        if not waiting.written.done():
+            waiting.written.set_exception(away)

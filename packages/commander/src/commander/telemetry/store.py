@@ -1,0 +1,175 @@
+"""Logs in and out of the database. Writing uses the driver itself: it is the hottest path of the commander."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from protocol.messages import CpuGpuLog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commander.db import from_us, to_us
+from commander.telemetry.codec import ZSTD, Packer, unpack
+from commander.telemetry.tables import BUCKET_S, bucket_of
+from commander.telemetry.tables import cpu_gpu_logs as logs
+
+BUCKETS_A_DAY = 86_400 // BUCKET_S
+BUCKETS_LOOKED_BACK = 7_200 // BUCKET_S
+MANY = 300  # parameters of one query
+
+
+class NewLog(NamedTuple):
+    """A log on its way in; `body` is its JSON as it was sent, so that what a newer sentry says more is not lost."""
+
+    rig_id: int
+    taken_at_us: int
+    body: bytes
+    log: CpuGpuLog
+
+
+class StoredLog(NamedTuple):
+    taken_at: datetime
+    body: bytes
+
+
+def write_logs(connection: sqlite3.Connection, batch: Sequence[NewLog], packer: Packer) -> list[bool | None]:
+    """Write the batch in one transaction and say for each log: True stored, False was there before, None no such rig.
+
+    After it returns, what is True is durable. Whatever it raises (a full disk), nothing of the batch is stored.
+    """
+    rows = [(bucket_of(log.taken_at_us), log.rig_id, log.taken_at_us, ZSTD, packer.pack(log.body)) for log in batch]
+    cursor = connection.cursor()
+    cursor.execute("BEGIN IMMEDIATE")
+    try:
+        rig_ids = {log.rig_id for log in batch}
+        known = _known_rigs(cursor, rig_ids)
+        if known == rig_ids:
+            written = _insert_all(cursor, rows)
+        else:
+            written = [_insert_one(cursor, row) if row[1] in known else None for row in rows]
+        cursor.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            cursor.execute("ROLLBACK")
+        raise
+    return written
+
+
+Row = tuple[int, int, int, int, bytes]
+_INSERT = "INSERT OR IGNORE INTO cpu_gpu_logs (bucket, rig_id, taken_at_us, codec, body) VALUES (?, ?, ?, ?, ?)"
+
+
+def _known_rigs(cursor: sqlite3.Cursor, rig_ids: set[int]) -> set[int]:
+    """Those that still exist: a rig may be removed between the check of its token and this transaction."""
+    seek = "SELECT 1 FROM cpu_gpu_rigs WHERE id = ?"
+    return {rig_id for rig_id in rig_ids if cursor.execute(seek, (rig_id,)).fetchone()}
+
+
+def _insert_all(cursor: sqlite3.Cursor, rows: list[Row]) -> list[bool | None]:
+    """All at once, and if some were there before, again one by one to learn which."""
+    cursor.execute("SAVEPOINT batch")
+    cursor.executemany(_INSERT, rows)
+    if cursor.rowcount == len(rows):
+        cursor.execute("RELEASE batch")
+        return [True] * len(rows)
+    cursor.execute("ROLLBACK TO batch")
+    return [_insert_one(cursor, row) for row in rows]
+
+
+def _insert_one(cursor: sqlite3.Cursor, row: Row) -> bool:
+    return cursor.execute(_INSERT, row).rowcount == 1
+
+
+async def read_logs(db: AsyncConnection, rig_id: int, *, from_us: int, before_us: int, limit: int) -> list[StoredLog]:
+    """The rig's logs with from_us <= taken_at < before_us, newest first, `limit` at most."""
+    found: list[StoredLog] = []
+    first, last = await oldest_bucket(db), await newest_bucket(db)
+    if first is None or last is None:
+        return found
+    for buckets in _days_back(max(first, bucket_of(from_us)), min(last, bucket_of(before_us - 1))):
+        query = (
+            sa.select(logs.c.taken_at_us, logs.c.codec, logs.c.body)
+            .where(logs.c.bucket.in_(buckets), logs.c.rig_id == rig_id)
+            .where(logs.c.taken_at_us >= from_us, logs.c.taken_at_us < before_us)
+            .order_by(logs.c.bucket.desc(), logs.c.taken_at_us.desc())
+            .limit(limit - len(found))
+        )
+        found += [_stored(*row) for row in await db.execute(query)]
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _days_back(first: int, last: int) -> Iterator[range]:
+    """The buckets first … last, a day at a time, newest day first."""
+    while last >= first:
+        start = max(first, last - BUCKETS_A_DAY + 1)
+        yield range(last, start - 1, -1)
+        last = start - 1
+
+
+def _stored(taken_at_us: int, codec: int, body: bytes) -> StoredLog:
+    return StoredLog(from_us(taken_at_us), unpack(codec, body))
+
+
+async def newest_bucket(db: AsyncConnection) -> int | None:
+    newest: int | None = (await db.execute(sa.select(sa.func.max(logs.c.bucket)))).scalar_one()
+    return newest
+
+
+async def oldest_bucket(db: AsyncConnection) -> int | None:
+    oldest: int | None = (await db.execute(sa.select(sa.func.min(logs.c.bucket)))).scalar_one()
+    return oldest
+
+
+async def latest_logs(db: AsyncConnection, hints: Mapping[int, datetime | None]) -> dict[int, StoredLog]:
+    """Each rig's newest log, for those that reported in the farm's last two hours or have a hint where theirs is.
+
+    `hints` maps every rig to the time of its newest log when it went silent, if it did.
+    """
+    newest = await newest_bucket(db)
+    keys: dict[int, int] = {}
+    for bucket in range(newest, newest - BUCKETS_LOOKED_BACK, -1) if newest is not None else ():
+        keys |= await _newest_in(db, bucket, set(hints) - set(keys))
+    keys |= {rig_id: to_us(hint) for rig_id, hint in hints.items() if hint and rig_id not in keys}
+    return await _by_key(db, keys)
+
+
+async def _newest_in(db: AsyncConnection, bucket: int, rig_ids: set[int]) -> dict[int, int]:
+    query = sa.select(logs.c.rig_id, sa.func.max(logs.c.taken_at_us)).where(logs.c.bucket == bucket)
+    if len(rig_ids) <= MANY:  # a seek for each; else one walk through the bucket is cheaper
+        query = query.where(logs.c.rig_id.in_(rig_ids))
+    rows = await db.execute(query.group_by(logs.c.rig_id))
+    return {rig_id: taken_at_us for rig_id, taken_at_us in rows if rig_id in rig_ids}
+
+
+async def _by_key(db: AsyncConnection, keys: Mapping[int, int]) -> dict[int, StoredLog]:
+    wanted = [(bucket_of(taken_at_us), rig_id, taken_at_us) for rig_id, taken_at_us in keys.items()]
+    key = sa.tuple_(logs.c.bucket, logs.c.rig_id, logs.c.taken_at_us)
+    found: dict[int, StoredLog] = {}
+    for start in range(0, len(wanted), MANY):
+        part = key.in_(sa.values(logs.c.bucket, logs.c.rig_id, logs.c.taken_at_us).data(wanted[start : start + MANY]))
+        query = sa.select(logs.c.rig_id, logs.c.taken_at_us, logs.c.codec, logs.c.body).where(part)
+        found |= {rig_id: _stored(*row) for rig_id, *row in await db.execute(query)}
+    return found
+
+
+async def delete_rig_logs(db: AsyncConnection, rig_id: int) -> None:
+    first, last = await oldest_bucket(db), await newest_bucket(db)
+    if first is not None and last is not None:
+        for buckets in _days_back(first, last):
+            await db.execute(sa.delete(logs).where(logs.c.bucket.in_(buckets), logs.c.rig_id == rig_id))
+
+
+async def delete_bucket_part(db: AsyncConnection, *, older_than_bucket: int, limit: int) -> int:
+    """Delete up to about `limit` of the oldest logs before a bucket; returns how many, 0 when there are none left."""
+    oldest = await oldest_bucket(db)
+    if oldest is None or oldest >= older_than_bucket:
+        return 0
+    keys = sa.select(logs.c.rig_id, logs.c.taken_at_us).where(logs.c.bucket == oldest).limit(limit).subquery()
+    part = sa.select(keys.c.rig_id, keys.c.taken_at_us)
+    gone = await db.execute(
+        sa.delete(logs).where(logs.c.bucket == oldest, sa.tuple_(logs.c.rig_id, logs.c.taken_at_us).in_(part))
+    )
+    return gone.rowcount

@@ -1,0 +1,58 @@
+"""Settings: from the environment and the file, and what is said of wrong ones."""
+
+from pathlib import Path
+
+import pytest
+from commander.settings import BadSetting, load_settings
+
+
+def test_the_environment_comes_before_the_file(tmp_path: Path) -> None:
+    (tmp_path / "commander.toml").write_text('port = 9000\nreport_every_s = 5\npublic_url = "https://farm.example"\n')
+    settings = load_settings({"COMMANDER_DATA_DIR": str(tmp_path), "COMMANDER_PORT": "9001", "HOME": "/root"})
+    assert (settings.port, settings.report_every_s, settings.public_url) == (9001, 5, "https://farm.example")
+    assert settings.database_url == f"sqlite:///{tmp_path / 'commander.db'}"
+
+
+def test_an_empty_setting_is_none(tmp_path: Path) -> None:
+    settings = load_settings({"COMMANDER_DATA_DIR": str(tmp_path), "COMMANDER_PASSWORD": "", "COMMANDER_PORT": ""})
+    assert (settings.password, settings.port) == (None, 8443)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COMMANDER_PORT", "eighty"),
+        ("COMMANDER_PORT", "70000"),
+        ("COMMANDER_TLS", "maybe"),
+        ("COMMANDER_TLS_CERT", "/nowhere.pem"),
+        ("COMMANDER_PUBLIC_URL", "farm.example"),
+        ("COMMANDER_DATABASE_URL", "mysql://farm"),
+        ("COMMANDER_REPORT_EVERY_S", "0"),
+        ("COMMANDER_STALE_AFTER_S", "5"),
+        ("COMMANDER_OFFLINE_AFTER_S", "30"),
+        ("COMMANDER_PASWORD", "misspelt"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None:
+    more = {"COMMANDER_TLS": "files"} if name == "COMMANDER_TLS_CERT" else {}
+    with pytest.raises(BadSetting, match=name):
+        load_settings({"COMMANDER_DATA_DIR": str(tmp_path), **more, name: value})
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "commander.toml").write_text("port = = 1")
+    with pytest.raises(BadSetting, match=r"commander\.toml"):
+        load_settings({"COMMANDER_DATA_DIR": str(tmp_path)})
+
+
+def test_plain_http_is_refused_where_others_could_listen(tmp_path: Path) -> None:
+    off = {"COMMANDER_DATA_DIR": str(tmp_path), "COMMANDER_TLS": "off"}
+    with pytest.raises(BadSetting, match="COMMANDER_TRUSTED_PROXIES"):
+        load_settings(off)
+    assert load_settings(off | {"COMMANDER_HOST": "127.0.0.1"}).public_url == "http://127.0.0.1:8443"
+    assert load_settings(off | {"COMMANDER_TRUSTED_PROXIES": "10.0.0.5"})
+
+
+def test_the_password_is_in_no_log(tmp_path: Path) -> None:
+    settings = load_settings({"COMMANDER_DATA_DIR": str(tmp_path), "COMMANDER_PASSWORD": "hunter22"})
+    assert "hunter22" not in repr(settings)
