@@ -1,0 +1,147 @@
+"""The `commander` command."""
+
+import asyncio
+import getpass
+import logging
+import os
+import sqlite3
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from commander import VERSION
+from commander.accounts.domain import AccountError
+from commander.accounts.gate import Gate
+from commander.db import open_database
+from commander.migrations import migrate
+from commander.settings import BadSetting, Settings, load_settings
+from commander.tls import TlsError
+
+Result = TypeVar("Result")
+
+cli = typer.Typer(
+    name="commander",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="Keys for scripts that use the commander's API.", no_args_is_help=True, rich_markup_mode=None)
+cli.add_typer(keys, name="api-key")
+
+
+class WrongUse(Exception):
+    """What was typed can't be done; the text says what to do."""
+
+
+def say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"commander {VERSION}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=say_version)
+]
+
+
+@cli.callback()
+def top(version: Version = False) -> None:
+    """Minewarden's commander: the web server of a mining farm."""
+
+
+@cli.command("serve")
+def serve_command() -> None:
+    """Run everything in one process: web pages, API, intake, jobs. Settings come from the environment."""
+    from commander.serve import CannotServe, serve
+
+    try:
+        serve(settings())
+    except CannotServe as error:
+        end(str(error))
+
+
+@cli.command("set-password")
+def set_password() -> None:
+    """Set the dashboard's password: read twice from the terminal, or once from standard input. Ends every session."""
+    chosen = settings()
+    password = read_password()
+    with_gate(chosen, lambda gate: gate.set_password(password))
+    typer.echo("The password is set; every session has ended.")
+    if chosen.password is not None:
+        typer.echo("COMMANDER_PASSWORD is set too: it becomes the password again at the next start.", err=True)
+
+
+@keys.command("create")
+def create_key(name: str) -> None:
+    """Make a key and print it, this once."""
+    _, text = with_gate(settings(), lambda gate: gate.create_api_key(name))
+    typer.echo(f"API key {name.strip()} (it is not shown again): {text}")
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """All keys, and when each was last used."""
+    for key in with_gate(settings(), lambda gate: gate.api_keys()):
+        used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
+        typer.echo(f"{key.name}\tmade {key.created_at:%Y-%m-%d %H:%M} UTC\tlast used {used}")
+
+
+@keys.command("revoke")
+def revoke_key(name: str) -> None:
+    """Make a key worthless at once."""
+    with_gate(settings(), lambda gate: gate.revoke_api_key_named(name))
+    typer.echo(f"API key {name} is revoked.")
+
+
+def settings() -> Settings:
+    return load_settings(os.environ)
+
+
+def with_gate(chosen: Settings, work: Callable[[Gate], Awaitable[Result]]) -> Result:
+    """Do `work` on the database, whether a commander runs on it or not."""
+
+    async def run() -> Result:
+        async with open_database(chosen.database_url) as database:
+            migrate(database.path)
+            return await work(Gate(database))
+
+    chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return asyncio.run(run())
+
+
+def read_password() -> str:
+    if not sys.stdin.isatty():
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = getpass.getpass("New password: ")
+        if getpass.getpass("Once more: ") != password:
+            raise WrongUse("The two are not the same; nothing was changed.")
+    if not password:
+        raise WrongUse("An empty password would let anybody in; nothing was changed.")
+    return password
+
+
+def main() -> None:
+    os.umask(0o077)  # what the commander keeps is for its own eyes
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        cli()
+    except (BadSetting, TlsError, AccountError, WrongUse) as error:
+        end(str(error))
+    except (sqlite3.Error, OSError) as error:
+        end(f"The commander's data can't be used: {error}. Look at COMMANDER_DATA_DIR, its rights and its disk.")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def end(sentence: str) -> None:
+    sys.stderr.write(f"commander: {sentence}\n")
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""The one place that wires: settings in, an application out."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from commander.accounts import pages as account_pages
+from commander.accounts.auth import Authentication
+from commander.accounts.gate import Gate
+from commander.db import Database, from_us
+from commander.jobs.chores import chores
+from commander.jobs.loop import run_jobs
+from commander.live.channels import Channels
+from commander.live.loop import run_live
+from commander.live.operational_index import OperationalIndex
+from commander.live.rigs import LiveRigs
+from commander.live.sockets import events_socket, page_socket
+from commander.migrations import migrate
+from commander.rigs import api as rig_api
+from commander.rigs import pages as rig_pages
+from commander.rigs.answers import log_json, rig_json
+from commander.rigs.domain import figures_of
+from commander.rigs.memory import note_newest, remember
+from commander.rigs.register import RigRegister
+from commander.rigs.views import view_from_query
+from commander.settings import Settings
+from commander.telemetry import intake, sentry_api
+from commander.telemetry.group_commit import GroupCommit
+from commander.telemetry.sentry_runs import SentryRuns
+from commander.telemetry.store import NewLog
+from commander.telemetry.tokens import Tokens
+from commander.tls import CertificateFacts, TlsFiles, prepare_tls
+from commander.web import public
+from commander.web.answers import exception_handlers, refuse
+from commander.web.assets import assets_router
+from commander.web.bodies import BODY_LIMIT, BodyGate, method_of
+from commander.web.openapi import OpenApiDocument, openapi_config, openapi_json, write_document
+from commander.web.security import Guarded
+
+
+class Parts:
+    """What the commander is made of, from its settings alone."""
+
+    def __init__(self, settings: Settings, certificate: CertificateFacts | None) -> None:
+        self.settings = settings
+        self.certificate = certificate
+        self.database = Database(settings.database_url)
+        self.channels = Channels()
+        index = OperationalIndex(stale_after_s=settings.stale_after_s, offline_after_s=settings.offline_after_s)
+        self.live = LiveRigs("cpu-gpu", index, self.channels, describe=rig_json, describe_log=log_json)
+        self.tokens = Tokens(self.database)
+        pin = certificate.pin if certificate else None
+        self.register = RigRegister(self.database, self.live, self.tokens, pin=pin)
+        self.gate = Gate(self.database, on_session_end=self._hang_up)
+        self.commit = GroupCommit(self.database, self._stored)
+        self.intake = intake.Intake(self.tokens, self.commit, self.live, runs=SentryRuns())
+
+    def _stored(self, new: NewLog) -> None:
+        self.live.logged(
+            new.rig_id,
+            new.body,
+            figures_of(new.log),
+            taken_at=from_us(new.taken_at_us),
+            heard_at=datetime.now(UTC),
+            now_s=time.monotonic(),
+        )
+
+    @asynccontextmanager
+    async def working(self, on_renewal: Callable[[], None]) -> AsyncIterator[None]:
+        """What the commander does by itself, as long as this lasts."""
+        jobs = chores(
+            self.database,
+            raw_kept=timedelta(hours=self.settings.raw_kept_h),
+            renew_certificate=partial(self._renew_certificate, on_renewal),
+        )
+        stop = asyncio.Event()
+        on_offline = partial(note_newest, self.database)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_jobs(self.database, jobs, stop, holder=f"{socket.gethostname()}:{os.getpid()}"))
+            group.create_task(run_live(self.live, stop, on_offline=on_offline, look=self._hang_up_ended))
+            try:
+                yield
+            finally:
+                stop.set()
+
+    def _renew_certificate(self, on_renewal: Callable[[], None], now: datetime) -> None:
+        renewed = prepare_tls(self.settings, now=now)
+        if renewed and renewed.facts != self.certificate:
+            self.certificate = renewed.facts
+            on_renewal()
+
+    async def _hang_up_ended(self) -> None:
+        """Sessions may be ended by another process (`commander set-password`)."""
+        if looking := self.live.frames.sessions() | self.channels.sessions():
+            alive = {str(session.id) for session in await self.gate.sessions()}
+            for session in looking - alive:
+                self._hang_up(session)
+
+    def _hang_up(self, session: str) -> None:
+        self.live.frames.close_session(session)
+        self.channels.close_session(session)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    tls: TlsFiles | None = None,
+    on_renewal: Callable[[], None] = lambda: None,
+    on_password: Callable[[str], None] = lambda made: None,
+) -> ASGIApp:
+    """The commander as an ASGI application.
+
+    `on_renewal` is told when the certificate's files have changed, `on_password` the password that was made at the
+    very first start.
+    """
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    tls = tls or prepare_tls(settings, now=datetime.now(UTC))
+    parts = Parts(settings, tls.facts if tls else None)
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        await asyncio.to_thread(migrate, parts.database.path)
+        if made := await parts.gate.settle_password(settings.password):
+            on_password(made)
+        await remember(parts.database, parts.live.index, now=datetime.now(UTC), now_s=time.monotonic())
+        async with parts.commit.running(), parts.working(on_renewal):
+            yield
+        await note_newest(parts.database, parts.live.index.rigs.values())
+        await parts.database.dispose()
+
+    site = _litestar(parts, lifespan)
+    guarded = Guarded(BodyGate(site, refuse), refuse)
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        at_the_door = method_of(scope) and scope["path"] == intake.PATH
+        await (parts.intake if at_the_door else guarded)(scope, receive, send)
+
+    return dispatch
+
+
+def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]]) -> Litestar:
+    provided = {
+        "settings": parts.settings,
+        "database": parts.database,
+        "channels": parts.channels,
+        "live": parts.live,
+        "tokens": parts.tokens,
+        "register": parts.register,
+        "gate": parts.gate,
+        "view_from_query": view_from_query,
+    }
+
+    @cache
+    def openapi() -> OpenApiDocument:
+        return write_document(site)
+
+    site = Litestar(
+        route_handlers=[
+            *rig_api.HANDLERS,
+            *sentry_api.HANDLERS,
+            *rig_pages.HANDLERS,
+            *account_pages.HANDLERS,
+            public.healthz,
+            public.ca_pem,
+            openapi_json,
+            page_socket,
+            events_socket,
+            assets_router(),
+        ],
+        dependencies={name: Provide(_always(part), sync_to_thread=False) for name, part in provided.items()}
+        | {"openapi": Provide(openapi, sync_to_thread=False)}
+        | {"certificate": Provide(lambda: parts.certificate, sync_to_thread=False)},
+        middleware=[DefineMiddleware(Authentication, gate=parts.gate)],
+        exception_handlers=exception_handlers,
+        lifespan=[lifespan],
+        request_max_body_size=BODY_LIMIT,
+        openapi_config=openapi_config(),
+        logging_config=None,
+    )
+    return site
+
+
+def _always(part: object) -> Callable[[], object]:
+    return lambda: part

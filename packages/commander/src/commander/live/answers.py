@@ -1,0 +1,87 @@
+"""How the live state reads as JSON, for scripts and channels."""
+
+from datetime import datetime
+
+import msgspec
+
+from commander.live.figures import Work
+from commander.live.operational_index import Health, OperationalIndex, RigState, Totals
+
+
+class CoinAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    coin: str | None
+    algorithm: str
+    hashrate_hs: float
+    rigs: int
+
+
+class StatsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The farm's totals. `power_w` adds what the devices tell; null where none tells."""
+
+    rigs_alive: int
+    rigs_total: int
+    power_w: float | None
+    coins: list[CoinAnswer]
+
+
+class HashrateAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    coin: str | None
+    algorithm: str
+    hashrate_hs: float | None
+
+
+class RigFiguresAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One rig's line of `…-mining-rig-index-operation-stats`."""
+
+    id: int
+    health: Health
+    taken_at: datetime | None
+    hashrates: list[HashrateAnswer]
+    power_w: float | None
+    temperature_c: float | None
+    fan_percent: float | None
+    fan_rpm: float | None
+    accepted: int | None
+    rejected: int | None
+    uptime_s: int | None
+
+
+class IndexStatsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    rigs: list[RigFiguresAnswer]
+    totals: StatsAnswer
+
+
+def stats_answer(index: OperationalIndex) -> StatsAnswer:
+    totals = index.totals
+    return StatsAnswer(
+        rigs_alive=totals.alive,
+        rigs_total=len(index.rigs),
+        power_w=totals.power_w,
+        coins=[_coin(totals, work) for work in sorted(totals.rigs, key=lambda work: (work.label, work.algorithm))],
+    )
+
+
+def _coin(totals: Totals, work: Work) -> CoinAnswer:
+    return CoinAnswer(
+        coin=work.coin, algorithm=work.algorithm, hashrate_hs=totals.hashrate_hs(work), rigs=totals.rigs[work]
+    )
+
+
+def figures_answer(state: RigState) -> RigFiguresAnswer:
+    figures = state.figures
+    return RigFiguresAnswer(
+        id=state.id,
+        health=state.health,
+        taken_at=state.taken_at,
+        hashrates=[
+            HashrateAnswer(coin=work.coin, algorithm=work.algorithm, hashrate_hs=hashrate_hs)
+            for work, hashrate_hs in figures.hashrates_hs.items()
+        ],
+        power_w=figures.power_w,
+        temperature_c=figures.temperature_c,
+        fan_percent=figures.fan_percent,
+        fan_rpm=figures.fan_rpm,
+        accepted=figures.accepted,
+        rejected=figures.rejected,
+        uptime_s=figures.uptime_s,
+    )

@@ -1,0 +1,129 @@
+"""What open pages are sent: HTML frames, made from the state, not from a queue.
+
+A page was rendered at change number N of the operational index. Its socket asks for "everything since N", and gets one
+frame with whatever differs by now; from then on the same question is asked for it at every tick. So a viewer who was
+asleep, or is too slow, or comes back after a lost network gets one frame with the newest state, and nothing is ever
+queued. Viewers who look at the same view and have seen the same number get the same bytes, rendered once.
+
+A frame is "<boot>-<number>\\n<html>". Top-level elements of the html are applied in order by `frontend/src/live.ts`:
+    <div id="rig-7">…                                      morph the element with that id
+    <div id="rig-9" data-in="rows" data-before="rig-12">…  insert it, or move it, before that one (or last)
+    <div id="rig-7" data-gone>                             remove it
+    <a id="leave" data-go="/cpu-gpu">                      go to that page
+An empty html means "start again": the client fetches its page anew.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+RESYNC = ""
+
+
+class View(Protocol):
+    """One page as somebody looks at it; one object serves everybody who looks at the same."""
+
+    def catch_up(self, since: int) -> str | None:
+        """The HTML of all that changed after `since`; None: nothing of it is seen here; `RESYNC`: start again."""
+
+    def step(self, since: int, now_s: float) -> str | None:
+        """The same for viewers who have had every step so far; called once a tick, with the last tick's number."""
+
+
+@dataclass(eq=False, slots=True)
+class Viewer:
+    """One open page. `outbox` holds at most the one frame that is on its way; `None` in it closes the socket."""
+
+    session: str
+    seen: int
+    outbox: "asyncio.Queue[str | None]" = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+
+
+@dataclass(eq=False, slots=True)
+class Feed:
+    """Everybody who looks at one view, and the number of the last step that was made for them."""
+
+    view: View
+    at: int
+    viewers: set[Viewer] = field(default_factory=set)
+
+    def advance(self, number: int, now_s: float, frame: Callable[[int, str], str]) -> None:
+        """Bring every viewer who has room for a frame to `number`."""
+        html = self.view.step(self.at, now_s)
+        shared = None if html is None else frame(number, html)
+        for viewer in self.viewers:
+            if viewer.outbox.full():
+                continue
+            if viewer.seen == self.at:
+                text = shared
+            else:
+                missed = self.view.catch_up(viewer.seen)
+                text = None if missed is None else frame(number, missed)
+            viewer.seen = number
+            if text is not None:
+                viewer.outbox.put_nowait(text)
+        self.at = number
+
+
+class Frames:
+    """The feeds of one operational index; `number` is its `now_at`. `boot` tells this process from the one before."""
+
+    def __init__(self, number: Callable[[], int]) -> None:
+        self.boot = secrets.token_hex(4)
+        self._number = number
+        self._feeds: dict[Hashable, Feed] = {}
+
+    def stamp(self) -> str:
+        """What a page that is rendered now says it has seen."""
+        return f"{self.boot}-{self._number()}"
+
+    def join(self, key: Hashable, make_view: Callable[[], View], *, session: str, stamp: str) -> Viewer:
+        """A viewer of the view named by `key` who has seen `stamp`; the first frame is in its outbox at once."""
+        feed = self._feeds.get(key)
+        if feed is None:
+            feed = self._feeds[key] = Feed(make_view(), self._number())
+        boot, _, seen = stamp.rpartition("-")
+        known = boot == self.boot and seen.isdecimal()
+        viewer = Viewer(session, feed.at)
+        missed = feed.view.catch_up(int(seen)) if known else RESYNC
+        if missed is not None:
+            viewer.outbox.put_nowait(self._frame(feed.at, missed))
+        feed.viewers.add(viewer)
+        return viewer
+
+    def leave(self, key: Hashable, viewer: Viewer) -> None:
+        if feed := self._feeds.get(key):
+            feed.viewers.discard(viewer)
+            if not feed.viewers:
+                del self._feeds[key]
+
+    def tick(self, now_s: float) -> None:
+        """One step for every view that somebody looks at."""
+        number = self._number()
+        for feed in self._feeds.values():
+            feed.advance(number, now_s, self._frame)
+
+    def sessions(self) -> set[str]:
+        return {viewer.session for feed in self._feeds.values() for viewer in feed.viewers}
+
+    def close_session(self, session: str) -> None:
+        """Hang up on every page of a session that has ended."""
+        for feed in self._feeds.values():
+            for viewer in feed.viewers:
+                if viewer.session == session:
+                    _hang_up(viewer)
+
+    @property
+    def viewers(self) -> int:
+        return sum(len(feed.viewers) for feed in self._feeds.values())
+
+    def _frame(self, number: int, html: str) -> str:
+        return f"{self.boot}-{number}\n{html}"
+
+
+def _hang_up(viewer: Viewer) -> None:
+    while not viewer.outbox.empty():
+        viewer.outbox.get_nowait()
+    viewer.outbox.put_nowait(None)

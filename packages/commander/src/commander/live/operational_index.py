@@ -1,0 +1,217 @@
+"""The operational index: every rig's latest log and health, and the farm's totals, in memory.
+
+It is fed log by log and asked by pages; a change costs the same however many rigs there are. Every change gets a
+number (`now_at`), and every rig remembers the number of its last one: what a page has missed since it was rendered is
+read from the state itself, so there is no backlog to keep, to bound or to lose.
+
+Totals are kept in thousandths as whole numbers: adding and taking away floats a million times would drift.
+"""
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from commander.live.figures import NO_FIGURES, Figures, Work
+
+
+class Health(StrEnum):
+    """How a rig looks; `waiting` for its sentry means that it has never reported."""
+
+    WAITING = "waiting"
+    ONLINE = "online"
+    STALE = "stale"
+    OFFLINE = "offline"
+
+
+def health_after(silence_s: float, *, stale_after_s: float, offline_after_s: float) -> Health:
+    """How a rig looks that was last heard `silence_s` ago."""
+    if silence_s < stale_after_s:
+        return Health.ONLINE
+    return Health.STALE if silence_s < offline_after_s else Health.OFFLINE
+
+
+@dataclass(slots=True)
+class RigState:
+    """One rig as of now. `latest` and `specs` are the JSON of their messages: decoded, they would cost ten times more.
+
+    `heard_s` is on the monotonic clock, `heard_at` the same moment for people; `changed_at` numbers the last change.
+    """
+
+    id: int
+    name: str
+    specs: bytes | None = None
+    health: Health = Health.WAITING
+    latest: bytes | None = None
+    taken_at: datetime | None = None
+    figures: Figures = NO_FIGURES
+    heard_at: datetime | None = None
+    heard_s: float = float("-inf")
+    two_sentries: bool = False
+    changed_at: int = 0
+    counted: Figures | None = None
+    check_due: bool = False
+
+
+@dataclass(slots=True)
+class Totals:
+    """Of the rigs that are online or stale. Thousandths: mW and mH/s."""
+
+    alive: int = 0
+    power_mw: int = 0
+    power_known: int = 0
+    hashrates_mhs: Counter[Work] = field(default_factory=Counter)
+    rigs: Counter[Work] = field(default_factory=Counter)
+
+    def count(self, figures: Figures, sign: int) -> None:
+        self.alive += sign
+        if figures.power_w is not None:
+            self.power_mw += sign * round(figures.power_w * 1000)
+            self.power_known += sign
+        for work, hashrate_hs in figures.hashrates_hs.items():
+            if hashrate_hs is not None:
+                self._count_work(work, sign * round(hashrate_hs * 1000), sign)
+
+    def _count_work(self, work: Work, hashrate_mhs: int, sign: int) -> None:
+        self.hashrates_mhs[work] += hashrate_mhs
+        self.rigs[work] += sign
+        if not self.rigs[work]:
+            del self.rigs[work], self.hashrates_mhs[work]
+
+    @property
+    def power_w(self) -> float | None:
+        return self.power_mw / 1000 if self.power_known else None
+
+    def hashrate_hs(self, work: Work) -> float:
+        return self.hashrates_mhs[work] / 1000
+
+
+class OperationalIndex:
+    """All rigs of one kind. Time comes in as an argument: `now_s` is monotonic seconds."""
+
+    def __init__(self, *, stale_after_s: float, offline_after_s: float) -> None:
+        self.rigs: dict[int, RigState] = {}
+        self.totals = Totals()
+        self.now_at = 0
+        self.shape_changed_at = 0  # a rig came, went, was renamed or changed its health
+        self._stale_after_s = stale_after_s
+        self._offline_after_s = offline_after_s
+        self._checks: list[tuple[float, int]] = []  # (due, rig id): one entry for each rig that is not silent yet
+
+    def add(self, rig_id: int, name: str, specs: bytes | None = None) -> RigState:
+        state = self.rigs[rig_id] = RigState(rig_id, name, specs)
+        self._changed(state, shape=True)
+        return state
+
+    def rename(self, rig_id: int, name: str) -> None:
+        if state := self.rigs.get(rig_id):
+            state.name = name
+            self._changed(state, shape=True)
+
+    def remove(self, rig_id: int) -> None:
+        if state := self.rigs.pop(rig_id, None):
+            self._count(state, None)
+            self.now_at += 1
+            self.shape_changed_at = self.now_at
+
+    def reordered(self) -> int:
+        """Somebody sees the rigs in a new order: pages that have seen less have seen another. Returns the number."""
+        self.now_at += 1
+        return self.now_at
+
+    def set_specs(self, rig_id: int, specs: bytes) -> None:
+        if state := self.rigs.get(rig_id):
+            state.specs = specs
+            self._changed(state)
+
+    def set_two_sentries(self, rig_id: int, seen: bool) -> None:
+        state = self.rigs.get(rig_id)
+        if state and state.two_sentries != seen:
+            state.two_sentries = seen
+            self._changed(state)
+
+    def report(
+        self,
+        rig_id: int,
+        log: bytes,
+        figures: Figures,
+        *,
+        taken_at: datetime,
+        heard_at: datetime,
+        now_s: float,
+    ) -> bool:
+        """Take in a stored log; False if it is not the rig's newest (a late one corrects history only)."""
+        state = self.rigs.get(rig_id)
+        if state is None:
+            return False
+        newest = state.taken_at is None or taken_at > state.taken_at
+        if newest:
+            state.latest, state.taken_at, state.figures = log, taken_at, figures
+        state.heard_at, state.heard_s = heard_at, now_s
+        awoke = state.health is not Health.ONLINE
+        state.health = Health.ONLINE
+        self._count(state, state.figures)
+        self._changed(state, shape=awoke)
+        if not state.check_due:
+            self._check_later(state, now_s + self._stale_after_s)
+        return newest
+
+    def restore(
+        self, rig_id: int, log: bytes, figures: Figures, *, taken_at: datetime, now: datetime, now_s: float
+    ) -> None:
+        """What `report` did once, for a log read back from the database: the rig was heard when it was taken."""
+        heard_at = min(taken_at, now)
+        heard_s = now_s - (now - heard_at) / timedelta(seconds=1)
+        self.report(rig_id, log, figures, taken_at=taken_at, heard_at=heard_at, now_s=heard_s)
+
+    def restore_silent(self, rig_id: int, *, heard_at: datetime) -> None:
+        """The rig reported once, but its newest log is no longer kept."""
+        if state := self.rigs.get(rig_id):
+            state.health, state.heard_at = Health.OFFLINE, heard_at
+            self._changed(state, shape=True)
+
+    def check_health(self, now_s: float) -> list[RigState]:
+        """Mark who has gone silent; returns the rigs whose health changed. Looks only at those that are due."""
+        moved = []
+        while self._checks and self._checks[0][0] <= now_s:
+            _, rig_id = heapq.heappop(self._checks)
+            if (state := self.rigs.get(rig_id)) and self._recheck(state, now_s):
+                moved.append(state)
+        return moved
+
+    def _recheck(self, state: RigState, now_s: float) -> bool:
+        before = state.health
+        state.check_due = False
+        state.health = health_after(
+            now_s - state.heard_s, stale_after_s=self._stale_after_s, offline_after_s=self._offline_after_s
+        )
+        if state.health is Health.ONLINE:
+            self._check_later(state, state.heard_s + self._stale_after_s)
+        elif state.health is Health.STALE:
+            self._check_later(state, state.heard_s + self._offline_after_s)
+        else:
+            self._count(state, None)
+        if state.health is before:
+            return False
+        self._changed(state, shape=True)
+        return True
+
+    def _check_later(self, state: RigState, due_s: float) -> None:
+        state.check_due = True
+        heapq.heappush(self._checks, (due_s, state.id))
+
+    def _count(self, state: RigState, figures: Figures | None) -> None:
+        if state.counted is figures:
+            return
+        if state.counted is not None:
+            self.totals.count(state.counted, -1)
+        if figures is not None:
+            self.totals.count(figures, +1)
+        state.counted = figures
+
+    def _changed(self, state: RigState, *, shape: bool = False) -> None:
+        self.now_at += 1
+        state.changed_at = self.now_at
+        if shape:
+            self.shape_changed_at = self.now_at

@@ -1,0 +1,97 @@
+"""The live side of one kind of rig: its operational index, its channels and its pages' frames, kept in step."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from commander.live.answers import IndexStatsAnswer, figures_answer, stats_answer
+from commander.live.channels import Channels, Event
+from commander.live.figures import Figures
+from commander.live.frames import Frames
+from commander.live.operational_index import OperationalIndex, RigState
+
+STATS_EVERY_S = 1.0
+
+
+class LiveRigs:
+    """`kind` is `cpu-gpu` or `asic`, `describe` and `describe_log` write such a rig and its log as JSON.
+
+    Called after the database has committed: what it tells is true.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        index: OperationalIndex,
+        channels: Channels,
+        *,
+        describe: Callable[[RigState], bytes],
+        describe_log: Callable[[bytes], bytes],
+    ) -> None:
+        self.index = index
+        self.frames = Frames(lambda: index.now_at)
+        self._channels = channels
+        self._describe = describe
+        self._describe_log = describe_log
+        self._prefix = f"{kind}-mining-rig"
+        self._stats_at = 0
+        self._stats_due_s = 0.0
+
+    def added(self, rig_id: int, name: str) -> None:
+        state = self.index.add(rig_id, name)
+        self._channels.publish(f"{self._prefix}-index", Event.CREATED, self._describe(state))
+
+    def renamed(self, rig_id: int, name: str) -> None:
+        self.index.rename(rig_id, name)
+        self._publish_rig(rig_id, Event.UPDATED, index_too=True)
+
+    def specs_changed(self, rig_id: int, specs: bytes) -> None:
+        self.index.set_specs(rig_id, specs)
+        self._publish_rig(rig_id, Event.UPDATED, index_too=False)
+
+    def removed(self, rig_id: int) -> None:
+        self._publish_rig(rig_id, Event.DELETED, index_too=True)
+        self.index.remove(rig_id)
+        self._channels.close(f"{self._prefix}:{rig_id}")
+        self._channels.close(f"{self._prefix}-operation-stats:{rig_id}")
+
+    def logged(
+        self,
+        rig_id: int,
+        log: bytes,
+        figures: Figures,
+        *,
+        taken_at: datetime,
+        heard_at: datetime,
+        now_s: float,
+    ) -> None:
+        """A log was stored: `log` is its JSON as it came."""
+        self.index.report(rig_id, log, figures, taken_at=taken_at, heard_at=heard_at, now_s=now_s)
+        channel = f"{self._prefix}-operation-stats:{rig_id}"
+        if self._channels.heard(channel):
+            self._channels.publish(channel, Event.CREATED, self._describe_log(log))
+
+    def tick(self, now_s: float) -> list[RigState]:
+        """One turn of the live loop; returns the rigs whose health changed by silence."""
+        moved = self.index.check_health(now_s)
+        self.frames.tick(now_s)
+        if now_s >= self._stats_due_s:
+            self._stats_due_s = now_s + STATS_EVERY_S
+            self._publish_stats()
+        return moved
+
+    def _publish_stats(self) -> None:
+        since, self._stats_at = self._stats_at, self.index.now_at
+        channel = f"{self._prefix}-index-operation-stats"
+        if since < self.index.now_at and self._channels.heard(channel):
+            changed = [figures_answer(state) for state in self.index.rigs.values() if state.changed_at > since]
+            answer = IndexStatsAnswer(rigs=changed, totals=stats_answer(self.index))
+            self._channels.publish(channel, Event.UPDATED, msgspec.json.encode(answer))
+
+    def _publish_rig(self, rig_id: int, event: Event, *, index_too: bool) -> None:
+        if state := self.index.rigs.get(rig_id):
+            data = self._describe(state)
+            self._channels.publish(f"{self._prefix}:{rig_id}", event, data)
+            if index_too:
+                self._channels.publish(f"{self._prefix}-index", event, data)

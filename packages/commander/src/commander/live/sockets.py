@@ -1,0 +1,103 @@
+"""The two kinds of WebSocket: pages get HTML frames, scripts get channel messages as JSON."""
+
+import asyncio
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from litestar import WebSocket, websocket
+from litestar.di import NamedDependency
+from litestar.exceptions import WebSocketDisconnect
+
+from commander.accounts.auth import OPEN, sender
+from commander.accounts.domain import Session
+from commander.accounts.gate import Gate
+from commander.live.channels import Channels, is_channel
+from commander.live.frames import View
+from commander.live.rigs import LiveRigs
+
+SESSION_ENDED = 4401
+NOT_SPOKEN_HERE = 4404
+SEND_TIMEOUT_S = 20
+
+Outbox = asyncio.Queue[str | None]
+
+
+AnySocket = WebSocket[Any, Any, Any]
+MakeView = Callable[[Mapping[str, str], LiveRigs], tuple[Hashable, Callable[[], View]]]
+
+
+@websocket("/live", opt={OPEN: True})
+async def page_socket(
+    socket: AnySocket,
+    live: NamedDependency[LiveRigs],
+    gate: NamedDependency[Gate],
+    view_from_query: NamedDependency[MakeView],
+) -> None:
+    """Frames for one open page: `?view=…&seq=<stamp of the page>`."""
+    session = await _opened(socket, gate)
+    if session is None:
+        return
+    query = {name: str(value) for name, value in socket.query_params.items()}
+    try:
+        key, make_view = view_from_query(query, live)
+    except ValueError as error:
+        await socket.close(NOT_SPOKEN_HERE, str(error)[:100])
+        return
+    viewer = live.frames.join(key, make_view, session=session, stamp=query.get("seq", ""))
+    try:
+        await pump(socket, viewer.outbox)
+    finally:
+        live.frames.leave(key, viewer)
+
+
+@websocket("/api/v1/events", opt={OPEN: True})
+async def events_socket(socket: AnySocket, channels: NamedDependency[Channels], gate: NamedDependency[Gate]) -> None:
+    """The channels' messages, one JSON text each: `?channels=a,b`."""
+    session = await _opened(socket, gate)
+    if session is None:
+        return
+    names = [name for name in socket.query_params.get("channels", "").split(",") if name]
+    if wrong := [name for name in names if not is_channel(name)]:
+        await socket.close(NOT_SPOKEN_HERE, f"no channel is called {wrong[0]}"[:100])
+        return
+    with channels.subscribed(names, session=session) as subscription:
+        await pump(socket, subscription.messages)
+
+
+async def _opened(socket: AnySocket, gate: Gate) -> str | None:
+    """Accept the socket; then the id of the session that it ends with ("" for an API key), or None: not signed in.
+
+    Accepted first, because a browser does not show its page why a handshake was refused.
+    """
+    await socket.accept()
+    user = await sender(gate, socket)
+    if user is None:
+        await socket.close(SESSION_ENDED, "not signed in")
+        return None
+    return str(user.id) if isinstance(user, Session) else ""
+
+
+async def pump(socket: AnySocket, outbox: Outbox) -> None:
+    """Send what comes into `outbox` until it says `None`, or the other side goes or takes nothing any more."""
+    async with asyncio.TaskGroup() as group:
+        gone = group.create_task(_gone(socket))
+        sending = group.create_task(_send(socket, outbox))
+        await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        sending.cancel()
+
+
+async def _send(socket: AnySocket, outbox: Outbox) -> None:
+    with suppress(WebSocketDisconnect, TimeoutError):
+        while (text := await outbox.get()) is not None:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await socket.send_text(text)
+        await socket.close(SESSION_ENDED, "the session has ended, or too much was left unread")
+
+
+async def _gone(socket: AnySocket) -> None:
+    """Returns when the other side has closed; nothing that it says is listened to."""
+    with suppress(WebSocketDisconnect):
+        while True:
+            await socket.receive_text()

@@ -1,0 +1,126 @@
+"""`commander serve`: the application under uvicorn, with HTTPS."""
+
+import gc
+import logging
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import uvicorn
+from filelock import FileLock, Timeout
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from commander.app import create_app
+from commander.migrations import migrate
+from commander.settings import Settings
+from commander.tls import TlsFiles, prepare_tls
+
+log = logging.getLogger(__name__)
+GC_THRESHOLD = (20_000, 20, 50)  # Python's own (700, 10, 10) took a seventh of the intake's time
+
+
+class CannotServe(Exception):
+    """The server can't start; the text says why and what to do."""
+
+
+def serve(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT. Raises `CannotServe` or `TlsError`."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _allow_many_connections()
+    with _only_one(settings), _listening(settings) as listener:
+        tls = prepare_tls(settings, now=datetime.now(UTC))
+        migrate(settings.database_path)
+        server = Server(_config(settings, tls))
+        say(f"Minewarden's commander: {settings.public_url}")
+        # uvicorn raises the signal that ended it once more, for whoever came before: an ordinary end is no failure.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.signal(signal.SIGINT, lambda *_: None)
+        gc.set_threshold(*GC_THRESHOLD)
+        server.run(sockets=[listener])
+        if not server.started:
+            raise CannotServe("The commander could not start; the lines above say why.")
+
+
+class Server(uvicorn.Server):
+    """Ends at once: over TLS, a sentry that waits for its next report would not answer our goodbye."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpToolsProtocol) and (
+                not connection.cycle or connection.cycle.response_complete
+            ):
+                connection.transport.abort()
+        await super().shutdown(sockets)
+
+
+def _allow_many_connections() -> None:
+    """Every sentry and every open page holds a connection; the usual limit of 1,024 files is too low for a farm."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Two commanders on one data directory would each show half of the farm."""
+    lock = FileLock(settings.data_dir / "serve.lock")
+    try:
+        with lock.acquire(blocking=False):
+            yield
+    except Timeout as error:
+        raise CannotServe(
+            f"Another commander already runs on {settings.data_dir}; stop it, or choose another COMMANDER_DATA_DIR."
+        ) from error
+
+
+def _listening(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise CannotServe(
+            f"Can't listen on {settings.host} port {settings.port} ({error.strerror}); "
+            "is another program there? COMMANDER_HOST and COMMANDER_PORT choose another place."
+        ) from error
+
+
+def _config(settings: Settings, tls: TlsFiles | None) -> uvicorn.Config:
+    def reload_certificate() -> None:
+        if tls and isinstance(config.ssl, ssl.SSLContext):
+            config.ssl.load_cert_chain(tls.cert, tls.key)
+            log.info("the certificate was renewed")
+
+    config = uvicorn.Config(
+        create_app(settings, tls=tls, on_renewal=reload_certificate, on_password=say_password),
+        http="httptools",
+        lifespan="on",  # a start that fails is the end: half a commander would look healthy and store nothing
+        ssl_certfile=tls.cert if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,  # compressing for each viewer would cost more than all the rest
+        ws_max_size=64 * 1024,  # nothing that pages send is listened to
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=90,  # sentries report every 10 s: a TLS handshake each time would cost more than the report
+    )
+    return config
+
+
+def say_password(made: str) -> None:
+    say(f"Password of the dashboard (shown this once; change it with `commander set-password`): {made}")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

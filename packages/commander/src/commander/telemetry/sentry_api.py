@@ -1,0 +1,79 @@
+"""The sentries' API except the door for logs (`intake.py`): who am I, and what this rig is made of."""
+
+from typing import Annotated
+
+from litestar import Request, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import Body
+from protocol.messages import CpuGpuLog, CpuGpuSpecs, LogReceipt, Message, RigName, SentryWelcome
+
+from commander import VERSION
+from commander.accounts.auth import OPEN
+from commander.live.rigs import LiveRigs
+from commander.rigs.register import RigRegister
+from commander.settings import Settings
+from commander.telemetry import intake
+from commander.telemetry.tokens import InvalidToken, Tokens
+from commander.web.api_docs import BEARER, problems
+
+
+@get("/api/v1/sentry", opt={OPEN: True}, responses=problems(401, 410), tags=["sentries"], security=BEARER)
+async def welcome(
+    request: Request,  # type: ignore[type-arg]
+    tokens: NamedDependency[Tokens],
+    live: NamedDependency[LiveRigs],
+    settings: NamedDependency[Settings],
+) -> SentryWelcome:
+    """Whose token this is, and how often to report."""
+    rig_id = await tokens.rig_of(request.headers.get("authorization"))
+    state = live.index.rigs.get(rig_id)
+    if state is None:
+        raise InvalidToken("No rig has this token.")
+    return SentryWelcome(
+        kind="rig",
+        rig=RigName(id=rig_id, name=state.name),
+        report_every_s=settings.report_every_s,
+        playbooks_every_s=settings.playbooks_every_s,
+        commander_version=VERSION,
+    )
+
+
+class Logs(Message, frozen=True, kw_only=True, gc=False):
+    """Body of `POST /api/v1/sentry/logs`; a log that does not read like this is rejected by itself."""
+
+    logs: list[CpuGpuLog]
+
+
+@post(
+    intake.PATH,
+    opt={OPEN: True},
+    status_code=200,
+    responses=problems(400, 401, 410, 413, 415, 422, 503),
+    tags=["sentries"],
+    security=BEARER,
+)
+async def post_logs(data: Annotated[Logs, Body()]) -> LogReceipt:
+    """Store logs; the answer comes when they are committed. Identified by rig and `taken_at`: again is a duplicate."""
+    raise NotImplementedError("described here, and answered by intake.Intake before it comes this far")
+
+
+@put(
+    "/api/v1/sentry/specs",
+    opt={OPEN: True},
+    status_code=204,
+    responses=problems(400, 401, 410, 413, 415, 422),
+    tags=["sentries"],
+    security=BEARER,
+)
+async def put_specs(
+    request: Request,  # type: ignore[type-arg]
+    data: Annotated[CpuGpuSpecs, Body()],
+    tokens: NamedDependency[Tokens],
+    register: NamedDependency[RigRegister],
+) -> None:
+    """What the rig is made of; sent at the sentry's start and when it changes."""
+    rig_id = await tokens.rig_of(request.headers.get("authorization"))
+    await register.set_specs(rig_id, data)
+
+
+HANDLERS = [welcome, post_logs, put_specs]

@@ -1,0 +1,47 @@
+"""How the application answers an exception: machines get a problem document, people a page or the login form."""
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from litestar import Request, Response
+from litestar.response import Redirect
+from litestar.types import ExceptionHandlersMap, Scope, Send
+
+from commander.accounts.auth import is_for_machines
+from commander.accounts.domain import NotSignedIn
+from commander.web.errors import extra_headers, problem_of, send_problem
+from commander.web.shell import error_page
+
+AnyRequest = Request[Any, Any, Any]
+
+
+def answer(request: AnyRequest, error: Exception) -> Response[Any]:
+    path = request.url.path
+    if isinstance(error, NotSignedIn) and not is_for_machines(path):
+        return Redirect(login_address(request), status_code=303)
+    problem, retry_after_s = problem_of(error)
+    if not is_for_machines(path):
+        return error_page(problem.status, problem.title, problem.detail)
+    return Response(
+        msgspec.json.encode(problem),
+        status_code=problem.status,
+        media_type="application/problem+json",
+        headers=extra_headers(error, retry_after_s),
+    )
+
+
+def login_address(request: AnyRequest) -> str:
+    """The login page, which comes back to the page that was asked for."""
+    if request.method != "GET":
+        return "/login"
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"/login?next={quote(request.url.path + query, safe='')}"
+
+
+async def refuse(error: Exception, scope: Scope, send: Send) -> None:
+    """The answer of what stands before the application."""
+    await send_problem(error, scope, send)
+
+
+exception_handlers: ExceptionHandlersMap = {Exception: answer}

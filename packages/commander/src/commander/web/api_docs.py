@@ -1,0 +1,35 @@
+"""What the OpenAPI document says beside the handlers' types."""
+
+from collections.abc import Mapping
+
+from litestar.openapi.datastructures import ResponseSpec
+from protocol.messages import Problem
+
+BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
+
+MEANINGS = {
+    400: "The body can't be read.",
+    401: "No session, key or token, or a wrong one.",
+    403: "Another web site made a browser send this.",
+    404: "There is no such thing, or no longer.",
+    409: "The name is taken.",
+    410: "The rig was removed.",
+    413: "The body has more than 4 MiB unpacked.",
+    415: "The body is not JSON, or packed in a way that is not spoken here.",
+    422: "Which field is wrong, and why.",
+    429: "Too many tries; come back.",
+    503: "Overloaded, or the database is away; nothing was stored, come back.",
+}
+
+
+def problems(*statuses: int) -> Mapping[int, ResponseSpec]:
+    """The error answers of a handler."""
+    return {
+        status: ResponseSpec(
+            Problem,
+            description=MEANINGS[status],
+            generate_examples=False,
+            media_type="application/problem+json",
+        )
+        for status in statuses
+    }

@@ -1,0 +1,27 @@
+"""What anybody may ask: is the commander well, and which CA signs its certificate."""
+
+import sqlalchemy as sa
+from litestar import MediaType, Response, get
+from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
+
+from commander.accounts.auth import OPEN
+from commander.db import Database
+from commander.tls import CertificateFacts
+from commander.web.api_docs import problems
+
+
+@get("/healthz", opt={OPEN: True}, responses=problems(503), media_type=MediaType.TEXT, tags=["health"])
+async def healthz(database: NamedDependency[Database]) -> str:
+    """`ok` while the database answers."""
+    async with database.reading() as db:
+        await db.execute(sa.text("SELECT 1"))
+    return "ok"
+
+
+@get("/ca.pem", opt={OPEN: True}, responses=problems(404), tags=["health"], media_type="application/x-pem-file")
+async def ca_pem(certificate: NamedDependency[CertificateFacts | None]) -> Response[bytes]:
+    """The certificate of the commander's own CA, where it has one (COMMANDER_TLS=auto)."""
+    if certificate is None or certificate.ca_pem is None:
+        raise NotFoundException("This commander has no certificate authority of its own.")
+    return Response(certificate.ca_pem, media_type="application/x-pem-file")

@@ -1,0 +1,69 @@
+"""What every answer and every request of a browser must keep to."""
+
+from urllib.parse import urlsplit
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from commander.web.bodies import Refuse, header, method_of
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = [
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class CrossSite(Exception):
+    """Another site made the browser send this."""
+
+    def __init__(self) -> None:
+        super().__init__("Another web site sent this request; it was not carried out.")
+
+
+def is_cross_site(scope: Scope) -> bool:
+    """Whether a browser says that another origin caused this request. Programs that are no browsers say nothing."""
+    site = header(scope, b"sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = header(scope, b"origin")
+    return origin is not None and urlsplit(origin).netloc != header(scope, b"host")
+
+
+class Guarded:
+    """ASGI middleware: no writes and no sockets on behalf of other sites, and the headers that browsers heed."""
+
+    def __init__(self, app: ASGIApp, refuse: Refuse) -> None:
+        self._app = app
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if method_of(scope) is not None:
+            await self._http(scope, receive, send)
+        elif scope["type"] == ScopeType.WEBSOCKET and _foreign_socket(scope):
+            await receive()
+            await send({"type": "websocket.close", "code": 4403, "reason": "another origin"})
+        else:
+            await self._app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS]
+            await send(message)
+
+        if method_of(scope) not in SAFE and is_cross_site(scope):
+            await self._refuse(CrossSite(), scope, with_headers)
+        else:
+            await self._app(scope, receive, with_headers)
+
+
+def _foreign_socket(scope: Scope) -> bool:
+    origin = header(scope, b"origin")
+    return origin is not None and urlsplit(origin).netloc != header(scope, b"host")
