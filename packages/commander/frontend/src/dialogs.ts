@@ -1,0 +1,105 @@
+/**
+ * Dialogs without leaving the page: a link with `data-dialog` leads to a page with an open dialog; here that dialog is
+ * fetched and shown modal, and its form is sent in the background. Without this script both work as link and form.
+ */
+import { arrive, refresh } from "./live";
+import { focusHeading, parse } from "./page";
+
+const FAILED = "The commander did not answer. Nothing was changed; try again.";
+
+function plain(event: MouseEvent): boolean {
+  return event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+}
+
+async function open(link: HTMLAnchorElement): Promise<void> {
+  const response = await fetch(link.href).catch(() => undefined);
+  const dialog = response && !response.redirected && parse(await response.text()).querySelector("dialog");
+  if (!dialog) return location.assign(link.href);
+  if (document.querySelector("dialog")) return;
+  dialog.open = false;
+  document.body.append(dialog);
+  showModal(dialog);
+}
+
+function showModal(dialog: HTMLDialogElement): void {
+  dialog.addEventListener("close", () => closed(dialog));
+  dialog.showModal();
+  focusField(dialog);
+}
+
+function focusField(dialog: HTMLDialogElement): void {
+  const field = dialog.querySelector<HTMLElement>("[aria-invalid], [autofocus]");
+  field?.focus();
+  if (field instanceof HTMLInputElement) field.select();
+}
+
+function closed(dialog: HTMLDialogElement): void {
+  const back = dialog.querySelector<HTMLAnchorElement>("a[data-close]");
+  if (back && location.search.includes("dialog=")) history.replaceState(null, "", back.href);
+  dialog.remove();
+  if (document.activeElement === document.body) focusHeading();
+}
+
+async function send(dialog: HTMLDialogElement, form: HTMLFormElement): Promise<void> {
+  const fields = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) fields.append(name, String(value));
+  form.ariaBusy = "true";
+  try {
+    await answered(dialog, await fetch(form.action, { method: "POST", body: fields }));
+  } catch {
+    tellFailure(form);
+  } finally {
+    form.ariaBusy = null;
+  }
+}
+
+async function answered(dialog: HTMLDialogElement, response: Response): Promise<void> {
+  if (response.redirected) return settled(dialog, response.url);
+  if (response.status >= 500) throw new Error(response.statusText);
+  const page = parse(await response.text());
+  const again = response.status === 422 && page.querySelector("dialog");
+  if (again) {
+    dialog.replaceChildren(...again.childNodes);
+    return focusField(dialog);
+  }
+  dialog.close();
+  arrive(page);
+}
+
+async function settled(dialog: HTMLDialogElement, url: string): Promise<void> {
+  dialog.close();
+  if (new URL(url).pathname !== location.pathname) return location.assign(url);
+  await refresh();
+}
+
+function tellFailure(form: HTMLFormElement): void {
+  const note = form.querySelector<HTMLElement>("[data-failure]");
+  if (note) note.textContent = FAILED;
+}
+
+function clicked(event: MouseEvent): void {
+  const link = event.target instanceof Element && event.target.closest<HTMLAnchorElement>("a[data-dialog], a[data-close]");
+  if (!link || !plain(event)) return;
+  const dialog = link.closest("dialog");
+  if ("close" in link.dataset && !dialog?.matches(":modal")) return;
+  event.preventDefault();
+  if (dialog) dialog.close();
+  else void open(link);
+}
+
+function submitted(event: SubmitEvent): void {
+  const form = event.target as HTMLFormElement;
+  const dialog = form.closest("dialog");
+  if (!dialog) return;
+  event.preventDefault();
+  if (form.ariaBusy !== "true") void send(dialog, form);
+}
+
+export function startDialogs(): void {
+  document.addEventListener("click", clicked);
+  document.addEventListener("submit", submitted);
+  const dialog = document.querySelector("dialog");
+  if (!dialog) return;
+  dialog.open = false;
+  showModal(dialog);
+}

@@ -1,0 +1,65 @@
+/** Fetches pages of the commander and brings them into the one that is open. */
+import morphdom from "morphdom";
+import { localise } from "./times";
+
+const gentle = {
+  onBeforeElUpdated(from: HTMLElement, to: HTMLElement): boolean {
+    // What a person has typed, opened or ticked is theirs until they send it.
+    if (from instanceof HTMLInputElement && to instanceof HTMLInputElement && from.value !== from.defaultValue) {
+      to.value = from.value;
+    }
+    if (from instanceof HTMLDetailsElement && to instanceof HTMLDetailsElement) to.open = from.open;
+    return !from.isEqualNode(to);
+  },
+  // What is shown once (a token) is on no page that can be fetched again.
+  onBeforeNodeDiscarded: (node: Node) => !(node instanceof HTMLElement && "once" in node.dataset),
+};
+
+export function morph(current: Element, next: Element): void {
+  morphdom(current, next, gentle);
+}
+
+export function parse(html: string): Document {
+  return new DOMParser().parseFromString(html, "text/html");
+}
+
+/** Shows `page` in place of the open one, without losing focus, input or what is shown once. */
+export function merge(page: Document): void {
+  const [main, next] = [document.querySelector("main"), page.querySelector("main")];
+  if (!main || !next || script(page) !== script(document)) return location.reload();
+  const focused = document.activeElement;
+  localise(next);
+  morph(main, next);
+  adopt(page);
+  if (focused && !focused.isConnected) focusHeading();
+}
+
+/** Goes to `page`, which came as the answer to a form. */
+export function enter(page: Document): void {
+  const [main, next] = [document.querySelector("main"), page.querySelector("main")];
+  if (!main || !next) return location.reload();
+  localise(next);
+  main.replaceWith(next);
+  if (page.body.dataset.url) history.pushState({ entered: true }, "", page.body.dataset.url);
+  adopt(page);
+  focusHeading();
+}
+
+/** Names the version of this program: after an update of the commander the page needs another. */
+function script(page: Document): string | null | undefined {
+  return page.querySelector("script")?.getAttribute("src");
+}
+
+function adopt(page: Document): void {
+  document.title = page.title;
+  for (const name of ["live", "seq"]) {
+    const value = page.body.dataset[name];
+    if (value === undefined) delete document.body.dataset[name];
+    else document.body.dataset[name] = value;
+  }
+}
+
+/** Where focus goes when the element that had it is gone. */
+export function focusHeading(): void {
+  document.querySelector<HTMLElement>("main h1")?.focus({ preventScroll: true });
+}

@@ -1,0 +1,174 @@
+"""Login, logout and the settings page."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, URLEncodedBody
+from litestar.response import Redirect
+
+from commander.accounts.auth import COOKIE, OPEN
+from commander.accounts.domain import (
+    SESSION_LIFE,
+    BadKeyName,
+    KeyNameTaken,
+    Session,
+    TooManyTries,
+    WrongPassword,
+)
+from commander.accounts.gate import Gate
+from commander.accounts.views import CreatedKey, KeyView, certificate_view, key_view, session_view
+from commander.settings import Settings, TlsMode
+from commander.tls import CertificateFacts
+from commander.web.shell import Page, Section, page
+
+WRONG, TOO_MANY = 422, 429
+HOME = "/cpu-gpu"
+_LOCAL = re.compile(r"/(?![/\\])[^\x00-\x20\\\x7f]*")
+Html = Response[str]
+PageRequest = Request[Session, Any, Any]
+
+
+class LoginForm(msgspec.Struct, frozen=True):
+    password: str = ""
+    next: str = HOME
+
+
+class KeyForm(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+def local_path(text: str) -> str:
+    """`text` if it is an address on this commander to come back to, otherwise the first page."""
+    parts = urlsplit(text) if _LOCAL.fullmatch(text) else None
+    return text if parts and not parts.netloc and parts.path != "/login" else HOME
+
+
+@get("/login", opt={OPEN: True}, include_in_schema=False)
+async def login(request: Request[Any, Any, Any], gate: NamedDependency[Gate]) -> Html | Redirect:
+    going = local_path(request.query_params.get("next", HOME))
+    cookie = request.cookies.get(COOKIE)
+    if cookie and await gate.session_of(cookie):
+        return Redirect(going, status_code=303)
+    return _login_page(going)
+
+
+@post("/login", opt={OPEN: True}, include_in_schema=False)
+async def log_in(
+    data: URLEncodedBody[LoginForm],
+    request: Request[Any, Any, Any],
+    gate: NamedDependency[Gate],
+    settings: NamedDependency[Settings],
+) -> Html | Redirect:
+    going = local_path(data.next)
+    address = request.client.host if request.client else ""
+    agent = request.headers.get("user-agent", "")[:256]
+    try:
+        cookie = await gate.log_in(data.password, address=address, user_agent=agent)
+    except WrongPassword as error:
+        return _login_page(going, str(error), WRONG)
+    except TooManyTries as error:
+        return _login_page(going, str(error), TOO_MANY)
+    return Redirect(going, status_code=303, cookies=[session_cookie(cookie, settings)])
+
+
+@post("/logout", include_in_schema=False)
+async def log_out(request: PageRequest, gate: NamedDependency[Gate]) -> Redirect:
+    await gate.log_out(request.user)
+    answer = Redirect("/login", status_code=303)
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+@get("/settings", include_in_schema=False)
+async def show_settings(
+    request: PageRequest,
+    gate: NamedDependency[Gate],
+    settings: NamedDependency[Settings],
+    certificate: NamedDependency[CertificateFacts | None],
+) -> Html:
+    revoking = request.query_params.get("key", "") if request.query_params.get("dialog") == "revoke" else ""
+    return await _settings_page(request, gate, settings, certificate, revoking=revoking)
+
+
+@post("/settings/sessions/{session_id:int}/end", include_in_schema=False)
+async def end_session(session_id: FromPath[int], gate: NamedDependency[Gate]) -> Redirect:
+    await gate.end_session(session_id)
+    return Redirect("/settings", status_code=303)
+
+
+@post("/settings/api-keys", status_code=200, include_in_schema=False)
+async def create_key(
+    data: URLEncodedBody[KeyForm],
+    request: PageRequest,
+    gate: NamedDependency[Gate],
+    settings: NamedDependency[Settings],
+    certificate: NamedDependency[CertificateFacts | None],
+) -> Html:
+    try:
+        key, text = await gate.create_api_key(data.name)
+    except (BadKeyName, KeyNameTaken) as error:
+        return await _settings_page(request, gate, settings, certificate, name=data.name, error=str(error))
+    return await _settings_page(request, gate, settings, certificate, created=CreatedKey(key.name, text))
+
+
+@post("/settings/api-keys/{key_id:int}/revoke", include_in_schema=False)
+async def revoke_key(key_id: FromPath[int], gate: NamedDependency[Gate]) -> Redirect:
+    await gate.revoke_api_key(key_id)
+    return Redirect("/settings", status_code=303)
+
+
+HANDLERS: list[HTTPRouteHandler] = [login, log_in, log_out, show_settings, end_session, create_key, revoke_key]
+
+
+def session_cookie(value: str, settings: Settings) -> Cookie:
+    """Secure, unless everything here is plain HTTP."""
+    return Cookie(
+        COOKIE,
+        value=value,
+        max_age=int(SESSION_LIFE.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=settings.tls is not TlsMode.OFF or settings.public_url.startswith("https://"),
+    )
+
+
+def _login_page(going: str, error: str = "", status: int = 200) -> Html:
+    about = Page(title="Log in", section=Section.NONE)
+    return page("accounts/login.html", about, status=status, next=going, error=error)
+
+
+async def _settings_page(
+    request: PageRequest,
+    gate: Gate,
+    settings: Settings,
+    certificate: CertificateFacts | None,
+    *,
+    revoking: str = "",
+    name: str = "",
+    error: str = "",
+    created: CreatedKey | None = None,
+) -> Html:
+    keys = [key_view(key) for key in await gate.api_keys()]
+    return page(
+        "accounts/settings.html",
+        Page(title="Settings", section=Section.SETTINGS, url="/settings" if error or created else ""),
+        status=WRONG if error else 200,
+        sessions=[session_view(session, request.user) for session in await gate.sessions()],
+        keys=keys,
+        certificate=certificate_view(certificate) if certificate else None,
+        public_url=settings.public_url,
+        revoking=_key_of(keys, revoking),
+        name=name,
+        error=error,
+        created=created,
+    )
+
+
+def _key_of(keys: list[KeyView], key_id: str) -> KeyView | None:
+    return next((key for key in keys if str(key.id) == key_id), None)

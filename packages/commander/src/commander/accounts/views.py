@@ -1,0 +1,99 @@
+"""What the settings page shows of sessions, keys and the certificate."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from commander.accounts.domain import ApiKey, Session
+from commander.settings import TlsMode
+from commander.tls import CertificateFacts
+
+# Looked for in this order: most browsers also call themselves by the names of others.
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iOS"),
+    ("iPad", "iPadOS"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+MODES = {
+    TlsMode.AUTO: "The commander's own certificate authority (COMMANDER_TLS=auto)",
+    TlsMode.FILES: "Your certificate (COMMANDER_TLS=files)",
+    TlsMode.OFF: "Off",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    id: int
+    this: bool
+    browser: str
+    user_agent: str
+    address: str
+    created_at: datetime
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    id: int
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedKey:
+    """A key that was just made: its text is shown this once."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateView:
+    mode: str
+    own: bool
+    fingerprint: str
+    names: str
+    not_after: datetime
+
+
+def session_view(session: Session, this: Session) -> SessionView:
+    return SessionView(
+        id=session.id,
+        this=session.id == this.id,
+        browser=browser_text(session.user_agent),
+        user_agent=session.user_agent,
+        address=session.address,
+        created_at=session.created_at,
+        last_seen_at=session.last_seen_at,
+    )
+
+
+def key_view(key: ApiKey) -> KeyView:
+    return KeyView(key.id, key.name, key.created_at, key.last_used_at)
+
+
+def certificate_view(facts: CertificateFacts) -> CertificateView:
+    return CertificateView(
+        mode=MODES[facts.mode],
+        own=facts.ca_pem is not None,
+        fingerprint=facts.fingerprint_sha256,
+        names=", ".join(facts.names),
+        not_after=facts.not_after,
+    )
+
+
+def browser_text(user_agent: str) -> str:
+    """ "Firefox on Windows", as far as it can be told."""
+    browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
+    return " on ".join(filter(None, (browser, system))) or user_agent[:40] or "Unknown program"

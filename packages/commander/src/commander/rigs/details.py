@@ -1,0 +1,261 @@
+"""A rig's page: what its templates see of a rig, as texts that are ready to be read."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from protocol import units
+from protocol.messages import (
+    AlgorithmReading,
+    CpuGpuLog,
+    CpuGpuSpecs,
+    GpuReading,
+    GpuSpecs,
+    MinerReading,
+    MinerState,
+)
+
+from commander.live.operational_index import Health, RigState
+from commander.rigs.domain import device_hashrates, merged_devices
+from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS, WorkView, work_views
+from commander.web import figures as shown
+from commander.web.figures import NOT_KNOWN, Figure
+
+_log_decoder = msgspec.json.Decoder(CpuGpuLog)
+_specs_decoder = msgspec.json.Decoder(CpuGpuSpecs)
+
+MINER_STATES = {
+    MinerState.STARTING: ("Starting", "idle"),
+    MinerState.MINING: ("Mining", "good"),
+    MinerState.STALLED: ("Stalled", "warning"),
+    MinerState.STOPPED: ("Stopped", "idle"),
+    MinerState.FAILED: ("Failed", "bad"),
+    MinerState.API_SILENT: ("API silent", "warning"),
+    MinerState.UNKNOWN: ("Unknown", "idle"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HeadView:
+    id: int
+    name: str
+    health: Health
+    word: str
+    tone: str
+    heard_at: datetime | None
+    two_sentries: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """One line of the devices' table."""
+
+    name: str
+    place: str
+    works: list[WorkView]
+    temperature: Figure
+    memory_temperature: Figure
+    fan: Figure
+    power: Figure
+    clocks: str
+    shares: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmView:
+    label: str
+    algorithm: str
+    hashrate: Figure
+    shares: str
+    pool: str
+    user: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class MinerView:
+    software: str
+    version: str
+    word: str
+    tone: str
+    uptime: Figure
+    algorithms: list[AlgorithmView]
+
+
+@dataclass(frozen=True, slots=True)
+class NowView:
+    """What a rig that has reported is doing."""
+
+    old: bool
+    works: list[WorkView]
+    power: Figure
+    temperature: Figure
+    fan: Figure
+    rejected: Figure
+    uptime: Figure
+    memory_used: Figure
+    devices: list[DeviceView]
+    miners: list[MinerView]
+
+
+def head_view(state: RigState) -> HeadView:
+    return HeadView(
+        id=state.id,
+        name=state.name,
+        health=state.health,
+        word=HEALTH_WORDS[state.health],
+        tone=HEALTH_TONES[state.health],
+        heard_at=state.heard_at,
+        two_sentries=state.two_sentries,
+    )
+
+
+def now_view(state: RigState) -> NowView | None:
+    """None for a rig that waits for its sentry."""
+    if state.latest is None:
+        return None
+    log, figures = _log_decoder.decode(state.latest), state.figures
+    old = state.health in (Health.STALE, Health.OFFLINE)
+    return NowView(
+        old=old,
+        works=work_views(figures),
+        power=shown.power(figures.power_w),
+        temperature=shown.temperature(figures.temperature_c),
+        fan=shown.fan(figures.fan_percent, figures.fan_rpm),
+        rejected=shown.rejected(figures.accepted, figures.rejected, figures.rejected_percent),
+        uptime=shown.duration(figures.uptime_s),
+        memory_used=shown.size(log.memory_used_bytes),
+        devices=_devices(log, _specs(state)),
+        miners=[_miner(miner, old=old) for miner in log.miners],
+    )
+
+
+def spec_rows(state: RigState) -> list[tuple[str, str]]:
+    """What the rig is made of, as (what, text); what nobody told is left out."""
+    specs = _specs(state)
+    log = _log_decoder.decode(state.latest) if state.latest else None
+    board = specs.motherboard
+    told = [
+        ("Host name", specs.hostname),
+        ("LAN address", log.lan_ip if log else None),
+        ("Operating system", specs.os),
+        ("CPU", _cpu_text(specs)),
+        ("Memory", units.bytes_text(specs.memory_bytes) if specs.memory_bytes else None),
+        ("Board", " ".join(filter(None, (board.vendor, board.name))) if board else None),
+        ("BIOS", board.bios_version if board else None),
+        *((f"GPU {gpu.pci_address}", _gpu_text(gpu)) for gpu in specs.gpus),
+        ("Sentry", specs.sentry_version),
+    ]
+    return [(what, text) for what, text in told if text]
+
+
+def _specs(state: RigState) -> CpuGpuSpecs:
+    return _specs_decoder.decode(state.specs) if state.specs else CpuGpuSpecs()
+
+
+def _cpu_text(specs: CpuGpuSpecs) -> str | None:
+    cpu = specs.cpu
+    if cpu is None:
+        return None
+    counts = [f"{number} {what}" for number, what in ((cpu.cores, "cores"), (cpu.threads, "threads")) if number]
+    return ", ".join(filter(None, (cpu.name, *counts)))
+
+
+def _gpu_text(gpu: GpuSpecs) -> str:
+    memory = units.bytes_text(gpu.memory_bytes) if gpu.memory_bytes else None
+    driver = f"driver {gpu.driver_version}" if gpu.driver_version else None
+    vbios = f"VBIOS {gpu.vbios_version}" if gpu.vbios_version else None
+    return ", ".join(filter(None, (_gpu_name(gpu), memory, driver, vbios)))
+
+
+def _gpu_name(gpu: GpuSpecs) -> str:
+    name, vendor = gpu.name or "GPU", gpu.vendor
+    return name if vendor is None or vendor.casefold() in name.casefold() else f"{vendor} {name}"
+
+
+def _devices(log: CpuGpuLog, specs: CpuGpuSpecs) -> list[DeviceView]:
+    names = {gpu.pci_address: _gpu_name(gpu) for gpu in specs.gpus}
+    cards = [_gpu(gpu, names.get(gpu.pci_address, "GPU"), log) for gpu in merged_devices(log)]
+    cpu = _cpu(log, specs)
+    return cards if cpu is None else [cpu, *cards]
+
+
+def _cpu(log: CpuGpuLog, specs: CpuGpuSpecs) -> DeviceView | None:
+    works = _works_of("cpu", log)
+    if log.cpu is None and not works:
+        return None
+    cpu = log.cpu
+    load = cpu.load_percent if cpu else None
+    return DeviceView(
+        name=(specs.cpu and specs.cpu.name) or "CPU",
+        place="CPU" if load is None else f"CPU, {units.percent_text(load)} load",
+        works=works,
+        temperature=shown.temperature(cpu.temperature_c if cpu else None),
+        memory_temperature=NOT_KNOWN,
+        fan=NOT_KNOWN,
+        power=shown.power(cpu.power_w if cpu else None),
+        clocks=units.UNKNOWN,
+        shares=_device_shares("cpu", log),
+    )
+
+
+def _gpu(gpu: GpuReading, name: str, log: CpuGpuLog) -> DeviceView:
+    clocks = [f"{clock:.0f}" for clock in (gpu.core_clock_mhz, gpu.memory_clock_mhz) if clock is not None]
+    return DeviceView(
+        name=name,
+        place=gpu.pci_address,
+        works=_works_of(gpu.pci_address, log),
+        temperature=shown.temperature(gpu.temperature_c),
+        memory_temperature=shown.temperature(gpu.memory_temperature_c),
+        fan=shown.fan(gpu.fan_percent, gpu.fan_rpm),
+        power=shown.power(gpu.power_w),
+        clocks=f"{' / '.join(clocks)} MHz" if clocks else units.UNKNOWN,
+        shares=_device_shares(gpu.pci_address, log),
+    )
+
+
+def _works_of(device: str, log: CpuGpuLog) -> list[WorkView]:
+    rates = device_hashrates(log.miners, device)
+    return [WorkView(work.label, shown.hashrate(value)) for work, value in rates.items()]
+
+
+def _device_shares(device: str, log: CpuGpuLog) -> str:
+    parts = [part for miner in log.miners for part in miner.devices if part.device == device]
+    texts = [_shares(part.accepted, part.rejected) for part in parts if part.accepted is not None]
+    return ", ".join(texts) or units.UNKNOWN
+
+
+def _shares(accepted: int | None, rejected: int | None) -> str:
+    return f"{units.count_text(accepted)} / {units.count_text(rejected)}"
+
+
+def _miner(miner: MinerReading, *, old: bool) -> MinerView:
+    word, tone = MINER_STATES[miner.state]
+    if old:  # nobody knows what it does now
+        word, tone = f"{word} when last heard", "idle"
+    return MinerView(
+        software=miner.software,
+        version=miner.version or "",
+        word=word,
+        tone=tone,
+        uptime=shown.duration(miner.uptime_s),
+        algorithms=[_algorithm(reading) for reading in miner.algorithms],
+    )
+
+
+def _algorithm(reading: AlgorithmReading) -> AlgorithmView:
+    return AlgorithmView(
+        label=reading.coin or reading.algorithm,
+        algorithm=reading.algorithm,
+        hashrate=shown.hashrate(reading.hashrate_hs),
+        shares=_all_shares(reading),
+        pool=reading.pool or units.UNKNOWN,
+        user=Figure(units.shortened(reading.user), reading.user) if reading.user else NOT_KNOWN,
+    )
+
+
+def _all_shares(reading: AlgorithmReading) -> str:
+    """ "1 000 accepted, 3 rejected": what the software does not tell is left out, zeros of the rare kinds too."""
+    usual = [(reading.accepted, "accepted"), (reading.rejected, "rejected")]
+    rare = [(number, what) for number, what in ((reading.stale, "stale"), (reading.invalid, "invalid")) if number]
+    told = [f"{units.count_text(number)} {what}" for number, what in usual + rare if number is not None]
+    return ", ".join(told) or units.UNKNOWN

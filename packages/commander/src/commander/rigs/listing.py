@@ -1,0 +1,196 @@
+"""Which rigs an index page shows, and in which order: the page's address says it all."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from functools import lru_cache
+from urllib.parse import urlencode
+
+import msgspec
+
+from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.rigs.domain import name_key
+
+PER_PAGE = 100
+WHOLE = 10_000
+SEARCH_MAX_LENGTH = 64
+ORDERS_KEPT = 64
+_DIGITS = re.compile(r"(\d+)")
+_search_key = lru_cache(maxsize=2**15)(name_key)
+
+
+class Sort(StrEnum):
+    NAME = "name"
+    HEALTH = "health"
+    HASHRATE = "hashrate"
+    POWER = "power"
+    TEMPERATURE = "temperature"
+    REJECTED = "rejected"
+    UPTIME = "uptime"
+    SEEN = "seen"
+
+
+class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """How somebody looks at the index. `whole`: up to 10,000 rigs on one page."""
+
+    sort: Sort = Sort.NAME
+    descending: bool = False
+    search: str = ""
+    health: Health | None = None
+    page: int = 1
+    whole: bool = False
+
+    def parameters(self) -> dict[str, str]:
+        """As in the address; what is usual is left out."""
+        said = {
+            "sort": "" if self.sort is Sort.NAME else self.sort.value,
+            "dir": "desc" if self.descending else "",
+            "q": self.search,
+            "health": self.health.value if self.health else "",
+            "page": "" if self.page == 1 else str(self.page),
+            "per": "all" if self.whole else "",
+        }
+        return {name: value for name, value in said.items() if value}
+
+    def address(self, path: str = "/cpu-gpu", **more: object) -> str:
+        parameters = urlencode({**self.parameters(), **more})
+        return f"{path}?{parameters}" if parameters else path
+
+    def but(self, **changes: object) -> "IndexQuery":
+        """The same from the first page on, with `changes`."""
+        return msgspec.structs.replace(self, **{"page": 1, **changes})
+
+
+def index_query(parameters: Mapping[str, str]) -> IndexQuery:
+    """Raises `ValueError` for what no link of ours says."""
+    health = parameters.get("health")
+    page = int(parameters.get("page") or 1)
+    if not 1 <= page <= WHOLE:
+        raise ValueError(f"no page {page}")
+    return IndexQuery(
+        sort=Sort(parameters.get("sort") or "name"),
+        descending=parameters.get("dir") == "desc",
+        search=parameters.get("q", "").strip()[:SEARCH_MAX_LENGTH],
+        health=Health(health) if health else None,
+        page=page,
+        whole=parameters.get("per") == "all",
+    )
+
+
+class Order(msgspec.Struct, frozen=True, eq=False):
+    """Rigs in order; `at` is the index's number when this order came about."""
+
+    ids: list[int]
+    counts: Counter[Health]
+    at: int
+    shape_at: int
+    looked_at: int
+
+
+class Orders:
+    """Orders that are shared by everybody who looks at the index in the same way.
+
+    Rows must not jump while somebody reads them: an order by figures stands until a rig comes, goes or changes its
+    name or health, or until somebody loads the page.
+    """
+
+    def __init__(self, index: OperationalIndex) -> None:
+        self._index = index
+        self._orders: dict[IndexQuery, Order] = {}
+
+    def standing(self, query: IndexQuery) -> Order:
+        key = query.but(whole=False)
+        order = self._orders.get(key)
+        if order is None or order.shape_at != self._index.shape_changed_at:
+            order = self._keep(key, self._made(key))
+        return order
+
+    def fresh(self, query: IndexQuery) -> Order:
+        """For a page that is loaded now."""
+        key = query.but(whole=False)
+        order = self.standing(query)
+        if key.sort in (Sort.NAME, Sort.HEALTH) or order.looked_at == self._index.now_at:
+            return order
+        ids = ordered(_matching(self._index.rigs.values(), key), key)
+        if ids == order.ids:
+            return order
+        self._index.reordered()
+        return self._keep(key, self._made(key, ids))
+
+    def _made(self, query: IndexQuery, ids: list[int] | None = None) -> Order:
+        found = _matching(self._index.rigs.values(), query.but(health=None))
+        counts = Counter([state.health for state in found])
+        if ids is None:
+            ids = ordered([state for state in found if query.health in (None, state.health)], query)
+        index = self._index
+        return Order(ids, counts, index.now_at, index.shape_changed_at, index.now_at)
+
+    def _keep(self, key: IndexQuery, order: Order) -> Order:
+        self._orders.pop(key, None)
+        if len(self._orders) >= ORDERS_KEPT:
+            del self._orders[next(iter(self._orders))]
+        self._orders[key] = order
+        return order
+
+
+def shown(order: Order, query: IndexQuery) -> tuple[IndexQuery, list[int]]:
+    """The ids on the page that `query` asks for; a page beyond the last is the last."""
+    if query.whole:
+        return query.but(), order.ids[:WHOLE]
+    page = min(query.page, pages(order))
+    return query.but(page=page), order.ids[(page - 1) * PER_PAGE : page * PER_PAGE]
+
+
+def pages(order: Order) -> int:
+    return max(1, -(-len(order.ids) // PER_PAGE))
+
+
+def _matching(rigs: Iterable[RigState], query: IndexQuery) -> list[RigState]:
+    if query.search:
+        wanted = name_key(query.search)
+        rigs = [state for state in rigs if wanted in _search_key(state.name)]
+    if query.health:
+        rigs = [state for state in rigs if state.health is query.health]
+    return list(rigs)
+
+
+def ordered(rigs: list[RigState], query: IndexQuery) -> list[int]:
+    """Ids by what is sorted by, then by name; whoever has no such figure comes last in both directions."""
+    if query.sort is Sort.NAME:
+        return [state.id for state in sorted(rigs, key=_by_name, reverse=query.descending)]
+    figure = FIGURES[query.sort]
+    known, unknown = [], []
+    for state in rigs:
+        value = figure(state)
+        if value is None:
+            unknown.append(state)
+        else:
+            known.append((-value if query.descending else value, _natural(state.name), state.id))
+    return [rig_id for *_, rig_id in sorted(known)] + [state.id for state in sorted(unknown, key=_by_name)]
+
+
+@lru_cache(maxsize=2**15)
+def _natural(name: str) -> list[str | int]:
+    """ "rig-9" before "rig-10": words and numbers take turns, so that like is compared with like."""
+    return [int(part) if at % 2 else part for at, part in enumerate(_DIGITS.split(name.casefold()))]
+
+
+def _by_name(state: RigState) -> tuple[list[str | int], int]:
+    return _natural(state.name), state.id
+
+
+def _hashrate(state: RigState) -> float | None:
+    return max((value for value in state.figures.hashrates_hs.values() if value is not None), default=None)
+
+
+WORST_FIRST = {Health.OFFLINE: 0, Health.STALE: 1, Health.WAITING: 2, Health.ONLINE: 3}
+FIGURES: dict[Sort, Callable[[RigState], float | None]] = {
+    Sort.HEALTH: lambda state: WORST_FIRST[state.health],
+    Sort.HASHRATE: _hashrate,
+    Sort.POWER: lambda state: state.figures.power_w,
+    Sort.TEMPERATURE: lambda state: state.figures.temperature_c,
+    Sort.REJECTED: lambda state: state.figures.rejected_percent,
+    Sort.UPTIME: lambda state: state.figures.uptime_s,
+    Sort.SEEN: lambda state: None if state.health is Health.WAITING else -state.heard_s,
+}

@@ -1,0 +1,138 @@
+"""The index page's rows and totals: what templates see of them, and their HTML."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from protocol import units
+
+from commander.live.figures import Figures, Work
+from commander.live.operational_index import Health, OperationalIndex, RigState, Totals
+from commander.web import figures as shown
+from commander.web.figures import Figure
+from commander.web.shell import templates
+
+HEALTH_WORDS = {
+    Health.WAITING: "Waiting for its sentry",
+    Health.ONLINE: "Online",
+    Health.STALE: "Stale",
+    Health.OFFLINE: "Offline",
+}
+HEALTH_TONES = {Health.WAITING: "idle", Health.ONLINE: "good", Health.STALE: "warning", Health.OFFLINE: "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkView:
+    label: str
+    hashrate: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    id: int
+    name: str
+    health: Health
+    old: bool
+    works: list[WorkView]
+    temperature: Figure
+    fan: Figure
+    power: Figure
+    rejected: Figure
+    uptime: Figure
+    heard_at: datetime | None
+    two_sentries: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TotalView:
+    """One cell of the totals; `name` is its `data-total`."""
+
+    label: str
+    figure: Figure
+    name: str
+
+
+def row_view(state: RigState) -> RowView:
+    figures = state.figures
+    return RowView(
+        id=state.id,
+        name=state.name,
+        health=state.health,
+        old=state.health in (Health.STALE, Health.OFFLINE),
+        works=work_views(figures),
+        temperature=shown.temperature(figures.temperature_c),
+        fan=shown.fan(figures.fan_percent, figures.fan_rpm),
+        power=shown.power(figures.power_w),
+        rejected=shown.rejected(figures.accepted, figures.rejected, figures.rejected_percent),
+        uptime=shown.duration(figures.uptime_s),
+        heard_at=state.heard_at,
+        two_sentries=state.two_sentries,
+    )
+
+
+def work_views(figures: Figures) -> list[WorkView]:
+    return [WorkView(work.label, shown.hashrate(value)) for work, value in figures.hashrates_hs.items()]
+
+
+class Rows:
+    """Rows as HTML, rendered once for each change of their rig and shared by everybody who looks."""
+
+    def __init__(self, index: OperationalIndex) -> None:
+        self._index = index
+        self._rendered: dict[int, tuple[int, str]] = {}
+        self._render = templates.get_template("rigs/row.html").module.row  # type: ignore[attr-defined]  # a macro
+
+    def html(self, rig_id: int) -> str:
+        state = self._index.rigs[rig_id]
+        changed_at, html = self._rendered.get(rig_id, (-1, ""))
+        if changed_at != state.changed_at:
+            html = str(self._render(row_view(state)))
+            self._rendered[rig_id] = state.changed_at, html
+        return html
+
+    def forget_removed(self) -> None:
+        """Drop the rows of rigs that are gone."""
+        if len(self._rendered) > len(self._index.rigs):
+            self._rendered = {key: row for key, row in self._rendered.items() if key in self._index.rigs}
+
+
+def placed(row: str, before: int | None, *, same: bool) -> str:
+    """`row` with the order to put it before that rig's row; `same`: only moved, its content need not travel again."""
+    marks = f'<div data-in="rows" data-before="{"" if before is None else f"rig-{before}"}"'
+    if same:
+        return f"{marks} data-same{row[4 : row.index(' ', 5)]}></div>"
+    return marks + row[4:]
+
+
+def gone(rig_id: int) -> str:
+    return f'<div id="rig-{rig_id}" data-gone></div>'
+
+
+def total_views(index: OperationalIndex) -> list[TotalView]:
+    totals = index.totals
+    alive = Figure(f"{totals.alive} of {len(index.rigs)}")
+    views = [TotalView("Rigs alive", alive, "alive"), TotalView("Power", _total_power(totals), "power")]
+    by_label: Counter[str] = Counter()
+    for work in totals.rigs:
+        by_label[work.label] += totals.hashrate_hs(work)  # type: ignore[assignment]  # a Counter of floats
+    for label in sorted(by_label):
+        views.append(TotalView(label, shown.hashrate(by_label[label]), f"hashrate-{label}"))
+    return views + _efficiency(totals, totals.rigs)
+
+
+def _total_power(totals: Totals) -> Figure:
+    text, exact = shown.power(totals.power_w)
+    if totals.power_known < totals.alive and totals.power_known:
+        exact += f"; {totals.power_known} of {totals.alive} rigs tell theirs"
+    return Figure(text, exact)
+
+
+def _efficiency(totals: Totals, works: Iterable[Work]) -> list[TotalView]:
+    """Only where it means something: one coin, and every rig that is alive tells its power."""
+    single = list(works)
+    if len(single) != 1 or not totals.power_w or totals.power_known < totals.alive:
+        return []
+    per_watt = totals.hashrate_hs(single[0]) / totals.power_w
+    exact = units.exact_text(per_watt, "hashes per second and watt")
+    return [TotalView("Efficiency", Figure(units.with_prefix(per_watt, "H/W"), exact), "efficiency")]

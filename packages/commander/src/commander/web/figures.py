@@ -1,0 +1,77 @@
+"""Figures as pages show them: shortened for the eye, whole in the title."""
+
+from typing import NamedTuple
+
+from protocol import units
+
+
+class Figure(NamedTuple):
+    """`exact` is empty where `text` says it all."""
+
+    text: str
+    exact: str = ""
+
+
+NOT_KNOWN = Figure(units.UNKNOWN, "not known")
+
+
+def hashrate(hashrate_hs: float | None) -> Figure:
+    if hashrate_hs is None:
+        return NOT_KNOWN
+    return Figure(units.hashrate_text(hashrate_hs), units.exact_text(hashrate_hs, "H/s"))
+
+
+def power(power_w: float | None) -> Figure:
+    return NOT_KNOWN if power_w is None else Figure(units.power_text(power_w), units.exact_text(power_w, "W"))
+
+
+def temperature(temperature_c: float | None) -> Figure:
+    if temperature_c is None:
+        return NOT_KNOWN
+    return Figure(units.temperature_text(temperature_c), units.exact_text(temperature_c, "°C"))
+
+
+def percent(value: float | None) -> Figure:
+    return NOT_KNOWN if value is None else Figure(units.percent_text(value), units.exact_text(value, "%"))
+
+
+def fan(fan_percent: float | None, fan_rpm: float | None) -> Figure:
+    """In percent where the device tells it, otherwise in turns."""
+    if fan_percent is None and fan_rpm is not None:
+        return Figure(f"{fan_rpm:.0f} rpm", units.exact_text(fan_rpm, "rpm"))
+    turns = "" if fan_rpm is None else f", {units.exact_text(fan_rpm, 'rpm')}"
+    shown = percent(fan_percent)
+    return Figure(shown.text, shown.exact + turns)
+
+
+def clock(clock_mhz: float | None) -> Figure:
+    return NOT_KNOWN if clock_mhz is None else Figure(units.clock_text(clock_mhz))
+
+
+def count(number: int | None) -> Figure:
+    return NOT_KNOWN if number is None else Figure(units.count_text(number))
+
+
+def size(size_bytes: float | None) -> Figure:
+    if size_bytes is None:
+        return NOT_KNOWN
+    return Figure(units.bytes_text(size_bytes), units.exact_text(size_bytes, "bytes"))
+
+
+def duration(seconds: float | None) -> Figure:
+    return NOT_KNOWN if seconds is None else Figure(units.duration_text(seconds), units.exact_text(seconds, "s"))
+
+
+def rejected(accepted: int | None, rejected_: int | None, rejected_percent: float | None) -> Figure:
+    """The part of the shares that the pool refused."""
+    if rejected_percent is None:
+        return NOT_KNOWN
+    shares = f"{units.count_text(rejected_)} of {units.count_text((accepted or 0) + (rejected_ or 0))} shares rejected"
+    return Figure(_small_percent(rejected_percent), shares)
+
+
+def _small_percent(value: float) -> str:
+    """Below one percent a digit matters: 0.3 % is fine, 0 % would be a lie."""
+    if 0 < value < 0.05:
+        return "< 0.1 %"
+    return f"{value:.1f} %" if 0 < value < 9.95 else f"{value:.0f} %"

@@ -1,0 +1,165 @@
+"""Login, logout, settings."""
+
+import re
+
+import httpx
+import pytest
+from commander.accounts.pages import local_path
+from commander.accounts.views import browser_text
+from commander.settings import Settings
+from commander_farm import PASSWORD, Farm, running
+from msgspec.structs import replace
+
+
+async def log_in(client: httpx.AsyncClient, password: str, next_page: str = "/cpu-gpu") -> httpx.Response:
+    return await client.post("/login", data={"password": password, "next": next_page}, follow_redirects=False)
+
+
+async def test_who_is_not_logged_in_gets_the_login_page_and_comes_back(farm: Farm) -> None:
+    answer = await farm.client.get("/cpu-gpu?sort=power", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fcpu-gpu%3Fsort%3Dpower")
+    page = await farm.client.get(answer.headers["location"])
+    assert '<input type="hidden" name="next" value="/cpu-gpu?sort=power">' in page.text
+    done = await log_in(farm.client, PASSWORD, "/cpu-gpu?sort=power")
+    assert (done.status_code, done.headers["location"]) == (303, "/cpu-gpu?sort=power")
+
+
+async def test_a_wrong_password_comes_back_with_its_error(farm: Farm) -> None:
+    for password in ("", "wrong", "x" * 1000, "<script>"):
+        answer = await log_in(farm.client, password)
+        assert answer.status_code == 422
+        assert "That is not the password." in answer.text
+        assert 'aria-describedby="error-password" aria-invalid="true"' in answer.text
+        assert "set-cookie" not in answer.headers
+    assert (await farm.client.get("/cpu-gpu", follow_redirects=False)).status_code == 303
+
+
+async def test_guessing_is_slowed_down(farm: Farm) -> None:
+    answers = [await log_in(farm.client, "wrong") for _ in range(11)]
+    assert answers[-1].status_code == 429
+    assert "wait a minute" in answers[-1].text
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/a b", "", "/login?next=/"],
+)
+def test_login_leads_to_no_other_site(address: str) -> None:
+    assert local_path(address) == "/cpu-gpu"
+
+
+def test_login_leads_back_to_a_page() -> None:
+    assert local_path("/cpu-gpu/7?dialog=edit") == "/cpu-gpu/7?dialog=edit"
+
+
+async def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(farm: Farm) -> None:
+    cookie = (await log_in(farm.client, PASSWORD)).headers["set-cookie"]
+    assert "minewarden_session=" in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert "Secure" not in cookie, "plain HTTP on loopback"
+
+
+async def test_with_https_the_cookie_is_secure(settings: Settings) -> None:
+
+    async with running(replace(settings, public_url="https://farm.example")) as client:
+        assert "Secure" in (await log_in(client, PASSWORD)).headers["set-cookie"]
+
+
+async def test_who_is_logged_in_does_not_see_the_login_page(farm: Farm) -> None:
+    await farm.log_in()
+    answer = await farm.client.get("/login?next=/settings", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/settings")
+
+
+async def test_logging_out_ends_the_session(farm: Farm) -> None:
+    await farm.log_in()
+    cookie = farm.client.cookies["minewarden_session"]
+    answer = await farm.client.post("/logout", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    again = await farm.client.get(
+        "/settings", headers={"Cookie": f"minewarden_session={cookie}"}, follow_redirects=False
+    )
+    assert again.status_code == 303
+
+
+async def test_settings_show_sessions_and_end_them(farm: Farm) -> None:
+    await farm.log_in()
+    first = farm.client.cookies["minewarden_session"]
+    farm.client.cookies.clear()
+    await farm.client.post(
+        "/login", data={"password": PASSWORD}, headers={"User-Agent": "Mozilla/5.0 (Windows) Firefox/145.0"}
+    )
+    html = (await farm.client.get("/settings")).text
+    assert html.count("This one") == 1
+    assert "Firefox on Windows" in html
+    other = next(
+        number
+        for number in re.findall(r'id="session-(\d+)"', html)
+        if "This one" not in html.split(f'id="session-{number}"')[1].split("</tr>")[0]
+    )
+    await farm.client.post(f"/settings/sessions/{other}/end")
+    farm.client.cookies.clear()
+    answer = await farm.client.get(
+        "/settings", headers={"Cookie": f"minewarden_session={first}"}, follow_redirects=False
+    )
+    assert answer.status_code == 303
+
+
+async def test_settings_have_no_socket(farm: Farm) -> None:
+    await farm.log_in()
+    assert "data-live" not in (await farm.client.get("/settings")).text
+
+
+async def test_an_api_key_is_shown_once_and_works_until_it_is_revoked(farm: Farm) -> None:
+    await farm.log_in()
+    html = (await farm.client.post("/settings/api-keys", data={"name": "backup <b>"})).text
+    assert "A key's name has" not in html or "aria-invalid" in html
+    html = (await farm.client.post("/settings/api-keys", data={"name": "backup"})).text
+    key = re.search(r'id="created-key"[^>]*>(mw_key_[0-9a-f]+)<', html)
+    assert key
+    listed = (await farm.client.get("/settings")).text
+    assert key[1] not in listed
+    number = re.search(r'id="key-(\d+)"><th[^>]*>backup<', listed)
+    assert number
+    dialog = (await farm.client.get(f"/settings?dialog=revoke&key={number[1]}")).text
+    assert "Revoke backup" in dialog
+    auth = {"Authorization": f"Bearer {key[1]}"}
+    assert (await farm.client.get("/api/v1/cpu-gpu-rigs", headers=auth)).status_code == 200
+    await farm.client.post(f"/settings/api-keys/{number[1]}/revoke")
+    farm.client.cookies.clear()
+    assert (await farm.client.get("/api/v1/cpu-gpu-rigs", headers=auth)).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["", "x" * 1000, "<script>", "tests"])
+async def test_a_bad_key_name_comes_back_with_its_error(farm: Farm, name: str) -> None:
+    await farm.log_in()
+    answer = await farm.client.post("/settings/api-keys", data={"name": name})
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text
+    assert "<script>" not in answer.text
+
+
+def test_a_browser_is_named_as_people_know_it() -> None:
+    chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36"
+    assert browser_text(chrome) == "Chrome on Linux"
+    assert browser_text(f"{chrome} Edg/142.0") == "Edge on Linux"
+    assert browser_text("curl/8.5.0") == "curl/8.5.0"
+    assert browser_text("") == "Unknown program"
+
+
+async def test_styles_and_scripts_need_no_login_and_are_kept_for_ever(farm: Farm) -> None:
+    html = (await farm.client.get("/login")).text
+    addresses = re.findall(r'(?:src|href)="(/assets/[^"]+)"', html)
+    assert {address.rpartition(".")[2] for address in addresses} == {"js", "css", "svg"}
+    for address in addresses:
+        answer = await farm.client.get(address)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+
+
+async def test_an_address_that_is_none_says_where_to_go(farm: Farm) -> None:
+    await farm.log_in()
+    answer = await farm.client.get("/no-such-page")
+    assert answer.status_code == 404
+    assert '<a class="button primary" href="/cpu-gpu">' in answer.text
