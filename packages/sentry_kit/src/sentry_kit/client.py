@@ -1,0 +1,192 @@
+"""The commander as a sentry sees it: three calls, and one exception for each answer that calls for something
+else."""
+
+import asyncio
+import gzip
+import ipaddress
+import secrets
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import httpx
+import msgspec
+from protocol.messages import LogReceipt, LogReport, Problem, SentryWelcome
+from protocol.tokens import Token
+
+from sentry_kit.errors import SentryError
+from sentry_kit.trust import distrust, plain_context, tls_context
+
+RUN_HEADER = "Sentry-Run"
+_RUN = secrets.token_hex(16)  # made at each start: by it the commander tells two sentries with one token apart
+_TIMEOUT_S = 10
+_GZIP_FROM_BYTES = 4096
+_LONGEST_WAIT_S = 300
+
+M = TypeVar("M", LogReceipt, SentryWelcome)
+
+
+class CommanderError(SentryError):
+    """The commander could not be asked, or its answer is of no use now."""
+
+
+class InvalidToken(CommanderError):
+    """401 `invalid_token`."""
+
+
+class RigRemoved(CommanderError):
+    """410 `rig_removed`."""
+
+
+class TooLarge(CommanderError):
+    """413."""
+
+
+class Refused(CommanderError):
+    """400, 415 or 422, said by the commander itself: the same request will never be accepted."""
+
+
+class Busy(CommanderError):
+    """429 or 503."""
+
+    def __init__(self, sentence: str, retry_after_s: float | None) -> None:
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s
+
+
+class CommanderClient:
+    """Speaks for one token over a client that has the commander's base URL."""
+
+    def __init__(self, http: httpx.AsyncClient, token: Token | None, *, run: str = _RUN) -> None:
+        self.lan_ip: str | None = None
+        self._http = http
+        self._headers = {RUN_HEADER: run}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    async def welcome(self) -> SentryWelcome:
+        return _decode(await self._ask("GET", "api/v1/sentry"), SentryWelcome)
+
+    async def is_healthy(self) -> bool:
+        """Whether a commander answers at all; it may have its database away."""
+        try:
+            await self._ask("GET", "healthz")
+        except Busy:
+            return True
+        return True
+
+    async def send_specs(self, specs: bytes) -> None:
+        await self._ask("PUT", "api/v1/sentry/specs", specs)
+
+    async def send_logs(self, logs: Sequence[bytes]) -> LogReceipt:
+        body = msgspec.json.encode(LogReport(logs=[msgspec.Raw(log) for log in logs]))
+        return _decode(await self._ask("POST", "api/v1/sentry/logs", body), LogReceipt)
+
+    async def _ask(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
+        headers = dict(self._headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            if len(body) >= _GZIP_FROM_BYTES:
+                body = await asyncio.to_thread(gzip.compress, body, 1)
+                headers["Content-Encoding"] = "gzip"
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                response = await self._http.request(method, path, content=body, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise _unreachable(error, str(self._http.base_url).rstrip("/")) from error
+        self.lan_ip = _lan_ip(response)
+        if not response.is_success:
+            raise _failure(response)
+        return response
+
+
+@asynccontextmanager
+async def commander_client(
+    url: str, token: Token | None, ca_pem: str | None, agent: str
+) -> AsyncIterator[CommanderClient]:
+    """A client that verifies the commander by `ca_pem`, or by the system's roots."""
+    try:
+        verify = tls_context(ca_pem) if url.startswith("https:") else plain_context()
+    except ssl.SSLError as error:
+        raise CommanderError("The stored certificate of the commander can't be read; enrol again.") from error
+    async with httpx.AsyncClient(
+        base_url=f"{url}/",
+        verify=verify,
+        headers={"User-Agent": agent},
+        timeout=httpx.Timeout(_TIMEOUT_S, connect=5),
+        limits=httpx.Limits(max_keepalive_connections=1, keepalive_expiry=120),
+        trust_env=False,  # a .netrc or a proxy variable must not redirect a token
+    ) as http:
+        yield CommanderClient(http, token)
+
+
+def _decode(response: httpx.Response, kind: type[M]) -> M:
+    try:
+        return msgspec.json.decode(response.content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CommanderError(f"What answers at {response.url.host} is no commander; check the URL.") from error
+
+
+def _failure(response: httpx.Response) -> CommanderError:
+    """Only a problem document with the code is believed: a proxy's 410 must not stop a farm."""
+    try:
+        problem = msgspec.json.decode(response.content, type=Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        problem = Problem(title="", status=response.status_code, detail="", code="")
+    status = response.status_code
+    if status == 401 and problem.code == "invalid_token":
+        return InvalidToken("The commander does not know this token; enrol with a new one from the rig's page.")
+    if status == 410 and problem.code == "rig_removed":
+        return RigRemoved("The rig was removed from the commander; add it there again and enrol with its new token.")
+    if status == 413:
+        return TooLarge("The commander finds the report too large.")
+    if status in (429, 503):
+        return Busy("The commander is busy; the logs wait here.", _retry_after(response))
+    if status in (400, 415, 422) and problem.code:
+        fields = "; ".join(f"{error.field}: {error.message}" for error in problem.errors)
+        return Refused(f"The commander refused a log: {fields or problem.detail or problem.title}")
+    return CommanderError(f"{response.url.host} answered {status}, which is no commander's answer; check the URL.")
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    text = response.headers.get("Retry-After", "")
+    try:
+        wait_s = float(text) if text.isdecimal() else (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
+
+
+def _unreachable(error: Exception, url: str) -> CommanderError:
+    distrusted = distrust(error, url)
+    if distrusted is not None:
+        return CommanderError(str(distrusted))
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return CommanderError(f"The commander at {url} does not answer in time; check that it runs and is reachable.")
+    return CommanderError(f"No commander can be reached at {url} ({error}); check the URL and that it runs.")
+
+
+def _lan_ip(response: httpx.Response) -> str | None:
+    """This machine's address towards the commander; beside the commander itself, its address in the
+    network."""
+    stream = response.extensions.get("network_stream")
+    address = stream.get_extra_info("client_addr") if stream is not None else None
+    if not address:
+        return None
+    ip = str(address[0])
+    return ip if not ipaddress.ip_address(ip).is_loopback else _routed_ip()
+
+
+def _routed_ip() -> str | None:
+    """The address that this machine would leave by. Connecting a UDP socket sends nothing (192.0.2.0/24: RFC
+    5737)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return None

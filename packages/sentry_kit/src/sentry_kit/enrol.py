@@ -1,0 +1,50 @@
+"""Enrolment: the commander is asked before anything is stored, and each mistake names the field that it is
+in."""
+
+import httpx
+from protocol.tokens import BadToken, Token, TokenKind, parse_token
+
+from sentry_kit.client import CommanderError, InvalidToken, RigRemoved, commander_client
+from sentry_kit.errors import EnrolmentError
+from sentry_kit.store import Enrolment, State
+from sentry_kit.trust import check_url, fetch_ca
+
+
+async def check_enrolment(url_text: str, token_text: str, kind: TokenKind, agent: str) -> Enrolment:
+    """The enrolment that URL and token make, tried with the commander; raises `EnrolmentError`."""
+    url = check_url(url_text)
+    token = check_token(token_text, kind)
+    ca_pem = await trusted_ca(url, token)
+    async with commander_client(url, token, ca_pem, agent) as client:
+        try:
+            welcome = await client.welcome()
+        except (InvalidToken, RigRemoved) as error:
+            raise EnrolmentError("token", str(error)) from error
+        except CommanderError as error:
+            raise EnrolmentError("url", str(error)) from error
+    rig = welcome.rig
+    return Enrolment(url, token, ca_pem, rig.id if rig else None, rig.name if rig else None, State.ONLINE)
+
+
+def check_token(text: str, kind: TokenKind) -> Token:
+    try:
+        token = parse_token(text)
+    except BadToken as error:
+        raise EnrolmentError("token", str(error)) from error
+    if token.kind is not kind:
+        raise EnrolmentError("token", f"This sentry needs a token that starts with mw_{kind}_, not mw_{token.kind}_.")
+    return token
+
+
+async def trusted_ca(url: str, token: Token | None) -> str | None:
+    """The certificate to trust alone, if the token names one."""
+    if token is None or token.pin is None:
+        return None
+    if url.startswith("http:"):
+        raise EnrolmentError("url", "This token was made by a commander with HTTPS; give its https:// URL.")
+    try:
+        return await fetch_ca(url, token.pin)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        raise EnrolmentError(
+            "url", f"No commander can be reached at {url} ({error}); check the URL and that it runs."
+        ) from error

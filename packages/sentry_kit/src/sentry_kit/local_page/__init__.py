@@ -1,0 +1,1 @@
+"""The frame of both sentries' local pages: rights, headers, live updates, look."""

@@ -1,0 +1,76 @@
+"""Settings from the environment. A sentry's settings are one msgspec struct: a field is a setting.
+
+`CPU_GPU_SENTRY_UI_PORT` is the field `ui_port` of the struct that is read with the prefix `CPU_GPU_SENTRY_`.
+The description of a field says what was expected; it is part of the sentence that a wrong value ends with.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, TypeVar, get_args, get_type_hints
+
+import msgspec
+import platformdirs
+from msgspec import Meta
+
+from sentry_kit.errors import BadSetting, StorageError
+
+Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+Seconds = Annotated[float, Meta(ge=1, le=3600, description="a number of seconds from 1 to 3600")]
+Days = Annotated[float, Meta(gt=0, le=30, description="a number of days, at most 30")]
+Megabytes = Annotated[float, Meta(gt=0, le=100_000, description="a number of megabytes, at most 100000")]
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def read_settings(kind: type[S], prefix: str, environ: Mapping[str, str]) -> S:
+    """The settings that `environ` gives; an unknown or unreadable one raises `BadSetting`."""
+    fields = get_type_hints(kind, include_extras=True)
+    given: dict[str, object] = {}
+    for name, text in environ.items():
+        if not name.startswith(prefix):
+            continue
+        field = name.removeprefix(prefix).lower()
+        if field not in fields:
+            known = ", ".join(prefix + known.upper() for known in fields)
+            raise BadSetting(f"{name} is not a setting; there are {known}.")
+        given[field] = _value(name, text.strip(), fields[field])
+    return msgspec.convert(given, kind)
+
+
+def _value(name: str, text: str, field: object) -> object:
+    try:
+        if not text:
+            raise ValueError(name)
+        return Path(text) if field is Path else msgspec.convert(text, field, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise BadSetting(f"{name} is “{text}”; expected {expected(field)}.") from error
+
+
+def expected(field: object) -> str:
+    for part in (field, *get_args(field)):
+        for note in getattr(part, "__metadata__", ()):
+            if isinstance(note, Meta) and note.description:
+                return note.description
+    return "a text"
+
+
+def default_data_dir(program: str) -> Path:
+    """The platform's data folder, for this user."""
+    return Path(platformdirs.user_data_dir(f"minewarden-{program}", appauthor=False))
+
+
+def prepare_data_dir(path: Path) -> Path:
+    """`path` as a directory that only its owner can read."""
+    try:
+        if not path.is_dir():
+            path.mkdir(mode=0o700, parents=True)
+            path.chmod(0o700)
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(path)
+    except OSError as error:
+        raise StorageError(
+            f"The data directory {path} can't be used ({error.strerror or 'permission denied'}); "
+            "choose another with the setting that ends in _DATA_DIR, or mend its rights."
+        ) from error
+    return path

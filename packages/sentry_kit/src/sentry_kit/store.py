@@ -1,0 +1,224 @@
+"""The sentry's one file: `sentry.db`, SQLite, readable by its owner alone because the token stands in it.
+
+Several processes use it at once: `enroll`, `watch` and `leave` change it while `run` runs, and `run` notices
+by `changes()`. Functions over a connection; the caller opens the transaction.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from protocol.tokens import Token, parse_token
+
+from sentry_kit.errors import StorageError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS enrolment (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    url TEXT NOT NULL, token TEXT, ca_pem TEXT, rig_id INTEGER, rig_name TEXT, state TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS status (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    last_stored_at TEXT, last_error TEXT, two_sentries INTEGER NOT NULL DEFAULT 0,
+    rejected_logs INTEGER NOT NULL DEFAULT 0, rejected_reason TEXT, dropped_logs INTEGER NOT NULL DEFAULT 0,
+    report_every_s REAL);
+INSERT OR IGNORE INTO status (only) VALUES (1);
+CREATE TABLE IF NOT EXISTS spool (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    taken_at_ms INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS spool_size ON spool (size);
+"""
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class State(StrEnum):
+    """Where the sentry stands with its commander."""
+
+    NOT_ENROLLED = "not_enrolled"
+    ONLINE = "online"
+    SPOOLING = "spooling"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 - a state's name
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """Which commander this sentry reports to; without a token it reports to none."""
+
+    url: str
+    token: Token | None
+    ca_pem: str | None
+    rig_id: int | None
+    rig_name: str | None
+    state: State
+
+    def same_rig(self, other: "Enrolment") -> bool:
+        """Rigs of two commanders may have one number: the pin tells the commanders apart, else the URL
+        does."""
+        pins = {each.token.pin for each in (self, other) if each.token and each.token.pin}
+        same_commander = len(pins) == 1 if pins and self.token and other.token else self.url == other.url
+        return self.rig_id == other.rig_id and same_commander
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the running sentry last knew, for whoever asks from outside."""
+
+    last_stored_at: str | None
+    last_error: str | None
+    two_sentries: bool
+    rejected_logs: int
+    rejected_reason: str | None
+    dropped_logs: int
+    report_every_s: float | None
+
+
+def open_store(path: Path, schema: str = SCHEMA) -> sqlite3.Connection:
+    """The store, made if it isn't there. It may be used from any one thread at a time."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its -wal file the same rights
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            if not _is_up_to_date(db, schema):
+                db.executescript(schema)
+            load_status(db)
+        except BaseException:
+            db.close()
+            raise
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"The sentry's file {path} can't be opened ({error}).") from error
+    return db
+
+
+def _is_up_to_date(db: sqlite3.Connection, schema: str) -> bool:
+    """Whether all tables are there: on a full disk a store that is can still be opened, because nothing is
+    written."""
+    wanted = schema.count("CREATE TABLE")
+    tables = db.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return bool(tables.fetchone()[0] >= wanted and db.execute("SELECT count(*) FROM status").fetchone()[0])
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether the file itself is broken, rather than locked, full or out of reach."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _DAMAGED
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def changes(db: sqlite3.Connection) -> int:
+    """A number that differs from the last one if another process has changed the store in between."""
+    return int(db.execute("PRAGMA data_version").fetchone()[0])
+
+
+def load_enrolment(db: sqlite3.Connection) -> Enrolment | None:
+    row = db.execute("SELECT url, token, ca_pem, rig_id, rig_name, state FROM enrolment").fetchone()
+    if row is None:
+        return None
+    url, token, ca_pem, rig_id, rig_name, state = row
+    return Enrolment(url, parse_token(token) if token else None, ca_pem, rig_id, rig_name, State(state))
+
+
+def save_enrolment(db: sqlite3.Connection, new: Enrolment) -> None:
+    """From now on this is the commander. The spool is kept for the same rig, and cleared for another one."""
+    old = load_enrolment(db)
+    if old is None or not old.same_rig(new):
+        db.execute("DELETE FROM spool")
+    token = str(new.token) if new.token else None
+    db.execute(
+        "INSERT OR REPLACE INTO enrolment VALUES (1, ?, ?, ?, ?, ?, ?)",
+        (new.url, token, new.ca_pem, new.rig_id, new.rig_name, new.state),
+    )
+    db.execute("UPDATE status SET last_error = NULL, two_sentries = 0")
+
+
+def forget_commander(db: sqlite3.Connection) -> None:
+    db.execute("DELETE FROM enrolment")
+    db.execute("DELETE FROM spool")
+    db.execute("DELETE FROM status")
+    db.execute("INSERT INTO status (only) VALUES (1)")
+
+
+def mark_state(db: sqlite3.Connection, token: Token, state: State) -> bool:
+    """False if the sentry has been given another token meanwhile: then the answer was not about that one."""
+    changed = db.execute("UPDATE enrolment SET state = ? WHERE token = ?", (state, str(token)))
+    return changed.rowcount == 1
+
+
+def mark_removed(db: sqlite3.Connection, token: Token) -> bool:
+    """The rig is gone: its token and its logs go too; the URL stays, for the form."""
+    changed = db.execute("UPDATE enrolment SET state = ?, token = NULL WHERE token = ?", (State.REMOVED, str(token)))
+    if changed.rowcount == 1:
+        db.execute("DELETE FROM spool")
+    return changed.rowcount == 1
+
+
+def name_rig(db: sqlite3.Connection, token: Token, rig_id: int, rig_name: str) -> None:
+    db.execute("UPDATE enrolment SET rig_id = ?, rig_name = ? WHERE token = ?", (rig_id, rig_name, str(token)))
+
+
+def load_status(db: sqlite3.Connection) -> Status:
+    row = db.execute(
+        "SELECT last_stored_at, last_error, two_sentries, rejected_logs, rejected_reason, dropped_logs,"
+        " report_every_s FROM status"
+    ).fetchone()
+    return Status(row[0], row[1], bool(row[2]), *row[3:])
+
+
+def note_error(db: sqlite3.Connection, sentence: str | None) -> None:
+    db.execute("UPDATE status SET last_error = ?", (sentence,))
+
+
+def note_two_sentries(db: sqlite3.Connection, two: bool) -> None:
+    db.execute("UPDATE status SET two_sentries = ?", (two,))
+
+
+def note_interval(db: sqlite3.Connection, report_every_s: float) -> None:
+    db.execute("UPDATE status SET report_every_s = ?", (report_every_s,))
+
+
+def spooled_logs(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT count(*) FROM spool").fetchone()[0])
+
+
+def move_aside(path: Path, schema: str, keep: tuple[str, ...]) -> Path:
+    """Puts a damaged store out of the way and starts a new one with what could still be read of the `keep`
+    tables.
+
+    Those are small and stand at the start of the file, so a broken spool seldom costs the enrolment.
+    """
+    aside = path.with_name(f"{path.name}.damaged")
+    for suffix in ("", "-wal", "-shm"):
+        source, target = Path(f"{path}{suffix}"), Path(f"{aside}{suffix}")
+        target.unlink(missing_ok=True)
+        if source.exists():
+            source.rename(target)
+    with closing(open_store(path, schema)) as new, closing(sqlite3.connect(aside)) as old:
+        for table in keep:
+            _copy(old, new, table)
+    return aside
+
+
+def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
+    try:
+        rows = old.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - our own tables' names
+    except sqlite3.Error:
+        return
+    for row in rows:
+        marks = ", ".join("?" * len(row))
+        new.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)  # noqa: S608

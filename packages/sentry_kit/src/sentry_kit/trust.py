@@ -1,0 +1,164 @@
+"""Whom a sentry trusts: the authority that its token names, and with no pin in the token the system's roots.
+
+Verification is never skipped for anything that carries data. The one request that goes out before there is an
+authority to verify with, `fetch_ca`, carries no token, and its answer is believed only if it fits the pin.
+"""
+
+import hashlib
+import ipaddress
+import ssl
+from urllib.parse import urlsplit
+
+import httpx
+
+from sentry_kit.errors import EnrolmentError, SentryError
+
+_CA_LIMIT_BYTES = 64 * 1024
+_TIMEOUT_S = 10
+
+
+class Distrusted(SentryError):
+    """The commander's certificate is not one that this sentry may believe."""
+
+
+def check_url(text: str) -> str:
+    """The commander's base URL, normalised; plain HTTP is for this very machine alone."""
+    url = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or parts.scheme not in ("http", "https") or parts.username is not None or parts.query:
+        raise EnrolmentError("url", "The URL looks like https://commander.lan:8443; copy it from the commander.")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise EnrolmentError(
+            "url",
+            "Plain http:// would show the miners' data to the network; use the commander's https:// URL.",
+        )
+    authority = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{authority}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def tls_context(ca_pem: str | None) -> ssl.SSLContext:
+    """A context that trusts `ca_pem` alone, or the system's roots; the host's name is checked either way."""
+    if ca_pem is None:
+        return ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # starts with no roots, CERT_REQUIRED and check_hostname
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cadata=ca_pem)
+    return context
+
+
+def plain_context() -> ssl.SSLContext:
+    """For a client that speaks plain HTTP only: it trusts nobody, and spares the 5 MB of the usual roots."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+async def fetch_ca(url: str, pin: str) -> str:
+    """The commander's own authority as PEM, from `GET /ca.pem`, believed only because its public key has this
+    pin.
+
+    There is nothing yet to verify the connection with, so this one request is made without: it carries no
+    token and no data, and whoever answers can only hand over the certificate that the token already names, or
+    be refused.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    async with httpx.AsyncClient(verify=context, trust_env=False, timeout=_TIMEOUT_S) as http:
+        pem = await _get_bounded(http, f"{url}/ca.pem")
+    for certificate in _certificates(pem):
+        if public_key_sha256(certificate) == pin:
+            return ssl.DER_cert_to_PEM_cert(certificate)
+    raise EnrolmentError(
+        "url",
+        "This is not the commander that the token was made by; check the URL, and copy both together.",
+    )
+
+
+async def _get_bounded(http: httpx.AsyncClient, url: str) -> str:
+    body = b""
+    async with http.stream("GET", url) as response:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > _CA_LIMIT_BYTES:
+                break
+    return body.decode("ascii", "replace") if response.status_code == 200 else ""
+
+
+def _certificates(pem: str) -> list[bytes]:
+    """Every certificate in `pem` as DER; what is none is passed over."""
+    found = []
+    for part in pem.split("-----BEGIN CERTIFICATE-----")[1:]:
+        text = "-----BEGIN CERTIFICATE-----" + part.partition("-----END CERTIFICATE-----")[0]
+        try:
+            found.append(ssl.PEM_cert_to_DER_cert(text.rstrip() + "\n-----END CERTIFICATE-----\n"))
+        except ValueError:
+            continue
+    return found
+
+
+def public_key_sha256(certificate: bytes) -> str | None:
+    """SHA-256, in hex, of the SubjectPublicKeyInfo of a DER certificate; None if it is no certificate.
+
+    RFC 5280: Certificate { TBSCertificate { [0] version?, serial, signature, issuer, validity, subject, key,
+    … } … }. A walk over those eight elements spares the sentries the 10 MB that `cryptography` would take in
+    memory.
+    """
+    try:
+        at, _ = _content(certificate, 0)
+        at, _ = _content(certificate, at)
+        if certificate[at] == 0xA0:
+            _, at = _content(certificate, at)
+        for _field in ("serial", "signature", "issuer", "validity", "subject"):
+            _, at = _content(certificate, at)
+        _, end = _content(certificate, at)
+    except IndexError:
+        return None
+    return hashlib.sha256(certificate[at:end]).hexdigest()
+
+
+def _content(der: bytes, at: int) -> tuple[int, int]:
+    """Where the content of the DER element at `at` starts, and where it ends; `IndexError` if it is cut
+    off."""
+    start, length = at + 2, der[at + 1]
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(der[at + 2 : start], "big")
+    if start + length > len(der):
+        raise IndexError(at)
+    return start, start + length
+
+
+def distrust(error: BaseException, url: str) -> Distrusted | None:
+    """The sentence for a certificate that failed verification somewhere below `error`; None if it was another
+    trouble."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    return None if cause is None else Distrusted(_sentence(cause.verify_code, urlsplit(url).hostname or url))
+
+
+def _sentence(verify_code: int, host: str) -> str:
+    """By OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h)."""
+    if verify_code in (62, 64):
+        return (
+            f"The commander's certificate is not for “{host}”; use the name that it is known by, or set "
+            "COMMANDER_PUBLIC_URL on the commander to this address."
+        )
+    if verify_code == 10:
+        return "The commander's certificate has expired; renew it, or set this machine's clock if that is wrong."
+    if verify_code == 9:
+        return "The commander's certificate is not valid yet; set this machine's clock or the commander's."
+    return (
+        "The commander's certificate is not from the authority that this sentry trusts, so nothing was sent; "
+        "if the commander was set up anew, enrol again with a new token."
+    )

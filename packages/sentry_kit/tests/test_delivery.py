@@ -1,0 +1,198 @@
+"""The delivery against a commander that answers as told. The real one is met in the CPU/GPU sentry's
+tests."""
+
+import asyncio
+import gzip
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import msgspec
+import pytest
+from protocol.messages import LogReceipt, LogReport, Problem, RigName, SentryWelcome
+from protocol.tokens import TokenKind, new_token
+from sentry_kit import store
+from sentry_kit.client import CommanderClient
+from sentry_kit.delivery import Delivery
+from sentry_kit.spool import Limits, Spool
+from sentry_kit.store import Enrolment, State
+from sentry_kit.worker import Worker
+
+WELCOME = SentryWelcome(
+    kind="rig",
+    rig=RigName(id=7, name="rig-07"),
+    report_every_s=10,
+    playbooks_every_s=60,
+    commander_version="1",
+)
+Reply = Callable[[list[bytes]], httpx.Response | None]
+
+
+def problem(status: int, code: str, **headers: str) -> httpx.Response:
+    body = msgspec.json.encode(Problem(title="No", status=status, detail="Not so.", code=code))
+    return httpx.Response(status, content=body, headers=headers)
+
+
+class Farm:
+    """A sentry with its spool, and a commander that stores what it gets unless `refuses` says otherwise."""
+
+    def __init__(self, db: sqlite3.Connection, disk: Worker) -> None:
+        self.db = db
+        self.stored: list[bytes] = []
+        self.requests: list[str] = []
+        self.refuses: Reply = lambda _logs: None
+        self.two_sentries = False
+        self.removals = 0
+        self.changed = asyncio.Event()
+        self.spool = Spool(db, Limits())
+        self.delivery = Delivery(
+            db, self.spool, disk, self._client,
+            report_every_s=0.01, changed=self.changed.set, rig_removed=self._remove, pause_s=0,
+        )  # fmt: skip
+
+    def _remove(self) -> None:
+        self.removals += 1
+
+    @asynccontextmanager
+    async def _client(self, enrolment: Enrolment) -> AsyncIterator[CommanderClient]:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(self._answer), base_url=enrolment.url) as http:
+            yield CommanderClient(http, enrolment.token)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(f"{request.method} {request.url.path}")
+        logs = _logs(request)
+        refusal = self.refuses(logs)
+        if refusal is not None:
+            return refusal
+        if request.url.path.endswith("/logs"):
+            self.stored += logs
+            receipt = LogReceipt(stored=len(logs), duplicates=0, two_sentries=self.two_sentries)
+            return httpx.Response(200, content=msgspec.json.encode(receipt))
+        if request.url.path.endswith("/specs"):
+            return httpx.Response(204)
+        return httpx.Response(200, content=msgspec.json.encode(WELCOME))
+
+    def enrol(self, rig_id: int = 7) -> None:
+        token = new_token(TokenKind.RIG, pin=None)
+        store.save_enrolment(self.db, Enrolment("https://a.lan", token, None, rig_id, "rig", State.ONLINE))
+
+    def keep(self, *bodies: bytes) -> None:
+        for number, body in enumerate(bodies):
+            self.spool.append(number, body)
+        self.delivery.wake()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await self.changed.wait()
+                self.changed.clear()
+
+
+def _logs(request: httpx.Request) -> list[bytes]:
+    if not request.url.path.endswith("/logs"):
+        return []
+    packed = request.headers.get("Content-Encoding") == "gzip"
+    body = gzip.decompress(request.content) if packed else request.content
+    return [bytes(log) for log in msgspec.json.decode(body, type=LogReport).logs]
+
+
+@pytest.fixture
+async def farm(db: sqlite3.Connection) -> AsyncIterator[Farm]:
+    disk = Worker("test")
+    farm = Farm(db, disk)
+    farm.enrol()
+    await farm.delivery.reload()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(farm.delivery.run())
+        yield farm
+        running.cancel()
+    assert disk.end(within_s=10)
+
+
+async def test_logs_arrive_in_order_after_the_specs(farm: Farm) -> None:
+    farm.delivery.specs = b'{"hostname":"x"}'
+    farm.keep(b"1", b"2", b"3")
+    await farm.until(lambda: not len(farm.spool))
+    assert farm.stored == [b"1", b"2", b"3"]
+    assert farm.requests == ["GET /api/v1/sentry", "PUT /api/v1/sentry/specs", "POST /api/v1/sentry/logs"]
+    assert farm.delivery.enrolment is not None
+    assert farm.delivery.enrolment.rig_name == "rig-07"
+
+
+async def test_while_the_commander_is_away_it_spools_and_then_everything_arrives_once(farm: Farm) -> None:
+    farm.refuses = lambda _logs: httpx.Response(502, text="no upstream")
+    farm.keep(*[b"%d" % number for number in range(300)])
+    await farm.until(lambda: farm.delivery.state is State.SPOOLING)
+    assert store.load_status(farm.db).last_error is not None
+    farm.refuses = lambda _logs: None
+    await farm.until(lambda: not len(farm.spool))
+    await farm.until(lambda: farm.delivery.state is State.ONLINE)
+    assert farm.stored == [b"%d" % number for number in range(300)]
+
+
+async def test_an_invalid_token_keeps_the_spool_for_the_new_one(farm: Farm) -> None:
+    farm.refuses = lambda _logs: problem(401, "invalid_token")
+    farm.keep(b"1", b"2")
+    await farm.until(lambda: farm.delivery.state is State.INVALID_TOKEN)
+    farm.refuses = lambda _logs: None
+    farm.enrol()
+    await farm.delivery.reload()
+    await farm.until(lambda: not len(farm.spool))
+    assert farm.stored == [b"1", b"2"]
+
+
+async def test_a_removed_rig_stops_everything_and_clears_the_spool(farm: Farm) -> None:
+    farm.refuses = lambda _logs: problem(410, "rig_removed")
+    farm.keep(b"1")
+    await farm.until(lambda: farm.delivery.state is State.REMOVED)
+    assert (farm.removals, len(farm.spool), farm.delivery.keeps_logs) == (1, 0, False)
+    enrolment = store.load_enrolment(farm.db)
+    assert enrolment is not None
+    assert (enrolment.state, enrolment.token, enrolment.url) == (State.REMOVED, None, "https://a.lan")
+
+
+async def test_another_rig_s_token_does_not_bring_it_the_old_rig_s_logs(farm: Farm) -> None:
+    farm.refuses = lambda _logs: problem(401, "invalid_token")
+    farm.keep(b"1")
+    await farm.until(lambda: farm.delivery.state is State.INVALID_TOKEN)
+    farm.refuses = lambda _logs: None
+    farm.enrol(rig_id=8)
+    await farm.delivery.reload()
+    farm.keep(b"2")
+    await farm.until(lambda: not len(farm.spool))
+    assert farm.stored == [b"2"]
+
+
+async def test_a_log_that_is_refused_does_not_hold_up_the_others(farm: Farm) -> None:
+    farm.refuses = lambda logs: problem(422, "invalid") if b'"bad"' in logs else None
+    farm.keep(b"1", b"2", b'"bad"', b"3", b"4")
+    await farm.until(lambda: not len(farm.spool))
+    assert farm.stored == [b"1", b"2", b"3", b"4"]
+    assert store.load_status(farm.db).rejected_logs == 1
+
+
+async def test_a_batch_that_is_too_large_is_halved(farm: Farm) -> None:
+    farm.refuses = lambda logs: problem(413, "too_large") if len(logs) > 3 else None
+    farm.keep(*[b"%d" % number for number in range(10)])
+    await farm.until(lambda: not len(farm.spool))
+    assert farm.stored == [b"%d" % number for number in range(10)]
+    assert store.load_status(farm.db).rejected_logs == 0
+
+
+async def test_a_busy_commander_is_left_alone_for_as_long_as_it_asks(farm: Farm) -> None:
+    farm.refuses = lambda logs: problem(503, "overloaded", **{"Retry-After": "300"}) if logs else None
+    farm.keep(b"1")
+    await farm.until(lambda: farm.delivery.state is State.SPOOLING)
+    asked = len(farm.requests)
+    farm.keep(b"2")
+    await asyncio.wait_for(farm.delivery.on_disk(lambda: None), 5)
+    assert len(farm.requests) == asked
+    assert len(farm.spool) == 2
+
+
+async def test_two_sentries_with_one_token_are_told(farm: Farm) -> None:
+    farm.two_sentries = True
+    farm.keep(b"1")
+    await farm.until(lambda: farm.delivery.two_sentries)
+    await farm.until(lambda: store.load_status(farm.db).two_sentries)
