@@ -1,0 +1,71 @@
+"""`/live`: an open page's socket, from its hello to the end of its session."""
+
+import re
+
+import pytest
+from commander.accounts.gate import Gate
+from commander.db import open_database
+from commander.live import loop
+from commander_farm import RIGS, Farm, a_log
+from websockets import ClientConnection, ConnectionClosed, InvalidStatus, connect
+
+
+@pytest.fixture
+async def person(served_farm: Farm) -> Farm:
+    await served_farm.log_in()
+    return served_farm
+
+
+async def open_page(person: Farm, path: str) -> connect:
+    """The socket that the page at `path` opens."""
+    page = (await person.client.get(path)).text
+    live, seq = (re.search(rf'data-{name}="([^"]+)"', page) for name in ("live", "seq"))
+    assert live
+    assert seq
+    cookie = "; ".join(f"{name}={value}" for name, value in person.client.cookies.items())
+    return person.socket(f"{live[1].replace('&amp;', '&')}&seq={seq[1]}", Cookie=cookie)
+
+
+async def test_an_index_page_hears_of_a_new_rig_and_of_its_figures(person: Farm) -> None:
+    async with await open_page(person, "/cpu-gpu") as socket:
+        rig = await person.add("rig-01")
+        assert f'id="rig-{rig.id}"' in str(await socket.recv())
+        await person.report(rig, a_log(hashrate_hs=5_000.0))
+        frame = ""
+        while "5.00 kH/s" not in frame:
+            frame = str(await socket.recv())
+
+
+async def test_a_removed_rigs_page_is_sent_to_the_index(person: Farm) -> None:
+    rig = await person.add("rig-01")
+    async with await open_page(person, f"/cpu-gpu/{rig.id}") as socket:
+        await person.client.delete(f"{RIGS}/{rig.id}", headers=person.auth)
+        assert 'data-go="/cpu-gpu?removed=rig-01"' in str(await socket.recv())
+
+
+async def test_a_page_is_hung_up_when_its_session_ends_elsewhere(person: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "TICKS_BETWEEN_LOOKS", 1)
+    async with await open_page(person, "/cpu-gpu") as socket:
+        async with open_database(person.settings.database_url) as database:
+            await Gate(database).set_password("another one")
+        with pytest.raises(ConnectionClosed):
+            await read_until_closed(socket)
+    assert socket.close_code == 4401
+
+
+async def read_until_closed(socket: ClientConnection) -> None:
+    async for _frame in socket:
+        pass
+
+
+async def test_without_a_session_the_page_is_told_why(served_farm: Farm) -> None:
+    async with served_farm.socket("/live?view=rigs&seq=x") as socket:
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+    assert socket.close_code == 4401
+
+
+async def test_another_site_opens_no_socket(served_farm: Farm) -> None:
+    with pytest.raises(InvalidStatus):
+        async with served_farm.socket("/live?view=rigs&seq=x", Origin="https://evil.example"):
+            pass
