@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""A stand-in for a mining software: answers its statistics API with moving, plausible figures, and mines
+nothing.
+
+It serves what the sentry asks that software for, over HTTP or TCP, on a loopback port; `--help` lists which. The
+answers stand in `fake_miner_http.py` and `fake_miner_lines.py`. The figures follow from the wall time alone, so that
+two requests in one second agree.
+
+    devtools/fake_miner.py --software xmrig --port 18080
+    devtools/fake_miner.py --software teamredminer --port 18081 --devices 8 --fault truncated
+"""
+
+import argparse
+import json
+import re
+import signal
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from typing import Any
+
+import fake_miner_http
+import fake_miner_lines
+
+SOFTWARE = fake_miner_http.SOFTWARE | fake_miner_lines.SOFTWARE
+FAULTS = {
+    "silent": "accepts the connection and never answers",
+    "refuse": "listens nowhere: connections are refused",
+    "garbage": "answers bytes that are no JSON",
+    "truncated": "answers the first half of its JSON",
+    "zero": "answers with 0 H/s",
+    "null": "answers with null for every hashrate",
+    "slow": "answers after 10 seconds",
+}
+_RATES = {
+    "hashrate", "Total_Performance", "Worker_Performance", "speed", "KHS 30s", "KHS av", "MHS av", "hashrate_raw",
+    "total_hashrate", "total_hashrate_raw",
+}  # fmt: skip
+_TEXT_RATES = re.compile(r"\b(HS|KHS|H/s)=[^;|]*")
+
+
+def with_hashrate(answer: Any, value: float | None) -> Any:
+    """`answer` with every hashrate in it replaced."""
+    if isinstance(answer, str):
+        return _TEXT_RATES.sub(rf"\1={'' if value is None else value}", answer)
+    if isinstance(answer, dict):
+        changed = {
+            key: _flat(each, value) if key in _RATES else with_hashrate(each, value) for key, each in answer.items()
+        }
+        return {**changed, "result": _of_getstat(answer["result"], value)} if "result" in answer else changed
+    return [with_hashrate(each, value) for each in answer] if isinstance(answer, list) else answer
+
+
+def _of_getstat(result: list[str], value: float | None) -> list[str]:
+    """Of Claymore's list of texts: the total, which shares follow, and the cards."""
+    rate = "" if value is None else str(value)
+    total = ";".join([rate, *result[2].split(";")[1:]])
+    return [*result[:2], total, ";".join(rate for _ in result[3].split(";")), *result[4:]]
+
+
+def _flat(rates: Any, value: float | None) -> Any:
+    if isinstance(rates, dict):
+        return {key: _flat(each, value) for key, each in rates.items()}
+    return [value] * len(rates) if isinstance(rates, list) else value
+
+
+def body_of(answer: Any, fault: str | None) -> bytes:
+    if fault in ("zero", "null"):
+        answer = with_hashrate(answer, 0 if fault == "zero" else None)
+    body = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+    if fault == "garbage":
+        return b"\xff\xfe<html>not a miner</html>"
+    return body[: len(body) // 2] if fault == "truncated" else body
+
+
+class Miner:
+    """What both servers have in common. `stopping` lets the faults that wait end with the program."""
+
+    def __init__(self, software: str, devices: int, fault: str | None) -> None:
+        self.answers, self.devices, self.fault = SOFTWARE[software], devices, fault
+        self.started = time.time()
+        self.stopping = threading.Event()
+
+    def waits(self) -> bool:
+        """Whether it is to give no answer at all."""
+        return self.fault in ("silent", "slow") and self.stopping.wait(10 if self.fault == "slow" else None)
+
+    def answer_to(self, asked: str) -> Any:
+        """None if it does not know the question."""
+        make, now = self.answers.get(asked), time.time()
+        return None if make is None else make(self.devices, now - self.started, now)
+
+
+class HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], miner: Miner) -> None:
+        super().__init__(address, _HttpHandler)
+        self.miner = miner
+
+
+class LineServer(ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, address: tuple[str, int], miner: Miner) -> None:
+        super().__init__(address, _LineHandler)
+        self.miner = miner
+
+
+class _HttpHandler(BaseHTTPRequestHandler):
+    server: HttpServer
+
+    def do_GET(self) -> None:
+        miner = self.server.miner
+        if miner.waits():
+            return
+        answer = miner.answer_to(self.path)
+        if answer is None:
+            self.send_error(404)
+            return
+        body = body_of(answer, miner.fault)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet: a miner is asked every few seconds."""
+
+
+class _LineHandler(StreamRequestHandler):
+    server: LineServer
+
+    def handle(self) -> None:
+        """One question, one answer, as the sentry asks; what is not known is closed upon."""
+        miner = self.server.miner
+        asked = fake_miner_lines.asked_for(self.request.recv(4096))
+        if miner.waits():
+            return
+        answer = miner.answer_to(asked)
+        if answer is not None:
+            self.wfile.write(body_of(answer, miner.fault) + fake_miner_lines.end_of(answer))
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="A stand-in for a mining software: answers like it, mines nothing.",
+        epilog="faults: " + "; ".join(f"{name}: {does}" for name, does in FAULTS.items()),
+    )
+    parser.add_argument("--software", required=True, choices=sorted(SOFTWARE))
+    parser.add_argument("--port", required=True, type=int)
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    parser.add_argument("--devices", type=int, default=4, help="cards, or threads of a CPU miner; default: %(default)s")
+    parser.add_argument("--fault", choices=sorted(FAULTS), help="what goes wrong; see below")
+    return parser.parse_args(argv)
+
+
+def main() -> int:
+    given = arguments()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if given.fault == "refuse":
+        print(f"fake {given.software} refuses connections on {given.host} port {given.port}", flush=True)
+        stop.wait()
+        return 0
+    miner = Miner(given.software, max(1, given.devices), given.fault)
+    over_tcp = given.software in fake_miner_lines.SOFTWARE
+    try:
+        server = (LineServer if over_tcp else HttpServer)((given.host, given.port), miner)
+    except OSError as error:
+        print(f"Port {given.port} can't be used ({error.strerror}); choose another.", file=sys.stderr)
+        return 1
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    scheme = "tcp" if over_tcp else "http"
+    print(f"fake {given.software} (a stand-in, it mines nothing) on {scheme}://{given.host}:{given.port}", flush=True)
+    stop.wait()
+    miner.stopping.set()
+    server.shutdown()
+    server.server_close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

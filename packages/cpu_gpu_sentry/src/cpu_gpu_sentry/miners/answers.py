@@ -1,0 +1,202 @@
+"""Parsing at the door: what every parser of a mining software needs, and the one error that all of them
+raise.
+
+Bytes in, struct out, no I/O. What is missing, null, empty or -1 is None; so is 0 for a temperature or a
+power, because mining software says 0 where a card does not tell (shared data page, rule 1).
+"""
+
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from protocol.messages import AlgorithmReading, MinerDevice, MinerReading, MinerState
+
+UNKNOWN_ALGORITHM = "unknown"  # where the software does not tell; never guessed from its pool or coin
+STARTING_S = 120  # building a DAG or a dataset: until then no hashrate is no fault
+_NAME_LIMIT, _TEXT_LIMIT = 64, 256
+_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
+_UNIT = re.compile(r"([kmgtp]?)(?:h|sol|g)/s", re.ASCII | re.IGNORECASE)  # "G/s" are graphs, not giga
+_WITH_PREFIX = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([kmgtp]?)\s*", re.ASCII | re.IGNORECASE)
+_PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
+_PCI = re.compile(r"(?:([0-9a-fA-F]{1,8}):)?([0-9a-fA-F]{1,4}):([0-9a-fA-F]{1,2})(?:\.([0-7]))?", re.ASCII)
+
+T = TypeVar("T")
+
+
+class BadReply(ValueError):
+    """The answer is not one of this software; the text says why, in a sentence."""
+
+
+Parser = Callable[[Sequence[bytes]], MinerReading]
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is typed
+    try:
+        return msgspec.json.decode(reply.rstrip(b"\0"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadReply(f"The answer is not JSON: {reply[:60]!r}.") from error
+
+
+def checked(software: str, parse: Callable[[], MinerReading]) -> MinerReading:
+    """What `parse` makes, if it is a message that may travel; any stumbling over the answer's shape is a
+    `BadReply`."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(parse()), MinerReading)
+    except BadReply:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise BadReply(f"The answer has not the shape of {software}'s ({type(error).__name__}: {error}).") from error
+
+
+def number(value: object) -> float | None:
+    """A figure that counts something: finite and not negative."""
+    if isinstance(value, str):
+        match = _NUMBER.match(value)
+        value = float(match[0]) if match else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) and 0 <= value <= 1e24 else None
+
+
+def positive(value: object) -> float | None:
+    """A figure that can't be 0 on a working card: temperature, power, clock."""
+    return number(value) or None
+
+
+def percent(value: object) -> float | None:
+    figure = number(value)
+    return figure if figure is not None and figure <= 100 else None
+
+
+def temperature(value: object) -> float | None:
+    figure = positive(value)
+    return figure if figure is not None and figure < 1000 else None
+
+
+def count(value: object) -> int | None:
+    figure = number(value)
+    return int(figure) if figure is not None and figure <= 2**53 else None
+
+
+def name(value: object) -> str | None:
+    return value.strip()[:_NAME_LIMIT] or None if isinstance(value, str) else None
+
+
+def text(value: object) -> str | None:
+    return value.strip()[:_TEXT_LIMIT] or None if isinstance(value, str) else None
+
+
+def pci_address(value: object, base: int) -> str | None:
+    """`03:00.0` or `11:0` as `domain:bus:device.function`. In the wrong base a bus of 10 or more is another
+    card."""
+    match = _PCI.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return None
+    try:
+        domain, bus, device = (int(part or "0", base) for part in match.group(1, 2, 3))
+    except ValueError:
+        return None
+    return f"{domain:04x}:{bus:02x}:{device:02x}.{match[4] or '0'}"
+
+
+def pci_of_bus(value: object) -> str | None:
+    """A card whose bus alone is told, as a number. Bus 0 is a host bridge's: software says it for "unknown"."""
+    bus = count(value)
+    return f"0000:{bus:02x}:00.0" if bus and bus <= 0xFF else None
+
+
+def unplaced(index: object, position: int) -> str:
+    """A card whose place is not told."""
+    told = count(index)
+    return f"gpu{position if told is None else told}"
+
+
+def unit_factor(unit: object) -> float | None:
+    """How many H/s, or solutions per second, one of `unit` is; None for a unit that is not known."""
+    match = _UNIT.fullmatch(unit.strip()) if isinstance(unit, str) else None
+    return _PREFIXES[match[1].lower()] if match else None
+
+
+def scaled(value: object, factor: float | None) -> float | None:
+    figure = number(value)
+    return None if figure is None or factor is None else figure * factor
+
+
+def with_prefix(value: object) -> float | None:
+    """`61.50 M` as 61500000."""
+    if not isinstance(value, str):
+        return number(value)
+    match = _WITH_PREFIX.fullmatch(value)
+    return scaled(match[1], _PREFIXES[match[2].lower()]) if match else None
+
+
+def at(values: object, position: int) -> object:
+    """What stands there in a list; None if there is no list, or a shorter one."""
+    return values[position] if isinstance(values, list) and position < len(values) else None
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """An object inside an answer; empty where it is null or missing."""
+    return value if isinstance(value, dict) else {}
+
+
+def seconds_since(epoch_s: object) -> int | None:
+    """The uptime of software that tells when it was started."""
+    started = positive(epoch_s)
+    return None if started is None else count(time.time() - started)
+
+
+def total(counts: Sequence[int | None]) -> int | None:
+    """All of them together; unknown if one of them is, because a sum that omits one looks like a restart."""
+    known = [each for each in counts if each is not None]
+    return sum(known) if known and len(known) == len(counts) else None
+
+
+def known_sum(values: Sequence[float | None]) -> float | None:
+    """The sum of what is known; None if nothing is."""
+    known = [value for value in values if value is not None]
+    return math.fsum(known) if known else None
+
+
+def state_of(hashrate_hs: float | None, uptime_s: int | None) -> MinerState:
+    if hashrate_hs:
+        return MinerState.MINING
+    return MinerState.STARTING if uptime_s is None or uptime_s < STARTING_S else MinerState.STALLED
+
+
+def reading(
+    software: str,
+    version: object,
+    uptime_s: int | None,
+    algorithms: list[AlgorithmReading],
+    devices: list[MinerDevice],
+) -> MinerReading:
+    """A miner that answers. Without a name of the algorithm it is no answer of a miner."""
+    if not algorithms:
+        raise BadReply(f"The answer of {software} names no algorithm.")
+    return MinerReading(
+        software=software,
+        version=name(version),
+        state=state_of(known_sum([each.hashrate_hs for each in algorithms]), uptime_s),
+        uptime_s=uptime_s,
+        algorithms=algorithms,
+        devices=devices,
+    )
+
+
+def algorithm_or_unknown(value: object) -> str:
+    return name(value) or UNKNOWN_ALGORITHM
+
+
+def algorithm_name(value: object) -> str:
+    algorithm = name(value)
+    if algorithm is None:
+        raise BadReply("The answer names no algorithm.")
+    return algorithm

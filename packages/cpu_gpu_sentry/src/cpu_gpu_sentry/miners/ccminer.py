@@ -1,0 +1,108 @@
+"""cpuminer-opt and ccminer: `KEY=value;…|` over TCP, one record per device, ended by NUL.
+
+kH/s in `KHS`, H/s in `HS`; cpuminer's threads carry the unit in the key (`kH/s=36.59`). ccminer's `BUS` is decimal and
+its `POWER` mW. `FREQ` and `MEMFREQ` are what the card is made for, `GPUF` and `MEMF` (0 where unknown) what it does.
+"""
+
+from collections.abc import Sequence
+
+from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+
+from cpu_gpu_sentry.miners.answers import (
+    BadReply,
+    algorithm_name,
+    checked,
+    count,
+    known_sum,
+    pci_of_bus,
+    percent,
+    positive,
+    reading,
+    scaled,
+    temperature,
+    text,
+    unplaced,
+    words,
+)
+from cpu_gpu_sentry.miners.coins import coin_of
+
+KEYS = words(
+    "NAME VER API ALGO CPUS GPUS URL HS KHS ACC REJ SOL SOLV ACCMN DIFF NETKHS POOLS WAIT TEMP FAN FREQ UPTIME TS"
+)
+_RATES = {"HS": 1.0, "KHS": 1e3, "H/s": 1.0, "kH/s": 1e3, "MH/s": 1e6, "GH/s": 1e9}
+
+Record = dict[str, str]
+
+
+def parse_cpuminer(replies: Sequence[bytes]) -> MinerReading:
+    """From `summary` and, where given, `threads`."""
+    return checked("cpuminer-opt", lambda: parse_records("cpuminer", replies))
+
+
+def parse_ccminer(replies: Sequence[bytes]) -> MinerReading:
+    """From `summary` and, where given, `threads` and `pool`."""
+    return checked("ccminer", lambda: parse_records("ccminer", replies))
+
+
+def parse_records(software: str, replies: Sequence[bytes]) -> MinerReading:
+    """By what the records hold, since any but the summary may be missing."""
+    records = [record for reply in replies for record in records_of(reply)]
+    summary = next((record for record in records if "NAME" in record and "ALGO" in record), None)
+    if summary is None:
+        raise BadReply(f"The answer has not the shape of {software}'s summary.")
+    pool = next((record for record in records if "POOL" in record), {})
+    cards = [record for record in records if "GPU" in record]
+    devices = [_card(card, position) for position, card in enumerate(cards)]
+    if "CPUS" in summary:
+        devices = [_cpu(summary, [record for record in records if "CPU" in record])]
+    return reading(software, summary.get("VER"), count(summary.get("UPTIME")), [_algorithm(summary, pool)], devices)
+
+
+def records_of(reply: bytes) -> list[Record]:
+    """A card's name may be in any encoding, and does not matter."""
+    lines = reply.rstrip(b"\0").decode(errors="replace").split("|")
+    return [
+        dict(pair.strip().split("=", 1) for pair in line.split(";") if "=" in pair) for line in lines if "=" in line
+    ]
+
+
+def _algorithm(summary: Record, pool: Record) -> AlgorithmReading:
+    algorithm = algorithm_name(summary["ALGO"])
+    return AlgorithmReading(
+        algorithm=algorithm,
+        coin=coin_of(algorithm),
+        hashrate_hs=_rate(summary),
+        accepted=count(summary.get("ACC")),
+        rejected=count(summary.get("REJ")),
+        stale=count(pool.get("STALE")),
+        pool=text(pool.get("URL") or summary.get("URL")),
+        user=text(pool.get("USER")),
+    )
+
+
+def _rate(record: Record) -> float | None:
+    rates = (scaled(record.get(key), factor) for key, factor in _RATES.items())
+    return next((rate for rate in rates if rate is not None), None)
+
+
+def _cpu(summary: Record, threads: list[Record]) -> MinerDevice:
+    of_threads = known_sum([_rate(thread) for thread in threads])
+    return MinerDevice(
+        device="cpu",
+        hashrates_hs=[_rate(summary) if of_threads is None else of_threads],
+        temperature_c=temperature(summary.get("TEMP")),
+    )
+
+
+def _card(card: Record, position: int) -> MinerDevice:
+    return MinerDevice(
+        device=pci_of_bus(card.get("BUS")) or unplaced(card.get("GPU"), position),
+        hashrates_hs=[_rate(card)],
+        accepted=count(card.get("ACC")),
+        rejected=count(card.get("REJ")),
+        temperature_c=temperature(card.get("TEMP")),
+        fan_percent=percent(card.get("FAN")),
+        power_w=positive(scaled(card.get("POWER"), 1e-3)),
+        core_clock_mhz=positive(card.get("GPUF")),
+        memory_clock_mhz=positive(card.get("MEMF")),
+    )

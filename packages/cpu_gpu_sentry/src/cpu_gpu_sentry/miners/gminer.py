@@ -1,0 +1,94 @@
+"""GMiner: one answer. `bus_id` is hexadecimal; the total is the sum of the cards.
+
+`speed_unit` is "H/s", "Sol/s" or "G/s" (graphs); before 2.0 it was `speedUnit`, before 1.1 there were neither a unit
+nor a version nor an algorithm. `memory_temperature` is 0 on cards that have none. Of two algorithms the second one's
+keys end with a 2.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+
+from cpu_gpu_sentry.miners.answers import (
+    algorithm_or_unknown,
+    checked,
+    count,
+    decode,
+    known_sum,
+    pci_address,
+    percent,
+    positive,
+    reading,
+    scaled,
+    temperature,
+    text,
+    total,
+    unit_factor,
+    unplaced,
+    words,
+)
+from cpu_gpu_sentry.miners.coins import coin_of
+
+KEYS = words(
+    "miner uptime server user extended_share_info shares_per_minute pool_speed algorithm electricity "
+    "total_accepted_shares total_rejected_shares total_stale_shares total_invalid_shares devices "
+    "speed_rate_precision speed_unit power_unit speedRatePrecision speedUnit powerUnit "
+    "server2 user2 shares_per_minute2 pool_speed2 algorithm2 total_accepted_shares2 total_rejected_shares2 "
+    "total_stale_shares2 total_invalid_shares2 speed_rate_precision2 speed_unit2 power_unit2"
+)
+
+
+def parse_gminer(replies: Sequence[bytes]) -> MinerReading:
+    """From `stat`."""
+    return checked("GMiner", lambda: _parse(decode(replies[0])))
+
+
+def _parse(stat: Any) -> MinerReading:
+    cards = stat["devices"]
+    halves = ["", "2"] if stat.get("algorithm2") or any(card.get("speed2") for card in cards) else [""]
+    devices = [_device(stat, card, position, halves) for position, card in enumerate(cards)]
+    algorithms = [_algorithm(stat, half, [card.hashrates_hs[at] for card in devices]) for at, half in enumerate(halves)]
+    version = (stat.get("miner") or "").removeprefix("GMiner")
+    return reading("gminer", version, count(stat.get("uptime")), algorithms, devices)
+
+
+def _algorithm(stat: Any, half: str, rates: list[float | None]) -> AlgorithmReading:
+    algorithm = algorithm_or_unknown(stat.get(f"algorithm{half}"))
+    return AlgorithmReading(
+        algorithm=algorithm,
+        coin=coin_of(algorithm),
+        hashrate_hs=known_sum(rates),
+        accepted=_shares(stat, "accepted", half),
+        rejected=_shares(stat, "rejected", half),
+        stale=_shares(stat, "stale", half),
+        invalid=_shares(stat, "invalid", half),
+        pool=text(stat.get(f"server{half}")),
+        user=text(stat.get(f"user{half}")),
+    )
+
+
+def _shares(stat: Any, kind: str, half: str) -> int | None:
+    """The total; old builds have it of each card only."""
+    told = count(stat.get(f"total_{kind}_shares{half}"))
+    return told if told is not None else total([count(card.get(f"{kind}_shares{half}")) for card in stat["devices"]])
+
+
+def _factor(stat: Any, half: str) -> float | None:
+    unit = stat.get(f"speed_unit{half}") or stat.get(f"speedUnit{half}")
+    return unit_factor(unit) if unit else 1.0
+
+
+def _device(stat: Any, card: Any, position: int, halves: list[str]) -> MinerDevice:
+    return MinerDevice(
+        device=pci_address(card.get("bus_id"), 16) or unplaced(card.get("gpu_id"), position),
+        hashrates_hs=[scaled(card.get(f"speed{half}"), _factor(stat, half)) for half in halves],
+        accepted=total([count(card.get(f"accepted_shares{half}")) for half in halves]),
+        rejected=total([count(card.get(f"rejected_shares{half}")) for half in halves]),
+        temperature_c=temperature(card.get("temperature")),
+        memory_temperature_c=temperature(card.get("memory_temperature")),
+        fan_percent=percent(card.get("fan")),
+        power_w=positive(card.get("power_usage")),
+        core_clock_mhz=positive(card.get("core_clock")),
+        memory_clock_mhz=positive(card.get("memory_clock")),
+    )

@@ -1,0 +1,89 @@
+"""NBMiner: one answer; `*_raw` are H/s, the second algorithm's keys have a 2. `pci_bus_id` is a decimal number.
+
+`memTemperature` is -1 where a card has none; `start_time` is an epoch. `stratum.algorithm` is "hns_ethash" when dual.
+Version 10 had neither it nor addresses, and told some cards' hashrate only rounded.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+
+from cpu_gpu_sentry.miners.answers import (
+    UNKNOWN_ALGORITHM,
+    checked,
+    count,
+    decode,
+    name,
+    number,
+    pci_of_bus,
+    percent,
+    positive,
+    reading,
+    seconds_since,
+    temperature,
+    text,
+    total,
+    unplaced,
+    with_prefix,
+)
+from cpu_gpu_sentry.miners.coins import coin_of
+
+KEYS = frozenset({"miner", "reboot_times", "start_time", "stratum", "version"})
+
+
+def parse_nbminer(replies: Sequence[bytes]) -> MinerReading:
+    """From `status`."""
+    return checked("NBMiner", lambda: _parse(decode(replies[0])))
+
+
+def _parse(status: Any) -> MinerReading:
+    miner, stratum = status["miner"], status["stratum"]
+    halves = ["", "2"] if stratum.get("dual_mine") is True or number(miner.get("total_hashrate2_raw")) else [""]
+    algorithms = [
+        _algorithm(miner, stratum, half, algorithm)
+        for half, algorithm in zip(halves, _names(stratum.get("algorithm"), len(halves)), strict=True)
+    ]
+    devices = [_device(card, position, halves) for position, card in enumerate(miner["devices"])]
+    version = (name(status.get("version")) or "").removeprefix("v")
+    return reading("nbminer", version, seconds_since(status.get("start_time")), algorithms, devices)
+
+
+def _names(told: object, wanted: int) -> list[str]:
+    """One name for each algorithm; a name that can't be divided as there are algorithms is the first one's."""
+    whole = name(told) or UNKNOWN_ALGORITHM
+    parts = whole.split("_") if wanted > 1 else [whole]
+    return parts if len(parts) == wanted and all(parts) else [whole] + [UNKNOWN_ALGORITHM] * (wanted - 1)
+
+
+def _algorithm(miner: Any, stratum: Any, half: str, algorithm: str) -> AlgorithmReading:
+    return AlgorithmReading(
+        algorithm=algorithm,
+        coin=coin_of(algorithm),
+        hashrate_hs=_rate(miner, f"total_hashrate{half}"),
+        accepted=count(stratum.get(f"accepted_shares{half}")),
+        rejected=count(stratum.get(f"rejected_shares{half}")),
+        invalid=count(stratum.get(f"invalid_shares{half}")),
+        pool=text(stratum.get(f"url{half}")),
+        user=text(stratum.get(f"user{half}")),
+    )
+
+
+def _rate(entry: Any, key: str) -> float | None:
+    raw = number(entry.get(f"{key}_raw"))
+    return with_prefix(entry.get(key)) if raw is None else raw
+
+
+def _device(card: Any, position: int, halves: list[str]) -> MinerDevice:
+    return MinerDevice(
+        device=pci_of_bus(card.get("pci_bus_id")) or unplaced(card.get("id"), position),
+        hashrates_hs=[_rate(card, f"hashrate{half}") for half in halves],
+        accepted=total([count(card.get(f"accepted_shares{half}")) for half in halves]),
+        rejected=total([count(card.get(f"rejected_shares{half}")) for half in halves]),
+        temperature_c=temperature(card.get("temperature")),
+        memory_temperature_c=temperature(card.get("memTemperature")),
+        fan_percent=percent(card.get("fan")),
+        power_w=positive(card.get("power")),
+        core_clock_mhz=positive(card.get("core_clock")),
+        memory_clock_mhz=positive(card.get("mem_clock")),
+    )

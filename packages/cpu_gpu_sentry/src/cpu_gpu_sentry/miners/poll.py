@@ -1,0 +1,84 @@
+"""Asks a miner's API. A miner that does not answer, or not sensibly, is a value: `api_silent`, with no
+figures."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import httpx
+import msgspec
+from protocol.messages import AlgorithmReading, MinerReading, MinerState
+
+from cpu_gpu_sentry.miners.answers import BadReply
+from cpu_gpu_sentry.miners.ask import NoAnswer, over_http, over_tcp
+from cpu_gpu_sentry.miners.drift import Drift
+from cpu_gpu_sentry.miners.questions import Line, Question
+from cpu_gpu_sentry.miners.registry import SOFTWARE
+from cpu_gpu_sentry.watches import Watch
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT_S = 3
+_OPTIONAL_TIMEOUT_S = 0.7  # three of them leave time for what is needed
+_AT_ONCE = 8
+_DRIFT = Drift()  # for the life of the program: each version is told once
+
+
+async def poll_all(http: httpx.AsyncClient, watches: Sequence[Watch]) -> list[MinerReading]:
+    """A reading for every watched miner, in order."""
+    free = asyncio.Semaphore(_AT_ONCE)
+    readings: dict[Watch, MinerReading] = {}
+
+    async def one(watch: Watch) -> None:
+        async with free:
+            readings[watch] = await poll(http, watch)
+
+    async with asyncio.TaskGroup() as group:
+        for watch in watches:
+            group.create_task(one(watch))
+    return [readings[watch] for watch in watches]
+
+
+async def poll(http: httpx.AsyncClient, watch: Watch) -> MinerReading:
+    software = SOFTWARE[watch.software]
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            asked = [await _ask(http, watch, question) for question in software.questions]
+        replies = [reply for reply in asked if reply is not None]
+        reading = software.parse(replies)
+    except (NoAnswer, BadReply, TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        log.debug("api_silent %s port %d: %s", watch.software, watch.port, error)
+        return MinerReading(software=watch.software, state=MinerState.API_SILENT)
+    if sentence := _DRIFT.of(reading, replies):
+        log.warning("miner_drift %s", sentence)
+    return _for_coin(reading, watch.coin)
+
+
+async def _ask(http: httpx.AsyncClient, watch: Watch, question: Question | Line) -> bytes | None:
+    if isinstance(question, Line):
+        return await _ask_over_tcp(watch, question)
+    reply = await over_http(http, watch.url, question)
+    if reply is None and not question.optional:
+        raise NoAnswer(question.path)
+    return reply
+
+
+async def _ask_over_tcp(watch: Watch, line: Line) -> bytes | None:
+    """Old versions leave a command that they do not know without an answer, or close: what is optional is missing
+    then."""
+    try:
+        async with asyncio.timeout(_OPTIONAL_TIMEOUT_S if line.optional else None):
+            return await over_tcp(watch.host, watch.port, line)
+    except (NoAnswer, TimeoutError, OSError):
+        if line.optional:
+            return None
+        raise
+
+
+def _for_coin(reading: MinerReading, coin: str | None) -> MinerReading:
+    """What the operator said about the coin holds for the first algorithm, the one that most miners have
+    alone."""
+    if coin is None or not reading.algorithms:
+        return reading
+    first: AlgorithmReading = msgspec.structs.replace(reading.algorithms[0], coin=coin)
+    return msgspec.structs.replace(reading, algorithms=[first, *reading.algorithms[1:]])

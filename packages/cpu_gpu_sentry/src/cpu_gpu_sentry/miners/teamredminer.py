@@ -1,0 +1,113 @@
+"""TeamRedMiner: sgminer's API over TCP, one answer per command.
+
+kH/s in the keys `KHS …`, MH/s in `MHS …`: the shortest window is taken, since-start averages (`av`) only for want of
+one. It tells no PCI address. With two algorithms `devs2`, `pools2` and `summary2` have the second; those are asked for
+joined, because then the answer names each section.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+
+from cpu_gpu_sentry.miners.answers import (
+    BadReply,
+    algorithm_or_unknown,
+    at,
+    checked,
+    count,
+    decode,
+    known_sum,
+    mapping,
+    percent,
+    positive,
+    reading,
+    scaled,
+    temperature,
+    text,
+    total,
+    unplaced,
+)
+from cpu_gpu_sentry.miners.coins import coin_of
+
+KEYS = frozenset({"STATUS", "DEVS", "POOLS", "SUMMARY", "id"})
+_RATES = [
+    (f"{unit} {window}", factor) for window in ("30s", "120s", "av") for unit, factor in (("KHS", 1e3), ("MHS", 1e6))
+]
+
+Sections = dict[str, list[dict[str, Any]]]
+
+
+def parse_teamredminer(replies: Sequence[bytes]) -> MinerReading:
+    """From `devs` and, where given, `pools`, `summary` and the second algorithm's, in any order."""
+    return checked("TeamRedMiner", lambda: _parse([_sections(decode(reply)) for reply in replies]))
+
+
+def _sections(answer: Any) -> Sections:
+    """DEVS, POOLS and SUMMARY, with a 2 of the second algorithm: an answer has one, a joined answer several."""
+    found: Sections = {key: answer[key] for key in ("STATUS", "DEVS", "POOLS", "SUMMARY") if key in answer}
+    for command, parts in answer.items():
+        if command.rstrip("2") in ("devs", "pools", "summary"):
+            half = "2" if command.endswith("2") else ""
+            found |= {f"{key}{half}": value for part in parts for key, value in part.items()}
+    return found
+
+
+def _parse(answers: list[Sections]) -> MinerReading:
+    sections = {key: value for answer in reversed(answers) for key, value in answer.items()}
+    if "DEVS" not in sections:
+        raise BadReply("The answer of TeamRedMiner lists no cards.")
+    halves = ["", "2"] if sections.get("DEVS2") else [""]
+    summary = mapping(at(sections.get("SUMMARY"), 0))
+    cards = [_device(sections, card, position, halves) for position, card in enumerate(sections["DEVS"])]
+    uptimes = [count(summary.get("Elapsed")), *(count(card.get("Device Elapsed")) for card in sections["DEVS"])]
+    description = text(mapping(at(sections.get("STATUS"), 0)).get("Description")) or ""
+    return reading(
+        "teamredminer",
+        description.removeprefix("TeamRedMiner"),
+        next((each for each in uptimes if each is not None), None),
+        [_algorithm(sections, half) for half in halves],
+        cards,
+    )
+
+
+def _algorithm(sections: Sections, half: str) -> AlgorithmReading:
+    pools, cards = sections.get(f"POOLS{half}") or [], sections[f"DEVS{half}"]
+    pool: dict[str, Any] = next((each for each in pools if each.get("Stratum Active") is True), mapping(at(pools, 0)))
+    summary = mapping(at(sections.get(f"SUMMARY{half}"), 0))
+    told, algorithm = _rate(summary), algorithm_or_unknown(pool.get("Algorithm"))
+    return AlgorithmReading(
+        algorithm=algorithm,
+        coin=coin_of(algorithm),
+        hashrate_hs=known_sum([_rate(card) for card in cards]) if told is None else told,
+        accepted=_shares("Accepted", summary, cards),
+        rejected=_shares("Rejected", summary, cards),
+        stale=count(pool.get("Stale")),
+        invalid=_shares("Hardware Errors", summary, cards),
+        pool=text(pool.get("URL")),
+        user=text(pool.get("User")),
+    )
+
+
+def _rate(entry: dict[str, Any]) -> float | None:
+    rates = (scaled(entry.get(key), factor) for key, factor in _RATES)
+    return next((rate for rate in rates if rate is not None), None)
+
+
+def _shares(kind: str, summary: dict[str, Any], cards: list[dict[str, Any]]) -> int | None:
+    told = count(summary.get(kind))
+    return total([count(card.get(kind)) for card in cards]) if told is None else told
+
+
+def _device(sections: Sections, card: dict[str, Any], position: int, halves: list[str]) -> MinerDevice:
+    in_halves = [mapping(at(sections.get(f"DEVS{half}"), position)) for half in halves]
+    return MinerDevice(
+        device=unplaced(card.get("GPU"), position),
+        hashrates_hs=[_rate(each) for each in in_halves],
+        accepted=total([count(each.get("Accepted")) for each in in_halves]),
+        rejected=total([count(each.get("Rejected")) for each in in_halves]),
+        temperature_c=temperature(card.get("Temperature")),
+        fan_percent=percent(card.get("Fan Percent")),
+        core_clock_mhz=positive(card.get("GPU Clock")),
+        memory_clock_mhz=positive(card.get("Memory Clock")),
+    )

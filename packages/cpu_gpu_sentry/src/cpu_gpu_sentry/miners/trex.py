@@ -1,0 +1,93 @@
+"""T-Rex: one answer. Hashrates are H/s, `pci_bus` is a decimal number that versions before 0.19.10 do not tell.
+
+What a card does not tell (fan, power, temperature) is absent, and `gpu_total` may be more than the list has.
+`dual_stat` has the second algorithm; its cards carry the same `gpu_id`. The TCP port of old versions answers in
+ccminer's way.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+
+from cpu_gpu_sentry.miners.answers import (
+    algorithm_name,
+    at,
+    checked,
+    count,
+    decode,
+    mapping,
+    number,
+    pci_of_bus,
+    percent,
+    positive,
+    reading,
+    temperature,
+    text,
+    total,
+    unplaced,
+    words,
+)
+from cpu_gpu_sentry.miners.ccminer import parse_records
+from cpu_gpu_sentry.miners.coins import coin_of
+
+KEYS = words(
+    "accepted_count active_pool algorithm api build_date coin cuda description difficulty driver dual_stat gpu_total "
+    "gpus hashrate hashrate_day hashrate_hour hashrate_minute invalid_count name os paused rejected_count revision "
+    "sharerate sharerate_average solved_count stat_by_gpu success ts uptime validate_shares version "
+    "watchdog_stat"
+)
+
+
+def parse_trex(replies: Sequence[bytes]) -> MinerReading:
+    """From `summary`."""
+    if replies[0].startswith(b"NAME="):
+        return checked("T-Rex", lambda: parse_records("trex", replies))
+    return checked("T-Rex", lambda: _parse(decode(replies[0])))
+
+
+def _parse(summary: Any) -> MinerReading:
+    halves = [summary, *([summary["dual_stat"]] if mapping(summary.get("dual_stat")).get("algorithm") else [])]
+    cards = [
+        _device([_same_card(half, card) for half in halves], position, at(summary.get("stat_by_gpu"), position))
+        for position, card in enumerate(summary["gpus"])
+    ]
+    algorithms = [_algorithm(half) for half in halves]
+    return reading("trex", summary.get("version"), count(summary.get("uptime")), algorithms, cards)
+
+
+def _algorithm(half: Any) -> AlgorithmReading:
+    algorithm, pool = algorithm_name(half["algorithm"]), mapping(half.get("active_pool"))
+    return AlgorithmReading(
+        algorithm=algorithm,
+        coin=coin_of(algorithm),
+        hashrate_hs=number(half.get("hashrate")),
+        accepted=count(half.get("accepted_count")),
+        rejected=count(half.get("rejected_count")),
+        invalid=count(half.get("invalid_count")),
+        pool=text(pool.get("url")),
+        user=text(pool.get("user")),
+    )
+
+
+def _same_card(half: Any, card: Any) -> dict[str, Any]:
+    """That card in this half of a dual answer; empty if it does not take part."""
+    cards = half.get("gpus") or []
+    return next((each for each in cards if each.get("gpu_id") == card.get("gpu_id")), {})
+
+
+def _device(in_halves: list[dict[str, Any]], position: int, older_shares: object) -> MinerDevice:
+    card = in_halves[0]
+    shares = [mapping(each.get("shares")) or mapping(older_shares) for each in in_halves if each]
+    return MinerDevice(
+        device=pci_of_bus(card.get("pci_bus")) or unplaced(card.get("gpu_id"), position),
+        hashrates_hs=[number(each.get("hashrate")) for each in in_halves],
+        accepted=total([count(each.get("accepted_count")) for each in shares]),
+        rejected=total([count(each.get("rejected_count")) for each in shares]),
+        temperature_c=temperature(card.get("temperature")),
+        memory_temperature_c=temperature(card.get("memory_temperature")),
+        fan_percent=percent(card.get("fan_speed")),
+        power_w=positive(card.get("power")),
+        core_clock_mhz=positive(card.get("cclock")),
+        memory_clock_mhz=positive(card.get("mclock")),
+    )

@@ -1,0 +1,192 @@
+"""Miners that answer over TCP as real servers on the loopback, well and in trouble; and what is told once, as drift."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from cpu_gpu_sentry.miners import poll as polling
+from cpu_gpu_sentry.miners.drift import Drift
+from cpu_gpu_sentry.miners.poll import poll
+from cpu_gpu_sentry.miners.registry import SOFTWARE
+from cpu_gpu_sentry.watches import Watch
+from protocol.messages import MinerReading, MinerState
+
+ANSWERS = Path(__file__).parent / "answers"
+DEVS, POOLS = ((ANSWERS / f"teamredminer__{name}.json").read_bytes() for name in ("devs", "pools"))
+GETSTAT1 = (ANSWERS / "claymore__getstat1.json").read_bytes().replace(b"\n", b"")
+Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(polling, "_OPTIONAL_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(polling, "_DRIFT", Drift())
+
+
+@asynccontextmanager
+async def api(behaves: Behaviour) -> AsyncIterator[int]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await behaves(reader, writer)
+        except ConnectionError:
+            pass  # the sentry has heard enough
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def answering(answers: dict[bytes, bytes], *, then_wait: bool = False) -> Behaviour:
+    """By what the question contains; a question that is not among them is not answered."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.read(1000)
+        answer = next((body for word, body in answers.items() if word in asked), None)
+        if answer is not None:
+            writer.write(answer)
+            await writer.drain()
+        if answer is None or then_wait:
+            await reader.read()
+
+    return behave
+
+
+async def test_each_command_is_a_connection_of_its_own_until_it_ends(http: httpx.AsyncClient) -> None:
+    async with api(answering({b'"devs"': DEVS, b'"pools"': POOLS + b"\0garbage"})) as port:
+        miner = await poll(http, Watch("teamredminer", port))
+    assert (miner.state, miner.algorithms[0].algorithm) == (MinerState.MINING, "ethash")
+    assert [device.hashrates_hs for device in miner.devices] == [[30_500_500], [31_500_000]]
+
+
+async def test_a_line_is_an_answer_though_the_connection_stays_open(http: httpx.AsyncClient) -> None:
+    async with api(answering({b"miner_getstat1": GETSTAT1 + b"\n"}, then_wait=True)) as port:
+        miner = await poll(http, Watch("claymore", port, coin="Ethereum"))
+    assert (miner.version, miner.algorithms[0].coin) == ("12.6", "Ethereum")
+
+
+async def test_a_nul_ends_a_text_answer(http: httpx.AsyncClient) -> None:
+    summary, threads = ((ANSWERS / f"cpuminer__{name}.txt").read_bytes() + b"\0" for name in ("summary", "threads"))
+    async with api(answering({b"summary\n": summary, b"threads\n": threads}, then_wait=True)) as port:
+        miner = await poll(http, Watch("cpuminer", port))
+    assert miner.devices[0].hashrates_hs == [81250.5]
+
+
+async def test_what_is_optional_may_be_refused_or_missing(http: httpx.AsyncClient) -> None:
+    async def only_devs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b'"devs"' in await reader.read(1000):
+            writer.write(DEVS)
+            await writer.drain()
+
+    async with api(only_devs) as port:
+        miner = await poll(http, Watch("teamredminer", port))
+    assert (miner.state, miner.algorithms[0].algorithm) == (MinerState.MINING, "unknown")
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    for byte in DEVS:
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b" " * 65536)
+        await writer.drain()
+
+
+async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    return
+
+
+async def cut_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(DEVS[: len(DEVS) // 2])
+    await writer.drain()
+
+
+async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"\xff\xfe<html>not a miner</html>")
+    await writer.drain()
+
+
+@pytest.mark.parametrize("software", ["teamredminer", "cpuminer", "claymore"])
+@pytest.mark.parametrize("behaves", [silent, slow, endless, closing, cut_off, garbage])
+async def test_a_miner_in_trouble_is_silent_with_no_figures_and_in_time(
+    http: httpx.AsyncClient, behaves: Behaviour, software: str
+) -> None:
+    async with api(behaves) as port, asyncio.timeout(5):
+        assert await poll(http, Watch(software, port)) == MinerReading(software=software, state=MinerState.API_SILENT)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "a" * 200])
+@pytest.mark.parametrize("software", ["teamredminer", "trex"])
+async def test_a_miner_that_is_not_there_is_silent(http: httpx.AsyncClient, software: str, host: str) -> None:
+    miner = await poll(http, Watch(software, 1, host=host))
+    assert miner.state is MinerState.API_SILENT
+
+
+async def test_miniz_is_asked_by_a_post(http: httpx.AsyncClient) -> None:
+    body, asked = (ANSWERS / "miniz__getstat.json").read_bytes(), b""
+
+    async def post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked = await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(len('{"id":"0","method":"getstat"}'))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+
+    async with api(post) as port:
+        miner = await poll(http, Watch("miniz", port))
+    assert miner.algorithms[0].hashrate_hs == 100.5
+    assert asked.startswith(b"POST / HTTP/1.1\r\n")
+    assert asked.endswith(b'\r\n\r\n{"id":"0","method":"getstat"}')
+
+
+async def test_drift_is_logged_once_for_each_version(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    async with api(answering({b'"devs"': DEVS})) as port:
+        with caplog.at_level(logging.WARNING):
+            for _ in range(2):
+                await poll(http, Watch("teamredminer", port))
+    assert [record.getMessage() for record in caplog.records] == [
+        "miner_drift TeamRedMiner 0.10.21 tells no algorithm."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("software", "name", "before", "after", "sentence"),
+    [
+        ("gminer", "gminer__dual.json", b"", b"", None),
+        ("gminer", "gminer__dual.json", b'"uptime"', b'"up_time"',
+         "GMiner 3.44 tells no uptime; it has keys that this version of the sentry does not know: 'up_time'."),
+        ("cpuminer", "cpuminer__summary.txt", b"CPUS=2", b"CPUS=2;NEW=1",
+         "cpuminer-opt 26.1 has keys that this version of the sentry does not know: 'NEW'."),
+        ("gminer", "gminer__old.json", b"", b"", "GMiner of an unknown version tells no algorithm, version."),
+    ],
+)  # fmt: skip
+def test_what_is_not_as_it_was_is_a_sentence(
+    software: str, name: str, before: bytes, after: bytes, sentence: str | None
+) -> None:
+    reply = (ANSWERS / name).read_bytes().replace(before, after)
+    assert Drift().of(SOFTWARE[software].parse([reply]), [reply]) == sentence
+
+
+def test_a_miner_that_makes_up_versions_does_not_fill_the_memory() -> None:
+    drift, reply = Drift(), (ANSWERS / "gminer__old.json").read_bytes()
+    reading = SOFTWARE["gminer"].parse([reply])
+    told = [drift.of(MinerReading(software="gminer", state=reading.state, version=str(n)), [reply]) for n in range(400)]
+    assert sum(1 for sentence in told if sentence) == 256

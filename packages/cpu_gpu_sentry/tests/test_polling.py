@@ -1,0 +1,105 @@
+"""Mining software's APIs as real servers on the loopback, well and in trouble."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from cpu_gpu_sentry.machine.sensors import MachineReading
+from cpu_gpu_sentry.miners import poll as polling
+from cpu_gpu_sentry.miners.poll import poll, poll_all
+from cpu_gpu_sentry.report import Stamps, make_log
+from cpu_gpu_sentry.watches import Watch
+from protocol.messages import MinerReading, MinerState
+
+ANSWERS = Path(__file__).parent / "answers"
+SUMMARY = (ANSWERS / "xmrig__summary.json").read_bytes()
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@asynccontextmanager
+async def api(answers: dict[bytes, bytes | None]) -> AsyncIterator[int]:
+    """Answers these paths; with None for one it never does. Gives the port."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
+        body = answers.get(path, b"")
+        if body is None:
+            await reader.read()
+        elif body:
+            writer.write(OK % len(body) + body)
+        else:
+            writer.write(NOT_FOUND)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield client
+
+
+SILENT = MinerReading(software="xmrig", state=MinerState.API_SILENT)
+
+
+async def test_a_miner_is_asked_for_all_that_its_parser_needs(http: httpx.AsyncClient) -> None:
+    backends = (ANSWERS / "xmrig__backends.json").read_bytes()
+    async with api({b"/2/summary": SUMMARY, b"/2/backends": backends}) as port:
+        miner = await poll(http, Watch("xmrig", port, coin="Ravencoin"))
+    assert [device.device for device in miner.devices] == ["0000:0a:00.0", "0000:10:00.0"]
+    assert (miner.algorithms[0].coin, miner.algorithms[0].hashrate_hs) == ("Ravencoin", 61000000.5)
+
+
+async def test_an_old_xmrig_is_asked_in_the_old_way(http: httpx.AsyncClient) -> None:
+    async with api({b"/1/summary": (ANSWERS / "xmrig__v1_summary.json").read_bytes()}) as port:
+        miner = await poll(http, Watch("xmrig", port))
+    assert (miner.version, miner.algorithms[0].hashrate_hs) == ("2.14.6", 301.5)
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", SUMMARY[:100], b" " * 1_100_000, b"[]"])
+async def test_a_miner_that_answers_nonsense_is_silent_with_no_figures(http: httpx.AsyncClient, body: bytes) -> None:
+    async with api({b"/2/summary": body}) as port:
+        assert await poll(http, Watch("xmrig", port)) == SILENT
+
+
+async def test_a_miner_that_is_not_there_is_silent(http: httpx.AsyncClient) -> None:
+    assert await poll(http, Watch("xmrig", 1)) == SILENT
+
+
+async def test_a_miner_that_never_answers_does_not_hold_up_the_others(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "_TIMEOUT_S", 0.2)
+    async with api({b"/2/summary": None}) as hung, api({b"/2/summary": SUMMARY}) as well:
+        first, second = await poll_all(http, [Watch("xmrig", hung), Watch("xmrig", well)])
+    assert first == SILENT
+    assert second.state is MinerState.MINING
+
+
+def test_no_two_logs_have_one_moment_even_if_the_clock_is_set_back() -> None:
+    stamps = Stamps()
+    noon = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    moments = [noon, noon, noon + timedelta(hours=1), noon, noon + timedelta(milliseconds=1)]
+    given = [stamps.next_ms(moment) for moment in moments]
+    assert len(set(given)) == 5
+    assert all(abs(each - moment.timestamp() * 1000) <= 3 for each, moment in zip(given, moments, strict=True))
+
+
+def test_a_log_is_taken_in_utc_to_the_millisecond() -> None:
+    log = make_log(1_795_176_000_123, MachineReading(uptime_s=5), [SILENT], "192.168.1.20")
+    assert log.taken_at == datetime(2026, 11, 20, 12, 0, 0, 123000, tzinfo=UTC)
+    assert (log.uptime_s, log.lan_ip, log.miners, log.gpus, log.cpu) == (
+        5,
+        "192.168.1.20",
+        [SILENT],
+        [],
+        None,
+    )
