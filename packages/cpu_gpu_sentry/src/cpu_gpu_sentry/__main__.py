@@ -1,0 +1,13 @@
+"""`cpu-gpu-sentry` and `python -m cpu_gpu_sentry`."""
+
+import sys
+
+from cpu_gpu_sentry.commands import command_line
+
+
+def main() -> int:
+    return command_line().run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""The commands of the sentry: each reads its arguments, calls one function and prints."""
+
+import argparse
+import asyncio
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+from sentry_kit import store
+from sentry_kit.command_line import CommandLine, log_to_stderr, say
+from sentry_kit.errors import BadUse, SentryError
+from sentry_kit.settings import prepare_data_dir
+
+from cpu_gpu_sentry.miners.answers import BadReply
+from cpu_gpu_sentry.miners.registry import SOFTWARE
+from cpu_gpu_sentry.settings import Settings, settings_from
+from cpu_gpu_sentry.watches import SCHEMA as WATCHES
+from cpu_gpu_sentry.watches import add_watch, check_port, check_watch, remove_watch
+
+DISTRIBUTION = "minewarden-cpu-gpu-sentry"
+_ANSWER_LIMIT_BYTES = 1024 * 1024
+
+
+def command_line() -> CommandLine:
+    line = CommandLine("cpu-gpu-sentry", DISTRIBUTION, "Minewarden's agent on a CPU/GPU rig.")
+    line.command("run", _run, "run the agent and its local page, until SIGTERM or Ctrl-C")
+    enroll = line.command("enroll", _enroll, "check a commander's URL and this rig's token, then store them")
+    enroll.add_argument("--url", required=True, help="of the commander, such as https://commander.lan:8443")
+    enroll.add_argument("--token", required=True, help="of this rig, as the commander showed it once")
+    status = line.command("status", _status, "say what the sentry does now")
+    status.add_argument("--json", action="store_true", help="for programs")
+    leave = line.command("leave", _leave, "forget the commander, its token and the logs that wait for it")
+    leave.add_argument("--yes", action="store_true", help="do not ask")
+    _add_watch_commands(line)
+    return line
+
+
+def _add_watch_commands(line: CommandLine) -> None:
+    supported = ", ".join(sorted(SOFTWARE))
+    watch = line.command("watch", _watch, "also report a miner that you run yourself")
+    watch.add_argument("software", metavar="SOFTWARE", help=f"one of {supported}")
+    watch.add_argument("--port", required=True, help="that its API listens on")
+    watch.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    watch.add_argument("--coin", default="", help="that it mines, where the algorithm does not tell")
+    unwatch = line.command("unwatch", _unwatch, "stop reporting a miner")
+    unwatch.add_argument("--port", required=True, help="that was given to watch")
+    parse = line.command("parse", _parse, "print what the sentry makes of recorded answers of a mining software")
+    parse.add_argument("software", metavar="SOFTWARE", help=f"one of {supported}")
+    parse.add_argument("files", metavar="FILE", nargs="+", type=Path, help="in the order in which they are asked for")
+
+
+def _settings() -> Settings:
+    return settings_from(os.environ)
+
+
+@contextmanager
+def _store() -> Iterator[sqlite3.Connection]:
+    path = prepare_data_dir(_settings().data_dir) / "sentry.db"
+    with closing(store.open_store(path, store.SCHEMA + WATCHES)) as db, store.transaction(db):
+        yield db
+
+
+def _run(_arguments: argparse.Namespace) -> int:
+    from cpu_gpu_sentry.run import run  # the page and the sensors: the other commands do without
+
+    settings = _settings()
+    log_to_stderr()
+    run(settings)
+    return 0
+
+
+def _enroll(arguments: argparse.Namespace) -> int:
+    from cpu_gpu_sentry.enrolment import STORE, enroll
+
+    path = prepare_data_dir(_settings().data_dir) / STORE
+    agent = f"{DISTRIBUTION}/{version(DISTRIBUTION)}"
+    enrolment = asyncio.run(enroll(path, arguments.url, arguments.token, agent))
+    say(f"Enrolled as “{enrolment.rig_name}” at {enrolment.url}.")
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from cpu_gpu_sentry.status import read_status, status_lines
+
+    status = read_status(prepare_data_dir(_settings().data_dir))
+    if arguments.json:
+        say(msgspec.json.format(msgspec.json.encode(status)).decode())
+    else:
+        say("\n".join(status_lines(status)))
+    return 0
+
+
+def _leave(arguments: argparse.Namespace) -> int:
+    from cpu_gpu_sentry.enrolment import STORE, leave
+
+    path = prepare_data_dir(_settings().data_dir) / STORE
+    if not arguments.yes and sys.stdin.isatty():
+        answer = input("Forget the commander, its token and the logs that wait for it? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            raise SentryError("Nothing was changed.")
+    leave(path)
+    say("The commander is forgotten. The rig stays listed there until it is removed there.")
+    return 0
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    watch = check_watch(arguments.software, arguments.port, arguments.host, arguments.coin)
+    with _store() as db:
+        add_watch(db, watch)
+    say(f"Watching {SOFTWARE[watch.software].title} on {watch.host} port {watch.port}.")
+    return 0
+
+
+def _unwatch(arguments: argparse.Namespace) -> int:
+    port = check_port(arguments.port)
+    with _store() as db:
+        found = remove_watch(db, port)
+    if not found:
+        raise SentryError(f"Nothing is watched on port {port}; cpu-gpu-sentry status lists what is.")
+    say(f"No longer watching port {port}.")
+    return 0
+
+
+def _parse(arguments: argparse.Namespace) -> int:
+    software = SOFTWARE.get(arguments.software)
+    if software is None:
+        raise BadUse(f"“{arguments.software}” is not supported; this version reads {', '.join(sorted(SOFTWARE))}.")
+    if len(arguments.files) > len(software.questions):
+        paths = " and ".join(question.path for question in software.questions)
+        raise BadUse(f"{software.title} is asked for {paths} only; give one file for each.")
+    try:
+        reading = software.parse([_answer(path) for path in arguments.files])
+    except BadReply as error:
+        raise SentryError(str(error)) from error
+    say(msgspec.json.format(msgspec.json.encode(reading)).decode())
+    return 0
+
+
+def _answer(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            answer = file.read(_ANSWER_LIMIT_BYTES + 1)
+    except OSError as error:
+        raise SentryError(f"{path} can't be read ({error.strerror}).") from error
+    if len(answer) > _ANSWER_LIMIT_BYTES:
+        raise SentryError(f"{path} is larger than 1 MiB, which no mining software answers.")
+    return answer

@@ -1,0 +1,217 @@
+"""What the local page shows, as ready texts: the templates do no arithmetic."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from protocol.messages import CpuGpuSpecs, GpuReading, MinerDevice, MinerReading, MinerState
+from protocol.units import (
+    UNKNOWN,
+    bytes_text,
+    clock_text,
+    count_text,
+    duration_text,
+    hashrate_text,
+    percent_text,
+    power_text,
+    temperature_text,
+)
+from sentry_kit.masking import mask_account
+from sentry_kit.store import State
+
+from cpu_gpu_sentry.agent import Agent, Latest
+from cpu_gpu_sentry.miners.registry import SOFTWARE
+from cpu_gpu_sentry.watches import Watch
+
+_STATES = {
+    State.NOT_ENROLLED: ("Not enrolled", "careful"),
+    State.ONLINE: ("Online", "good"),
+    State.SPOOLING: ("Spooling", "careful"),
+    State.INVALID_TOKEN: ("Invalid token", "wrong"),
+    State.REMOVED: ("Removed", "wrong"),
+}
+_MINER_STATES = {
+    MinerState.STARTING: ("Starting", "careful"),
+    MinerState.MINING: ("Mining", "good"),
+    MinerState.STALLED: ("Stalled", "wrong"),
+    MinerState.API_SILENT: ("API silent", "wrong"),
+}
+Fact = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    badge: str
+    tone: str
+    sentence: str
+    notices: list[str]
+    facts: list[Fact]
+    open_form: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GpuView:
+    address: str
+    name: str
+    temperature: str
+    memory_temperature: str
+    fan: str
+    power: str
+    core_clock: str
+    memory_clock: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmView:
+    algorithm: str
+    coin: str
+    hashrate: str
+    shares: str
+    pool: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class MinerView:
+    title: str
+    api: str
+    badge: str
+    tone: str
+    uptime: str
+    algorithms: list[AlgorithmView]
+    devices: list[Fact]
+
+
+def status_view(agent: Agent) -> StatusView:
+    delivery = agent.delivery
+    badge, tone = _STATES[delivery.state]
+    return StatusView(
+        badge=badge,
+        tone=tone,
+        sentence=_sentence(agent),
+        notices=_notices(agent),
+        facts=_facts(agent),
+        open_form=delivery.state in (State.NOT_ENROLLED, State.INVALID_TOKEN, State.REMOVED),
+    )
+
+
+def _sentence(agent: Agent) -> str:
+    enrolment, error = agent.delivery.enrolment, agent.delivery.error
+    rig = f"“{enrolment.rig_name}”" if enrolment and enrolment.rig_name else "this rig"
+    match agent.delivery.state:
+        case State.NOT_ENROLLED:
+            return "This sentry has no commander yet: add a rig there, and give its URL and token here."
+        case State.ONLINE:
+            return f"Reports to the commander as {rig}."
+        case State.SPOOLING:
+            return error or "Keeps its logs here until the commander answers."
+        case State.INVALID_TOKEN:
+            return (
+                f"The commander does not know the token of {rig} any longer. Mining and measuring go on; "
+                "give the new token below."
+            )
+        case State.REMOVED:
+            return f"The rig {rig} was removed from the commander: nothing is sent now. Enrol anew to go on."
+
+
+def _notices(agent: Agent) -> list[str]:
+    notices = [agent.spool.trouble] if agent.spool.trouble else []
+    if agent.delivery.two_sentries:
+        notices.append("Another sentry reports with the same token: stop one of them, or give each its own rig.")
+    return notices
+
+
+def _facts(agent: Agent) -> list[Fact]:
+    delivery = agent.delivery
+    stored_at = delivery.last_stored_at
+    return [
+        ("Commander", delivery.enrolment.url if delivery.enrolment else UNKNOWN),
+        ("Logs waiting here", count_text(len(agent.spool))),
+        ("Last stored there", time_text(stored_at)),
+        ("Reports every", duration_text(agent.report_every_s)),
+    ]
+
+
+def time_text(moment: datetime | None) -> str:
+    """In the machine's own zone: the page is read beside it."""
+    return UNKNOWN if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def machine_facts(latest: Latest) -> list[Fact]:
+    machine, specs = latest.machine, latest.specs
+    cpu = machine.cpu
+    memory_total = specs.memory_bytes if specs else None
+    return [
+        ("Processor", (specs.cpu.name if specs and specs.cpu else None) or UNKNOWN),
+        ("Load", percent_text(cpu.load_percent if cpu else None)),
+        ("Temperature", temperature_text(cpu.temperature_c if cpu else None)),
+        ("Memory in use", f"{bytes_text(machine.memory_used_bytes)} of {bytes_text(memory_total)}"),
+        ("Board", _board(specs)),
+        ("Running for", duration_text(machine.uptime_s)),
+    ]
+
+
+def _board(specs: CpuGpuSpecs | None) -> str:
+    board = specs.motherboard if specs else None
+    return " ".join(filter(None, (board.vendor, board.name))) or UNKNOWN if board else UNKNOWN
+
+
+def gpu_views(latest: Latest) -> list[GpuView]:
+    names = {gpu.pci_address: gpu.name for gpu in latest.specs.gpus} if latest.specs else {}
+    mined = {device.device: device for miner in latest.miners.values() for device in miner.devices}
+    return [_gpu(gpu, names.get(gpu.pci_address), mined.get(gpu.pci_address)) for gpu in latest.machine.gpus]
+
+
+def _gpu(gpu: GpuReading, name: str | None, mined: MinerDevice | None) -> GpuView:
+    """Gaming cards tell their memory's temperature to the miner only: matched by the PCI address."""
+    memory_c = gpu.memory_temperature_c
+    if memory_c is None and mined is not None:
+        memory_c = mined.memory_temperature_c
+    return GpuView(
+        address=gpu.pci_address,
+        name=name or UNKNOWN,
+        temperature=temperature_text(gpu.temperature_c),
+        memory_temperature=temperature_text(memory_c),
+        fan=percent_text(gpu.fan_percent),
+        power=power_text(gpu.power_w),
+        core_clock=clock_text(gpu.core_clock_mhz),
+        memory_clock=clock_text(gpu.memory_clock_mhz),
+    )
+
+
+def miner_views(latest: Latest, watches: Sequence[Watch]) -> list[MinerView]:
+    return [_miner(watch, latest.miners.get(watch)) for watch in watches]
+
+
+def _miner(watch: Watch, reading: MinerReading | None) -> MinerView:
+    badge, tone = (
+        _MINER_STATES.get(reading.state, (reading.state.value, "careful")) if reading else ("Not asked yet", "")
+    )
+    version = f" {reading.version}" if reading and reading.version else ""
+    return MinerView(
+        title=f"{SOFTWARE[watch.software].title}{version}",
+        api=f"{watch.host} port {watch.port}",
+        badge=badge,
+        tone=tone,
+        uptime=duration_text(reading.uptime_s if reading else None),
+        algorithms=_algorithms(reading) if reading else [],
+        devices=[(each.device, _rates(each)) for each in reading.devices] if reading else [],
+    )
+
+
+def _rates(device: MinerDevice) -> str:
+    return " + ".join(hashrate_text(rate) for rate in device.hashrates_hs)
+
+
+def _algorithms(reading: MinerReading) -> list[AlgorithmView]:
+    return [
+        AlgorithmView(
+            algorithm=each.algorithm,
+            coin=each.coin or UNKNOWN,
+            hashrate=hashrate_text(each.hashrate_hs),
+            shares=f"{count_text(each.accepted)} accepted, {count_text(each.rejected)} rejected",
+            pool=each.pool or UNKNOWN,
+            account=mask_account(each.user) or UNKNOWN,
+        )
+        for each in reading.algorithms
+    ]

@@ -1,0 +1,81 @@
+"""The processor: what it is, and what it does now."""
+
+import platform
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from protocol.messages import CpuReading, CpuSpecs
+
+# (chip, label) in the order of trust; an empty label is any
+_TEMPERATURES = (
+    ("coretemp", "Package id 0"),
+    ("coretemp", ""),
+    ("k10temp", "Tctl"),
+    ("k10temp", ""),
+    ("zenpower", "Tdie"),
+    ("zenpower", ""),
+    ("cpu_thermal", ""),
+    ("cpu-thermal", ""),
+)
+
+
+class CpuMeter:
+    """Load is measured between two readings of one thread: the first has none (psutil says 0.0 then)."""
+
+    def __init__(self) -> None:
+        self._measured_before = False
+
+    def read(self) -> CpuReading:
+        load = psutil.cpu_percent(interval=None)
+        known, self._measured_before = self._measured_before, True
+        return CpuReading(temperature_c=cpu_temperature_c(), load_percent=load if known else None)
+
+
+def cpu_temperature_c() -> float | None:
+    """None where the system doesn't tell: virtual machines, Windows, macOS."""
+    if not hasattr(psutil, "sensors_temperatures"):
+        return None
+    try:
+        sensors = psutil.sensors_temperatures()
+    except (OSError, ValueError):
+        return None
+    for chip, label in _TEMPERATURES:
+        for sensor in sensors.get(chip, []):
+            if label in ("", sensor.label) and sensor.current and sensor.current > 0:
+                return float(sensor.current)
+    return None
+
+
+def memory_used_bytes() -> int | None:
+    try:
+        memory = psutil.virtual_memory()
+    except (OSError, ValueError):
+        return None
+    return int(memory.total - memory.available)
+
+
+def uptime_s() -> int:
+    """Since the machine started; on Linux by a clock that no one sets."""
+    if sys.platform == "linux":
+        return int(time.clock_gettime(time.CLOCK_BOOTTIME))
+    return max(0, int(time.time() - psutil.boot_time()))
+
+
+def cpu_specs(cpuinfo: Path = Path("/proc/cpuinfo")) -> CpuSpecs:
+    return CpuSpecs(
+        name=_cpu_name(cpuinfo), cores=psutil.cpu_count(logical=False), threads=psutil.cpu_count(logical=True)
+    )
+
+
+def _cpu_name(cpuinfo: Path) -> str | None:
+    try:
+        lines = cpuinfo.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return platform.processor()[:256] or None
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key.strip() in ("model name", "Model"):
+            return value.strip()[:256] or None
+    return platform.processor()[:256] or None

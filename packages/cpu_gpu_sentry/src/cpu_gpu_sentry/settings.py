@@ -1,0 +1,25 @@
+"""The CPU/GPU sentry's settings: `CPU_GPU_SENTRY_…` in the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from sentry_kit.settings import Days, Megabytes, Port, Seconds, default_data_dir, read_settings
+
+PREFIX = "CPU_GPU_SENTRY_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """`None` is the commander's setting."""
+
+    data_dir: Path = msgspec.field(default_factory=lambda: default_data_dir("cpu-gpu-sentry"))
+    ui_host: str = "127.0.0.1"
+    ui_port: Port = 8471
+    report_every_s: Seconds | None = None
+    playbooks_every_s: Seconds | None = None
+    spool_days: Days = 7
+    spool_mb: Megabytes = 256
+
+
+def settings_from(environ: Mapping[str, str]) -> Settings:
+    return read_settings(Settings, PREFIX, environ)

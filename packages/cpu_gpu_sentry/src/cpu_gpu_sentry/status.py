@@ -1,0 +1,106 @@
+"""What `status` tells: the store's view, so that it works whether the agent runs or not."""
+
+from pathlib import Path
+
+import msgspec
+from sentry_kit import store
+from sentry_kit.service import is_running
+from sentry_kit.store import State
+
+from cpu_gpu_sentry.enrolment import SCHEMA, STORE
+from cpu_gpu_sentry.watches import load_watches
+
+_WORDS = {
+    State.NOT_ENROLLED: "not enrolled; run cpu-gpu-sentry enroll --url URL --token TOKEN",
+    State.ONLINE: "online",
+    State.SPOOLING: "spooling: the commander can't be reached, logs are kept here",
+    State.INVALID_TOKEN: "invalid token: the commander does not know it; enroll with a new one",
+    State.REMOVED: "removed: the rig is no longer in the commander; enroll with another rig's token",
+}
+
+
+class RigOut(msgspec.Struct, frozen=True, kw_only=True):
+    id: int | None
+    name: str | None
+
+
+class WatchOut(msgspec.Struct, frozen=True, kw_only=True):
+    software: str
+    host: str
+    port: int
+    coin: str | None
+
+
+class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
+    """`status --json`."""
+
+    state: State
+    running: bool
+    commander_url: str | None
+    rig: RigOut | None
+    spooled_logs: int
+    last_stored_at: str | None
+    last_error: str | None
+    two_sentries: bool
+    rejected_logs: int
+    rejected_reason: str | None
+    dropped_logs: int
+    report_every_s: float | None
+    watches: list[WatchOut]
+
+
+def read_status(data_dir: Path) -> StatusOut:
+    db = store.open_store(data_dir / STORE, SCHEMA)
+    try:
+        enrolment, known = store.load_enrolment(db), store.load_status(db)
+        return StatusOut(
+            state=enrolment.state if enrolment else State.NOT_ENROLLED,
+            running=is_running(data_dir),
+            commander_url=enrolment.url if enrolment else None,
+            rig=RigOut(id=enrolment.rig_id, name=enrolment.rig_name) if enrolment else None,
+            spooled_logs=store.spooled_logs(db),
+            last_stored_at=known.last_stored_at,
+            last_error=known.last_error,
+            two_sentries=known.two_sentries,
+            rejected_logs=known.rejected_logs,
+            rejected_reason=known.rejected_reason,
+            dropped_logs=known.dropped_logs,
+            report_every_s=known.report_every_s,
+            watches=[
+                WatchOut(software=each.software, host=each.host, port=each.port, coin=each.coin)
+                for each in load_watches(db)
+            ],
+        )
+    finally:
+        db.close()
+
+
+def status_lines(status: StatusOut) -> list[str]:
+    """For people."""
+    lines = [
+        f"State: {_WORDS[status.state]}",
+        f"Running: {'yes' if status.running else 'no; start it with cpu-gpu-sentry run'}",
+    ]
+    if status.commander_url:
+        rig = f" as “{status.rig.name}”" if status.rig and status.rig.name else ""
+        lines.append(f"Commander: {status.commander_url}{rig}")
+    lines.append(f"Logs waiting here: {status.spooled_logs}")
+    lines += [f"{label}: {value}" for label, value in _exceptions(status) if value]
+    lines += [f"Watches: {each.software} on {each.host} port {each.port}" for each in status.watches]
+    return lines
+
+
+def _exceptions(status: StatusOut) -> list[tuple[str, str | None]]:
+    return [
+        ("Last stored there", status.last_stored_at),
+        ("Trouble", status.last_error),
+        (
+            "Trouble",
+            "another sentry reports with the same token; stop one of them" if status.two_sentries else None,
+        ),
+        (
+            "Logs rejected",
+            f"{status.rejected_logs} ({status.rejected_reason})" if status.rejected_logs else None,
+        ),
+        ("Logs dropped for want of room", str(status.dropped_logs) if status.dropped_logs else None),
+    ]

@@ -1,0 +1,157 @@
+"""The local page of a real agent, asked as a browser asks."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from cpu_gpu_sentry.agent import Agent
+from cpu_gpu_sentry.enrolment import SCHEMA, STORE
+from cpu_gpu_sentry.local.page import Page
+from cpu_gpu_sentry.settings import Settings
+from protocol.messages import AlgorithmReading, MinerDevice, MinerReading, MinerState
+from protocol.tokens import TokenKind, new_token
+from protocol.units import UNKNOWN
+from sentry_kit import store
+from sentry_kit.store import Enrolment, State
+from sentry_kit.worker import Worker
+
+TOKEN = new_token(TokenKind.RIG, pin=None)
+
+
+@dataclass
+class Rig:
+    agent: Agent
+    page: Page
+    http: httpx.AsyncClient
+    path: Path
+
+    async def enrol(self, state: State) -> None:
+        with closing(store.open_store(self.path, SCHEMA)) as db:
+            store.save_enrolment(db, Enrolment("https://a.lan", TOKEN, None, 7, "rig-<07>", state))
+            if state is State.REMOVED:
+                store.mark_removed(db, TOKEN)
+        await self.agent.reload()
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    db, disk = store.open_store(tmp_path / STORE, SCHEMA), Worker("test")
+    agent = Agent(Settings(data_dir=tmp_path), db, disk)
+    page = Page(agent, tmp_path / STORE)
+    agent.changed = page.fragments.publish
+    transport = httpx.ASGITransport(page.app("127.0.0.1"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8471") as http:
+        yield Rig(agent, page, http, tmp_path / STORE)
+    assert disk.end(within_s=10)
+    db.close()
+
+
+def form_is_open(page: str) -> bool:
+    return re.search(r'<section id="enrolment"[^>]*>\s*<details open>', page) is not None
+
+
+async def test_a_new_sentry_asks_for_its_commander(rig: Rig) -> None:
+    page = (await rig.http.get("/")).text
+    assert "Not enrolled" in page
+    assert form_is_open(page)
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "is_open"),
+    [
+        (State.ONLINE, "Online", False),
+        (State.SPOOLING, "Spooling", False),
+        (State.INVALID_TOKEN, "Invalid token", True),
+        (State.REMOVED, "Removed", True),
+    ],
+)
+async def test_each_state_is_named_and_the_form_is_open_where_a_token_is_needed(
+    rig: Rig, state: State, words: str, is_open: bool
+) -> None:
+    await rig.enrol(state)
+    page = (await rig.http.get("/")).text
+    assert f">{words}</span>" in page
+    assert form_is_open(page) is is_open
+    assert 'value="https://a.lan"' in page
+    assert TOKEN.secret not in page
+    assert "rig-<07>" not in page
+    assert "rig-&lt;07&gt;" in page or state is State.SPOOLING
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "field"),
+    [
+        ("farm", str(TOKEN), "url"),
+        ("http://farm.example:8443", str(TOKEN), "url"),
+        ("https://127.0.0.1:1", "<script>", "token"),
+        ("https://127.0.0.1:1", str(new_token(TokenKind.ASIC, pin=None)), "token"),
+        ("https://127.0.0.1:1", str(TOKEN), "url"),
+    ],
+    ids=["no URL", "plain HTTP", "no token", "another kind of token", "nobody there"],
+)
+async def test_a_wrong_enrolment_says_which_of_the_two_is_wrong_and_keeps_the_input(
+    rig: Rig, url: str, token: str, field: str
+) -> None:
+    answer = await rig.http.post("/enroll", data={"url": url, "token": token})
+    assert answer.status_code == 422
+    assert [name for name in ("url", "token") if f'id="{name}-error"' in answer.text] == [field]
+    assert f'value="{url}"' in answer.text
+    assert f'value="{token.replace("<", "&lt;").replace(">", "&gt;")}"' in answer.text
+    assert "<script>" not in answer.text
+
+
+async def test_a_miner_is_watched_and_unwatched(rig: Rig) -> None:
+    answer = await rig.http.post("/watch", data={"software": "xmrig", "port": "18080", "host": "", "coin": ""})
+    assert answer.status_code == 303
+    assert [watch.port for watch in rig.agent.watches] == [18080]
+    assert "Stop watching XMRig on port 18080" in (await rig.http.get("/")).text
+    assert (await rig.http.post("/unwatch", data={"port": "18080"})).status_code == 303
+    assert rig.agent.watches == []
+
+
+@pytest.mark.parametrize(("field", "value"), [("port", "0"), ("port", "²"), ("host", "a b"), ("software", "doom")])
+async def test_a_wrong_watch_comes_back_with_its_error(rig: Rig, field: str, value: str) -> None:
+    form = {"software": "xmrig", "port": "18080", "host": "", "coin": "Monero", field: value}
+    answer = await rig.http.post("/watch", data=form)
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert 'value="Monero"' in answer.text
+    assert rig.agent.watches == []
+
+
+async def test_leaving_needs_a_confirmation(rig: Rig) -> None:
+    await rig.enrol(State.ONLINE)
+    assert (await rig.http.post("/leave", data={})).status_code == 422
+    assert "Online" in (await rig.http.get("/")).text
+    assert (await rig.http.post("/leave", data={"sure": "yes"})).status_code == 303
+    assert rig.agent.delivery.state is State.NOT_ENROLLED
+
+
+async def test_an_open_page_follows_what_happens_elsewhere(rig: Rig) -> None:
+    events = rig.page.fragments.events()
+    assert "Not enrolled" in await anext(events)
+    await rig.enrol(State.INVALID_TOKEN)
+    event = await anext(events)
+    assert "Invalid token" in event
+    assert "<details open>" in event
+    assert 'id="gpus"' not in event
+
+
+async def test_figures_are_shown_as_people_read_them_and_unknown_is_a_dash(rig: Rig) -> None:
+    await rig.http.post("/watch", data={"software": "xmrig", "port": "18080", "host": "", "coin": ""})
+    reading = MinerReading(
+        software="xmrig", state=MinerState.MINING, version="6.22.2", uptime_s=3700,
+        algorithms=[AlgorithmReading(algorithm="rx/0", hashrate_hs=17_000, user="49gTabcdefghijkl")],
+        devices=[MinerDevice(device="cpu", hashrates_hs=[None])],
+    )  # fmt: skip
+    rig.agent.latest.miners = dict.fromkeys(rig.agent.watches, reading)
+    page = (await rig.http.get("/")).text
+    assert "17.0 kH/s" in page
+    assert "1 h 1 min" in page
+    assert "49gT…ijkl" in page
+    assert "49gTabcdefghijkl" not in page
+    assert f"<dt>cpu</dt><dd>{UNKNOWN}</dd>" in page
