@@ -74,6 +74,13 @@ def test_a_removed_rig_leaves_the_totals_and_its_logs_are_refused() -> None:
     assert index.check_health(1000) == []
 
 
+def test_what_no_software_names_is_in_no_total() -> None:
+    index = an_index()
+    index.add(1, "rig-01")
+    report(index, 1, 0, Figures(hashrates_hs={Work(None, "unknown"): 5.0, Work("Ergo", "unknown"): 7.0}))
+    assert dict(index.totals.rigs) == {Work("Ergo", "unknown"): 1}
+
+
 def test_health_has_sharp_edges() -> None:
     ages = {0: Health.ONLINE, 44.9: Health.ONLINE, 45: Health.STALE, 59.9: Health.STALE, 60: Health.OFFLINE}
     for silence_s, health in ages.items():

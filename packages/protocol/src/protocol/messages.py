@@ -20,6 +20,9 @@ Amount = Annotated[float, Meta(ge=0, le=1e24)]
 Temperature = Annotated[float, Meta(ge=-273.15, le=10_000)]
 
 
+UNKNOWN_ALGORITHM = "unknown"  # where the mining software names none; never guessed from its pool or coin
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Root of everything that travels. No message can hold itself, so the garbage collector need not look at any."""
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import msgspec
+from protocol.messages import UNKNOWN_ALGORITHM
 
 
 class Work(NamedTuple):
@@ -15,6 +16,11 @@ class Work(NamedTuple):
     def label(self) -> str:
         """How totals name it: the coin, or the algorithm where no coin is known."""
         return self.coin or self.algorithm
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether hashrates of this work are of one kind: what nobody names may be anything."""
+        return self.coin is not None or self.algorithm != UNKNOWN_ALGORITHM
 
 
 class Figures(msgspec.Struct, frozen=True):

@@ -70,7 +70,7 @@ class Totals:
             self.power_mw += sign * round(figures.power_w * 1000)
             self.power_known += sign
         for work, hashrate_hs in figures.hashrates_hs.items():
-            if hashrate_hs is not None:
+            if hashrate_hs is not None and work.adds_up:
                 self._count_work(work, sign * round(hashrate_hs * 1000), sign)
 
     def _count_work(self, work: Work, hashrate_mhs: int, sign: int) -> None:

@@ -2,7 +2,7 @@
 raise.
 
 Bytes in, struct out, no I/O. What is missing, null, empty or -1 is None; so is 0 for a temperature or a
-power, because mining software says 0 where a card does not tell (shared data page, rule 1).
+power, because mining software says 0 where a card does not tell.
 """
 
 import math
@@ -12,9 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from protocol.messages import AlgorithmReading, MinerDevice, MinerReading, MinerState
+from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading, MinerState
 
-UNKNOWN_ALGORITHM = "unknown"  # where the software does not tell; never guessed from its pool or coin
 STARTING_S = 120  # building a DAG or a dataset: until then no hashrate is no fault
 _NAME_LIMIT, _TEXT_LIMIT = 64, 256
 _NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")

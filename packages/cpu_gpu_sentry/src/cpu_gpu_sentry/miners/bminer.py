@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
-    UNKNOWN_ALGORITHM,
     BadReply,
     algorithm_name,
     checked,

@@ -9,10 +9,9 @@ PCI bus, decimal (`[15]`). Figures are kH/s for the Ethereum kind, H/s or soluti
 from collections.abc import Sequence
 from typing import Any
 
-from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
-    UNKNOWN_ALGORITHM,
     BadReply,
     Parser,
     at,

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import msgspec
-from protocol.messages import MinerReading, MinerState
+from protocol.messages import UNKNOWN_ALGORITHM, MinerReading, MinerState
 
-from cpu_gpu_sentry.miners.answers import UNKNOWN_ALGORITHM
 from cpu_gpu_sentry.miners.ccminer import records_of
 from cpu_gpu_sentry.miners.registry import SOFTWARE, Software
 

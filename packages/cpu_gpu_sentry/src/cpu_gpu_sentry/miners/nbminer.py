@@ -7,10 +7,9 @@ Version 10 had neither it nor addresses, and told some cards' hashrate only roun
 from collections.abc import Sequence
 from typing import Any
 
-from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
-    UNKNOWN_ALGORITHM,
     checked,
     count,
     decode,
