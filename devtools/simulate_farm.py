@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""A farm that does not exist: speaks the sentries' API as N rigs, with figures that move together.
+
+It behaves as sentries do: a log is kept until the commander has said that it is stored, and sent again after
+an outage.
+At the end, or after Ctrl-C, it says how many logs were acknowledged.
+
+    devtools/simulate_farm.py --commander https://127.0.0.1:8443 --ca DATA_DIR/tls/ca.pem --api-key KEY
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+
+from farm_people import CannotSimulate, Enrolled, People, enrol_all, remove_all
+from farm_wire import BadAddress, Commander, open_commander
+from simulated_rig import simulated_rig
+from simulated_sentry import SimulatedSentry, Tally
+
+TROUBLE_A_SECOND = 1 / 7_200  # a rig has trouble about every two hours
+
+
+@asynccontextmanager
+async def sentries_at_work(
+    sentries: list[SimulatedSentry], given: argparse.Namespace
+) -> AsyncIterator[list["asyncio.Task[None]"]]:
+    """Yields the tasks that measure; those that deliver go on until the end of the block."""
+    spread_s = given.every if given.start_spread is None else given.start_spread
+    async with asyncio.TaskGroup() as group:
+        measuring, delivering = [], []
+        for at, sentry in enumerate(sentries):
+            after_s = 0.0 if given.at_once else spread_s * at / len(sentries)
+            measuring.append(group.create_task(sentry.measure(every_s=given.every, first_after_s=after_s)))
+            delivering.append(group.create_task(sentry.deliver(every_s=given.every)))
+        yield measuring
+        for task in (*measuring, *delivering):
+            task.cancel()
+
+
+async def simulate(given: argparse.Namespace, tally: Tally) -> None:
+    """Until `--duration` is over or a signal says so; then `--drain` seconds at most for what is kept."""
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with open_commander(given.commander, ca=given.ca, connections=given.connections) as commander:
+        people = People(commander, given.api_key)
+        enrolled = await enrol_all(people, given.name_prefix, given.rigs)
+        print(
+            f"simulating {len(enrolled)} rigs, a log every {given.every:g} s each",
+            file=sys.stderr,
+            flush=True,
+        )
+        async with sentries_at_work(make_sentries(enrolled, commander, tally, given), given) as measuring:
+            await _wait(ended, given.duration)
+            for task in measuring:
+                task.cancel()
+            await _drain(tally, given.drain)
+        if given.remove:
+            await remove_all(people, enrolled)
+
+
+def make_sentries(
+    enrolled: list[Enrolled], commander: Commander, tally: Tally, given: argparse.Namespace
+) -> list[SimulatedSentry]:
+    chance = 0.0 if given.steady else given.every * TROUBLE_A_SECOND
+    sentries = []
+    for number, rig_id, token in enrolled:
+        rig = simulated_rig(number, seed=given.seed, cards=given.gpus, trouble_chance=chance)
+        sentries.append(SimulatedSentry(rig, rig_id, token, commander, tally))
+    return sentries
+
+
+async def _wait(ended: asyncio.Event, duration_s: float | None) -> None:
+    try:
+        async with asyncio.timeout(duration_s):
+            await ended.wait()
+    except TimeoutError:
+        return
+
+
+async def _drain(tally: Tally, at_most_s: float) -> None:
+    try:
+        async with asyncio.timeout(at_most_s):
+            await tally.all_acknowledged.wait()
+    except TimeoutError:
+        return
+
+
+def simulated_prefix(text: str) -> str:
+    if "simulated" not in text.lower():
+        raise argparse.ArgumentTypeError("must hold the word simulated, or somebody takes these rigs for real ones")
+    return text
+
+
+def positive(text: str) -> float:
+    if not (number := float(text)) > 0:
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return number
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Speaks the sentries' API as rigs that do not exist.")
+    add = parser.add_argument
+    add("--commander", required=True, metavar="URL")
+    add("--api-key", metavar="KEY", default=os.environ.get("API_KEY"), help="default: the variable API_KEY")
+    add(
+        "--ca",
+        metavar="FILE",
+        help="the commander's CA (tls/ca.pem in its data directory); default: the system's",
+    )
+    add("--rigs", type=int, default=25, help="default: %(default)s")
+    add(
+        "--every",
+        type=positive,
+        default=10.0,
+        metavar="S",
+        help="seconds between a rig's logs; default: %(default)s",
+    )
+    add("--duration", type=positive, metavar="S", help="default: until Ctrl-C")
+    add("--gpus", type=int, choices=range(17), metavar="N", help="cards in each rig, 0 to 16; default: mixed")
+    add("--name-prefix", type=simulated_prefix, default="simulated-", help="default: %(default)s")
+    add("--seed", type=int, default=1, help="another farm; default: %(default)s")
+    add("--steady", action="store_true", help="no rig goes silent, no miner stalls")
+    add(
+        "--at-once",
+        action="store_true",
+        help="all rigs report at the same moment, not spread over the interval",
+    )
+    add("--start-spread", type=float, metavar="S", help="over how long the rigs start; default: one interval")
+    add(
+        "--drain",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="wait so long for the last answers; default: %(default)s",
+    )
+    add("--connections", type=int, default=32, help="to the commander, shared by all; default: %(default)s")
+    add("--ledger", type=Path, metavar="FILE", help="append a JSON line for each acknowledged log")
+    add("--remove", action="store_true", help="remove the rigs at the end")
+    given = parser.parse_args(argv)
+    if not given.api_key:
+        parser.error("--api-key (or the variable API_KEY) is needed; `commander api-key create NAME` makes one")
+    if given.rigs < 1 or given.connections < 1:
+        parser.error("--rigs and --connections must be 1 or more")
+    return given
+
+
+def main() -> int:
+    given = arguments()
+    random.seed(given.seed)
+    tally = Tally()
+    try:
+        with ExitStack() as files:
+            if given.ledger:
+                tally.ledger = files.enter_context(given.ledger.open("a", encoding="utf-8"))
+            asyncio.run(simulate(given, tally))
+    except (ExceptionGroup, CannotSimulate, BadAddress, OSError) as error:
+        print(f"simulate_farm: {_expected(error)}", file=sys.stderr)
+        return 1
+    for why, rigs in tally.turned_away.items():
+        print(f"{rigs} rigs were turned away: {why}", file=sys.stderr)
+    print(tally.summary(), flush=True)
+    return 0
+
+
+def _expected(error: Exception) -> Exception:
+    """The reason to tell; a mistake of this program's own is raised as it is."""
+    first = error
+    while isinstance(first, ExceptionGroup):
+        first = first.exceptions[0]
+    if not isinstance(first, CannotSimulate | BadAddress | OSError):
+        raise error
+    return first
+
+
+if __name__ == "__main__":
+    sys.exit(main())

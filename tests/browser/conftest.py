@@ -1,0 +1,93 @@
+"""Real Chromium in front of a real commander."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.farm import PASSWORD, CommanderProcess, running_commander
+
+from .people_and_sentries import Farm
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE_MS = 8_000
+OpenPage = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture(scope="session")
+def commander(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommanderProcess]:
+    folder: Path = tmp_path_factory.mktemp("commander")
+    with running_commander(folder) as commander:
+        yield commander
+
+
+@pytest.fixture(scope="session")
+def session_farm(commander: CommanderProcess) -> Iterator[Farm]:
+    farm = Farm.of(commander)
+    yield farm
+    farm.client.close()
+
+
+@pytest.fixture
+def farm(session_farm: Farm) -> Farm:
+    """An empty farm."""
+    session_farm.clear()
+    return session_farm
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    chromium = shutil.which("chromium") or "/usr/bin/chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def log_in_state(browser: Browser, commander: CommanderProcess) -> dict[str, object]:
+    """The cookies of somebody who has logged in: a hash of the password takes long, on purpose."""
+    context = await browser.new_context(ignore_https_errors=True)
+    page = await context.new_page()
+    await page.goto(f"{commander.url}/login")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/cpu-gpu")
+    state: dict[str, object] = dict(await context.storage_state())
+    await context.close()
+    return state
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_page(
+    browser: Browser, commander: CommanderProcess, log_in_state: dict[str, object]
+) -> AsyncIterator[OpenPage]:
+    """Opens a page in a browser of its own: `open_page("/settings", logged_in=…, **context options)`."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(path: str, *, logged_in: bool = True, **options: object) -> Page:
+            state = {"storage_state": log_in_state} if logged_in else {}
+            context: BrowserContext = await browser.new_context(
+                ignore_https_errors=True,
+                base_url=commander.url,
+                **{**state, **options},  # type: ignore[arg-type]  # playwright's own keywords
+            )
+            stack.push_async_callback(context.close)
+            context.set_default_timeout(PATIENCE_MS)
+            page = await context.new_page()
+            await page.goto(path)
+            return page
+
+        yield open_one

@@ -1,0 +1,85 @@
+"""Sentries and scripts that speak to the commander which the browser looks at."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+
+from tests.farm import PASSWORD, CommanderProcess
+
+
+@dataclass
+class Farm:
+    """The commander's API as a script and as sentries use it."""
+
+    client: httpx.Client
+
+    @classmethod
+    def of(cls, commander: CommanderProcess) -> "Farm":
+        client = commander.client()
+        answer = client.post("/login", data={"password": PASSWORD})
+        assert answer.status_code == 303, answer.text
+        return cls(client)
+
+    def add(self, name: str) -> "Rig":
+        answer = self.client.post("/api/v1/cpu-gpu-rigs", json={"name": name})
+        assert answer.status_code == 201, answer.text
+        return Rig(self, answer.json()["id"], name, answer.json()["token"])
+
+    def rename(self, rig: "Rig", name: str) -> None:
+        self.client.patch(f"/api/v1/cpu-gpu-rigs/{rig.id}", json={"name": name}).raise_for_status()
+
+    def remove(self, rig: "Rig") -> None:
+        self.client.delete(f"/api/v1/cpu-gpu-rigs/{rig.id}").raise_for_status()
+
+    def clear(self) -> None:
+        for rig in self.client.get("/api/v1/cpu-gpu-rigs").json():
+            self.client.delete(f"/api/v1/cpu-gpu-rigs/{rig['id']}").raise_for_status()
+
+
+@dataclass
+class Rig:
+    farm: Farm
+    id: int
+    name: str
+    token: str
+
+    def report(self, *, hashrate_hs: float = 17_000.0, run: str = "one", **more: object) -> None:
+        """One log of a rig that mines Monero with its CPU, taken now."""
+        log = log_of(hashrate_hs) | more
+        headers = {"Authorization": f"Bearer {self.token}", "Sentry-Run": run}
+        answer = self.farm.client.post("/api/v1/sentry/logs", json={"logs": [log]}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["rejected"] == []
+
+    def tell_specs(self, specs: dict[str, object]) -> None:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        self.farm.client.put("/api/v1/sentry/specs", json=specs, headers=headers).raise_for_status()
+
+
+def log_of(hashrate_hs: float) -> dict[str, object]:
+    algorithm = {
+        "algorithm": "rx/0",
+        "coin": "Monero",
+        "hashrate_hs": hashrate_hs,
+        "accepted": 1000,
+        "rejected": 3,
+        "pool": "pool.example:443",
+        "user": "49gTkcn9VPCcWzSxVhbhtv4G6YEqzZ1XgjW2tFvP8Q7p3T1yEXAMPLE",
+    }
+    miner = {
+        "software": "xmrig",
+        "version": "6.22.2",
+        "state": "mining",
+        "uptime_s": 5000,
+        "algorithms": [algorithm],
+        "devices": [{"device": "cpu", "hashrates_hs": [hashrate_hs]}],
+    }
+    return {
+        "taken_at": datetime.now(UTC).isoformat(),
+        "uptime_s": 86_400,
+        "lan_ip": "192.168.1.20",
+        "cpu": {"temperature_c": 61.0, "power_w": 105.5, "load_percent": 99.0},
+        "memory_used_bytes": 8_123_456_789,
+        "miners": [miner],
+    }

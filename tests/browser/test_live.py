@@ -1,0 +1,190 @@
+"""What people see while others change the farm (F2 to F4), and when the commander goes away."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.farm import PASSWORD, CommanderProcess
+
+from .conftest import OpenPage
+from .people_and_sentries import Farm
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def live(page: Page) -> None:
+    """Wait until the page listens."""
+    await expect(page.locator("body")).to_have_attribute("data-state", "live")
+
+
+def sockets_of(page: Page) -> list[str]:
+    """Every socket that the page opens from now on, and every frame that comes through one."""
+    seen: list[str] = []
+
+    def opened(socket: object) -> None:
+        seen.append("opened")
+        socket.on("framereceived", lambda frame: seen.append("frame"))  # type: ignore[attr-defined]
+
+    page.on("websocket", opened)
+    return seen
+
+
+async def test_three_people_see_what_concerns_them(farm: Farm, open_page: OpenPage) -> None:
+    index, settings = await open_page("/cpu-gpu"), await open_page("/settings")
+    frames = sockets_of(settings)
+    await settings.reload()
+    await live(index)
+
+    rig = farm.add("rig-07")
+    await expect(index.locator(f"#rig-{rig.id}")).to_contain_text("rig-07")
+    await expect(index.locator('[data-total="alive"]')).to_have_text("0 of 1")
+    await expect(index.get_by_text("No rigs yet")).to_be_hidden()
+
+    about = await open_page(f"/cpu-gpu/{rig.id}")
+    await live(about)
+    farm.rename(rig, "rig-08")
+    await expect(about.get_by_role("heading", level=1)).to_have_text("rig-08")
+    await expect(about).to_have_title("rig-08 · Minewarden")
+    await expect(index.locator(f"#rig-{rig.id}")).to_contain_text("rig-08")
+
+    rig.report(hashrate_hs=17_000)
+    await expect(index.locator(f'#rig-{rig.id} [data-figure="hashrate"]')).to_contain_text("17.0 kH/s")
+    await expect(index.locator('[data-total="hashrate-Monero"]')).to_have_text("17.0 kH/s")
+    await expect(about.locator('[data-figure="hashrate"]').first).to_have_text("17.0 kH/s")
+
+    farm.remove(rig)
+    await about.wait_for_url("**/cpu-gpu?removed=rig-08")
+    await expect(about.get_by_text("rig-08 was removed.")).to_be_visible()
+    await expect(index.locator(f"#rig-{rig.id}")).to_have_count(0)
+    await expect(index.locator('[data-total="alive"]')).to_have_text("0 of 0")
+    await expect(index.get_by_text("No rigs yet")).to_be_visible()
+    assert frames == [], "who looks at the settings hears nothing of rigs"
+
+
+async def test_the_first_log_turns_the_token_into_figures(farm: Farm, open_page: OpenPage) -> None:
+    page = await open_page("/cpu-gpu?dialog=add")
+    await page.get_by_label("Name", exact=True).fill("rig-01")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Enroll the sentry on rig-01")).to_be_visible()
+    token = await page.locator("#enrol-token").inner_text()
+    rig_id = page.url.rpartition("/")[2]
+    assert rig_id.isdecimal(), "a reload asks for the rig's page, not for another rig"
+    answer = farm.client.post(
+        "/api/v1/sentry/logs",
+        json={"logs": [{"taken_at": _now(), "cpu": {"temperature_c": 55}}]},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert answer.json()["stored"] == 1
+    await expect(page.locator("#enrol-first")).to_have_count(0)
+    await expect(page.locator('[data-figure="temperature"]').first).to_have_text("55 °C")
+
+
+async def test_a_new_token_stays_while_the_rig_reports(farm: Farm, open_page: OpenPage) -> None:
+    rig = farm.add("rig-01")
+    rig.report()
+    page = await open_page(f"/cpu-gpu/{rig.id}")
+    await live(page)
+    await page.get_by_role("link", name="New token").click()
+    await page.get_by_role("button", name="Make a new token").click()
+    panel = page.locator("#enrol-again")
+    await expect(panel).to_be_visible()
+    farm.rename(rig, "rig-02")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("rig-02")
+    await page.evaluate("dispatchEvent(new Event('offline'))")
+    await live(page)
+    await expect(panel).to_be_visible()
+
+
+async def test_after_a_restart_every_open_page_is_right_again(
+    farm: Farm, open_page: OpenPage, commander: CommanderProcess
+) -> None:
+    first, gone = farm.add("rig-01"), farm.add("rig-02")
+    first.report(hashrate_hs=17_000)
+    index, about = await open_page("/cpu-gpu"), await open_page(f"/cpu-gpu/{first.id}")
+    await live(index)
+    await live(about)
+    await asyncio.to_thread(commander.stop)
+    await expect(index.locator("#connection")).to_contain_text("Connection lost: figures are from")
+    await expect(index.locator("body")).to_have_attribute("data-state", "offline")
+    await asyncio.to_thread(commander.start)
+    started = time.monotonic()
+    farm.remove(gone)
+    first.report(hashrate_hs=21_000)
+    await expect(index.locator(f"#rig-{gone.id}")).to_have_count(0, timeout=2_000)
+    await expect(index.locator(f'#rig-{first.id} [data-figure="hashrate"]')).to_contain_text("21.0 kH/s", timeout=2_000)
+    await expect(about.locator('[data-figure="hashrate"]').first).to_have_text("21.0 kH/s", timeout=2_000)
+    assert time.monotonic() - started < 2.5, "right again within 2 s of the first change"
+    await expect(index.locator("#connection")).to_be_empty()
+
+
+async def test_a_hidden_page_hears_nothing_and_catches_up(farm: Farm, open_page: OpenPage) -> None:
+    page = await open_page("/cpu-gpu")
+    await live(page)
+    await _show(page, hidden=True)
+    rig = farm.add("rig-01")
+    await _show(page, hidden=False)
+    await expect(page.locator(f"#rig-{rig.id}")).to_be_visible()
+
+
+async def test_what_somebody_types_survives_a_new_start_of_the_page(farm: Farm, open_page: OpenPage) -> None:
+    page = await open_page("/cpu-gpu")
+    await live(page)
+    search = page.get_by_role("searchbox")
+    await search.fill("cellar")
+    await _show(page, hidden=True)
+    rig = farm.add("rig-01")
+    await _show(page, hidden=False)
+    await expect(page.locator(f"#rig-{rig.id}")).to_be_visible()
+    await expect(search).to_have_value("cellar")
+    await expect(search).to_be_focused()
+
+
+async def test_an_open_dialog_survives_a_new_start_of_the_page(farm: Farm, open_page: OpenPage) -> None:
+    page = await open_page("/cpu-gpu")
+    await live(page)
+    await page.get_by_role("link", name="Add rig", exact=True).click()
+    await page.get_by_label("Name", exact=True).fill("half a na")
+    await _show(page, hidden=True)
+    rig = farm.add("rig-01")
+    await _show(page, hidden=False)
+    await expect(page.locator(f"#rig-{rig.id}")).to_be_attached()
+    await expect(page.get_by_label("Name", exact=True)).to_have_value("half a na")
+    await expect(page.get_by_label("Name", exact=True)).to_be_focused()
+
+
+async def test_focus_stays_on_a_row_that_moves(farm: Farm, open_page: OpenPage) -> None:
+    rigs = [farm.add(name) for name in ("a", "b", "c")]
+    page = await open_page("/cpu-gpu")
+    await live(page)
+    link = page.get_by_role("link", name="a", exact=True)
+    await link.focus()
+    farm.rename(rigs[0], "z")
+    await expect(page.locator("#rows .name").last).to_have_text("z")
+    await expect(page.get_by_role("link", name="z", exact=True)).to_be_focused()
+
+
+async def test_a_session_that_is_ended_lands_on_the_login_page(open_page: OpenPage, farm: Farm) -> None:
+    page = await open_page("/login", logged_in=False)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await live(page)
+    other = await open_page("/settings")
+    buttons = other.get_by_role("button", name="End: Chrome")
+    await buttons.first.click()
+    await page.wait_for_url("**/login?next=**")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+async def _show(page: Page, *, hidden: bool) -> None:
+    """As if the tab went behind another, or came back."""
+    value = "true" if hidden else "false"
+    await page.evaluate(
+        f"Object.defineProperty(document, 'hidden', {{configurable: true, get: () => {value}}});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )

@@ -1,0 +1,99 @@
+"""Nobody is shut out: no axe violation (WCAG 2 A and AA) on any page or dialog, light and dark, wide and narrow."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+from .conftest import OpenPage
+from .people_and_sentries import Farm
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+AXE = Path(__file__).parents[2] / "packages/commander/frontend/node_modules/axe-core/axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+PAGES = [
+    "/cpu-gpu",
+    "/cpu-gpu?sort=power&dir=desc&q=rig",
+    "/cpu-gpu?q=nothing-like-it",
+    "/cpu-gpu?dialog=add",
+    "/cpu-gpu?dialog=remove&rig={full}",
+    "/cpu-gpu/{full}",
+    "/cpu-gpu/{full}?dialog=token",
+    "/cpu-gpu/{twice}",
+    "/cpu-gpu/{waiting}",
+    "/cpu-gpu/{waiting}?dialog=edit",
+    "/cpu-gpu/999999",
+    "/settings",
+]
+
+
+async def must_be_open_to_all(page: Page) -> None:
+    """In both schemes, wide and at 360 px: no violation, and nothing that sticks out to the side."""
+    await page.evaluate(AXE.read_text(encoding="utf-8"))
+    for width in (1280, 360):
+        await page.set_viewport_size({"width": width, "height": 800})
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            found = await page.evaluate(
+                "rules => axe.run({runOnly: rules}).then(r => r.violations.map(v =>"
+                " `${v.id}: ${v.nodes[0].html} ${v.nodes[0].failureSummary}`))",
+                RULES,
+            )
+            assert found == [], f"{page.url} at {width} px, {scheme}"
+        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{page.url} sticks out by {wide} px at {width} px"
+
+
+def settled(farm: Farm) -> dict[str, int]:
+    """Rigs in every state that a page can show."""
+    full, twice, waiting = (
+        farm.add("rig-01"),
+        farm.add("rig-02 with a rather long name of sixty characters or so"),
+        farm.add("rig-03"),
+    )
+    full.tell_specs(
+        {"hostname": "rig01", "cpu": {"name": "AMD Ryzen 9"}, "motherboard": {"vendor": "ASUS", "name": "PRIME"}}
+    )
+    full.report()
+    for run in ("a", "b", "a"):
+        twice.report(run=run)
+    return {"full": full.id, "twice": twice.id, "waiting": waiting.id}
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_is_open_to_all(farm: Farm, open_page: OpenPage, path: str) -> None:
+    await must_be_open_to_all(await open_page(path.format(**settled(farm))))
+
+
+async def test_the_login_page_is_open_to_all(open_page: OpenPage, farm: Farm) -> None:
+    page = await open_page("/login", logged_in=False)
+    await must_be_open_to_all(page)
+    await page.get_by_label("Password").fill("wrong")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("That is not the password.").wait_for()
+    await must_be_open_to_all(page)
+
+
+async def test_an_empty_farm_is_open_to_all(open_page: OpenPage, farm: Farm) -> None:
+    await must_be_open_to_all(await open_page("/cpu-gpu"))
+
+
+async def test_errors_and_tokens_are_open_to_all(open_page: OpenPage, farm: Farm) -> None:
+    page = await open_page("/cpu-gpu?dialog=add")
+    await page.keyboard.press("Enter")
+    await page.locator("#error-name").wait_for()
+    await must_be_open_to_all(page)
+    await page.get_by_label("Name", exact=True).fill("rig-01")
+    await page.keyboard.press("Enter")
+    await page.locator("#enrol-token").wait_for()
+    await must_be_open_to_all(page)
+    await page.goto("/settings")
+    await page.get_by_label("Name of a new key").fill("look")
+    await page.keyboard.press("Enter")
+    await page.locator("#created-key").wait_for()
+    await must_be_open_to_all(page)
+    await page.get_by_role("link", name="Revoke look").click()
+    await page.get_by_role("button", name="Revoke look").wait_for()
+    await must_be_open_to_all(page)
+    await page.get_by_role("button", name="Revoke look").click()

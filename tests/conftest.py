@@ -1,0 +1,15 @@
+"""What tests of the whole system share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.farm import CommanderProcess, running_commander
+
+
+@pytest.fixture
+def commander(tmp_path: Path) -> Iterator[CommanderProcess]:
+    """A real commander of this test's own, with HTTPS by its own CA."""
+    with running_commander(tmp_path) as serving:
+        yield serving

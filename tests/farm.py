@@ -1,0 +1,158 @@
+"""A real commander as a process, and its farm, for tests of the whole system."""
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+PASSWORD = "correct horse battery staple"
+READY_WITHIN_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(condition: Callable[[], bool], *, within_s: float, what: str) -> None:
+    """Returns as soon as `condition` holds; what another process does can only be looked at repeatedly."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen within {within_s:g} s"
+        time.sleep(0.02)
+
+
+@dataclass
+class CommanderProcess:
+    """`commander` with a data directory of its own, on a port that was free. `more` are further settings."""
+
+    data_dir: Path
+    port: int = field(default_factory=free_port)
+    more: Mapping[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.has_tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def has_tls(self) -> bool:
+        return self.more.get("COMMANDER_TLS") != "off"
+
+    @property
+    def trust(self) -> "ssl.SSLContext | bool":
+        """What a client verifies by: the commander's own CA alone; with TLS off there is nothing to verify."""
+        return ssl.create_default_context(cafile=self.ca) if self.has_tls else True
+
+    @property
+    def ca(self) -> Path:
+        return self.data_dir / "tls" / "ca.pem"
+
+    @property
+    def log(self) -> Path:
+        return self.data_dir.parent / "commander.log"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("COMMANDER_")}
+        own = {
+            "COMMANDER_DATA_DIR": str(self.data_dir),
+            "COMMANDER_HOST": "127.0.0.1",
+            "COMMANDER_PORT": str(self.port),
+            "COMMANDER_PASSWORD": PASSWORD,
+        }
+        return inherited | own | dict(self.more)
+
+    def run(self, *arguments: str, text_in: str = "") -> "subprocess.CompletedProcess[str]":
+        """One of the short commands, such as `api-key list`."""
+        return subprocess.run(
+            commander_command(*arguments),
+            env=self.environment,
+            input=text_in,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    def start(self) -> None:
+        """Returns when it serves."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(commander_command("serve"), env=self.environment, stdout=log, stderr=log)
+        eventually(self._is_ready, within_s=READY_WITHIN_S, what="the commander's start")
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    def stop(self) -> int:
+        """SIGTERM; its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+    def api_key(self, name: str = "tests") -> str:
+        done = self.run("api-key", "create", name)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()[-1]
+
+    def client(self, api_key: str = "") -> httpx.Client:
+        """Verified by the commander's own CA, as everything else that speaks to it."""
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        return httpx.Client(base_url=self.url, verify=self.trust, headers=headers, timeout=20)
+
+    def _is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"the commander ended:\n{self.log.read_text()[-2000:]}"
+        if self.has_tls and not self.ca.exists():
+            return False
+        try:
+            with self.client() as client:
+                return client.get("/healthz").status_code == 200
+        except (httpx.TransportError, ssl.SSLError):
+            return False
+
+
+def commander_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "commander", *arguments]
+
+
+@contextmanager
+def running_commander(folder: Path, **more: str) -> Iterator[CommanderProcess]:
+    """A commander that serves from a new data directory in `folder`; it ends with the block."""
+    commander = CommanderProcess(folder / "data", more=more)
+    commander.start()
+    try:
+        yield commander
+    finally:
+        if commander.process and commander.process.poll() is None:
+            commander.kill()
+
+
+@contextmanager
+def simulated_farm(commander: CommanderProcess, api_key: str, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    """`devtools/simulate_farm.py` beside the commander, steady, with further options."""
+    command: Sequence[str] = [
+        *(sys.executable, str(ROOT / "devtools" / "simulate_farm.py")),
+        *("--commander", commander.url, "--ca", str(commander.ca), "--api-key", api_key),
+        *("--steady", *options),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as farm:
+        try:
+            yield farm
+        finally:
+            if farm.poll() is None:
+                farm.kill()

@@ -1,0 +1,84 @@
+"""A real CPU/GPU sentry as a process, for tests of the whole system."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.farm import eventually, free_port
+
+
+@dataclass
+class SentryProcess:
+    """`cpu-gpu-sentry` with a data directory of its own. It reports every second."""
+
+    folder: Path
+    ui_port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "sentry.log"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "data" / "sentry.db"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CPU_GPU_SENTRY_")}
+        return inherited | {
+            "CPU_GPU_SENTRY_DATA_DIR": str(self.folder / "data"),
+            "CPU_GPU_SENTRY_UI_PORT": str(self.ui_port),
+            "CPU_GPU_SENTRY_REPORT_EVERY_S": "1",
+        }
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """One of the short commands."""
+        command = [sys.executable, "-m", "cpu_gpu_sentry", *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def enroll(self, url: str, token: str) -> None:
+        done = self.run("enroll", "--url", url, "--token", token)
+        assert done.returncode == 0, done.stderr
+
+    def status(self) -> dict[str, Any]:
+        done = self.run("status", "--json")
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def becomes(self, state: str, within_s: float = 20) -> None:
+        eventually(lambda: self.status()["state"] == state, within_s=within_s, what=f"the state {state}")
+
+    def start(self) -> None:
+        """Returns when its local page is there."""
+        self.folder.mkdir(exist_ok=True)
+        with self.log.open("ab") as log:
+            before = self.log.stat().st_size
+            command = [sys.executable, "-m", "cpu_gpu_sentry", "run"]
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        eventually(lambda: b" running " in self.log.read_bytes()[before:], within_s=20, what="the sentry's start")
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+
+@contextmanager
+def running_sentry(folder: Path) -> Iterator[SentryProcess]:
+    """A sentry that runs; ended at the end, whatever happened to it."""
+    sentry = SentryProcess(folder)
+    sentry.start()
+    try:
+        yield sentry
+    finally:
+        if sentry.process and sentry.process.poll() is None:
+            sentry.kill()

@@ -1,0 +1,101 @@
+"""`make demo`: one command, and this machine's own figures are there, beside a simulated farm."""
+
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.farm import ROOT, eventually, free_port
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+
+SIMULATED = 25
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("COMMANDER_", "CPU_GPU_"))}
+    return inherited | {
+        "DEMO_DATA_DIR": str(tmp_path / "demo"),
+        "COMMANDER_HOST": "127.0.0.1",
+        "COMMANDER_PORT": str(free_port()),
+    }
+
+
+@contextmanager
+def demo(environment: dict[str, str], output: Path) -> Iterator[httpx.Client]:
+    """Runs the demo until Ctrl-C; yields a browser that has logged in with what the demo prints."""
+    command = [sys.executable, str(ROOT / "devtools" / "demo.py")]
+    with output.open("w") as said, subprocess.Popen(command, env=environment, stdout=said, stderr=said) as process:
+        try:
+            eventually(
+                lambda: "password" in output.read_text() or process.poll() is not None, within_s=60, what="a word"
+            )
+            with logged_in(environment, output.read_text()) as browser:
+                yield browser
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0, output.read_text()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+
+
+@contextmanager
+def logged_in(environment: dict[str, str], said: str) -> Iterator[httpx.Client]:
+    found = re.search(r"open +(\S+).*?password +(\S+)", said, re.DOTALL)
+    assert found, said
+    ca = Path(environment["DEMO_DATA_DIR"]) / "commander" / "tls" / "ca.pem"
+    with httpx.Client(base_url=found[1], verify=ssl.create_default_context(cafile=ca), timeout=20) as browser:
+        assert browser.post("/login", data={"password": found[2]}).status_code == 303
+        yield browser
+
+
+def rigs(browser: httpx.Client) -> dict[str, Any]:
+    return {rig["name"]: rig for rig in browser.get("/api/v1/cpu-gpu-rigs").raise_for_status().json()}
+
+
+def all_online(browser: httpx.Client) -> bool:
+    return [rig["health"] for rig in rigs(browser).values()].count("online") == SIMULATED + 1
+
+
+def own_load(browser: httpx.Client) -> float | None:
+    own = next(rig for name, rig in rigs(browser).items() if "simulated" not in name)
+    load: float | None = own["latest"]["cpu"]["load_percent"]
+    return load
+
+
+def test_the_demo_shows_this_machine_moving_ends_with_ctrl_c_and_starts_again_with_the_same_farm(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with demo(environment, tmp_path / "first.out") as browser:
+        eventually(lambda: all_online(browser), within_s=40, what="every rig's first report")
+        first = own_load(browser)
+        assert first is not None
+        eventually(lambda: own_load(browser) != first, within_s=30, what="another load of this machine")
+        own = rigs(browser)[f"{socket.gethostname()[:40]} (this machine)"]
+        eventually(lambda: bool(rigs(browser)[own["name"]]["latest"]["miners"]), within_s=20, what="the stand-in miner")
+        before = {name: rig["id"] for name, rig in rigs(browser).items()}
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(environment["COMMANDER_PORT"]))) != 0
+    with demo(environment, tmp_path / "second.out") as browser:
+        eventually(lambda: all_online(browser), within_s=40, what="the same farm")
+        assert {name: rig["id"] for name, rig in rigs(browser).items()} == before
+
+
+def test_a_second_demo_beside_the_first_says_so(environment: dict[str, str], tmp_path: Path) -> None:
+    with demo(environment, tmp_path / "first.out"):
+        command = [sys.executable, str(ROOT / "devtools" / "demo.py")]
+        second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 1
+    assert second.stderr.startswith("demo: A demo runs already")
+    assert second.stderr.count("\n") == 1
