@@ -1,0 +1,69 @@
+"""What all descendants of cgminer's API share: the status before the answer, hashrates with windows, pools."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from protocol.asic_messages import AsicPool, PoolState
+
+from asic_sentry.dialects.answers import count, decode, pools, scaled, text
+from asic_sentry.failures import bad_response, error_status
+
+WINDOWS = (("5s", 5), ("1m", 60), ("5m", 300), ("15m", 900), ("30m", 1800))
+
+
+def answer_of(reply: bytes) -> Any:
+    """The decoded answer, if the device doesn't say that it is an error (status E, or F for fatal)."""
+    answer = decode(reply)
+    if not isinstance(answer, dict):
+        raise bad_response(f"The answer is no object: {reply[:60]!r}.")
+    status = answer.get("STATUS")
+    # Whatsminers and some errors carry the status beside the message instead of in a list.
+    said = status[0] if isinstance(status, list) and status and isinstance(status[0], dict) else answer
+    if said.get("STATUS") in ("E", "F"):
+        raise error_status(str(said.get("Msg", "")))
+    return answer
+
+
+def section(reply: bytes, name: str) -> list[Mapping[str, Any]]:
+    """The objects under `name`, such as `SUMMARY`."""
+    found = answer_of(reply)[name]
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise bad_response(f"{name} is no list of objects.")
+    return found
+
+
+def hashrate(
+    figures: Mapping[str, Any], prefix: str, factor: float, windows: Iterable[str]
+) -> tuple[float, int] | None:
+    """In H/s with its window in s, the first of `windows` that the device tells. `prefix` is `GHS` or `MHS`."""
+    for window in windows:
+        figure = scaled(figures.get(f"{prefix} {window}"), factor)
+        if figure is not None:
+            return figure, dict(WINDOWS)[window]
+    return None
+
+
+def pools_of(reply: bytes) -> list[AsicPool]:
+    return pools(_pool(each) for each in section(reply, "POOLS"))
+
+
+def _pool(each: Mapping[str, Any]) -> AsicPool:
+    return AsicPool(
+        url=text(each.get("URL")) or text(each.get("Stratum URL")),
+        user=text(each.get("User")),
+        state=_state(each),
+        accepted=count(each.get("Accepted")),
+        rejected=count(each.get("Rejected")),
+        stale=count(each.get("Stale")),
+    )
+
+
+def _state(each: Mapping[str, Any]) -> PoolState | None:
+    status, active = each.get("Status"), each.get("Stratum Active")
+    if not isinstance(status, str):
+        return None
+    if status.lower() != "alive":
+        return PoolState.DISCONNECTED
+    if not isinstance(active, bool):
+        return None
+    return PoolState.CONNECTED if active else PoolState.STANDBY

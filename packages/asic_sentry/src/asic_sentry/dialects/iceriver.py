@@ -1,0 +1,143 @@
+"""IceRiver (KS0 … KS5, AL3): one POST to `userpanel` tells everything, without a log-in.
+
+`rtpow` ("11258G") is the mean of 5 min, `avgpow` of 30; `reject` is percent; `runtime` is days:hours:minutes:seconds; a
+pool's `connect` is 1.0 or true, -1.0 or false. `chipsuc`, `false` and `idealpow` say nothing that holds. The pools'
+passwords are not read.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
+
+from asic_sentry.dialects.answers import (
+    Figures,
+    boards,
+    checked,
+    count,
+    decode,
+    fans,
+    hottest_of,
+    mac,
+    number,
+    percent,
+    pools,
+    sample,
+    temperature,
+    text,
+)
+from asic_sentry.failures import bad_response, error_status
+from asic_sentry.models import Model, find
+
+MAKE = "IceRiver"
+_UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
+_RUNTIME = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}):(\d{1,2})")
+_MODEL = re.compile(r"(?i)_([a-z]{2}\d[a-z0-9]*)_miner")
+_FAULTS = (("powstate", "power"), ("netstate", "network"), ("fanstate", "fan"), ("tempstate", "temperature"))
+_WINDOW_S = 300
+
+
+def recognise_iceriver(userpanel: bytes) -> None:
+    if "softver1" not in checked(MAKE, lambda: _data(userpanel)):
+        raise bad_response("The answer is not that of an IceRiver.")
+
+
+def parse_iceriver(replies: Sequence[bytes], model: Model | None) -> Figures:
+    """From `POST /user/userpanel`, `post=4`."""
+    return sample(MAKE, lambda: _parse(_data(replies[0]), model))
+
+
+def _data(reply: bytes) -> Mapping[str, Any]:
+    answer = decode(reply)
+    if not isinstance(answer, dict) or "error" not in answer:
+        raise bad_response(f"The answer is not that of an IceRiver: {reply[:60]!r}.")
+    if answer["error"] not in (0, False):
+        raise error_status(text(answer.get("message")) or f"error {answer['error']}")
+    data = answer.get("data")
+    if not isinstance(data, dict):
+        raise bad_response("The answer holds no data.")
+    return data
+
+
+def _parse(data: Mapping[str, Any], model: Model | None) -> Figures:
+    unit = data.get("unit")
+    hashrate_hs = _hashrate(data.get("rtpow"), unit)
+    found = boards(_board(each, unit, model) for each in data.get("boards") or [])
+    return Figures(
+        uptime_s=_seconds(data.get("runtime")),
+        hashrate_hs=hashrate_hs,
+        hashrate_window_s=None if hashrate_hs is None else _WINDOW_S,
+        average_hashrate_hs=_hashrate(data.get("avgpow"), unit),
+        temperature_c=hottest_of(found),
+        boards=found,
+        fans_rpm=fans(data.get("fans") or []),
+        pools=pools(_pool(each) for each in data.get("pools") or []),
+        rejected_percent=percent(data.get("reject")),
+        faults=[fault for flag, fault in _FAULTS if data.get(flag) is False],
+    )
+
+
+def _hashrate(value: object, unit: object) -> float | None:
+    """In H/s. A figure with neither a unit of its own nor one beside it can't be read."""
+    said = value.strip()[-1:].upper() if isinstance(value, str) else ""
+    beside = unit.strip()[:1].upper() if isinstance(unit, str) else ""
+    factor = _UNITS.get(said) or _UNITS.get(beside)
+    figure = number(value)
+    return None if figure is None or factor is None or figure * factor > 1e24 else figure * factor
+
+
+def _seconds(runtime: object) -> int | None:
+    match = _RUNTIME.fullmatch(runtime.strip()) if isinstance(runtime, str) else None
+    if match is None:
+        return None
+    days, hours, minutes, seconds = (int(part) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _board(each: Mapping[str, Any], unit: object, model: Model | None) -> AsicBoard:
+    return AsicBoard(
+        slot=count(each.get("no")) or 0,
+        hashrate_hs=_hashrate(each.get("rtpow"), unit),
+        inlet_temperature_c=temperature(each.get("intmp")),
+        outlet_temperature_c=temperature(each.get("outtmp")),
+        chips=count(each.get("chipnum")),
+        expected_chips=model.chips if model else None,
+    )
+
+
+def _pool(each: Mapping[str, Any]) -> AsicPool:
+    return AsicPool(
+        url=text(each.get("addr")),
+        user=text(each.get("user")),
+        state=_state(each.get("connect")),
+        accepted=count(each.get("accepted")),
+        rejected=count(each.get("rejected")),
+    )
+
+
+def _state(connect: object) -> PoolState | None:
+    """It says the same of a pool that waits for its turn and of one that is dead: not connected."""
+    if isinstance(connect, int | float):  # a bool is an int
+        return PoolState.CONNECTED if connect > 0 else PoolState.DISCONNECTED
+    return None
+
+
+def parse_iceriver_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
+    """From the same answer. `model` is often "none"; the name of the software holds it: `…_ks5L_miner`."""
+    return checked(MAKE, lambda: _specs(_data(replies[0] or b"")))
+
+
+def _specs(data: Mapping[str, Any]) -> AsicSpecs:
+    software, said = text(data.get("softver1")), text(data.get("model"))
+    match = _MODEL.search(software or "")
+    name = match[1].upper() if match else said if said and said.lower() != "none" else None
+    row = find(MAKE, name) if name else None
+    return AsicSpecs(
+        make=MAKE,
+        model=row.name if row else name,
+        firmware_version=text(data.get("firmver1")),
+        software_version=software,
+        mac=mac(data.get("mac")),
+        hostname=text(data.get("host")),
+    )

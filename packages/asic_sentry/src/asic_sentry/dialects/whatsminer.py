@@ -1,0 +1,116 @@
+"""Whatsminer V1 and V2 (MicroBT up to 2024): cgminer's API with `MHS` figures, and a `Power` in watts.
+
+V1 tells its boards by `devs`, V2 by `edevs`, in the same shape.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from protocol.asic_messages import AsicBoard, AsicSpecs
+
+from asic_sentry.dialects.answers import (
+    Figures,
+    boards,
+    checked,
+    count,
+    fans,
+    hottest,
+    hottest_of,
+    mac,
+    positive,
+    rejected_percent,
+    sample,
+    scaled,
+    temperature,
+    text,
+)
+from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
+from asic_sentry.failures import bad_response
+from asic_sentry.models import Model
+
+MAKE = "Whatsminer"
+_ONLY_HERE = {"HS RT", "Factory GHS", "Power Mode", "Power_RT", "Power Limit", "Firmware Version"}
+# 5 s of a Whatsminer jump by 15 %; its own page shows 5 minutes too.
+_WINDOWS = ("5m", "1m", "15m", "5s")
+_MODEL = re.compile(r"(?i)(?:whatsminer\s*)?(M\d+[A-Z]*\+*)[_ -]*(V.*)?")
+
+
+def recognise_whatsminer(summary: bytes) -> None:
+    """It signs its refusals too: "Description": "whatsminer v1.4.0", older ones "btminer"."""
+    if b"whatsminer" in summary.lower() or b"btminer" in summary.lower():
+        return
+    keys = checked(MAKE, lambda: set(section(summary, "SUMMARY")[0]))
+    if not keys & _ONLY_HERE:
+        raise bad_response("The summary is not a Whatsminer's.")
+
+
+def parse_whatsminer(replies: Sequence[bytes], model: Model | None) -> Figures:
+    """From `summary`, `devs` or `edevs`, `pools`."""
+    return sample(MAKE, lambda: _parse(replies, model))
+
+
+def _parse(replies: Sequence[bytes], model: Model | None) -> Figures:
+    summary = section(replies[0], "SUMMARY")[0]
+    found = boards(_board(each, model) for each in section(replies[1], "DEVS"))
+    rate = hashrate(summary, "MHS", 1e6, _WINDOWS)
+    realtime = scaled(summary.get("HS RT"), 1e6)
+    return Figures(
+        uptime_s=count(summary.get("Elapsed")),
+        hashrate_hs=rate[0] if rate else realtime,
+        hashrate_window_s=rate[1] if rate else None,
+        average_hashrate_hs=scaled(summary.get("MHS av"), 1e6),
+        expected_hashrate_hs=scaled(summary.get("Factory GHS"), 1e9) or None,
+        power_w=positive(summary.get("Power")),
+        temperature_c=hottest([hottest_of(found), temperature(summary.get("Chip Temp Max"))]),
+        boards=found,
+        fans_rpm=fans(summary[key] for key in ("Fan Speed In", "Fan Speed Out") if key in summary),
+        pools=pools_of(replies[2]),
+        rejected_percent=rejected_percent(summary.get("Accepted"), summary.get("Rejected")),
+        faults=_errors(summary),
+    )
+
+
+def _board(each: Mapping[str, Any], model: Model | None) -> AsicBoard:
+    """Its own `Temperature` is the board's, somewhere on it: neither inlet nor outlet, so it has no place here."""
+    rate = hashrate(each, "MHS", 1e6, _WINDOWS)
+    return AsicBoard(
+        slot=count(each.get("Slot", each.get("ASC"))) or 0,
+        hashrate_hs=rate[0] if rate else None,
+        chip_temperature_c=temperature(each.get("Chip Temp Max")),
+        chips=count(each.get("Effective Chips")),
+        expected_chips=model.chips if model else None,
+    )
+
+
+def _errors(summary: Mapping[str, Any]) -> list[str]:
+    numbers = range(min(count(summary.get("Error Code Count")) or 0, 32))
+    codes = [count(summary.get(f"Error Code {number}")) for number in numbers]
+    return [f"error {code}" if code is not None else "error" for code in codes]
+
+
+def parse_whatsminer_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
+    """From `summary`, `get_version` and, where the firmware knows it, `devdetails`."""
+    return checked(MAKE, lambda: _specs(replies))
+
+
+def _specs(replies: Sequence[bytes | None]) -> AsicSpecs:
+    summary = section(replies[0] or b"", "SUMMARY")[0]
+    version = answer_of(replies[1])["Msg"] if replies[1] else {}
+    details = section(replies[2], "DEVDETAILS")[0] if replies[2] else {}
+    model, variant = model_and_variant(details.get("Model"))
+    firmware = text(version.get("fw_ver")) or text(summary.get("Firmware Version"))
+    return AsicSpecs(
+        make=MAKE,
+        model=model,
+        model_variant=variant,
+        firmware_version=firmware.strip("'") if firmware else None,
+        software_version=text(version.get("api_ver")),
+        mac=mac(summary.get("MAC")),
+    )
+
+
+def model_and_variant(said: object) -> tuple[str | None, str | None]:
+    """ "M60S_VK40" and "M30S++VE40" are a model and the variant of its boards."""
+    match = _MODEL.fullmatch(text(said) or "")
+    return (match[1].upper(), match[2]) if match else (text(said), None)

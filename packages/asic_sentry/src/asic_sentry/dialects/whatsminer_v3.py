@@ -1,0 +1,109 @@
+"""Whatsminer V3 (newer MicroBT): JSON behind its length on port 4433; hashrates in TH/s."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
+
+from asic_sentry.dialects.answers import (
+    Figures,
+    boards,
+    checked,
+    count,
+    decode,
+    fans,
+    hottest,
+    hottest_of,
+    mac,
+    pools,
+    positive,
+    sample,
+    scaled,
+    temperature,
+    text,
+)
+from asic_sentry.dialects.whatsminer import MAKE, model_and_variant
+from asic_sentry.failures import bad_response, error_status
+from asic_sentry.models import Model
+
+
+def recognise_whatsminer_v3(device_info: bytes) -> None:
+    if not {"miner", "system"} & set(checked(MAKE, lambda: _message(device_info))):
+        raise bad_response("The device information is not a Whatsminer's.")
+
+
+def parse_whatsminer_v3(replies: Sequence[bytes], model: Model | None) -> Figures:
+    """From `get.miner.status` with `summary`, `edevs`, `pools`."""
+    return sample(MAKE, lambda: _parse(replies, model))
+
+
+def _message(reply: bytes) -> Mapping[str, Any]:
+    answer = decode(reply)
+    if not isinstance(answer, dict) or "code" not in answer:
+        raise bad_response(f"The answer has no code: {reply[:60]!r}.")
+    message = answer.get("msg")
+    if answer["code"] != 0:
+        raise error_status(str(message or answer.get("desc", "")))
+    if not isinstance(message, dict):
+        raise bad_response("The answer's message is no object.")
+    return message
+
+
+def _parse(replies: Sequence[bytes], model: Model | None) -> Figures:
+    summary = _message(replies[0])["summary"]
+    found = boards(_board(each, model) for each in _message(replies[1])["edevs"])
+    return Figures(
+        uptime_s=count(summary.get("elapsed")),
+        hashrate_hs=scaled(summary.get("hash-realtime"), 1e12),
+        average_hashrate_hs=scaled(summary.get("hash-average"), 1e12),
+        expected_hashrate_hs=scaled(summary.get("factory-hash"), 1e12) or None,
+        power_w=positive(summary.get("power-realtime")),
+        temperature_c=hottest([hottest_of(found), temperature(summary.get("chip-temp-max"))]),
+        boards=found,
+        fans_rpm=fans(summary[key] for key in ("fan-speed-in", "fan-speed-out") if key in summary),
+        pools=pools(_pool(each) for each in _message(replies[2])["pools"]),
+    )
+
+
+def _board(each: Mapping[str, Any], model: Model | None) -> AsicBoard:
+    slot = count(each.get("slot", each.get("id")))
+    return AsicBoard(
+        slot=slot or 0,
+        hashrate_hs=scaled(each.get("hash-realtime", each.get("hash-average")), 1e12),
+        chip_temperature_c=temperature(each.get("chip-temp-max")),
+        chips=count(each.get("effective-chips")),
+        expected_chips=model.chips if model else None,
+    )
+
+
+def _pool(each: Mapping[str, Any]) -> AsicPool:
+    alive, active = str(each.get("status", "")).lower() == "alive", each.get("stratum-active")
+    state = PoolState.CONNECTED if active is True else PoolState.STANDBY
+    return AsicPool(
+        url=text(each.get("url")),
+        user=text(each.get("account")),
+        state=state if alive and isinstance(active, bool) else None if alive else PoolState.DISCONNECTED,
+        accepted=count(each.get("accepted")),
+        rejected=count(each.get("rejected")),
+        stale=count(each.get("stale")),
+    )
+
+
+def parse_whatsminer_v3_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
+    """From `get.device.info`. Its salt, which a log-in would need, is left where it is."""
+    return checked(MAKE, lambda: _specs(_message(replies[0] or b"")))
+
+
+def _specs(info: Mapping[str, Any]) -> AsicSpecs:
+    miner, system, network = info.get("miner", {}), info.get("system", {}), info.get("network", {})
+    model, variant = model_and_variant(miner.get("type"))
+    return AsicSpecs(
+        make=MAKE,
+        model=model,
+        model_variant=variant,
+        firmware_version=text(system.get("fwversion")),
+        software_version=text(system.get("api")),
+        mac=mac(network.get("mac")),
+        serial_number=text(miner.get("miner-sn")),
+        hostname=text(network.get("hostname")),
+    )

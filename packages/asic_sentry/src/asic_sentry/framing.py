@@ -1,0 +1,96 @@
+"""Where an answer ends: bytes in, the answer out as soon as it is whole, and never more than a mebibyte.
+
+Each function gets what was received so far and whether the device has ended. It returns None as long as more must come
+and raises `BadReply` when nothing that comes could make it an answer.
+"""
+
+import re
+from collections.abc import Callable
+
+from asic_sentry.failures import BadReply, bad_response, error_status
+
+LIMIT_BYTES = 1024 * 1024
+_HEAD_LIMIT_BYTES = 16 * 1024
+_CHUNK_LIMIT = 4096  # they are read again with each piece that arrives
+_UNKNOWN_THERE = {b"400", b"404", b"405"}
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ?([^\r\n]*)")
+_LENGTH = re.compile(rb"(?i)\r\nContent-Length: *(\d{1,18})[ \t]*\r\n")
+_CHUNKED = re.compile(rb"(?i)\r\nTransfer-Encoding: *chunked[ \t]*\r\n")
+
+Framing = Callable[[bytes | bytearray, bool], bytes | None]
+
+
+def too_large() -> BadReply:
+    return bad_response(f"The answer is larger than {LIMIT_BYTES} bytes.")
+
+
+def until_nul(received: bytes | bytearray, ended: bool) -> bytes | None:
+    """cgminer: the answer ends in NUL or with the connection; some firmwares leave the connection open."""
+    if ended or received.endswith(b"\0"):
+        return bytes(received)
+    return None
+
+
+def after_length(received: bytes | bytearray, ended: bool) -> bytes | None:
+    """Whatsminer V3: a little-endian length in 4 bytes, then so many."""
+    length = int.from_bytes(received[:4], "little") if len(received) >= 4 else 0
+    if length > LIMIT_BYTES:
+        raise too_large()
+    if len(received) >= 4 and len(received) - 4 >= length:
+        return bytes(received[4 : 4 + length])
+    if ended:
+        raise bad_response(f"The answer ended after {len(received)} bytes of {length + 4}.")
+    return None
+
+
+def http_body(received: bytes | bytearray, ended: bool) -> bytes | None:
+    """The body of a 200. Another status is the device's no, or (400, 404, 405) that it does not know the question."""
+    head, found, _ = received.partition(b"\r\n\r\n")
+    if not found:
+        if ended or len(received) > _HEAD_LIMIT_BYTES or not b"HTTP/1.".startswith(bytes(received[:7])):
+            raise bad_response(f"The answer is not HTTP: {bytes(received[:60])!r}.")
+        return None
+    status = _STATUS.match(head)
+    if status is None:
+        raise bad_response(f"The answer is not HTTP: {bytes(head[:60])!r}.")
+    if status[1] != b"200":
+        words = f"HTTP {status[1].decode()} {status[2].decode('latin-1').strip()}".strip()
+        raise bad_response(f"{words}.") if status[1] in _UNKNOWN_THERE else error_status(words)
+    return _body(bytes(head) + b"\r\n", received, len(head) + 4, ended)
+
+
+def _body(head: bytes, received: bytes | bytearray, start: int, ended: bool) -> bytes | None:
+    length = _LENGTH.search(head)
+    if length is not None:
+        return _with_length(received, start, int(length[1]), ended)
+    if _CHUNKED.search(head):
+        return _unchunked(received, start, ended)
+    return bytes(received[start:]) if ended else None
+
+
+def _with_length(received: bytes | bytearray, start: int, length: int, ended: bool) -> bytes | None:
+    if length > LIMIT_BYTES:
+        raise too_large()
+    if len(received) >= start + length:
+        return bytes(received[start : start + length])
+    if ended:
+        raise bad_response(f"The answer ended after {len(received) - start} bytes of {length}.")
+    return None
+
+
+def _unchunked(received: bytes | bytearray, start: int, ended: bool) -> bytes | None:
+    parts: list[bytes] = []
+    while (line_end := received.find(b"\r\n", start)) >= 0:
+        try:
+            size = int(bytes(received[start:line_end]).partition(b";")[0], 16)
+        except ValueError as error:
+            raise bad_response("The answer's chunks can't be read.") from error
+        if size == 0:
+            return b"".join(parts)
+        if not 0 < size <= LIMIT_BYTES or len(parts) > _CHUNK_LIMIT:
+            raise too_large()
+        parts.append(bytes(received[line_end + 2 : line_end + 2 + size]))
+        start = line_end + 2 + size + 2
+    if ended:
+        raise bad_response("The answer ended amid its chunks.")
+    return None

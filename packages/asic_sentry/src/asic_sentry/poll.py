@@ -1,0 +1,108 @@
+"""Asks one ASIC that is identified: its figures each time, its specs in a slow cycle. A failing device is a value."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
+
+from asic_sentry import models
+from asic_sentry.dialects.answers import Figures
+from asic_sentry.dialects.cgminer import answer_of
+from asic_sentry.dialects.registry import BY_NAME, Dialect
+from asic_sentry.failures import FailureKind, PollError, PollFailure
+from asic_sentry.transport import ask
+
+POLL_S = 5.0
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be known of an ASIC to poll it; kept on disk. Its specs are what it said when it was identified."""
+
+    ip: str
+    port: int
+    dialect: str
+    specs: AsicSpecs
+
+    @property
+    def model(self) -> models.Model | None:
+        return models.find(self.specs.make or "", self.specs.model or "")
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """A poll that succeeded: its hashrate or its uptime came from it."""
+
+    log: AsicLog
+
+
+def utc_now() -> datetime:
+    """In whole milliseconds, as logs are stored and told apart."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+async def poll(identity: Identity, now: Callable[[], datetime] = utc_now) -> Sample | PollFailure:
+    """The figures of one ASIC. Never raises for what a device does, and never makes a figure up."""
+    dialect, model = BY_NAME[identity.dialect], identity.model
+    try:
+        async with asyncio.timeout(POLL_S):
+            replies = [await ask(identity.ip, identity.port, dialect.family, each) for each in dialect.figures]
+        figures = dialect.parse(replies, model)
+    except PollError as error:
+        return error.failure
+    except TimeoutError:
+        return too_slow()
+    return Sample(as_log(identity.ip, figures, model, now()))
+
+
+async def read_specs(ip: str, port: int, dialect: Dialect) -> AsicSpecs | PollFailure:
+    """What the ASIC is: every 30 to 60 minutes is enough."""
+    try:
+        async with asyncio.timeout(POLL_S):
+            replies = [await _fact(ip, port, dialect, question) for question in dialect.facts]
+        return dialect.parse_specs(replies)
+    except PollError as error:
+        return error.failure
+    except TimeoutError:
+        return too_slow()
+
+
+async def _fact(ip: str, port: int, dialect: Dialect, question: str) -> bytes | None:
+    """None where the firmware does not know an optional question; some close then, instead of saying so."""
+    try:
+        reply = await ask(ip, port, dialect.family, question)
+        if question in dialect.optional:
+            answer_of(reply)
+    except PollError:
+        if question in dialect.optional:
+            return None
+        raise
+    return reply
+
+
+def too_slow() -> PollFailure:
+    return PollFailure(FailureKind.READ_TIMEOUT, f"The device did not answer everything within {POLL_S:g} s.")
+
+
+def as_log(ip: str, figures: Figures, model: models.Model | None, taken_at: datetime) -> AsicLog:
+    """The message that is reported; algorithm and coin are the model's usual ones."""
+    return AsicLog(
+        taken_at=taken_at,
+        uptime_s=figures.uptime_s,
+        lan_ip=ip,
+        algorithm=model.algorithm if model else None,
+        coin=model.coin if model else None,
+        hashrate_hs=figures.hashrate_hs,
+        hashrate_window_s=figures.hashrate_window_s,
+        average_hashrate_hs=figures.average_hashrate_hs,
+        expected_hashrate_hs=figures.expected_hashrate_hs,
+        power_w=figures.power_w,
+        power_source=None if figures.power_w is None else PowerSource.REPORTED,
+        temperature_c=figures.temperature_c,
+        boards=figures.boards,
+        fans_rpm=figures.fans_rpm,
+        pools=figures.pools,
+        rejected_percent=figures.rejected_percent,
+        faults=figures.faults,
+    )

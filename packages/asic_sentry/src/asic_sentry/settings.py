@@ -1,0 +1,22 @@
+"""The ASIC sentry's settings: `ASIC_SENTRY_…` in the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from sentry_kit.settings import Port, Seconds, default_data_dir, read_settings
+
+PREFIX = "ASIC_SENTRY_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """`None` is the commander's setting."""
+
+    data_dir: Path = msgspec.field(default_factory=lambda: default_data_dir("asic-sentry"))
+    ui_host: str = "127.0.0.1"
+    ui_port: Port = 8472
+    poll_every_s: Seconds | None = None
+
+
+def settings_from(environ: Mapping[str, str]) -> Settings:
+    return read_settings(Settings, PREFIX, environ)

@@ -1,0 +1,30 @@
+"""Addresses for fake ASICs: of this test alone, so that tests can run beside each other."""
+
+import itertools
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+_NETWORKS = itertools.count()
+SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "asic"
+
+
+@pytest.fixture
+def network() -> str:
+    return f"127.{60 + os.getpid() % 150}.{next(_NETWORKS) % 250}.0/24"
+
+
+@pytest.fixture
+def answer() -> Callable[[str], bytes]:
+    """An answer of our own, by its file's name."""
+    return lambda name: (Path(__file__).parent / "answers" / f"{name}.json").read_bytes()
+
+
+@pytest.fixture
+def recorded() -> Callable[[str], bytes]:
+    """An answer that was recorded from a real ASIC; those lie beside the repository, where they are there at all."""
+    if not SHARED.is_dir():
+        pytest.skip("no recorded answers here")
+    return lambda name: (SHARED / f"{name}.json").read_bytes()

@@ -1,0 +1,65 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from asic_sentry.commands import command_line
+from protocol.tokens import TokenKind, new_token
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith("ASIC_SENTRY_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ASIC_SENTRY_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+def sentry(*argv: str) -> int:
+    try:
+        return command_line().run(argv)
+    except SystemExit as error:
+        return int(error.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "sentence"),
+    [
+        (["connect"], 2, "--url"),
+        (["connect", "--url", "farm"], 1, "looks like https://"),
+        (["connect", "--url", "https://127.0.0.1:1"], 1, "No commander can be reached"),
+        (["connect", "--url", "https://127.0.0.1:1"], 1, "give a site token"),
+        (["connect", "--url", "https://127.0.0.1:1", "--site-token", "mw_x"], 1, "A token looks like"),
+        (["connect", "--url", "https://127.0.0.1:1", "--site-token", "{rig}"], 1, "starts with mw_site_"),
+    ],
+)
+def test_trouble_is_one_sentence(argv: list[str], code: int, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = [each.replace("{rig}", str(new_token(TokenKind.RIG, pin=None))) for each in argv]
+    assert sentry(*argv) == code
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.system
+def test_run_shows_its_page_says_what_it_cannot_and_ends_on_sigterm(data_dir: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "asic_sentry", "run"]
+    environ = {**os.environ, "ASIC_SENTRY_UI_PORT": str(port)}
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert " running " in process.stderr.readline()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+            page = answer.read().decode()
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=10)[1]
+    assert "poll ASICs by itself yet" in page
+    assert "Not connected" in page
+    assert process.returncode == 0
+    assert "Traceback" not in said

@@ -1,0 +1,182 @@
+"""Whatever bytes come, a parser makes figures that may travel, or raises its one error; and never a false zero."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from asic_payloads import KINDS, Moment, body_of
+from asic_sentry.dialects.answers import Figures
+from asic_sentry.dialects.registry import BY_NAME, DIALECTS, Dialect
+from asic_sentry.failures import BadReply
+from asic_sentry.models import MODELS
+from asic_sentry.poll import as_log, utc_now
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from protocol.asic_messages import AsicLog, AsicSpecs
+
+NOW = Moment(7, 50_000, 1_790_000_000.0)
+KIND_OF = {
+    "antminer": "antminer",
+    "whatsminer_v1": "whatsminer",
+    "whatsminer_v2": "whatsminer-v2",
+    "whatsminer_v3": "whatsminer-v3",
+    "avalon": "avalon",
+    "avalon_stats": "avalon-old",
+    "axeos": "axeos",
+    "iceriver": "iceriver",
+}
+COMMANDS = {
+    "whatsminer_v3": ("get.miner.status summary", "get.miner.status edevs", "get.miner.status pools"),
+    "axeos": ("GET /api/system/info",),
+    "iceriver": ("POST /user/userpanel post=4",),
+}
+SMALL = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+dialects = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+
+
+def right_answers(dialect: Dialect) -> list[bytes]:
+    commands = COMMANDS.get(dialect.name, dialect.figures)
+    return [body_of(KIND_OF[dialect.name], command, NOW) for command in commands]
+
+
+def parsed(dialect: Dialect, replies: list[bytes]) -> Figures | None:
+    """The figures, which must be fit to travel; None where the parser raised its error."""
+    try:
+        figures = dialect.parse(replies, MODELS[0])
+    except BadReply:
+        return None
+    log = as_log("192.0.2.1", figures, MODELS[0], utc_now())
+    assert msgspec.json.decode(msgspec.json.encode(log), type=AsicLog) == log
+    return figures
+
+
+def specs(dialect: Dialect, reply: bytes) -> None:
+    """Specs that may travel, or the one error, from the recognition too."""
+    try:
+        about = dialect.parse_specs([reply] * len(dialect.facts))
+        assert msgspec.json.decode(msgspec.json.encode(about), type=AsicSpecs) == about
+        dialect.recognise(reply)
+    except BadReply:
+        return
+
+
+@dialects
+def test_the_right_answers_give_figures(dialect: Dialect) -> None:
+    figures = parsed(dialect, right_answers(dialect))
+    assert figures is not None
+    assert figures.hashrate_hs
+    assert figures.uptime_s == 50_000
+    assert figures.boards
+    assert figures.pools
+
+
+@dialects
+@SMALL
+@given(data=st.data())
+def test_a_truncated_answer_is_never_a_sample(dialect: Dialect, data: st.DataObject) -> None:
+    replies = right_answers(dialect)
+    which = data.draw(st.integers(0, len(replies) - 1))
+    replies[which] = replies[which][: data.draw(st.integers(0, len(replies[which]) - 1))]
+    assert parsed(dialect, replies) is None
+    specs(dialect, replies[which])
+
+
+@dialects
+@SMALL
+@given(data=st.data())
+def test_random_bytes_are_never_a_sample(dialect: Dialect, data: st.DataObject) -> None:
+    replies = right_answers(dialect)
+    junk = data.draw(
+        st.binary(max_size=300) | st.sampled_from([b"", b"\0", b"{}", b"[]", b"null", b"0", b"[" * 99_999])
+    )
+    replies[data.draw(st.integers(0, len(replies) - 1))] = junk
+    assert parsed(dialect, replies) is None
+    specs(dialect, junk)
+
+
+@dialects
+@SMALL
+@given(data=st.data())
+def test_bytes_that_are_not_utf_8_are_never_a_sample(dialect: Dialect, data: st.DataObject) -> None:
+    replies = right_answers(dialect)
+    which = data.draw(st.integers(0, len(replies) - 1))
+    quotes = [at for at, byte in enumerate(replies[which]) if byte == ord('"')]
+    at = data.draw(st.sampled_from(quotes[::2])) + 1
+    replies[which] = replies[which][:at] + b"\xff\xfe" + replies[which][at:]
+    assert parsed(dialect, replies) is None
+
+
+@dialects
+def test_a_mebibyte_of_nonsense_is_the_one_error_too(dialect: Dialect) -> None:
+    for junk in (b" " * 2**20, b"}{" * 2**19, b"9" * 2**20, b'{"a":' * 2**17):
+        assert parsed(dialect, [junk] * len(dialect.figures)) is None
+        specs(dialect, junk)
+
+
+leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.sampled_from(["NaN", "-1", "1e999"]),
+    st.just("x" * 1000), st.just([]), st.just({}),
+)  # fmt: skip
+
+
+def mutated(value: Any, data: st.DataObject) -> Any:
+    """`value` with one of its parts replaced by something else."""
+    if isinstance(value, dict) and value and data.draw(st.integers(0, 9)):
+        key = data.draw(st.sampled_from(sorted(value)))
+        return {**value, key: mutated(value[key], data)}
+    if isinstance(value, list) and value and data.draw(st.integers(0, 9)):
+        at = data.draw(st.integers(0, len(value) - 1))
+        return [*value[:at], mutated(value[at], data), *value[at + 1 :]]
+    return data.draw(leaves)
+
+
+@dialects
+@settings(SMALL, max_examples=150)
+@given(data=st.data())
+def test_any_part_of_an_answer_may_be_anything(dialect: Dialect, data: st.DataObject) -> None:
+    replies = right_answers(dialect)
+    which = data.draw(st.integers(0, len(replies) - 1))
+    replies[which] = json.dumps(mutated(json.loads(replies[which]), data), allow_nan=True).encode()
+    parsed(dialect, replies)
+    specs(dialect, replies[which])
+
+
+@dialects
+@pytest.mark.parametrize("nothing", [None, "", "N/A", -1, [], True])
+def test_a_hashrate_that_can_not_be_read_is_none_and_never_0(dialect: Dialect, nothing: object) -> None:
+    def emptied(value: Any) -> Any:
+        if isinstance(value, dict):
+            hashing = (
+                "GHS",
+                "MHS",
+                "HS RT",
+                "hash",
+                "rtpow",
+                "avgpow",
+                "rate_",
+                "total_rate",
+                "chain_rate",
+                "expected",
+            )
+            return {key: nothing if key.startswith(hashing) else emptied(each) for key, each in value.items()}
+        return [emptied(each) for each in value] if isinstance(value, list) else value
+
+    replies = [
+        json.dumps(emptied(json.loads(reply))).replace("GHSspd[", "X[").encode() for reply in right_answers(dialect)
+    ]
+    figures = parsed(dialect, replies)
+    assert figures is not None
+    assert (figures.hashrate_hs, figures.average_hashrate_hs) == (None, None)
+    assert {board.hashrate_hs for board in figures.boards} == {None}
+
+
+def test_every_dialect_has_a_fake_that_speaks_it() -> None:
+    assert set(KIND_OF) == set(BY_NAME)
+    assert set(KIND_OF.values()) <= set(KINDS)
+
+
+def test_each_dialect_is_one_file() -> None:
+    files = {path.stem for path in (Path(__file__).parents[1] / "src" / "asic_sentry" / "dialects").glob("*.py")}
+    assert {dialect.parse.__module__.rpartition(".")[2] for dialect in DIALECTS} <= files
