@@ -1,0 +1,165 @@
+"""A farm of 1,000 rigs at 10 s: what its commander and its viewers cost, and how soon a figure is on the page."""
+
+import asyncio
+import random
+import re
+import ssl
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import unescape
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx
+import psutil
+from websockets.asyncio.client import ClientConnection, connect
+
+from bench.table import row
+from tests.farm import PASSWORD, CommanderProcess, eventually, running_commander, simulated_farm
+
+RIGS, EVERY_S = 1_000, 10
+PROBES, VIEWERS, PAGES, CPU_WINDOW_S = 50, 25, 40, 8.0
+
+
+def farm_rows() -> None:
+    with tempfile.TemporaryDirectory() as folder, running_commander(Path(folder)) as commander:
+        key = commander.api_key()
+        with commander.client(key) as people:
+            probe = people.post("/api/v1/cpu-gpu-rigs", json={"name": "0 probe"}).raise_for_status().json()
+            with simulated_farm(commander, key, "--rigs", str(RIGS), "--every", str(EVERY_S)):
+                eventually(lambda: alive(people) == RIGS, within_s=60, what="the farm's first round")
+                asyncio.run(FarmBench(commander, probe["id"], probe["token"]).rows())
+
+
+def alive(people: httpx.Client) -> int:
+    return int(people.get("/api/v1/cpu-gpu-stats").raise_for_status().json()["rigs_alive"])
+
+
+class FarmBench:
+    """The commander of a running farm, and one more rig that is watched."""
+
+    def __init__(self, commander: CommanderProcess, rig_id: int, token: str) -> None:
+        assert commander.process is not None  # noqa: S101 - it runs
+        self._commander = commander
+        self._rig_id, self._token = rig_id, token
+        self._server = psutil.Process(commander.process.pid)
+        self._tls = ssl.create_default_context(cafile=commander.ca)
+
+    async def rows(self) -> None:
+        async with httpx.AsyncClient(base_url=self._commander.url, verify=self._tls, timeout=20) as browser:
+            await browser.post("/login", data={"password": PASSWORD})
+            await self._first_bytes(browser)
+            await self._costs(browser)
+            await self._latency(browser)
+        rss_mb = self._server.memory_info().rss / 2**20
+        row(f"commander's memory with {RIGS:,} rigs (RSS)", f"{rss_mb:.0f} MiB")
+
+    async def _first_bytes(self, browser: httpx.AsyncClient) -> None:
+        for path, what in (("/cpu-gpu", "a page of 100"), ("/cpu-gpu?per=all", "all on one page")):
+            waited_ms = []
+            for _ in range(PAGES):
+                start = time.perf_counter()
+                async with browser.stream("GET", path) as answer:
+                    waited_ms.append(1e3 * (time.perf_counter() - start))
+                    await answer.aread()
+            row(f"index with {RIGS:,} rigs, first byte, {what}", quantiles(waited_ms), f"{len(answer.content):,} bytes")
+
+    async def _costs(self, browser: httpx.AsyncClient) -> None:
+        alone = await self._cpu_percent()
+        row(f"commander, {RIGS:,} rigs at {EVERY_S} s, nobody looks", f"{alone:.1f} % of a core")
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(self._look(browser))
+            with_one = await self._cpu_percent()
+            more = [group.create_task(self._look(browser)) for _ in range(VIEWERS - 1)]
+            with_many = await self._cpu_percent()
+            for task in (first, *more):
+                task.cancel()
+        row(
+            "  the first viewer of the index", f"{10 * (with_one - alone):.1f} ms CPU/s", "renders what all of them see"
+        )
+        each = 10 * (with_many - with_one) / (VIEWERS - 1)
+        row("  each further viewer of the same", f"{each:.2f} ms CPU/s", f"mean of {VIEWERS - 1}, over TLS")
+
+    async def _latency(self, browser: httpx.AsyncClient) -> None:
+        """From the first byte of a report that is sent to the frame that holds its figure."""
+        waited_ms = []
+        async with self._socket(browser) as socket:
+            for probe in range(PROBES):
+                await asyncio.sleep(random.uniform(0.05, 0.4))
+                power_w = 1_000 + probe
+                start = time.perf_counter()
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._report(browser, power_w))
+                    await seen(socket, f"rig-{self._rig_id}", str(power_w))
+                waited_ms.append(1e3 * (time.perf_counter() - start))
+        row(f"report → figure at the browser, {RIGS:,} rigs at {EVERY_S} s", quantiles(waited_ms), f"{PROBES} reports")
+
+    async def _report(self, browser: httpx.AsyncClient, power_w: int) -> None:
+        gpu = {"pci_address": "0000:01:00.0", "power_w": power_w, "temperature_c": 60}
+        log = {"taken_at": datetime.now(UTC).isoformat(), "gpus": [gpu]}
+        headers = {"Authorization": f"Bearer {self._token}"}
+        (await browser.post("/api/v1/sentry/logs", json={"logs": [log]}, headers=headers)).raise_for_status()
+
+    async def _look(self, browser: httpx.AsyncClient) -> None:
+        async with self._socket(browser) as socket:
+            async for _ in socket:
+                pass
+
+    def _socket(self, browser: httpx.AsyncClient) -> "LivePage":
+        return LivePage(browser, self._commander.port, self._tls)
+
+    async def _cpu_percent(self) -> float:
+        before, start = sum(self._server.cpu_times()[:2]), time.perf_counter()
+        await asyncio.sleep(CPU_WINDOW_S)
+        return 100 * (sum(self._server.cpu_times()[:2]) - before) / (time.perf_counter() - start)
+
+
+class LivePage:
+    """The index as a browser opens it: the page, then its socket, which knows what the page has seen."""
+
+    def __init__(self, browser: httpx.AsyncClient, port: int, tls: ssl.SSLContext) -> None:
+        self._browser, self._port, self._tls = browser, port, tls
+        self._socket: ClientConnection | None = None
+
+    async def __aenter__(self) -> ClientConnection:
+        page = (await self._browser.get("/cpu-gpu")).raise_for_status().text
+        live = unescape(found(r'data-live="([^"]*)"', page))
+        stamp = urlencode({"seq": found(r'data-seq="([^"]*)"', page)})
+        address = f"wss://127.0.0.1:{self._port}{live}&{stamp}"
+        cookie = "; ".join(f"{name}={value}" for name, value in self._browser.cookies.items())
+        origin = f"https://127.0.0.1:{self._port}"
+        self._socket = await connect(
+            address,
+            ssl=self._tls,
+            additional_headers={"Cookie": cookie, "Origin": origin},
+            max_size=None,
+            compression=None,
+        )
+        return self._socket
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._socket is not None:
+            await self._socket.close()
+
+
+async def seen(socket: ClientConnection, *texts: str) -> None:
+    async with asyncio.timeout(20):
+        async for frame in socket:
+            text = frame if isinstance(frame, str) else frame.decode()
+            if all(each in text.replace("\u202f", "").replace(",", "") for each in texts):
+                return
+
+
+def found(pattern: str, page: str) -> str:
+    match = re.search(pattern, page)
+    if match is None:
+        raise RuntimeError(f"the page has no {pattern}")
+    return match[1]
+
+
+def quantiles(values_ms: Sequence[float]) -> str:
+    cuts = statistics.quantiles(values_ms, n=20)
+    return f"p50 {cuts[9]:.0f}, p95 {cuts[18]:.0f} ms"

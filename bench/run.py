@@ -1,0 +1,25 @@
+"""`make bench`: what Minewarden costs on this machine. Prints figures, asserts nothing. About three minutes."""
+
+import os
+import platform
+import sys
+
+from bench.asic_poll import asic_poll_rows
+from bench.farm import farm_rows
+from bench.intake import intake_rows
+from bench.table import header
+
+PARTS = {"intake": intake_rows, "farm": farm_rows, "asics": asic_poll_rows}
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or list(PARTS)
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    print(f"{machine}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
+    header()
+    for name in wanted:
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Writes the pages of docs/ that are read off the code: the settings and the messages. `--check` only compares."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import get_type_hints
+
+import msgspec
+from asic_sentry.settings import Settings as AsicSentrySettings
+from commander.settings import EXPECTED
+from commander.settings import Settings as CommanderSettings
+from cpu_gpu_sentry.settings import Settings as CpuGpuSentrySettings
+from msgspec import inspect
+from protocol import asic_messages, messages
+from sentry_kit.settings import expected as expected_by_sentry
+
+DOCS = Path(__file__).parent.parent / "docs"
+GENERATED = "<!-- Written by devtools/write_docs.py (`make docs`); change the code, not this page. -->\n"
+
+SETTINGS_HEAD = """
+# Settings
+
+A setting is a variable of the environment. An unknown or unreadable one stops the program with its name and
+what was expected.
+
+The commander also reads `commander.toml` in its data directory: the same names in lower case and without the prefix,
+such as `port = 8443`. The environment comes first.
+"""
+
+PROTOCOL_HEAD = """
+# Protocol
+
+What travels between sentries and the commander: JSON over HTTPS, with `Authorization: Bearer <token>`. Bodies may be
+packed with gzip or zstd and have 4 MiB at most unpacked.
+
+| call | body | answer |
+|---|---|---|
+| `GET /api/v1/sentry` | | 200 `SentryWelcome` |
+| `PUT /api/v1/sentry/specs` | `CpuGpuSpecs` | 204 |
+| `POST /api/v1/sentry/logs` | `LogReport` | 200 `LogReceipt`: what is said to be stored is committed to the database |
+
+An error is a `Problem` (RFC 9457). 401 `invalid_token`: keep the logs and ask for another token. 410 `rig_removed`: the
+rig is gone. 413, 415, 422: this body will never be taken. 429 and 503: come back after `Retry-After`; nothing is lost.
+
+Units stand in the names: `_c` degrees Celsius, `_w` watts, `_hs` hashes (Equihash-like: solutions) per second, `_s`
+seconds, `_bytes`, `_mhz`, `_rpm`, `_percent`. Times are RFC 3339 with a zone. A field that is `null` or absent is
+unknown; it is never sent as 0 instead. Messages only ever grow: unknown fields are ignored, and no field changes its
+meaning or unit. One example of each stands in `packages/protocol/tests/golden/`.
+"""
+
+COMMANDER_DEFAULTS = {
+    "data_dir": "the platform's data folder",
+    "public_url": "`https://<host name>:<port>`",
+    "database_url": "SQLite in the data directory",
+    "password": "made and printed at the first start",
+}
+SENTRY_DEFAULTS = {"data_dir": "the platform's data folder"}
+
+
+def settings_page() -> str:
+    parts = [GENERATED, SETTINGS_HEAD]
+    parts += _settings("Commander", "COMMANDER_", CommanderSettings, EXPECTED.__getitem__, COMMANDER_DEFAULTS)
+    for title, prefix, kind in (
+        ("CPU/GPU sentry", "CPU_GPU_SENTRY_", CpuGpuSentrySettings),
+        ("ASIC sentry", "ASIC_SENTRY_", AsicSentrySettings),
+    ):
+        hints = get_type_hints(kind, include_extras=True)
+        parts += _settings(title, prefix, kind, lambda name, hints=hints: _sentry_expects(hints[name]), SENTRY_DEFAULTS)  # type: ignore[misc]
+    return "".join(parts)
+
+
+def _sentry_expects(hint: object) -> str:
+    return "a folder" if hint is Path else expected_by_sentry(hint)
+
+
+def _settings(
+    title: str, prefix: str, kind: type[msgspec.Struct], expected: Callable[[str], str], defaults: Mapping[str, str]
+) -> Iterator[str]:
+    unset = "none" if kind is CommanderSettings else "the commander's"
+    yield f"\n## {title}\n\n| setting | default | expected |\n|---|---|---|\n"
+    for field in msgspec.structs.fields(kind):
+        default = defaults.get(field.name) or _default(field.default, unset)
+        yield f"| `{prefix}{field.name.upper()}` | {default} | {expected(field.name)} |\n"
+
+
+def _default(value: object, unset: str) -> str:
+    return unset if value in (None, "") else f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def protocol_page() -> str:
+    parts = [GENERATED, PROTOCOL_HEAD, "\n## Messages\n"]
+    for kind in message_kinds():
+        parts += _message(kind)
+    return "".join(parts)
+
+
+def message_kinds() -> list[type[msgspec.Struct]]:
+    """Every message of the protocol, in the order of the code."""
+    named = {**vars(messages), **vars(asic_messages)}.values()
+    found = [each for each in named if isinstance(each, type) and issubclass(each, msgspec.Struct)]
+    return [each for each in found if each not in (msgspec.Struct, messages.Message)]
+
+
+def _message(kind: type[msgspec.Struct]) -> Iterator[str]:
+    yield f"\n### {kind.__name__}\n\n"
+    if kind.__doc__ and kind.__doc__ != messages.Message.__doc__:
+        yield f"{' '.join(kind.__doc__.split())}\n\n"
+    yield "| field | what | |\n|---|---|---|\n"
+    info = inspect.type_info(kind)
+    assert isinstance(info, inspect.StructType)  # noqa: S101 - kinds are structs
+    for field in info.fields:
+        yield f"| `{field.encode_name}` | {words(field.type)} | {'required' if field.required else ''} |\n"
+
+
+def words(kind: inspect.Type) -> str:
+    """A field's type for people."""
+    match kind:
+        case inspect.UnionType():
+            return " or ".join(words(each) for each in kind.types if not isinstance(each, inspect.NoneType))
+        case inspect.StructType():
+            return f"[{kind.cls.__name__}](#{kind.cls.__name__.lower()})"
+        case inspect.ListType():
+            most = f", {kind.max_length} at most" if kind.max_length else ""
+            return f"list of {words(kind.item_type)}{most}"
+        case inspect.EnumType():
+            return "one of " + ", ".join(f"`{each.value}`" for each in kind.cls)
+        case inspect.StrType():
+            return "text" + (f", {kind.max_length} characters at most" if kind.max_length else "")
+        case _:
+            return _simple_words(kind)
+
+
+def _simple_words(kind: inspect.Type) -> str:
+    names = {
+        inspect.IntType: "whole number",
+        inspect.FloatType: "number",
+        inspect.BoolType: "true or false",
+        inspect.DateTimeType: "time",
+        inspect.RawType: "a message, decoded by itself",
+    }
+    return names.get(type(kind), type(kind).__name__)
+
+
+PAGES = {"settings.md": settings_page, "protocol.md": protocol_page}
+
+
+def outdated() -> list[str]:
+    """The pages that are not what the code says."""
+    return [
+        name
+        for name, page in PAGES.items()
+        if not (DOCS / name).exists() or (DOCS / name).read_text(encoding="utf-8") != page()
+    ]
+
+
+def main() -> int:
+    if "--check" in sys.argv:
+        if old := outdated():
+            print(f"docs/{', docs/'.join(old)}: not what the code says; run `make docs`.", file=sys.stderr)
+        return 1 if old else 0
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

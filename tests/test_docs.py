@@ -1,0 +1,33 @@
+"""The docs say what the code does."""
+
+import re
+from pathlib import Path
+
+import write_docs
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_generated_pages_are_what_the_code_says() -> None:
+    assert write_docs.outdated() == [], "run `make docs`"
+
+
+def test_every_make_target_is_explained_by_make_help_and_named_in_contributing() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    assert phony
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for target in phony[1].split():
+        assert re.search(rf"^{target}:.*## \S", makefile, re.MULTILINE), target
+        assert f"`make {target}`" in contributing, target
+
+
+def test_every_relative_link_leads_to_a_file() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    broken = [
+        f"{page.name}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
