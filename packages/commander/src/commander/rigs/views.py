@@ -76,7 +76,7 @@ class IndexView:
         self._was = set(self._ids)
         self._around_of = self._order
         self._around = views.around(self._order, query)
-        self._totals = ""
+        self._totals = views.totals()  # whoever joins has these, by the page or by its first frame
         self._totals_due_s = float("-inf")
 
     def catch_up(self, since: int) -> str | None:
