@@ -5,6 +5,7 @@ set -euo pipefail
 present() {
     case "$1" in
         chromium) [ -x /usr/bin/chromium ] ;;
+        fonts-*) dpkg -s "$1" >/dev/null 2>&1 ;;
         postgresql) compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac
