@@ -51,13 +51,35 @@ def test_beyond_its_size_the_oldest_logs_go_and_are_counted(db: sqlite3.Connecti
     assert store.load_status(db).dropped_logs == 5
 
 
+class Clock:
+    """Monotonic seconds, as the test says."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
 def test_beyond_its_age_the_oldest_logs_go_and_are_counted(db: sqlite3.Connection) -> None:
-    spool = Spool(db, Limits(days=7))
-    spool.append(0, b"old")
-    spool.append(1000, b"almost")
-    spool.append(7 * DAY_MS + 500, b"new")
+    clock = Clock()
+    spool = Spool(db, Limits(days=7), monotonic_s=clock)
+    for clock.now_s, body in ((0.0, b"old"), (1.0, b"almost"), (7 * 86_400 + 0.5, b"new")):
+        spool.append(int(clock.now_s * 1000), body)
     assert bodies(spool) == [b"almost", b"new"]
     assert store.load_status(db).dropped_logs == 1
+
+
+def test_a_clock_that_jumps_ahead_and_back_costs_no_log(db: sqlite3.Connection) -> None:
+    clock = Clock()
+    spool = Spool(db, Limits(days=7), monotonic_s=clock)
+    for days, body in ((0, b"now"), (365, b"a year ahead"), (0, b"now again")):
+        clock.now_s += 10
+        spool.append(days * DAY_MS, body)
+    after_restart = Spool(db, Limits(days=7), monotonic_s=clock)
+    after_restart.append(10_000, b"and on")
+    assert bodies(after_restart) == [b"now", b"a year ahead", b"now again", b"and on"]
+    assert store.load_status(db).dropped_logs == 0
 
 
 def test_rejected_logs_are_counted_with_the_reason(db: sqlite3.Connection) -> None:

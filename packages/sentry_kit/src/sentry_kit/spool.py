@@ -3,11 +3,15 @@
 A log is committed, with `synchronous=FULL`, before sending is tried, and deleted only after the commander's
 answer: kill -9 loses at most the one that was being written. The spool is bounded; the oldest go first. While
 the disk is full the newest logs wait in memory, and are written as soon as there is room.
+
+How old a log is, is counted from the newest one at the start and by the monotonic clock from then on: a rig whose
+clock jumps a year ahead must not lose its spool to that.
 """
 
 import sqlite3
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sentry_kit.store import is_damage, transaction
@@ -35,7 +39,9 @@ class Spooled:
 class Spool:
     """Used by one thread at a time; `trouble` says why logs wait in memory, if they do."""
 
-    def __init__(self, db: sqlite3.Connection, limits: Limits) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, limits: Limits, *, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self.trouble: str | None = None
         self._db = db
         self._limits = limits
@@ -43,6 +49,9 @@ class Spool:
         self._unsaved_bytes = 0
         self._dropped = 0  # not yet counted in the store
         self._confirmed_id = 0  # up to here the commander has them, even where the disk is too full to delete them
+        self._monotonic_s = monotonic_s
+        newest = db.execute("SELECT taken_at_ms FROM spool ORDER BY id DESC LIMIT 1").fetchone()
+        self._began = None if newest is None else (int(newest[0]), monotonic_s())
         self.recount()
 
     def recount(self) -> None:
@@ -102,11 +111,11 @@ class Spool:
             self._unsaved.remove(log)
             self._unsaved_bytes -= len(log.body)
 
-    def _settle(self, now_ms: int | None, stored_at: str | None = None, rejected: Sequence[str] = ()) -> None:
+    def _settle(self, taken_at_ms: int | None, stored_at: str | None = None, rejected: Sequence[str] = ()) -> None:
         """Brings the disk up to date, in one transaction; what fails is tried again with the next log."""
         try:
             with transaction(self._db):
-                self._write(now_ms, stored_at, rejected)
+                self._write(taken_at_ms, stored_at, rejected)
         except sqlite3.Error as error:
             if is_damage(error):
                 raise
@@ -117,14 +126,14 @@ class Spool:
         self._unsaved_bytes = self._dropped = 0
         self.recount()
 
-    def _write(self, now_ms: int | None, stored_at: str | None, rejected: Sequence[str]) -> None:
+    def _write(self, taken_at_ms: int | None, stored_at: str | None, rejected: Sequence[str]) -> None:
         db = self._db
         db.execute("DELETE FROM spool WHERE id <= ?", (self._confirmed_id,))
         db.executemany(
             "INSERT INTO spool (taken_at_ms, size, body) VALUES (?, ?, ?)",
             [(log.taken_at_ms, len(log.body), log.body) for log in self._unsaved],
         )
-        dropped = self._dropped + (self._evict(now_ms) if now_ms is not None else 0)
+        dropped = self._dropped + (self._evict(taken_at_ms) if taken_at_ms is not None else 0)
         if dropped:
             db.execute("UPDATE status SET dropped_logs = dropped_logs + ?", (dropped,))
         if rejected:
@@ -135,9 +144,16 @@ class Spool:
         if stored_at:
             db.execute("UPDATE status SET last_stored_at = ?", (stored_at,))
 
-    def _evict(self, now_ms: int) -> int:
+    def _steady_ms(self, taken_at_ms: int) -> int:
+        """Now, as far as age is concerned: it does not jump with the rig's clock."""
+        if self._began is None:
+            self._began = taken_at_ms, self._monotonic_s()
+        began_ms, began_s = self._began
+        return began_ms + int((self._monotonic_s() - began_s) * 1000)
+
+    def _evict(self, taken_at_ms: int) -> int:
         """Deletes what is older or more than the limits allow; how many that was."""
-        too_old = now_ms - int(self._limits.days * _DAY_MS)
+        too_old = self._steady_ms(taken_at_ms) - int(self._limits.days * _DAY_MS)
         gone = self._db.execute(
             "DELETE FROM spool WHERE id IN (SELECT id FROM spool ORDER BY id LIMIT ?) AND taken_at_ms < ?",
             (_EVICT_AT_ONCE, too_old),
