@@ -31,6 +31,20 @@ async def test_a_job_runs_at_once_and_then_when_it_is_due(database: Database) ->
     assert ran == [NOON, NOON + 10 * MINUTE, NOON + 45 * MINUTE]
 
 
+async def test_a_clock_that_is_set_back_puts_no_job_off(database: Database) -> None:
+    ran: list[datetime] = []
+
+    async def note(now: datetime) -> None:
+        ran.append(now)
+
+    a_year_ahead = NOON + timedelta(days=365)
+    for now in (a_year_ahead, NOON, NOON + MINUTE):
+        await run_due(database, {"note": Job(10 * MINUTE, note)}, now=now)
+    assert ran == [a_year_ahead, NOON]
+    assert await lead(database, "a", now=a_year_ahead)
+    assert await lead(database, "b", now=NOON)
+
+
 async def test_a_failed_job_is_tried_again_soon_and_stops_no_other(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -48,23 +48,27 @@ async def rest(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def lead(database: Database, holder: str, *, now: datetime) -> bool:
-    """Take or keep the lease; False while another process holds it."""
+    """Take or keep the lease; False while another process holds it. One that is longer than any lease was taken
+    before the clock was set back."""
     query = insert(leases).values(name="jobs", holder=holder, until=now + LEASE)
     query = query.on_conflict_do_update(
         index_elements=[leases.c.name],
         set_={"holder": holder, "until": now + LEASE},
-        where=sa.or_(leases.c.holder == holder, leases.c.until < now),
+        where=sa.or_(leases.c.holder == holder, leases.c.until < now, leases.c.until > now + LEASE),
     )
     async with database.transaction() as db:
         return (await db.execute(query)).rowcount == 1
 
 
 async def run_due(database: Database, table: Mapping[str, Job], *, now: datetime) -> None:
-    """Run what is due, and what has never run; each then waits for its next time."""
+    """Run what is due, and what has never run; each then waits for its next time.
+
+    What is due later than one wait from now was put off before the clock was set back: it is due too.
+    """
     async with database.reading() as db:
         due_at = {row.name: row.due_at for row in await db.execute(sa.select(jobs.c.name, jobs.c.due_at))}
     for name, job in table.items():
-        if due_at.get(name, now) <= now:
+        if not now < due_at.get(name, now) <= now + job.every:
             wait = await _run_one(name, job, now=now)
             async with database.transaction() as db:
                 await _set_due(db, name, now + wait)
