@@ -5,7 +5,7 @@ set -euo pipefail
 present() {
     case "$1" in
         chromium) [ -x /usr/bin/chromium ] ;;
-        fonts-*) dpkg -s "$1" >/dev/null 2>&1 ;;
+        fonts-*) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
         postgresql) compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac
