@@ -35,15 +35,16 @@ async def page_socket(
     view_from_query: NamedDependency[MakeView],
 ) -> None:
     """Frames for one open page: `?view=…&seq=<stamp of the page>`."""
-    session = await _opened(socket, gate)
+    session = await _session(socket, gate)
     if session is None:
         return
     query = {name: str(value) for name, value in socket.query_params.items()}
     try:
         key, make_view = view_from_query(query, live)
     except ValueError as error:
-        await socket.close(NOT_SPOKEN_HERE, str(error)[:100])
+        await _hang_up(socket, NOT_SPOKEN_HERE, str(error))
         return
+    await socket.accept()
     viewer = live.frames.join(key, make_view, session=session, stamp=query.get("seq", ""))
     try:
         await pump(socket, viewer.outbox)
@@ -53,29 +54,35 @@ async def page_socket(
 
 @websocket("/api/v1/events", opt={OPEN: True})
 async def events_socket(socket: AnySocket, channels: NamedDependency[Channels], gate: NamedDependency[Gate]) -> None:
-    """The channels' messages, one JSON text each: `?channels=a,b`."""
-    session = await _opened(socket, gate)
+    """The channels' messages, one JSON text each: `?channels=a,b`.
+
+    Subscribed before it is accepted: who sees the handshake succeed misses nothing that happens from then on.
+    """
+    session = await _session(socket, gate)
     if session is None:
         return
     names = [name for name in socket.query_params.get("channels", "").split(",") if name]
     if wrong := [name for name in names if not is_channel(name)]:
-        await socket.close(NOT_SPOKEN_HERE, f"no channel is called {wrong[0]}"[:100])
+        await _hang_up(socket, NOT_SPOKEN_HERE, f"no channel is called {wrong[0]}")
         return
     with channels.subscribed(names, session=session) as subscription:
+        await socket.accept()
         await pump(socket, subscription.messages)
 
 
-async def _opened(socket: AnySocket, gate: Gate) -> str | None:
-    """Accept the socket; then the id of the session that it ends with ("" for an API key), or None: not signed in.
-
-    Accepted first, because a browser does not show its page why a handshake was refused.
-    """
-    await socket.accept()
+async def _session(socket: AnySocket, gate: Gate) -> str | None:
+    """The id of the session that the socket ends with ("" for an API key), or None: not signed in, and hung up."""
     user = await sender(gate, socket)
     if user is None:
-        await socket.close(SESSION_ENDED, "not signed in")
+        await _hang_up(socket, SESSION_ENDED, "not signed in")
         return None
     return str(user.id) if isinstance(user, Session) else ""
+
+
+async def _hang_up(socket: AnySocket, code: int, reason: str) -> None:
+    """Accept, then close with a code: a browser does not tell its page why a handshake was refused."""
+    await socket.accept()
+    await socket.close(code, reason[:100])
 
 
 async def pump(socket: AnySocket, outbox: Outbox) -> None:
