@@ -12,7 +12,7 @@ from commander.settings import EXPECTED
 from commander.settings import Settings as CommanderSettings
 from cpu_gpu_sentry.settings import Settings as CpuGpuSentrySettings
 from msgspec import inspect
-from protocol import asic_messages, messages
+from protocol import asic_messages, messages, playbook_messages
 from sentry_kit.settings import expected as expected_by_sentry
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -39,6 +39,12 @@ packed with gzip or zstd and have 4 MiB at most unpacked.
 | `GET /api/v1/sentry` | | 200 `SentryWelcome` |
 | `PUT /api/v1/sentry/specs` | `CpuGpuSpecs` | 204 |
 | `POST /api/v1/sentry/logs` | `LogReport` | 200 `LogReceipt`: what is said to be stored is committed to the database |
+| `GET /api/v1/sentry/playbooks` | | 200 `Playbooks` with an `ETag`; 304 to the same `If-None-Match`; with \
+`Prefer: wait=50` only after that many seconds, unless there is news before |
+| `PUT /api/v1/sentry/playbooks/status` | `PlaybooksStatus` | 204 |
+| `POST /api/v1/sentry/output` | `OutputReport` | 204 |
+| `POST /api/v1/sentry/asic-logs` | `AsicReport` | 200 `AsicReceipt`; no `Authorization`: each item has its token |
+| `POST /api/v1/sentry/asic-rigs` | `Adoption` | 201 `AdoptionAnswer`; with a site token |
 
 An error is a `Problem` (RFC 9457). 401 `invalid_token`: keep the logs and ask for another token. 410 `rig_removed`: the
 rig is gone. 413, 415, 422: this body will never be taken. 429 and 503: come back after `Retry-After`; nothing is lost.
@@ -97,7 +103,7 @@ def protocol_page() -> str:
 
 def message_kinds() -> list[type[msgspec.Struct]]:
     """Every message of the protocol, in the order of the code."""
-    named = {**vars(messages), **vars(asic_messages)}.values()
+    named = {**vars(messages), **vars(asic_messages), **vars(playbook_messages)}.values()
     found = [each for each in named if isinstance(each, type) and issubclass(each, msgspec.Struct)]
     return [each for each in found if each not in (msgspec.Struct, messages.Message)]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from protocol.messages import Amount, Count, Message, Moment, Name, Temperature, Text
+from protocol.messages import Amount, Count, Message, Moment, Name, RejectedLog, Temperature, Text
 
 
 class PoolState(StrEnum):
@@ -94,3 +94,59 @@ class AsicSpecs(Message, frozen=True, kw_only=True, gc=False):
     mac: Text | None = None
     serial_number: Text | None = None
     hostname: Text | None = None
+
+
+class AsicReportItem(Message, frozen=True, kw_only=True, gc=False):
+    """What one ASIC reports. Each log stays undecoded, so that a bad one is rejected by itself; so do the specs."""
+
+    token: Text
+    specs: msgspec.Raw = msgspec.Raw(b"null")
+    logs: list[msgspec.Raw] = msgspec.field(default_factory=list)
+
+
+class AsicReport(Message, frozen=True, kw_only=True, gc=False):
+    """Body of `POST /api/v1/sentry/asic-logs`: many ASICs in one request."""
+
+    items: list[AsicReportItem]
+
+
+class AsicItemReceipt(Message, frozen=True, kw_only=True, gc=False):
+    """What became of one item. `error`: `invalid_token` or `rig_removed`, and then nothing of it is stored."""
+
+    stored: int
+    duplicates: int
+    rejected: list[RejectedLog] = msgspec.field(default_factory=list)
+    error: str | None = None
+
+
+class AsicReceipt(Message, frozen=True, kw_only=True, gc=False):
+    """Answer to an `AsicReport`: one result per item, in order."""
+
+    results: list[AsicItemReceipt]
+
+
+class AdoptedAsic(Message, frozen=True, kw_only=True, gc=False):
+    """An ASIC that a site's sentry found. The same `key` (its MAC, else its address) again is the same rig again.
+
+    A name that another rig has gets a number behind it.
+    """
+
+    name: Name
+    key: Name
+
+
+class Adoption(Message, frozen=True, kw_only=True, gc=False):
+    """Body of `POST /api/v1/sentry/asic-rigs`, with a site token."""
+
+    rigs: Annotated[list[AdoptedAsic], Meta(max_length=1000)]
+
+
+class AdoptedRig(Message, frozen=True, kw_only=True, gc=False):
+    name: str
+    token: str
+
+
+class AdoptionAnswer(Message, frozen=True, kw_only=True, gc=False):
+    """The adopted ASICs in the order of the request, each with its own token."""
+
+    rigs: list[AdoptedRig]
