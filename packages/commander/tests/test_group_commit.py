@@ -12,6 +12,8 @@ import pytest
 from commander.db import connect_sqlite, open_database, to_us
 from commander.migrations import migrate
 from commander.rigs import store as rigs
+from commander.rigs.domain import figures_of
+from commander.rigs.kinds import RigKind
 from commander.telemetry import group_commit, store
 from commander.telemetry.group_commit import GroupCommit, Overloaded, StorageAway
 from commander.telemetry.store import NewLog
@@ -23,7 +25,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def a_log(rig_id: int, at_s: int) -> NewLog:
     log = CpuGpuLog(taken_at=NOON + timedelta(seconds=at_s))
-    return NewLog(rig_id, to_us(log.taken_at), msgspec.json.encode(log), log)
+    return NewLog(RigKind.CPU_GPU, rig_id, to_us(log.taken_at), msgspec.json.encode(log), figures_of(log))
 
 
 class Place:
@@ -137,7 +139,7 @@ async def test_old_logs_go_in_bites_and_new_ones_stay(tmp_path: Path) -> None:
             bites: list[int] = []
             while not bites or bites[-1]:
                 async with database.transaction() as db:
-                    bites.append(await store.delete_bucket_part(db, older_than_bucket=kept, limit=7))
+                    bites.append(await store.delete_bucket_part(db, RigKind.CPU_GPU, older_than_bucket=kept, limit=7))
         assert sum(bites) == 30
         assert max(bites) == 7
         assert len(place.rows()) == 30

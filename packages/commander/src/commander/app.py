@@ -29,7 +29,6 @@ from commander.migrations import migrate
 from commander.rigs import api as rig_api
 from commander.rigs import pages as rig_pages
 from commander.rigs.answers import log_json, rig_json
-from commander.rigs.domain import figures_of
 from commander.rigs.memory import note_newest, remember
 from commander.rigs.register import RigRegister
 from commander.rigs.views import view_from_query
@@ -69,7 +68,7 @@ class Parts:
         self.live.logged(
             new.rig_id,
             new.body,
-            figures_of(new.log),
+            new.figures,
             taken_at=from_us(new.taken_at_us),
             heard_at=datetime.now(UTC),
             now_s=time.monotonic(),

@@ -7,6 +7,7 @@ from commander.accounts import store as accounts
 from commander.accounts.domain import SESSION_LIFE, TRIES_WITHIN
 from commander.db import Database, to_us
 from commander.jobs.loop import Job
+from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
 from commander.telemetry.tables import bucket_of
 
@@ -16,10 +17,11 @@ BITE = 5_000  # logs deleted in one transaction: about 50 ms in which the intake
 def chores(database: Database, *, raw_kept: timedelta, renew_certificate: Callable[[datetime], None]) -> dict[str, Job]:
     async def drop_old_logs(now: datetime) -> None:
         oldest_kept = bucket_of(to_us(now - raw_kept))
-        gone = 1
-        while gone:
-            async with database.transaction() as db:
-                gone = await logs.delete_bucket_part(db, older_than_bucket=oldest_kept, limit=BITE)
+        for kind in RigKind:
+            gone = 1
+            while gone:
+                async with database.transaction() as db:
+                    gone = await logs.delete_bucket_part(db, kind, older_than_bucket=oldest_kept, limit=BITE)
 
     async def drop_old_sessions(now: datetime) -> None:
         async with database.transaction() as db:

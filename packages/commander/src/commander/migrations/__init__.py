@@ -5,7 +5,7 @@ from pathlib import Path
 
 from commander.db import connect_sqlite
 
-HEAD = "0001"
+HEAD = "0002"
 
 
 def migrate(path: Path) -> bool:

@@ -17,6 +17,7 @@ from commander.live.operational_index import RigState
 from commander.live.rigs import LiveRigs
 from commander.rigs.answers import RigAnswer, rig_answer
 from commander.rigs.domain import RigNotFound, enroll_command
+from commander.rigs.kinds import RigKind
 from commander.rigs.register import RigRegister
 from commander.settings import Settings
 from commander.telemetry import store as logs
@@ -128,7 +129,9 @@ class RigsApi(Controller):
         before_us = int(cursor) if cursor else to_us(_aware(until or datetime.now(UTC) + timedelta(minutes=10)))
         since_us = to_us(_aware(since)) if since else 0
         async with database.reading() as db:
-            page = await logs.read_logs(db, rig.id, from_us=since_us, before_us=before_us, limit=limit + 1)
+            page = await logs.read_logs(
+                db, RigKind.CPU_GPU, rig.id, from_us=since_us, before_us=before_us, limit=limit + 1
+            )
         more = len(page) > limit
         return LogPage(
             logs=[_log.decode(log.body) for log in page[:limit]],

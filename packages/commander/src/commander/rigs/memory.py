@@ -10,6 +10,7 @@ from commander.db import Database
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.rigs import store
 from commander.rigs.domain import figures_of
+from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
 
 
@@ -17,7 +18,7 @@ async def remember(database: Database, index: OperationalIndex, *, now: datetime
     """Fill the empty index: every rig, its newest log, and how long it has been silent."""
     async with database.reading() as db:
         rigs = await store.all_rigs(db)
-        latest = await logs.latest_logs(db, {rig.id: rig.last_taken_at for rig in rigs})
+        latest = await logs.latest_logs(db, RigKind.CPU_GPU, {rig.id: rig.last_taken_at for rig in rigs})
     for rig in rigs:
         index.add(rig.id, rig.name, rig.specs)
         if found := latest.get(rig.id):

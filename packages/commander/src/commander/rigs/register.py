@@ -11,6 +11,7 @@ from commander.db import Database
 from commander.live.rigs import LiveRigs
 from commander.rigs import store
 from commander.rigs.domain import Rig, checked_name
+from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
 from commander.telemetry.tokens import Tokens
 
@@ -55,7 +56,7 @@ class RigRegister:
             rig = await store.get_rig(db, rig_id)
             token_hash = await store.delete_rig(db, rig_id)
             await store.bury_token(db, token_hash, now=self._now())
-            await logs.delete_rig_logs(db, rig_id)
+            await logs.delete_rig_logs(db, RigKind.CPU_GPU, rig_id)
         self._tokens.forget(token_hash)
         self._live.removed(rig_id)
         return rig

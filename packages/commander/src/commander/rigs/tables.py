@@ -1,22 +1,30 @@
-"""CPU/GPU rigs in the database."""
+"""Rigs in the database."""
 
 import sqlalchemy as sa
 
 from commander.db import Moment, metadata
+from commander.rigs.kinds import RigKind
 
-cpu_gpu_rigs = sa.Table(
-    "cpu_gpu_rigs",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.String(64), nullable=False),
-    sa.Column("name_key", sa.String(256), nullable=False, unique=True),
-    sa.Column("token_hash", sa.LargeBinary(32), nullable=False, unique=True),
-    sa.Column("created_at", Moment, nullable=False),
-    sa.Column("specs", sa.LargeBinary),
-    # The rig's newest log when it went silent or the commander stopped: where to find it again at the next start.
-    sa.Column("last_taken_at", Moment),
-    sqlite_autoincrement=True,  # an id is never given twice: channels, pages and history speak of it
-)
+
+def _rigs(name: str) -> sa.Table:
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("name_key", sa.String(256), nullable=False, unique=True),
+        sa.Column("token_hash", sa.LargeBinary(32), nullable=False, unique=True),
+        sa.Column("created_at", Moment, nullable=False),
+        sa.Column("specs", sa.LargeBinary),
+        # The rig's newest log when it went silent or the commander stopped: where to find it again at the next start.
+        sa.Column("last_taken_at", Moment),
+        sqlite_autoincrement=True,  # an id is never given twice: channels, pages and history speak of it
+    )
+
+
+cpu_gpu_rigs = _rigs("cpu_gpu_rigs")
+asic_rigs = _rigs("asic_rigs")
+RIGS = {RigKind.CPU_GPU: cpu_gpu_rigs, RigKind.ASIC: asic_rigs}
 
 removed_tokens = sa.Table(
     "removed_tokens",

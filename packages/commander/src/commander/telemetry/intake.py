@@ -16,6 +16,8 @@ from protocol.messages import CpuGpuLog, LogReceipt, LogReport, RejectedLog
 
 from commander.db import to_us
 from commander.live.rigs import LiveRigs
+from commander.rigs.domain import figures_of
+from commander.rigs.kinds import RigKind
 from commander.telemetry.group_commit import GroupCommit
 from commander.telemetry.sentry_runs import SentryRuns
 from commander.telemetry.store import NewLog
@@ -92,7 +94,7 @@ async def sort_out(report: LogReport, rig_id: int, *, now: datetime) -> Sorted:
         except (msgspec.DecodeError, ValueError, OverflowError) as error:
             logs.rejected.append(RejectedLog(index=index, reason=str(error)))
         else:
-            logs.good.append(NewLog(rig_id, to_us(log.taken_at), bytes(raw), log))
+            logs.good.append(NewLog(RigKind.CPU_GPU, rig_id, to_us(log.taken_at), bytes(raw), figures_of(log)))
         if index % LOGS_BETWEEN_BREATHS == LOGS_BETWEEN_BREATHS - 1:
             await asyncio.sleep(0)
     return logs

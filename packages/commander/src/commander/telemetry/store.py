@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from protocol.messages import CpuGpuLog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import from_us, to_us
+from commander.live.figures import Figures
+from commander.rigs.kinds import RigKind
+from commander.rigs.tables import RIGS
 from commander.telemetry.codec import ZSTD, Packer, unpack
-from commander.telemetry.tables import BUCKET_S, bucket_of
-from commander.telemetry.tables import cpu_gpu_logs as logs
+from commander.telemetry.tables import BUCKET_S, LOGS, bucket_of
 
 BUCKETS_A_DAY = 86_400 // BUCKET_S
 BUCKETS_LOOKED_BACK = 7_200 // BUCKET_S
@@ -22,10 +23,11 @@ MANY = 300  # parameters of one query
 class NewLog(NamedTuple):
     """A log on its way in; `body` is its JSON as it was sent, so that what a newer sentry says more is not lost."""
 
+    kind: RigKind
     rig_id: int
     taken_at_us: int
     body: bytes
-    log: CpuGpuLog
+    figures: Figures
 
 
 class StoredLog(NamedTuple):
@@ -38,16 +40,14 @@ def write_logs(connection: sqlite3.Connection, batch: Sequence[NewLog], packer: 
 
     After it returns, what is True is durable. Whatever it raises (a full disk), nothing of the batch is stored.
     """
-    rows = [(bucket_of(log.taken_at_us), log.rig_id, log.taken_at_us, ZSTD, packer.pack(log.body)) for log in batch]
     cursor = connection.cursor()
     cursor.execute("BEGIN IMMEDIATE")
+    written: list[bool | None] = [None] * len(batch)
     try:
-        rig_ids = {log.rig_id for log in batch}
-        known = _known_rigs(cursor, rig_ids)
-        if known == rig_ids:
-            written = _insert_all(cursor, rows)
-        else:
-            written = [_insert_one(cursor, row) if row[1] in known else None for row in rows]
+        for kind in RigKind:
+            of_kind = [place for place, log in enumerate(batch) if log.kind is kind]
+            for place, stored in zip(of_kind, _write(cursor, kind, [batch[at] for at in of_kind], packer), strict=True):
+                written[place] = stored
         cursor.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -57,34 +57,50 @@ def write_logs(connection: sqlite3.Connection, batch: Sequence[NewLog], packer: 
 
 
 Row = tuple[int, int, int, int, bytes]
-_INSERT = "INSERT OR IGNORE INTO cpu_gpu_logs (bucket, rig_id, taken_at_us, codec, body) VALUES (?, ?, ?, ?, ?)"
+_INSERT = {
+    kind: f"INSERT OR IGNORE INTO {table.name} (bucket, rig_id, taken_at_us, codec, body) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - own names
+    for kind, table in LOGS.items()
+}
+_SEEK_RIG = {kind: f"SELECT 1 FROM {table.name} WHERE id = ?" for kind, table in RIGS.items()}  # noqa: S608 - own names
 
 
-def _known_rigs(cursor: sqlite3.Cursor, rig_ids: set[int]) -> set[int]:
+def _write(cursor: sqlite3.Cursor, kind: RigKind, batch: Sequence[NewLog], packer: Packer) -> list[bool | None]:
+    rows = [(bucket_of(log.taken_at_us), log.rig_id, log.taken_at_us, ZSTD, packer.pack(log.body)) for log in batch]
+    rig_ids = {log.rig_id for log in batch}
+    known = _known_rigs(cursor, kind, rig_ids)
+    if known == rig_ids:
+        return _insert_all(cursor, _INSERT[kind], rows)
+    return [_insert_one(cursor, _INSERT[kind], row) if row[1] in known else None for row in rows]
+
+
+def _known_rigs(cursor: sqlite3.Cursor, kind: RigKind, rig_ids: set[int]) -> set[int]:
     """Those that still exist: a rig may be removed between the check of its token and this transaction."""
-    seek = "SELECT 1 FROM cpu_gpu_rigs WHERE id = ?"
-    return {rig_id for rig_id in rig_ids if cursor.execute(seek, (rig_id,)).fetchone()}
+    return {rig_id for rig_id in rig_ids if cursor.execute(_SEEK_RIG[kind], (rig_id,)).fetchone()}
 
 
-def _insert_all(cursor: sqlite3.Cursor, rows: list[Row]) -> list[bool | None]:
+def _insert_all(cursor: sqlite3.Cursor, insert: str, rows: list[Row]) -> list[bool | None]:
     """All at once, and if some were there before, again one by one to learn which."""
+    if not rows:
+        return []
     cursor.execute("SAVEPOINT batch")
-    cursor.executemany(_INSERT, rows)
+    cursor.executemany(insert, rows)
     if cursor.rowcount == len(rows):
         cursor.execute("RELEASE batch")
         return [True] * len(rows)
     cursor.execute("ROLLBACK TO batch")
-    return [_insert_one(cursor, row) for row in rows]
+    return [_insert_one(cursor, insert, row) for row in rows]
 
 
-def _insert_one(cursor: sqlite3.Cursor, row: Row) -> bool:
-    return cursor.execute(_INSERT, row).rowcount == 1
+def _insert_one(cursor: sqlite3.Cursor, insert: str, row: Row) -> bool:
+    return cursor.execute(insert, row).rowcount == 1
 
 
-async def read_logs(db: AsyncConnection, rig_id: int, *, from_us: int, before_us: int, limit: int) -> list[StoredLog]:
+async def read_logs(
+    db: AsyncConnection, kind: RigKind, rig_id: int, *, from_us: int, before_us: int, limit: int
+) -> list[StoredLog]:
     """The rig's logs with from_us <= taken_at < before_us, newest first, `limit` at most."""
-    found: list[StoredLog] = []
-    first, last = await oldest_bucket(db), await newest_bucket(db)
+    logs, found = LOGS[kind], list[StoredLog]()
+    first, last = await oldest_bucket(db, kind), await newest_bucket(db, kind)
     if first is None or last is None:
         return found
     for buckets in _days_back(max(first, bucket_of(from_us)), min(last, bucket_of(before_us - 1))):
@@ -113,30 +129,31 @@ def _stored(taken_at_us: int, codec: int, body: bytes) -> StoredLog:
     return StoredLog(from_us(taken_at_us), unpack(codec, body))
 
 
-async def newest_bucket(db: AsyncConnection) -> int | None:
-    newest: int | None = (await db.execute(sa.select(sa.func.max(logs.c.bucket)))).scalar_one()
+async def newest_bucket(db: AsyncConnection, kind: RigKind) -> int | None:
+    newest: int | None = (await db.execute(sa.select(sa.func.max(LOGS[kind].c.bucket)))).scalar_one()
     return newest
 
 
-async def oldest_bucket(db: AsyncConnection) -> int | None:
-    oldest: int | None = (await db.execute(sa.select(sa.func.min(logs.c.bucket)))).scalar_one()
+async def oldest_bucket(db: AsyncConnection, kind: RigKind) -> int | None:
+    oldest: int | None = (await db.execute(sa.select(sa.func.min(LOGS[kind].c.bucket)))).scalar_one()
     return oldest
 
 
-async def latest_logs(db: AsyncConnection, hints: Mapping[int, datetime | None]) -> dict[int, StoredLog]:
+async def latest_logs(db: AsyncConnection, kind: RigKind, hints: Mapping[int, datetime | None]) -> dict[int, StoredLog]:
     """Each rig's newest log, for those that reported in the farm's last two hours or have a hint where theirs is.
 
     `hints` maps every rig to the time of its newest log when it went silent, if it did.
     """
-    newest = await newest_bucket(db)
+    newest = await newest_bucket(db, kind)
     keys: dict[int, int] = {}
     for bucket in range(newest, newest - BUCKETS_LOOKED_BACK, -1) if newest is not None else ():
-        keys |= await _newest_in(db, bucket, set(hints) - set(keys))
+        keys |= await _newest_in(db, kind, bucket, set(hints) - set(keys))
     keys |= {rig_id: to_us(hint) for rig_id, hint in hints.items() if hint and rig_id not in keys}
-    return await _by_key(db, keys)
+    return await _by_key(db, kind, keys)
 
 
-async def _newest_in(db: AsyncConnection, bucket: int, rig_ids: set[int]) -> dict[int, int]:
+async def _newest_in(db: AsyncConnection, kind: RigKind, bucket: int, rig_ids: set[int]) -> dict[int, int]:
+    logs = LOGS[kind]
     query = sa.select(logs.c.rig_id, sa.func.max(logs.c.taken_at_us)).where(logs.c.bucket == bucket)
     if len(rig_ids) <= MANY:  # a seek for each; else one walk through the bucket is cheaper
         query = query.where(logs.c.rig_id.in_(rig_ids))
@@ -144,7 +161,8 @@ async def _newest_in(db: AsyncConnection, bucket: int, rig_ids: set[int]) -> dic
     return {rig_id: taken_at_us for rig_id, taken_at_us in rows if rig_id in rig_ids}
 
 
-async def _by_key(db: AsyncConnection, keys: Mapping[int, int]) -> dict[int, StoredLog]:
+async def _by_key(db: AsyncConnection, kind: RigKind, keys: Mapping[int, int]) -> dict[int, StoredLog]:
+    logs = LOGS[kind]
     wanted = [(bucket_of(taken_at_us), rig_id, taken_at_us) for rig_id, taken_at_us in keys.items()]
     key = sa.tuple_(logs.c.bucket, logs.c.rig_id, logs.c.taken_at_us)
     found: dict[int, StoredLog] = {}
@@ -155,16 +173,18 @@ async def _by_key(db: AsyncConnection, keys: Mapping[int, int]) -> dict[int, Sto
     return found
 
 
-async def delete_rig_logs(db: AsyncConnection, rig_id: int) -> None:
-    first, last = await oldest_bucket(db), await newest_bucket(db)
+async def delete_rig_logs(db: AsyncConnection, kind: RigKind, rig_id: int) -> None:
+    logs = LOGS[kind]
+    first, last = await oldest_bucket(db, kind), await newest_bucket(db, kind)
     if first is not None and last is not None:
         for buckets in _days_back(first, last):
             await db.execute(sa.delete(logs).where(logs.c.bucket.in_(buckets), logs.c.rig_id == rig_id))
 
 
-async def delete_bucket_part(db: AsyncConnection, *, older_than_bucket: int, limit: int) -> int:
+async def delete_bucket_part(db: AsyncConnection, kind: RigKind, *, older_than_bucket: int, limit: int) -> int:
     """Delete up to about `limit` of the oldest logs before a bucket; returns how many, 0 when there are none left."""
-    oldest = await oldest_bucket(db)
+    logs = LOGS[kind]
+    oldest = await oldest_bucket(db, kind)
     if oldest is None or oldest >= older_than_bucket:
         return 0
     keys = sa.select(logs.c.rig_id, logs.c.taken_at_us).where(logs.c.bucket == oldest).limit(limit).subquery()
