@@ -19,6 +19,8 @@ from litestar.testing import AsyncTestClient
 PASSWORD = "correct horse"
 LOGS = "/api/v1/sentry/logs"
 RIGS = "/api/v1/cpu-gpu-rigs"
+ASIC_LOGS = "/api/v1/sentry/asic-logs"
+ASICS = "/api/v1/asic-rigs"
 
 
 def running(settings: Settings) -> AbstractAsyncContextManager[httpx.AsyncClient]:
@@ -54,6 +56,32 @@ def a_log(
             }
         ],
     }
+
+
+def an_asic_log(seconds_ago: float = 0, **more: object) -> dict[str, object]:
+    """A full log of an Antminer S19 Pro that mines well, as JSON would say it."""
+    board = {"hashrate_hs": 36.7e12, "chip_temperature_c": 66.0, "chips": 114, "expected_chips": 114}
+    pool = {"url": "stratum+tcp://pool.example:3333", "user": "farm.s19", "state": "connected"}
+    return {
+        "taken_at": (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat(),
+        "uptime_s": 50_474,
+        "lan_ip": "192.168.1.50",
+        "algorithm": "SHA-256",
+        "coin": "Bitcoin",
+        "hashrate_hs": 110e12,
+        "hashrate_window_s": 5,
+        "average_hashrate_hs": 109.5e12,
+        "expected_hashrate_hs": 110e12,
+        "power_w": 3250.0,
+        "power_source": "reported",
+        "temperature_c": 66.0,
+        "boards": [{"slot": slot, **board} for slot in (1, 2, 3)],
+        "fans_rpm": [6000.0, 5880.0, 5040.0, 5040.0],
+        "pools": [pool | {"accepted": 990, "rejected": 10}, {"url": "backup.example:3333", "state": "standby"}],
+    } | more
+
+
+S19_PRO = {"make": "Antminer", "model": "S19 Pro", "mac": "02:00:5E:10:00:01", "firmware_version": "2022-07-05"}
 
 
 @asynccontextmanager
@@ -105,6 +133,28 @@ class Farm:
     async def report(self, rig: Rig, *logs: object, run: str = "") -> httpx.Response:
         headers = rig.auth | ({"Sentry-Run": run} if run else {})
         return await self.client.post(LOGS, json={"logs": list(logs)}, headers=headers)
+
+    async def add_asic(self, name: str = "asic-01") -> Rig:
+        answer = await self.client.post(ASICS, json={"name": name}, headers=self.auth)
+        assert answer.status_code == 201, answer.text
+        return Rig(answer.json()["id"], name, answer.json()["token"])
+
+    async def report_asics(self, *items: object, run: str = "") -> httpx.Response:
+        headers = {"Sentry-Run": run} if run else {}
+        return await self.client.post(ASIC_LOGS, json={"items": items}, headers=headers)
+
+    async def report_asic(self, asic: Rig, *logs: object, run: str = "", **more: object) -> dict[str, object]:
+        """The one result of a report about one ASIC; `more` are further fields of its item, such as `specs`."""
+        answer = await self.report_asics({"token": asic.token, "logs": logs, **more}, run=run)
+        assert answer.status_code == 200, answer.text
+        (result,) = answer.json()["results"]
+        return dict(result)
+
+    async def site_token(self, name: str = "hall 1") -> dict[str, str]:
+        """The header with which a site's sentry comes."""
+        answer = await self.client.post("/api/v1/site-tokens", json={"name": name}, headers=self.auth)
+        assert answer.status_code == 201, answer.text
+        return {"Authorization": f"Bearer {answer.json()['token']}"}
 
     async def get(self, path: str) -> httpx.Response:
         return await self.client.get(path, headers=self.auth)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from commander.live.channels import MESSAGES_WAITING, Channels, Event, is_channel
-from commander_farm import RIGS, Farm, a_log
+from commander_farm import ASICS, RIGS, S19_PRO, Farm, a_log, an_asic_log
 from websockets import ConnectionClosed
 
 
@@ -36,6 +36,42 @@ async def test_a_script_hears_what_happens_to_a_rig(farm: Farm) -> None:
     ]
     assert heard[1]["data"]["cpu"]["temperature_c"] == 61.0
     assert heard[3]["data"]["name"] == "rig-one"
+
+
+async def test_a_script_hears_what_happens_to_an_asic(farm: Farm) -> None:
+    first, index = await farm.add_asic("asic-01"), "asic-mining-rig-index"
+    names = f"{index},asic-mining-rig:{first.id},asic-mining-rig-operation-stats:{first.id},{INDEX}"
+    async with farm.socket(f"{EVENTS}?channels={names}", **farm.auth) as socket:
+        second = await farm.add_asic("asic-02")
+        await farm.report_asic(first, an_asic_log(), specs=S19_PRO)
+        await farm.client.patch(f"{ASICS}/{first.id}", json={"name": "asic-one"}, headers=farm.auth)
+        await farm.client.delete(f"{ASICS}/{first.id}", headers=farm.auth)
+        heard = [json.loads(await socket.recv()) for _ in range(7)]
+    assert [(message["channel"], message["event"], message["data"].get("id")) for message in heard] == [
+        (index, "created", second.id),
+        (f"asic-mining-rig:{first.id}", "updated", first.id),
+        (f"asic-mining-rig-operation-stats:{first.id}", "created", None),
+        (f"asic-mining-rig:{first.id}", "updated", first.id),
+        (index, "updated", first.id),
+        (f"asic-mining-rig:{first.id}", "deleted", first.id),
+        (index, "deleted", first.id),
+    ]
+    assert heard[1]["data"]["specs"]["model"] == "S19 Pro"
+    assert heard[2]["data"]["boards"][2]["chips"] == 114
+    assert heard[4]["data"]["name"] == "asic-one"
+
+
+async def test_the_asics_figures_come_with_their_totals_and_faults(farm: Farm) -> None:
+    asic = await farm.add_asic()
+    channel = "asic-mining-rig-index-operation-stats"
+    async with farm.socket(f"{EVENTS}?channels={channel}", **farm.auth) as socket:
+        await farm.report_asic(asic, an_asic_log(faults=["fan"]))
+        figures: dict[str, object] = {}
+        while not figures:
+            message = json.loads(await socket.recv())
+            figures = next((one for one in message["data"]["rigs"] if one["power_w"]), {})
+    assert message["data"]["totals"]["coins"][0]["hashrate_hs"] == 110e12
+    assert (figures["power_w"], figures["fan_rpm"], figures["faults"]) == (3250.0, 6000.0, ["Fan fault"])
 
 
 async def test_the_farms_figures_come_with_its_totals(farm: Farm) -> None:

@@ -47,7 +47,7 @@ async def a_place(folder: Path, rig_count: int = 3) -> AsyncIterator[Place]:
     async with open_database(f"sqlite:///{folder / 'commander.db'}") as database:
         async with database.transaction() as db:
             for number in range(1, rig_count + 1):
-                await rigs.insert_rig(db, f"rig-{number}", bytes([number]) * 32, now=NOON)
+                await rigs.insert_rig(db, RigKind.CPU_GPU, f"rig-{number}", bytes([number]) * 32, now=NOON)
         heard: list[NewLog] = []
         commit = GroupCommit(database, heard.append)
         async with commit.running():

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from commander.db import open_database
 from commander.rigs import store
+from commander.rigs.kinds import RigKind
 from commander.settings import Settings
 from commander_farm import RIGS, Farm, a_log, running
 
@@ -137,7 +138,7 @@ async def test_the_openapi_document_names_every_call(farm: Farm) -> None:
 async def test_a_rig_whose_logs_have_all_expired_is_offline_and_not_waiting(farm: Farm, settings: Settings) -> None:
     rig = await farm.add()
     async with open_database(settings.database_url) as database, database.transaction() as db:
-        await store.set_last_taken(db, [(rig.id, datetime(2026, 1, 1, tzinfo=UTC))])
+        await store.set_last_taken(db, RigKind.CPU_GPU, [(rig.id, datetime(2026, 1, 1, tzinfo=UTC))])
     async with running(settings) as client:
         shown = (await client.get(f"{RIGS}/{rig.id}", headers=farm.auth)).json()
         assert (shown["health"], shown["latest"]) == ("offline", None)

@@ -4,36 +4,42 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from commander.accounts import api as account_api
 from commander.accounts import pages as account_pages
 from commander.accounts.auth import Authentication
 from commander.accounts.gate import Gate
+from commander.accounts.sites import Sites
+from commander.asics import api as asic_api
+from commander.asics.adoption import Adoptions
+from commander.asics.answers import asic_json, asic_log_json
 from commander.db import Database, from_us
 from commander.jobs.chores import chores
 from commander.jobs.loop import run_jobs
 from commander.live.channels import Channels
 from commander.live.loop import run_live
-from commander.live.operational_index import OperationalIndex
+from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
 from commander.live.sockets import events_socket, page_socket
 from commander.migrations import migrate
 from commander.rigs import api as rig_api
 from commander.rigs import pages as rig_pages
 from commander.rigs.answers import log_json, rig_json
+from commander.rigs.kinds import RigKind
 from commander.rigs.memory import note_newest, remember
 from commander.rigs.register import RigRegister
 from commander.rigs.views import view_from_query
 from commander.settings import Settings
-from commander.telemetry import intake, sentry_api
+from commander.telemetry import asic_intake, asic_sentry_api, intake, sentry_api
 from commander.telemetry.group_commit import GroupCommit
 from commander.telemetry.sentry_runs import SentryRuns
 from commander.telemetry.store import NewLog
@@ -55,17 +61,33 @@ class Parts:
         self.certificate = certificate
         self.database = Database(settings.database_url)
         self.channels = Channels()
-        index = OperationalIndex(stale_after_s=settings.stale_after_s, offline_after_s=settings.offline_after_s)
-        self.live = LiveRigs("cpu-gpu", index, self.channels, describe=rig_json, describe_log=log_json)
+        self.lives = {
+            RigKind.CPU_GPU: self._live(RigKind.CPU_GPU, rig_json, log_json),
+            RigKind.ASIC: self._live(RigKind.ASIC, asic_json, asic_log_json),
+        }
         self.tokens = Tokens(self.database)
         pin = certificate.pin if certificate else None
-        self.register = RigRegister(self.database, self.live, self.tokens, pin=pin)
+        self.registers = {
+            kind: RigRegister(self.database, live, self.tokens, pin=pin) for kind, live in self.lives.items()
+        }
+        self.sites = Sites(self.database, self.tokens, pin=pin)
+        self.adoptions = Adoptions(self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin)
         self.gate = Gate(self.database, on_session_end=self._hang_up)
         self.commit = GroupCommit(self.database, self._stored)
-        self.intake = intake.Intake(self.tokens, self.commit, self.live, runs=SentryRuns())
+        self.intake = intake.Intake(self.tokens, self.commit, self.lives[RigKind.CPU_GPU], runs=SentryRuns())
+        self.asic_intake = asic_intake.AsicIntake(
+            self.tokens, self.commit, self.lives[RigKind.ASIC], self.registers[RigKind.ASIC], runs=SentryRuns()
+        )
+
+    def _live(
+        self, kind: RigKind, describe: Callable[[RigState], bytes], describe_log: Callable[[bytes], bytes]
+    ) -> LiveRigs:
+        stale_after_s, offline_after_s = self.settings.stale_after_s, self.settings.offline_after_s
+        index = OperationalIndex(stale_after_s=stale_after_s, offline_after_s=offline_after_s)
+        return LiveRigs(kind, index, self.channels, describe=describe, describe_log=describe_log)
 
     def _stored(self, new: NewLog) -> None:
-        self.live.logged(
+        self.lives[new.kind].logged(
             new.rig_id,
             new.body,
             new.figures,
@@ -86,7 +108,7 @@ class Parts:
         on_offline = partial(note_newest, self.database)
         async with asyncio.TaskGroup() as group:
             group.create_task(run_jobs(self.database, jobs, stop, holder=f"{socket.gethostname()}:{os.getpid()}"))
-            group.create_task(run_live(self.live, stop, on_offline=on_offline, look=self._hang_up_ended))
+            group.create_task(run_live(self.lives.values(), stop, on_offline=on_offline, look=self._hang_up_ended))
             try:
                 yield
             finally:
@@ -100,13 +122,15 @@ class Parts:
 
     async def _hang_up_ended(self) -> None:
         """Sessions may be ended by another process (`commander set-password`)."""
-        if looking := self.live.frames.sessions() | self.channels.sessions():
+        pages = (live.frames.sessions() for live in self.lives.values())
+        if looking := self.channels.sessions().union(*pages):
             alive = {str(session.id) for session in await self.gate.sessions()}
             for session in looking - alive:
                 self._hang_up(session)
 
     def _hang_up(self, session: str) -> None:
-        self.live.frames.close_session(session)
+        for live in self.lives.values():
+            live.frames.close_session(session)
         self.channels.close_session(session)
 
 
@@ -131,18 +155,22 @@ def create_app(
         await asyncio.to_thread(migrate, parts.database.path)
         if made := await parts.gate.settle_password(settings.password):
             on_password(made)
-        await remember(parts.database, parts.live.index, now=datetime.now(UTC), now_s=time.monotonic())
+        for kind, live in parts.lives.items():
+            await remember(parts.database, kind, live.index, now=datetime.now(UTC), now_s=time.monotonic())
         async with parts.commit.running(), parts.working(on_renewal):
             yield
-        await note_newest(parts.database, parts.live.index.rigs.values())
+        for kind, live in parts.lives.items():
+            await note_newest(parts.database, kind, live.index.rigs.values())
         await parts.database.dispose()
 
     site = _litestar(parts, lifespan)
     guarded = Guarded(BodyGate(site, refuse), refuse)
 
+    doors: dict[str, ASGIApp] = {intake.PATH: parts.intake, asic_intake.PATH: parts.asic_intake}
+
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        at_the_door = method_of(scope) and scope["path"] == intake.PATH
-        await (parts.intake if at_the_door else guarded)(scope, receive, send)
+        door = doors.get(scope["path"]) if method_of(scope) else None
+        await (door or guarded)(scope, receive, send)
 
     return dispatch
 
@@ -152,11 +180,13 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
         "settings": parts.settings,
         "database": parts.database,
         "channels": parts.channels,
-        "live": parts.live,
+        "lives": parts.lives,
         "tokens": parts.tokens,
-        "register": parts.register,
         "gate": parts.gate,
+        "sites": parts.sites,
+        "adoptions": parts.adoptions,
         "view_from_query": view_from_query,
+        **_of_kind(parts, RigKind.CPU_GPU),
     }
 
     @cache
@@ -167,6 +197,9 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
         route_handlers=[
             *rig_api.HANDLERS,
             *sentry_api.HANDLERS,
+            *asic_sentry_api.HANDLERS,
+            *account_api.HANDLERS,
+            Router("/", route_handlers=asic_api.HANDLERS, dependencies=_provided(_of_kind(parts, RigKind.ASIC))),
             *rig_pages.HANDLERS,
             *account_pages.HANDLERS,
             public.healthz,
@@ -176,7 +209,7 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
             events_socket,
             assets_router(),
         ],
-        dependencies={name: Provide(_always(part), sync_to_thread=False) for name, part in provided.items()}
+        dependencies=_provided(provided)
         | {"openapi": Provide(openapi, sync_to_thread=False)}
         | {"certificate": Provide(lambda: parts.certificate, sync_to_thread=False)},
         middleware=[DefineMiddleware(Authentication, gate=parts.gate)],
@@ -187,6 +220,15 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
         logging_config=None,
     )
     return site
+
+
+def _of_kind(parts: Parts, kind: RigKind) -> dict[str, object]:
+    """What handlers of one kind of rig are given; those of ASICs stand in routers of their own."""
+    return {"live": parts.lives[kind], "register": parts.registers[kind]}
+
+
+def _provided(given: Mapping[str, object]) -> dict[str, Provide]:
+    return {name: Provide(_always(part), sync_to_thread=False) for name, part in given.items()}
 
 
 def _always(part: object) -> Callable[[], object]:

@@ -111,7 +111,10 @@ class AsicReport(Message, frozen=True, kw_only=True, gc=False):
 
 
 class AsicItemReceipt(Message, frozen=True, kw_only=True, gc=False):
-    """What became of one item. `error`: `invalid_token` or `rig_removed`, and then nothing of it is stored."""
+    """What became of one item. `error`: `invalid_token` or `rig_removed`, and then nothing of it is stored.
+
+    `rejected` goes by the index of the log; specs that can't be read have the index -1.
+    """
 
     stored: int
     duplicates: int
@@ -128,7 +131,8 @@ class AsicReceipt(Message, frozen=True, kw_only=True, gc=False):
 class AdoptedAsic(Message, frozen=True, kw_only=True, gc=False):
     """An ASIC that a site's sentry found. The same `key` (its MAC, else its address) again is the same rig again.
 
-    A name that another rig has gets a number behind it.
+    A name that another rig has gets a number behind it. A rig that is registered again keeps its record and the name
+    that it has by now; its token is a fresh one, and the old one is dead.
     """
 
     name: Name

@@ -6,7 +6,7 @@ from litestar.connection import ASGIConnection
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import ASGIApp
 
-from commander.accounts.domain import ApiKey, NotSignedIn, Session
+from commander.accounts.domain import NamedKey, NotSignedIn, Session
 from commander.accounts.gate import Gate
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
@@ -16,7 +16,7 @@ OPEN = "open"  # a handler with `opt={OPEN: True}` needs no log-in
 
 
 class Authentication(AbstractAuthenticationMiddleware):
-    """Sets `request.user` to the `Session` or `ApiKey`."""
+    """Sets `request.user` to the `Session` or `NamedKey`."""
 
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         super().__init__(app, exclude_from_auth_key=OPEN)
@@ -29,7 +29,7 @@ class Authentication(AbstractAuthenticationMiddleware):
         return AuthenticationResult(user=user, auth=None)
 
 
-async def sender(gate: Gate, connection: AnyConnection) -> Session | ApiKey | None:
+async def sender(gate: Gate, connection: AnyConnection) -> Session | NamedKey | None:
     """Who sends this. API keys open what is made for machines, a session opens everything."""
     scheme, _, key = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and is_for_machines(connection.url.path):

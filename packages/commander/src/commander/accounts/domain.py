@@ -1,4 +1,4 @@
-"""The password, sessions and API keys: what is allowed."""
+"""The password, sessions, API keys and site tokens: what is allowed."""
 
 import re
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ class TooManyTries(AccountError):
 
 
 class BadKeyName(AccountError):
-    """The text can't be an API key's name."""
+    """The text can't be the name of a key or site token."""
 
 
 class KeyNameTaken(AccountError):
-    """Another API key has this name."""
+    """Another one has this name."""
 
 
 class NoSuchKey(AccountError):
-    """There is no API key of this name."""
+    """There is no such API key or site token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
+class NamedKey:
+    """An API key, or a site token: its text is shown once, and only its hash is kept."""
+
     id: int
     name: str
     created_at: datetime
@@ -59,5 +61,5 @@ class ApiKey:
 def checked_key_name(text: str) -> str:
     name = text.strip()
     if not _KEY_NAME.fullmatch(name):
-        raise BadKeyName("A key's name has 1 to 64 letters, digits, spaces or . _ - : # ( ) + @ / in it.")
+        raise BadKeyName("A name has 1 to 64 letters, digits, spaces or . _ - : # ( ) + @ / in it.")
     return name

@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 from argon2 import PasswordHasher
@@ -19,13 +20,14 @@ from commander.accounts.domain import (
     SESSION_LIFE,
     TRIES,
     TRIES_WITHIN,
-    ApiKey,
+    NamedKey,
     NoSuchKey,
     Session,
     TooManyTries,
     WrongPassword,
     checked_key_name,
 )
+from commander.accounts.tables import api_keys
 from commander.db import Database
 
 API_KEY_PREFIX = "mw_key_"
@@ -112,27 +114,27 @@ class Gate:
         await self.set_password(made)
         return made
 
-    async def create_api_key(self, name: str) -> tuple[ApiKey, str]:
+    async def create_api_key(self, name: str) -> tuple[NamedKey, str]:
         """A key and its text, which is not kept. Raises `BadKeyName` or `KeyNameTaken`."""
         text = API_KEY_PREFIX + secrets.token_hex(32)
         async with self._database.transaction() as db:
-            return await store.insert_api_key(db, checked_key_name(name), _hash(text), now=self._now()), text
+            return await store.insert_key(db, api_keys, checked_key_name(name), _hash(text), now=self._now()), text
 
-    async def api_key_of(self, text: str) -> ApiKey | None:
+    async def api_key_of(self, text: str) -> NamedKey | None:
         now = self._now()
         async with self._database.reading() as db:
-            key = await store.find_api_key(db, _hash(text))
+            key = await store.find_key(db, api_keys, _hash(text))
         if key and (key.last_used_at is None or now - key.last_used_at > SEEN_EVERY):
-            await self._note(store.touch_api_key, key.id)
+            await self._note(partial(store.touch_key, keys=api_keys), key.id)
         return key
 
-    async def api_keys(self) -> list[ApiKey]:
+    async def api_keys(self) -> list[NamedKey]:
         async with self._database.reading() as db:
-            return await store.all_api_keys(db)
+            return await store.all_keys(db, api_keys)
 
     async def revoke_api_key(self, key_id: int) -> None:
         async with self._database.transaction() as db:
-            await store.delete_api_key(db, key_id)
+            await store.delete_key(db, api_keys, key_id)
 
     async def revoke_api_key_named(self, name: str) -> None:
         async with self._database.transaction() as db:

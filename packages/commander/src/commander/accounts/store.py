@@ -1,13 +1,14 @@
-"""Queries about the password, sessions and API keys. None commits."""
+"""Queries about the password, sessions, API keys and site tokens. None commits."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.accounts.domain import ApiKey, KeyNameTaken, Session
-from commander.accounts.tables import api_keys, failed_logins, secrets, sessions
+from commander.accounts.domain import KeyNameTaken, NamedKey, Session
+from commander.accounts.tables import api_keys, failed_logins, secrets, sessions, site_tokens
 
 _PASSWORD = "password"  # noqa: S105 - the name of the row
 _SESSION = (
@@ -17,7 +18,7 @@ _SESSION = (
     sessions.c.address,
     sessions.c.user_agent,
 )
-_KEY = (api_keys.c.id, api_keys.c.name, api_keys.c.created_at, api_keys.c.last_used_at)
+_WHAT = {api_keys: "API key", site_tokens: "site"}
 
 
 async def password_hash(db: AsyncConnection) -> str | None:
@@ -70,34 +71,41 @@ async def delete_sessions_before(db: AsyncConnection, seen_before: datetime) -> 
     await db.execute(sa.delete(sessions).where(sessions.c.last_seen_at <= seen_before))
 
 
-async def insert_api_key(db: AsyncConnection, name: str, key_hash: bytes, *, now: datetime) -> ApiKey:
-    query = sa.insert(api_keys).values(name=name, key_hash=key_hash, created_at=now).returning(api_keys.c.id)
+async def insert_key(db: AsyncConnection, keys: sa.Table, name: str, key_hash: bytes, *, now: datetime) -> NamedKey:
+    """`keys` is the table: `api_keys` or `site_tokens`, here and below."""
+    query = sa.insert(keys).values(name=name, key_hash=key_hash, created_at=now).returning(keys.c.id)
     try:
         key_id = (await db.execute(query)).scalar_one()
     except IntegrityError as error:
-        raise KeyNameTaken(f"Another API key is called {name}; choose another name.") from error
-    return ApiKey(key_id, name, now, None)
+        raise KeyNameTaken(f"Another {_WHAT[keys]} is called {name}; choose another name.") from error
+    return NamedKey(key_id, name, now, None)
 
 
-async def find_api_key(db: AsyncConnection, key_hash: bytes) -> ApiKey | None:
-    row = (await db.execute(sa.select(*_KEY).where(api_keys.c.key_hash == key_hash))).one_or_none()
-    return ApiKey(*row) if row else None
+async def find_key(db: AsyncConnection, keys: sa.Table, key_hash: bytes) -> NamedKey | None:
+    row = (await db.execute(_select(keys).where(keys.c.key_hash == key_hash))).one_or_none()
+    return NamedKey(*row) if row else None
 
 
-async def touch_api_key(db: AsyncConnection, key_id: int, *, now: datetime) -> None:
-    await db.execute(sa.update(api_keys).where(api_keys.c.id == key_id).values(last_used_at=now))
+async def touch_key(db: AsyncConnection, key_id: int, *, keys: sa.Table, now: datetime) -> None:
+    await db.execute(sa.update(keys).where(keys.c.id == key_id).values(last_used_at=now))
 
 
-async def all_api_keys(db: AsyncConnection) -> list[ApiKey]:
-    return [ApiKey(*row) for row in await db.execute(sa.select(*_KEY).order_by(api_keys.c.name))]
+async def all_keys(db: AsyncConnection, keys: sa.Table) -> list[NamedKey]:
+    return [NamedKey(*row) for row in await db.execute(_select(keys).order_by(keys.c.name))]
 
 
-async def delete_api_key(db: AsyncConnection, key_id: int) -> None:
-    await db.execute(sa.delete(api_keys).where(api_keys.c.id == key_id))
+async def delete_key(db: AsyncConnection, keys: sa.Table, key_id: int) -> bytes | None:
+    """The hash of the key that is gone; None if there was none."""
+    query = sa.delete(keys).where(keys.c.id == key_id).returning(keys.c.key_hash)
+    return (await db.execute(query)).scalar_one_or_none()
 
 
 async def delete_api_key_named(db: AsyncConnection, name: str) -> bool:
     return bool((await db.execute(sa.delete(api_keys).where(api_keys.c.name == name))).rowcount)
+
+
+def _select(keys: sa.Table) -> sa.Select[Any]:
+    return sa.select(keys.c.id, keys.c.name, keys.c.created_at, keys.c.last_used_at)
 
 
 async def insert_failed_login(db: AsyncConnection, address: str, *, now: datetime) -> None:

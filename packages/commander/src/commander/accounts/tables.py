@@ -1,4 +1,4 @@
-"""The password, sessions and API keys in the database: hashes only."""
+"""The password, sessions, API keys and site tokens in the database: hashes only."""
 
 import sqlalchemy as sa
 
@@ -24,16 +24,22 @@ sessions = sa.Table(
     sqlite_autoincrement=True,
 )
 
-api_keys = sa.Table(
-    "api_keys",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.String(64), nullable=False, unique=True),
-    sa.Column("key_hash", sa.LargeBinary(32), nullable=False, unique=True),
-    sa.Column("created_at", Moment, nullable=False),
-    sa.Column("last_used_at", Moment),
-    sqlite_autoincrement=True,
-)
+
+def _keys(name: str) -> sa.Table:
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(64), nullable=False, unique=True),
+        sa.Column("key_hash", sa.LargeBinary(32), nullable=False, unique=True),
+        sa.Column("created_at", Moment, nullable=False),
+        sa.Column("last_used_at", Moment),
+        sqlite_autoincrement=True,
+    )
+
+
+api_keys = _keys("api_keys")
+site_tokens = _keys("site_tokens")
 
 failed_logins = sa.Table(
     "failed_logins",

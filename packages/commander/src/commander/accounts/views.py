@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from commander.accounts.domain import ApiKey, Session
+from commander.accounts.domain import NamedKey, Session
 from commander.settings import TlsMode
 from commander.tls import CertificateFacts
 
@@ -78,7 +78,7 @@ def session_view(session: Session, this: Session) -> SessionView:
     )
 
 
-def key_view(key: ApiKey) -> KeyView:
+def key_view(key: NamedKey) -> KeyView:
     return KeyView(key.id, key.name, key.created_at, key.last_used_at)
 
 

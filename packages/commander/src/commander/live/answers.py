@@ -44,6 +44,7 @@ class RigFiguresAnswer(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int | None
     rejected: int | None
     uptime_s: int | None
+    faults: list[str]
 
 
 class IndexStatsAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,4 +85,5 @@ def figures_answer(state: RigState) -> RigFiguresAnswer:
         accepted=figures.accepted,
         rejected=figures.rejected,
         uptime_s=figures.uptime_s,
+        faults=list(figures.faults),
     )

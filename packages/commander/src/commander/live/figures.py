@@ -27,7 +27,7 @@ class Figures(msgspec.Struct, frozen=True):
     """One rig at one moment. None: no device gave the figure.
 
     `power_w` adds the devices that tell theirs, `temperature_c` is the hottest device and `fan_percent` (`fan_rpm`)
-    the fastest fan.
+    the fastest fan. `faults` are sentences of a word or two, for people.
     """
 
     hashrates_hs: dict[Work, float | None] = {}
@@ -38,9 +38,13 @@ class Figures(msgspec.Struct, frozen=True):
     accepted: int | None = None
     rejected: int | None = None
     uptime_s: int | None = None
+    told_rejected_percent: float | None = None
+    faults: tuple[str, ...] = ()
 
     @property
     def rejected_percent(self) -> float | None:
+        if self.told_rejected_percent is not None:
+            return self.told_rejected_percent
         if self.accepted is None or self.rejected is None or not self.accepted + self.rejected:
             return None
         return 100 * self.rejected / (self.accepted + self.rejected)

@@ -3,33 +3,39 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from itertools import count
 
 from commander.jobs.loop import rest
 from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
+from commander.rigs.kinds import RigKind
 
 log = logging.getLogger(__name__)
 TICK_S = 0.25
 TICKS_BETWEEN_LOOKS = 20
 
-OnOffline = Callable[[list[RigState]], Awaitable[None]]
+OnOffline = Callable[[RigKind, list[RigState]], Awaitable[None]]
 
 
 async def run_live(
-    live: LiveRigs, stop: asyncio.Event, *, on_offline: OnOffline, look: Callable[[], Awaitable[None]]
+    lives: Collection[LiveRigs], stop: asyncio.Event, *, on_offline: OnOffline, look: Callable[[], Awaitable[None]]
 ) -> None:
     """Until `stop`. `on_offline` is told of rigs that went offline; `look` is called every few seconds."""
     for tick in count(1):
         if stop.is_set():
             return
         try:
-            offline = [state for state in live.tick(time.monotonic()) if state.health is Health.OFFLINE]
-            if offline:
-                await on_offline(offline)
+            for live in lives:
+                await _turn(live, on_offline)
             if tick % TICKS_BETWEEN_LOOKS == 0:
                 await look()
         except Exception:  # a page that can't be made must not stop all the others
             log.exception("a turn of the live loop failed")
         await rest(stop, TICK_S)
+
+
+async def _turn(live: LiveRigs, on_offline: OnOffline) -> None:
+    offline = [state for state in live.tick(time.monotonic()) if state.health is Health.OFFLINE]
+    if offline:
+        await on_offline(live.kind, offline)

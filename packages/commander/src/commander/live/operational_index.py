@@ -42,6 +42,7 @@ class RigState:
     id: int
     name: str
     specs: bytes | None = None
+    added_at: datetime | None = None
     health: Health = Health.WAITING
     latest: bytes | None = None
     taken_at: datetime | None = None
@@ -63,6 +64,10 @@ class Totals:
     power_known: int = 0
     hashrates_mhs: Counter[Work] = field(default_factory=Counter)
     rigs: Counter[Work] = field(default_factory=Counter)
+    # Of the rigs that do one work and tell their power: what efficiency is worked out from.
+    measured: Counter[Work] = field(default_factory=Counter)
+    measured_mhs: Counter[Work] = field(default_factory=Counter)
+    measured_mw: Counter[Work] = field(default_factory=Counter)
 
     def count(self, figures: Figures, sign: int) -> None:
         self.alive += sign
@@ -72,6 +77,15 @@ class Totals:
         for work, hashrate_hs in figures.hashrates_hs.items():
             if hashrate_hs is not None and work.adds_up:
                 self._count_work(work, sign * round(hashrate_hs * 1000), sign)
+                if figures.power_w is not None and len(figures.hashrates_hs) == 1:
+                    self._count_measured(work, hashrate_hs, figures.power_w, sign)
+
+    def _count_measured(self, work: Work, hashrate_hs: float, power_w: float, sign: int) -> None:
+        self.measured[work] += sign
+        self.measured_mhs[work] += sign * round(hashrate_hs * 1000)
+        self.measured_mw[work] += sign * round(power_w * 1000)
+        if not self.measured[work]:
+            del self.measured[work], self.measured_mhs[work], self.measured_mw[work]
 
     def _count_work(self, work: Work, hashrate_mhs: int, sign: int) -> None:
         self.hashrates_mhs[work] += hashrate_mhs
@@ -86,6 +100,10 @@ class Totals:
     def hashrate_hs(self, work: Work) -> float:
         return self.hashrates_mhs[work] / 1000
 
+    def energy_j(self, work: Work) -> float | None:
+        """Joules for a hash, over the rigs that do this work alone and tell their power."""
+        return self.measured_mw[work] / self.measured_mhs[work] if self.measured_mhs[work] else None
+
 
 class OperationalIndex:
     """All rigs of one kind. Time comes in as an argument: `now_s` is monotonic seconds."""
@@ -94,13 +112,13 @@ class OperationalIndex:
         self.rigs: dict[int, RigState] = {}
         self.totals = Totals()
         self.now_at = 0
-        self.shape_changed_at = 0  # a rig came, went, was renamed or changed its health
+        self.shape_changed_at = 0  # a rig came, went, was renamed, changed its health, or is faulty since or no longer
         self._stale_after_s = stale_after_s
         self._offline_after_s = offline_after_s
         self._checks: list[tuple[float, int]] = []  # (due, rig id): one entry for each rig that is not silent yet
 
-    def add(self, rig_id: int, name: str, specs: bytes | None = None) -> RigState:
-        state = self.rigs[rig_id] = RigState(rig_id, name, specs)
+    def add(self, rig_id: int, name: str, specs: bytes | None = None, *, added_at: datetime | None = None) -> RigState:
+        state = self.rigs[rig_id] = RigState(rig_id, name, specs, added_at)
         self._changed(state, shape=True)
         return state
 
@@ -146,13 +164,14 @@ class OperationalIndex:
         if state is None:
             return False
         newest = state.taken_at is None or taken_at > state.taken_at
+        was_faulty = bool(state.figures.faults)
         if newest:
             state.latest, state.taken_at, state.figures = log, taken_at, figures
         state.heard_at, state.heard_s = heard_at, now_s
         awoke = state.health is not Health.ONLINE
         state.health = Health.ONLINE
         self._count(state, state.figures)
-        self._changed(state, shape=awoke)
+        self._changed(state, shape=awoke or bool(state.figures.faults) is not was_faulty)
         if not state.check_due:
             self._check_later(state, now_s + self._stale_after_s)
         return newest

@@ -1,6 +1,6 @@
 """The live side of one kind of rig: its operational index, its channels and its pages' frames, kept in step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -10,25 +10,28 @@ from commander.live.channels import Channels, Event
 from commander.live.figures import Figures
 from commander.live.frames import Frames
 from commander.live.operational_index import OperationalIndex, RigState
+from commander.rigs.domain import RigNotFound
+from commander.rigs.kinds import RigKind
 
 STATS_EVERY_S = 1.0
 
 
 class LiveRigs:
-    """`kind` is `cpu-gpu` or `asic`, `describe` and `describe_log` write such a rig and its log as JSON.
+    """`describe` and `describe_log` write a rig of this kind and its log as JSON.
 
     Called after the database has committed: what it tells is true.
     """
 
     def __init__(
         self,
-        kind: str,
+        kind: RigKind,
         index: OperationalIndex,
         channels: Channels,
         *,
         describe: Callable[[RigState], bytes],
         describe_log: Callable[[bytes], bytes],
     ) -> None:
+        self.kind = kind
         self.index = index
         self.frames = Frames(lambda: index.now_at)
         self._channels = channels
@@ -38,8 +41,18 @@ class LiveRigs:
         self._stats_at = 0
         self._stats_due_s = 0.0
 
-    def added(self, rig_id: int, name: str) -> None:
-        state = self.index.add(rig_id, name)
+    def find(self, rig_id: int) -> RigState:
+        """The rig as of now. Raises `RigNotFound`."""
+        state = self.index.rigs.get(rig_id)
+        if state is None:
+            raise RigNotFound("There is no such rig; it may have been removed.")
+        return state
+
+    def by_name(self) -> list[RigState]:
+        return sorted(self.index.rigs.values(), key=lambda rig: rig.name.casefold())
+
+    def added(self, rig_id: int, name: str, added_at: datetime) -> None:
+        state = self.index.add(rig_id, name, added_at=added_at)
         self._channels.publish(f"{self._prefix}-index", Event.CREATED, self._describe(state))
 
     def renamed(self, rig_id: int, name: str) -> None:
@@ -95,3 +108,6 @@ class LiveRigs:
             self._channels.publish(f"{self._prefix}:{rig_id}", event, data)
             if index_too:
                 self._channels.publish(f"{self._prefix}-index", event, data)
+
+
+Lives = Mapping[RigKind, LiveRigs]

@@ -1,4 +1,4 @@
-"""How a CPU/GPU rig reads as JSON, for scripts and channels."""
+"""How a rig reads as JSON, for scripts and channels."""
 
 from datetime import datetime
 
@@ -8,14 +8,19 @@ from protocol.messages import CpuGpuLog, CpuGpuSpecs
 from commander.live.operational_index import Health, RigState
 
 
-class RigAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`specs` and `latest` are the messages of its sentry; null while it has not sent any."""
+class RigFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of every rig."""
 
     id: int
     name: str
     health: Health
     heard_at: datetime | None
     two_sentries: bool
+
+
+class RigAnswer(RigFacts, frozen=True, kw_only=True):
+    """`specs` and `latest` are the messages of its sentry; null while it has not sent any."""
+
     specs: CpuGpuSpecs | None
     latest: CpuGpuLog | None
 

@@ -1,40 +1,27 @@
 """CPU/GPU rigs for people's scripts."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
 from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import Body, FromPath, QueryParameter
+from litestar.params import Body, FromPath
 from litestar.types import ControllerRouterHandler
 from protocol.messages import CpuGpuLog
 from protocol.tokens import Token
 
-from commander.db import Database, to_us
+from commander.db import Database
 from commander.live.answers import StatsAnswer, stats_answer
-from commander.live.operational_index import RigState
 from commander.live.rigs import LiveRigs
 from commander.rigs.answers import RigAnswer, rig_answer
-from commander.rigs.domain import RigNotFound, enroll_command
-from commander.rigs.kinds import RigKind
+from commander.rigs.domain import enroll_command
 from commander.rigs.register import RigRegister
 from commander.settings import Settings
-from commander.telemetry import store as logs
+from commander.telemetry.log_pages import Cursor, Limit, Since, Until, log_page
 from commander.web.api_docs import BEARER, problems
+from commander.web.names import NewName
 
-LOGS_A_PAGE = 1_000
 _log = msgspec.json.Decoder(CpuGpuLog)
-
-
-NAME_SCHEMA = {
-    "description": "1 to 64 letters, digits, spaces and . _ - : # ( ) + @ / beginning with a letter or digit",
-    "extra": {"minLength": 1, "maxLength": 64, "pattern": r"^ *\w[\w .:#()+@/-]*$"},
-}
-
-
-class NewName(msgspec.Struct, frozen=True):
-    name: Annotated[str, msgspec.Meta(extra_json_schema=NAME_SCHEMA)]
 
 
 class RigWithToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +51,7 @@ class RigsApi(Controller):
     @get(responses=problems(401))
     async def list_rigs(self, live: NamedDependency[LiveRigs]) -> list[RigAnswer]:
         """All CPU/GPU rigs, by name."""
-        return [rig_answer(state) for state in sorted(live.index.rigs.values(), key=lambda rig: rig.name.casefold())]
+        return [rig_answer(state) for state in live.by_name()]
 
     @post(responses=problems(400, 401, 409, 413, 415, 422))
     async def add_rig(
@@ -80,7 +67,7 @@ class RigsApi(Controller):
     @get("/{rig_id:int}", responses=problems(400, 401, 404))
     async def show_rig(self, rig_id: FromPath[int], live: NamedDependency[LiveRigs]) -> RigAnswer:
         """One rig with its health, specs and last log."""
-        return rig_answer(find(live, rig_id))
+        return rig_answer(live.find(rig_id))
 
     @patch("/{rig_id:int}", responses=problems(400, 401, 404, 409, 413, 415, 422))
     async def rename_rig(
@@ -91,15 +78,15 @@ class RigsApi(Controller):
         live: NamedDependency[LiveRigs],
     ) -> RigAnswer:
         """Rename a rig."""
-        await register.rename(find(live, rig_id).id, data.name)
-        return rig_answer(find(live, rig_id))
+        await register.rename(live.find(rig_id).id, data.name)
+        return rig_answer(live.find(rig_id))
 
     @delete("/{rig_id:int}", responses=problems(400, 401, 404))
     async def remove_rig(
         self, rig_id: FromPath[int], register: NamedDependency[RigRegister], live: NamedDependency[LiveRigs]
     ) -> None:
         """Remove a rig and all its data; its sentry stops mining."""
-        await register.remove(find(live, rig_id).id)
+        await register.remove(live.find(rig_id).id)
 
     @post("/{rig_id:int}/token", responses=problems(400, 401, 404))
     async def replace_token(
@@ -110,7 +97,7 @@ class RigsApi(Controller):
         settings: NamedDependency[Settings],
     ) -> RigWithToken:
         """A new token; the old one is dead at once."""
-        rig = find(live, rig_id)
+        rig = live.find(rig_id)
         return with_token(rig.id, rig.name, await register.new_token(rig.id), settings)
 
     @get("/{rig_id:int}/logs", responses=problems(400, 401, 404, 422))
@@ -119,37 +106,21 @@ class RigsApi(Controller):
         rig_id: FromPath[int],
         live: NamedDependency[LiveRigs],
         database: NamedDependency[Database],
-        since: Annotated[datetime | None, QueryParameter(name="from")] = None,
-        until: Annotated[datetime | None, QueryParameter(name="to")] = None,
-        limit: Annotated[int, QueryParameter(ge=1, le=LOGS_A_PAGE)] = 100,
-        cursor: Annotated[str | None, QueryParameter(pattern="^[0-9]{1,18}$")] = None,
+        since: Since = None,
+        until: Until = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
     ) -> LogPage:
         """The rig's raw logs with from <= taken_at < to, newest first."""
-        rig = find(live, rig_id)
-        before_us = int(cursor) if cursor else to_us(_aware(until or datetime.now(UTC) + timedelta(minutes=10)))
-        since_us = to_us(_aware(since)) if since else 0
-        async with database.reading() as db:
-            page = await logs.read_logs(
-                db, RigKind.CPU_GPU, rig.id, from_us=since_us, before_us=before_us, limit=limit + 1
-            )
-        more = len(page) > limit
-        return LogPage(
-            logs=[_log.decode(log.body) for log in page[:limit]],
-            cursor=str(to_us(page[limit - 1].taken_at)) if more else None,
-        )
+        rig = live.find(rig_id)
+        page = await log_page(database, live.kind, rig.id, since=since, until=until, limit=limit, cursor=cursor)
+        return LogPage(logs=[_log.decode(body) for body in page.logs], cursor=page.cursor)
 
 
 @get("/api/v1/cpu-gpu-stats", responses=problems(401), tags=["rigs"], security=BEARER)
 async def stats(live: NamedDependency[LiveRigs]) -> StatsAnswer:
     """The farm's totals, of the rigs that are alive."""
     return stats_answer(live.index)
-
-
-def find(live: LiveRigs, rig_id: int) -> RigState:
-    state = live.index.rigs.get(rig_id)
-    if state is None:
-        raise RigNotFound("There is no such rig; it may have been removed.")
-    return state
 
 
 def with_token(rig_id: int, name: str, token: Token, settings: Settings) -> RigWithToken:
@@ -160,11 +131,6 @@ def with_token(rig_id: int, name: str, token: Token, settings: Settings) -> RigW
         commander_url=settings.public_url,
         enroll_command=enroll_command(settings.public_url, token),
     )
-
-
-def _aware(moment: datetime) -> datetime:
-    """A time without a zone is taken as UTC."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 HANDLERS: list[ControllerRouterHandler] = [RigsApi, stats]

@@ -1,4 +1,4 @@
-"""What a CPU/GPU rig may be called, and what its logs say."""
+"""What a rig may be called, and what the logs of a CPU/GPU rig say."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from protocol.messages import CpuGpuLog, CpuGpuSpecs, CpuReading, GpuReading, MinerDevice, MinerReading
+from protocol.messages import CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
 from protocol.tokens import Token
 
 from commander.live.figures import Figures, Work
@@ -39,7 +39,6 @@ class Rig:
     id: int
     name: str
     created_at: datetime
-    specs: CpuGpuSpecs | None = None
 
 
 def checked_name(text: str) -> str:

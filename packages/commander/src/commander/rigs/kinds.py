@@ -2,7 +2,13 @@
 
 from enum import StrEnum
 
+from protocol.tokens import TokenKind
+
 
 class RigKind(StrEnum):
     CPU_GPU = "cpu-gpu"
     ASIC = "asic"
+
+
+PATHS = {RigKind.CPU_GPU: "/cpu-gpu", RigKind.ASIC: "/asics"}
+TOKEN_KINDS = {RigKind.CPU_GPU: TokenKind.RIG, RigKind.ASIC: TokenKind.ASIC}

@@ -1,18 +1,18 @@
-"""Queries about CPU/GPU rigs. A function is one query; none commits."""
+"""Queries about rigs, of the kind that is named. A function is one query; none commits."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
 import sqlalchemy as sa
-from protocol.messages import CpuGpuSpecs
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.rigs.domain import NameTaken, Rig, RigNotFound, name_key
-from commander.rigs.tables import cpu_gpu_rigs as rigs
-from commander.rigs.tables import removed_tokens
+from commander.rigs.kinds import RigKind
+from commander.rigs.tables import RIGS, removed_tokens
+
+MANY = 500  # parameters of one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +21,28 @@ class StoredRig:
 
     id: int
     name: str
+    created_at: datetime
     specs: bytes | None
     last_taken_at: datetime | None
 
 
-async def all_rigs(db: AsyncConnection) -> list[StoredRig]:
-    rows = await db.execute(sa.select(rigs.c.id, rigs.c.name, rigs.c.specs, rigs.c.last_taken_at).order_by(rigs.c.id))
-    return [StoredRig(*row) for row in rows]
+async def all_rigs(db: AsyncConnection, kind: RigKind) -> list[StoredRig]:
+    rigs = RIGS[kind]
+    columns = (rigs.c.id, rigs.c.name, rigs.c.created_at, rigs.c.specs, rigs.c.last_taken_at)
+    return [StoredRig(*row) for row in await db.execute(sa.select(*columns).order_by(rigs.c.id))]
 
 
-async def get_rig(db: AsyncConnection, rig_id: int) -> Rig:
-    query = sa.select(rigs.c.id, rigs.c.name, rigs.c.created_at, rigs.c.specs).where(rigs.c.id == rig_id)
+async def get_rig(db: AsyncConnection, kind: RigKind, rig_id: int) -> Rig:
+    rigs = RIGS[kind]
+    query = sa.select(rigs.c.id, rigs.c.name, rigs.c.created_at).where(rigs.c.id == rig_id)
     row = (await db.execute(query)).one_or_none()
     if row is None:
         raise RigNotFound("There is no such rig; it may have been removed.")
-    specs = None if row.specs is None else msgspec.json.decode(row.specs, type=CpuGpuSpecs)
-    return Rig(row.id, row.name, row.created_at, specs)
+    return Rig(*row)
 
 
-async def insert_rig(db: AsyncConnection, name: str, token_hash: bytes, *, now: datetime) -> Rig:
+async def insert_rig(db: AsyncConnection, kind: RigKind, name: str, token_hash: bytes, *, now: datetime) -> Rig:
+    rigs = RIGS[kind]
     values = {"name": name, "name_key": name_key(name), "token_hash": token_hash, "created_at": now}
     try:
         rig_id = (await db.execute(sa.insert(rigs).values(values).returning(rigs.c.id))).scalar_one()
@@ -48,7 +51,8 @@ async def insert_rig(db: AsyncConnection, name: str, token_hash: bytes, *, now: 
     return Rig(rig_id, name, now)
 
 
-async def rename_rig(db: AsyncConnection, rig_id: int, name: str) -> None:
+async def rename_rig(db: AsyncConnection, kind: RigKind, rig_id: int, name: str) -> None:
+    rigs = RIGS[kind]
     try:
         changed = await db.execute(
             sa.update(rigs).where(rigs.c.id == rig_id).values(name=name, name_key=name_key(name))
@@ -58,8 +62,9 @@ async def rename_rig(db: AsyncConnection, rig_id: int, name: str) -> None:
     _must_be_one(changed.rowcount)
 
 
-async def delete_rig(db: AsyncConnection, rig_id: int) -> bytes:
+async def delete_rig(db: AsyncConnection, kind: RigKind, rig_id: int) -> bytes:
     """Delete the rig and return its token's hash."""
+    rigs = RIGS[kind]
     token_hash = (
         await db.execute(sa.delete(rigs).where(rigs.c.id == rig_id).returning(rigs.c.token_hash))
     ).scalar_one_or_none()
@@ -72,35 +77,54 @@ async def bury_token(db: AsyncConnection, token_hash: bytes, *, now: datetime) -
     await db.execute(sa.insert(removed_tokens).values(token_hash=token_hash, removed_at=now))
 
 
-async def replace_token(db: AsyncConnection, rig_id: int, token_hash: bytes) -> bytes:
+async def replace_token(db: AsyncConnection, kind: RigKind, rig_id: int, token_hash: bytes) -> bytes:
     """Give the rig another token and return the hash of the old one."""
+    rigs = RIGS[kind]
     old = (await db.execute(sa.select(rigs.c.token_hash).where(rigs.c.id == rig_id))).scalar_one_or_none()
     _must_be_one(old is not None)
     await db.execute(sa.update(rigs).where(rigs.c.id == rig_id).values(token_hash=token_hash))
     return bytes(old or b"")
 
 
-async def set_specs(db: AsyncConnection, rig_id: int, specs: bytes) -> None:
-    changed = await db.execute(sa.update(rigs).where(rigs.c.id == rig_id).values(specs=specs))
-    _must_be_one(changed.rowcount)
+async def set_specs(db: AsyncConnection, kind: RigKind, specs: Mapping[int, bytes]) -> None:
+    """By rig id; one that has been removed in the meantime is passed over."""
+    rigs = RIGS[kind]
+    values = [{"rig": rig_id, "text": text} for rig_id, text in specs.items()]
+    if values:
+        query = sa.update(rigs).where(rigs.c.id == sa.bindparam("rig")).values(specs=sa.bindparam("text"))
+        await db.execute(query, values)
 
 
-async def set_last_taken(db: AsyncConnection, newest: Iterable[tuple[int, datetime]]) -> None:
+async def set_last_taken(db: AsyncConnection, kind: RigKind, newest: Iterable[tuple[int, datetime]]) -> None:
     """Note where each rig's newest log is, given as (rig id, taken at)."""
+    rigs = RIGS[kind]
     values = [{"rig": rig_id, "taken": taken_at} for rig_id, taken_at in newest]
     if values:
         where = rigs.c.id == sa.bindparam("rig")
         await db.execute(sa.update(rigs).where(where).values(last_taken_at=sa.bindparam("taken")), values)
 
 
-async def find_token(db: AsyncConnection, token_hash: bytes) -> int | None:
-    """The rig that has this token."""
-    return (await db.execute(sa.select(rigs.c.id).where(rigs.c.token_hash == token_hash))).scalar_one_or_none()
+async def find_tokens(db: AsyncConnection, kind: RigKind, hashes: Collection[bytes]) -> dict[bytes, int]:
+    """The rigs that have these tokens, by the hash of the token."""
+    rigs, found = RIGS[kind], dict[bytes, int]()
+    for part in _parts(hashes):
+        rows = await db.execute(sa.select(rigs.c.token_hash, rigs.c.id).where(rigs.c.token_hash.in_(part)))
+        found |= {bytes(token_hash): rig_id for token_hash, rig_id in rows}
+    return found
 
 
-async def is_removed(db: AsyncConnection, token_hash: bytes) -> bool:
-    query = sa.select(removed_tokens.c.removed_at).where(removed_tokens.c.token_hash == token_hash)
-    return (await db.execute(query)).one_or_none() is not None
+async def removed_among(db: AsyncConnection, hashes: Collection[bytes]) -> set[bytes]:
+    """Those of the tokens whose rig was removed."""
+    found = set[bytes]()
+    for part in _parts(hashes):
+        rows = await db.execute(sa.select(removed_tokens.c.token_hash).where(removed_tokens.c.token_hash.in_(part)))
+        found |= {bytes(row.token_hash) for row in rows}
+    return found
+
+
+def _parts(hashes: Collection[bytes]) -> Iterable[list[bytes]]:
+    whole = list(hashes)
+    return (whole[start : start + MANY] for start in range(0, len(whole), MANY))
 
 
 def _name_taken(name: str) -> NameTaken:

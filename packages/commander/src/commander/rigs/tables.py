@@ -1,12 +1,14 @@
 """Rigs in the database."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from commander.db import Moment, metadata
 from commander.rigs.kinds import RigKind
 
 
-def _rigs(name: str) -> sa.Table:
+def _rigs(name: str, *more: sa.Column[Any] | sa.UniqueConstraint) -> sa.Table:
     return sa.Table(
         name,
         metadata,
@@ -18,12 +20,20 @@ def _rigs(name: str) -> sa.Table:
         sa.Column("specs", sa.LargeBinary),
         # The rig's newest log when it went silent or the commander stopped: where to find it again at the next start.
         sa.Column("last_taken_at", Moment),
+        *more,
         sqlite_autoincrement=True,  # an id is never given twice: channels, pages and history speak of it
     )
 
 
 cpu_gpu_rigs = _rigs("cpu_gpu_rigs")
-asic_rigs = _rigs("asic_rigs")
+asic_rigs = _rigs(
+    "asic_rigs",
+    # Which site registered it, and as what: the same again is the same rig. A site's id is never given twice, so that
+    # it may stay here when the site's token is revoked.
+    sa.Column("site_id", sa.Integer),
+    sa.Column("site_key", sa.String(64)),
+    sa.UniqueConstraint("site_id", "site_key"),
+)
 RIGS = {RigKind.CPU_GPU: cpu_gpu_rigs, RigKind.ASIC: asic_rigs}
 
 removed_tokens = sa.Table(

@@ -1,24 +1,24 @@
-"""The door for logs: `POST /api/v1/sentry/logs`. The one bare ASGI handler, because it is the one hot path.
+"""The door for the logs of CPU/GPU rigs: `POST /api/v1/sentry/logs`. A bare ASGI handler, because it is a hot path.
 
 It answers after the database has committed. A log that can't be stored is rejected by itself.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 from litestar.exceptions import MethodNotAllowedException
 from litestar.types import Receive, Scope, Send
-from protocol.messages import CpuGpuLog, LogReceipt, LogReport, RejectedLog
+from protocol.messages import LogReceipt, LogReport, Message, RejectedLog
 
 from commander.db import to_us
 from commander.live.rigs import LiveRigs
-from commander.rigs.domain import figures_of
 from commander.rigs.kinds import RigKind
 from commander.telemetry.group_commit import GroupCommit
+from commander.telemetry.readers import READERS
 from commander.telemetry.sentry_runs import SentryRuns
 from commander.telemetry.store import NewLog
 from commander.telemetry.tokens import RigRemoved, Tokens
@@ -31,13 +31,12 @@ AGE_ALLOWED = timedelta(days=30)
 LOGS_BETWEEN_BREATHS = 100  # about 2 ms of decoding; then others may have the event loop
 
 _report_decoder = msgspec.json.Decoder(LogReport)
-_log_decoder = msgspec.json.Decoder(CpuGpuLog)
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
 class Sorted:
-    """One report, taken apart: what can be stored, and what can't and why."""
+    """A rig's part of a report, taken apart: what can be stored, and what can't and why."""
 
     good: list[NewLog] = field(default_factory=list)
     rejected: list[RejectedLog] = field(default_factory=list)
@@ -62,14 +61,7 @@ class Intake:
         self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            if method_of(scope) != "POST":
-                raise MethodNotAllowedException("Logs are sent with POST.", headers={"Allow": "POST"})
-            receipt = await self._receipt(scope, receive)
-        except Exception as error:  # noqa: BLE001 - one table turns every error into its answer
-            await send_problem(error, scope, send)
-        else:
-            await send_json(send, 200, _encode(receipt))
+        await answer(self._receipt, scope, receive, send)
 
     async def _receipt(self, scope: Scope, receive: Receive) -> LogReceipt:
         body = await read_body(scope, receive)
@@ -77,7 +69,7 @@ class Intake:
         report = _report_decoder.decode(body)
         two = self._runs.two_sentries(rig_id, header(scope, b"sentry-run"), time.monotonic())
         self._live.index.set_two_sentries(rig_id, two)
-        logs = await sort_out(report, rig_id, now=self._now())
+        logs = await sort_out(self._live.kind, rig_id, report.logs, now=self._now())
         written = await self._commit.write(logs.good) if logs.good else []
         if None in written:
             raise RigRemoved("This rig was removed from the commander.")
@@ -85,16 +77,30 @@ class Intake:
         return LogReceipt(stored=stored, duplicates=len(written) - stored, rejected=logs.rejected, two_sentries=two)
 
 
-async def sort_out(report: LogReport, rig_id: int, *, now: datetime) -> Sorted:
-    logs = Sorted()
-    for index, raw in enumerate(report.logs):
+async def answer(
+    receipt_of: Callable[[Scope, Receive], Awaitable[Message]], scope: Scope, receive: Receive, send: Send
+) -> None:
+    """What a door does around its work: the method, and every error's answer."""
+    try:
+        if method_of(scope) != "POST":
+            raise MethodNotAllowedException("Logs are sent with POST.", headers={"Allow": "POST"})
+        receipt = await receipt_of(scope, receive)
+    except Exception as error:  # noqa: BLE001 - one table turns every error into its answer
+        await send_problem(error, scope, send)
+    else:
+        await send_json(send, 200, _encode(receipt))
+
+
+async def sort_out(kind: RigKind, rig_id: int, bodies: Sequence[msgspec.Raw], *, now: datetime) -> Sorted:
+    logs, read = Sorted(), READERS[kind]
+    for index, raw in enumerate(bodies):
         try:
-            log = _log_decoder.decode(raw)
+            log = read(raw)
             check_time(log.taken_at, now=now)
         except (msgspec.DecodeError, ValueError, OverflowError) as error:
             logs.rejected.append(RejectedLog(index=index, reason=str(error)))
         else:
-            logs.good.append(NewLog(RigKind.CPU_GPU, rig_id, to_us(log.taken_at), bytes(raw), figures_of(log)))
+            logs.good.append(NewLog(kind, rig_id, to_us(log.taken_at), bytes(raw), log.figures))
         if index % LOGS_BETWEEN_BREATHS == LOGS_BETWEEN_BREATHS - 1:
             await asyncio.sleep(0)
     return logs

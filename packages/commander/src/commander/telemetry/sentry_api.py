@@ -2,18 +2,21 @@
 
 from typing import Annotated
 
+import msgspec
 from litestar import Request, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import Body
 from protocol.messages import CpuGpuLog, CpuGpuSpecs, LogReceipt, Message, RigName, SentryWelcome
+from protocol.tokens import TokenKind
 
 from commander import VERSION
 from commander.accounts.auth import OPEN
-from commander.live.rigs import LiveRigs
+from commander.accounts.sites import Sites
+from commander.live.rigs import LiveRigs, Lives
 from commander.rigs.register import RigRegister
 from commander.settings import Settings
 from commander.telemetry import intake
-from commander.telemetry.tokens import InvalidToken, Tokens
+from commander.telemetry.tokens import RIG_KINDS, InvalidToken, Tokens, bearer_token
 from commander.web.api_docs import BEARER, problems
 
 
@@ -21,21 +24,29 @@ from commander.web.api_docs import BEARER, problems
 async def welcome(
     request: Request,  # type: ignore[type-arg]
     tokens: NamedDependency[Tokens],
-    live: NamedDependency[LiveRigs],
+    lives: NamedDependency[Lives],
+    sites: NamedDependency[Sites],
     settings: NamedDependency[Settings],
 ) -> SentryWelcome:
-    """Whose token this is, and how often to report."""
-    rig_id = await tokens.rig_of(request.headers.get("authorization"))
-    state = live.index.rigs.get(rig_id)
-    if state is None:
-        raise InvalidToken("No rig has this token.")
+    """Whose token this is, and how often to report. `kind` is that of the token; a site has no `rig`."""
+    token = bearer_token(request.headers.get("authorization"))
+    holder = await tokens.holder_of(token)
+    if token.kind is TokenKind.SITE:
+        await sites.used(holder)
     return SentryWelcome(
-        kind="rig",
-        rig=RigName(id=rig_id, name=state.name),
+        kind=token.kind,
+        rig=None if token.kind is TokenKind.SITE else _rig_name(lives[RIG_KINDS[token.kind]], holder),
         report_every_s=settings.report_every_s,
         playbooks_every_s=settings.playbooks_every_s,
         commander_version=VERSION,
     )
+
+
+def _rig_name(live: LiveRigs, rig_id: int) -> RigName:
+    state = live.index.rigs.get(rig_id)
+    if state is None:  # removed just now
+        raise InvalidToken("No rig has this token.")
+    return RigName(id=rig_id, name=state.name)
 
 
 class Logs(Message, frozen=True, kw_only=True, gc=False):
@@ -73,7 +84,7 @@ async def put_specs(
 ) -> None:
     """What the rig is made of; sent at the sentry's start and when it changes."""
     rig_id = await tokens.rig_of(request.headers.get("authorization"))
-    await register.set_specs(rig_id, data)
+    await register.set_specs({rig_id: msgspec.json.encode(data)})
 
 
 HANDLERS = [welcome, post_logs, put_specs]

@@ -1,58 +1,118 @@
 """Whose report is this? The sentries' tokens, in memory as their hashes."""
 
-from protocol.tokens import BadToken, TokenKind, parse_token
+from collections.abc import Collection, Sequence
 
+from protocol.tokens import BadToken, Token, TokenKind, parse_token
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commander.accounts import store as accounts
+from commander.accounts.tables import site_tokens
 from commander.db import Database
 from commander.rigs import store
+from commander.rigs.kinds import TOKEN_KINDS
 
 
-class InvalidToken(Exception):
-    """No rig has this token."""
+class TokenError(Exception):
+    """Root of what can be wrong with a token; its text is for people."""
 
 
-class RigRemoved(Exception):
+class InvalidToken(TokenError):
+    """Nobody has this token."""
+
+
+class RigRemoved(TokenError):
     """The rig of this token was removed."""
 
 
+NOUNS = {TokenKind.RIG: "CPU/GPU rig", TokenKind.ASIC: "ASIC", TokenKind.SITE: "site"}
+A = {TokenKind.RIG: "a CPU/GPU rig", TokenKind.ASIC: "an ASIC", TokenKind.SITE: "a site"}
+RIG_KINDS = {token_kind: rig_kind for rig_kind, token_kind in TOKEN_KINDS.items()}
+
+
 class Tokens:
-    """Rigs by the hash of their token; what is not in memory is asked of the database once."""
+    """Rigs and sites by the hash of their token; what is not in memory is asked of the database once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._rigs: dict[bytes, int] = {}
+        self._forgotten = 0
+        self._holders: dict[bytes, int] = {}  # a token's hash covers its kind: ids of different kinds don't mix
 
     async def rig_of(self, authorization: str | None) -> int:
-        """The rig whose token stands in an `Authorization: Bearer` header.
+        """The CPU/GPU rig whose token stands in an `Authorization: Bearer` header.
 
         Raises `InvalidToken` or `RigRemoved`.
         """
-        token_hash = _token_hash(authorization)
-        rig_id = self._rigs.get(token_hash)
-        return await self._look_up(token_hash) if rig_id is None else rig_id
+        return await self.holder_of(bearer_token(authorization, TokenKind.RIG))
+
+    async def site_of(self, authorization: str | None) -> int:
+        """The site whose token it is. Raises `InvalidToken`."""
+        return await self.holder_of(bearer_token(authorization, TokenKind.SITE))
+
+    async def holder_of(self, token: Token) -> int:
+        """The rig or site that has the token. Raises `InvalidToken` or `RigRemoved`."""
+        token_hash = token.hash()
+        holder = self._holders.get(token_hash) or (await self._look_up(token.kind, [token_hash]))[token_hash]
+        if isinstance(holder, TokenError):
+            raise holder
+        return holder
+
+    async def asics_of(self, texts: Sequence[str]) -> list[int | TokenError]:
+        """The ASIC of each token, or what is wrong with it; one query for all that are not in memory."""
+        hashes = [_asic_hash(text) for text in texts]
+        found: dict[bytes, int | TokenError] = {}
+        for token_hash in hashes:
+            if isinstance(token_hash, bytes) and (holder := self._holders.get(token_hash)):
+                found[token_hash] = holder
+        missing = {each for each in hashes if isinstance(each, bytes)} - found.keys()
+        if missing:
+            found |= await self._look_up(TokenKind.ASIC, missing)
+        return [each if isinstance(each, TokenError) else found[each] for each in hashes]
 
     def forget(self, token_hash: bytes) -> None:
-        """The token was replaced, or its rig removed."""
-        self._rigs.pop(token_hash, None)
+        """The token was replaced, or its holder removed."""
+        self._forgotten += 1
+        self._holders.pop(token_hash, None)
 
-    async def _look_up(self, token_hash: bytes) -> int:
+    async def _look_up(self, kind: TokenKind, hashes: Collection[bytes]) -> dict[bytes, int | TokenError]:
+        forgotten = self._forgotten
         async with self._database.reading() as db:
-            rig_id = await store.find_token(db, token_hash)
-            if rig_id is None:
-                if await store.is_removed(db, token_hash):
-                    raise RigRemoved("This rig was removed from the commander. Add it again to get a new token.")
-                raise InvalidToken("No rig has this token. Make a new one on the rig's page and enrol with it.")
-        self._rigs[token_hash] = rig_id
-        return rig_id
+            holders = await _find(db, kind, hashes)
+            gone = await store.removed_among(db, set(hashes) - holders.keys()) if len(holders) < len(hashes) else set()
+        if forgotten == self._forgotten:  # otherwise what was read may be dead by now
+            self._holders |= holders
+        noun = NOUNS[kind]
+        removed = RigRemoved(f"This {noun} was removed from the commander. Add it again to get a new token.")
+        invalid = InvalidToken(f"No {noun} has this token. Make a new one in the commander and enter it here.")
+        return {each: holders.get(each) or (removed if each in gone else invalid) for each in hashes}
 
 
-def _token_hash(authorization: str | None) -> bytes:
+async def _find(db: AsyncConnection, kind: TokenKind, hashes: Collection[bytes]) -> dict[bytes, int]:
+    if kind is not TokenKind.SITE:
+        return await store.find_tokens(db, RIG_KINDS[kind], hashes)
+    found = {each: await accounts.find_key(db, site_tokens, each) for each in hashes}
+    return {each: site.id for each, site in found.items() if site}
+
+
+def bearer_token(authorization: str | None, kind: TokenKind | None = None) -> Token:
+    """The token in an `Authorization: Bearer` header, of that kind if one is named. Raises `InvalidToken`."""
     scheme, _, text = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
-        raise InvalidToken("Send the rig's token as: Authorization: Bearer TOKEN.")
+        raise InvalidToken("Send the token as: Authorization: Bearer TOKEN.")
+    return _checked(text, kind)
+
+
+def _checked(text: str, kind: TokenKind | None) -> Token:
     try:
         token = parse_token(text)
     except BadToken as error:
         raise InvalidToken(str(error)) from error
-    if token.kind is not TokenKind.RIG:
-        raise InvalidToken(f"This is a token of kind {token.kind}; a CPU/GPU rig's begins with mw_rig_.")
-    return token.hash()
+    if kind not in (None, token.kind):
+        raise InvalidToken(f"This token is one of kind {token.kind}, but that of {A[kind]} belongs here: mw_{kind}_….")
+    return token
+
+
+def _asic_hash(text: str) -> bytes | InvalidToken:
+    try:
+        return _checked(text, TokenKind.ASIC).hash()
+    except InvalidToken as error:
+        return error

@@ -23,10 +23,10 @@ Refuse = Callable[[Exception, Scope, Send], Awaitable[None]]
 
 
 class TooLarge(Exception):
-    """The body has more than `BODY_LIMIT` bytes, packed or unpacked."""
+    """The body has more than `BODY_LIMIT` bytes, packed or unpacked, or too many parts."""
 
-    def __init__(self) -> None:
-        super().__init__("A body has 4 MiB at most, unpacked; send it in parts.")
+    def __init__(self, text: str = "A body has 4 MiB at most, unpacked; send it in parts.") -> None:
+        super().__init__(text)
 
 
 class NotJson(Exception):

@@ -14,7 +14,7 @@ from litestar.types import Scope, Send
 from protocol.messages import FieldError, Problem
 from sqlalchemy.exc import DBAPIError
 
-from commander.accounts.domain import AccountError, KeyNameTaken, NotSignedIn, TooManyTries, WrongPassword
+from commander.accounts.domain import AccountError, KeyNameTaken, NoSuchKey, NotSignedIn, TooManyTries, WrongPassword
 from commander.rigs.domain import BadName, NameTaken, RigNotFound
 from commander.telemetry.group_commit import Overloaded, StorageAway
 from commander.telemetry.tokens import InvalidToken, RigRemoved
@@ -51,6 +51,7 @@ KINDS: dict[type[Exception], Kind] = {
     WrongPassword: Kind(401, "wrong_password", "Wrong password", field="password"),
     TooManyTries: Kind(429, "too_many_tries", "Too many tries", field="password", retry_after_s=60),
     KeyNameTaken: Kind(409, "name_taken", "Name taken", field="name"),
+    NoSuchKey: Kind(404, "no_such_key", "No such key"),
     AccountError: Kind(422, "bad_name", "Not a name", field="name"),
     CrossSite: Kind(403, "cross_site", "Sent by another site"),
 }
@@ -63,7 +64,8 @@ def problem_of(error: Exception) -> tuple[Problem, int | None]:
         error = StorageAway(f"The commander's database can't be used now ({error.orig}). Nothing was changed.")
     for cls in type(error).__mro__:
         if kind := KINDS.get(cls):
-            fields = [FieldError(field=kind.field, message=str(error))] if kind.field else []
+            field = getattr(error, "field", kind.field)
+            fields = [FieldError(field=field, message=str(error))] if field else []
             return _problem(kind.status, kind.code, kind.title, str(error), fields), kind.retry_after_s
     if isinstance(error, msgspec.ValidationError):
         return _wrong_fields([_field_error(str(error))]), None

@@ -7,6 +7,7 @@ from litestar import Litestar, get
 from litestar.di import NamedDependency
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
+from protocol.asic_messages import Adoption, AdoptionAnswer, AsicLog, AsicReceipt, AsicSpecs
 from protocol.messages import CpuGpuLog, CpuGpuSpecs, LogReceipt, Problem, SentryWelcome
 
 from commander import VERSION
@@ -14,7 +15,10 @@ from commander.web.api_docs import problems
 
 OpenApiDocument = msgspec.Raw
 REFERENCE = "#/components/schemas/{name}"
-TRAVELLING = (CpuGpuLog, CpuGpuSpecs, LogReceipt, Problem, SentryWelcome)
+TRAVELLING = (
+    *(CpuGpuLog, CpuGpuSpecs, LogReceipt, Problem, SentryWelcome),
+    *(AsicLog, AsicSpecs, AsicReceipt, Adoption, AdoptionAnswer),
+)
 
 
 def openapi_config() -> OpenAPIConfig:

@@ -1,4 +1,4 @@
-"""ASICs and their logs, in tables of their own."""
+"""ASICs and their logs, in tables of their own; tokens of the sites that register them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,6 +17,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("specs", sa.LargeBinary),
         sa.Column("last_taken_at", sa.BigInteger),
+        sa.Column("site_id", sa.Integer),
+        sa.Column("site_key", sa.String(64)),
+        sa.UniqueConstraint("site_id", "site_key"),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -27,4 +30,13 @@ def upgrade() -> None:
         sa.Column("codec", sa.SmallInteger, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "site_tokens",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(64), nullable=False, unique=True),
+        sa.Column("key_hash", sa.LargeBinary(32), nullable=False, unique=True),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("last_used_at", sa.BigInteger),
+        sqlite_autoincrement=True,
     )

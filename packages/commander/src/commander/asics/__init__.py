@@ -1,0 +1,1 @@
+"""ASICs: what their logs say, and how people see them."""

@@ -1,0 +1,129 @@
+"""Adoption: a site's sentry registers the ASICs that it has found, many at once, and gets their tokens."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from protocol.asic_messages import AdoptedAsic, AdoptedRig, Adoption, AdoptionAnswer
+from protocol.tokens import Token, TokenKind, new_token
+
+from commander.accounts import store as accounts
+from commander.accounts.tables import site_tokens
+from commander.asics import store
+from commander.asics.store import Registered, Registration
+from commander.db import Database
+from commander.live.rigs import LiveRigs
+from commander.rigs.domain import NAME_MAX_LENGTH, BadName, checked_name, name_key
+from commander.telemetry.tokens import Tokens
+
+
+class BadAdoption(BadName):
+    """One of the ASICs can't be registered as it is called; `field` says which."""
+
+    def __init__(self, at: int, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = f"rigs[{at}].{field}"
+
+
+@dataclass
+class Plan:
+    """What one adoption changes: `tokens` and `names` are by key, the others by what the database wants."""
+
+    tokens: dict[str, Token] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    new: list[Registration] = field(default_factory=list)
+    replaced: dict[int, bytes] = field(default_factory=dict)
+    dead: list[bytes] = field(default_factory=list)
+
+
+def plan(
+    asked: Iterable[AdoptedAsic],
+    before: Mapping[str, Registered],
+    taken: Iterable[str],
+    *,
+    make_token: Callable[[], Token],
+) -> Plan:
+    """Who is new and who gets a fresh token. A rig that is known keeps its name: people may have given it another.
+
+    `taken` are the names of all ASICs, as `name_key` writes them. Raises `BadAdoption`.
+    """
+    made, names = Plan(), Names(taken)
+    for at, asic in enumerate(asked):
+        key, wanted = _checked(at, asic)
+        if key in made.tokens:
+            continue
+        token = made.tokens[key] = make_token()
+        known = before.get(key)
+        if known:
+            made.names[key] = known.name
+            made.replaced[known.id] = token.hash()
+            made.dead.append(known.token_hash)
+        else:
+            made.names[key] = names.distinct(wanted)
+            made.new.append(Registration(made.names[key], key, token.hash()))
+    return made
+
+
+class Names:
+    """The names that are taken, as `name_key` writes them."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        self._numbers: dict[str, int] = {}
+
+    def distinct(self, name: str) -> str:
+        """`name`, with the first number behind it that makes it distinct if it has to be; now it is taken."""
+        given, number = name, self._numbers.get(name, 1)
+        while name_key(given) in self._taken:
+            number += 1
+            given = f"{name[: NAME_MAX_LENGTH - len(str(number)) - 1]}-{number}"
+        self._numbers[name] = number
+        self._taken.add(name_key(given))
+        return given
+
+
+def _checked(at: int, asic: AdoptedAsic) -> tuple[str, str]:
+    if not asic.key.strip():
+        raise BadAdoption(at, "key", "Give its MAC, or its address where the MAC is not known.")
+    try:
+        return asic.key.strip(), checked_name(asic.name)
+    except BadName as error:
+        raise BadAdoption(at, "name", str(error)) from error
+
+
+class Adoptions:
+    """`pin` is the fingerprint of the commander's own CA that goes into tokens, if it has one."""
+
+    def __init__(
+        self,
+        database: Database,
+        live: LiveRigs,
+        tokens: Tokens,
+        *,
+        pin: str | None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._live = live
+        self._tokens = tokens
+        self._pin = pin
+        self._now = now
+
+    async def adopt(self, site_id: int, adoption: Adoption) -> AdoptionAnswer:
+        """All of them or, with `BadAdoption`, none. The tokens that known rigs had are dead at once."""
+        now = self._now()
+        async with self._database.transaction() as db:
+            await accounts.touch_key(db, site_id, keys=site_tokens, now=now)
+            before, taken = await store.registered_by(db, site_id), await store.name_keys(db)
+            made = plan(adoption.rigs, before, taken, make_token=self._new_token)
+            ids = await store.insert_asics(db, site_id, made.new, now=now)
+            await store.replace_tokens(db, made.replaced)
+        for token_hash in made.dead:
+            self._tokens.forget(token_hash)
+        for each in made.new:
+            self._live.added(ids[each.key], each.name, now)
+        keys = [asic.key.strip() for asic in adoption.rigs]
+        return AdoptionAnswer(rigs=[AdoptedRig(name=made.names[key], token=str(made.tokens[key])) for key in keys])
+
+    def _new_token(self) -> Token:
+        return new_token(TokenKind.ASIC, pin=self._pin)

@@ -1,0 +1,39 @@
+"""How an ASIC reads as JSON, for scripts and channels."""
+
+import msgspec
+from protocol.asic_messages import AsicLog, AsicSpecs
+
+from commander.live.operational_index import RigState
+from commander.rigs.answers import RigFacts
+
+
+class AsicAnswer(RigFacts, frozen=True, kw_only=True):
+    """`specs` and `latest` are the messages of its sentry; null while it has not sent any."""
+
+    specs: AsicSpecs | None
+    latest: AsicLog | None
+
+
+_specs = msgspec.json.Decoder(AsicSpecs)
+_log = msgspec.json.Decoder(AsicLog)
+
+
+def asic_answer(state: RigState) -> AsicAnswer:
+    return AsicAnswer(
+        id=state.id,
+        name=state.name,
+        health=state.health,
+        heard_at=state.heard_at,
+        two_sentries=state.two_sentries,
+        specs=None if state.specs is None else _specs.decode(state.specs),
+        latest=None if state.latest is None else _log.decode(state.latest),
+    )
+
+
+def asic_json(state: RigState) -> bytes:
+    return msgspec.json.encode(asic_answer(state))
+
+
+def asic_log_json(log: bytes) -> bytes:
+    """A log with every field that this version knows, from its JSON as it came."""
+    return msgspec.json.encode(_log.decode(log))

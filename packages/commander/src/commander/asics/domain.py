@@ -1,0 +1,86 @@
+"""What an ASIC's log says, and what is wrong with the machine."""
+
+from collections.abc import Iterator
+
+from protocol.asic_messages import AsicBoard, AsicLog
+from protocol.messages import UNKNOWN_ALGORITHM
+from protocol.tokens import Token
+
+from commander.live.figures import Figures, Work
+from commander.rigs.domain import highest, total
+
+REPORTED = {
+    "temperature": "Too hot",
+    "fan": "Fan fault",
+    "power": "Power supply fault",
+    "network": "Network fault",
+    "chips": "Chips fail",
+}
+
+
+def figures_of(log: AsicLog) -> Figures:
+    """The log in a few figures. It is worked out for every log that comes in."""
+    work = Work(log.coin, log.algorithm or UNKNOWN_ALGORITHM)
+    said = (log.hashrate_hs, log.algorithm, log.coin) != (None, None, None)
+    return Figures(
+        hashrates_hs={work: log.hashrate_hs} if said else {},
+        power_w=log.power_w,
+        temperature_c=log.temperature_c,
+        fan_rpm=highest(log.fans_rpm),
+        accepted=total([pool.accepted for pool in log.pools]),
+        rejected=total([pool.rejected for pool in log.pools]),
+        uptime_s=log.uptime_s,
+        told_rejected_percent=log.rejected_percent,
+        faults=tuple(faults_of(log)),
+    )
+
+
+def faults_of(log: AsicLog) -> Iterator[str]:
+    """What the ASIC reports itself, and what its figures show."""
+    if log.hashrate_hs == 0:
+        yield "Not mining"
+    for name in log.faults:
+        yield REPORTED.get(name, name[:1].upper() + name[1:])
+    for board in log.boards:
+        if fault := board_fault(board, log):
+            yield f"Board {board.slot}: {fault}"
+    for number, rpm in enumerate(log.fans_rpm, start=1):
+        if is_still(rpm, log):
+            yield f"Fan {number} stands still"
+
+
+def board_fault(board: AsicBoard, log: AsicLog) -> str:
+    """Why a board does not do its part, in a few words; empty if nothing is known to be wrong."""
+    if lacks_chips(board):
+        return f"{board.chips} of {board.expected_chips} chips"
+    if board.chips == 0:
+        return "no chips"
+    return "no hashrate" if board.hashrate_hs == 0 and log.hashrate_hs else ""
+
+
+def lacks_chips(board: AsicBoard) -> bool:
+    return board.chips is not None and board.expected_chips is not None and board.chips < board.expected_chips
+
+
+def is_still(rpm: float | None, log: AsicLog) -> bool:
+    """Whether a fan stands while others turn. Where all stand, the machine is cooled without them."""
+    return rpm == 0 and any(log.fans_rpm)
+
+
+def energy_j(log: AsicLog) -> float | None:
+    """Joules for a hash; None where either is unknown, or nothing is hashed."""
+    return log.power_w / log.hashrate_hs if log.power_w is not None and log.hashrate_hs else None
+
+
+def connect_command(commander_url: str) -> str:
+    """What to type once beside the ASIC sentry, on Linux or Windows."""
+    return f"asic-sentry connect --url {commander_url}"
+
+
+def add_command(token: Token) -> str:
+    """What to type for one ASIC: the address is the operator's to fill in."""
+    return f"asic-sentry add --ip ASIC_IP --token {token}"
+
+
+def site_command(commander_url: str, token: Token) -> str:
+    return f"{connect_command(commander_url)} --site-token {token}"

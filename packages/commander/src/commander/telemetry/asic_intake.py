@@ -1,0 +1,121 @@
+"""The door for the logs of ASICs: `POST /api/v1/sentry/asic-logs`, many ASICs in one request, each with its own token.
+
+It answers after the database has committed. What is wrong with one item is told in its result and harms no other. Specs
+that can't be read are rejected with the index -1.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+from litestar.types import Receive, Scope, Send
+from protocol.asic_messages import AsicItemReceipt, AsicReceipt, AsicReport, AsicReportItem, AsicSpecs
+from protocol.messages import RejectedLog
+
+from commander.live.rigs import LiveRigs
+from commander.rigs.register import RigRegister
+from commander.telemetry.group_commit import GroupCommit, Written
+from commander.telemetry.intake import Sorted, answer, sort_out
+from commander.telemetry.sentry_runs import SentryRuns
+from commander.telemetry.tokens import InvalidToken, TokenError, Tokens
+from commander.web.bodies import TooLarge, header, read_body
+
+PATH = "/api/v1/sentry/asic-logs"
+ITEMS_MAX = 5_000
+ITEMS_BETWEEN_BREATHS = 50  # about 2 ms of decoding; then others may have the event loop
+SPECS_INDEX = -1
+
+_report_decoder = msgspec.json.Decoder(AsicReport)
+_specs_decoder = msgspec.json.Decoder(AsicSpecs | None)
+
+
+@dataclass(slots=True)
+class Item:
+    """One ASIC's part of a report: whose it is, or why it is refused; `specs` only if they have changed."""
+
+    rig_id: int = 0
+    error: str | None = None
+    specs: bytes | None = None
+    logs: Sorted = field(default_factory=Sorted)
+
+    def receipt(self, written: Written) -> AsicItemReceipt:
+        """`written` is the fate of its good logs; None among it: the ASIC was removed just now."""
+        if self.error or None in written:
+            return AsicItemReceipt(stored=0, duplicates=0, error=self.error or "rig_removed")
+        stored = written.count(True)
+        return AsicItemReceipt(stored=stored, duplicates=len(written) - stored, rejected=self.logs.rejected)
+
+
+class AsicIntake:
+    """ASGI application for `PATH`."""
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        commit: GroupCommit,
+        live: LiveRigs,
+        register: RigRegister,
+        *,
+        runs: SentryRuns,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._tokens = tokens
+        self._commit = commit
+        self._live = live
+        self._register = register
+        self._runs = runs
+        self._now = now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(self._receipt, scope, receive, send)
+
+    async def _receipt(self, scope: Scope, receive: Receive) -> AsicReceipt:
+        report = _report_decoder.decode(await read_body(scope, receive))
+        if len(report.items) > ITEMS_MAX:
+            raise TooLarge(f"A report has {ITEMS_MAX} items at most; send it in parts.")
+        items = await self._items(report, run=header(scope, b"sentry-run"))
+        if changed := {item.rig_id: item.specs for item in items if item.specs is not None}:
+            await self._register.set_specs(changed)
+        good = [log for item in items for log in item.logs.good]
+        return AsicReceipt(results=_receipts(items, await self._commit.write(good) if good else []))
+
+    async def _items(self, report: AsicReport, *, run: str | None) -> list[Item]:
+        holders = await self._tokens.asics_of([item.token for item in report.items])
+        items, now = list[Item](), self._now()
+        for at, (said, holder) in enumerate(zip(report.items, holders, strict=True)):
+            items.append(await self._item(said, holder, run=run, now=now))
+            if at % ITEMS_BETWEEN_BREATHS == ITEMS_BETWEEN_BREATHS - 1:
+                await asyncio.sleep(0)
+        return items
+
+    async def _item(self, said: AsicReportItem, holder: int | TokenError, *, run: str | None, now: datetime) -> Item:
+        if isinstance(holder, TokenError):
+            return Item(error="invalid_token" if isinstance(holder, InvalidToken) else "rig_removed")
+        two = self._runs.two_sentries(holder, run, time.monotonic())
+        self._live.index.set_two_sentries(holder, two)
+        logs = await sort_out(self._live.kind, holder, said.logs, now=now)
+        return Item(holder, specs=self._changed_specs(holder, said.specs, logs), logs=logs)
+
+    def _changed_specs(self, rig_id: int, raw: msgspec.Raw, logs: Sorted) -> bytes | None:
+        try:
+            specs = _specs_decoder.decode(raw)
+        except msgspec.DecodeError as error:
+            logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=f"specs: {error}"))
+            return None
+        if specs is None:
+            return None
+        text, state = msgspec.json.encode(specs), self._live.index.rigs.get(rig_id)
+        return None if state and state.specs == text else text
+
+
+def _receipts(items: Sequence[Item], written: Written) -> list[AsicItemReceipt]:
+    """The results in the order of the items, from what became of all their logs in one row."""
+    results, start = list[AsicItemReceipt](), 0
+    for item in items:
+        end = start + len(item.logs.good)
+        results.append(item.receipt(written[start:end]))
+        start = end
+    return results
