@@ -39,7 +39,7 @@ from commander.rigs.memory import note_newest, remember
 from commander.rigs.register import RigRegister
 from commander.rigs.views import view_from_query
 from commander.settings import Settings
-from commander.telemetry import asic_intake, asic_sentry_api, intake, sentry_api
+from commander.telemetry import asic_intake, asic_sentry_api, history_api, intake, sentry_api
 from commander.telemetry.group_commit import GroupCommit
 from commander.telemetry.sentry_runs import SentryRuns
 from commander.telemetry.store import NewLog
@@ -200,6 +200,7 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
             *asic_sentry_api.HANDLERS,
             *account_api.HANDLERS,
             Router("/", route_handlers=asic_api.HANDLERS, dependencies=_provided(_of_kind(parts, RigKind.ASIC))),
+            *history_api.HANDLERS,
             *rig_pages.HANDLERS,
             *account_pages.HANDLERS,
             public.healthz,

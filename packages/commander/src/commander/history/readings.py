@@ -1,0 +1,154 @@
+"""A log taken apart: one value per figure, device, algorithm and coin.
+
+A device of None is the whole rig. Figures are named as in the messages. Counters (`COUNTERS`) belong to a source, the
+mining software or the pool that counts, because each starts again from zero by itself; its name stands in the device's
+place behind `SOURCE`, and readers add the sources up.
+"""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+from protocol.asic_messages import AsicBoard, AsicLog
+from protocol.messages import AlgorithmReading, CpuGpuLog, GpuReading, MinerReading
+
+from commander.live.figures import Work
+from commander.rigs.domain import device_hashrates, highest, merged_devices, total
+from commander.rigs.kinds import RigKind
+
+Series = tuple[str, str | None, str | None, str | None]  # figure, device, algorithm, coin
+Readings = dict[Series, float]
+
+SOURCE = "*"
+HASHRATE, POWER, ALIVE = "hashrate_hs", "power_w", "alive"
+COUNTERS = frozenset({"accepted", "rejected", "stale", "invalid"})
+_OF_GPU = (
+    "temperature_c",
+    "memory_temperature_c",
+    "fan_percent",
+    "fan_rpm",
+    "power_w",
+    "core_clock_mhz",
+    "memory_clock_mhz",
+)
+_OF_BOARD = ("inlet_temperature_c", "outlet_temperature_c", "chip_temperature_c")
+_OF_CPU = ("temperature_c", "power_w", "load_percent")
+_HIGHEST_OF_RIG = ("temperature_c", "memory_temperature_c", "fan_percent", "fan_rpm")
+
+_cpu_gpu_log = msgspec.json.Decoder(CpuGpuLog)
+_asic_log = msgspec.json.Decoder(AsicLog)
+
+
+def cpu_gpu_readings(body: bytes) -> Readings:
+    """Of a CPU/GPU rig's log, given as its JSON."""
+    log = _cpu_gpu_log.decode(body)
+    gpus = merged_devices(log)
+    readings: Readings = {}
+    if log.memory_used_bytes is not None:
+        readings["memory_used_bytes", None, None, None] = log.memory_used_bytes
+    if log.cpu is not None:
+        _put(readings, log.cpu, _OF_CPU, "cpu")
+    for gpu in gpus:
+        _put(readings, gpu, _OF_GPU, gpu.pci_address)
+    _put_rig(readings, log, gpus)
+    _put_hashrates(readings, log)
+    for source, miner in _sources(log.miners):
+        _put_shares(readings, source, miner)
+    return readings
+
+
+def _put(readings: Readings, told: object, figures: tuple[str, ...], device: str) -> None:
+    for figure in figures:
+        if (value := getattr(told, figure)) is not None:
+            readings[figure, device, None, None] = value
+
+
+def _put_rig(readings: Readings, log: CpuGpuLog, gpus: list[GpuReading]) -> None:
+    devices: list[object] = [*gpus, *([log.cpu] if log.cpu else [])]
+    for figure in _HIGHEST_OF_RIG:
+        if (value := highest([getattr(device, figure, None) for device in devices])) is not None:
+            readings[figure, None, None, None] = value
+    if (power_w := total([getattr(device, POWER) for device in devices])) is not None:
+        readings[POWER, None, None, None] = power_w
+
+
+def _put_hashrates(readings: Readings, log: CpuGpuLog) -> None:
+    for miner in log.miners:
+        for algorithm in miner.algorithms:
+            if algorithm.hashrate_hs is not None:
+                series = HASHRATE, None, algorithm.algorithm, algorithm.coin
+                readings[series] = readings.get(series, 0.0) + algorithm.hashrate_hs
+    for device in {device.device: None for miner in log.miners for device in miner.devices}:
+        for work, hashrate_hs in device_hashrates(log.miners, device).items():
+            if hashrate_hs is not None:
+                readings[HASHRATE, device, work.algorithm, work.coin] = hashrate_hs
+
+
+def _sources(miners: list[MinerReading]) -> Iterator[tuple[str, MinerReading]]:
+    """Each miner with a name that no other of the rig has: its playbook, or its software."""
+    seen: dict[str, int] = {}
+    for miner in miners:
+        name = SOURCE + (miner.playbook_id or miner.software)
+        seen[name] = seen.get(name, 0) + 1
+        yield name if seen[name] == 1 else f"{name}#{seen[name]}", miner
+
+
+def _put_shares(readings: Readings, source: str, miner: MinerReading) -> None:
+    for algorithm in miner.algorithms:
+        for figure, count in _shares(algorithm):
+            series = figure, source, algorithm.algorithm, algorithm.coin
+            readings[series] = readings.get(series, 0) + count
+    for device in miner.devices:
+        for figure, counted in (("accepted", device.accepted), ("rejected", device.rejected)):
+            if counted is not None:
+                readings[figure, device.device, None, None] = counted
+
+
+def _shares(algorithm: AlgorithmReading) -> Iterator[tuple[str, int]]:
+    for figure in ("accepted", "rejected", "stale", "invalid"):
+        if (count := getattr(algorithm, figure)) is not None:
+            yield figure, count
+
+
+def asic_readings(body: bytes) -> Readings:
+    """Of an ASIC's log, given as its JSON."""
+    log = _asic_log.decode(body)
+    readings: Readings = {}
+    for figure in ("power_w", "temperature_c", "rejected_percent"):
+        if (value := getattr(log, figure)) is not None:
+            readings[figure, None, None, None] = value
+    if log.hashrate_hs is not None:
+        readings[HASHRATE, None, log.algorithm, log.coin] = log.hashrate_hs
+    for board in log.boards:
+        _put_board(readings, board, log)
+    _put_fans(readings, log.fans_rpm)
+    for place, pool in enumerate(log.pools):
+        for figure in ("accepted", "rejected", "stale"):
+            if (count := getattr(pool, figure)) is not None:
+                readings[figure, f"{SOURCE}{place}", log.algorithm, log.coin] = count
+    return readings
+
+
+def _put_board(readings: Readings, board: AsicBoard, log: AsicLog) -> None:
+    device = f"board{board.slot}"
+    _put(readings, board, _OF_BOARD, device)
+    if board.hashrate_hs is not None:
+        readings[HASHRATE, device, log.algorithm, log.coin] = board.hashrate_hs
+
+
+def _put_fans(readings: Readings, fans_rpm: list[float | None]) -> None:
+    for place, fan_rpm in enumerate(fans_rpm, start=1):
+        if fan_rpm is not None:
+            readings["fan_rpm", f"fan{place}", None, None] = fan_rpm
+    if (fastest := highest(fans_rpm)) is not None:
+        readings["fan_rpm", None, None, None] = fastest
+
+
+READINGS: dict[RigKind, Callable[[bytes], Readings]] = {
+    RigKind.CPU_GPU: cpu_gpu_readings,
+    RigKind.ASIC: asic_readings,
+}
+
+
+def work_of(series: Series) -> Work:
+    """What is mined, as the operational index names it."""
+    return Work(series[3], series[2] or "unknown")
