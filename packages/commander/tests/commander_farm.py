@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import pytest
 import uvicorn
 import websockets
 from commander.accounts.gate import Gate
@@ -21,6 +22,9 @@ LOGS = "/api/v1/sentry/logs"
 RIGS = "/api/v1/cpu-gpu-rigs"
 ASIC_LOGS = "/api/v1/sentry/asic-logs"
 ASICS = "/api/v1/asic-rigs"
+
+on_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("kind", [pytest.param("postgresql", marks=pytest.mark.servers)], indirect=True)
 
 
 def running(settings: Settings) -> AbstractAsyncContextManager[httpx.AsyncClient]:

@@ -1,42 +1,70 @@
-"""A real commander in this process: the whole application on a SQLite database in a temporary folder."""
+"""A real commander in this process: the whole application on a database of its own, SQLite or PostgreSQL.
+
+Every test that takes `database_url`, `database`, `settings` or one of the farms runs on both. Those on PostgreSQL carry
+the marker `servers`; the first of them starts the server.
+"""
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 from commander.accounts.gate import Gate
-from commander.db import open_database
+from commander.db import Database, open_database
 from commander.migrations import migrate
 from commander.settings import Settings, load_settings
 from commander_farm import PASSWORD, Farm, running, serving
+from postgresql_server import PostgresqlServer, running_server
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
+_numbers = count(1)
 
 
-@pytest.fixture(scope="session")
-def empty_farm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with its tables and the password: copying it is twenty times faster than making it."""
-    path = tmp_path_factory.mktemp("empty") / "commander.db"
-    migrate(path)
-    asyncio.run(_set_password(path))
-    return path
-
-
-async def _set_password(path: Path) -> None:
-    async with open_database(f"sqlite:///{path}") as database:
-        await Gate(database).set_password(PASSWORD)
+@pytest.fixture(params=BOTH)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which database this test runs on."""
+    return str(request.param)
 
 
 @pytest.fixture
-def settings(tmp_path: Path, empty_farm: Path) -> Settings:
+def database_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database with its tables and nothing in them."""
+    if kind == "postgresql":
+        yield from _copy_of("empty", request)
+    else:
+        path = tmp_path / "commander.db"
+        shutil.copy(request.getfixturevalue("empty_sqlite"), path)
+        yield f"sqlite:///{path}"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+def farm_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database with its tables and the password, in what will be the commander's data directory if it is a file."""
     folder = tmp_path / "commander"
     folder.mkdir()
-    shutil.copy(empty_farm, folder)
+    if kind == "postgresql":
+        yield from _copy_of("farm", request)
+    else:
+        shutil.copy(request.getfixturevalue("empty_farm"), folder)
+        yield f"sqlite:///{folder / 'commander.db'}"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, farm_url: str) -> Settings:
     return load_settings(
         {
-            "COMMANDER_DATA_DIR": str(folder),
+            "COMMANDER_DATA_DIR": str(tmp_path / "commander"),
             "COMMANDER_HOST": "127.0.0.1",
             "COMMANDER_TLS": "off",
+            "COMMANDER_DATABASE_URL": farm_url,
         }
     )
 
@@ -55,3 +83,49 @@ async def served_farm(settings: Settings) -> AsyncIterator[Farm]:
         farm = Farm(client, settings)
         await farm.make_key()
         yield farm
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copying it is twenty times faster than making it."""
+    path = tmp_path_factory.mktemp("empty") / "commander.db"
+    migrate(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def empty_farm(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("farm") / "commander.db"
+    shutil.copy(empty_sqlite, path)
+    asyncio.run(_set_password(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """One for all tests of this process."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_server: PostgresqlServer) -> PostgresqlServer:
+    """With two databases to copy: `empty` has its tables, `farm` the password too."""
+    postgresql_server.run("createdb", "empty")
+    migrate(postgresql_server.url("empty"))
+    postgresql_server.run("createdb", "--template=empty", "farm")
+    asyncio.run(_set_password(postgresql_server.url("farm")))
+    return postgresql_server
+
+
+async def _set_password(url: str) -> None:
+    async with open_database(url) as database:
+        await Gate(database).set_password(PASSWORD)
+
+
+def _copy_of(template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    name = f"test_{next(_numbers)}"
+    server.run("createdb", f"--template={template}", name)
+    yield server.url(name)
+    server.run("dropdb", "--force", name)

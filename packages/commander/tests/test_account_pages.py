@@ -163,3 +163,9 @@ async def test_an_address_that_is_none_says_where_to_go(farm: Farm) -> None:
     answer = await farm.client.get("/no-such-page")
     assert answer.status_code == 404
     assert '<a class="button primary" href="/cpu-gpu">' in answer.text
+
+
+async def test_a_session_with_an_impossible_number_is_not_found(farm: Farm) -> None:
+    await farm.log_in()
+    answer = await farm.client.post(f"/settings/sessions/{10**30}/end")
+    assert answer.status_code == 404

@@ -5,8 +5,8 @@ import json
 import time
 
 import pytest
-from commander.db import connect_sqlite
-from commander_farm import ASIC_LOGS, ASICS, LOGS, S19_PRO, Farm, Rig, a_log, an_asic_log
+from commander.db import connect_sqlite, sqlite_path
+from commander_farm import ASIC_LOGS, ASICS, LOGS, S19_PRO, Farm, Rig, a_log, an_asic_log, on_sqlite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from protocol.tokens import TokenKind, new_token
@@ -94,9 +94,10 @@ async def test_specs_that_cant_be_read_are_rejected_and_the_logs_are_stored(farm
     assert (await farm.get(f"{ASICS}/{asic.id}")).json()["specs"] is None
 
 
+@on_sqlite
 async def test_specs_are_written_when_they_change_and_only_then(farm: Farm) -> None:
     asic = await farm.add_asic()
-    with connect_sqlite(farm.settings.database_path) as connection:
+    with connect_sqlite(sqlite_path(farm.settings.database_url)) as connection:
         connection.execute("CREATE TABLE seen (specs)")
         connection.execute(
             "CREATE TRIGGER seeing AFTER UPDATE OF specs ON asic_rigs BEGIN INSERT INTO seen VALUES (NEW.specs); END"

@@ -1,23 +1,15 @@
 """Jobs wait as rows, have one leader, and outlive a restart."""
 
-from collections.abc import AsyncIterator
+import asyncio
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from commander.db import Database, open_database
-from commander.jobs.loop import Job, lead, run_due
-from commander.migrations import migrate
+from commander.db import Database
+from commander.jobs import loop
+from commander.jobs.loop import Job, lead, run_due, run_jobs
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    migrate(tmp_path / "commander.db")
-    async with open_database(f"sqlite:///{tmp_path / 'commander.db'}") as database:
-        yield database
 
 
 async def test_a_job_runs_at_once_and_then_when_it_is_due(database: Database) -> None:
@@ -70,3 +62,42 @@ async def test_only_one_process_leads_until_its_lease_runs_out(database: Databas
     assert await lead(database, "a", now=NOON + MINUTE)
     assert await lead(database, "b", now=NOON + 4 * MINUTE)
     assert not await lead(database, "a", now=NOON + 4 * MINUTE)
+
+
+async def test_who_stops_gives_the_lease_back(database: Database) -> None:
+    stop = asyncio.Event()
+
+    async def end(now: datetime) -> None:
+        stop.set()
+
+    await run_jobs(database, {"end": Job(timedelta(days=1), end)}, stop, holder="a")
+    assert await lead(database, "b", now=await database.now())
+
+
+async def test_a_job_that_takes_longer_than_the_lease_keeps_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LEASE", timedelta(seconds=0.3))
+    stop, refused = asyncio.Event(), 0
+
+    async def take_long(now: datetime) -> None:
+        nonlocal refused
+        while await database.now() < now + timedelta(seconds=1):
+            assert not await lead(database, "b", now=await database.now())
+            refused += 1
+        stop.set()
+
+    await run_jobs(database, {"long": Job(timedelta(days=1), take_long)}, stop, holder="a")
+    assert refused > 3
+
+
+async def test_a_leader_that_was_killed_is_replaced_when_its_lease_ends(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LEASE", timedelta(seconds=0.2))
+    taken_at = await database.now()
+    assert await lead(database, "killed", now=taken_at)
+    async with asyncio.timeout(10):
+        while not await lead(database, "b", now=await database.now()):
+            pass
+    assert await database.now() > taken_at + timedelta(seconds=0.2)

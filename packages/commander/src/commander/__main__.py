@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from commander import VERSION
 from commander.accounts.domain import AccountError
 from commander.accounts.gate import Gate
-from commander.db import open_database
+from commander.db import DatabaseProblem, open_database
 from commander.migrations import migrate
 from commander.settings import BadSetting, Settings, load_settings
 from commander.tls import TlsError
@@ -105,7 +106,7 @@ def with_gate(chosen: Settings, work: Callable[[Gate], Awaitable[Result]]) -> Re
 
     async def run() -> Result:
         async with open_database(chosen.database_url) as database:
-            migrate(database.path)
+            await asyncio.to_thread(migrate, database.url)
             return await work(Gate(database))
 
     chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -130,8 +131,10 @@ def main() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         cli()
-    except (BadSetting, TlsError, AccountError, WrongUse) as error:
+    except (BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem) as error:
         end(str(error))
+    except DBAPIError as error:
+        end(f"The commander's database can't be used: {error.orig}.")
     except (sqlite3.Error, OSError) as error:
         end(f"The commander's data can't be used: {error}. Look at COMMANDER_DATA_DIR, its rights and its disk.")
     except KeyboardInterrupt:

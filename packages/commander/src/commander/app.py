@@ -1,8 +1,6 @@
 """The one place that wires: settings in, an application out."""
 
 import asyncio
-import os
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -24,7 +22,7 @@ from commander.asics.adoption import Adoptions
 from commander.asics.answers import asic_json, asic_log_json
 from commander.db import Database, from_us
 from commander.jobs.chores import chores
-from commander.jobs.loop import run_jobs
+from commander.jobs.loop import new_holder, run_jobs
 from commander.live.channels import Channels
 from commander.live.loop import run_live
 from commander.live.operational_index import OperationalIndex, RigState
@@ -107,7 +105,7 @@ class Parts:
         stop = asyncio.Event()
         on_offline = partial(note_newest, self.database)
         async with asyncio.TaskGroup() as group:
-            group.create_task(run_jobs(self.database, jobs, stop, holder=f"{socket.gethostname()}:{os.getpid()}"))
+            group.create_task(run_jobs(self.database, jobs, stop, holder=new_holder()))
             group.create_task(run_live(self.lives.values(), stop, on_offline=on_offline, look=self._hang_up_ended))
             try:
                 yield
@@ -152,7 +150,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        await asyncio.to_thread(migrate, parts.database.path)
+        await asyncio.to_thread(migrate, parts.database.url)
         if made := await parts.gate.settle_password(settings.password):
             on_password(made)
         for kind, live in parts.lives.items():

@@ -1,20 +1,22 @@
-"""The database: SQLite by default. Storage is functions over a connection; this is where connections come from.
+"""The database: SQLite by default, PostgreSQL by its URL. Storage is functions over a connection; here they come from.
 
 A transaction is opened at the edge (request or job) by `Database.transaction`. SQLite has one writer at a time: a lock
 in this process lets writers take turns in order, so that a busy intake can't starve a person's click; other processes
-(the command line) wait by SQLite's own busy timeout.
+(the command line) wait by SQLite's own busy timeout. PostgreSQL lets writers run side by side (READ COMMITTED): what
+two of them might both change is an UPDATE that names the state it expects, or an upsert.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 metadata = sa.MetaData(
     naming_convention={
@@ -27,6 +29,14 @@ metadata = sa.MetaData(
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 15
+
+
+class DatabaseProblem(Exception):
+    """The database can't be used; the text says why and what to do, and holds no secret."""
+
+
+class DatabaseAway(DatabaseProblem):
+    """It does not answer now."""
 
 
 class Moment(sa.types.TypeDecorator[datetime]):
@@ -50,20 +60,32 @@ def from_us(microseconds: int) -> datetime:
     return EPOCH + microseconds * MICROSECOND
 
 
+def is_postgresql(url: str) -> bool:
+    return url.startswith(("postgresql://", "postgres://"))
+
+
+def sqlite_path(url: str) -> Path:
+    return Path(make_url(url).database or "")
+
+
 class Database:
     """Where the farm's records are. `open_database` makes it and closes it."""
 
     def __init__(self, url: str) -> None:
-        self.path = Path(make_url(url).database or "")
-        self._engine = create_async_engine(make_url(url).set(drivername="sqlite+aiosqlite"))
-        self.write_turn = asyncio.Lock()
-        sa.event.listen(self._engine.sync_engine, "connect", _prepare_connection)
-        sa.event.listen(self._engine.sync_engine, "begin", _begin)
+        self.url = url
+        self.is_postgresql = is_postgresql(url)
+        self.write_turn: AbstractAsyncContextManager[None] = nullcontext() if self.is_postgresql else asyncio.Lock()
+        self._engine = _postgresql_engine(url) if self.is_postgresql else _sqlite_engine(url)
+
+    @property
+    def path(self) -> Path:
+        """SQLite's file."""
+        return sqlite_path(self.url)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Read and write: committed at the end, rolled back by an exception."""
-        async with self.write_turn, self._engine.connect() as connection:
+        async with self.write_turn, self._connected() as connection:
             await connection.execution_options(sqlite_write=True)
             async with connection.begin():
                 yield connection
@@ -71,11 +93,31 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Read only, one consistent state; never waits for a writer."""
-        async with self._engine.connect() as connection, connection.begin():
-            yield connection
+        async with self._connected() as connection:
+            if self.is_postgresql:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with connection.begin():
+                yield connection
+
+    async def now(self) -> datetime:
+        """The time that all commanders on this database agree on."""
+        if not self.is_postgresql:
+            return datetime.now(UTC)
+        async with self.reading() as db:
+            now: datetime = (await db.execute(sa.select(sa.func.clock_timestamp()))).scalar_one()
+        return now.astimezone(UTC)
 
     async def dispose(self) -> None:
         await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(self._engine.connect())
+            except (OSError, ValueError, sa.exc.SQLAlchemyError) as error:
+                raise problem_of_database(error, self.url) from error
+            yield connection
 
 
 @asynccontextmanager
@@ -87,11 +129,42 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         await database.dispose()
 
 
+def insert_for(db: AsyncConnection, table: sa.Table) -> sqlite.Insert:
+    """An INSERT that may say ON CONFLICT, in the words of the connection's database; both take the same arguments."""
+    if db.dialect.name != "postgresql":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)  # type: ignore[return-value]  # two classes with the same methods
+
+
+def problem_of_database(error: Exception, url: str) -> DatabaseProblem:
+    """What an error of the driver or of SQLAlchemy means to people."""
+    if not is_postgresql(url):
+        return DatabaseAway(f"The commander's database can't be used: {getattr(error, 'orig', error)}.")
+    from commander.postgresql import explained
+
+    return explained(error, url)
+
+
 def connect_sqlite(path: Path) -> sqlite3.Connection:
     """The driver itself, for the intake's hot writes and for the command line."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     _set_pragmas(connection.cursor())
     return connection
+
+
+def _postgresql_engine(url: str) -> AsyncEngine:
+    from commander.postgresql import create_engine  # here: who stays with SQLite does not load the driver
+
+    return create_engine(url)
+
+
+def _sqlite_engine(url: str) -> AsyncEngine:
+    engine = create_async_engine(make_url(url).set(drivername="sqlite+aiosqlite"))
+    sa.event.listen(engine.sync_engine, "connect", _prepare_connection)
+    sa.event.listen(engine.sync_engine, "begin", _begin)
+    return engine
 
 
 def _prepare_connection(connection: sqlite3.Connection, _record: object) -> None:

@@ -33,7 +33,7 @@ def serve(settings: Settings) -> None:
     _allow_many_connections()
     with _only_one(settings), _listening(settings) as listener:
         tls = prepare_tls(settings, now=datetime.now(UTC))
-        migrate(settings.database_path)
+        migrate(settings.database_url)
         server = Server(_config(settings, tls))
         say(f"Minewarden's commander: {settings.public_url}")
         # uvicorn raises the signal that ended it once more, for whoever came before: an ordinary end is no failure.

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 import platformdirs
 
+from commander.db import is_postgresql
+
 PREFIX = "COMMANDER_"
 
 
@@ -43,10 +45,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     offline_after_s: float = 60.0
     raw_kept_h: float = 168.0
 
-    @property
-    def database_path(self) -> Path:
-        return Path(self.database_url.removeprefix("sqlite:///"))
-
     def __repr__(self) -> str:
         """Without the password: this may reach a log."""
         return f"Settings(data_dir={str(self.data_dir)!r}, public_url={self.public_url!r})"
@@ -61,7 +59,7 @@ EXPECTED = {
     "tls_cert": "the path of a PEM certificate, with COMMANDER_TLS=files",
     "tls_key": "the path of its PEM key, with COMMANDER_TLS=files",
     "public_url": "what people and sentries are told, such as https://farm.example:8443",
-    "database_url": "sqlite:///PATH (postgresql:// comes with a later version)",
+    "database_url": "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE, special characters as %XX",
     "trusted_proxies": "addresses of proxies, with commas between, such as 10.0.0.5",
     "report_every_s": "seconds from 1 to 3600",
     "playbooks_every_s": "seconds from 1 to 3600",
@@ -126,7 +124,7 @@ def _check(settings: Settings) -> None:
         "tls_cert": settings.tls is TlsMode.FILES and not (settings.tls_cert and settings.tls_cert.is_file()),
         "tls_key": settings.tls is TlsMode.FILES and not (settings.tls_key and settings.tls_key.is_file()),
         "public_url": bool(settings.public_url) and not _is_url(settings.public_url),
-        "database_url": bool(settings.database_url) and not settings.database_url.startswith("sqlite:///"),
+        "database_url": bool(settings.database_url) and not is_database_url(settings.database_url),
         "report_every_s": not 1 <= settings.report_every_s <= 3600,
         "playbooks_every_s": not 1 <= settings.playbooks_every_s <= 3600,
         "stale_after_s": settings.stale_after_s <= settings.report_every_s,
@@ -150,6 +148,15 @@ def _is_url(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/")
+
+
+def is_database_url(text: str) -> bool:
+    if not is_postgresql(text):
+        return text.startswith("sqlite:///")
+    try:
+        return bool(urlsplit(text).port or True)
+    except ValueError:  # a / or # in the password ends the address too early
+        return False
 
 
 def is_loopback(host: str) -> bool:

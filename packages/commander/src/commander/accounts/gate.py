@@ -28,7 +28,7 @@ from commander.accounts.domain import (
     checked_key_name,
 )
 from commander.accounts.tables import api_keys
-from commander.db import Database
+from commander.db import Database, DatabaseProblem
 
 API_KEY_PREFIX = "mw_key_"
 _hasher = PasswordHasher()
@@ -53,22 +53,24 @@ class Gate:
         self._on_session_end = on_session_end
         self._now = now
         self._hashing = asyncio.Semaphore(2)  # each takes 64 MiB and a core: a flood must not take the machine
+        self._trying = asyncio.Semaphore(2)  # counts and tries in one turn: a flood must not be counted too late
 
     async def log_in(self, password: str, *, address: str, user_agent: str) -> str:
         """A new session's cookie. Raises `WrongPassword` or `TooManyTries`."""
-        now = self._now()
-        async with self._database.reading() as db:
-            known = await store.password_hash(db)
-            tries = await store.failed_logins_since(db, address, now - TRIES_WITHIN)
-        if tries >= TRIES:
-            raise TooManyTries("Too many wrong passwords from your address; wait a minute and try again.")
-        right = known is not None and await self._verified(known, password)
-        cookie = secrets.token_urlsafe(32)
-        async with self._database.transaction() as db:
-            if right:
-                await store.insert_session(db, _hash(cookie), address=address, user_agent=user_agent, now=now)
-            else:
-                await store.insert_failed_login(db, address, now=now)
+        address, cookie = address[:64], secrets.token_urlsafe(32)
+        async with self._trying:
+            now = self._now()
+            async with self._database.reading() as db:
+                known = await store.password_hash(db)
+                tries = await store.failed_logins_since(db, address, now - TRIES_WITHIN)
+            if tries >= TRIES:
+                raise TooManyTries("Too many wrong passwords from your address; wait a minute and try again.")
+            right = known is not None and await self._verified(known, password)
+            async with self._database.transaction() as db:
+                if right:
+                    await store.insert_session(db, _hash(cookie), address=address, user_agent=user_agent, now=now)
+                else:
+                    await store.insert_failed_login(db, address, now=now)
         if not right:
             raise WrongPassword("That is not the password.")
         return cookie
@@ -111,8 +113,10 @@ class Gate:
         if known is not None:
             return None
         made = "-".join(secrets.token_hex(2) for _ in range(4))
-        await self.set_password(made)
-        return made
+        hashed = await self._hashed(made)
+        async with self._database.transaction() as db:
+            first = await store.set_first_password_hash(db, hashed, now=self._now())
+        return made if first else None  # else another commander made one at the same moment
 
     async def create_api_key(self, name: str) -> tuple[NamedKey, str]:
         """A key and its text, which is not kept. Raises `BadKeyName` or `KeyNameTaken`."""
@@ -146,8 +150,8 @@ class Gate:
         try:
             async with self._database.transaction() as db:
                 await touch(db, row_id, now=self._now())
-        except DBAPIError as error:
-            log.warning("a visit could not be noted: %s", error.orig)
+        except (DBAPIError, DatabaseProblem) as error:
+            log.warning("a visit could not be noted: %s", error)
 
     async def _hashed(self, password: str) -> str:
         async with self._hashing:

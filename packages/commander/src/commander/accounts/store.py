@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.accounts.domain import KeyNameTaken, NamedKey, Session
 from commander.accounts.tables import api_keys, failed_logins, secrets, sessions, site_tokens
+from commander.db import insert_for
 
 _PASSWORD = "password"  # noqa: S105 - the name of the row
 _SESSION = (
@@ -26,8 +27,15 @@ async def password_hash(db: AsyncConnection) -> str | None:
 
 
 async def set_password_hash(db: AsyncConnection, text: str, *, now: datetime) -> None:
-    await db.execute(sa.delete(secrets).where(secrets.c.name == _PASSWORD))
-    await db.execute(sa.insert(secrets).values(name=_PASSWORD, hash=text, changed_at=now))
+    query = insert_for(db, secrets).values(name=_PASSWORD, hash=text, changed_at=now)
+    values = {"hash": text, "changed_at": now}
+    await db.execute(query.on_conflict_do_update(index_elements=[secrets.c.name], set_=values))
+
+
+async def set_first_password_hash(db: AsyncConnection, text: str, *, now: datetime) -> bool:
+    """False if there is a password already."""
+    query = insert_for(db, secrets).values(name=_PASSWORD, hash=text, changed_at=now)
+    return (await db.execute(query.on_conflict_do_nothing(index_elements=[secrets.c.name]))).rowcount == 1
 
 
 async def insert_session(
@@ -75,7 +83,8 @@ async def insert_key(db: AsyncConnection, keys: sa.Table, name: str, key_hash: b
     """`keys` is the table: `api_keys` or `site_tokens`, here and below."""
     query = sa.insert(keys).values(name=name, key_hash=key_hash, created_at=now).returning(keys.c.id)
     try:
-        key_id = (await db.execute(query)).scalar_one()
+        async with db.begin_nested():  # PostgreSQL: after an error the rest of the transaction must still be of use
+            key_id = (await db.execute(query)).scalar_one()
     except IntegrityError as error:
         raise KeyNameTaken(f"Another {_WHAT[keys]} is called {name}; choose another name.") from error
     return NamedKey(key_id, name, now, None)

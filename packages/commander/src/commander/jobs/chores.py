@@ -7,6 +7,7 @@ from commander.accounts import store as accounts
 from commander.accounts.domain import SESSION_LIFE, TRIES_WITHIN
 from commander.db import Database, to_us
 from commander.jobs.loop import Job
+from commander.partitions import make_parts_ahead
 from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
 from commander.telemetry.tables import bucket_of
@@ -31,7 +32,12 @@ def chores(database: Database, *, raw_kept: timedelta, renew_certificate: Callab
     async def renew(now: datetime) -> None:
         renew_certificate(now)
 
-    return {
+    async def make_parts(now: datetime) -> None:
+        async with database.transaction() as db:
+            await make_parts_ahead(db, now=now)
+
+    ahead = {"make-parts": Job(timedelta(hours=1), make_parts)} if database.is_postgresql else {}
+    return ahead | {
         "drop-old-logs": Job(timedelta(minutes=10), drop_old_logs),
         "drop-old-sessions": Job(timedelta(hours=1), drop_old_sessions),
         "renew-certificate": Job(timedelta(hours=12), renew),

@@ -1,22 +1,28 @@
-"""One loop takes the jobs that are due. Of several commanders on one database only the holder of the lease works."""
+"""One loop takes the jobs that are due. Of several commanders on one database only the holder of the lease works.
+
+Their clocks may differ: a lease and a due time are of the database's clock.
+"""
 
 import asyncio
 import logging
+import os
+import secrets
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.db import Database
+from commander.db import Database, DatabaseProblem, insert_for
 from commander.jobs.tables import jobs, leases
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 15
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=1)
 RETRY = timedelta(minutes=5)
 
 
@@ -28,16 +34,46 @@ class Job:
     run: Callable[[datetime], Awaitable[None]]
 
 
+def new_holder() -> str:
+    """A name for this process that no other has, wherever it runs."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
 async def run_jobs(database: Database, table: Mapping[str, Job], stop: asyncio.Event, *, holder: str) -> None:
     """Until `stop`; not by cancelling, which could leave a transaction open."""
     while not stop.is_set():
-        now = datetime.now(UTC)
         try:
-            if await lead(database, holder, now=now):
-                await run_due(database, table, now=now)
+            if await lead(database, holder, now=await database.now()):
+                await _work(database, table, holder=holder)
+        except (DatabaseProblem, DBAPIError) as error:
+            log.warning("jobs wait for the database: %s", error)
         except Exception:
             log.exception("jobs could not be looked at; they are tried again")
         await rest(stop, LOOK_EVERY_S)
+    with suppress(DatabaseProblem, DBAPIError):
+        await resign(database, holder)
+
+
+async def _work(database: Database, table: Mapping[str, Job], *, holder: str) -> None:
+    """What is due, however long it takes: meanwhile the lease is kept."""
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_keep_lease(database, done, holder=holder))
+        try:
+            await run_due(database, table, now=await database.now())
+        finally:
+            done.set()
+
+
+async def _keep_lease(database: Database, done: asyncio.Event, *, holder: str) -> None:
+    await rest(done, LEASE.total_seconds() / 3)
+    while not done.is_set():
+        try:
+            if not await lead(database, holder, now=await database.now()):
+                log.warning("another commander has taken over the jobs while one of them ran here")
+        except (DatabaseProblem, DBAPIError) as error:
+            log.warning("the lease of the jobs could not be kept: %s", error)
+        await rest(done, LEASE.total_seconds() / 3)
 
 
 async def rest(stop: asyncio.Event, seconds: float) -> None:
@@ -50,14 +86,20 @@ async def rest(stop: asyncio.Event, seconds: float) -> None:
 async def lead(database: Database, holder: str, *, now: datetime) -> bool:
     """Take or keep the lease; False while another process holds it. One that is longer than any lease was taken
     before the clock was set back."""
-    query = insert(leases).values(name="jobs", holder=holder, until=now + LEASE)
-    query = query.on_conflict_do_update(
-        index_elements=[leases.c.name],
-        set_={"holder": holder, "until": now + LEASE},
-        where=sa.or_(leases.c.holder == holder, leases.c.until < now, leases.c.until > now + LEASE),
-    )
     async with database.transaction() as db:
+        query = insert_for(db, leases).values(name="jobs", holder=holder, until=now + LEASE)
+        query = query.on_conflict_do_update(
+            index_elements=[leases.c.name],
+            set_={"holder": holder, "until": now + LEASE},
+            where=sa.or_(leases.c.holder == holder, leases.c.until < now, leases.c.until > now + LEASE),
+        )
         return (await db.execute(query)).rowcount == 1
+
+
+async def resign(database: Database, holder: str) -> None:
+    """Give the lease back: whoever comes next need not wait for its end."""
+    async with database.transaction() as db:
+        await db.execute(sa.delete(leases).where(leases.c.name == "jobs", leases.c.holder == holder))
 
 
 async def run_due(database: Database, table: Mapping[str, Job], *, now: datetime) -> None:
@@ -84,5 +126,5 @@ async def _run_one(name: str, job: Job, *, now: datetime) -> timedelta:
 
 
 async def _set_due(db: AsyncConnection, name: str, due_at: datetime) -> None:
-    query = insert(jobs).values(name=name, due_at=due_at)
+    query = insert_for(db, jobs).values(name=name, due_at=due_at)
     await db.execute(query.on_conflict_do_update(index_elements=[jobs.c.name], set_={"due_at": due_at}))

@@ -1,24 +1,54 @@
 """The database's schema, step by step. Alembic is imported only when there is a step to take."""
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
-from commander.db import connect_sqlite
+from sqlalchemy import Connection
+
+from commander.db import DatabaseProblem, connect_sqlite, is_postgresql, sqlite_path
 
 HEAD = "0002"
 
 
-def migrate(path: Path) -> bool:
-    """Bring the SQLite database at `path` to `HEAD`; True if a step was taken."""
+class SchemaTooNew(DatabaseProblem):
+    """A newer commander has written this database."""
+
+
+def migrate(database: Path | str) -> bool:
+    """Bring the database, an SQLite file or any URL, to `HEAD`; True if a step was taken.
+
+    Not inside an event loop. Raises `DatabaseProblem`.
+    """
+    if isinstance(database, str) and is_postgresql(database):
+        return asyncio.run(_migrate_postgresql(database))
+    return _migrate_sqlite(database if isinstance(database, Path) else sqlite_path(database))
+
+
+def known_revisions() -> set[str]:
+    return {path.name.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("0*.py")}
+
+
+def check_known(revision: str | None) -> None:
+    """Raises `SchemaTooNew` unless this commander knows the revision, or there is none yet."""
+    if revision is not None and revision not in known_revisions():
+        raise SchemaTooNew(
+            f"A newer commander has written this database (revision {revision}, this one knows {HEAD}): update this "
+            "commander."
+        )
+
+
+def _migrate_sqlite(path: Path) -> bool:
     with connect_sqlite(path) as connection:
-        at_head = _revision(connection) == HEAD
+        revision = sqlite_revision(connection)
     connection.close()
-    if not at_head:
-        _upgrade(path)
-    return not at_head
+    check_known(revision)
+    if revision != HEAD:
+        _upgrade(f"sqlite:///{path}", None)
+    return revision != HEAD
 
 
-def _revision(connection: sqlite3.Connection) -> str | None:
+def sqlite_revision(connection: sqlite3.Connection) -> str | None:
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
@@ -26,11 +56,19 @@ def _revision(connection: sqlite3.Connection) -> str | None:
     return row[0] if row else None
 
 
-def _upgrade(path: Path) -> None:
+async def _migrate_postgresql(url: str) -> bool:
+    from commander.migrations.on_postgresql import stepping  # here: who stays with SQLite does not load the driver
+
+    return await stepping(url, _upgrade)
+
+
+def _upgrade(url: str, connection: Connection | None) -> None:
+    """By `connection`, or else by one of Alembic's own."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    config.set_main_option("sqlalchemy.url", f"sqlite:///{path}".replace("%", "%%"))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    config.attributes["connection"] = connection
     command.upgrade(config, HEAD)

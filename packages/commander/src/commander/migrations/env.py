@@ -8,8 +8,17 @@ from commander.db import metadata
 
 assert tables  # noqa: S101 - imported for what it adds to the metadata
 
-engine = sa.create_engine(context.config.get_main_option("sqlalchemy.url") or "", poolclass=sa.NullPool)
-with engine.connect() as connection:
+
+def step(connection: sa.Connection) -> None:
     context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
+
+
+given: sa.Connection | None = context.config.attributes["connection"]
+if given is not None:
+    step(given)
+else:
+    engine = sa.create_engine(context.config.get_main_option("sqlalchemy.url") or "", poolclass=sa.NullPool)
+    with engine.connect() as own:
+        step(own)

@@ -45,7 +45,8 @@ async def insert_rig(db: AsyncConnection, kind: RigKind, name: str, token_hash: 
     rigs = RIGS[kind]
     values = {"name": name, "name_key": name_key(name), "token_hash": token_hash, "created_at": now}
     try:
-        rig_id = (await db.execute(sa.insert(rigs).values(values).returning(rigs.c.id))).scalar_one()
+        async with db.begin_nested():  # PostgreSQL: after an error the rest of the transaction must still be of use
+            rig_id = (await db.execute(sa.insert(rigs).values(values).returning(rigs.c.id))).scalar_one()
     except IntegrityError as error:
         raise _name_taken(name) from error
     return Rig(rig_id, name, now)
@@ -53,10 +54,10 @@ async def insert_rig(db: AsyncConnection, kind: RigKind, name: str, token_hash: 
 
 async def rename_rig(db: AsyncConnection, kind: RigKind, rig_id: int, name: str) -> None:
     rigs = RIGS[kind]
+    query = sa.update(rigs).where(rigs.c.id == rig_id).values(name=name, name_key=name_key(name))
     try:
-        changed = await db.execute(
-            sa.update(rigs).where(rigs.c.id == rig_id).values(name=name, name_key=name_key(name))
-        )
+        async with db.begin_nested():
+            changed = await db.execute(query)
     except IntegrityError as error:
         raise _name_taken(name) from error
     _must_be_one(changed.rowcount)
@@ -80,7 +81,8 @@ async def bury_token(db: AsyncConnection, token_hash: bytes, *, now: datetime) -
 async def replace_token(db: AsyncConnection, kind: RigKind, rig_id: int, token_hash: bytes) -> bytes:
     """Give the rig another token and return the hash of the old one."""
     rigs = RIGS[kind]
-    old = (await db.execute(sa.select(rigs.c.token_hash).where(rigs.c.id == rig_id))).scalar_one_or_none()
+    query = sa.select(rigs.c.token_hash).where(rigs.c.id == rig_id).with_for_update()
+    old = (await db.execute(query)).scalar_one_or_none()
     _must_be_one(old is not None)
     await db.execute(sa.update(rigs).where(rigs.c.id == rig_id).values(token_hash=token_hash))
     return bytes(old or b"")
@@ -98,7 +100,7 @@ async def set_specs(db: AsyncConnection, kind: RigKind, specs: Mapping[int, byte
 async def set_last_taken(db: AsyncConnection, kind: RigKind, newest: Iterable[tuple[int, datetime]]) -> None:
     """Note where each rig's newest log is, given as (rig id, taken at)."""
     rigs = RIGS[kind]
-    values = [{"rig": rig_id, "taken": taken_at} for rig_id, taken_at in newest]
+    values = [{"rig": rig_id, "taken": taken_at} for rig_id, taken_at in sorted(newest)]
     if values:
         where = rigs.c.id == sa.bindparam("rig")
         await db.execute(sa.update(rigs).where(where).values(last_taken_at=sa.bindparam("taken")), values)

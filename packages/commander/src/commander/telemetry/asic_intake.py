@@ -17,10 +17,11 @@ from protocol.messages import RejectedLog
 
 from commander.live.rigs import LiveRigs
 from commander.rigs.register import RigRegister
-from commander.telemetry.group_commit import GroupCommit, Written
+from commander.telemetry.group_commit import GroupCommit
 from commander.telemetry.intake import Sorted, answer, sort_out
 from commander.telemetry.sentry_runs import SentryRuns
 from commander.telemetry.tokens import InvalidToken, TokenError, Tokens
+from commander.telemetry.writers import Written
 from commander.web.bodies import TooLarge, header, read_body
 
 PATH = "/api/v1/sentry/asic-logs"

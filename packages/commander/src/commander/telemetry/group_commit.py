@@ -2,22 +2,18 @@
 
 import asyncio
 import logging
-import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from commander.db import Database, connect_sqlite
-from commander.telemetry.codec import Packer
-from commander.telemetry.store import NewLog, write_logs
+from commander.db import Database, DatabaseProblem
+from commander.telemetry.store import NewLog
+from commander.telemetry.writers import LogWriter, Written, log_writer
 
 log = logging.getLogger(__name__)
 LOGS_A_TRANSACTION = 2_000
 LOGS_WAITING = 20_000
-
-Written = list[bool | None]
 
 
 class Overloaded(Exception):
@@ -43,6 +39,7 @@ class GroupCommit:
         self._waiting_logs = 0
         self._arrived = asyncio.Event()
         self._ending = False
+        self._away = False
 
     async def write(self, logs: Sequence[NewLog]) -> Written:
         """Store the logs; for each: True stored, False was there before, None its rig is gone.
@@ -60,30 +57,25 @@ class GroupCommit:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Takes logs while inside; at the end what waits is still written."""
-        with (
-            closing(connect_sqlite(self._database.path)) as connection,
-            ThreadPoolExecutor(1, "intake") as thread,
-        ):
-            async with asyncio.TaskGroup() as group:
-                self._ending = False
-                group.create_task(self._run(connection, Packer(), thread))
-                try:
-                    yield
-                finally:
-                    self._ending = True
-                    self._arrived.set()
+        async with log_writer(self._database) as writer, asyncio.TaskGroup() as group:
+            self._ending = False
+            group.create_task(self._run(writer))
+            try:
+                yield
+            finally:
+                self._ending = True
+                self._arrived.set()
 
-    async def _run(self, connection: sqlite3.Connection, packer: Packer, thread: ThreadPoolExecutor) -> None:
-        loop = asyncio.get_running_loop()
+    async def _run(self, writer: LogWriter) -> None:
         while not self._ending or self._queue:
             await self._arrived.wait()
             async with self._database.write_turn:
                 batch = self._take()
                 logs = [log for waiting in batch for log in waiting.logs]
                 try:
-                    written = await loop.run_in_executor(thread, write_logs, connection, logs, packer)
+                    written = await writer.write(logs)
                 except Exception as error:  # noqa: BLE001 - whatever it was, whoever waits is told, and the next may come
-                    _refuse(batch, error)
+                    self._refuse(batch, error)
                 else:
                     self._answer(batch, written)
 
@@ -99,6 +91,9 @@ class GroupCommit:
         return batch
 
     def _answer(self, batch: list[Waiting], written: Written) -> None:
+        if self._away:
+            self._away = False
+            log.warning("logs are stored again")
         start = 0
         for waiting in batch:
             part = written[start : start + len(waiting.logs)]
@@ -115,10 +110,12 @@ class GroupCommit:
         except Exception:  # it is stored; that nobody could be told must not stop the intake
             log.exception("a stored log could not be shown")
 
-
-def _refuse(batch: list[Waiting], error: Exception) -> None:
-    log.error("nothing could be stored: %s", error, exc_info=None if isinstance(error, sqlite3.Error) else error)
-    away = StorageAway(f"The commander's database can't be written: {error}. Nothing was stored; come back.")
-    for waiting in batch:
-        if not waiting.written.done():
-            waiting.written.set_exception(away)
+    def _refuse(self, batch: list[Waiting], error: Exception) -> None:
+        if not self._away:  # said once: every sentry will try again and again
+            self._away = True
+            expected = isinstance(error, DatabaseProblem)
+            log.error("nothing can be stored: %s", error, exc_info=None if expected else error)
+        away = StorageAway(f"{error} Nothing was stored; come back.")
+        for waiting in batch:
+            if not waiting.written.done():
+                waiting.written.set_exception(away)

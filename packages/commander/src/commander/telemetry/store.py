@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import from_us, to_us
 from commander.live.figures import Figures
+from commander.partitions import drop_oldest_part
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
 from commander.telemetry.codec import ZSTD, Packer, unpack
@@ -182,8 +183,13 @@ async def delete_rig_logs(db: AsyncConnection, kind: RigKind, rig_id: int) -> No
 
 
 async def delete_bucket_part(db: AsyncConnection, kind: RigKind, *, older_than_bucket: int, limit: int) -> int:
-    """Delete up to about `limit` of the oldest logs before a bucket; returns how many, 0 when there are none left."""
+    """Delete up to about `limit` of the oldest logs before a bucket; returns how many, 0 when there are none left.
+
+    PostgreSQL drops a whole day, once all of it is before the bucket, and that counts as one.
+    """
     logs = LOGS[kind]
+    if db.dialect.name == "postgresql":
+        return int(await drop_oldest_part(db, logs, before=older_than_bucket))
     oldest = await oldest_bucket(db, kind)
     if oldest is None or oldest >= older_than_bucket:
         return 0

@@ -3,9 +3,11 @@
 import sqlalchemy as sa
 
 from commander.db import metadata
+from commander.partitions import Partitioning
 from commander.rigs.kinds import RigKind
 
 BUCKET_S = 600
+PARTS = Partitioning("bucket", unit_us=BUCKET_S * 1_000_000, days=1)
 
 
 def _logs(name: str) -> sa.Table:
@@ -18,6 +20,7 @@ def _logs(name: str) -> sa.Table:
         sa.Column("taken_at_us", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("codec", sa.SmallInteger, nullable=False),  # how `body` is packed, see telemetry/codec.py
         sa.Column("body", sa.LargeBinary, nullable=False),
+        info=PARTS.info,
         sqlite_with_rowid=False,
     )
 

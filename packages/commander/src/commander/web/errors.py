@@ -15,6 +15,7 @@ from protocol.messages import FieldError, Problem
 from sqlalchemy.exc import DBAPIError
 
 from commander.accounts.domain import AccountError, KeyNameTaken, NoSuchKey, NotSignedIn, TooManyTries, WrongPassword
+from commander.db import DatabaseProblem
 from commander.rigs.domain import BadName, NameTaken, RigNotFound
 from commander.telemetry.group_commit import Overloaded, StorageAway
 from commander.telemetry.history import BadRange
@@ -42,6 +43,7 @@ KINDS: dict[type[Exception], Kind] = {
     RigRemoved: Kind(410, "rig_removed", "Rig removed"),
     Overloaded: Kind(503, "overloaded", "Overloaded", retry_after_s=1),
     StorageAway: Kind(503, "storage_away", "Storage away", retry_after_s=5),
+    DatabaseProblem: Kind(503, "storage_away", "Storage away", retry_after_s=5),
     TooLarge: Kind(413, "too_large", "Body too large"),
     NotJson: Kind(415, "not_json", "Not JSON"),
     BadBody: Kind(400, "bad_body", "Unreadable body"),
@@ -61,6 +63,8 @@ KINDS: dict[type[Exception], Kind] = {
 
 def problem_of(error: Exception) -> tuple[Problem, int | None]:
     """The problem document of any exception, and after how many seconds to come back."""
+    if isinstance(error, DBAPIError | OverflowError) and _is_out_of_range(error):
+        return _problem(404, "not_found", "Nothing here", "There is nothing with such a number."), None
     if isinstance(error, DBAPIError):
         log.error("the database can't be used: %s", error.orig)
         error = StorageAway(f"The commander's database can't be used now ({error.orig}). Nothing was changed.")
@@ -80,6 +84,14 @@ def problem_of(error: Exception) -> tuple[Problem, int | None]:
         return _problem(error.status_code, code, title, error.detail or title), None
     log.error("unexpected error", exc_info=error)
     return _problem(500, "internal", "Internal error", "The commander made a mistake; its log says which."), None
+
+
+def _is_out_of_range(error: Exception) -> bool:
+    """A number in an address that no row can have: each driver says so in its own way."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OverflowError):
+        cause = cause.__cause__
+    return cause is not None
 
 
 HTTP_ERRORS = {

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("codec", sa.SmallInteger, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sqlite_with_rowid=False,
+        postgresql_partition_by="RANGE (bucket)",
     )
     op.create_table(
         "site_tokens",

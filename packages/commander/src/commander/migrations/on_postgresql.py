@@ -1,0 +1,59 @@
+"""The steps on PostgreSQL. Of several commanders that start at once, one takes them and the others wait."""
+
+from collections.abc import Callable
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from commander import migrations
+from commander.db import DatabaseProblem
+from commander.postgresql import SCHEMA_LOCK, checked_connection, explained
+
+Upgrade = Callable[[str, sa.Connection | None], None]
+
+
+async def stepping(url: str, upgrade: Upgrade) -> bool:
+    async def connected() -> "asyncpg.Connection[asyncpg.Record]":
+        return await checked_connection(url)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connected, poolclass=sa.NullPool)
+    try:
+        async with engine.connect() as db:
+            return await _step(db, upgrade)
+    except (OSError, sa.exc.DBAPIError) as error:
+        raise explained(error, url) from error
+    finally:
+        await engine.dispose()
+
+
+async def _step(db: AsyncConnection, upgrade: Upgrade) -> bool:
+    """The lock is the session's and outlives the transactions of the steps; it goes with the connection."""
+    if await _at_head(db):
+        return False
+    try:
+        await db.execute(sa.select(sa.func.pg_advisory_lock(SCHEMA_LOCK)))
+    except sa.exc.DBAPIError as error:
+        raise DatabaseProblem(
+            "Another commander changes this database's tables, or it is being restored: start again when that is done."
+        ) from error
+    await db.commit()  # only a new transaction sees what happened while this one waited
+    if await _at_head(db):
+        return False
+    await db.run_sync(lambda connection: upgrade("", connection))
+    await db.commit()
+    return True
+
+
+async def _at_head(db: AsyncConnection) -> bool:
+    found = await revision(db)
+    await db.commit()
+    migrations.check_known(found)
+    return found == migrations.HEAD
+
+
+async def revision(db: AsyncConnection) -> str | None:
+    if (await db.execute(sa.text("SELECT to_regclass('alembic_version')"))).scalar_one() is None:
+        return None
+    found: str | None = (await db.execute(sa.text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+    return found

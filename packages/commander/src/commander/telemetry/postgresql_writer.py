@@ -1,0 +1,115 @@
+"""Logs into PostgreSQL: `COPY` into a staging table, and from there what is new, in one transaction."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commander import partitions
+from commander.db import Database
+from commander.postgresql import explained
+from commander.rigs.kinds import RigKind
+from commander.rigs.tables import RIGS
+from commander.telemetry.codec import ZSTD, Packer
+from commander.telemetry.store import NewLog
+from commander.telemetry.tables import LOGS, bucket_of
+
+Key = tuple[int, int]
+Row = tuple[int, int, int, int, bytes]
+COLUMNS = ("bucket", "rig_id", "taken_at_us", "codec", "body")
+
+
+class PostgresqlWriter:
+    def __init__(self, database: Database, thread: ThreadPoolExecutor) -> None:
+        self._database = database
+        self._thread = thread
+        self._packer = Packer()
+        self._parts: dict[RigKind, set[int]] = defaultdict(set)  # those that were seen to be there
+
+    async def write(self, logs: Sequence[NewLog]) -> list[bool | None]:
+        packed = await asyncio.get_running_loop().run_in_executor(self._thread, self._pack, logs)
+        try:
+            try:
+                return await self._write(logs, packed)
+            except asyncpg.CheckViolationError:  # another commander has dropped an old part since
+                self._parts.clear()
+                return await self._write(logs, packed)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, sa.exc.SQLAlchemyError, OSError) as error:
+            raise explained(error, self._database.url) from error
+
+    def _pack(self, logs: Sequence[NewLog]) -> dict[RigKind, dict[Key, Row]]:
+        """Rows by kind and key; of the same log twice in one batch the first counts."""
+        packed: dict[RigKind, dict[Key, Row]] = defaultdict(dict)
+        for log in logs:
+            rows, key = packed[log.kind], (log.rig_id, log.taken_at_us)
+            if key not in rows:
+                rows[key] = (bucket_of(log.taken_at_us), *key, ZSTD, self._packer.pack(log.body))
+        return packed
+
+    async def _write(self, logs: Sequence[NewLog], packed: dict[RigKind, dict[Key, Row]]) -> list[bool | None]:
+        for kind, rows in packed.items():
+            await self._make_parts(kind, rows.values())
+        known: dict[RigKind, set[int]] = {}
+        stored: dict[RigKind, set[Key]] = {}
+        async with self._database.transaction() as db:
+            for kind in sorted(packed):  # the same order in every commander: none waits for one that waits for it
+                known[kind], stored[kind] = await _store(db, kind, list(packed[kind].values()))
+        return [_answer(log, known[log.kind], stored[log.kind]) for log in logs]
+
+    async def _make_parts(self, kind: RigKind, rows: Iterable[Row]) -> None:
+        missing = partitions.parts_of(LOGS[kind], (row[0] for row in rows)) - self._parts[kind]
+        if missing:
+            async with self._database.transaction() as db:
+                await partitions.make_parts(db, LOGS[kind], missing)
+            self._parts[kind] |= missing
+
+
+def _answer(log: NewLog, known: set[int], stored: set[Key]) -> bool | None:
+    """Takes the key away, so that the same log a second time is the duplicate."""
+    if log.rig_id not in known:
+        return None
+    key = (log.rig_id, log.taken_at_us)
+    if key in stored:
+        stored.remove(key)
+        return True
+    return False
+
+
+_STAGE = {
+    kind: sa.text(f"CREATE TEMP TABLE IF NOT EXISTS staged_{table.name} (LIKE {table.name}) ON COMMIT DELETE ROWS")
+    for kind, table in LOGS.items()
+}
+# Sorted: two commanders that store the same logs wait for each other in one direction only.
+_STORE = {
+    kind: f"INSERT INTO {table.name} SELECT {', '.join(COLUMNS)} FROM staged_{table.name} "  # noqa: S608 - own names
+    "ORDER BY bucket, rig_id, taken_at_us ON CONFLICT DO NOTHING RETURNING rig_id, taken_at_us"
+    for kind, table in LOGS.items()
+}
+# The lock keeps a rig from being removed between this look and the commit; a removal waits and then finds its logs.
+_SEEK_RIGS = {
+    kind: f"SELECT id FROM {table.name} WHERE id = ANY($1::int[]) ORDER BY id FOR KEY SHARE"  # noqa: S608 - own names
+    for kind, table in RIGS.items()
+}
+
+
+async def _store(db: AsyncConnection, kind: RigKind, rows: list[Row]) -> tuple[set[int], set[Key]]:
+    """Which rigs there are, and which rows are new."""
+    await db.execute(_STAGE[kind])
+    raw = await db.get_raw_connection()
+    driver = raw.driver_connection
+    assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - that is what this database's engine makes
+    try:
+        found = await driver.fetch(_SEEK_RIGS[kind], list({row[1] for row in rows}))
+        known = {record[0] for record in found}
+        if len(known) < len({row[1] for row in rows}):
+            rows = [row for row in rows if row[1] in known]
+        await driver.copy_records_to_table(f"staged_{LOGS[kind].name}", records=rows, columns=COLUMNS)
+        stored = await driver.fetch(_STORE[kind])
+    except OSError:
+        driver.terminate()  # who does not answer in time would not answer a ROLLBACK either
+        raise
+    return known, {(record[0], record[1]) for record in stored}

@@ -1,0 +1,51 @@
+"""Who writes the group commit's logs: SQLite by its driver in a thread, or PostgreSQL. Chosen here and nowhere else."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing
+from typing import Protocol
+
+from commander.db import Database, DatabaseAway, connect_sqlite
+from commander.telemetry.codec import Packer
+from commander.telemetry.store import NewLog, write_logs
+
+Written = list[bool | None]
+
+
+class LogWriter(Protocol):
+    async def write(self, logs: Sequence[NewLog]) -> Written:
+        """Write the logs in one transaction and say for each: True stored, False was there before, None no such rig.
+
+        After it returns, what is True is durable. Whatever it raises (`DatabaseProblem`), nothing of them is stored.
+        One call at a time.
+        """
+
+
+@asynccontextmanager
+async def log_writer(database: Database) -> AsyncIterator[LogWriter]:
+    with ThreadPoolExecutor(1, "intake") as thread:
+        if database.is_postgresql:
+            from commander.telemetry.postgresql_writer import PostgresqlWriter
+
+            yield PostgresqlWriter(database, thread)
+        else:
+            with closing(connect_sqlite(database.path)) as connection:
+                yield SqliteWriter(connection, thread)
+
+
+class SqliteWriter:
+    """The caller holds the database's `write_turn`."""
+
+    def __init__(self, connection: sqlite3.Connection, thread: ThreadPoolExecutor) -> None:
+        self._connection = connection
+        self._thread = thread
+        self._packer = Packer()
+
+    async def write(self, logs: Sequence[NewLog]) -> Written:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, write_logs, self._connection, logs, self._packer)
+        except sqlite3.Error as error:
+            raise DatabaseAway(f"The commander's database can't be written: {error}.") from error
