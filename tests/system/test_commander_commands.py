@@ -102,7 +102,11 @@ def test_wrong_usage_ends_with_2(stopped: CommanderProcess, arguments: tuple[str
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("--version",), ("serve", "--help"), ("set-password", "--help"), ("api-key", "--help")],
+    [
+        ("--help",),
+        ("--version",),
+        *((name, "--help") for name in ("serve", "set-password", "api-key", "backup", "restore")),
+    ],
 )
 def test_help_and_version_end_with_0(stopped: CommanderProcess, arguments: tuple[str, ...]) -> None:
     done = stopped.run(*arguments)

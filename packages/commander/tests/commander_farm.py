@@ -124,9 +124,9 @@ class Farm:
     settings: Settings
     auth: dict[str, str] = field(default_factory=dict)
 
-    async def make_key(self) -> None:
+    async def make_key(self, name: str = "tests") -> None:
         async with open_database(self.settings.database_url) as database:
-            _, key = await Gate(database).create_api_key("tests")
+            _, key = await Gate(database).create_api_key(name)
         self.auth = {"Authorization": f"Bearer {key}"}
 
     async def add(self, name: str = "rig-01") -> Rig:

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
@@ -15,6 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from commander import VERSION
 from commander.accounts.domain import AccountError
 from commander.accounts.gate import Gate
+from commander.backup import BackupProblem
+from commander.backup.swap import check_nothing_pending
 from commander.db import DatabaseProblem, open_database
 from commander.migrations import migrate
 from commander.settings import BadSetting, Settings, load_settings
@@ -97,6 +100,27 @@ def revoke_key(name: str) -> None:
     typer.echo(f"API key {name} is revoked.")
 
 
+@cli.command("backup")
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="What to write; refused if it exists.")],
+) -> None:
+    """Copy the farm into one file while it runs: the database, and what the sentries' trust hangs on."""
+    from commander.backup.make import backup
+
+    backup(settings(), file)
+
+
+@cli.command("restore")
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="What `commander backup` has written.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the farm that is there.")] = False,
+) -> None:
+    """Put a backup in place. The commander must not run; until all of it is in place the old farm stays."""
+    from commander.backup.restore import restore
+
+    restore(settings(), file, force=force)
+
+
 def settings() -> Settings:
     return load_settings(os.environ)
 
@@ -110,6 +134,7 @@ def with_gate(chosen: Settings, work: Callable[[Gate], Awaitable[Result]]) -> Re
             return await work(Gate(database))
 
     chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_nothing_pending(chosen)
     return asyncio.run(run())
 
 
@@ -131,7 +156,7 @@ def main() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         cli()
-    except (BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem) as error:
+    except (BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem, BackupProblem) as error:
         end(str(error))
     except DBAPIError as error:
         end(f"The commander's database can't be used: {error.orig}.")

@@ -1,6 +1,6 @@
 """PostgreSQL's side of `db.py`: connections, what its errors mean, and the locks that commanders share."""
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
@@ -9,6 +9,11 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from commander.db import DatabaseAway, DatabaseProblem
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection  # generic for those who read it only
 
 APPLICATION = "minewarden-commander"
 OLDEST = 13
@@ -36,7 +41,7 @@ class Server(NamedTuple):
 
 class DriverConnection(Protocol):
     @property
-    def driver_connection(self) -> "asyncpg.Connection[asyncpg.Record]": ...
+    def driver_connection(self) -> Connection: ...
 
 
 def server_of(url: str) -> Server:
@@ -48,7 +53,7 @@ def server_of(url: str) -> Server:
 
 
 def create_engine(url: str) -> AsyncEngine:
-    async def connected() -> "asyncpg.Connection[asyncpg.Record]":
+    async def connected() -> Connection:
         return await connect(url)
 
     engine = create_async_engine(
@@ -67,14 +72,14 @@ def create_engine(url: str) -> AsyncEngine:
     return engine
 
 
-async def connect(url: str, **more: str) -> "asyncpg.Connection[asyncpg.Record]":
+async def connect(url: str, **more: str) -> Connection:
     """The driver's own connection, for `COPY` and for the command line. `more` are further settings of the server."""
     return await asyncpg.connect(
         url, timeout=CONNECT_TIMEOUT_S, command_timeout=ANSWER_TIMEOUT_S, server_settings=SERVER_SETTINGS | more
     )
 
 
-async def checked_connection(url: str, **more: str) -> "asyncpg.Connection[asyncpg.Record]":
+async def checked_connection(url: str, **more: str) -> Connection:
     """A connection without time limits to a server that can hold a farm. Raises `DatabaseProblem`."""
     unhurried = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "lock_timeout": "60s"}
     try:
@@ -94,7 +99,7 @@ async def checked_connection(url: str, **more: str) -> "asyncpg.Connection[async
     )
 
 
-async def other_commanders(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
+async def other_commanders(connection: Connection) -> int:
     """How many connections other commanders have to this database: none runs on it if there are none."""
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1 "

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import uvicorn
-from filelock import FileLock, Timeout
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from commander.app import create_app
+from commander.backup.restore import finish_pending
+from commander.lock import CommanderRuns, only_commander
 from commander.migrations import migrate
 from commander.settings import Settings
 from commander.tls import TlsFiles, prepare_tls
@@ -31,7 +32,7 @@ def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Raises `CannotServe` or `TlsError`."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     _allow_many_connections()
-    with _only_one(settings), _listening(settings) as listener:
+    with _alone(settings), _listening(settings) as listener:
         tls = prepare_tls(settings, now=datetime.now(UTC))
         migrate(settings.database_url)
         server = Server(_config(settings, tls))
@@ -67,13 +68,12 @@ def _allow_many_connections() -> None:
 
 
 @contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
-    """Two commanders on one data directory would each show half of the farm."""
-    lock = FileLock(settings.data_dir / "serve.lock")
+def _alone(settings: Settings) -> Iterator[None]:
     try:
-        with lock.acquire(blocking=False):
+        with only_commander(settings):
+            finish_pending(settings)
             yield
-    except Timeout as error:
+    except CommanderRuns as error:
         raise CannotServe(
             f"Another commander already runs on {settings.data_dir}; stop it, or choose another COMMANDER_DATA_DIR."
         ) from error

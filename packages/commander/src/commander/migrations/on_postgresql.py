@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 
-import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from commander import migrations
 from commander.db import DatabaseProblem
-from commander.postgresql import SCHEMA_LOCK, checked_connection, explained
+from commander.postgresql import SCHEMA_LOCK, Connection, checked_connection, explained
 
 Upgrade = Callable[[str, sa.Connection | None], None]
 
 
 async def stepping(url: str, upgrade: Upgrade) -> bool:
-    async def connected() -> "asyncpg.Connection[asyncpg.Record]":
+    async def connected() -> Connection:
         return await checked_connection(url)
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connected, poolclass=sa.NullPool)

@@ -1,0 +1,146 @@
+"""A backup's file: a ZIP that packs nothing again, with a manifest at its end."""
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from commander.backup import BackupProblem
+
+FORMAT = 1
+CHUNK = 1 << 20
+DATABASE = "database"
+TLS_FILES = ("ca.pem", "ca.key", "server.pem", "server.key")
+_MANIFEST = "manifest.json"
+
+
+class Member(msgspec.Struct, frozen=True):
+    name: str
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """`kind` is `sqlite` (the member `database` is such a file) or `postgresql` (it is pg_dump's custom format).
+
+    `revision` is the schema's, `tables` are those that are in it.
+    """
+
+    format: int = FORMAT
+    commander_version: str
+    kind: str
+    revision: str
+    made_at: datetime
+    tables: list[str]
+    files: list[Member] = []
+
+
+class Archive:
+    """A backup that is being written."""
+
+    def __init__(self, file: zipfile.ZipFile) -> None:
+        self._file = file
+        self._members: list[Member] = []
+
+    def add(self, name: str, chunks: Iterable[bytes]) -> None:
+        digest, size = hashlib.sha256(), 0
+        with self._file.open(name, "w", force_zip64=True) as member:
+            for chunk in chunks:
+                member.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+        self._members.append(Member(name, size, digest.hexdigest()))
+
+    def finish(self, manifest: Manifest) -> None:
+        manifest = msgspec.structs.replace(manifest, files=self._members)
+        self._file.writestr(_MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+
+@contextmanager
+def new_archive(path: Path) -> Iterator[Archive]:
+    """It has its name only when it is whole and on disk, and only its owner may read it."""
+    if path.exists():
+        raise BackupProblem(f"{path} exists already; choose another name, or remove it first.")
+    part = part_of(path)
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w+b") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                yield Archive(archive)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+        sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+@contextmanager
+def opened_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
+    """A backup to read from. Raises `BackupProblem`."""
+    damaged = f"{path} is no backup of a commander, or it is damaged"
+    try:
+        archive = zipfile.ZipFile(path)
+    except FileNotFoundError as error:
+        raise BackupProblem(f"There is no file {path}.") from error
+    except zipfile.BadZipFile as error:
+        raise BackupProblem(f"{damaged} ({error}).") from error
+    with archive:
+        try:
+            manifest = msgspec.json.decode(archive.read(_MANIFEST), type=Manifest)
+        except (KeyError, zipfile.BadZipFile, msgspec.DecodeError) as error:
+            raise BackupProblem(f"{damaged} ({error}).") from error
+        try:
+            yield archive, _checked(manifest, path)
+        except (zipfile.BadZipFile, EOFError) as error:
+            raise BackupProblem(f"{damaged} ({error}).") from error
+
+
+def _checked(manifest: Manifest, path: Path) -> Manifest:
+    allowed = {DATABASE, *(f"tls/{name}" for name in TLS_FILES)}
+    if manifest.format != FORMAT:
+        raise BackupProblem(f"{path} was written by a newer commander: update this one first.")
+    if not {member.name for member in manifest.files} <= allowed:
+        raise BackupProblem(f"{path} holds files that are in no backup of a commander.")
+    return manifest
+
+
+def extract(
+    archive: zipfile.ZipFile, member: Member, target: Path, *, on_bytes: Callable[[int], None] = lambda count: None
+) -> None:
+    """Write a member to disk and compare it with the manifest. Raises `BackupProblem`."""
+    digest = hashlib.sha256()
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file, archive.open(member.name) as source:
+        for chunk in chunks_of(source):
+            file.write(chunk)
+            digest.update(chunk)
+            on_bytes(len(chunk))
+        file.flush()
+        os.fsync(file.fileno())
+    if digest.hexdigest() != member.sha256:
+        raise BackupProblem(f"The backup is damaged: {member.name} is not what was written.")
+
+
+def chunks_of(source: IO[bytes]) -> Iterator[bytes]:
+    while chunk := source.read(CHUNK):
+        yield chunk
+
+
+def sync_folder(folder: Path) -> None:
+    """So that a rename in it outlives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,98 @@
+"""`commander backup`: a consistent copy of the farm, while it runs."""
+
+import asyncio
+import os
+import sqlite3
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from commander import VERSION, tables
+from commander.backup import BackupProblem
+from commander.backup.archive import (
+    DATABASE,
+    TLS_FILES,
+    Archive,
+    Manifest,
+    chunks_of,
+    new_archive,
+    sync_folder,
+)
+from commander.backup.progress import Progress, mebibytes
+from commander.backup.swap import check_nothing_pending
+from commander.db import connect_sqlite, is_postgresql, metadata, sqlite_path
+from commander.migrations import check_known, sqlite_revision
+from commander.settings import Settings
+
+PAGES_A_STEP = 256  # 1 MiB
+REST_S = 0.002  # between steps: the disk is the intake's too
+
+assert tables  # noqa: S101 - imported for what it adds to the metadata
+
+
+def backup(settings: Settings, path: Path) -> None:
+    """Raises `BackupProblem` or `DatabaseProblem`; then there is no file."""
+    check_nothing_pending(settings)
+    path = path.expanduser().absolute()
+    if not path.parent.is_dir():
+        raise BackupProblem(f"There is no folder {path.parent}.")
+    progress = Progress("backup")
+    with new_archive(path) as archive:
+        if is_postgresql(settings.database_url):
+            from commander.backup.on_postgresql import dump
+
+            manifest = asyncio.run(dump(settings.database_url, archive, progress))
+        else:
+            manifest = _copy_sqlite(sqlite_path(settings.database_url), path, archive, progress)
+        for name in TLS_FILES:
+            if (file := settings.data_dir / "tls" / name).exists():
+                archive.add(f"tls/{name}", [file.read_bytes()])
+        archive.finish(manifest)
+    progress.end(f"{path} written, {mebibytes(path.stat().st_size)},")
+
+
+def _copy_sqlite(database: Path, path: Path, archive: Archive, progress: Progress) -> Manifest:
+    if not database.exists():
+        raise BackupProblem(f"There is no farm yet: {database} does not exist.")
+    copy = path.with_name(f".{path.name}.copy")
+    try:
+        revision = copy_database(database, copy, progress)
+        with copy.open("rb") as source:
+            archive.add(DATABASE, chunks_of(source))
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            copy.with_name(copy.name + suffix).unlink(missing_ok=True)
+        sync_folder(path.parent)
+    return manifest_of("sqlite", revision)
+
+
+def manifest_of(kind: str, revision: str) -> Manifest:
+    names = [str(table.name) for table in metadata.sorted_tables]
+    return Manifest(commander_version=VERSION, kind=kind, revision=revision, made_at=datetime.now(UTC), tables=names)
+
+
+def copy_database(database: Path, copy: Path, progress: Progress) -> str:
+    """Copy page by page, as of now; returns the schema's revision.
+
+    SQLite's online backup begins anew whenever somebody else has written, which on a farm is always. The open
+    transaction keeps it to one state: writers go on in the WAL, which grows until the copy is done.
+    """
+    copy.unlink(missing_ok=True)
+    os.close(os.open(copy, os.O_CREAT | os.O_EXCL, 0o600))
+
+    def step(_status: int, remaining: int, total: int) -> None:
+        progress.bytes((total - remaining) * page_bytes, total * page_bytes)
+        time.sleep(REST_S)
+
+    with closing(connect_sqlite(database)) as source, closing(sqlite3.connect(copy)) as target:
+        target.execute("PRAGMA synchronous=OFF")  # the archive that it goes into is synced
+        page_bytes = source.execute("PRAGMA page_size").fetchone()[0]
+        source.execute("BEGIN")
+        revision = sqlite_revision(source)
+        check_known(revision)
+        if revision is None:
+            raise BackupProblem(f"{database} is no commander's database.")
+        source.backup(target, pages=PAGES_A_STEP, progress=step)
+        source.execute("ROLLBACK")
+    return revision

@@ -1,0 +1,168 @@
+"""`commander restore`: a backup in the place of what is there, all of it or nothing."""
+
+import asyncio
+import shutil
+import sqlite3
+import uuid
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from commander.backup import BackupProblem
+from commander.backup.archive import DATABASE, Manifest, extract, opened_archive
+from commander.backup.progress import Progress
+from commander.backup.swap import Pending, abandon, finish, mark, new_of, pending
+from commander.db import is_postgresql, sqlite_path
+from commander.lock import CommanderRuns, only_commander
+from commander.migrations import HEAD, known_revisions
+from commander.settings import Settings
+
+
+def restore(settings: Settings, path: Path, *, force: bool) -> None:
+    """Raises `BackupProblem` or `DatabaseProblem`; then everything is as it was."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with opened_archive(path.expanduser()) as (archive, manifest), _stopped(settings):
+        _check_kind(settings, manifest)
+        finish_pending(settings)
+        _check_room(settings, force=force)
+        progress = Progress("restore")
+        exchange = _stage(settings, archive, manifest, progress)
+        mark(settings.data_dir, exchange)
+        try:
+            if exchange.restore_id:
+                asyncio.run(_refill(settings, manifest, exchange.restore_id))
+        finally:
+            finish_pending(settings)
+            dump_place(settings).unlink(missing_ok=True)
+    progress.end(f"the farm of {manifest.made_at:%Y-%m-%d %H:%M} UTC is back; start the commander. Done")
+
+
+@contextmanager
+def _stopped(settings: Settings) -> Iterator[None]:
+    try:
+        with only_commander(settings):
+            yield
+    except CommanderRuns as error:
+        raise BackupProblem(f"A commander runs on {settings.data_dir}: stop it first.") from error
+
+
+def _check_kind(settings: Settings, manifest: Manifest) -> None:
+    kind = "postgresql" if is_postgresql(settings.database_url) else "sqlite"
+    if manifest.kind != kind:
+        hint = "`commander migrate-data` moves a farm from SQLite to PostgreSQL"
+        raise BackupProblem(
+            f"This is a backup of a {manifest.kind} database, and COMMANDER_DATABASE_URL names {kind}: restore it "
+            f"where it is from; {hint}."
+        )
+    if manifest.revision not in known_revisions():
+        raise BackupProblem(
+            f"A newer commander made this backup (revision {manifest.revision}, this one knows {HEAD}): update this."
+        )
+
+
+def _check_room(settings: Settings, *, force: bool) -> None:
+    """Raises `BackupProblem` if there is a farm already and nobody says that it may go."""
+    places = [settings.data_dir / "tls"]
+    if not is_postgresql(settings.database_url):
+        places.append(sqlite_path(settings.database_url))
+    elif asyncio.run(_holds_a_farm(settings.database_url)) and not force:
+        raise BackupProblem("The database holds a farm already; --force puts the backup in its place.")
+    for place in places:
+        if place.exists() and not force:
+            raise BackupProblem(f"{place} is there already; --force puts the backup in its place.")
+
+
+async def _holds_a_farm(url: str) -> bool:
+    from commander.backup.on_postgresql import VERSION_TABLE, alone
+
+    async with alone(url) as connection:
+        return await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is not None
+
+
+def _stage(settings: Settings, archive: zipfile.ZipFile, manifest: Manifest, progress: Progress) -> Pending:
+    """The backup's files beside their places, whole and compared with the manifest."""
+    places = _places(settings, manifest)
+    total, done = sum(member.bytes for member in manifest.files), 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        progress.bytes(done, total)
+
+    _clear(settings, places)
+    try:
+        for member in manifest.files:
+            target = _target_of(settings, member.name)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            extract(archive, member, target, on_bytes=count)
+        if manifest.kind == "sqlite":
+            _check_sqlite(new_of(sqlite_path(settings.database_url)))
+    except BaseException:
+        _clear(settings, places)
+        raise
+    restore_id = f"restored {uuid.uuid4()}" if manifest.kind == "postgresql" else ""
+    return Pending([str(place) for place in places], restore_id)
+
+
+async def _refill(settings: Settings, manifest: Manifest, restore_id: str) -> None:
+    from commander.backup.on_postgresql import alone, refill
+
+    async with alone(settings.database_url) as connection:
+        url, dumped = settings.database_url, dump_place(settings)
+        await refill(connection, url, dumped, manifest, restore_id=restore_id)
+
+
+def _places(settings: Settings, manifest: Manifest) -> list[Path]:
+    places: list[Path] = []
+    if manifest.kind == "sqlite":
+        database = sqlite_path(settings.database_url)
+        places += [database.with_name(database.name + suffix) for suffix in ("-wal", "-shm", "")]
+    if any(member.name.startswith("tls/") for member in manifest.files):
+        places.append(settings.data_dir / "tls")
+    return places
+
+
+def _target_of(settings: Settings, name: str) -> Path:
+    if name != DATABASE:
+        return new_of(settings.data_dir / "tls") / name.removeprefix("tls/")
+    if is_postgresql(settings.database_url):
+        return dump_place(settings)
+    return new_of(sqlite_path(settings.database_url))
+
+
+def dump_place(settings: Settings) -> Path:
+    return settings.data_dir / "database.dump.restored"
+
+
+def _clear(settings: Settings, places: list[Path]) -> None:
+    """Away with what an earlier, interrupted restore has left."""
+    for place in [new_of(place) for place in places] + [dump_place(settings)]:
+        if place.is_dir():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+
+
+def _check_sqlite(path: Path) -> None:
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        found = str(error)
+    if found != "ok":
+        raise BackupProblem(f"The database in the backup is damaged: {found}.")
+
+
+def finish_pending(settings: Settings) -> None:
+    """Finish an interrupted restore, or undo it if PostgreSQL did; no commander may run."""
+    exchange = pending(settings.data_dir)
+    if exchange is None:
+        return
+    if exchange.restore_id:
+        from commander.backup.on_postgresql import was_committed
+
+        if not asyncio.run(was_committed(settings.database_url, exchange.restore_id)):
+            abandon(settings.data_dir, [Path(place) for place in exchange.places])
+            return
+    finish(settings.data_dir)
