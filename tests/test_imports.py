@@ -16,7 +16,19 @@ MAY_USE = {
     "asic_sentry": {"protocol", "sentry_kit"},
     "commander": {"protocol"},
 }
-NOUNS = {"rigs", "asics", "playbooks", "addresses", "software", "accounts", "telemetry", "history", "live", "jobs"}
+NOUNS = {
+    "rigs",
+    "asics",
+    "playbooks",
+    "addresses",
+    "software",
+    "accounts",
+    "telemetry",
+    "history",
+    "logs",
+    "live",
+    "jobs",
+}
 OWN_ROLES = {"pages", "api"}  # a noun's doors: no other noun goes through them
 DECISIONS = "commander.live.figures"  # a domain module that has another name
 

@@ -1,7 +1,8 @@
 """Sentries and scripts that speak to the commander which the browser looks at."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 
@@ -52,17 +53,52 @@ class Rig:
         assert answer.status_code == 200, answer.text
         assert answer.json()["rejected"] == []
 
+    def send(self, logs: Sequence[Mapping[str, object]]) -> None:
+        """Logs of a past that a test makes up, a few hundred at a time as a spool does."""
+        headers = {"Authorization": f"Bearer {self.token}", "Sentry-Run": "one"}
+        for start in range(0, len(logs), 300):
+            part = list(logs[start : start + 300])
+            answer = self.farm.client.post("/api/v1/sentry/logs", json={"logs": part}, headers=headers)
+            assert answer.json()["rejected"] == [], answer.text
+
     def tell_specs(self, specs: dict[str, object]) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
         self.farm.client.put("/api/v1/sentry/specs", json=specs, headers=headers).raise_for_status()
 
 
-def log_of(hashrate_hs: float) -> dict[str, object]:
+def past_of(
+    *, minutes: float, every_s: float = 10, gap: tuple[float, float] | None = None, gpus: int = 0
+) -> list[dict[str, object]]:
+    """Logs of the last minutes, from the oldest on; none `gap` minutes ago (from, to). The hashrate climbs slowly."""
+    count = int(minutes * 60 / every_s)
+    logs = []
+    for number in range(count):
+        ago_s = (count - number) * every_s
+        if gap is None or not gap[1] * 60 < ago_s < gap[0] * 60:
+            taken_at = datetime.now(UTC) - timedelta(seconds=ago_s)
+            logs.append(log_of(17_000 + 1_000 * number / count, accepted=number) | {"taken_at": taken_at.isoformat()})
+            logs[-1]["gpus"] = [gpu_of(card) for card in range(gpus)]
+    return logs
+
+
+def gpu_of(card: int) -> dict[str, object]:
+    return {
+        "pci_address": f"0000:{card + 3:02x}:00.0",
+        "temperature_c": 55.0 + card,
+        "memory_temperature_c": 80.0 + card,
+        "fan_percent": 60.0 + card,
+        "power_w": 120.0 + card,
+        "core_clock_mhz": 1410.0,
+        "memory_clock_mhz": 9501.0,
+    }
+
+
+def log_of(hashrate_hs: float, *, accepted: int = 1000) -> dict[str, object]:
     algorithm = {
         "algorithm": "rx/0",
         "coin": "Monero",
         "hashrate_hs": hashrate_hs,
-        "accepted": 1000,
+        "accepted": accepted,
         "rejected": 3,
         "pool": "pool.example:443",
         "user": "49gTkcn9VPCcWzSxVhbhtv4G6YEqzZ1XgjW2tFvP8Q7p3T1yEXAMPLE",

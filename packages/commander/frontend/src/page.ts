@@ -4,6 +4,7 @@ import { localise } from "./times";
 
 const gentle = {
   onBeforeElUpdated(from: HTMLElement, to: HTMLElement): boolean {
+    if ("own" in from.dataset) return false; // a script draws there
     // What a person has typed, opened or ticked is theirs until they send it.
     if (from instanceof HTMLInputElement && to instanceof HTMLInputElement && from.value !== from.defaultValue) {
       to.value = from.value;
@@ -26,7 +27,7 @@ export function parse(html: string): Document {
 /** Shows `page` in place of the open one, without losing focus, input or what is shown once. */
 export function merge(page: Document): void {
   const [main, next] = [document.querySelector("main"), page.querySelector("main")];
-  if (!main || !next || script(page) !== script(document)) return location.reload();
+  if (!main || !next || scripts(page) !== scripts(document)) return location.reload();
   const focused = document.activeElement;
   localise(next);
   morph(main, next);
@@ -45,9 +46,9 @@ export function enter(page: Document): void {
   focusHeading();
 }
 
-/** Names the version of this program: after an update of the commander the page needs another. */
-function script(page: Document): string | null | undefined {
-  return page.querySelector("script")?.getAttribute("src");
+/** Names the version of these programs: after an update of the commander the page needs another. */
+function scripts(page: Document): string {
+  return [...page.querySelectorAll("script")].map(({ src }) => new URL(src, location.href).pathname).join();
 }
 
 function adopt(page: Document): void {

@@ -1,8 +1,9 @@
-/** Keeps every `<time datetime data-relative>` true: "12 s ago", and the date once that says more. */
+/** Keeps every `<time datetime data-relative>` true: "12 s ago", and the date once that says more; `data-exact` tells seconds. */
 const DAY_S = 86_400;
 const near = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;
 const far = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const clock = new Intl.DateTimeFormat(undefined, near);
 
 export function clockText(moment: Date): string {
@@ -19,7 +20,7 @@ function relativeText(moment: Date): string {
 
 function tell(time: HTMLTimeElement): void {
   const moment = new Date(time.dateTime);
-  const text = "relative" in time.dataset ? relativeText(moment) : far.format(moment);
+  const text = "relative" in time.dataset ? relativeText(moment) : (("exact" in time.dataset) ? exact : far).format(moment);
   if (time.textContent !== text) time.textContent = text;
   if (!time.title) time.title = whole.format(moment);
 }

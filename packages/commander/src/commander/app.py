@@ -28,6 +28,8 @@ from commander.live.loop import run_live
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
 from commander.live.sockets import events_socket, page_socket
+from commander.logs import pages as log_pages
+from commander.logs.day import keep_trends
 from commander.migrations import migrate
 from commander.rigs import api as rig_api
 from commander.rigs import pages as rig_pages
@@ -106,6 +108,7 @@ class Parts:
         on_offline = partial(note_newest, self.database)
         async with asyncio.TaskGroup() as group:
             group.create_task(run_jobs(self.database, jobs, stop, holder=new_holder()))
+            group.create_task(keep_trends(self.database, self.lives, stop))
             group.create_task(run_live(self.lives.values(), stop, on_offline=on_offline, look=self._hang_up_ended))
             try:
                 yield
@@ -197,9 +200,14 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
             *sentry_api.HANDLERS,
             *asic_sentry_api.HANDLERS,
             *account_api.HANDLERS,
-            Router("/", route_handlers=asic_api.HANDLERS, dependencies=_provided(_of_kind(parts, RigKind.ASIC))),
+            Router(
+                "/",
+                route_handlers=[*asic_api.HANDLERS, *log_pages.log_handlers(RigKind.ASIC)],
+                dependencies=_provided(_of_kind(parts, RigKind.ASIC)),
+            ),
             *history_api.HANDLERS,
             *rig_pages.HANDLERS,
+            *log_pages.log_handlers(RigKind.CPU_GPU),
             *account_pages.HANDLERS,
             public.healthz,
             public.ca_pem,

@@ -10,6 +10,7 @@ from commander.live.channels import Channels, Event
 from commander.live.figures import Figures
 from commander.live.frames import Frames
 from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.trends import Trends
 from commander.rigs.domain import RigNotFound
 from commander.rigs.kinds import RigKind
 
@@ -33,6 +34,7 @@ class LiveRigs:
     ) -> None:
         self.kind = kind
         self.index = index
+        self.trends = Trends()
         self.frames = Frames(lambda: index.now_at)
         self._channels = channels
         self._describe = describe

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,7 +15,10 @@ from protocol.tokens import Token
 
 from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
+from commander.logs.charts import ChartsView, farm_charts, rig_charts, usual_query
+from commander.logs.figures import RIG_CHARTS
 from commander.rigs.domain import NAME_MAX_LENGTH, BadName, NameTaken, RigNotFound, enroll_command
+from commander.rigs.kinds import RigKind
 from commander.rigs.listing import IndexQuery, index_query, shown
 from commander.rigs.navigation import columns
 from commander.rigs.register import RigRegister
@@ -23,6 +27,7 @@ from commander.settings import Settings
 from commander.web.shell import Page, Section, page
 
 WRONG = 422
+NOTHING_GIVEN: Mapping[str, str] = {}
 Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 
@@ -75,7 +80,8 @@ async def root() -> Redirect:
 async def index(request: PageRequest, live: NamedDependency[LiveRigs]) -> Html:
     parameters = _parameters(request)
     query = _query(parameters)
-    return index_page(live, query, _index_dialog(live, query, parameters), removed=parameters.get("removed"))
+    dialog = _index_dialog(live, query, parameters)
+    return index_page(live, query, dialog, removed=parameters.get("removed"), given=parameters)
 
 
 @post("/cpu-gpu", include_in_schema=False)
@@ -97,7 +103,7 @@ async def show(rig_id: FromPath[int], request: PageRequest, live: NamedDependenc
     state = _find(live, rig_id)
     kind = request.query_params.get("dialog")
     dialog = _dialog(str(kind), f"/cpu-gpu/{rig_id}", state) if kind in ("edit", "remove", "token") else None
-    return rig_page(live, state, dialog)
+    return rig_page(live, state, dialog, given=_parameters(request))
 
 
 @post("/cpu-gpu/{rig_id:int}/rename", include_in_schema=False)
@@ -139,7 +145,16 @@ async def replace_token(
 HANDLERS: list[HTTPRouteHandler] = [root, index, add, show, rename, remove, replace_token]
 
 
-def index_page(live: LiveRigs, query: IndexQuery, dialog: Dialog | None, *, removed: str | None = None) -> Html:
+def index_page(
+    live: LiveRigs,
+    query: IndexQuery,
+    dialog: Dialog | None,
+    *,
+    removed: str | None = None,
+    given: Mapping[str, str] = NOTHING_GIVEN,
+) -> Html:
+    """`given` is what the address says of the charts."""
+    now = datetime.now(UTC)
     views = views_of(live)
     order = views.orders.fresh(query)
     query, ids = shown(order, query)
@@ -163,10 +178,19 @@ def index_page(live: LiveRigs, query: IndexQuery, dialog: Dialog | None, *, remo
         add_href=query.address(dialog="add"),
         removed=_removed_text(removed),
         dialog=dialog,
+        charts=farm_charts(RigKind.CPU_GPU, live.index, usual_query(given, now=now), "/cpu-gpu", now=now),
     )
 
 
-def rig_page(live: LiveRigs, state: RigState, dialog: Dialog | None, enrolment: Enrolment | None = None) -> Html:
+def rig_page(
+    live: LiveRigs,
+    state: RigState,
+    dialog: Dialog | None,
+    enrolment: Enrolment | None = None,
+    *,
+    given: Mapping[str, str] = NOTHING_GIVEN,
+) -> Html:
+    """`given` is what the address says of the charts."""
     wrong = dialog is not None and dialog.error
     url = dialog.url if dialog and wrong else f"/cpu-gpu/{state.id}" if enrolment else ""
     about = Page(
@@ -181,9 +205,15 @@ def rig_page(live: LiveRigs, state: RigState, dialog: Dialog | None, enrolment: 
         about,
         status=WRONG if wrong else 200,
         sections=rig_sections(state),
+        charts=rig_charts_view(state, given),
         dialog=dialog,
         enrolment=enrolment,
     )
+
+
+def rig_charts_view(state: RigState, given: Mapping[str, str]) -> ChartsView:
+    now, path = datetime.now(UTC), f"/cpu-gpu/{state.id}"
+    return rig_charts(RigKind.CPU_GPU, state, RIG_CHARTS, usual_query(given, now=now), path, now=now)
 
 
 def _enrolment_page(live: LiveRigs, rig_id: int, token: Token, settings: Settings) -> Html:

@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from protocol import units
 
 from commander.live.figures import Figures, Work
 from commander.live.operational_index import Health, OperationalIndex, RigState, Totals
+from commander.live.trends import Trends
 from commander.web import figures as shown
 from commander.web.figures import Figure
 from commander.web.shell import templates
+from commander.web.sparkline import sparkline
 
 HEALTH_WORDS = {
     Health.WAITING: "Waiting for its sentry",
@@ -51,6 +53,7 @@ class TotalView:
     label: str
     figure: Figure
     name: str
+    spark: str = ""
 
 
 def row_view(state: RigState) -> RowView:
@@ -119,6 +122,13 @@ def total_views(index: OperationalIndex) -> list[TotalView]:
     for label in sorted(by_label):
         views.append(TotalView(label, shown.hashrate(by_label[label]), f"hashrate-{label}"))
     return views + _efficiency(totals, totals.rigs)
+
+
+def with_sparks(views: list[TotalView], trends: Trends) -> list[TotalView]:
+    """Each with what it did in the last day, as far as that is known."""
+    return [
+        replace(view, spark=sparkline(trends.line(view.name), f"{view.label} of the last 24 hours")) for view in views
+    ]
 
 
 def _total_power(totals: Totals) -> Figure:

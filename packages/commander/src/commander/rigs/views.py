@@ -1,6 +1,7 @@
 """What people see live of CPU/GPU rigs: the index, and one rig's page."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from datetime import UTC, datetime
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
@@ -8,13 +9,18 @@ from commander.live.frames import RESYNC, View
 from commander.live.moves import Moves, moves
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
+from commander.live.trends import Trends
+from commander.logs.charts import chart_now, farm_readings, readings_of
+from commander.logs.views import log_view_of
 from commander.rigs.details import head_view, now_view, spec_rows
+from commander.rigs.kinds import RigKind
 from commander.rigs.listing import IndexQuery, Order, Orders, index_query, shown
 from commander.rigs.navigation import empty_state, health_links, pager
-from commander.rigs.rows import Rows, gone, placed, total_views
+from commander.rigs.rows import Rows, gone, placed, total_views, with_sparks
 from commander.web.shell import macro
 
 TOTALS_EVERY_S = 1.0
+FARM_EVERY_S = 10.0
 MOVES_MAX = 1_000
 Parts = dict[str, str]
 ENROLLED = '<section id="enrol-first" data-gone></section>'
@@ -23,17 +29,26 @@ ENROLLED = '<section id="enrol-first" data-gone></section>'
 class RigViews:
     """What all viewers of one operational index share: rows that are rendered, orders that are made."""
 
-    def __init__(self, index: OperationalIndex) -> None:
+    def __init__(self, index: OperationalIndex, trends: Trends | None = None) -> None:
         self.index = index
         self.rows = Rows(index)
         self.orders = Orders(index)
-        self._totals = (-1, "")
+        self._trends = trends or Trends()
+        self._totals = ((-1, -1), "")
+        self._farm_now = (float("-inf"), "")
 
     def totals(self) -> str:
-        if self._totals[0] != self.index.now_at:
-            html = macro("rigs/index_parts.html", "totals", total_views(self.index))
-            self._totals = self.index.now_at, html
+        number = self.index.now_at, self._trends.number
+        if self._totals[0] != number:
+            views = with_sparks(total_views(self.index), self._trends)
+            self._totals = number, macro("rigs/index_parts.html", "totals", views)
         return self._totals[1]
+
+    def farm_now(self, now_s: float) -> str:
+        """The live edge of the farm's charts; `now_s` is the tick's time, so that a tick makes it once."""
+        if now_s > self._farm_now[0]:
+            self._farm_now = now_s, chart_now(datetime.now(UTC), farm_readings(self.index))
+        return self._farm_now[1]
 
     def around(self, order: Order, query: IndexQuery) -> Parts:
         """What stands around the rows and depends on which there are."""
@@ -50,7 +65,7 @@ _shared: WeakKeyDictionary[LiveRigs, RigViews] = WeakKeyDictionary()
 def views_of(live: LiveRigs) -> RigViews:
     """The views of `live`, made when they are first asked for."""
     if live not in _shared:
-        _shared[live] = RigViews(live.index)
+        _shared[live] = RigViews(live.index, live.trends)
     return _shared[live]
 
 
@@ -62,6 +77,7 @@ def rig_sections(state: RigState) -> Parts:
         "notices": macro("rigs/live.html", "notices", head),
         "now": macro("rigs/live.html", "now", head, now_view(state)),
         "specs": macro("rigs/live.html", "specs", spec_rows(state)),
+        "chart_now": chart_now(state.taken_at, readings_of(RigKind.CPU_GPU, state)),
     }
 
 
@@ -78,6 +94,8 @@ class IndexView:
         self._around = views.around(self._order, query)
         self._totals = views.totals()  # whoever joins has these, by the page or by its first frame
         self._totals_due_s = float("-inf")
+        self._farm_at = views.index.now_at
+        self._farm_due_s = float("-inf")
 
     def catch_up(self, since: int) -> str | None:
         index = self._views.index
@@ -98,6 +116,7 @@ class IndexView:
         parts += self._changed_rows(since, (rig_id for rig_id in self._ids if rig_id not in moved))
         parts += self._changed_around()
         parts += self._due_totals(now_s)
+        parts += self._due_farm_now(now_s)
         return "".join(parts) or None
 
     def _reordered(self) -> Moves:
@@ -135,6 +154,13 @@ class IndexView:
         self._totals_due_s = now_s + TOTALS_EVERY_S
         self._totals = self._views.totals()
         return [self._totals]
+
+    def _due_farm_now(self, now_s: float) -> list[str]:
+        index, number = self._views.index, self._views.index.now_at
+        if number == self._farm_at or now_s < self._farm_due_s or not index.totals.alive:
+            return []
+        self._farm_at, self._farm_due_s = number, now_s + FARM_EVERY_S
+        return [self._views.farm_now(now_s)]
 
 
 class RigView:
@@ -186,4 +212,6 @@ def view_of(query: Mapping[str, str], views: RigViews) -> tuple[Hashable, Callab
     if query.get("view") == "rig":
         rig_id = int(query.get("rig", ""))
         return rig_id, lambda: RigView(views, rig_id)
+    if query.get("view") == "log":
+        return log_view_of(query, RigKind.CPU_GPU, views.index)
     raise ValueError("no page has this view")

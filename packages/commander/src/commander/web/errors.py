@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from commander.accounts.domain import AccountError, KeyNameTaken, NoSuchKey, NotSignedIn, TooManyTries, WrongPassword
 from commander.db import DatabaseProblem
+from commander.logs.domain import WrongRange
 from commander.rigs.domain import BadName, NameTaken, RigNotFound
 from commander.telemetry.group_commit import Overloaded, StorageAway
 from commander.telemetry.history import BadRange
@@ -49,6 +50,7 @@ KINDS: dict[type[Exception], Kind] = {
     BadBody: Kind(400, "bad_body", "Unreadable body"),
     BadName: Kind(422, "bad_name", "Not a name", field="name"),
     NameTaken: Kind(409, "name_taken", "Name taken", field="name"),
+    WrongRange: Kind(422, "bad_range", "Not a range", field="to"),
     BadRange: Kind(422, "bad_range", "Not a range", field="to"),
     RigNotFound: Kind(404, "rig_not_found", "No such rig"),
     NotSignedIn: Kind(401, "not_signed_in", "Not signed in"),

@@ -38,10 +38,14 @@ def percent(value: float | None) -> Figure:
 def fan(fan_percent: float | None, fan_rpm: float | None) -> Figure:
     """In percent where the device tells it, otherwise in turns."""
     if fan_percent is None and fan_rpm is not None:
-        return Figure(f"{fan_rpm:.0f} rpm", units.exact_text(fan_rpm, "rpm"))
-    turns = "" if fan_rpm is None else f", {units.exact_text(fan_rpm, 'rpm')}"
+        return turns(fan_rpm)
+    beside = "" if fan_rpm is None else f", {units.exact_text(fan_rpm, 'rpm')}"
     shown = percent(fan_percent)
-    return Figure(shown.text, shown.exact + turns)
+    return Figure(shown.text, shown.exact + beside)
+
+
+def turns(fan_rpm: float | None) -> Figure:
+    return NOT_KNOWN if fan_rpm is None else Figure(f"{fan_rpm:.0f} rpm", units.exact_text(fan_rpm, "rpm"))
 
 
 def clock(clock_mhz: float | None) -> Figure:

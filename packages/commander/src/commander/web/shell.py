@@ -12,7 +12,7 @@ from protocol import units
 from commander import VERSION
 from commander.web.assets import asset
 
-NOUNS = ("web", "rigs", "accounts")
+NOUNS = ("web", "rigs", "logs", "accounts")
 
 
 class Section(StrEnum):

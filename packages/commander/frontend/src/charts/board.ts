@@ -1,0 +1,100 @@
+/** The charts of one page: one history, one window in time, one cursor. */
+import type { Happening, History } from "./answer";
+import { Chart, type Frame, type Heard } from "./chart";
+import { Colours } from "./colours";
+import { type Drawing, drawings, figuresOf } from "./kinds";
+import { LiveEdge, type Now, type Taken, trim } from "./now";
+import type { Range } from "./range";
+
+export class Board {
+  readonly frame: Frame;
+  private charts: Chart[] = [];
+  private history: History | undefined;
+  private edge: LiveEdge | undefined;
+  /** Lines that the commander was asked for, maybe in vain. */
+  private readonly wanted = new Set<string>();
+
+  constructor(
+    private readonly grid: HTMLElement,
+    private readonly heard: Heard,
+  ) {
+    this.frame = { times_s: [], step_s: 1, from_s: 0, to_s: 1, events: [], colours: new Colours(grid) };
+  }
+
+  get step_s(): number | undefined {
+    return this.history?.step_s;
+  }
+
+  /** Shows `history`; returns whether there is anything to show. */
+  take(history: History, range: Range, now: Now | null, ids: string[], devices: Record<string, string>): boolean {
+    this.history = history;
+    this.edge = new LiveEdge(history, now, figuresOf(ids), this.wanted);
+    const { times_s, step_s, events } = history;
+    Object.assign(this.frame, { times_s, step_s, events: sorted(events), from_s: range.from_s, to_s: range.to_s });
+    const found = drawings(history, ids, devices);
+    this.lay(found);
+    return found.length > 0;
+  }
+
+  /** Looks at another time before its figures are there. */
+  look({ from_s, to_s }: Range): void {
+    Object.assign(this.frame, { from_s, to_s });
+    for (const chart of this.charts) chart.redraw();
+  }
+
+  /** The newest log; a window that ends now moves on with it. */
+  goOn(now: Now, follow: boolean): Taken {
+    if (!this.history || !this.edge) return "nothing new";
+    const taken = this.edge.take(now);
+    if (taken !== "taken") return taken;
+    if (follow) {
+      this.frame.from_s += Math.max(0, now.at_s - this.frame.to_s);
+      this.frame.to_s = Math.max(now.at_s, this.frame.to_s);
+      trim(this.history, this.frame.from_s);
+    }
+    for (const chart of this.charts) chart.redraw();
+    return taken;
+  }
+
+  resize(): void {
+    for (const chart of this.charts) chart.resize();
+  }
+
+  /** The scheme has changed. */
+  dye(): void {
+    this.frame.colours.read();
+    for (const chart of this.charts) chart.plot.redraw(false);
+  }
+
+  clear(): void {
+    for (const chart of this.charts.splice(0)) chart.plot.destroy();
+  }
+
+  /** Charts take the places that the page has for them, so that nothing moves while it is read. */
+  private lay(found: Drawing[]): void {
+    const before = new Map(this.charts.map((chart) => [chart.drawing.id, chart]));
+    const places = new Map([...this.grid.querySelectorAll<HTMLElement>("figure[data-chart]")].map((place) => [place.dataset.chart, place]));
+    const wanted = found.map((drawing) => places.get(drawing.id) ?? placeFor(drawing.id));
+    for (const place of places.values()) if (!wanted.includes(place)) place.remove();
+    wanted.forEach((place, at) => place !== this.grid.children[at] && this.grid.insertBefore(place, this.grid.children[at] ?? null));
+    this.charts = found.map((drawing, at) => {
+      const chart = before.get(drawing.id);
+      before.delete(drawing.id);
+      if (chart?.renew(drawing, at === 0)) return chart;
+      chart?.plot.destroy();
+      return new Chart(wanted[at] ?? placeFor(drawing.id), drawing, this.frame, this.heard, at === 0);
+    });
+    for (const chart of before.values()) chart.plot.destroy();
+  }
+}
+
+function sorted(events: Happening[]): Happening[] {
+  return [...events].sort((one, other) => one.at_s - other.at_s);
+}
+
+function placeFor(id: string): HTMLElement {
+  const place = document.createElement("figure");
+  place.className = "chart";
+  place.dataset.chart = id;
+  return place;
+}

@@ -1,0 +1,174 @@
+/**
+ * `<history-charts>`: the charts of one page. The address says from when to when they are; figures come by one fetch
+ * for each range, after the page is painted, and go on with what the page's socket brings into `#chart-now`.
+ */
+import { fetchHistory } from "./answer";
+import { showBeside } from "./beside";
+import { Board } from "./board";
+import { figuresOf } from "./kinds";
+import { localiseForm } from "./local";
+import { type Now, parseNow } from "./now";
+import { address, chosen, lastOf, ofAddress, type Range, rangeText, stepText, USUAL } from "./range";
+
+const SPOOL_SENT_MS = 5_000;
+const [POINTS_MIN, POINTS_MAX] = [200, 1200];
+
+export class HistoryCharts extends HTMLElement {
+  private range: Range = lastOf(USUAL, 0);
+  /** What "reset zoom" goes back to. */
+  private span = USUAL;
+  private board: Board | undefined;
+  private asked: AbortController | undefined;
+  private again: ReturnType<typeof setTimeout> | undefined;
+  private gone = new AbortController();
+
+  connectedCallback(): void {
+    const grid = this.querySelector<HTMLElement>(".chart-grid");
+    if (!grid) return;
+    this.gone = new AbortController();
+    this.board = new Board(grid, {
+      onZoom: (from_s, to_s) => this.go(chosen(from_s, to_s)),
+      onEscape: () => this.range.span || this.reset(),
+      onReading: (words) => this.tell(".reading", words),
+    });
+    this.look(ofAddress(new URLSearchParams(location.search), this.now_s()));
+    this.listen();
+    localiseForm(document.querySelector<HTMLFormElement>("form#range-form"));
+    requestAnimationFrame(() => setTimeout(() => void this.load()));
+  }
+
+  disconnectedCallback(): void {
+    this.gone.abort();
+    this.asked?.abort();
+    clearTimeout(this.again);
+    this.board?.clear();
+  }
+
+  private listen(): void {
+    const { signal } = this.gone;
+    const sizes = new ResizeObserver(() => this.board?.resize());
+    sizes.observe(this);
+    const news = new MutationObserver(() => this.heard());
+    const part = nowPart();
+    if (part) news.observe(part, { attributes: true });
+    signal.addEventListener("abort", () => {
+      sizes.disconnect();
+      news.disconnect();
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.board?.dye(), { signal });
+    addEventListener("popstate", (event) => this.wentBack(event), { capture: true, signal });
+    this.addEventListener("click", (event) => this.clicked(event), { signal });
+  }
+
+  /** The commander's clock: a viewer's may be wrong. */
+  private now_s(): number {
+    const rendered_s = Date.parse(this.dataset.asOf ?? "") / 1000;
+    return Math.max(rendered_s + performance.now() / 1000, newest()?.at_s ?? 0);
+  }
+
+  private clicked(event: MouseEvent): void {
+    if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || !(event.target instanceof Element)) return;
+    const link = event.target.closest<HTMLElement>("[data-range]");
+    if (link) {
+      event.preventDefault();
+      this.go(lastOf(link.dataset.range ?? USUAL, this.now_s()));
+    } else if (event.target.closest("[data-reset]")) this.reset();
+  }
+
+  private reset(): void {
+    this.go(lastOf(this.span, this.now_s()));
+  }
+
+  /** Shows `range` and says so in the address: the back button comes back. */
+  private go(range: Range): void {
+    if (!history.state?.charts) history.replaceState({ ...history.state, charts: true }, "");
+    history.pushState({ charts: true }, "", address(new URL(location.href), range));
+    this.arrive(range);
+  }
+
+  /** `main.ts` would load the page anew; here the figures are enough. */
+  private wentBack(event: PopStateEvent): void {
+    if (!event.state?.charts) return;
+    event.stopImmediatePropagation();
+    this.arrive(ofAddress(new URLSearchParams(location.search), this.now_s()));
+  }
+
+  private arrive(range: Range): void {
+    this.look(range);
+    this.board?.look(range);
+    void this.load();
+    if ("along" in this.dataset) void showBeside(this.gone.signal);
+  }
+
+  private look(range: Range): void {
+    this.range = range;
+    if (range.span) this.span = range.span;
+    for (const link of this.querySelectorAll<HTMLElement>("[data-range]")) link.ariaCurrent = link.dataset.range === range.span ? "true" : null;
+    const reset = this.querySelector<HTMLElement>("[data-reset]");
+    if (reset) reset.hidden = range.span !== "";
+    this.tellRange();
+  }
+
+  private tellRange(): void {
+    const step_s = this.board?.step_s;
+    this.tell(".span", step_s ? `${rangeText(this.range)} · ${stepText(step_s)}` : rangeText(this.range));
+  }
+
+  private tell(selector: string, words: string): void {
+    const place = this.querySelector(selector);
+    if (place) place.textContent = words;
+  }
+
+  private async load(): Promise<void> {
+    clearTimeout(this.again);
+    this.asked?.abort();
+    const asked = (this.asked = new AbortController());
+    this.ariaBusy = "true";
+    try {
+      await this.fetched(asked.signal);
+    } catch (error) {
+      if (asked.signal.aborted) return;
+      this.say(error instanceof Error && !(error instanceof TypeError) ? error.message : "The commander did not answer. Choose a range to try again.");
+    }
+    this.ariaBusy = null;
+  }
+
+  private async fetched(signal: AbortSignal): Promise<void> {
+    const { range } = this;
+    const ids = (this.dataset.figures ?? "").split(",");
+    const points = Math.max(POINTS_MIN, Math.min(POINTS_MAX, Math.round(this.clientWidth)));
+    const told = await fetchHistory({ ...range, address: this.dataset.history ?? "", points, figures: figuresOf(ids) }, signal);
+    const devices = JSON.parse(this.dataset.devices ?? "{}") as Record<string, string>;
+    const any = this.board?.take(told, range, newest(), ids, devices);
+    if (any) this.hidden = false;
+    this.say(any ? "" : (this.dataset.empty ?? ""));
+    this.tellRange();
+  }
+
+  private say(words: string): void {
+    this.tell(".note", words);
+  }
+
+  /** A log has come. A long silence before it means a spool, which is sent now: then all is asked for once again. */
+  private heard(): void {
+    const now = newest();
+    if (!now || !this.board || (!this.range.span && now.at_s > this.range.to_s)) return;
+    const taken = this.board.goOn(now, this.range.span !== "");
+    if (taken !== "ask" && taken !== "ask later") return;
+    clearTimeout(this.again);
+    this.again = setTimeout(() => this.reload(), taken === "ask" ? 0 : SPOOL_SENT_MS);
+  }
+
+  private reload(): void {
+    if (this.range.span) this.range = lastOf(this.range.span, this.now_s());
+    void this.load();
+  }
+}
+
+function nowPart(): HTMLDataElement | null {
+  return document.querySelector<HTMLDataElement>("data#chart-now");
+}
+
+function newest(): Now | null {
+  return parseNow(nowPart()?.value ?? "");
+}

@@ -1,0 +1,148 @@
+/** Which figures stand together on one chart, and how their lines are called. */
+import { type History, type Key, keyText, type Series } from "./answer";
+import { CLOCK, COUNT, HASHRATE, PERCENT, POWER, TEMPERATURE, TURNS, type Unit } from "./units";
+
+interface Kind {
+  /** As in the page's address and in `data-chart`. */
+  id: string;
+  title: string;
+  /** Figure, and the word that tells its lines from the others' on the same chart. */
+  figures: Record<string, string>;
+  unit: Unit;
+  /** What the line of the whole rig says. */
+  whole: string;
+  /** What devices add up to is shown as a sum; else each device is shown. */
+  adds: boolean;
+  fromZero: boolean;
+  /** Counted in each bucket, not measured at a moment. */
+  steps?: boolean;
+  /** Figures of different coins stand on charts of their own: megahashes would hide kilohashes. */
+  split?: boolean;
+}
+
+const KINDS: Kind[] = [
+  { id: "hashrate", title: "Hashrate", figures: { hashrate_hs: "" }, unit: HASHRATE, whole: "Total", adds: true, fromZero: true, split: true },
+  { id: "power", title: "Power", figures: { power_w: "" }, unit: POWER, whole: "Total", adds: true, fromZero: true },
+  {
+    id: "temperature",
+    title: "Temperature",
+    figures: { temperature_c: "", inlet_temperature_c: "inlet", outlet_temperature_c: "outlet", chip_temperature_c: "chip" },
+    unit: TEMPERATURE,
+    whole: "Hottest",
+    adds: false,
+    fromZero: false,
+  },
+  {
+    id: "memory-temperature",
+    title: "Memory temperature",
+    figures: { memory_temperature_c: "" },
+    unit: TEMPERATURE,
+    whole: "Hottest",
+    adds: false,
+    fromZero: false,
+  },
+  { id: "fan", title: "Fans", figures: { fan_percent: "" }, unit: PERCENT, whole: "Fastest", adds: false, fromZero: true },
+  { id: "fan-speed", title: "Fan speed", figures: { fan_rpm: "" }, unit: TURNS, whole: "Fastest", adds: false, fromZero: true },
+  { id: "core-clock", title: "Core clock", figures: { core_clock_mhz: "" }, unit: CLOCK, whole: "Fastest", adds: false, fromZero: false },
+  { id: "memory-clock", title: "Memory clock", figures: { memory_clock_mhz: "" }, unit: CLOCK, whole: "Fastest", adds: false, fromZero: false },
+  { id: "accepted", title: "Shares accepted", figures: { accepted: "" }, unit: COUNT, whole: "Total", adds: true, fromZero: true, steps: true },
+  {
+    id: "refused",
+    title: "Shares refused",
+    figures: { rejected: "rejected", stale: "stale", invalid: "invalid" },
+    unit: COUNT,
+    whole: "",
+    adds: true,
+    fromZero: true,
+    steps: true,
+  },
+  { id: "alive", title: "Rigs alive", figures: { rigs_alive: "" }, unit: COUNT, whole: "Alive", adds: true, fromZero: true },
+];
+
+export interface Line {
+  key: string;
+  label: string;
+  /** Says all: the card's name and address. */
+  about: string;
+  series: Series;
+  shown: boolean;
+  /** Its colour: a device has the same on all charts. */
+  tint: number;
+  /** Two figures of one device on one chart. */
+  dashed: boolean;
+}
+
+export interface Drawing {
+  id: string;
+  title: string;
+  unit: Unit;
+  fromZero: boolean;
+  steps: boolean;
+  lines: Line[];
+}
+
+export function figuresOf(ids: string[]): string[] {
+  return KINDS.filter(({ id }) => ids.includes(id)).flatMap(({ figures }) => Object.keys(figures));
+}
+
+/** The charts that `history` has figures for, in their order; `devices` says what each is called. */
+export function drawings(history: History, ids: string[], devices: Record<string, string>): Drawing[] {
+  const order = deviceOrder(history);
+  return KINDS.filter(({ id }) => ids.includes(id)).flatMap((kind) => {
+    const told = history.series.filter((one) => one.figure in kind.figures && one.mean.some((value) => value !== null));
+    if (!kind.split) return told.length ? [drawing(kind, "", told, devices, order)] : [];
+    const works = [...new Set(told.map(workOf))].sort();
+    return works.map((work) => drawing(kind, work, told.filter((one) => workOf(one) === work), devices, order));
+  });
+}
+
+function workOf({ coin, algorithm }: Key): string {
+  return coin ?? algorithm ?? "";
+}
+
+function deviceOrder(history: History): string[] {
+  const devices = new Set(history.series.flatMap(({ device }) => (device === null ? [] : [device])));
+  return [...devices].sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1));
+}
+
+function drawing(kind: Kind, work: string, told: Series[], devices: Record<string, string>, order: string[]): Drawing {
+  const wholes = told.filter(({ device }) => device === null);
+  const sums = kind.adds ? wholes.length > 0 : wholes.length === told.length;
+  const lines = told.map((series) => ({
+    key: keyText(series),
+    label: label(kind, series, wholes),
+    about: devices[series.device ?? ""] ?? label(kind, series, wholes),
+    series,
+    shown: (series.device === null) === sums,
+    tint: series.device === null ? wholes.indexOf(series) : 1 + order.indexOf(series.device),
+    dashed: series.device !== null && Object.keys(kind.figures).indexOf(series.figure) > 1,
+  }));
+  lines.sort((one, other) => order.indexOf(one.series.device ?? "") - order.indexOf(other.series.device ?? ""));
+  const { id, title, unit, fromZero, steps = false } = kind;
+  return { id: work ? `${id}-${work}` : id, title: work ? `${title}, ${work}` : title, unit, fromZero, steps, lines };
+}
+
+/** The CPU before the cards. */
+function rank(device: string): number {
+  return device === "cpu" ? 0 : 1;
+}
+
+function label(kind: Kind, series: Series, wholes: Series[]): string {
+  const word = kind.figures[series.figure] ?? "";
+  const alike = wholes.filter(({ figure }) => figure === series.figure);
+  const work = new Set(alike.map(workOf)).size > 1 ? workOf(series) : alike.length > 1 ? (series.algorithm ?? "") : "";
+  const name = series.device === null ? work : deviceLabel(series.device);
+  return capital([name, word].filter(Boolean).join(", ") || kind.whole);
+}
+
+/** "GPU 03:00" for 0000:03:00.0: short, and what the system calls the card; "Board 1" for board1. */
+export function deviceLabel(device: string): string {
+  const card = /^(?:0000:)?(?<place>.+?)(?:\.0)?$/.exec(device)?.groups?.place;
+  if (device === "cpu") return "CPU";
+  if (device.includes(":")) return `GPU ${card ?? device}`;
+  return capital(device.replace(/(?<=[a-z])(?=\d)/, " ")).replace(/^Gpu/, "GPU");
+}
+
+function capital(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}

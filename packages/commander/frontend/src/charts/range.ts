@@ -1,0 +1,80 @@
+/** From when to when: what the page's address says of it, and what people read. */
+
+export interface Range {
+  from_s: number;
+  to_s: number;
+  /** "24h" for the last 24 hours, which go on; empty for a time that has been chosen. */
+  span: string;
+}
+
+export const SPANS: Record<string, number> = { "1h": 3600, "24h": 86_400, "7d": 604_800, "90d": 7_776_000, "1y": 31_536_000 };
+export const USUAL = "24h";
+export const SHORTEST_S = 60;
+
+export function lastOf(span: string, now_s: number): Range {
+  return { from_s: now_s - (SPANS[span] ?? SPANS[USUAL] ?? 0), to_s: now_s, span: span in SPANS ? span : USUAL };
+}
+
+/** What is drawn with the mouse may be a few pixels wide; nothing can be seen in less than a minute. */
+export function chosen(from_s: number, to_s: number): Range {
+  const lacking = Math.max(0, SHORTEST_S - (to_s - from_s)) / 2;
+  return { from_s: Math.floor(from_s - lacking), to_s: Math.ceil(to_s + lacking), span: "" };
+}
+
+export function ofAddress(parameters: URLSearchParams, now_s: number): Range {
+  const [from_s, to_s] = [moment(parameters.get("from")), moment(parameters.get("to")) ?? now_s];
+  if (from_s !== null && from_s < to_s) return { from_s, to_s, span: "" };
+  return lastOf(parameters.get("range") ?? USUAL, now_s);
+}
+
+/** The page's address with another range; which page of the table was open is over with it. */
+export function address(here: URL, range: Range): URL {
+  const url = new URL(here);
+  for (const name of ["range", "from", "to", "before", "page", "dialog"]) url.searchParams.delete(name);
+  if (range.span) url.searchParams.set("range", range.span);
+  else {
+    url.searchParams.set("from", seconds(range.from_s));
+    url.searchParams.set("to", seconds(range.to_s));
+  }
+  return url;
+}
+
+export function seconds(moment_s: number): string {
+  return new Date(moment_s * 1000).toISOString().replace(/\.\d+/, "");
+}
+
+function moment(text: string | null): number | null {
+  const parsed = Date.parse(zoned(text ?? ""));
+  return Number.isNaN(parsed) ? null : parsed / 1000;
+}
+
+/** A time without a zone is UTC, as it is for the commander. */
+function zoned(text: string): string {
+  return /(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`;
+}
+
+const day = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short", year: "numeric" });
+const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const second = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const zone = new Intl.DateTimeFormat(undefined, { hour: "2-digit", timeZoneName: "short" });
+
+export function rangeText({ from_s, to_s }: Range): string {
+  const [from, to] = [new Date(from_s * 1000), new Date(to_s * 1000)];
+  const sameDay = day.format(from) === day.format(to);
+  const end = sameDay ? minute.format(to) : `${day.format(to)}, ${minute.format(to)}`;
+  return `${day.format(from)}, ${minute.format(from)} – ${end} ${zoneText(to)}`;
+}
+
+export function momentText(moment_s: number, step_s: number): string {
+  const moment = new Date(moment_s * 1000);
+  return `${day.format(moment)}, ${(step_s < 60 ? second : minute).format(moment)}`;
+}
+
+export function zoneText(moment: Date): string {
+  return zone.formatToParts(moment).find(({ type }) => type === "timeZoneName")?.value ?? "";
+}
+
+export function stepText(step_s: number): string {
+  const [number, unit] = step_s < 60 ? [step_s, "s"] : step_s < 3600 ? [step_s / 60, "min"] : step_s < 86_400 ? [step_s / 3600, "h"] : [step_s / 86_400, "d"];
+  return `one point each ${Number(number.toFixed(1))} ${unit}`;
+}

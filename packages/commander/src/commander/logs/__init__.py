@@ -1,0 +1,1 @@
+"""What rigs did, for people: charts, log pages, downloads."""

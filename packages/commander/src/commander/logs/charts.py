@@ -1,0 +1,200 @@
+"""What a page with charts tells its script: where the figures are, which charts to expect, what came last."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from markupsafe import Markup
+
+from commander.history.readings import COUNTERS, HASHRATE, POWER, READINGS, SOURCE, Readings, Series, work_of
+from commander.live.operational_index import OperationalIndex, RigState
+from commander.logs.domain import WHOLE, LogQuery, Span, WrongRange, device_label, last, range_of
+from commander.logs.figures import CHARTS, FARM_CHARTS, figures_on
+from commander.rigs.kinds import RigKind
+from commander.web.shell import macro
+
+SPAN_LABELS = {Span.HOUR: "1 h", Span.DAY: "24 h", Span.WEEK: "7 d", Span.QUARTER: "90 d", Span.YEAR: "1 y"}
+STATS_API = {RigKind.CPU_GPU: "/api/v1/cpu-gpu-stats/history", RigKind.ASIC: "/api/v1/asic-stats/history"}
+RIGS_API = {RigKind.CPU_GPU: "/api/v1/cpu-gpu-rigs", RigKind.ASIC: "/api/v1/asic-rigs"}
+ALIVE = "rigs_alive"
+TINTS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLink:
+    label: str
+    span: Span
+    href: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An entry of a legend, before there are figures."""
+
+    label: str
+    tint: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Room for a chart that will come, so that nothing moves when it does."""
+
+    id: str
+    title: str
+    keys: list[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class ChartsView:
+    """`figures` and `devices` are for the script; `along`: the page has a table of the same range."""
+
+    title: str
+    history: str
+    figures: str
+    devices: str
+    as_of: datetime
+    spans: list[SpanLink]
+    places: list[Place]
+    now: Markup
+    empty: str
+    along: bool = False
+
+
+class Reading(msgspec.Struct, frozen=True):
+    figure: str
+    device: str | None
+    algorithm: str | None
+    coin: str | None
+    value: float
+
+
+class Now(msgspec.Struct, frozen=True):
+    """The live edge: what was reported last. Counters as they were counted, by who counts."""
+
+    at: datetime
+    readings: list[Reading]
+
+
+def rig_charts(
+    kind: RigKind,
+    state: RigState,
+    charts: Iterable[str],
+    query: LogQuery,
+    path: str,
+    *,
+    now: datetime,
+    along: bool = False,
+) -> ChartsView:
+    """The charts of one rig's page at `path`; `charts` as in `CHARTS`."""
+    wanted = query.charts or tuple(charts)
+    readings = readings_of(kind, state)
+    devices = {series[1] for series in readings if series[1] and not series[1].startswith(SOURCE)}
+    return ChartsView(
+        title="Over time",
+        history=f"{RIGS_API[kind]}/{state.id}/history",
+        figures=",".join(wanted),
+        devices=msgspec.json.encode({device: _about(device) for device in sorted(devices)}).decode(),
+        as_of=now,
+        spans=span_links(query, path),
+        places=places(readings, wanted),
+        now=chart_now(state.taken_at, readings),
+        empty="Nothing was reported in this time.",
+        along=along,
+    )
+
+
+def farm_charts(kind: RigKind, index: OperationalIndex, query: LogQuery, path: str, *, now: datetime) -> ChartsView:
+    """The farm's hashrate by coin and power, below the table of all rigs at `path`."""
+    readings = farm_readings(index)
+    return ChartsView(
+        title="The farm over time",
+        history=STATS_API[kind],
+        figures=",".join(FARM_CHARTS),
+        devices="{}",
+        as_of=now,
+        spans=span_links(query, path),
+        places=places(readings, FARM_CHARTS),
+        now=chart_now(now, readings),
+        empty="Nothing is known of this time yet: the farm's history grows from the first minute on.",
+    )
+
+
+def usual_query(parameters: Mapping[str, str], *, now: datetime) -> LogQuery:
+    """What an address says of the charts; a range that makes no sense is the usual one."""
+    try:
+        return LogQuery(range_of(parameters, now=now))
+    except WrongRange:
+        return LogQuery(last(Span.DAY, now=now))
+
+
+def span_links(query: LogQuery, path: str) -> list[SpanLink]:
+    return [
+        SpanLink(label, span, query.over(span).address(path), span is query.range.span)
+        for span, label in SPAN_LABELS.items()
+    ]
+
+
+def readings_of(kind: RigKind, state: RigState) -> Readings:
+    """The rig's newest log, taken apart; empty while it waits for its sentry."""
+    return {} if state.latest is None else READINGS[kind](state.latest)
+
+
+def farm_readings(index: OperationalIndex) -> Readings:
+    totals = index.totals
+    readings: Readings = {(HASHRATE, None, work.algorithm, work.coin): totals.hashrate_hs(work) for work in totals.rigs}
+    if totals.power_w is not None:
+        readings[POWER, None, None, None] = totals.power_w
+    return readings | {(ALIVE, None, None, None): totals.alive}
+
+
+def chart_now(at: datetime | None, readings: Readings) -> Markup:
+    """The element that frames bring anew; empty while nothing was reported."""
+    text = ""
+    if at is not None and readings:
+        drawn = figures_on(CHARTS) | {ALIVE}
+        found = [Reading(*series, value) for series, value in readings.items() if series[0] in drawn]
+        text = msgspec.json.encode(Now(at, found)).decode()
+    return macro("logs/charts.html", "now", text)
+
+
+def places(readings: Readings, charts: Iterable[str]) -> list[Place]:
+    devices = sorted(
+        {device for _, device, _, _ in readings if device and not device.startswith(SOURCE)}, key=_in_order
+    )
+    return [place for chart in charts for place in _places_of(chart, readings, devices)]
+
+
+def _places_of(chart: str, readings: Readings, devices: list[str]) -> Iterable[Place]:
+    kind = CHARTS[chart]
+    told = [series for series in readings if series[0] in kind.figures]
+    if not kind.split:
+        return [Place(chart, kind.title, _keys(chart, told, devices))] if told else []
+    works = sorted({_label(series) for series in told})
+    return [
+        Place(f"{chart}-{work}", f"{kind.title}, {work}", _keys(chart, [s for s in told if _label(s) == work], devices))
+        for work in works
+    ]
+
+
+def _keys(chart: str, told: list[Series], devices: list[str]) -> list[Key]:
+    whole = any(series[1] is None or series[0] in COUNTERS for series in told)
+    of_devices = {series[1] for series in told}
+    first = [Key(CHARTS[chart].whole, 0)] if whole else []
+    return first + [
+        Key(device_label(device), at % TINTS + 1) for at, device in enumerate(devices) if device in of_devices
+    ]
+
+
+def _label(series: Series) -> str:
+    return work_of(series).label
+
+
+def _in_order(device: str) -> tuple[bool, str]:
+    return device != "cpu", device
+
+
+def _about(device: str) -> str:
+    label = device_label(device)
+    return label if label.casefold() in (device, WHOLE) or ":" not in device else f"{label} ({device})"

@@ -1,0 +1,151 @@
+"""The log pages of both kinds of rig: charts, the same as a table, and as a file."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from commander.db import Database
+from commander.live.operational_index import Health, RigState
+from commander.live.rigs import LiveRigs
+from commander.logs.charts import readings_of, rig_charts
+from commander.logs.choices import choices, range_form
+from commander.logs.domain import LogQuery, Span, WrongRange, chosen, chosen_devices, last, page_number, range_of
+from commander.logs.download import csv_of_logs, csv_of_steps
+from commander.logs.figures import LOG_CHARTS
+from commander.logs.table import TableView, devices_in, is_raw, raw_table, steps_table
+from commander.logs.views import LABELS, PATHS, log_sections
+from commander.rigs.kinds import RigKind
+from commander.settings import Settings
+from commander.web.shell import Page, Section, page
+
+WRONG = 422
+DIGITS_OF_US = 19
+Html = Response[str]
+PageRequest = Request[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One look at a log page. `wrong`: the range makes no sense, and `query` holds the usual one instead."""
+
+    kind: RigKind
+    state: RigState
+    query: LogQuery
+    now: datetime
+    given: Mapping[str, str]
+    wrong: WrongRange | None = None
+
+    @property
+    def path(self) -> str:
+        return f"{PATHS[self.kind]}/{self.state.id}/log"
+
+
+def log_handlers(kind: RigKind) -> list[HTTPRouteHandler]:
+    """The pages of one kind of rig; the app gives them the `live` of that kind."""
+    path = PATHS[kind]
+
+    @get(f"{path}/{{rig_id:int}}/log", include_in_schema=False)
+    async def show_log(
+        rig_id: FromPath[int],
+        request: PageRequest,
+        live: NamedDependency[LiveRigs],
+        database: NamedDependency[Database],
+        settings: NamedDependency[Settings],
+    ) -> Html:
+        asked = _asked(request, kind, live.find(rig_id))
+        table = None if asked.wrong else await _table(database, asked, _raw_kept(settings))
+        return _log_page(live, asked, table)
+
+    @get(f"{path}/{{rig_id:int}}/log.csv", include_in_schema=False)
+    async def download_log(
+        rig_id: FromPath[int],
+        request: PageRequest,
+        live: NamedDependency[LiveRigs],
+        database: NamedDependency[Database],
+        settings: NamedDependency[Settings],
+    ) -> Stream:
+        asked = _asked(request, kind, live.find(rig_id))
+        if asked.wrong:
+            raise asked.wrong
+        headers = {"Content-Disposition": f'attachment; filename="{_file_name(asked)}"', "Cache-Control": "no-store"}
+        return Stream(_lines(database, asked, _raw_kept(settings)), media_type="text/csv", headers=headers)
+
+    return [show_log, download_log]
+
+
+def _asked(request: PageRequest, kind: RigKind, state: RigState) -> Asked:
+    now, given = datetime.now(UTC), {name: str(value) for name, value in request.query_params.items()}
+    try:
+        wanted, wrong = range_of(given, now=now), None
+    except WrongRange as error:
+        wanted, wrong = last(Span.DAY, now=now), error
+    before = given.get("before", "")
+    query = LogQuery(
+        wanted,
+        charts=chosen(_all(request, "figures"), LOG_CHARTS),
+        devices=chosen_devices(_all(request, "devices")),
+        page=page_number(given.get("page", "")),
+        before_us=int(before) if before.isdecimal() and len(before) < DIGITS_OF_US else None,
+    )
+    return Asked(kind, state, query, now, given, wrong)
+
+
+async def _table(database: Database, asked: Asked, raw_kept: timedelta) -> TableView:
+    query, until = asked.query, min(asked.query.range.until, asked.now)
+    async with database.reading() as db:
+        if is_raw(query, now=asked.now, raw_kept=raw_kept):
+            return await raw_table(db, asked.kind, asked.state.id, query, asked.path)
+        return await steps_table(db, asked.kind, asked.state.id, query, asked.path, until=until)
+
+
+def _lines(database: Database, asked: Asked, raw_kept: timedelta) -> AsyncIterator[str]:
+    query, until = asked.query, min(asked.query.range.until, asked.now)
+    write = csv_of_logs if is_raw(query, now=asked.now, raw_kept=raw_kept) else csv_of_steps
+    return write(database, asked.kind, asked.state.id, query, until=until)
+
+
+def _log_page(live: LiveRigs, asked: Asked, table: TableView | None) -> Html:
+    kind, state, query, path = asked.kind, asked.state, asked.query, asked.path
+    about = Page(
+        title=f"Log of {state.name}",
+        section=Section.RIGS,
+        live=f"/live?view=log&kind={kind}&rig={state.id}",
+        seq=live.frames.stamp(),
+    )
+    return page(
+        "logs/log.html",
+        about,
+        status=WRONG if asked.wrong else 200,
+        crumb=(LABELS[kind], PATHS[kind]),
+        sections=log_sections(kind, state),
+        charts=rig_charts(kind, state, LOG_CHARTS, query, path, now=asked.now, along=True),
+        form=range_form(query, asked.wrong, asked.given),
+        choices=choices(query, devices_in(readings_of(kind, state))),
+        table=table,
+        waiting=state.health is Health.WAITING,
+        as_of=asked.now,
+        path=path,
+        csv=query.turned().address(f"{path}.csv"),
+    )
+
+
+def _file_name(asked: Asked) -> str:
+    """A header holds ASCII only."""
+    name = re.sub(r"[^\w.-]+", "_", asked.state.name, flags=re.ASCII).strip("_")
+    return f"{name or asked.state.id}-log.csv"
+
+
+def _all(request: PageRequest, name: str) -> list[str]:
+    return [str(value) for value in request.query_params.getall(name, [])]
+
+
+def _raw_kept(settings: Settings) -> timedelta:
+    return timedelta(hours=settings.raw_kept_h)

@@ -1,0 +1,75 @@
+"""The small lines beside the farm's totals."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from commander.live.trends import Trends
+from commander.logs.day import trend_lines
+from commander.rigs.listing import IndexQuery
+from commander.rigs.views import IndexView, RigViews
+from commander.telemetry.history import History, HistorySeries
+from commander.web.sparkline import HEIGHT, spark_path, sparkline
+from live_farm import LiveFarm, Screen
+
+Values = list[float | None]
+
+
+def series(figure: str, mean: Values, *, coin: str | None = None, algorithm: str | None = None) -> HistorySeries:
+    return HistorySeries(figure=figure, device=None, algorithm=algorithm, coin=coin, mean=mean, min=mean, max=mean)
+
+
+def test_high_is_up_and_low_is_down() -> None:
+    assert spark_path([0.0, 10.0, 5.0]) == f"M0 {HEIGHT}L1 0L2 {HEIGHT // 2}"
+
+
+def test_what_is_unknown_interrupts_the_line() -> None:
+    assert spark_path([1.0, 2.0, None, 1.0, 2.0]) == f"M0 {HEIGHT}L1 0M3 {HEIGHT}L4 0"
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, 1e15])
+def test_a_level_line_runs_in_the_middle(value: float) -> None:
+    assert spark_path([value, value]) == f"M0 {HEIGHT // 2}L1 {HEIGHT // 2}"
+
+
+@pytest.mark.parametrize("values", [[], [None, None], [1.0], [1.0, None, 2.0]], ids=["none", "unknown", "one", "apart"])
+def test_without_two_neighbours_there_is_no_line(values: Values) -> None:
+    assert sparkline(values, "Power") == ""
+
+
+def test_its_words_are_text_not_markup() -> None:
+    html = sparkline([1.0, 2.0], '<b>"')
+    assert 'aria-label="&lt;b&gt;&#34;"' in html
+    assert "style=" not in html
+
+
+def test_hashrates_of_one_coin_are_one_line() -> None:
+    told = [
+        series("hashrate_hs", [1.0, None], coin="Monero", algorithm="rx/0"),
+        series("hashrate_hs", [2.0, 2.0], coin="Monero", algorithm="rx/monero"),
+        series("hashrate_hs", [5.0, 5.0], algorithm="etchash"),
+        series("power_w", [100.0, None]),
+        series("rigs_alive", [1.0, 2.0]),
+        series("fan_percent", [50.0, 50.0]),
+    ]
+    history = History(step_s=60, times=[datetime(2026, 1, 1, tzinfo=UTC)] * 2, series=told)
+    assert trend_lines(history) == {
+        "hashrate-Monero": [3.0, 2.0],
+        "hashrate-etchash": [5.0, 5.0],
+        "power": [100.0, None],
+        "alive": [1.0, 2.0],
+    }
+
+
+def test_viewers_get_the_lines_with_their_totals_and_when_they_change() -> None:
+    farm, trends = LiveFarm(), Trends()
+    views = RigViews(farm.index, trends)
+    farm.add("rig-01")
+    farm.report(1)
+    screen = Screen(farm, IndexView(views, IndexQuery()))
+    assert "<svg" not in views.totals()
+    trends.take({"power": [100.0, 200.0]})
+    html = screen.step(2.0)
+    assert re.search(r'data-total="power"[^>]*>200 W</dd><dd class="trend"><svg class="spark"', html)
+    trends.take({"power": [100.0, 200.0]})
+    assert screen.step(2.0) == ""
