@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import httpx
+from commander_farm import S19_PRO, an_asic_log
 
 from tests.farm import PASSWORD, CommanderProcess
 
@@ -33,9 +34,24 @@ class Farm:
     def remove(self, rig: "Rig") -> None:
         self.client.delete(f"/api/v1/cpu-gpu-rigs/{rig.id}").raise_for_status()
 
+    def add_asic(self, name: str) -> "Asic":
+        answer = self.client.post("/api/v1/asic-rigs", json={"name": name})
+        assert answer.status_code == 201, answer.text
+        return Asic(self, answer.json()["id"], name, answer.json()["token"])
+
+    def remove_asic(self, asic: "Asic") -> None:
+        self.client.delete(f"/api/v1/asic-rigs/{asic.id}").raise_for_status()
+
+    def report_asics(self, *items: dict[str, object]) -> list[dict[str, object]]:
+        """One request, as an ASIC sentry sends it; the results."""
+        answer = self.client.post("/api/v1/sentry/asic-logs", json={"items": items})
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["results"])
+
     def clear(self) -> None:
-        for rig in self.client.get("/api/v1/cpu-gpu-rigs").json():
-            self.client.delete(f"/api/v1/cpu-gpu-rigs/{rig['id']}").raise_for_status()
+        for things in ("cpu-gpu-rigs", "asic-rigs", "site-tokens"):
+            for thing in self.client.get(f"/api/v1/{things}").json():
+                self.client.delete(f"/api/v1/{things}/{thing['id']}").raise_for_status()
 
 
 @dataclass
@@ -64,6 +80,18 @@ class Rig:
     def tell_specs(self, specs: dict[str, object]) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
         self.farm.client.put("/api/v1/sentry/specs", json=specs, headers=headers).raise_for_status()
+
+
+@dataclass
+class Asic:
+    farm: Farm
+    id: int
+    name: str
+    token: str
+
+    def report(self, **more: object) -> dict[str, object]:
+        """One log of an S19 Pro, taken now; its result."""
+        return self.farm.report_asics({"token": self.token, "specs": S19_PRO, "logs": [an_asic_log() | more]})[0]
 
 
 def past_of(

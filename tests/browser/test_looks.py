@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from commander_farm import an_asic_log
 from playwright.async_api import Page
 
 from .conftest import OpenPage
@@ -25,6 +26,17 @@ PAGES = [
     "/cpu-gpu/{waiting}?dialog=edit",
     "/cpu-gpu/999999",
     "/settings",
+    "/asics",
+    "/asics?faults=yes",
+    "/asics?health=waiting",
+    "/asics?dialog=add",
+    "/asics?dialog=remove&rig={well}",
+    "/asics/{well}",
+    "/asics/{ill}",
+    "/asics/{mute}",
+    "/asics/{new}",
+    "/asics/{new}?dialog=token",
+    "/asics/999999",
 ]
 
 
@@ -58,7 +70,17 @@ def settled(farm: Farm) -> dict[str, int]:
     full.report()
     for run in ("a", "b", "a"):
         twice.report(run=run)
-    return {"full": full.id, "twice": twice.id, "waiting": waiting.id}
+    return {"full": full.id, "twice": twice.id, "waiting": waiting.id} | settled_asics(farm)
+
+
+def settled_asics(farm: Farm) -> dict[str, int]:
+    """ASICs that are well, ill, tell nothing, and wait for their sentry."""
+    well, ill, mute, new = (farm.add_asic(name) for name in ("s19-01", "s19-02", "ks5l with a rather long name", "new"))
+    well.report()
+    boards = [{"slot": 1, "chips": 110, "expected_chips": 114}, {"slot": 2, "hashrate_hs": 0.0}]
+    ill.report(faults=["temperature", "error 2010"], boards=boards, fans_rpm=[6000, 0, None], power_w=None)
+    mute.report(**dict.fromkeys(set(an_asic_log()) - {"taken_at", "boards", "fans_rpm", "pools"}), boards=[], pools=[])
+    return {"well": well.id, "ill": ill.id, "mute": mute.id, "new": new.id}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -77,6 +99,22 @@ async def test_the_login_page_is_open_to_all(open_page: OpenPage, farm: Farm) ->
 
 async def test_an_empty_farm_is_open_to_all(open_page: OpenPage, farm: Farm) -> None:
     await must_be_open_to_all(await open_page("/cpu-gpu"))
+
+
+async def test_an_asics_token_and_a_sites_are_open_to_all(open_page: OpenPage, farm: Farm) -> None:
+    page = await open_page("/asics?dialog=add")
+    await page.get_by_label("Name", exact=True).fill("s19-01")
+    await page.keyboard.press("Enter")
+    await page.locator("#enrol-token").wait_for()
+    await must_be_open_to_all(page)
+    await page.goto("/settings")
+    await page.get_by_label("Name of a new site").fill("hall 1")
+    await page.keyboard.press("Enter")
+    await page.locator("#created-site").wait_for()
+    await must_be_open_to_all(page)
+    await page.get_by_role("link", name="Revoke hall 1").click()
+    await page.get_by_role("button", name="Revoke hall 1").wait_for()
+    await must_be_open_to_all(page)
 
 
 async def test_errors_and_tokens_are_open_to_all(open_page: OpenPage, farm: Farm) -> None:

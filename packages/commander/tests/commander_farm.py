@@ -105,6 +105,12 @@ async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
                 server.should_exit = True
 
 
+async def post_form(person: httpx.AsyncClient, path: str, **fields: str) -> httpx.Response:
+    """A form of a page, sent as a browser without script does; its redirect is not followed."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return await person.post(path, data=fields, headers=headers, follow_redirects=False)
+
+
 @dataclass
 class Rig:
     id: int

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
+import httpx
 import pytest
 from commander.accounts.gate import Gate
 from commander.db import Database, open_database
@@ -75,6 +76,13 @@ async def farm(settings: Settings) -> AsyncIterator[Farm]:
         farm = Farm(client, settings)
         await farm.make_key()
         yield farm
+
+
+@pytest.fixture
+async def person(farm: Farm) -> httpx.AsyncClient:
+    """The farm's client, logged in."""
+    await farm.log_in()
+    return farm.client
 
 
 @pytest.fixture

@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from commander.live.channels import Channels
 from commander.live.frames import RESYNC
 from commander.live.operational_index import OperationalIndex
-from commander.rigs.domain import figures_of
+from commander.live.rigs import LiveRigs
+from commander.rigs.answers import log_json, rig_json
+from commander.rigs.cpu_gpu import CPU_GPU
+from commander.rigs.display import Display
 from commander.rigs.views import IndexView, RigView, RigViews
+from commander.telemetry.readers import READERS
 from commander_farm import a_log
-from protocol.messages import CpuGpuLog
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 _ELEMENT = re.compile(r'<(?:div|dl|ul|a|section|header)[^>]*? ?id="([\w-]+)"[^>]*>')
@@ -18,24 +22,30 @@ _ELEMENT = re.compile(r'<(?:div|dl|ul|a|section|header)[^>]*? ?id="([\w-]+)"[^>]
 
 @dataclass
 class LiveFarm:
-    """Rigs that report when told to, at times that a test chooses."""
+    """Rigs of one kind that report when told to, at times that a test chooses."""
 
+    display: Display = CPU_GPU
     index: OperationalIndex = field(default_factory=lambda: OperationalIndex(stale_after_s=45, offline_after_s=60))
     now_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self.views = RigViews(self.index)
+        live = LiveRigs(self.display.kind, self.index, Channels(), describe=rig_json, describe_log=log_json)
+        self.views = RigViews(live, self.display)
 
     def add(self, *names: str) -> None:
         for name in names:
-            self.index.add(max(self.index.rigs, default=0) + 1, name)
+            self.index.add(max(self.index.rigs, default=0) + 1, name, added_at=START)
 
     def report(self, rig_id: int, *, hashrate_hs: float = 17_000.0, power_w: float | None = 200.0) -> None:
+        self.tell(rig_id, a_log(hashrate_hs=hashrate_hs, power_w=power_w))
+
+    def tell(self, rig_id: int, log: dict[str, object]) -> None:
+        """A log comes, just now."""
         self.now_s += 0.001
-        text = msgspec.json.encode(a_log(hashrate_hs=hashrate_hs, power_w=power_w))
-        log = msgspec.json.decode(text, type=CpuGpuLog)
+        text = msgspec.json.encode(log)
         moment = START + timedelta(seconds=self.now_s)
-        self.index.report(rig_id, text, figures_of(log), taken_at=moment, heard_at=moment, now_s=self.now_s)
+        figures = READERS[self.display.kind](text).figures
+        self.index.report(rig_id, text, figures, taken_at=moment, heard_at=moment, now_s=self.now_s)
 
     def silence(self, duration_s: float) -> None:
         self.now_s += duration_s

@@ -4,20 +4,7 @@ import re
 
 import httpx
 import pytest
-from commander_farm import Farm, a_log
-
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-@pytest.fixture
-async def person(farm: Farm) -> httpx.AsyncClient:
-    """The farm's client, logged in."""
-    await farm.log_in()
-    return farm.client
-
-
-async def post(person: httpx.AsyncClient, path: str, **fields: str) -> httpx.Response:
-    return await person.post(path, data=fields, headers=FORM, follow_redirects=False)
+from commander_farm import Farm, a_log, post_form
 
 
 def row_names(html: str) -> list[str]:
@@ -62,7 +49,7 @@ async def test_a_row_shows_figures_where_scripts_look_for_them(person: httpx.Asy
 
 
 async def test_adding_answers_with_the_rig_s_page_and_its_token_once(person: httpx.AsyncClient) -> None:
-    answer = await post(person, "/cpu-gpu", name="rig-07")
+    answer = await post_form(person, "/cpu-gpu", name="rig-07")
     assert answer.status_code == 200
     token = re.search(r'id="enrol-token"[^>]*>(mw_rig_[0-9a-f]{64})<', answer.text)
     assert token
@@ -81,7 +68,7 @@ async def test_adding_answers_with_the_rig_s_page_and_its_token_once(person: htt
     [("", "Give the rig a name"), ("x" * 1000, "64 characters at most"), ("<script>", "begins with a letter")],
 )
 async def test_a_bad_name_comes_back_with_its_error(person: httpx.AsyncClient, name: str, words: str) -> None:
-    answer = await post(person, "/cpu-gpu", name=name)
+    answer = await post_form(person, "/cpu-gpu", name=name)
     assert answer.status_code == 422
     assert "<dialog open" in answer.text
     assert 'aria-describedby="error-name hint-name" aria-invalid="true"' in answer.text
@@ -93,7 +80,7 @@ async def test_a_bad_name_comes_back_with_its_error(person: httpx.AsyncClient, n
 async def test_a_taken_name_comes_back_on_the_page_it_was_given_on(person: httpx.AsyncClient, farm: Farm) -> None:
     first, _ = await farm.add("rig-01"), await farm.add("rig-02")
     for suffix, heading in (("?from=index", "CPU/GPU rigs"), ("", "rig-01")):
-        answer = await post(person, f"/cpu-gpu/{first.id}/rename{suffix}", name="RIG-02")
+        answer = await post_form(person, f"/cpu-gpu/{first.id}/rename{suffix}", name="RIG-02")
         assert answer.status_code == 422
         assert "Another rig is called RIG-02" in answer.text
         assert f'<h1 tabindex="-1">{heading}</h1>' in answer.text
@@ -102,9 +89,9 @@ async def test_a_taken_name_comes_back_on_the_page_it_was_given_on(person: httpx
 
 async def test_renaming_goes_back_to_where_it_began(person: httpx.AsyncClient, farm: Farm) -> None:
     rig = await farm.add("rig-01")
-    answer = await post(person, f"/cpu-gpu/{rig.id}/rename?from=index", name="rig-11")
+    answer = await post_form(person, f"/cpu-gpu/{rig.id}/rename?from=index", name="rig-11")
     assert (answer.status_code, answer.headers["location"]) == (303, "/cpu-gpu")
-    answer = await post(person, f"/cpu-gpu/{rig.id}/rename", name="rig-12")
+    answer = await post_form(person, f"/cpu-gpu/{rig.id}/rename", name="rig-12")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/cpu-gpu/{rig.id}")
     assert "rig-12" in (await person.get(f"/cpu-gpu/{rig.id}")).text
 
@@ -113,13 +100,13 @@ async def test_removing_says_what_will_happen_and_what_has(person: httpx.AsyncCl
     rig = await farm.add("rig-01")
     dialog = (await person.get(f"/cpu-gpu?dialog=remove&rig={rig.id}")).text
     assert "Its sentry will stop mining" in dialog
-    answer = await post(person, f"/cpu-gpu/{rig.id}/remove")
+    answer = await post_form(person, f"/cpu-gpu/{rig.id}/remove")
     assert (answer.status_code, answer.headers["location"]) == (303, "/cpu-gpu?removed=rig-01")
     assert "rig-01 was removed." in (await person.get("/cpu-gpu?removed=rig-01")).text
 
 
 async def test_a_removed_rig_s_page_says_so(person: httpx.AsyncClient) -> None:
-    for answer in (await person.get("/cpu-gpu/99"), await post(person, "/cpu-gpu/99/rename", name="rig-1")):
+    for answer in (await person.get("/cpu-gpu/99"), await post_form(person, "/cpu-gpu/99/rename", name="rig-1")):
         assert answer.status_code == 404
         assert "it may have been removed" in answer.text
         assert 'href="/cpu-gpu"' in answer.text
@@ -129,7 +116,7 @@ async def test_a_new_token_kills_the_old_one(person: httpx.AsyncClient, farm: Fa
     rig = await farm.add()
     await farm.report(rig, a_log())
     assert "The old token is dead at once" in (await person.get(f"/cpu-gpu/{rig.id}?dialog=token")).text
-    answer = await post(person, f"/cpu-gpu/{rig.id}/token")
+    answer = await post_form(person, f"/cpu-gpu/{rig.id}/token")
     assert answer.status_code == 200
     assert 'id="enrol-again" data-once' in answer.text
     assert (await farm.report(rig, a_log())).status_code == 401

@@ -11,6 +11,12 @@ def test_a_figure_has_three_digits_and_its_prefix() -> None:
 
 
 def test_power_is_whole_watts_until_a_kilowatt() -> None:
+    assert [units.efficiency_text(joules) for joules in (27.43e-12, 650e-12, 360e-9, 0.02)] == [
+        "27.4 J/TH",
+        "650 J/TH",
+        "360 J/GH",
+        "20.0 J/kH",
+    ]
     assert [units.power_text(power_w) for power_w in (0.4, 221.5, 3410.0)] == ["0 W", "222 W", "3.41 kW"]
 
 
@@ -27,6 +33,7 @@ def test_a_duration_shows_its_two_largest_parts() -> None:
 def test_unknown_is_never_zero() -> None:
     for text in (
         units.hashrate_text,
+        units.efficiency_text,
         units.power_text,
         units.temperature_text,
         units.percent_text,

@@ -14,12 +14,14 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from commander.accounts import api as account_api
 from commander.accounts import pages as account_pages
+from commander.accounts import site_pages
 from commander.accounts.auth import Authentication
 from commander.accounts.gate import Gate
 from commander.accounts.sites import Sites
 from commander.asics import api as asic_api
 from commander.asics.adoption import Adoptions
 from commander.asics.answers import asic_json, asic_log_json
+from commander.asics.display import ASICS
 from commander.db import Database, from_us
 from commander.jobs.chores import chores
 from commander.jobs.loop import new_holder, run_jobs
@@ -34,10 +36,11 @@ from commander.migrations import migrate
 from commander.rigs import api as rig_api
 from commander.rigs import pages as rig_pages
 from commander.rigs.answers import log_json, rig_json
-from commander.rigs.kinds import RigKind
+from commander.rigs.cpu_gpu import CPU_GPU
+from commander.rigs.kinds import PATHS, RigKind
 from commander.rigs.memory import note_newest, remember
 from commander.rigs.register import RigRegister
-from commander.rigs.views import view_from_query
+from commander.rigs.views import RigViews, view_from_query
 from commander.settings import Settings
 from commander.telemetry import asic_intake, asic_sentry_api, history_api, intake, sentry_api
 from commander.telemetry.group_commit import GroupCommit
@@ -65,6 +68,7 @@ class Parts:
             RigKind.CPU_GPU: self._live(RigKind.CPU_GPU, rig_json, log_json),
             RigKind.ASIC: self._live(RigKind.ASIC, asic_json, asic_log_json),
         }
+        self.views = {display.kind: RigViews(self.lives[display.kind], display) for display in (CPU_GPU, ASICS)}
         self.tokens = Tokens(self.database)
         pin = certificate.pin if certificate else None
         self.registers = {
@@ -186,7 +190,7 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
         "gate": parts.gate,
         "sites": parts.sites,
         "adoptions": parts.adoptions,
-        "view_from_query": view_from_query,
+        "view_from_query": partial(view_from_query, parts.views.values()),
         **_of_kind(parts, RigKind.CPU_GPU),
     }
 
@@ -200,15 +204,11 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
             *sentry_api.HANDLERS,
             *asic_sentry_api.HANDLERS,
             *account_api.HANDLERS,
-            Router(
-                "/",
-                route_handlers=[*asic_api.HANDLERS, *log_pages.log_handlers(RigKind.ASIC)],
-                dependencies=_provided(_of_kind(parts, RigKind.ASIC)),
-            ),
             *history_api.HANDLERS,
-            *rig_pages.HANDLERS,
-            *log_pages.log_handlers(RigKind.CPU_GPU),
+            rig_pages.root,
+            *_of_both_kinds(parts),
             *account_pages.HANDLERS,
+            *site_pages.HANDLERS,
             public.healthz,
             public.ca_pem,
             openapi_json,
@@ -229,9 +229,19 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
     return site
 
 
+def _of_both_kinds(parts: Parts) -> list[Router]:
+    """Handlers that ask for `live`, `register` and `views` get those of the kind whose router they stand in."""
+    asics = _provided(_of_kind(parts, RigKind.ASIC))
+    return [
+        Router(PATHS[RigKind.CPU_GPU], route_handlers=rig_pages.HANDLERS),
+        Router(PATHS[RigKind.ASIC], route_handlers=rig_pages.HANDLERS, dependencies=asics),
+        Router("/", route_handlers=log_pages.log_handlers(RigKind.CPU_GPU)),
+        Router("/", route_handlers=[*asic_api.HANDLERS, *log_pages.log_handlers(RigKind.ASIC)], dependencies=asics),
+    ]
+
+
 def _of_kind(parts: Parts, kind: RigKind) -> dict[str, object]:
-    """What handlers of one kind of rig are given; those of ASICs stand in routers of their own."""
-    return {"live": parts.lives[kind], "register": parts.registers[kind]}
+    return {"live": parts.lives[kind], "register": parts.registers[kind], "views": parts.views[kind]}
 
 
 def _provided(given: Mapping[str, object]) -> dict[str, Provide]:

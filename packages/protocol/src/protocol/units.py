@@ -31,6 +31,18 @@ def power_text(power_w: float | None) -> str:
     return f"{power_w:.0f} W" if power_w < 999.5 else with_prefix(power_w, "W")
 
 
+def efficiency_text(energy_j: float | None) -> str:
+    """Of joules for a hash, in the unit that is usual for the algorithm: "27.4 J/TH", "360 J/GH"."""
+    if energy_j is None:
+        return UNKNOWN
+    value = energy_j * 1e12
+    for prefix in "TGMk":
+        if value < 999.5:
+            return f"{_three_digits(value)} J/{prefix}H"
+        value /= 1000
+    return f"{_three_digits(value)} J/H"
+
+
 def temperature_text(temperature_c: float | None) -> str:
     return UNKNOWN if temperature_c is None else f"{temperature_c:.0f} °C"
 

@@ -22,7 +22,8 @@ from commander.accounts.domain import (
     WrongPassword,
 )
 from commander.accounts.gate import Gate
-from commander.accounts.views import CreatedKey, KeyView, certificate_view, key_view, session_view
+from commander.accounts.sites import Sites
+from commander.accounts.views import CreatedKey, CreatedSite, KeyView, certificate_view, key_view, session_view
 from commander.settings import Settings, TlsMode
 from commander.tls import CertificateFacts
 from commander.web.shell import Page, Section, page
@@ -89,11 +90,13 @@ async def log_out(request: PageRequest, gate: NamedDependency[Gate]) -> Redirect
 async def show_settings(
     request: PageRequest,
     gate: NamedDependency[Gate],
+    sites: NamedDependency[Sites],
     settings: NamedDependency[Settings],
     certificate: NamedDependency[CertificateFacts | None],
 ) -> Html:
-    revoking = request.query_params.get("key", "") if request.query_params.get("dialog") == "revoke" else ""
-    return await _settings_page(request, gate, settings, certificate, revoking=revoking)
+    query = request.query_params
+    revoking, site = (query.get(name, "") if query.get("dialog") == "revoke" else "" for name in ("key", "site"))
+    return await settings_page(request, gate, sites, settings, certificate, revoking=revoking, revoking_site=site)
 
 
 @post("/settings/sessions/{session_id:int}/end", include_in_schema=False)
@@ -107,14 +110,15 @@ async def create_key(
     data: URLEncodedBody[KeyForm],
     request: PageRequest,
     gate: NamedDependency[Gate],
+    sites: NamedDependency[Sites],
     settings: NamedDependency[Settings],
     certificate: NamedDependency[CertificateFacts | None],
 ) -> Html:
     try:
         key, text = await gate.create_api_key(data.name)
     except (BadKeyName, KeyNameTaken) as error:
-        return await _settings_page(request, gate, settings, certificate, name=data.name, error=str(error))
-    return await _settings_page(request, gate, settings, certificate, created=CreatedKey(key.name, text))
+        return await settings_page(request, gate, sites, settings, certificate, name=data.name, error=str(error))
+    return await settings_page(request, gate, sites, settings, certificate, created=CreatedKey(key.name, text))
 
 
 @post("/settings/api-keys/{key_id:int}/revoke", include_in_schema=False)
@@ -143,9 +147,10 @@ def _login_page(going: str, error: str = "", status: int = 200) -> Html:
     return page("accounts/login.html", about, status=status, next=going, error=error)
 
 
-async def _settings_page(
+async def settings_page(
     request: PageRequest,
     gate: Gate,
+    sites: Sites,
     settings: Settings,
     certificate: CertificateFacts | None,
     *,
@@ -153,12 +158,19 @@ async def _settings_page(
     name: str = "",
     error: str = "",
     created: CreatedKey | None = None,
+    revoking_site: str = "",
+    site_name: str = "",
+    site_error: str = "",
+    created_site: CreatedSite | None = None,
 ) -> Html:
+    """`error` stands beside the field that holds `name`, `site_error` beside that with `site_name`."""
     keys = [key_view(key) for key in await gate.api_keys()]
+    site_views = [key_view(site) for site in await sites.all()]
+    wrong = error or site_error
     return page(
         "accounts/settings.html",
-        Page(title="Settings", section=Section.SETTINGS, url="/settings" if error or created else ""),
-        status=WRONG if error else 200,
+        Page(title="Settings", section=Section.SETTINGS, url="/settings" if wrong or created or created_site else ""),
+        status=WRONG if wrong else 200,
         sessions=[session_view(session, request.user) for session in await gate.sessions()],
         keys=keys,
         certificate=certificate_view(certificate) if certificate else None,
@@ -167,6 +179,11 @@ async def _settings_page(
         name=name,
         error=error,
         created=created,
+        sites=site_views,
+        revoking_site=_key_of(site_views, revoking_site),
+        site_name=site_name,
+        site_error=site_error,
+        created_site=created_site,
     )
 
 

@@ -58,6 +58,15 @@ class CreatedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class CreatedSite:
+    """A site token that was just made: alone, and in the command to type, this once."""
+
+    name: str
+    token: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateView:
     mode: str
     own: bool

@@ -24,13 +24,12 @@ Outbox = asyncio.Queue[str | None]
 
 
 AnySocket = WebSocket[Any, Any, Any]
-MakeView = Callable[[Mapping[str, str], LiveRigs], tuple[Hashable, Callable[[], View]]]
+MakeView = Callable[[Mapping[str, str]], tuple[LiveRigs, Hashable, Callable[[], View]]]
 
 
 @websocket("/live", opt={OPEN: True})
 async def page_socket(
     socket: AnySocket,
-    live: NamedDependency[LiveRigs],
     gate: NamedDependency[Gate],
     view_from_query: NamedDependency[MakeView],
 ) -> None:
@@ -40,7 +39,7 @@ async def page_socket(
         return
     query = {name: str(value) for name, value in socket.query_params.items()}
     try:
-        key, make_view = view_from_query(query, live)
+        live, key, make_view = view_from_query(query)
     except ValueError as error:
         await _hang_up(socket, NOT_SPOKEN_HERE, str(error))
         return

@@ -21,10 +21,10 @@ from commander.logs.domain import LogQuery, Span, WrongRange, chosen, chosen_dev
 from commander.logs.download import csv_of_logs, csv_of_steps
 from commander.logs.figures import LOG_CHARTS
 from commander.logs.table import TableView, devices_in, is_raw, raw_table, steps_table
-from commander.logs.views import LABELS, PATHS, log_sections
-from commander.rigs.kinds import RigKind
+from commander.logs.views import LABELS, SECTIONS, log_sections
+from commander.rigs.kinds import PATHS, RigKind
 from commander.settings import Settings
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Page, page
 
 WRONG = 422
 DIGITS_OF_US = 19
@@ -116,7 +116,7 @@ def _log_page(live: LiveRigs, asked: Asked, table: TableView | None) -> Html:
     kind, state, query, path = asked.kind, asked.state, asked.query, asked.path
     about = Page(
         title=f"Log of {state.name}",
-        section=Section.RIGS,
+        section=SECTIONS[kind],
         live=f"/live?view=log&kind={kind}&rig={state.id}",
         seq=live.frames.stamp(),
     )

@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.logs.charts import chart_now, readings_of
-from commander.rigs.kinds import RigKind
+from commander.rigs.kinds import PATHS, RigKind
 from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS
-from commander.web.shell import macro
+from commander.web.shell import Section, macro
 
-PATHS = {RigKind.CPU_GPU: "/cpu-gpu", RigKind.ASIC: "/asics"}
 LABELS = {RigKind.CPU_GPU: "CPU/GPU rigs", RigKind.ASIC: "ASICs"}
+SECTIONS = {RigKind.CPU_GPU: Section.RIGS, RigKind.ASIC: Section.ASICS}
 Parts = dict[str, str]
 
 

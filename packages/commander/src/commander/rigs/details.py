@@ -17,6 +17,7 @@ from protocol.messages import (
 
 from commander.live.operational_index import Health, RigState
 from commander.rigs.domain import device_hashrates, merged_devices
+from commander.rigs.kinds import PATHS, RigKind
 from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS, WorkView, work_views
 from commander.web import figures as shown
 from commander.web.figures import NOT_KNOWN, Figure
@@ -37,6 +38,7 @@ MINER_STATES = {
 
 @dataclass(frozen=True, slots=True)
 class HeadView:
+    path: str
     id: int
     name: str
     health: Health
@@ -97,8 +99,9 @@ class NowView:
     miners: list[MinerView]
 
 
-def head_view(state: RigState) -> HeadView:
+def head_view(state: RigState, kind: RigKind) -> HeadView:
     return HeadView(
+        path=PATHS[kind],
         id=state.id,
         name=state.name,
         health=state.health,

@@ -11,6 +11,7 @@ import msgspec
 
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.rigs.domain import name_key
+from commander.rigs.kinds import PATHS, RigKind
 
 PER_PAGE = 100
 WHOLE = 10_000
@@ -32,12 +33,17 @@ class Sort(StrEnum):
 
 
 class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """How somebody looks at the index. `whole`: up to 10,000 rigs on one page."""
+    """How somebody looks at the index of one kind of rig.
 
+    `faulty`: only those with faults. `whole`: up to 10,000 rigs on one page.
+    """
+
+    kind: RigKind = RigKind.CPU_GPU
     sort: Sort = Sort.NAME
     descending: bool = False
     search: str = ""
     health: Health | None = None
+    faulty: bool = False
     page: int = 1
     whole: bool = False
 
@@ -48,13 +54,19 @@ class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
             "dir": "desc" if self.descending else "",
             "q": self.search,
             "health": self.health.value if self.health else "",
+            "faults": "yes" if self.faulty else "",
             "page": "" if self.page == 1 else str(self.page),
             "per": "all" if self.whole else "",
         }
         return {name: value for name, value in said.items() if value}
 
-    def address(self, path: str = "/cpu-gpu", **more: object) -> str:
-        parameters = urlencode({**self.parameters(), **more})
+    @property
+    def waiting_apart(self) -> bool:
+        """ASICs are added by the hundred: those that never reported stand apart from those that work."""
+        return self.kind is RigKind.ASIC and self.health is None
+
+    def address(self, path: str = "", **more: object) -> str:
+        path, parameters = path or PATHS[self.kind], urlencode({**self.parameters(), **more})
         return f"{path}?{parameters}" if parameters else path
 
     def but(self, **changes: object) -> "IndexQuery":
@@ -62,27 +74,34 @@ class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, **{"page": 1, **changes})
 
 
-def index_query(parameters: Mapping[str, str]) -> IndexQuery:
+def index_query(parameters: Mapping[str, str], kind: RigKind) -> IndexQuery:
     """Raises `ValueError` for what no link of ours says."""
     health = parameters.get("health")
     page = int(parameters.get("page") or 1)
     if not 1 <= page <= WHOLE:
         raise ValueError(f"no page {page}")
     return IndexQuery(
+        kind=kind,
         sort=Sort(parameters.get("sort") or "name"),
         descending=parameters.get("dir") == "desc",
         search=parameters.get("q", "").strip()[:SEARCH_MAX_LENGTH],
         health=Health(health) if health else None,
+        faulty=parameters.get("faults") == "yes",
         page=page,
         whole=parameters.get("per") == "all",
     )
 
 
 class Order(msgspec.Struct, frozen=True, eq=False):
-    """Rigs in order; `at` is the index's number when this order came about."""
+    """Rigs in order; `at` is the index's number when this order came about.
+
+    `waiting` are those that stand apart, by name; `counts` and `faulty` are of all that the search finds.
+    """
 
     ids: list[int]
+    waiting: list[int]
     counts: Counter[Health]
+    faulty: int
     at: int
     shape_at: int
     looked_at: int
@@ -112,19 +131,24 @@ class Orders:
         order = self.standing(query)
         if key.sort in (Sort.NAME, Sort.HEALTH) or order.looked_at == self._index.now_at:
             return order
-        ids = ordered(_matching(self._index.rigs.values(), key), key)
+        ids = ordered(_listed(_found(self._index.rigs.values(), key), key), key)
         if ids == order.ids:
             return order
         self._index.reordered()
         return self._keep(key, self._made(key, ids))
 
     def _made(self, query: IndexQuery, ids: list[int] | None = None) -> Order:
-        found = _matching(self._index.rigs.values(), query.but(health=None))
-        counts = Counter([state.health for state in found])
-        if ids is None:
-            ids = ordered([state for state in found if query.health in (None, state.health)], query)
-        index = self._index
-        return Order(ids, counts, index.now_at, index.shape_changed_at, index.now_at)
+        found, index = _found(self._index.rigs.values(), query), self._index
+        apart = query.waiting_apart and not query.faulty
+        return Order(
+            ids=ordered(_listed(found, query), query) if ids is None else ids,
+            waiting=ordered([state for state in found if state.health is Health.WAITING], BY_NAME) if apart else [],
+            counts=Counter([state.health for state in found]),
+            faulty=sum(bool(state.figures.faults) for state in found),
+            at=index.now_at,
+            shape_at=index.shape_changed_at,
+            looked_at=index.now_at,
+        )
 
     def _keep(self, key: IndexQuery, order: Order) -> Order:
         self._orders.pop(key, None)
@@ -134,8 +158,20 @@ class Orders:
         return order
 
 
-def shown(order: Order, query: IndexQuery) -> tuple[IndexQuery, list[int]]:
-    """The ids on the page that `query` asks for; a page beyond the last is the last."""
+Places = dict[str, list[int]]  # the ids of the rows in each of the page's elements that hold rows
+
+
+def shown(order: Order, query: IndexQuery) -> tuple[IndexQuery, Places]:
+    """The rows on the page that `query` asks for; a page beyond the last is the last."""
+    query, ids = _page(order, query)
+    if query.kind is not RigKind.ASIC:
+        return query, {"rows": ids}
+    if query.health is Health.WAITING:
+        return query, {"rows": [], "waiting-rows": ids}
+    return query, {"rows": ids, "waiting-rows": order.waiting[:PER_PAGE]}
+
+
+def _page(order: Order, query: IndexQuery) -> tuple[IndexQuery, list[int]]:
     if query.whole:
         return query.but(), order.ids[:WHOLE]
     page = min(query.page, pages(order))
@@ -146,13 +182,21 @@ def pages(order: Order) -> int:
     return max(1, -(-len(order.ids) // PER_PAGE))
 
 
-def _matching(rigs: Iterable[RigState], query: IndexQuery) -> list[RigState]:
-    if query.search:
-        wanted = name_key(query.search)
-        rigs = [state for state in rigs if wanted in _search_key(state.name)]
+def _found(rigs: Iterable[RigState], query: IndexQuery) -> list[RigState]:
+    """What the search lets through."""
+    if not query.search:
+        return list(rigs)
+    wanted = name_key(query.search)
+    return [state for state in rigs if wanted in _search_key(state.name)]
+
+
+def _listed(found: Iterable[RigState], query: IndexQuery) -> list[RigState]:
+    """What the filters let through, without those that stand apart."""
     if query.health:
-        rigs = [state for state in rigs if state.health is query.health]
-    return list(rigs)
+        found = [state for state in found if state.health is query.health]
+    elif query.waiting_apart:
+        found = [state for state in found if state.health is not Health.WAITING]
+    return [state for state in found if state.figures.faults] if query.faulty else list(found)
 
 
 def ordered(rigs: list[RigState], query: IndexQuery) -> list[int]:
@@ -184,9 +228,15 @@ def _hashrate(state: RigState) -> float | None:
     return max((value for value in state.figures.hashrates_hs.values() if value is not None), default=None)
 
 
+def _health(state: RigState) -> float:
+    faulty = state.health is Health.ONLINE and bool(state.figures.faults)
+    return WORST_FIRST[state.health] - (0.5 if faulty else 0)
+
+
 WORST_FIRST = {Health.OFFLINE: 0, Health.STALE: 1, Health.WAITING: 2, Health.ONLINE: 3}
+BY_NAME = IndexQuery()
 FIGURES: dict[Sort, Callable[[RigState], float | None]] = {
-    Sort.HEALTH: lambda state: WORST_FIRST[state.health],
+    Sort.HEALTH: _health,
     Sort.HASHRATE: _hashrate,
     Sort.POWER: lambda state: state.figures.power_w,
     Sort.TEMPERATURE: lambda state: state.figures.temperature_c,

@@ -1,8 +1,11 @@
 """The links around the index's rows: sorting, filtering, paging."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from commander.live.operational_index import Health, OperationalIndex
+from commander.rigs.kinds import RigKind
 from commander.rigs.listing import PER_PAGE, WHOLE, IndexQuery, Order, Sort, pages, shown
 
 HEALTH_LABELS = {
@@ -11,17 +14,28 @@ HEALTH_LABELS = {
     Health.OFFLINE: "Offline",
     Health.WAITING: "Waiting",
 }
-# What is looked for first: high figures, but the name's beginning, the worst health, the youngest log.
-COLUMNS = (
-    ("Name", Sort.NAME, False, "name"),
-    ("Health", Sort.HEALTH, False, "health"),
-    ("Hashrate", Sort.HASHRATE, True, "n work"),
-    ("Temp.", Sort.TEMPERATURE, True, "n"),
-    ("Fan", None, False, "n"),
-    ("Power", Sort.POWER, True, "n"),
-    ("Rejected", Sort.REJECTED, True, "n rejected"),
-    ("Uptime", Sort.UPTIME, False, "n uptime"),
-    ("Last seen", Sort.SEEN, False, "n seen"),
+NOUNS = {RigKind.CPU_GPU: ("rig", "rigs"), RigKind.ASIC: ("ASIC", "ASICs")}
+
+
+class Heading(NamedTuple):
+    """`high_first`: what is looked for first are high figures, not the name's beginning or the youngest log."""
+
+    label: str
+    sort: Sort | None
+    high_first: bool
+    style: str
+
+
+HEADINGS = (
+    Heading("Name", Sort.NAME, False, "name"),
+    Heading("Health", Sort.HEALTH, False, "health"),
+    Heading("Hashrate", Sort.HASHRATE, True, "n work"),
+    Heading("Temp.", Sort.TEMPERATURE, True, "n"),
+    Heading("Fan", None, False, "n"),
+    Heading("Power", Sort.POWER, True, "n"),
+    Heading("Rejected", Sort.REJECTED, True, "n rejected"),
+    Heading("Uptime", Sort.UPTIME, False, "n uptime"),
+    Heading("Last seen", Sort.SEEN, False, "n seen"),
 )
 
 
@@ -49,11 +63,12 @@ class Column:
     direction: str
 
 
-def columns(query: IndexQuery) -> list[Column]:
-    return [_column(query, *column) for column in COLUMNS]
+def columns(query: IndexQuery, headings: Iterable[Heading]) -> list[Column]:
+    return [_column(query, heading) for heading in headings]
 
 
-def _column(query: IndexQuery, label: str, sort: Sort | None, high_first: bool, style: str) -> Column:
+def _column(query: IndexQuery, heading: Heading) -> Column:
+    label, sort, high_first, style = heading
     if sort is None:
         return Column(label, style, "", "")
     current = sort is query.sort
@@ -63,20 +78,29 @@ def _column(query: IndexQuery, label: str, sort: Sort | None, high_first: bool, 
 
 
 def health_links(order: Order, query: IndexQuery) -> list[Link]:
-    everything = query.but(health=None)
-    links = [Link("All", everything.address(), str(order.counts.total()), query.health is None)]
+    everything = query.but(health=None, faulty=False)
+    chosen = None if query.faulty else query.health
+    links = [Link("All", everything.address(), str(order.counts.total()), everything == query.but())]
     for health, label in HEALTH_LABELS.items():
-        href = query.but(health=health).address()
-        links.append(Link(label, href, str(order.counts[health]), query.health is health))
+        href = everything.but(health=health).address()
+        links.append(Link(label, href, str(order.counts[health]), chosen is health))
+    if query.kind is RigKind.ASIC:
+        links.append(Link("With faults", everything.but(faulty=True).address(), str(order.faulty), query.faulty))
     return links
 
 
 def pager(order: Order, query: IndexQuery) -> Pager:
-    query, ids = shown(order, query)
+    query, places = shown(order, query)
+    count = len(places["rows"] or (places.get("waiting-rows", []) if order.ids else []))
     first = (query.page - 1) * PER_PAGE
-    span = f"{first + 1}–{first + len(ids)} of " if len(ids) < len(order.ids) else ""
-    text = f"{span}{len(order.ids)} {'rig' if len(order.ids) == 1 else 'rigs'}" if ids else ""
+    span = f"{first + 1}–{first + count} of " if count < len(order.ids) else ""
+    text = f"{span}{counted(len(order.ids), query.kind)}" if count else ""
     return Pager(text, _page_links(order, query))
+
+
+def counted(number: int, kind: RigKind) -> str:
+    one, many = NOUNS[kind]
+    return f"{number} {one if number == 1 else many}"
 
 
 def _page_links(order: Order, query: IndexQuery) -> list[Link]:
@@ -93,6 +117,18 @@ def _page_links(order: Order, query: IndexQuery) -> list[Link]:
 
 
 def empty_state(order: Order, index: OperationalIndex) -> str:
+    """Why there are no rows: `farm` (no rigs at all), `waiting` (none has reported), `search`; empty if there are."""
     if order.ids:
         return ""
-    return "search" if index.rigs else "farm"
+    if not index.rigs:
+        return "farm"
+    return "waiting" if order.waiting and order.counts.total() == len(order.waiting) else "search"
+
+
+def waiting_link(order: Order, query: IndexQuery) -> Link:
+    """What stands above those that wait: how many, and where all of them are if here are not."""
+    total = order.counts[Health.WAITING]
+    more = len(order.waiting) > PER_PAGE
+    verb = "waits" if total == 1 else "wait"
+    label = f"{counted(total, query.kind)} {verb} for {'its' if total == 1 else 'their'} sentry"
+    return Link(label, query.but(health=Health.WAITING).address() if more else "", f"All {total}")

@@ -1,4 +1,7 @@
-"""The pages about CPU/GPU rigs: index, rig page, their dialogs and forms."""
+"""The pages about rigs of either kind: index, rig page, their dialogs and forms.
+
+Each kind has these handlers under its own address, with its own `views` and `register`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,18 +16,16 @@ from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 from protocol.tokens import Token
 
-from commander.live.operational_index import Health, RigState
-from commander.live.rigs import LiveRigs
-from commander.logs.charts import ChartsView, farm_charts, rig_charts, usual_query
+from commander.live.operational_index import RigState
+from commander.logs.charts import farm_charts, rig_charts, usual_query
 from commander.logs.figures import RIG_CHARTS
-from commander.rigs.domain import NAME_MAX_LENGTH, BadName, NameTaken, RigNotFound, enroll_command
-from commander.rigs.kinds import RigKind
-from commander.rigs.listing import IndexQuery, index_query, shown
+from commander.rigs.domain import NAME_MAX_LENGTH, BadName, NameTaken
+from commander.rigs.listing import IndexQuery, shown
 from commander.rigs.navigation import columns
 from commander.rigs.register import RigRegister
-from commander.rigs.views import rig_sections, views_of
+from commander.rigs.views import RigViews
 from commander.settings import Settings
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Page, page
 
 WRONG = 422
 NOTHING_GIVEN: Mapping[str, str] = {}
@@ -38,9 +39,13 @@ class NameForm(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Dialog:
-    """An open dialog: `kind` is add, edit, remove or token; `error` stands beside the field that holds `value`."""
+    """An open dialog: `kind` is add, edit, remove or token; `error` stands beside the field that holds `value`.
+
+    `path` is the index's, `back` the address of the page that it stands on.
+    """
 
     kind: str
+    path: str
     back: str
     rig_id: int = 0
     name: str = ""
@@ -50,7 +55,7 @@ class Dialog:
     @property
     def suffix(self) -> str:
         """Tells the form's handler which page the dialog belongs to."""
-        return "?from=index" if self.back.partition("?")[0] == "/cpu-gpu" else ""
+        return "?from=index" if self.back.partition("?")[0] == self.path else ""
 
     @property
     def url(self) -> str:
@@ -59,94 +64,85 @@ class Dialog:
         return f"{self.back}{'&' if '?' in self.back else '?'}dialog={self.kind}{rig}"
 
 
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What is shown once: the token, alone and in finished commands."""
-
-    name: str
-    waiting: bool
-    url: str
-    token: str
-    linux: str
-    windows: str
-
-
 @get("/", include_in_schema=False)
 async def root() -> Redirect:
     return Redirect("/cpu-gpu", status_code=302)
 
 
-@get("/cpu-gpu", include_in_schema=False)
-async def index(request: PageRequest, live: NamedDependency[LiveRigs]) -> Html:
+@get("/", include_in_schema=False)
+async def index(request: PageRequest, views: NamedDependency[RigViews]) -> Html:
     parameters = _parameters(request)
-    query = _query(parameters)
-    dialog = _index_dialog(live, query, parameters)
-    return index_page(live, query, dialog, removed=parameters.get("removed"), given=parameters)
+    query = _query(views, parameters)
+    dialog = _index_dialog(views, query, parameters)
+    return index_page(views, query, dialog, removed=parameters.get("removed"), given=parameters)
 
 
-@post("/cpu-gpu", include_in_schema=False)
+@post("/", include_in_schema=False)
 async def add(
     data: URLEncodedBody[NameForm],
-    live: NamedDependency[LiveRigs],
+    views: NamedDependency[RigViews],
     register: NamedDependency[RigRegister],
     settings: NamedDependency[Settings],
 ) -> Html:
+    path = views.display.path
     try:
         rig, token = await register.add(data.name)
     except (BadName, NameTaken) as error:
-        return index_page(live, IndexQuery(), Dialog("add", "/cpu-gpu", value=data.name, error=str(error)))
-    return _enrolment_page(live, rig.id, token, settings)
+        return index_page(views, views.query({}), Dialog("add", path, path, value=data.name, error=str(error)))
+    return _enrolment_page(views, rig.id, token, settings)
 
 
-@get("/cpu-gpu/{rig_id:int}", include_in_schema=False)
-async def show(rig_id: FromPath[int], request: PageRequest, live: NamedDependency[LiveRigs]) -> Html:
-    state = _find(live, rig_id)
+@get("/{rig_id:int}", include_in_schema=False)
+async def show(rig_id: FromPath[int], request: PageRequest, views: NamedDependency[RigViews]) -> Html:
+    state, path = views.live.find(rig_id), views.display.path
     kind = request.query_params.get("dialog")
-    dialog = _dialog(str(kind), f"/cpu-gpu/{rig_id}", state) if kind in ("edit", "remove", "token") else None
-    return rig_page(live, state, dialog, given=_parameters(request))
+    dialog = _dialog(str(kind), path, f"{path}/{rig_id}", state) if kind in ("edit", "remove", "token") else None
+    return rig_page(views, state, dialog, given=_parameters(request))
 
 
-@post("/cpu-gpu/{rig_id:int}/rename", include_in_schema=False)
+@post("/{rig_id:int}/rename", include_in_schema=False)
 async def rename(
     rig_id: FromPath[int],
     data: URLEncodedBody[NameForm],
     request: PageRequest,
-    live: NamedDependency[LiveRigs],
+    views: NamedDependency[RigViews],
     register: NamedDependency[RigRegister],
 ) -> Html | Redirect:
-    from_index = request.query_params.get("from") == "index"
-    back = "/cpu-gpu" if from_index else f"/cpu-gpu/{rig_id}"
+    path, from_index = views.display.path, request.query_params.get("from") == "index"
+    back = path if from_index else f"{path}/{rig_id}"
     try:
         await register.rename(rig_id, data.name)
     except (BadName, NameTaken) as error:
-        state = _find(live, rig_id)
-        dialog = Dialog("edit", back, rig_id, state.name, data.name, str(error))
-        return index_page(live, IndexQuery(), dialog) if from_index else rig_page(live, state, dialog)
+        state = views.live.find(rig_id)
+        dialog = Dialog("edit", path, back, rig_id, state.name, data.name, str(error))
+        return index_page(views, views.query({}), dialog) if from_index else rig_page(views, state, dialog)
     return Redirect(back, status_code=303)
 
 
-@post("/cpu-gpu/{rig_id:int}/remove", include_in_schema=False)
-async def remove(rig_id: FromPath[int], register: NamedDependency[RigRegister]) -> Redirect:
+@post("/{rig_id:int}/remove", include_in_schema=False)
+async def remove(
+    rig_id: FromPath[int], views: NamedDependency[RigViews], register: NamedDependency[RigRegister]
+) -> Redirect:
     rig = await register.remove(rig_id)
-    return Redirect(IndexQuery().address(removed=rig.name), status_code=303)
+    return Redirect(views.query({}).address(removed=rig.name), status_code=303)
 
 
-@post("/cpu-gpu/{rig_id:int}/token", status_code=200, include_in_schema=False)
+@post("/{rig_id:int}/token", status_code=200, include_in_schema=False)
 async def replace_token(
     rig_id: FromPath[int],
-    live: NamedDependency[LiveRigs],
+    views: NamedDependency[RigViews],
     register: NamedDependency[RigRegister],
     settings: NamedDependency[Settings],
 ) -> Html:
     token = await register.new_token(rig_id)
-    return _enrolment_page(live, rig_id, token, settings)
+    return _enrolment_page(views, rig_id, token, settings)
 
 
-HANDLERS: list[HTTPRouteHandler] = [root, index, add, show, rename, remove, replace_token]
+HANDLERS: list[HTTPRouteHandler] = [index, add, show, rename, remove, replace_token]
 
 
 def index_page(
-    live: LiveRigs,
+    views: RigViews,
     query: IndexQuery,
     dialog: Dialog | None,
     *,
@@ -154,113 +150,95 @@ def index_page(
     given: Mapping[str, str] = NOTHING_GIVEN,
 ) -> Html:
     """`given` is what the address says of the charts."""
-    now = datetime.now(UTC)
-    views = views_of(live)
+    now, display = datetime.now(UTC), views.display
     order = views.orders.fresh(query)
-    query, ids = shown(order, query)
+    query, places = shown(order, query)
     wrong = dialog is not None and dialog.error
     about = Page(
-        title="CPU/GPU rigs",
-        section=Section.RIGS,
-        live=query.address("/live", view="rigs"),
-        seq=live.frames.stamp(),
+        title=display.title,
+        section=display.section,
+        live=query.address("/live", view=f"{display.view}s"),
+        seq=views.live.frames.stamp(),
         url=dialog.url if dialog and wrong else "",
     )
     return page(
         "rigs/index.html",
         about,
         status=WRONG if wrong else 200,
-        rows=[views.rows.html(rig_id) for rig_id in ids],
+        display=display,
+        places={place: [views.rows.html(rig_id) for rig_id in ids] for place, ids in places.items()},
         index_parts={**views.around(order, query), "totals": views.totals()},
-        columns=columns(query),
+        columns=columns(query, display.headings),
         search=query.search,
         kept={name: value for name, value in query.but().parameters().items() if name != "q"},
         add_href=query.address(dialog="add"),
         removed=_removed_text(removed),
         dialog=dialog,
-        charts=farm_charts(RigKind.CPU_GPU, live.index, usual_query(given, now=now), "/cpu-gpu", now=now),
+        charts=farm_charts(display.kind, views.index, usual_query(given, now=now), display.path, now=now),
     )
 
 
 def rig_page(
-    live: LiveRigs,
+    views: RigViews,
     state: RigState,
     dialog: Dialog | None,
-    enrolment: Enrolment | None = None,
+    enrolment: object = None,
     *,
     given: Mapping[str, str] = NOTHING_GIVEN,
 ) -> Html:
     """`given` is what the address says of the charts."""
+    now, display = datetime.now(UTC), views.display
+    path = f"{display.path}/{state.id}"
     wrong = dialog is not None and dialog.error
-    url = dialog.url if dialog and wrong else f"/cpu-gpu/{state.id}" if enrolment else ""
+    url = dialog.url if dialog and wrong else path if enrolment else ""
     about = Page(
         title=state.name,
-        section=Section.RIGS,
-        live=f"/live?view=rig&rig={state.id}",
-        seq=live.frames.stamp(),
+        section=display.section,
+        live=f"/live?view={display.view}&rig={state.id}",
+        seq=views.live.frames.stamp(),
         url=url,
     )
     return page(
         "rigs/rig.html",
         about,
         status=WRONG if wrong else 200,
-        sections=rig_sections(state),
-        charts=rig_charts_view(state, given),
+        display=display,
+        sections=display.sections(state),
+        charts=rig_charts(display.kind, state, RIG_CHARTS, usual_query(given, now=now), path, now=now),
         dialog=dialog,
         enrolment=enrolment,
     )
 
 
-def rig_charts_view(state: RigState, given: Mapping[str, str]) -> ChartsView:
-    now, path = datetime.now(UTC), f"/cpu-gpu/{state.id}"
-    return rig_charts(RigKind.CPU_GPU, state, RIG_CHARTS, usual_query(given, now=now), path, now=now)
+def _enrolment_page(views: RigViews, rig_id: int, token: Token, settings: Settings) -> Html:
+    state = views.live.find(rig_id)
+    return rig_page(views, state, None, views.display.enrolment(state, settings.public_url, token))
 
 
-def _enrolment_page(live: LiveRigs, rig_id: int, token: Token, settings: Settings) -> Html:
-    state, url, text = _find(live, rig_id), settings.public_url, str(token)
-    command = enroll_command(url, token)
-    enrolment = Enrolment(
-        name=state.name,
-        waiting=state.health is Health.WAITING,
-        url=url,
-        token=text,
-        linux=command,
-        windows=command.replace("cpu-gpu-sentry ", "cpu-gpu-sentry.exe ", 1),
-    )
-    return rig_page(live, state, None, enrolment)
-
-
-def _index_dialog(live: LiveRigs, query: IndexQuery, parameters: Mapping[str, str]) -> Dialog | None:
-    kind = parameters.get("dialog")
+def _index_dialog(views: RigViews, query: IndexQuery, parameters: Mapping[str, str]) -> Dialog | None:
+    kind, path = parameters.get("dialog"), views.display.path
     if kind == "add":
-        return Dialog("add", query.address())
+        return Dialog("add", path, query.address())
     if kind in ("edit", "remove"):
         rig = parameters.get("rig", "")
-        return _dialog(kind, query.address(), _find(live, int(rig) if rig.isdecimal() else 0))
+        return _dialog(kind, path, query.address(), views.live.find(int(rig) if rig.isdecimal() else 0))
     return None
 
 
-def _dialog(kind: str, back: str, state: RigState) -> Dialog:
-    return Dialog(kind, back, state.id, state.name, value=state.name)
+def _dialog(kind: str, path: str, back: str, state: RigState) -> Dialog:
+    return Dialog(kind, path, back, state.id, state.name, value=state.name)
 
 
 def _parameters(request: PageRequest) -> dict[str, str]:
     return {name: str(value) for name, value in request.query_params.items()}
 
 
-def _query(parameters: Mapping[str, str]) -> IndexQuery:
+def _query(views: RigViews, parameters: Mapping[str, str]) -> IndexQuery:
     """An address that somebody mistyped shows the usual index."""
     try:
-        return index_query(parameters)
+        return views.query(parameters)
     except ValueError:
-        return IndexQuery()
-
-
-def _find(live: LiveRigs, rig_id: int) -> RigState:
-    state = live.index.rigs.get(rig_id)
-    if state is None:
-        raise RigNotFound("There is no such rig; it may have been removed.")
-    return state
+        return views.query({})
 
 
 def _removed_text(name: str | None) -> str:

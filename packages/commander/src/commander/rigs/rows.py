@@ -1,7 +1,7 @@
 """The index page's rows and totals: what templates see of them, and their HTML."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -78,19 +78,26 @@ def work_views(figures: Figures) -> list[WorkView]:
     return [WorkView(work.label, shown.hashrate(value)) for work, value in figures.hashrates_hs.items()]
 
 
+_row = templates.get_template("rigs/row.html").module.row  # type: ignore[attr-defined]  # a macro
+
+
+def row_html(state: RigState) -> str:
+    return str(_row(row_view(state)))
+
+
 class Rows:
     """Rows as HTML, rendered once for each change of their rig and shared by everybody who looks."""
 
-    def __init__(self, index: OperationalIndex) -> None:
+    def __init__(self, index: OperationalIndex, render: Callable[[RigState], str]) -> None:
         self._index = index
         self._rendered: dict[int, tuple[int, str]] = {}
-        self._render = templates.get_template("rigs/row.html").module.row  # type: ignore[attr-defined]  # a macro
+        self._render = render
 
     def html(self, rig_id: int) -> str:
         state = self._index.rigs[rig_id]
         changed_at, html = self._rendered.get(rig_id, (-1, ""))
         if changed_at != state.changed_at:
-            html = str(self._render(row_view(state)))
+            html = self._render(state)
             self._rendered[rig_id] = state.changed_at, html
         return html
 
@@ -100,9 +107,12 @@ class Rows:
             self._rendered = {key: row for key, row in self._rendered.items() if key in self._index.rigs}
 
 
-def placed(row: str, before: int | None, *, same: bool) -> str:
-    """`row` with the order to put it before that rig's row; `same`: only moved, its content need not travel again."""
-    marks = f'<div data-in="rows" data-before="{"" if before is None else f"rig-{before}"}"'
+def placed(row: str, place: str, before: int | None, *, same: bool) -> str:
+    """`row` with the order to put it into the element `place`, before that rig's row.
+
+    `same`: it is only moved, its content need not travel again.
+    """
+    marks = f'<div data-in="{place}" data-before="{"" if before is None else f"rig-{before}"}"'
     if same:
         return f"{marks} data-same{row[4 : row.index(' ', 5)]}></div>"
     return marks + row[4:]
@@ -114,14 +124,19 @@ def gone(rig_id: int) -> str:
 
 def total_views(index: OperationalIndex) -> list[TotalView]:
     totals = index.totals
-    alive = Figure(f"{totals.alive} of {len(index.rigs)}")
-    views = [TotalView("Rigs alive", alive, "alive"), TotalView("Power", _total_power(totals), "power")]
+    return farm_totals(index, "Rigs") + coin_totals(totals) + _efficiency(totals, totals.rigs)
+
+
+def farm_totals(index: OperationalIndex, noun: str) -> list[TotalView]:
+    alive = Figure(f"{index.totals.alive} of {len(index.rigs)}")
+    return [TotalView(f"{noun} alive", alive, "alive"), TotalView("Power", _total_power(index.totals), "power")]
+
+
+def coin_totals(totals: Totals) -> list[TotalView]:
     by_label: Counter[str] = Counter()
     for work in totals.rigs:
         by_label[work.label] += totals.hashrate_hs(work)  # type: ignore[assignment]  # a Counter of floats
-    for label in sorted(by_label):
-        views.append(TotalView(label, shown.hashrate(by_label[label]), f"hashrate-{label}"))
-    return views + _efficiency(totals, totals.rigs)
+    return [TotalView(label, shown.hashrate(by_label[label]), f"hashrate-{label}") for label in sorted(by_label)]
 
 
 def with_sparks(views: list[TotalView], trends: Trends) -> list[TotalView]:

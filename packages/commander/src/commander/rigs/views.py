@@ -1,46 +1,44 @@
-"""What people see live of CPU/GPU rigs: the index, and one rig's page."""
+"""What people see live of rigs of one kind: the index, and one rig's page."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from urllib.parse import quote
-from weakref import WeakKeyDictionary
 
 from commander.live.frames import RESYNC, View
 from commander.live.moves import Moves, moves
-from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
-from commander.live.trends import Trends
-from commander.logs.charts import chart_now, farm_readings, readings_of
+from commander.logs.charts import chart_now, farm_readings
 from commander.logs.views import log_view_of
-from commander.rigs.details import head_view, now_view, spec_rows
-from commander.rigs.kinds import RigKind
+from commander.rigs.display import Display, Parts
 from commander.rigs.listing import IndexQuery, Order, Orders, index_query, shown
-from commander.rigs.navigation import empty_state, health_links, pager
-from commander.rigs.rows import Rows, gone, placed, total_views, with_sparks
+from commander.rigs.navigation import empty_state, health_links, pager, waiting_link
+from commander.rigs.rows import Rows, gone, placed, with_sparks
 from commander.web.shell import macro
 
 TOTALS_EVERY_S = 1.0
 FARM_EVERY_S = 10.0
 MOVES_MAX = 1_000
-Parts = dict[str, str]
 ENROLLED = '<section id="enrol-first" data-gone></section>'
 
 
 class RigViews:
-    """What all viewers of one operational index share: rows that are rendered, orders that are made."""
+    """What all viewers of one kind of rig share: rows that are rendered, orders that are made."""
 
-    def __init__(self, index: OperationalIndex, trends: Trends | None = None) -> None:
-        self.index = index
-        self.rows = Rows(index)
-        self.orders = Orders(index)
-        self._trends = trends or Trends()
+    def __init__(self, live: LiveRigs, display: Display) -> None:
+        self.live = live
+        self.display = display
+        self.index = live.index
+        self.rows = Rows(self.index, display.row)
+        self.orders = Orders(self.index)
         self._totals = ((-1, -1), "")
         self._farm_now = (float("-inf"), "")
 
     def totals(self) -> str:
-        number = self.index.now_at, self._trends.number
+        number = self.index.now_at, self.live.trends.number
         if self._totals[0] != number:
-            views = with_sparks(total_views(self.index), self._trends)
+            views = with_sparks(self.display.totals(self.index), self.live.trends)
             self._totals = number, macro("rigs/index_parts.html", "totals", views)
         return self._totals[1]
 
@@ -52,33 +50,18 @@ class RigViews:
 
     def around(self, order: Order, query: IndexQuery) -> Parts:
         """What stands around the rows and depends on which there are."""
-        return {
+        parts = {
             "healths": macro("rigs/index_parts.html", "healths", health_links(order, query)),
             "pager": macro("rigs/index_parts.html", "pager", pager(order, query)),
-            "empty": macro("rigs/index_parts.html", "empty", empty_state(order, self.index)),
+            "empty": macro(f"{self.display.folder}/empty.html", "empty", empty_state(order, self.index)),
         }
+        if "waiting-rows" in shown(order, query)[1]:
+            parts["waiting"] = macro("rigs/index_parts.html", "waiting", waiting_link(order, query))
+        return dict(parts)
 
-
-_shared: WeakKeyDictionary[LiveRigs, RigViews] = WeakKeyDictionary()
-
-
-def views_of(live: LiveRigs) -> RigViews:
-    """The views of `live`, made when they are first asked for."""
-    if live not in _shared:
-        _shared[live] = RigViews(live.index, live.trends)
-    return _shared[live]
-
-
-def rig_sections(state: RigState) -> Parts:
-    """The live parts of a rig's page."""
-    head = head_view(state)
-    return {
-        "head": macro("rigs/live.html", "head", head),
-        "notices": macro("rigs/live.html", "notices", head),
-        "now": macro("rigs/live.html", "now", head, now_view(state)),
-        "specs": macro("rigs/live.html", "specs", spec_rows(state)),
-        "chart_now": chart_now(state.taken_at, readings_of(RigKind.CPU_GPU, state)),
-    }
+    def query(self, parameters: Mapping[str, str]) -> IndexQuery:
+        """Raises `ValueError` for what no link of ours says."""
+        return index_query(parameters, self.display.kind)
 
 
 class IndexView:
@@ -88,8 +71,8 @@ class IndexView:
         self._views = views
         self._query = query
         self._order = views.orders.standing(query)
-        self._ids = shown(self._order, query)[1]
-        self._was = set(self._ids)
+        self._places = shown(self._order, query)[1]
+        self._was = set(chain(*self._places.values()))
         self._around_of = self._order
         self._around = views.around(self._order, query)
         self._totals = views.totals()  # whoever joins has these, by the page or by its first frame
@@ -104,34 +87,38 @@ class IndexView:
             return RESYNC
         if index.now_at == since:
             return None
-        return "".join([*self._changed_rows(since, self._ids), self._views.totals()])
+        return "".join([*self._changed_rows(since, chain(*self._places.values())), self._views.totals()])
 
     def step(self, since: int, now_s: float) -> str | None:
-        change = self._reordered()
-        if len(change.gone) + len(change.placed) > MOVES_MAX:
+        changes = self._reordered()
+        if sum(len(change.gone) + len(change.placed) for change in changes.values()) > MOVES_MAX:
             return RESYNC
-        moved = {rig_id for rig_id, _ in change.placed}
-        parts = [gone(rig_id) for rig_id in change.gone]
-        parts += self._placed_rows(change, since)
-        parts += self._changed_rows(since, (rig_id for rig_id in self._ids if rig_id not in moved))
+        here = list(chain(*self._places.values()))
+        moved = {rig_id for change in changes.values() for rig_id, _ in change.placed}
+        left = {rig_id for change in changes.values() for rig_id in change.gone}.difference(here)
+        parts = [gone(rig_id) for rig_id in sorted(left)]
+        parts += self._placed_rows(changes, since)
+        parts += self._changed_rows(since, (rig_id for rig_id in here if rig_id not in moved))
         parts += self._changed_around()
         parts += self._due_totals(now_s)
         parts += self._due_farm_now(now_s)
         return "".join(parts) or None
 
-    def _reordered(self) -> Moves:
+    def _reordered(self) -> dict[str, Moves]:
+        """What comes and goes in each of the places; a row that changes its place only comes."""
         order = self._views.orders.standing(self._query)
         if order is self._order:
-            return Moves([], [])
-        before, self._was = self._ids, set(self._ids)
-        self._order, self._ids = order, shown(order, self._query)[1]
+            return {}
+        before, self._was = self._places, set(chain(*self._places.values()))
+        self._order, self._places = order, shown(order, self._query)[1]
         self._views.rows.forget_removed()
-        return moves(before, self._ids)
+        return {place: moves(before[place], ids) for place, ids in self._places.items()}
 
-    def _placed_rows(self, change: Moves, since: int) -> list[str]:
+    def _placed_rows(self, changes: Mapping[str, Moves], since: int) -> list[str]:
         rigs, rows = self._views.index.rigs, self._views.rows
         return [
-            placed(rows.html(rig_id), before, same=rig_id in self._was and rigs[rig_id].changed_at <= since)
+            placed(rows.html(rig_id), place, before, same=rig_id in self._was and rigs[rig_id].changed_at <= since)
+            for place, change in changes.items()
             for rig_id, before in change.placed
         ]
 
@@ -168,6 +155,7 @@ class RigView:
 
     def __init__(self, views: RigViews, rig_id: int) -> None:
         self._rigs = views.index.rigs
+        self._display = views.display
         self._id = rig_id
         state = self._rigs.get(rig_id)
         self._name = state.name if state else ""
@@ -179,7 +167,7 @@ class RigView:
             return self._leave()
         if state.changed_at <= since:
             return None
-        return "".join(rig_sections(state).values()) + _enrolled(state)
+        return "".join(self._display.sections(state).values()) + _enrolled(state)
 
     def step(self, since: int, now_s: float) -> str | None:
         state = self._rigs.get(self._id)
@@ -188,11 +176,11 @@ class RigView:
         if state.changed_at <= since:
             return None
         self._name = state.name
-        before, self._sent = self._sent, rig_sections(state)
+        before, self._sent = self._sent, self._display.sections(state)
         return "".join(html for name, html in self._sent.items() if html != before.get(name)) + _enrolled(state)
 
     def _leave(self) -> str:
-        return f'<a id="leave" data-go="/cpu-gpu?removed={quote(self._name, safe="")}"></a>'
+        return f'<a id="leave" data-go="{self._display.path}?removed={quote(self._name, safe="")}"></a>'
 
 
 def _enrolled(state: RigState) -> str:
@@ -200,18 +188,25 @@ def _enrolled(state: RigState) -> str:
     return "" if state.health is Health.WAITING else ENROLLED
 
 
-def view_from_query(query: Mapping[str, str], live: LiveRigs) -> tuple[Hashable, Callable[[], View]]:
-    """The view that a page's socket asks for, and the name under which it is shared. Raises `ValueError`."""
-    return view_of(query, views_of(live))
+def view_from_query(
+    kinds: Iterable[RigViews], query: Mapping[str, str]
+) -> tuple[LiveRigs, Hashable, Callable[[], View]]:
+    """Whose view a page's socket asks for, the name under which it is shared, and the view. Raises `ValueError`."""
+    view = query.get("view")
+    for views in kinds:
+        display = views.display
+        if view in (display.view, f"{display.view}s") or (view == "log" and query.get("kind") == display.kind):
+            return views.live, *view_of(query, views)
+    raise ValueError("no page has this view")
 
 
 def view_of(query: Mapping[str, str], views: RigViews) -> tuple[Hashable, Callable[[], View]]:
-    if query.get("view") == "rigs":
-        asked = index_query(query)
+    if query.get("view") == f"{views.display.view}s":
+        asked = views.query(query)
         return asked, lambda: IndexView(views, asked)
-    if query.get("view") == "rig":
+    if query.get("view") == views.display.view:
         rig_id = int(query.get("rig", ""))
         return rig_id, lambda: RigView(views, rig_id)
     if query.get("view") == "log":
-        return log_view_of(query, RigKind.CPU_GPU, views.index)
+        return log_view_of(query, views.display.kind, views.index)
     raise ValueError("no page has this view")

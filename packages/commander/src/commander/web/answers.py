@@ -10,8 +10,9 @@ from litestar.types import ExceptionHandlersMap, Scope, Send
 
 from commander.accounts.auth import is_for_machines
 from commander.accounts.domain import NotSignedIn
+from commander.rigs.kinds import PATHS, RigKind
 from commander.web.errors import extra_headers, problem_of, send_problem
-from commander.web.shell import error_page
+from commander.web.shell import Section, error_page
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -22,7 +23,8 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
         return Redirect(login_address(request), status_code=303)
     problem, retry_after_s = problem_of(error)
     if not is_for_machines(path):
-        return error_page(problem.status, problem.title, problem.detail)
+        section = Section.ASICS if path.startswith(PATHS[RigKind.ASIC]) else Section.RIGS
+        return error_page(problem.status, problem.title, problem.detail, section=section)
     return Response(
         msgspec.json.encode(problem),
         status_code=problem.status,

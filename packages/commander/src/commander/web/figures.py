@@ -25,6 +25,13 @@ def power(power_w: float | None) -> Figure:
     return NOT_KNOWN if power_w is None else Figure(units.power_text(power_w), units.exact_text(power_w, "W"))
 
 
+def efficiency(energy_j: float | None) -> Figure:
+    """Of joules for a hash."""
+    if energy_j is None:
+        return NOT_KNOWN
+    return Figure(units.efficiency_text(energy_j), units.exact_text(energy_j * 1e12, "J/TH"))
+
+
 def temperature(temperature_c: float | None) -> Figure:
     if temperature_c is None:
         return NOT_KNOWN
@@ -70,7 +77,9 @@ def rejected(accepted: int | None, rejected_: int | None, rejected_percent: floa
     """The part of the shares that the pool refused."""
     if rejected_percent is None:
         return NOT_KNOWN
-    shares = f"{units.count_text(rejected_)} of {units.count_text((accepted or 0) + (rejected_ or 0))} shares rejected"
+    if accepted is None or rejected_ is None:
+        return Figure(_small_percent(rejected_percent), units.exact_text(rejected_percent, "%"))
+    shares = f"{units.count_text(rejected_)} of {units.count_text(accepted + rejected_)} shares rejected"
     return Figure(_small_percent(rejected_percent), shares)
 
 

@@ -12,13 +12,14 @@ from protocol import units
 from commander import VERSION
 from commander.web.assets import asset
 
-NOUNS = ("web", "rigs", "logs", "accounts")
+NOUNS = ("web", "rigs", "asics", "logs", "accounts")
 
 
 class Section(StrEnum):
     """An entry of the navigation; `NONE` is for people who are not logged in."""
 
     RIGS = "rigs"
+    ASICS = "asics"
     SETTINGS = "settings"
     NONE = ""
 

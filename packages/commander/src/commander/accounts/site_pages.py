@@ -1,0 +1,48 @@
+"""Site tokens on the settings page."""
+
+import msgspec
+from litestar import post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, URLEncodedBody
+from litestar.response import Redirect
+
+from commander.accounts.domain import BadKeyName, KeyNameTaken
+from commander.accounts.gate import Gate
+from commander.accounts.pages import Html, PageRequest, settings_page
+from commander.accounts.sites import Sites
+from commander.accounts.views import CreatedSite
+from commander.asics.domain import site_command
+from commander.settings import Settings
+from commander.tls import CertificateFacts
+
+
+class SiteForm(msgspec.Struct, frozen=True):
+    site_name: str = ""
+
+
+@post("/settings/site-tokens", status_code=200, include_in_schema=False)
+async def create_site(
+    data: URLEncodedBody[SiteForm],
+    request: PageRequest,
+    gate: NamedDependency[Gate],
+    sites: NamedDependency[Sites],
+    settings: NamedDependency[Settings],
+    certificate: NamedDependency[CertificateFacts | None],
+) -> Html:
+    name = data.site_name
+    try:
+        site, token = await sites.create(name)
+    except (BadKeyName, KeyNameTaken) as error:
+        return await settings_page(request, gate, sites, settings, certificate, site_name=name, site_error=str(error))
+    created = CreatedSite(site.name, str(token), site_command(settings.public_url, token))
+    return await settings_page(request, gate, sites, settings, certificate, created_site=created)
+
+
+@post("/settings/site-tokens/{site_id:int}/revoke", include_in_schema=False)
+async def revoke_site(site_id: FromPath[int], sites: NamedDependency[Sites]) -> Redirect:
+    await sites.revoke(site_id)
+    return Redirect("/settings", status_code=303)
+
+
+HANDLERS: list[HTTPRouteHandler] = [create_site, revoke_site]

@@ -1,0 +1,80 @@
+"""The pages of ASICs: what is theirs alone."""
+
+from dataclasses import dataclass
+
+from protocol.tokens import Token
+
+from commander.asics.details import now_view, spec_rows
+from commander.asics.domain import add_command, connect_command
+from commander.asics.rows import row_html, total_views
+from commander.live.operational_index import Health, RigState
+from commander.logs.charts import chart_now, readings_of
+from commander.rigs.details import head_view
+from commander.rigs.display import Display, Parts
+from commander.rigs.kinds import RigKind
+from commander.rigs.listing import Sort
+from commander.rigs.navigation import Heading
+from commander.web.shell import Section, macro
+
+HEADINGS = (
+    Heading("Name", Sort.NAME, False, "name"),
+    Heading("Health", Sort.HEALTH, False, "health"),
+    Heading("Hashrate", Sort.HASHRATE, True, "n work"),
+    Heading("Temp.", Sort.TEMPERATURE, True, "n"),
+    Heading("Boards", None, False, "n"),
+    Heading("Fans", None, False, "n"),
+    Heading("Power", Sort.POWER, True, "n"),
+    Heading("Rejected", Sort.REJECTED, True, "n rejected"),
+    Heading("Uptime", Sort.UPTIME, False, "n uptime"),
+    Heading("Last seen", Sort.SEEN, False, "n seen"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What is shown once: the token, alone and in finished commands."""
+
+    name: str
+    waiting: bool
+    url: str
+    token: str
+    connect: str
+    add: str
+
+
+def asic_sections(state: RigState) -> Parts:
+    """The live parts of an ASIC's page."""
+    head, now = head_view(state, RigKind.ASIC), now_view(state)
+    return {
+        "head": macro("rigs/live.html", "head", head),
+        "notices": macro("asics/live.html", "notices", head, now),
+        "now": macro("asics/live.html", "now", head, now),
+        "specs": macro("rigs/live.html", "specs", spec_rows(state)),
+        "chart_now": chart_now(state.taken_at, readings_of(RigKind.ASIC, state)),
+    }
+
+
+def enrolment(state: RigState, url: str, token: Token) -> Enrolment:
+    return Enrolment(
+        name=state.name,
+        waiting=state.health is Health.WAITING,
+        url=url,
+        token=str(token),
+        connect=connect_command(url),
+        add=add_command(token),
+    )
+
+
+ASICS = Display(
+    kind=RigKind.ASIC,
+    section=Section.ASICS,
+    title="ASICs",
+    noun="ASIC",
+    view="asic",
+    folder="asics",
+    headings=HEADINGS,
+    row=row_html,
+    totals=total_views,
+    sections=asic_sections,
+    enrolment=enrolment,
+)

@@ -1,0 +1,133 @@
+"""The ASICs' rows and totals: what templates see of them, and their HTML."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
+
+from commander.asics.domain import board_fault, energy_j, is_still
+from commander.live.operational_index import Health, OperationalIndex, RigState, Totals
+from commander.rigs.rows import TotalView, WorkView, coin_totals, farm_totals, work_views
+from commander.web import figures as shown
+from commander.web.figures import Figure
+from commander.web.shell import templates
+
+FAULTS_IN_ROW = 2
+_log = msgspec.json.Decoder(AsicLog)
+_specs = msgspec.json.Decoder(AsicSpecs)
+
+
+class Glance(NamedTuple):
+    """How many of the parts do their work: "3 of 3", or nothing where none is told of. `title` says it in words."""
+
+    text: str
+    title: str
+    bad: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    id: int
+    name: str
+    model: str
+    health: Health
+    old: bool
+    faults: list[str]
+    more_faults: int
+    all_faults: str
+    works: list[WorkView]
+    temperature: Figure
+    boards: Glance
+    fan: Figure
+    fans: Glance
+    power: Figure
+    entered: bool
+    efficiency: Figure
+    rejected: Figure
+    uptime: Figure
+    heard_at: datetime | None
+    two_sentries: bool
+
+
+def log_of(state: RigState) -> AsicLog | None:
+    return _log.decode(state.latest) if state.latest else None
+
+
+def specs_of(state: RigState) -> AsicSpecs:
+    return _specs.decode(state.specs) if state.specs else AsicSpecs()
+
+
+def model_text(specs: AsicSpecs) -> str:
+    """Make, model and variant, without a word twice: makers like to name themselves in the model too."""
+    make, model = specs.make or "", specs.model or ""
+    named = model if make.casefold() in model.casefold() else f"{make} {model}"
+    return " ".join(filter(None, (named.strip(), specs.model_variant)))
+
+
+def row_view(state: RigState) -> RowView:
+    figures, log = state.figures, log_of(state)
+    return RowView(
+        id=state.id,
+        name=state.name,
+        model=model_text(specs_of(state)),
+        health=state.health,
+        old=state.health in (Health.STALE, Health.OFFLINE),
+        faults=list(figures.faults[:FAULTS_IN_ROW]),
+        more_faults=max(0, len(figures.faults) - FAULTS_IN_ROW),
+        all_faults="; ".join(figures.faults),
+        works=work_views(figures),
+        temperature=shown.temperature(figures.temperature_c),
+        boards=boards_glance(log),
+        fan=shown.fan(None, figures.fan_rpm),
+        fans=fans_glance(log),
+        power=shown.power(figures.power_w),
+        entered=log is not None and log.power_source is PowerSource.ENTERED,
+        efficiency=shown.efficiency(energy_j(log) if log else None),
+        rejected=shown.rejected(figures.accepted, figures.rejected, figures.rejected_percent),
+        uptime=shown.duration(figures.uptime_s),
+        heard_at=state.heard_at,
+        two_sentries=state.two_sentries,
+    )
+
+
+def boards_glance(log: AsicLog | None) -> Glance:
+    if log is None or not log.boards:
+        return Glance("", "not known", False)
+    wrong = [f"board {board.slot}: {fault}" for board in log.boards if (fault := board_fault(board, log))]
+    good = len(log.boards) - len(wrong)
+    return Glance(f"{good} of {len(log.boards)}", "; ".join(wrong) or "nothing is known to be wrong", bool(wrong))
+
+
+def fans_glance(log: AsicLog | None) -> Glance:
+    if log is None or not log.fans_rpm:
+        return Glance("", "not known", False)
+    still = [number for number, rpm in enumerate(log.fans_rpm, start=1) if is_still(rpm, log)]
+    told = ", ".join(shown.turns(rpm).text for rpm in log.fans_rpm)
+    return Glance(f"{len(log.fans_rpm) - len(still)} of {len(log.fans_rpm)}", told, bool(still))
+
+
+_rows = templates.get_template("asics/row.html").module
+
+
+def row_html(state: RigState) -> str:
+    if state.health is Health.WAITING:
+        return str(_rows.waiting(state))  # type: ignore[attr-defined]  # a macro
+    return str(_rows.row(row_view(state)))  # type: ignore[attr-defined]  # a macro
+
+
+def total_views(index: OperationalIndex) -> list[TotalView]:
+    totals = index.totals
+    return farm_totals(index, "ASICs") + coin_totals(totals) + _efficiency(totals)
+
+
+def _efficiency(totals: Totals) -> list[TotalView]:
+    """Of each coin: over the ASICs that tell how much power they draw."""
+    views = []
+    for work in sorted(totals.measured, key=lambda work: (work.label, work.algorithm)):
+        text, exact = shown.efficiency(totals.energy_j(work))
+        told, of = totals.measured[work], totals.rigs[work]
+        exact += f"; {told} of {of} tell their power" if told < of else ""
+        views.append(TotalView(f"{work.label}, efficiency", Figure(text, exact), f"efficiency-{work.label}"))
+    return views

@@ -1,0 +1,66 @@
+"""The pages of CPU/GPU rigs: what is theirs alone."""
+
+from dataclasses import dataclass
+
+from protocol.tokens import Token
+
+from commander.live.operational_index import Health, RigState
+from commander.logs.charts import chart_now, readings_of
+from commander.rigs.details import head_view, now_view, spec_rows
+from commander.rigs.display import Display, Parts
+from commander.rigs.domain import enroll_command
+from commander.rigs.kinds import RigKind
+from commander.rigs.navigation import HEADINGS
+from commander.rigs.rows import row_html, total_views
+from commander.web.shell import Section, macro
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What is shown once: the token, alone and in finished commands."""
+
+    name: str
+    waiting: bool
+    url: str
+    token: str
+    linux: str
+    windows: str
+
+
+def rig_sections(state: RigState) -> Parts:
+    """The live parts of a rig's page."""
+    head = head_view(state, RigKind.CPU_GPU)
+    return {
+        "head": macro("rigs/live.html", "head", head),
+        "notices": macro("rigs/live.html", "notices", head),
+        "now": macro("rigs/live.html", "now", head, now_view(state)),
+        "specs": macro("rigs/live.html", "specs", spec_rows(state)),
+        "chart_now": chart_now(state.taken_at, readings_of(RigKind.CPU_GPU, state)),
+    }
+
+
+def enrolment(state: RigState, url: str, token: Token) -> Enrolment:
+    command = enroll_command(url, token)
+    return Enrolment(
+        name=state.name,
+        waiting=state.health is Health.WAITING,
+        url=url,
+        token=str(token),
+        linux=command,
+        windows=command.replace("cpu-gpu-sentry ", "cpu-gpu-sentry.exe ", 1),
+    )
+
+
+CPU_GPU = Display(
+    kind=RigKind.CPU_GPU,
+    section=Section.RIGS,
+    title="CPU/GPU rigs",
+    noun="rig",
+    view="rig",
+    folder="rigs",
+    headings=HEADINGS,
+    row=row_html,
+    totals=total_views,
+    sections=rig_sections,
+    enrolment=enrolment,
+)

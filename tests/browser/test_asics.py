@@ -1,0 +1,78 @@
+"""What people see of ASICs while sentries report, register and others change the farm (F7 to F10)."""
+
+import pytest
+from commander_farm import an_asic_log
+from playwright.async_api import expect
+
+from .conftest import OpenPage
+from .people_and_sentries import Farm
+from .test_live import live, sockets_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_an_asic_is_added_reports_and_is_removed(farm: Farm, open_page: OpenPage) -> None:
+    index, rigs = await open_page("/asics"), await open_page("/cpu-gpu")
+    await live(rigs)
+    frames = sockets_of(rigs)
+    about = await open_page("/asics?dialog=add")
+    await about.get_by_label("Name", exact=True).fill("s19-07")
+    await about.keyboard.press("Enter")
+    await expect(about.get_by_role("heading", name="Give the ASIC sentry the token of s19-07")).to_be_visible()
+    token, asic_id = await about.locator("#enrol-token").inner_text(), about.url.rpartition("/")[2]
+    await expect(about.locator("#enrol-add")).to_contain_text(f"asic-sentry add --ip ASIC_IP --token {token}")
+    row = index.locator(f"#waiting-rows #rig-{asic_id}")
+    await expect(row).to_contain_text("s19-07")
+    await expect(index.get_by_text("1 ASIC waits for its sentry")).to_be_visible()
+    await expect(index.locator('[data-total="alive"]')).to_have_text("0 of 1")
+
+    farm.report_asics({"token": token, "specs": {"make": "Antminer", "model": "S19 Pro"}, "logs": [an_asic_log()]})
+    await expect(about.locator("#enrol-first")).to_have_count(0)
+    await expect(about.locator('[data-figure="hashrate"]').first).to_have_text("110 TH/s")
+    await expect(about.locator('[data-figure="efficiency"]')).to_have_text("29.5 J/TH")
+    row = index.locator(f"#rows #rig-{asic_id}")
+    await expect(row.locator('[data-figure="hashrate"]')).to_contain_text("110 TH/s")
+    await expect(row).to_contain_text("Antminer S19 Pro")
+    await expect(index.locator("#waiting")).to_be_hidden()
+    await expect(index.locator('[data-total="hashrate-Bitcoin"]')).to_have_text("110 TH/s")
+
+    farm.report_asics({"token": token, "logs": [an_asic_log() | {"faults": ["temperature"], "hashrate_hs": 71e12}]})
+    await expect(row.get_by_text("Too hot")).to_be_visible()
+    await expect(about.get_by_text("It has a fault")).to_be_visible()
+
+    await about.get_by_role("link", name="Rename").click()
+    await about.get_by_label("Name", exact=True).fill("s19-08")
+    await about.keyboard.press("Enter")
+    await expect(row).to_contain_text("s19-08")
+
+    await index.get_by_role("link", name="Remove s19-08").click()
+    await index.get_by_role("button", name="Remove s19-08").click()
+    await about.wait_for_url("**/asics?removed=s19-08")
+    await expect(about.get_by_text("s19-08 was removed.")).to_be_visible()
+    await expect(index.locator('[data-total="alive"]')).to_have_text("0 of 0")
+    await expect(index.get_by_text("No ASICs yet")).to_be_visible()
+    result = farm.report_asics({"token": token, "logs": [an_asic_log()]})
+    assert result[0]["error"] == "rig_removed"
+    assert frames == [], "who looks at the CPU/GPU rigs hears nothing of ASICs"
+
+
+async def test_fifty_adopted_asics_are_seen_by_everybody(farm: Farm, open_page: OpenPage) -> None:
+    index, settings = await open_page("/asics"), await open_page("/settings")
+    await live(index)
+    await settings.get_by_label("Name of a new site").fill("hall 1")
+    await settings.keyboard.press("Enter")
+    site = {"Authorization": f"Bearer {await settings.locator('#created-site').inner_text()}"}
+    found = [{"name": f"KS5L-10.0.0.{number:02}", "key": f"02:00:5E:00:00:{number:02X}"} for number in range(50)]
+    answer = farm.client.post("/api/v1/sentry/asic-rigs", json={"rigs": found}, headers=site)
+    assert answer.status_code == 201, answer.text
+    await expect(index.locator("#waiting-rows .row")).to_have_count(50)
+    await expect(index.locator('[data-total="alive"]')).to_have_text("0 of 50")
+    farm.report_asics(*({"token": rig["token"], "logs": [an_asic_log()]} for rig in answer.json()["rigs"]))
+    await expect(index.locator("#rows .row")).to_have_count(50)
+    await expect(index.locator("#waiting-rows .row")).to_have_count(0)
+    await expect(index.locator('[data-total="alive"]')).to_have_text("50 of 50")
+    names = await index.locator("#rows [role=rowheader] a").all_text_contents()
+    assert names == sorted(names), "each row was put where it belongs"
+    await settings.reload()
+    await expect(settings.locator("#sites-title")).to_be_visible()
+    await expect(settings.get_by_role("row", name="hall 1")).not_to_contain_text("Never")
