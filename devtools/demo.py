@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("DEMO_DATA_DIR") or ROOT / "demo-data").absolute()
 TOOLS = Path(sys.executable).parent
 THIS_MACHINE = f"{socket.gethostname()[:40]} (this machine)"
-SIMULATED_RIGS, SIMULATED_EVERY_S, OWN_EVERY_S = 25, 5, 2
+SIMULATED_RIGS, SIMULATED_ASICS, SIMULATED_EVERY_S, OWN_EVERY_S = 25, 20, 5, 2
 READY_WITHIN_S = 30
 
 
@@ -161,7 +161,7 @@ def say(demo: Demo) -> None:
         f"    open      {public}{also}\n"
         f"    password  {demo.password}\n"
         f"    shows     “{THIS_MACHINE}”: real figures of this machine; its miner is a stand-in that mines nothing\n"
-        f"              {SIMULATED_RIGS} rigs named “simulated-…” that do not exist\n"
+        f"              {SIMULATED_RIGS} rigs and {SIMULATED_ASICS} ASICs named “simulated-…” that do not exist\n"
         f"    sentry    http://127.0.0.1:{demo.sentry_port}   (this machine's local page)\n"
         f"    ends      with Ctrl-C\n\n"
         f"  The browser will say that it does not know the certificate: the commander made its own.\n",
@@ -275,6 +275,7 @@ def answered(answer: httpx.Response) -> Any:
 def farm_command(demo: Demo) -> list[str]:
     script = str(ROOT / "devtools" / "simulate_farm.py")
     command = [sys.executable, script, "--commander", demo.url, "--rigs", str(SIMULATED_RIGS)]
+    command += ["--asics", str(SIMULATED_ASICS)]
     ca = DATA / "commander" / "tls" / "ca.pem"
     return [*command, "--every", str(SIMULATED_EVERY_S), *(["--ca", str(ca)] if ca.exists() else [])]
 

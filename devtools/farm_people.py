@@ -7,6 +7,7 @@ import msgspec
 from farm_wire import Answer, Commander, WireError
 
 RIGS = "/api/v1/cpu-gpu-rigs"
+ASICS = "/api/v1/asic-rigs"
 TRIES = 20
 BETWEEN_TRIES_S = 0.5
 
@@ -32,27 +33,28 @@ class Created(msgspec.Struct, frozen=True):
 
 
 class People:
-    """The commander's API for scripts."""
+    """The commander's API for scripts; `path` is that of the kind of rig."""
 
-    def __init__(self, commander: Commander, api_key: str) -> None:
+    def __init__(self, commander: Commander, api_key: str, *, path: str = RIGS) -> None:
         self._commander = commander
+        self._path = path
         self._headers = {"Authorization": f"Bearer {api_key}"}
 
     async def rigs(self) -> dict[str, int]:
-        answer = await self._ask("GET", RIGS, None)
+        answer = await self._ask("GET", self._path, None)
         return {rig.name: rig.id for rig in msgspec.json.decode(answer.body, type=list[KnownRig])}
 
     async def enrol(self, number: int, name: str, known: dict[str, int]) -> Enrolled:
         """A new rig, or a new token for the one that has the name already."""
         if (rig_id := known.get(name)) is not None:
-            answer = await self._ask("POST", f"{RIGS}/{rig_id}/token", None)
+            answer = await self._ask("POST", f"{self._path}/{rig_id}/token", None)
         else:
-            answer = await self._ask("POST", RIGS, msgspec.json.encode({"name": name}))
+            answer = await self._ask("POST", self._path, msgspec.json.encode({"name": name}))
         created = msgspec.json.decode(answer.body, type=Created)
         return Enrolled(number, created.id, created.token)
 
     async def remove(self, rig_id: int) -> None:
-        await self._ask("DELETE", f"{RIGS}/{rig_id}", None)
+        await self._ask("DELETE", f"{self._path}/{rig_id}", None)
 
     async def _ask(self, method: str, path: str, body: bytes | None) -> Answer:
         """Tries again for a while: the farm may be started together with its commander."""

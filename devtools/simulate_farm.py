@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A farm that does not exist: speaks the sentries' API as N rigs, with figures that move together.
+"""A farm that does not exist: speaks the sentries' API as N rigs and M ASICs, with figures that move together.
 
 It behaves as sentries do: a log is kept until the commander has said that it is stored, and sent again after
 an outage.
@@ -14,21 +14,22 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
-from farm_people import CannotSimulate, Enrolled, People, enrol_all, remove_all
+from farm_people import ASICS, CannotSimulate, Enrolled, People, enrol_all, remove_all
 from farm_wire import BadAddress, Commander, open_commander
+from simulated_asics import ASICS_A_SENTRY, SimulatedAsicSentry, Watched, simulated_asic
 from simulated_rig import simulated_rig
-from simulated_sentry import SimulatedSentry, Tally
+from simulated_sentry import Sentry, SimulatedSentry, Tally
 
 TROUBLE_A_SECOND = 1 / 7_200  # a rig has trouble about every two hours
 
 
 @asynccontextmanager
 async def sentries_at_work(
-    sentries: list[SimulatedSentry], given: argparse.Namespace
+    sentries: Sequence[Sentry], given: argparse.Namespace
 ) -> AsyncIterator[list["asyncio.Task[None]"]]:
     """Yields the tasks that measure; those that deliver go on until the end of the block."""
     spread_s = given.every if given.start_spread is None else given.start_spread
@@ -49,20 +50,26 @@ async def simulate(given: argparse.Namespace, tally: Tally) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with open_commander(given.commander, ca=given.ca, connections=given.connections) as commander:
-        people = People(commander, given.api_key)
+        people, asic_people = People(commander, given.api_key), People(commander, given.api_key, path=ASICS)
         enrolled = await enrol_all(people, given.name_prefix, given.rigs)
+        asics = await enrol_all(asic_people, f"{given.name_prefix}asic-", given.asics)
         print(
-            f"simulating {len(enrolled)} rigs, a log every {given.every:g} s each",
+            f"simulating {len(enrolled)} rigs and {len(asics)} ASICs, a log every {given.every:g} s each",
             file=sys.stderr,
             flush=True,
         )
-        async with sentries_at_work(make_sentries(enrolled, commander, tally, given), given) as measuring:
+        sentries = [
+            *make_sentries(enrolled, commander, tally, given),
+            *make_asic_sentries(asics, commander, tally, given),
+        ]
+        async with sentries_at_work(sentries, given) as measuring:
             await _wait(ended, given.duration)
             for task in measuring:
                 task.cancel()
             await _drain(tally, given.drain)
         if given.remove:
             await remove_all(people, enrolled)
+            await remove_all(asic_people, asics)
 
 
 def make_sentries(
@@ -74,6 +81,18 @@ def make_sentries(
         rig = simulated_rig(number, seed=given.seed, cards=given.gpus, trouble_chance=chance)
         sentries.append(SimulatedSentry(rig, rig_id, token, commander, tally))
     return sentries
+
+
+def make_asic_sentries(
+    enrolled: list[Enrolled], commander: Commander, tally: Tally, given: argparse.Namespace
+) -> list[SimulatedAsicSentry]:
+    chance = 0.0 if given.steady else given.every * TROUBLE_A_SECOND
+    watched = [
+        Watched(simulated_asic(number, seed=given.seed, trouble_chance=chance), rig_id, token)
+        for number, rig_id, token in enrolled
+    ]
+    parts = (watched[start : start + ASICS_A_SENTRY] for start in range(0, len(watched), ASICS_A_SENTRY))
+    return [SimulatedAsicSentry(part, commander, tally) for part in parts]
 
 
 async def _wait(ended: asyncio.Event, duration_s: float | None) -> None:
@@ -114,7 +133,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="FILE",
         help="the commander's CA (tls/ca.pem in its data directory); default: the system's",
     )
-    add("--rigs", type=int, default=25, help="default: %(default)s")
+    add("--rigs", type=int, default=25, help="CPU/GPU rigs; default: %(default)s")
+    add("--asics", type=int, default=0, help="ASICs beside them, with a sentry for each 250; default: %(default)s")
     add(
         "--every",
         type=positive,
@@ -146,8 +166,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     given = parser.parse_args(argv)
     if not given.api_key:
         parser.error("--api-key (or the variable API_KEY) is needed; `commander api-key create NAME` makes one")
-    if given.rigs < 1 or given.connections < 1:
-        parser.error("--rigs and --connections must be 1 or more")
+    if min(given.rigs, given.asics) < 0 or given.rigs + given.asics < 1 or given.connections < 1:
+        parser.error("--rigs and --asics together, and --connections, must be 1 or more")
     return given
 
 

@@ -1,8 +1,9 @@
-"""A sentry of a rig that does not exist: measures on time and keeps each log until it is acknowledged."""
+"""A sentry of rigs that do not exist: measures on time and keeps each log until it is acknowledged."""
 
 import asyncio
 import random
 import secrets
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import NamedTuple, TextIO
 
 import msgspec
 from farm_wire import Answer, Commander, WireError
+from protocol.asic_messages import AsicItemReceipt
 from protocol.messages import LogReceipt
 from simulated_rig import SimulatedRig
 
@@ -23,10 +25,11 @@ _receipt = msgspec.json.Decoder(LogReceipt)
 
 
 class Kept(NamedTuple):
-    """A log that waits for its acknowledgement."""
+    """A log that waits for its acknowledgement; `place` says of which of the sentry's machines."""
 
     taken_at: str
     body: bytes
+    place: int = 0
 
 
 @dataclass(slots=True)
@@ -50,7 +53,9 @@ class Tally:
         else:
             self.all_acknowledged.set()
 
-    def count(self, receipt: LogReceipt, rig_id: int, batch: Sequence[Kept]) -> None:
+    def count(
+        self, receipt: LogReceipt | AsicItemReceipt, rig_id: int, batch: Sequence[Kept], *, key: str = "rig_id"
+    ) -> None:
         self.stored += receipt.stored
         self.duplicates += receipt.duplicates
         self.rejected += len(receipt.rejected)
@@ -58,7 +63,7 @@ class Tally:
             return
         rejected = {each.index for each in receipt.rejected}
         taken = (kept.taken_at for index, kept in enumerate(batch) if index not in rejected)
-        self.ledger.writelines(f'{{"rig_id": {rig_id}, "taken_at": "{taken_at}"}}\n' for taken_at in taken)
+        self.ledger.writelines(f'{{"{key}": {rig_id}, "taken_at": "{taken_at}"}}\n' for taken_at in taken)
         self.ledger.flush()
 
     def summary(self) -> str:
@@ -69,19 +74,25 @@ class Tally:
         )
 
 
-class SimulatedSentry:
-    """Speaks the sentries' API for one rig."""
+class Sentry(ABC):
+    """What is kept, and the two loops around it."""
 
-    def __init__(self, rig: SimulatedRig, rig_id: int, token: str, commander: Commander, tally: Tally) -> None:
-        self.rig_id = rig_id
-        self._rig, self._commander, self._tally = rig, commander, tally
-        self._headers = {"Authorization": f"Bearer {token}", "Sentry-Run": secrets.token_hex(16)}
+    def __init__(self, commander: Commander, tally: Tally, *, kept_logs: int) -> None:
+        self._commander, self._tally = commander, tally
+        self._headers = {"Sentry-Run": secrets.token_hex(16)}
         self._kept: deque[Kept] = deque()
+        self._kept_logs = kept_logs
         self._news = asyncio.Event()
-        self._specs_sent = False
         self._failures = 0
         self._gone = False
-        self._last_taken: datetime | None = None
+
+    @abstractmethod
+    def take(self, now: datetime) -> None:
+        """Keep what there is to see at `now`."""
+
+    @abstractmethod
+    async def attempt(self, longest_s: float) -> float:
+        """Send one batch; returns for how long to leave the commander alone."""
 
     async def measure(self, *, every_s: float, first_after_s: float) -> None:
         """Take a log every `every_s` seconds, on time whatever the network does. For ever."""
@@ -92,40 +103,72 @@ class SimulatedSentry:
             self.take(datetime.now(UTC))
             due = max(due + every_s, loop.time())
 
-    def take(self, now: datetime) -> None:
-        """Keep what the rig shows at `now`; the oldest goes when there is no more room."""
-        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        if now == self._last_taken or (log := self._rig.log(now)) is None:
-            return
-        self._last_taken = now
-        if len(self._kept) >= KEPT_LOGS:
-            self._kept.popleft()
-            self._tally.keep(-1)
-            self._tally.dropped += 1
-        self._kept.append(Kept(now.isoformat(timespec="milliseconds"), _encode(log)))
-        self._tally.keep(1)
-        self._news.set()
-
     async def deliver(self, *, every_s: float) -> None:
-        """Send what is kept, oldest first, until the commander turns this rig away."""
+        """Send what is kept, oldest first, until the commander turns this sentry away."""
         while not self._gone:
             if not self._kept:
                 self._news.clear()
                 await self._news.wait()
-            wait_s = await self._attempt(min(every_s, LONGEST_WAIT_S))
+            wait_s = await self.attempt(min(every_s, LONGEST_WAIT_S))
             if wait_s:
                 await asyncio.sleep(wait_s)
 
-    async def _attempt(self, longest_s: float) -> float:
-        """Send one batch; returns for how long to leave the commander alone."""
-        batch = [self._kept[at] for at in range(min(BATCH_LOGS, len(self._kept)))]
+    def keep(self, log: Kept) -> None:
+        """The oldest goes when there is no more room."""
+        if len(self._kept) >= self._kept_logs:
+            self._kept.popleft()
+            self._tally.keep(-1)
+            self._tally.dropped += 1
+        self._kept.append(log)
+        self._tally.keep(1)
+        self._news.set()
+
+    def batch(self, logs: int) -> list[Kept]:
+        return [self._kept[at] for at in range(min(logs, len(self._kept)))]
+
+    def delivered(self, batch: Sequence[Kept]) -> None:
+        """The batch is the front of what is kept, except for what fell out of it in the meantime."""
+        self._failures = 0
+        for log in batch:
+            if self._kept and self._kept[0] is log:
+                self._kept.popleft()
+                self._tally.keep(-1)
+
+    def failed(self, longest_s: float, retry_after_s: float | None = None) -> float:
+        """For how long to leave the commander alone."""
+        if retry_after_s is not None:
+            return retry_after_s * random.uniform(1, 1.5)
+        self._failures += 1
+        return min(longest_s, 0.25 * 2.0 ** min(self._failures, 10)) * random.uniform(0.5, 1)
+
+
+class SimulatedSentry(Sentry):
+    """Speaks the sentries' API for one rig."""
+
+    def __init__(self, rig: SimulatedRig, rig_id: int, token: str, commander: Commander, tally: Tally) -> None:
+        super().__init__(commander, tally, kept_logs=KEPT_LOGS)
+        self.rig_id = rig_id
+        self._rig = rig
+        self._headers |= {"Authorization": f"Bearer {token}"}
+        self._specs_sent = False
+        self._last_taken: datetime | None = None
+
+    def take(self, now: datetime) -> None:
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        if now == self._last_taken or (log := self._rig.log(now)) is None:
+            return
+        self._last_taken = now
+        self.keep(Kept(now.isoformat(timespec="milliseconds"), _encode(log)))
+
+    async def attempt(self, longest_s: float) -> float:
+        batch = self.batch(BATCH_LOGS)
         try:
             if not self._specs_sent:
                 answer = await self._ask("PUT", "/api/v1/sentry/specs", _encode(self._rig.specs()))
                 self._specs_sent = answer.status == 204
             answer = await self._ask("POST", "/api/v1/sentry/logs", body_of(batch))
         except WireError:
-            return self._failed(longest_s)
+            return self.failed(longest_s)
         return self._heard(answer, batch, longest_s)
 
     async def _ask(self, method: str, path: str, body: bytes) -> Answer:
@@ -133,23 +176,13 @@ class SimulatedSentry:
 
     def _heard(self, answer: Answer, batch: Sequence[Kept], longest_s: float) -> float:
         if answer.status == 200:
-            self._failures = 0
-            self._acknowledged(_receipt.decode(answer.body), batch)
+            self._tally.count(_receipt.decode(answer.body), self.rig_id, batch)
+            self.delivered(batch)
             return 0
         if answer.status in (401, 410):
             self._turned_away("token replaced" if answer.status == 401 else "rig removed")
             return 0
-        if answer.retry_after_s is not None:
-            return answer.retry_after_s * random.uniform(1, 1.5)
-        return self._failed(longest_s)
-
-    def _acknowledged(self, receipt: LogReceipt, batch: Sequence[Kept]) -> None:
-        """The batch is the front of what is kept, except for what fell out of it in the meantime."""
-        self._tally.count(receipt, self.rig_id, batch)
-        last = batch[-1].taken_at
-        while self._kept and self._kept[0].taken_at <= last:
-            self._kept.popleft()
-            self._tally.keep(-1)
+        return self.failed(longest_s, answer.retry_after_s)
 
     def _turned_away(self, why: str) -> None:
         self._gone = True
@@ -157,10 +190,6 @@ class SimulatedSentry:
         self._tally.dropped += len(self._kept)
         self._kept.clear()
         self._tally.turned_away[why] = self._tally.turned_away.get(why, 0) + 1
-
-    def _failed(self, longest_s: float) -> float:
-        self._failures += 1
-        return min(longest_s, 0.25 * 2.0 ** min(self._failures, 10)) * random.uniform(0.5, 1)
 
 
 def body_of(batch: Sequence[Kept]) -> bytes:

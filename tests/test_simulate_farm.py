@@ -6,11 +6,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from farm_wire import BadAddress, open_commander
+from protocol.asic_messages import AsicLog
 from protocol.messages import CpuGpuLog, MinerState
 from simulate_farm import arguments
+from simulated_asics import SimulatedAsicSentry, Watched, simulated_asic
 from simulated_rig import SimulatedRig, simulated_rig
 from simulated_sentry import KEPT_LOGS, SimulatedSentry, Tally
 
@@ -63,6 +66,32 @@ def test_in_trouble_a_rig_is_silent_or_its_miner_stalls_and_cools_down() -> None
     assert all(log.miners[0].algorithms[0].hashrate_hs == 0 for log in stalled)
 
 
+def asic_logs_of(number: int, count: int, *, trouble_chance: float = 0.0) -> list[AsicLog | None]:
+    asic = simulated_asic(number, seed=1, trouble_chance=trouble_chance)
+    return [asic.log(NOON + timedelta(seconds=10 * step)) for step in range(count)]
+
+
+@pytest.mark.parametrize("number", range(1, 13))
+def test_an_asic_does_what_its_boards_do(number: int) -> None:
+    assert asic_logs_of(number, 5) == asic_logs_of(number, 5)
+    for log in asic_logs_of(number, 60):
+        assert log
+        assert log.hashrate_hs == pytest.approx(log.expected_hashrate_hs, rel=0.03)
+        assert log.hashrate_hs == pytest.approx(sum(board.hashrate_hs or 0 for board in log.boards))
+        assert log.temperature_c == max(board.outlet_temperature_c or 0 for board in log.boards)
+        assert 40 < log.temperature_c < 80
+        assert not log.faults
+
+
+def test_in_trouble_an_asic_is_silent_hot_or_loses_a_part() -> None:
+    logs = asic_logs_of(1, 4_000, trouble_chance=0.02)
+    heard = [log for log in logs if log]
+    assert len(heard) < len(logs)
+    assert {fault for log in heard for fault in log.faults} == {"temperature"}
+    assert any(board.hashrate_hs == 0 for log in heard for board in log.boards)
+    assert any(0 in log.fans_rpm for log in heard)
+
+
 class FakeCommander:
     """Answers reports with these statuses in order, and then with the last; remembers what it was sent."""
 
@@ -91,11 +120,20 @@ class FakeCommander:
         await writer.wait_closed()
 
     def _answer(self, body: bytes) -> bytes:
-        taken = [log["taken_at"] for log in json.loads(body)["logs"]]
-        self.heard.append(taken)
+        said = json.loads(body)
+        items = said.get("items", [said])
+        self.heard.append([log["taken_at"] for item in items for log in item["logs"]])
         status, headers = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        receipt = json.dumps({"stored": len(taken), "duplicates": 0}) if status == 200 else ""
+        results = [_result(item) for item in items]
+        receipt = json.dumps({"results": results} if "items" in said else results[0]) if status == 200 else ""
         return f"HTTP/1.1 {status} X\r\n{headers}Content-Length: {len(receipt)}\r\n\r\n{receipt}".encode()
+
+
+def _result(item: dict[str, Any]) -> dict[str, object]:
+    """The ASIC with the token `t2` was removed."""
+    if item.get("token") == "t2":
+        return {"stored": 0, "duplicates": 0, "error": "rig_removed"}
+    return {"stored": len(item["logs"]), "duplicates": 0}
 
 
 async def delivered(fake: FakeCommander, logs: int, tally: Tally) -> None:
@@ -140,6 +178,21 @@ async def test_what_is_kept_has_a_bound_and_the_oldest_goes_first() -> None:
     await delivered(fake, KEPT_LOGS + 10, tally)
     assert (tally.dropped, tally.stored) == (10, KEPT_LOGS)
     assert datetime.fromisoformat(fake.heard[0][0]) == NOON + timedelta(seconds=10)
+
+
+async def test_an_asic_that_is_turned_away_does_not_stop_the_others() -> None:
+    tally, watched = Tally(), [Watched(simulated_asic(number, seed=1), number, f"t{number}") for number in (1, 2)]
+    fake = FakeCommander((500, ""), (200, ""))
+    async with fake.serving() as url, open_commander(url, ca=None, connections=1) as commander:
+        sentry = SimulatedAsicSentry(watched, commander, tally)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            delivering = group.create_task(sentry.deliver(every_s=0.1))
+            for step in range(3):
+                sentry.take(NOON + timedelta(seconds=step))
+                await tally.all_acknowledged.wait()
+            delivering.cancel()
+    assert [len(request) for request in fake.heard] == [2, 2, 1, 1], "sent again after an error; one was refused"
+    assert (tally.stored, tally.dropped, tally.turned_away) == (3, 1, {"rig removed": 1})
 
 
 @pytest.mark.parametrize("url", ["http://farm.example:8443", "ftp://127.0.0.1", "farm.example"])
