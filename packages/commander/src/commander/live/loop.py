@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from itertools import count
 
 from commander.jobs.loop import rest
@@ -25,14 +26,18 @@ async def run_live(
     for tick in count(1):
         if stop.is_set():
             return
-        try:
-            for live in lives:
-                await _turn(live, on_offline)
-            if tick % TICKS_BETWEEN_LOOKS == 0:
-                await look()
-        except Exception:  # a page that can't be made must not stop all the others
-            log.exception("a turn of the live loop failed")
+        for live in lives:
+            await _unharmed(partial(_turn, live, on_offline))
+        if tick % TICKS_BETWEEN_LOOKS == 0:
+            await _unharmed(look)
         await rest(stop, TICK_S)
+
+
+async def _unharmed(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except Exception:  # a page that can't be made must not stop all the others
+        log.exception("a turn of the live loop failed")
 
 
 async def _turn(live: LiveRigs, on_offline: OnOffline) -> None:
