@@ -123,19 +123,21 @@ def kill_a_restore(commander: CommanderProcess, saved: Path, *, after_s: float) 
 
 
 def fill(people: httpx.Client) -> None:
-    """Something to write for a while."""
+    """Something to write for a while: 20 MB that do not pack."""
     rig = people.post("/api/v1/cpu-gpu-rigs", json={"name": "filler"}).raise_for_status().json()
-    taken_at = datetime.now(UTC) - timedelta(hours=10)
-    for round_number in range(10):
-        logs = [
-            {
-                "taken_at": (taken_at + timedelta(seconds=round_number * 400 + n)).isoformat(),
-                "lan_ip": os.urandom(4_000).hex(),
-            }
-            for n in range(300)
-        ]
-        headers = {"Authorization": f"Bearer {rig['token']}"}
-        people.post("/api/v1/sentry/logs", json={"logs": logs}, headers=headers).raise_for_status()
+    start = datetime.now(UTC) - timedelta(hours=10)
+    headers = {"Authorization": f"Bearer {rig['token']}"}
+    for first in range(0, 3_000, 200):
+        logs = [a_log_of_noise(start + timedelta(seconds=number)) for number in range(first, first + 200)]
+        answer = people.post("/api/v1/sentry/logs", json={"logs": logs}, headers=headers).raise_for_status()
+        assert answer.json()["stored"] == len(logs)
+
+
+def a_log_of_noise(taken_at: datetime) -> dict[str, object]:
+    noise = os.urandom(6_000).hex()
+    devices = [{"device": noise[start : start + 60]} for start in range(0, len(noise), 60)]
+    miner = {"software": "xmrig", "state": "mining", "devices": devices}
+    return {"taken_at": taken_at.isoformat(), "miners": [miner]}
 
 
 def names(commander: CommanderProcess, key: str) -> set[str]:

@@ -105,7 +105,7 @@ def test_wrong_usage_ends_with_2(stopped: CommanderProcess, arguments: tuple[str
     [
         ("--help",),
         ("--version",),
-        *((name, "--help") for name in ("serve", "set-password", "api-key", "backup", "restore")),
+        *((name, "--help") for name in ("serve", "set-password", "api-key", "backup", "restore", "migrate-data")),
     ],
 )
 def test_help_and_version_end_with_0(stopped: CommanderProcess, arguments: tuple[str, ...]) -> None:

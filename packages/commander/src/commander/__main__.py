@@ -20,6 +20,7 @@ from commander.backup import BackupProblem
 from commander.backup.swap import check_nothing_pending
 from commander.db import DatabaseProblem, open_database
 from commander.migrations import migrate
+from commander.moving import MoveProblem
 from commander.settings import BadSetting, Settings, load_settings
 from commander.tls import TlsError
 
@@ -121,6 +122,17 @@ def restore_command(
     restore(settings(), file, force=force)
 
 
+@cli.command("migrate-data")
+def migrate_data_command(
+    to: Annotated[str, typer.Option("--to", help="postgresql://USER@HOST/DATABASE; PGPASSWORD has the password.")],
+) -> None:
+    """Copy the farm from SQLite to an empty PostgreSQL database. May be killed, and goes on when typed again."""
+    from commander.moving.move import move_farm
+
+    move_farm(settings(), to)
+    typer.echo("The farm is copied. Set COMMANDER_DATABASE_URL to the new database and start the commander.")
+
+
 def settings() -> Settings:
     return load_settings(os.environ)
 
@@ -156,7 +168,7 @@ def main() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         cli()
-    except (BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem, BackupProblem) as error:
+    except (BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem, BackupProblem, MoveProblem) as error:
         end(str(error))
     except DBAPIError as error:
         end(f"The commander's database can't be used: {error.orig}.")

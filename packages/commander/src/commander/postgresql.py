@@ -1,12 +1,13 @@
 """PostgreSQL's side of `db.py`: connections, what its errors mean, and the locks that commanders share."""
 
+import asyncio
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ExceptionContext
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from commander.db import DatabaseAway, DatabaseProblem
 
@@ -20,7 +21,9 @@ OLDEST = 13
 CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 45  # when the server itself is gone; it ends a statement of its own accord before
 POOL, POOL_OVERFLOW, POOL_TIMEOUT_S = 5, 10, 10
+LOOKS, LOOK_EVERY_S = 10, 0.3
 SCHEMA_LOCK = 0x4D57_0001  # held by who changes the schema or restores
+UNFINISHED_MOVE = "unfinished_move"  # a table that is there while `commander migrate-data` fills the database
 SERVER_SETTINGS = {
     "application_name": APPLICATION,
     "synchronous_commit": "on",  # an OK to a sentry means: on disk
@@ -99,13 +102,36 @@ async def checked_connection(url: str, **more: str) -> Connection:
     )
 
 
+async def driver_of(db: AsyncConnection) -> Connection:
+    """The driver's connection under SQLAlchemy's, for `COPY` within the same transaction; that must have begun."""
+    driver = (await db.get_raw_connection()).driver_connection
+    assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - that is what this database's engine makes
+    return driver
+
+
 async def other_commanders(connection: Connection) -> int:
-    """How many connections other commanders have to this database: none runs on it if there are none."""
+    """How many connections other commanders have to this database: none runs on it if there are none.
+
+    Those of a process that was killed need a moment to go.
+    """
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1 "
         "AND pid <> pg_backend_pid()"
     )
-    return int(await connection.fetchval(query, APPLICATION))
+    for _ in range(LOOKS):
+        if not (count := int(await connection.fetchval(query, APPLICATION))):
+            break
+        await asyncio.sleep(LOOK_EVERY_S)
+    return count
+
+
+async def lock_now(connection: Connection, key: int) -> bool:
+    """Take a lock of the session; False if somebody has it, and not only because it was killed a moment ago."""
+    for _ in range(LOOKS):
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+            return True
+        await asyncio.sleep(LOOK_EVERY_S)
+    return False
 
 
 def explained(error: BaseException, url: str) -> DatabaseProblem:
@@ -127,6 +153,8 @@ SENTENCES: dict[type[BaseException], str] = {
     "database's owner with `ALTER DATABASE {database} OWNER TO {role}`.",
     asyncpg.TooManyConnectionsError: "PostgreSQL at {place} has no connection left for the commander: raise its "
     "max_connections.",
+    asyncpg.LockNotAvailableError: "The database {database} is being restored, or its tables change ({why}): try again "
+    "when that is done.",
     asyncpg.ClientConfigurationError: "COMMANDER_DATABASE_URL can't be read: it looks like "
     "postgresql://USER:PASSWORD@HOST/DATABASE, with special characters as %XX.",
 }

@@ -18,7 +18,7 @@ from commander.backup.tools import tool, without_password
 from commander.db import metadata
 from commander.migrations import check_known
 from commander.partitions import part_name, partitioning_of
-from commander.postgresql import SCHEMA_LOCK, Connection, checked_connection, explained, other_commanders
+from commander.postgresql import SCHEMA_LOCK, Connection, checked_connection, explained, lock_now, other_commanders
 
 VERSION_TABLE = "alembic_version"
 
@@ -93,7 +93,7 @@ async def revision_of(connection: Connection) -> str | None:
 async def alone(url: str) -> AsyncIterator[Connection]:
     """Nobody else uses the database, and who starts now waits. Raises `BackupProblem`."""
     async with connected(url) as connection:
-        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", SCHEMA_LOCK):
+        if not await lock_now(connection, SCHEMA_LOCK):
             raise BackupProblem("Another command changes this database now; try again when it is done.")
         if await other_commanders(connection):
             raise BackupProblem("A commander runs on this database: stop it first, on whichever machine it is.")

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from commander import migrations
 from commander.db import DatabaseProblem
-from commander.postgresql import SCHEMA_LOCK, Connection, checked_connection, explained
+from commander.postgresql import SCHEMA_LOCK, UNFINISHED_MOVE, Connection, checked_connection, explained
 
 Upgrade = Callable[[str, sa.Connection | None], None]
 
@@ -28,6 +28,7 @@ async def stepping(url: str, upgrade: Upgrade) -> bool:
 
 async def _step(db: AsyncConnection, upgrade: Upgrade) -> bool:
     """The lock is the session's and outlives the transactions of the steps; it goes with the connection."""
+    await _check_whole(db)
     if await _at_head(db):
         return False
     try:
@@ -42,6 +43,13 @@ async def _step(db: AsyncConnection, upgrade: Upgrade) -> bool:
     await db.run_sync(lambda connection: upgrade("", connection))
     await db.commit()
     return True
+
+
+async def _check_whole(db: AsyncConnection) -> None:
+    if (await db.execute(sa.select(sa.func.to_regclass(UNFINISHED_MOVE)))).scalar_one() is not None:
+        raise DatabaseProblem(
+            "A farm is only half copied into this database: type the same `commander migrate-data` again to finish it."
+        )
 
 
 async def _at_head(db: AsyncConnection) -> bool:

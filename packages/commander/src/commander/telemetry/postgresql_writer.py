@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander import partitions
 from commander.db import Database
-from commander.postgresql import explained
+from commander.postgresql import driver_of, explained
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
 from commander.telemetry.codec import ZSTD, Packer
@@ -99,9 +99,7 @@ _SEEK_RIGS = {
 async def _store(db: AsyncConnection, kind: RigKind, rows: list[Row]) -> tuple[set[int], set[Key]]:
     """Which rigs there are, and which rows are new."""
     await db.execute(_STAGE[kind])
-    raw = await db.get_raw_connection()
-    driver = raw.driver_connection
-    assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - that is what this database's engine makes
+    driver = await driver_of(db)
     try:
         found = await driver.fetch(_SEEK_RIGS[kind], list({row[1] for row in rows}))
         known = {record[0] for record in found}
