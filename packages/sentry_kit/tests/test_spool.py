@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from sentry_kit import store
-from sentry_kit.spool import Limits, Spool
+from sentry_kit.spool import Limits, Spool, Spooled
 
 DAY_MS = 86_400_000
 BODY = b'{"taken_at":"2026-11-20T12:00:00Z"}'
@@ -88,6 +88,57 @@ def test_rejected_logs_are_counted_with_the_reason(db: sqlite3.Connection) -> No
     spool.confirm(spool.oldest(2, 10**9), None, ["it lies in the future"])
     status = store.load_status(db)
     assert (status.rejected_logs, status.rejected_reason, len(spool)) == (1, "it lies in the future", 0)
+
+
+def of_sources(*sources: int) -> list[Spooled]:
+    return [Spooled(None, number, b"%d of %d" % (number, source), source) for number, source in enumerate(sources)]
+
+
+def test_what_a_source_holds_back_is_passed_and_comes_when_it_is_released(db: sqlite3.Connection) -> None:
+    spool = Spool(db, Limits())
+    spool.extend(of_sources(1, 2, 2, 3, 1, 2))
+    spool.hold_back({2})
+    assert bodies(spool) == [b"0 of 1", b"3 of 3", b"4 of 1"]
+    spool.confirm(spool.oldest(2, 10**9), "now")
+    assert bodies(spool) == [b"4 of 1"]
+    spool.confirm(spool.oldest(9, 10**9), "now")
+    assert (bodies(spool), len(spool)) == ([], 3)
+    spool.hold_back(set())
+    assert bodies(spool) == [b"1 of 2", b"2 of 2", b"5 of 2"]
+    assert bodies(Spool(db, Limits())) == bodies(spool)
+
+
+def test_on_a_full_disk_a_released_source_brings_nothing_back_that_was_confirmed(db: sqlite3.Connection) -> None:
+    spool = Spool(db, Limits())
+    spool.extend([Spooled(None, 0, b"%d" % source + b"." * 3000, source) for source in (1, 2, 1)])
+    db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+    spool.extend([Spooled(None, 9, b"%d late" % source + b"." * 90_000, source) for source in (1, 2)])
+    spool.hold_back({2})
+    spool.confirm(spool.oldest(3, 10**9), "now")
+    spool.hold_back(set())
+    assert [body[:6].strip(b".") for body in bodies(spool)] == [b"2", b"2 late"]
+    assert len(spool) == 2
+
+
+def test_a_removed_source_leaves_nothing_behind(db: sqlite3.Connection) -> None:
+    spool = Spool(db, Limits())
+    spool.extend(of_sources(1, 2, 1))
+    db.execute("DELETE FROM spool WHERE source = 1")
+    spool.forget({1})
+    assert (bodies(spool), len(spool)) == ([b"1 of 2"], 1)
+
+
+@pytest.mark.parametrize("limits", [Limits(megabytes=0.0002), Limits(days=1)], ids=["size", "age"])
+def test_the_counts_stay_true_whatever_goes(db: sqlite3.Connection, limits: Limits) -> None:
+    clock = Clock()
+    spool = Spool(db, limits, monotonic_s=clock)
+    for day in range(4):
+        clock.now_s = day * 86_401.0
+        spool.extend([Spooled(None, int(clock.now_s * 1000), b"." * 60, source) for source in (1, 2)])
+    spool.confirm(spool.oldest(1, 10**9), None)
+    fresh = Spool(db, limits, monotonic_s=clock)
+    assert len(spool) == len(fresh) == len(bodies(fresh)) < 8
+    assert store.load_status(db).dropped_logs == 8 - 1 - len(spool)
 
 
 def test_a_full_disk_keeps_new_logs_in_memory_and_heals_by_itself(db: sqlite3.Connection) -> None:

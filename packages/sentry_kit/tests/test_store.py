@@ -115,3 +115,13 @@ def test_a_broken_spool_does_not_cost_the_enrolment(tmp_path: Path) -> None:
     with closing(store.open_store(path)) as db:
         assert store.load_enrolment(db) == RIG
         assert store.spooled_logs(db) == 0
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date_with_its_logs(tmp_path: Path) -> None:
+    path = tmp_path / "sentry.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(store.SCHEMA.replace(", source INTEGER NOT NULL DEFAULT 0", ""))
+        spool_one(old)
+        old.commit()
+    with closing(store.open_store(path)) as db:
+        assert db.execute("SELECT source, body FROM spool").fetchall() == [(0, "{}")]

@@ -27,7 +27,7 @@ _TIMEOUT_S = 10
 _GZIP_FROM_BYTES = 4096
 _LONGEST_WAIT_S = 300
 
-M = TypeVar("M", LogReceipt, SentryWelcome)
+M = TypeVar("M", bound=msgspec.Struct)
 
 
 class CommanderError(SentryError):
@@ -85,6 +85,14 @@ class CommanderClient:
     async def send_logs(self, logs: Sequence[bytes]) -> LogReceipt:
         body = msgspec.json.encode(LogReport(logs=[msgspec.Raw(log) for log in logs]))
         return _decode(await self._ask("POST", "api/v1/sentry/logs", body), LogReceipt)
+
+    async def post(self, path: str, message: msgspec.Struct, answer: type[M]) -> M:
+        """A call that one kind of sentry makes alone."""
+        return _decode(await self._ask("POST", path, msgspec.json.encode(message)), answer)
+
+    def speaking_for(self, token: Token) -> "CommanderClient":
+        """The same connection, for another token."""
+        return CommanderClient(self._http, token, run=self._headers[RUN_HEADER])
 
     async def _ask(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
         headers = dict(self._headers)

@@ -4,6 +4,9 @@ A log is committed, with `synchronous=FULL`, before sending is tried, and delete
 answer: kill -9 loses at most the one that was being written. The spool is bounded; the oldest go first. While
 the disk is full the newest logs wait in memory, and are written as soon as there is room.
 
+A log may have a `source`: one of the many devices that one sentry speaks for. Those of a source that is held back stay
+where they are, and the others are sent past them.
+
 How old a log is, is counted from the newest one at the start and by the monotonic clock from then on: a rig whose
 clock jumps a year ahead must not lose its spool to that.
 """
@@ -11,20 +14,22 @@ clock jumps a year ahead must not lose its spool to that.
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from sentry_kit.store import is_damage, transaction
 
-_MEMORY_LIMIT_BYTES = 4_000_000
 _DAY_MS = 86_400_000
 _EVICT_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """`memory_mb` bounds what waits in memory while the disk can't be written."""
+
     days: float = 7
     megabytes: float = 256
+    memory_mb: float = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +39,7 @@ class Spooled:
     id: int | None
     taken_at_ms: int
     body: bytes
+    source: int = 0
 
 
 class Spool:
@@ -48,30 +54,39 @@ class Spool:
         self._unsaved: deque[Spooled] = deque()
         self._unsaved_bytes = 0
         self._dropped = 0  # not yet counted in the store
-        self._confirmed_id = 0  # up to here the commander has them, even where the disk is too full to delete them
+        self._held: Set[int] = frozenset()
+        self._passed_id = 0  # up to here nothing is left to send but what is held back
+        self._confirmed: dict[int, int] = {}  # sizes by id: the commander has them, and the disk was too full to say so
         self._monotonic_s = monotonic_s
         newest = db.execute("SELECT taken_at_ms FROM spool ORDER BY id DESC LIMIT 1").fetchone()
         self._began = None if newest is None else (int(newest[0]), monotonic_s())
         self.recount()
 
     def recount(self) -> None:
-        """After another process may have changed the store."""
-        row = self._db.execute(
-            "SELECT (SELECT count(*) FROM spool), (SELECT coalesce(sum(size), 0) FROM spool),"
-            " (SELECT count(*) FROM spool WHERE id <= ?)",
-            (self._confirmed_id,),
-        ).fetchone()
-        self._rows = int(row[0] - row[2])
+        """After another process may have changed the store. Otherwise the counts are kept: a spool may be large."""
+        self._rows, self._bytes = (
+            int(count) for count in self._db.execute("SELECT count(*), coalesce(sum(size), 0) FROM spool").fetchone()
+        )
 
     def __len__(self) -> int:
-        return self._rows + len(self._unsaved)
+        return max(0, self._rows - len(self._confirmed)) + len(self._unsaved)
+
+    def hold_back(self, sources: Set[int]) -> None:
+        """From now on the logs of these sources wait, and those of all others are sent."""
+        if self._held - sources:
+            self._passed_id = 0
+        self._held = sources
 
     def append(self, taken_at_ms: int, body: bytes) -> None:
         """Keeps the log. It is on disk afterwards, unless `trouble` says otherwise."""
-        self._unsaved.append(Spooled(None, taken_at_ms, body))
-        self._unsaved_bytes += len(body)
-        self._settle(taken_at_ms)
-        while self._unsaved_bytes > _MEMORY_LIMIT_BYTES:
+        self.extend([Spooled(None, taken_at_ms, body)])
+
+    def extend(self, logs: Sequence[Spooled]) -> None:
+        """Keeps new logs, in one transaction."""
+        self._unsaved.extend(logs)
+        self._unsaved_bytes += sum(len(log.body) for log in logs)
+        self._settle(max((log.taken_at_ms for log in logs), default=None))
+        while self._unsaved_bytes > self._limits.memory_mb * 1e6:
             self._unsaved_bytes -= len(self._unsaved.popleft().body)
             self._dropped += 1
 
@@ -79,31 +94,49 @@ class Spool:
         """The next logs to send: at least one, if there is any, and then as many as the limits allow."""
         batch: list[Spooled] = []
         size = 0
-        rows = self._db.execute(
-            "SELECT id, taken_at_ms, body FROM spool WHERE id > ? ORDER BY id LIMIT ?",
-            (self._confirmed_id, limit),
-        )
-        for log in (*(Spooled(*row) for row in rows), *self._unsaved):
+        for log in self._to_send():
             size += len(log.body)
             if len(batch) == limit or (batch and size > limit_bytes):
                 break
             batch.append(log)
         return batch
 
+    def _to_send(self) -> Iterator[Spooled]:
+        """What is held back in front of everything else is passed over once, not each time."""
+        rows = self._db.execute(
+            "SELECT id, taken_at_ms, body, source FROM spool WHERE id > ? ORDER BY id", (self._passed_id,)
+        )
+        found = False
+        for log in (Spooled(*row) for row in rows):
+            found = found or log.source not in self._held
+            if not found:
+                self._passed_id = log.id or 0
+            elif log.source not in self._held and log.id not in self._confirmed:
+                yield log
+        yield from (log for log in self._unsaved if log.source not in self._held)
+
     def confirm(self, batch: Sequence[Spooled], stored_at: str | None, rejected: Sequence[str] = ()) -> None:
         """The commander has answered for these, the oldest ones: they need not be kept any longer."""
         for log in batch:
             if log.id is None:
                 self._forget_unsaved(log)
-            elif log.id > self._confirmed_id:
-                self._confirmed_id = log.id
-                self._rows -= 1
+            else:
+                self._confirmed[log.id] = len(log.body)
+                self._passed_id = max(self._passed_id, log.id)
         self._settle(None, stored_at, rejected)
 
     def clear(self) -> None:
         """Drops what waits in memory; what is on disk is cleared by whoever changes the enrolment."""
         self._unsaved.clear()
         self._unsaved_bytes = 0
+        self._confirmed.clear()
+        self.recount()
+
+    def forget(self, sources: Set[int]) -> None:
+        """Drops what waits in memory of these; what is on disk is deleted by whoever removed them."""
+        kept = [log for log in self._unsaved if log.source not in sources]
+        self._unsaved = deque(kept)
+        self._unsaved_bytes = sum(len(log.body) for log in kept)
         self.recount()
 
     def _forget_unsaved(self, log: Spooled) -> None:
@@ -113,26 +146,30 @@ class Spool:
 
     def _settle(self, taken_at_ms: int | None, stored_at: str | None = None, rejected: Sequence[str] = ()) -> None:
         """Brings the disk up to date, in one transaction; what fails is tried again with the next log."""
+        counted = self._rows, self._bytes
         try:
             with transaction(self._db):
                 self._write(taken_at_ms, stored_at, rejected)
         except sqlite3.Error as error:
+            self._rows, self._bytes = counted
             if is_damage(error):
                 raise
             self.trouble = _sentence(error)
             return
         self.trouble = None
         self._unsaved.clear()
+        self._confirmed.clear()
         self._unsaved_bytes = self._dropped = 0
-        self.recount()
 
     def _write(self, taken_at_ms: int | None, stored_at: str | None, rejected: Sequence[str]) -> None:
         db = self._db
-        db.execute("DELETE FROM spool WHERE id <= ?", (self._confirmed_id,))
+        self._delete_confirmed()
         db.executemany(
-            "INSERT INTO spool (taken_at_ms, size, body) VALUES (?, ?, ?)",
-            [(log.taken_at_ms, len(log.body), log.body) for log in self._unsaved],
+            "INSERT INTO spool (taken_at_ms, size, body, source) VALUES (?, ?, ?, ?)",
+            [(log.taken_at_ms, len(log.body), log.body, log.source) for log in self._unsaved],
         )
+        self._rows += len(self._unsaved)
+        self._bytes += self._unsaved_bytes
         dropped = self._dropped + (self._evict(taken_at_ms) if taken_at_ms is not None else 0)
         if dropped:
             db.execute("UPDATE status SET dropped_logs = dropped_logs + ?", (dropped,))
@@ -143,6 +180,12 @@ class Spool:
             )
         if stored_at:
             db.execute("UPDATE status SET last_stored_at = ?", (stored_at,))
+
+    def _delete_confirmed(self) -> None:
+        if self._confirmed:
+            gone = self._db.executemany("DELETE FROM spool WHERE id = ?", [(each,) for each in self._confirmed])
+            self._rows -= gone.rowcount
+            self._bytes -= sum(self._confirmed.values())
 
     def _steady_ms(self, taken_at_ms: int) -> int:
         """Now, as far as age is concerned: it does not jump with the rig's clock."""
@@ -155,17 +198,20 @@ class Spool:
         """Deletes what is older or more than the limits allow; how many that was."""
         too_old = self._steady_ms(taken_at_ms) - int(self._limits.days * _DAY_MS)
         gone = self._db.execute(
-            "DELETE FROM spool WHERE id IN (SELECT id FROM spool ORDER BY id LIMIT ?) AND taken_at_ms < ?",
+            "DELETE FROM spool WHERE id IN (SELECT id FROM spool ORDER BY id LIMIT ?) AND taken_at_ms < ?"
+            " RETURNING size",
             (_EVICT_AT_ONCE, too_old),
-        ).rowcount
-        size = self._db.execute("SELECT coalesce(sum(size), 0) FROM spool").fetchone()[0]
-        excess = size - self._limits.megabytes * 1e6
-        while excess > 0:
+        ).fetchall()
+        self._bytes -= sum(size for (size,) in gone)
+        while self._bytes > self._limits.megabytes * 1e6:
             oldest = self._db.execute("SELECT id, size FROM spool ORDER BY id LIMIT 1").fetchone()
+            if oldest is None:
+                break
             self._db.execute("DELETE FROM spool WHERE id = ?", (oldest[0],))
-            excess -= oldest[1]
-            gone += 1
-        return gone
+            self._bytes -= oldest[1]
+            gone.append(oldest[1:])
+        self._rows -= len(gone)
+        return len(gone)
 
 
 def _sentence(error: sqlite3.Error) -> str:

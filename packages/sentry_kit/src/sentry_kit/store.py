@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS status (
 INSERT OR IGNORE INTO status (only) VALUES (1);
 CREATE TABLE IF NOT EXISTS spool (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    taken_at_ms INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL);
+    taken_at_ms INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL, source INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS spool_size ON spool (size);
 """
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -86,6 +86,7 @@ def open_store(path: Path, schema: str = SCHEMA) -> sqlite3.Connection:
             db.execute("PRAGMA synchronous = FULL")
             if not _is_up_to_date(db, schema):
                 db.executescript(schema)
+            _bring_up_to_date(db)
             load_status(db)
         except BaseException:
             db.close()
@@ -101,6 +102,18 @@ def _is_up_to_date(db: sqlite3.Connection, schema: str) -> bool:
     wanted = schema.count("CREATE TABLE")
     tables = db.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     return bool(tables.fetchone()[0] >= wanted and db.execute("SELECT count(*) FROM status").fetchone()[0])
+
+
+def _bring_up_to_date(db: sqlite3.Connection) -> None:
+    """Up to version 0.1.0 a spool had one source alone."""
+    if not _has_sources(db):
+        with transaction(db):
+            if not _has_sources(db):  # another process may have been faster
+                db.execute("ALTER TABLE spool ADD COLUMN source INTEGER NOT NULL DEFAULT 0")
+
+
+def _has_sources(db: sqlite3.Connection) -> bool:
+    return any(column[1] == "source" for column in db.execute("PRAGMA table_info(spool)"))
 
 
 def is_damage(error: BaseException | None) -> bool:
@@ -154,9 +167,10 @@ def forget_commander(db: sqlite3.Connection) -> None:
     db.execute("INSERT INTO status (only) VALUES (1)")
 
 
-def mark_state(db: sqlite3.Connection, token: Token, state: State) -> bool:
+def mark_state(db: sqlite3.Connection, token: Token | None, state: State) -> bool:
     """False if the sentry has been given another token meanwhile: then the answer was not about that one."""
-    changed = db.execute("UPDATE enrolment SET state = ? WHERE token = ?", (state, str(token)))
+    known = str(token) if token else None
+    changed = db.execute("UPDATE enrolment SET state = ? WHERE token IS ?", (state, known))
     return changed.rowcount == 1
 
 

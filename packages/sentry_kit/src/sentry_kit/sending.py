@@ -1,0 +1,189 @@
+"""The one loop in which a sentry talks to its commander, for as long as it takes; what is said differs by sentry.
+
+The commander's absence is the ordinary case here: an attempt fails, says why, and is made again, at the
+latest after one report interval, so that every sentry is back within its interval when the commander is.
+"""
+
+import asyncio
+import logging
+import random
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from protocol.messages import SentryWelcome
+
+from sentry_kit import store
+from sentry_kit.client import Busy, CommanderClient, CommanderError, InvalidToken
+from sentry_kit.errors import SentryError
+from sentry_kit.masking import mask
+from sentry_kit.store import Enrolment, State
+from sentry_kit.worker import Worker
+
+log = logging.getLogger(__name__)
+
+PAUSE_S = 0.2  # between full batches: a farm that comes back all at once must not flood its commander
+PROBE_INVALID_S = 60
+_LONGEST_WAIT_S = 30
+_DISK_TIMEOUT_S = 60
+
+T = TypeVar("T")
+
+
+def backoff_s(failures: int, report_every_s: float, jitter: float) -> float:
+    """How long to wait after so many failures in a row: 1 s doubling to 30 s, but never beyond a report
+    interval.
+
+    `jitter` from 0 to 1 spreads a farm's sentries over half of that time.
+    """
+    longest = min(_LONGEST_WAIT_S, report_every_s)
+    return min(longest, 2.0 ** min(failures - 1, 10)) * (0.5 + jitter / 2)
+
+
+class DiskTrouble(SentryError):
+    """The disk does not do what it should just now; a damaged file is another matter and is raised as it
+    is."""
+
+
+class Sending(ABC):
+    """Where the sentry stands with its commander, and the loop that makes one attempt after the other."""
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        disk: Worker,
+        open_client: Callable[[Enrolment], AbstractAsyncContextManager[CommanderClient]],
+        *,
+        report_every_s: float,
+        changed: Callable[[], None],
+        pause_s: float = PAUSE_S,
+    ) -> None:
+        status = store.load_status(db)
+        self.enrolment: Enrolment | None = None
+        self.error: str | None = None
+        self.last_stored_at = datetime.fromisoformat(status.last_stored_at) if status.last_stored_at else None
+        self.lan_ip: str | None = None
+        self.welcome: SentryWelcome | None = None
+        self.report_every_s, self._pause_s = report_every_s, pause_s
+        self._db, self._disk = db, disk
+        self._open_client = open_client
+        self._changed = changed
+        self._wake = asyncio.Event()
+        self._not_before = 0.0
+        self._failures = 0
+
+    @abstractmethod
+    async def _say(self, client: CommanderClient) -> None:
+        """One attempt: everything that there is to say. Raises `SentryError` where that does not succeed."""
+
+    @abstractmethod
+    def _may_speak(self, enrolment: Enrolment) -> bool:
+        """Whether there is anybody to speak for."""
+
+    @property
+    def state(self) -> State:
+        return State.NOT_ENROLLED if self.enrolment is None else self.enrolment.state
+
+    def wake(self) -> None:
+        """There is something new to send."""
+        self._wake.set()
+
+    async def on_disk(self, function: Callable[[], T]) -> T:
+        try:
+            return await self._disk.call(function, timeout_s=_DISK_TIMEOUT_S)
+        except (sqlite3.Error, TimeoutError) as error:
+            if store.is_damage(error):
+                raise
+            raise DiskTrouble(f"This machine's disk does not answer as it should ({error}).") from error
+
+    def _start_anew(self) -> None:
+        self.error = self.welcome = None
+        self._failures, self._not_before = 0, 0.0
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Sends for ever. One client as long as the enrolment is the same."""
+        while True:
+            enrolment = self.enrolment
+            if enrolment is None or not self._may_speak(enrolment):
+                await self._wake.wait()
+                self._wake.clear()
+                continue
+            try:
+                async with self._open_client(enrolment) as client:
+                    await self._send_while(client, enrolment)
+            except CommanderError as error:  # the client itself can't be made
+                await self._failed(error)
+                await self._rest()
+
+    async def _send_while(self, client: CommanderClient, enrolment: Enrolment) -> None:
+        """Until the enrolment is another one, or an attempt failed: a broken-off request may leave its client stuck."""
+        key = (enrolment.token, enrolment.url, enrolment.ca_pem)
+        went_well = True
+        while went_well and (now := self.enrolment) is not None and (now.token, now.url, now.ca_pem) == key:
+            if asyncio.get_running_loop().time() >= self._not_before:
+                self._wake.clear()
+                went_well = await self._attempt(client)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Until there is news; after a failure, until the next attempt is due."""
+        wait_s = self._not_before - asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(wait_s if wait_s > 0 else None):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        if wait_s > 0:
+            self._wake.clear()
+
+    async def _attempt(self, client: CommanderClient) -> bool:
+        try:
+            await self._say(client)
+            await self._succeeded()
+        except SentryError as error:
+            await self._failed(error)
+            return False
+        finally:
+            self.lan_ip = client.lan_ip or self.lan_ip
+        return True
+
+    async def _succeeded(self) -> None:
+        self._failures, self._not_before = 0, 0.0
+        await self._become(State.ONLINE, None)
+
+    async def _failed(self, error: SentryError) -> None:
+        self._failures += 1
+        match error:
+            case InvalidToken():
+                state, wait_s = State.INVALID_TOKEN, float(PROBE_INVALID_S)
+            case Busy(retry_after_s=float(retry_after_s)):
+                state, wait_s = State.SPOOLING, retry_after_s
+            case _:
+                state = State.SPOOLING
+                wait_s = backoff_s(self._failures, self.report_every_s, random.random())  # noqa: S311 - jitter
+        self._not_before = asyncio.get_running_loop().time() + wait_s
+        await self._become(state, str(error))
+
+    async def _become(self, state: State, error: str | None) -> None:
+        enrolment = self.enrolment
+        if enrolment is None or not self._may_speak(enrolment) or (state, error) == (enrolment.state, self.error):
+            return
+        token, self.error = enrolment.token, error
+        log.info("state %s%s", state, f": {mask(error)}" if error else "")
+        self.enrolment = replace(enrolment, state=state)
+        await self._note(lambda: store.mark_state(self._db, token, state))
+        await self._note(lambda: store.note_error(self._db, error))
+        self._changed()
+
+    async def _note(self, function: Callable[[], T]) -> T | None:
+        """None if the disk can't be written now: what is noted here is known in memory too."""
+        try:
+            return await self.on_disk(function)
+        except DiskTrouble as error:
+            log.warning("disk %s", error)
+            return None
