@@ -55,6 +55,7 @@ class Farm:
     commands: Counter[str] = field(default_factory=Counter)
     foreign: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
+    open: set[asyncio.Transport] = field(default_factory=set)
 
     def counts(self) -> dict[str, dict[str, int]]:
         return {"commands": self.commands, "foreign": self.foreign, "violations": self.violations}
@@ -79,8 +80,12 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._farm.open.add(self._transport)
         if self._asic.fault == "closed":
             transport.close()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._farm.open.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -139,7 +144,12 @@ async def running(asics: Sequence[FakeAsic], latency_s: float = 0.0) -> AsyncIte
                 backlog=BACKLOG,
             )
             stack.callback(server.close)
-        yield farm
+        try:
+            yield farm
+        finally:
+            for connection in list(farm.open):
+                connection.abort()
+            await asyncio.sleep(0)  # they are closed in the loop's next turn
 
 
 def black_hole(stack: AsyncExitStack, asic: FakeAsic) -> None:

@@ -2,10 +2,12 @@
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from asic_commander import SmallCommander, serving_commander
+from sentry_farm import Sentry, running_sentry
 
 _NETWORKS = itertools.count()
 SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "asic"
@@ -28,3 +30,17 @@ def recorded() -> Callable[[str], bytes]:
     if not SHARED.is_dir():
         pytest.skip("no recorded answers here")
     return lambda name: (SHARED / f"{name}.json").read_bytes()
+
+
+@pytest.fixture
+async def commander(tmp_path: Path) -> AsyncIterator[SmallCommander]:
+    """Real HTTPS by an authority of its own."""
+    async with serving_commander(tmp_path / "commander") as serving:
+        yield serving
+
+
+@pytest.fixture
+async def sentry(tmp_path: Path, commander: SmallCommander) -> AsyncIterator[Sentry]:
+    """Connected to that commander, without ASICs."""
+    async with running_sentry(tmp_path, commander) as running:
+        yield running

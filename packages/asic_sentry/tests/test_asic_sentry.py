@@ -19,6 +19,13 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_an_empty_list_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sentry("list") == 0
+    assert "asic-sentry add, or scan" in capsys.readouterr().out
+    assert sentry("list", "--json") == 0
+    assert capsys.readouterr().out == "[]\n"
+
+
 def sentry(*argv: str) -> int:
     try:
         return command_line().run(argv)
@@ -32,7 +39,21 @@ def sentry(*argv: str) -> int:
         (["connect"], 2, "--url"),
         (["connect", "--url", "farm"], 1, "looks like https://"),
         (["connect", "--url", "https://127.0.0.1:1"], 1, "No commander can be reached"),
-        (["connect", "--url", "https://127.0.0.1:1"], 1, "give a site token"),
+        (["add", "--ip", "192.0.2.1"], 2, "--token"),
+        (["add", "--ip", "here", "--token", "x"], 2, "is not an IP"),
+        (["remove", "--ip", "192.0.2.1"], 1, "No ASIC is listed at 192.0.2.1"),
+        (["set", "--power-w", "3"], 2, "--ip, or which model"),
+        (["set", "--ip", "192.0.2.1"], 2, "Give --power-w"),
+        (["set", "--ip", "192.0.2.1", "--power-w", "3"], 1, "No ASIC is listed"),
+        (["set", "--model", "S19", "--power-w", "much"], 2, "is no wattage"),
+        (["set", "--model", "S19", "--power-w", "-3"], 2, "is no wattage"),
+        (["set", "--model", "?", "--coin", "Bitcoin"], 2, "Give a model"),
+        (["scan", "10.0.0.0/8"], 2, "/16 at most"),
+        (["scan", "farm"], 2, "is not a network"),
+        (["scan", "192.0.2.0/30", "--port", "0"], 2, "is not a port"),
+        (["scan", "192.0.2.0/30", "--name", "{ip}"], 2, "--name is for --adopt"),
+        (["scan", "192.0.2.0/30", "--adopt", "--name", "{password}"], 2, "it may hold {model}"),
+        (["scan", "192.0.2.0/30", "--adopt", "--name", "{ip"], 2, "is no pattern"),
         (["connect", "--url", "https://127.0.0.1:1", "--site-token", "mw_x"], 1, "A token looks like"),
         (["connect", "--url", "https://127.0.0.1:1", "--site-token", "{rig}"], 1, "starts with mw_site_"),
     ],
@@ -46,7 +67,7 @@ def test_trouble_is_one_sentence(argv: list[str], code: int, sentence: str, caps
 
 
 @pytest.mark.system
-def test_run_shows_its_page_says_what_it_cannot_and_ends_on_sigterm(data_dir: Path) -> None:
+def test_run_shows_its_page_and_ends_on_sigterm(data_dir: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -59,7 +80,7 @@ def test_run_shows_its_page_says_what_it_cannot_and_ends_on_sigterm(data_dir: Pa
             page = answer.read().decode()
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=10)[1]
-    assert "poll ASICs by itself yet" in page
+    assert "None yet. Add one below" in page
     assert "Not connected" in page
     assert process.returncode == 0
     assert "Traceback" not in said

@@ -123,9 +123,18 @@ def test_on_a_full_disk_a_released_source_brings_nothing_back_that_was_confirmed
 def test_a_removed_source_leaves_nothing_behind(db: sqlite3.Connection) -> None:
     spool = Spool(db, Limits())
     spool.extend(of_sources(1, 2, 1))
-    db.execute("DELETE FROM spool WHERE source = 1")
     spool.forget({1})
     assert (bodies(spool), len(spool)) == ([b"1 of 2"], 1)
+    assert bodies(Spool(db, Limits())) == [b"1 of 2"]
+
+
+def test_what_was_not_answered_for_comes_again(db: sqlite3.Connection) -> None:
+    spool = Spool(db, Limits())
+    spool.extend(of_sources(1, 2, 1))
+    batch = spool.oldest(9, 10**9)
+    spool.confirm([each for each in batch if each.source == 1], "now")
+    spool.keep([each for each in batch if each.source == 2])
+    assert bodies(spool) == [b"1 of 2"]
 
 
 @pytest.mark.parametrize("limits", [Limits(megabytes=0.0002), Limits(days=1)], ids=["size", "age"])

@@ -1,12 +1,17 @@
-"""The commands of the ASIC sentry. Scanning and the list of ASICs come with a later version."""
+"""The commands of the ASIC sentry: each reads its arguments, calls one function and prints."""
 
 import argparse
 import asyncio
 import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
+from sentry_kit import store as kit
 from sentry_kit.command_line import CommandLine, log_to_stderr, say
-from sentry_kit.errors import SentryError
+from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.settings import prepare_data_dir
 
 from asic_sentry.settings import settings_from
@@ -16,40 +21,142 @@ DISTRIBUTION = "minewarden-asic-sentry"
 
 def command_line() -> CommandLine:
     line = CommandLine("asic-sentry", DISTRIBUTION, "Minewarden's agent in the ASICs' network, read-only.")
-    line.command("run", _run, "run the local page, until SIGTERM or Ctrl-C; this version polls no ASICs by itself yet")
+    line.command("run", _run, "poll the ASICs, report them and show the local page, until SIGTERM or Ctrl-C")
     connect = line.command("connect", _connect, "check that a commander answers there, then store which one")
     connect.add_argument("--url", required=True, help="of the commander, such as https://commander.lan:8443")
-    connect.add_argument("--site-token", help="of this site; needed where the commander has its own certificate")
-    poll = line.command("poll", _poll, "identify and poll one ASIC once; needs no commander")
-    poll.add_argument("--ip", required=True, help="of the ASIC, such as 192.168.1.50")
-    poll.add_argument("--model", help='what it is, such as "Antminer S19 Pro"; otherwise it is found out')
-    poll.add_argument("--port", help="of its API, if it is not the usual one")
-    poll.add_argument("--json", action="store_true", help="for programs")
+    connect.add_argument("--site-token", help="of this site; with it, ASICs that a scan finds can be adopted")
+    _add_asic_commands(line)
+    _add_network_commands(line)
     return line
 
 
+def _add_asic_commands(line: CommandLine) -> None:
+    add = line.command("add", _add, "check an ASIC and its token, then poll and report it")
+    _add_address(add)
+    add.add_argument("--token", required=True, help="of this ASIC, as the commander showed it once")
+    remove = line.command("remove", _remove, "no longer poll an ASIC; its rig stays in the commander")
+    remove.add_argument("--ip", required=True, help="of the ASIC, as it is listed")
+    listed = line.command("list", _list, "say which ASICs this sentry has, and how they are")
+    listed.add_argument("--json", action="store_true", help="for programs")
+    enter = line.command("set", _set, "enter the wattage or the coin of an ASIC or of a model")
+    enter.add_argument("--ip", help="of the ASIC, as it is listed")
+    enter.add_argument(
+        "--model", help='all of a model, such as "Antminer S19 Pro"; what an ASIC has itself comes first'
+    )
+    enter.add_argument("--power-w", help="what it draws at work, in watts; “none” takes it back")
+    enter.add_argument("--coin", help="what it mines; “none” takes it back")
+
+
+def _add_network_commands(line: CommandLine) -> None:
+    scan = line.command("scan", _scan, "say which ASICs answer in a network; Ctrl-C stops it")
+    scan.add_argument("network", metavar="CIDR", help="such as 192.168.1.0/24; a /16 at most")
+    scan.add_argument("--port", action="append", default=[], help="to ask instead of the usual ones; may be repeated")
+    scan.add_argument("--adopt", action="store_true", help="add all that are found, with the site token")
+    scan.add_argument("--name", help="how to name what is adopted; default: {model}-{ip}")
+    scan.add_argument("--json", action="store_true", help="for programs")
+    poll = line.command("poll", _poll, "identify and poll one ASIC once; needs no commander")
+    _add_address(poll)
+    poll.add_argument("--json", action="store_true", help="for programs")
+
+
+def _add_address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ip", required=True, help="of the ASIC, such as 192.168.1.50")
+    parser.add_argument("--model", help='what it is, such as "Antminer S19 Pro"; otherwise it is found out')
+    parser.add_argument("--port", help="of its API, if it is not the usual one")
+
+
+def _store_path() -> Path:
+    return prepare_data_dir(settings_from(os.environ).data_dir) / "sentry.db"
+
+
+@contextmanager
+def _store() -> Iterator[sqlite3.Connection]:
+    from asic_sentry.asics.store import SCHEMA
+
+    with closing(kit.open_store(_store_path(), SCHEMA)) as db, kit.transaction(db):
+        yield db
+
+
+def _user_agent() -> str:
+    return f"{DISTRIBUTION}/{version(DISTRIBUTION)}"
+
+
 def _run(_arguments: argparse.Namespace) -> int:
-    from asic_sentry.run import run  # the page, which the other command does without
+    from asic_sentry.run import run  # the page, which the other commands do without
 
     settings = settings_from(os.environ)
     log_to_stderr()
-    run(settings, version(DISTRIBUTION))
+    run(settings)
     return 0
 
 
 def _connect(arguments: argparse.Namespace) -> int:
-    from asic_sentry.connect import STORE, connect
+    from asic_sentry.connect import connect
 
-    path = prepare_data_dir(settings_from(os.environ).data_dir) / STORE
-    agent = f"{DISTRIBUTION}/{version(DISTRIBUTION)}"
-    commander = asyncio.run(connect(path, arguments.url, arguments.site_token, agent))
+    commander = asyncio.run(connect(_store_path(), arguments.url, arguments.site_token, _user_agent()))
     say(f"Connected to {commander.url}.")
     return 0
 
 
+def _add(arguments: argparse.Namespace) -> int:
+    from asic_sentry.addresses import check_address
+    from asic_sentry.asics.addition import add
+
+    check_address(arguments.ip, arguments.port)
+    added = asyncio.run(
+        add(_store_path(), arguments.ip, arguments.port, arguments.model, arguments.token, _user_agent())
+    )
+    say(f"Added {added.model} at {added.ip} as “{added.rig}”.")
+    return 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    from asic_sentry.addresses import check_address
+    from asic_sentry.asics.store import remove_asic
+
+    ip, _ = check_address(arguments.ip, None)
+    with _store() as db:
+        if not remove_asic(db, ip):
+            raise SentryError(f"No ASIC is listed at {ip}; asic-sentry list says which are.")
+    say(f"The ASIC at {ip} is no longer polled. Its rig stays in the commander until it is removed there.")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from asic_sentry.asics.asic import entered_for
+    from asic_sentry.asics.store import load_asics, load_models
+    from asic_sentry.listing import as_json, asic_lines, asic_out
+
+    with _store() as db:
+        asics = load_asics(db)
+        models = {key: entry.entered for key, entry in load_models(db).items()}
+    if arguments.json:
+        say(as_json([asic_out(asic, entered_for(asic, models)) for asic in asics]))
+    else:
+        say("\n".join(asic_lines(asics)) or "No ASICs are listed yet; asic-sentry add, or scan, adds some.")
+    return 0
+
+
+def _set(arguments: argparse.Namespace) -> int:
+    from asic_sentry.asics.entering import enter
+
+    if (arguments.ip is None) == (arguments.model is None):
+        raise BadUse("Say which ASIC with --ip, or which model with --model.")
+    with _store() as db:
+        say(enter(db, arguments.ip, arguments.model, arguments.power_w, arguments.coin))
+    return 0
+
+
+def _scan(arguments: argparse.Namespace) -> int:
+    from asic_sentry.scan_once import scan_once
+
+    return scan_once(_store_path(), arguments, _user_agent())
+
+
 def _poll(arguments: argparse.Namespace) -> int:
+    from asic_sentry.addresses import check_address
     from asic_sentry.failures import PollFailure
-    from asic_sentry.poll_once import answer_text, check_address, poll_once  # the dialects: `connect` does without
+    from asic_sentry.poll_once import answer_text, poll_once  # the dialects: `connect` does without
 
     ip, port = check_address(arguments.ip, arguments.port)
     answer = asyncio.run(poll_once(ip, port, arguments.model))

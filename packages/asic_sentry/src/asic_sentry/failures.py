@@ -14,6 +14,7 @@ class FailureKind(StrEnum):
     BAD_RESPONSE = "bad_response"
     ERROR_STATUS = "error_status"
     LOCAL_LIMIT = "local_limit"
+    OTHER_DEVICE = "other_device"
 
 
 class PollFailure(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
 
 from asic_sentry import models
+from asic_sentry.coins import coin_of
 from asic_sentry.dialects.answers import Figures
 from asic_sentry.dialects.cgminer import answer_of
 from asic_sentry.dialects.registry import BY_NAME, Dialect
@@ -86,13 +87,13 @@ def too_slow() -> PollFailure:
 
 
 def as_log(ip: str, figures: Figures, model: models.Model | None, taken_at: datetime) -> AsicLog:
-    """The message that is reported; algorithm and coin are the model's usual ones."""
+    """The message that is reported; the algorithm is the model's, the coin its pool's or else the model's usual one."""
     return AsicLog(
         taken_at=taken_at,
         uptime_s=figures.uptime_s,
         lan_ip=ip,
         algorithm=model.algorithm if model else None,
-        coin=model.coin if model else None,
+        coin=coin_of(model.algorithm, figures.pools, model.coin) if model else None,
         hashrate_hs=figures.hashrate_hs,
         hashrate_window_s=figures.hashrate_window_s,
         average_hashrate_hs=figures.average_hashrate_hs,

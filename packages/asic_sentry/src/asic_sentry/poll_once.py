@@ -1,12 +1,10 @@
 """`asic-sentry poll`: what one ASIC says now, for a person or a program."""
 
-import ipaddress
 from collections.abc import Iterator
 
 import msgspec
 from protocol import units
 from protocol.asic_messages import AsicBoard, AsicLog, AsicSpecs
-from sentry_kit.errors import BadUse
 
 from asic_sentry import models
 from asic_sentry.failures import PollFailure
@@ -21,19 +19,6 @@ class Answer(msgspec.Struct, frozen=True):
 
 class Failed(msgspec.Struct, frozen=True):
     failure: PollFailure
-
-
-def check_address(ip: str, port: str | None) -> tuple[str, int | None]:
-    """Raises `BadUse`."""
-    try:
-        address = str(ipaddress.ip_address(ip))
-    except ValueError as error:
-        raise BadUse(f"“{ip}” is not an IP; give one such as 192.168.1.50.") from error
-    if port is None:
-        return address, None
-    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
-        raise BadUse(f"“{port}” is not a port; give a number from 1 to 65535.")
-    return address, int(port)
 
 
 async def poll_once(ip: str, port: int | None, model: str | None) -> Answer | PollFailure:

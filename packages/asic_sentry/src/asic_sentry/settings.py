@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-from sentry_kit.settings import Port, Seconds, default_data_dir, read_settings
+from sentry_kit.settings import Days, Megabytes, Port, Seconds, default_data_dir, read_settings
 
 PREFIX = "ASIC_SENTRY_"
 
@@ -16,6 +16,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ui_host: str = "127.0.0.1"
     ui_port: Port = 8472
     poll_every_s: Seconds | None = None
+    spool_days: Days = 7
+    spool_mb: Megabytes = 1024
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:

@@ -10,11 +10,16 @@ from sentry_kit.store import Enrolment, State
 from sentry_kit.trust import check_url, fetch_ca
 
 
-async def check_enrolment(url_text: str, token_text: str, kind: TokenKind, agent: str) -> Enrolment:
-    """The enrolment that URL and token make, tried with the commander; raises `EnrolmentError`."""
+async def check_enrolment(
+    url_text: str, token_text: str, kind: TokenKind, agent: str, known_ca_pem: str | None = None
+) -> Enrolment:
+    """The enrolment that URL and token make, tried with the commander; raises `EnrolmentError`.
+
+    `known_ca_pem` is trusted where the token names no authority.
+    """
     url = check_url(url_text)
     token = check_token(token_text, kind)
-    ca_pem = await trusted_ca(url, token)
+    ca_pem = await trusted_ca(url, token) or known_ca_pem
     async with commander_client(url, token, ca_pem, agent) as client:
         try:
             welcome = await client.welcome()
@@ -30,7 +35,9 @@ def check_token(text: str, kind: TokenKind) -> Token:
     try:
         token = parse_token(text)
     except BadToken as error:
-        raise EnrolmentError("token", str(error)) from error
+        raise EnrolmentError(
+            "token", f"A token looks like mw_{kind}_ and 64 hexadecimal digits; copy it again from the commander."
+        ) from error
     if token.kind is not kind:
         raise EnrolmentError("token", f"This sentry needs a token that starts with mw_{kind}_, not mw_{token.kind}_.")
     return token

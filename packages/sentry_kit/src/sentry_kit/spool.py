@@ -132,11 +132,19 @@ class Spool:
         self._confirmed.clear()
         self.recount()
 
+    def keep(self, logs: Sequence[Spooled]) -> None:
+        """The commander has not answered for these after all: they are the next to be sent."""
+        first = min((log.id for log in logs if log.id is not None), default=None)
+        if first is not None:
+            self._passed_id = min(self._passed_id, first - 1)
+
     def forget(self, sources: Set[int]) -> None:
-        """Drops what waits in memory of these; what is on disk is deleted by whoever removed them."""
+        """Drops what waits of sources that are gone."""
         kept = [log for log in self._unsaved if log.source not in sources]
         self._unsaved = deque(kept)
         self._unsaved_bytes = sum(len(log.body) for log in kept)
+        with transaction(self._db):
+            self._db.executemany("DELETE FROM spool WHERE source = ?", [(source,) for source in sources])
         self.recount()
 
     def _forget_unsaved(self, log: Spooled) -> None:

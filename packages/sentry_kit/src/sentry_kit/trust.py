@@ -147,6 +147,14 @@ def distrust(error: BaseException, url: str) -> Distrusted | None:
     return None if cause is None else Distrusted(_sentence(cause.verify_code, urlsplit(url).hostname or url))
 
 
+def is_unknown_authority(error: BaseException) -> bool:
+    """Whether all that is wrong with the certificate is that nobody has said yet who made it: a token will."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None and cause.verify_code in (18, 19, 20, 21)
+
+
 def _sentence(verify_code: int, host: str) -> str:
     """By OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h)."""
     if verify_code in (62, 64):

@@ -109,8 +109,16 @@ class LocalApp:
     """The page as an ASGI app. Nobody is asked for a password: only this machine, or who may reach it, gets
     here."""
 
-    def __init__(self, routes: Sequence[Route], fragments: Fragments, ui_host: str) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        fragments: Fragments,
+        ui_host: str,
+        *,
+        form_limit_bytes: int = _FORM_LIMIT_BYTES,
+    ) -> None:
         self._fragments = fragments
+        self._form_limit_bytes = form_limit_bytes
         static = StaticFiles(packages=[("sentry_kit.local_page", "static")])
         app = Starlette(routes=[*routes, Route("/events", self._events), Mount("/static", static)])
         self._app: ASGIApp = app
@@ -136,7 +144,7 @@ class LocalApp:
             return None
         if headers.get("origin", f"http://{host}") != f"http://{host}":
             return PlainTextResponse("This form must be sent from the sentry's own page.\n", 403)
-        if int(headers.get("content-length") or _FORM_LIMIT_BYTES + 1) > _FORM_LIMIT_BYTES:
+        if int(headers.get("content-length") or self._form_limit_bytes + 1) > self._form_limit_bytes:
             return PlainTextResponse("The form is too large.\n", 413)
         return None
 
@@ -165,8 +173,16 @@ def _with_headers(send: Send) -> Send:
 
 async def form_of(request: Request) -> dict[str, str]:
     """The fields of an ordinary form. Starlette's own parser would need python-multipart."""
+    return dict(await fields_of(request, at_most=20))
+
+
+async def fields_of(request: Request, *, at_most: int) -> list[tuple[str, str]]:
+    """With every box of a name that is ticked."""
     body = (await request.body()).decode("utf-8", "replace")
-    return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=20))
+    try:
+        return parse_qsl(body, keep_blank_values=True, max_num_fields=at_most)
+    except ValueError:
+        return []
 
 
 def html(templates: jinja2.Environment, template: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -1,0 +1,173 @@
+"""The agent: polls, spools, looks for what has moved, and shows what it does. None of it depends on the commander."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import msgspec
+from protocol.asic_messages import AsicLog
+from sentry_kit import store as kit
+from sentry_kit.client import CommanderClient, commander_client
+from sentry_kit.errors import SentryError
+from sentry_kit.sending import PROBE_INVALID_S, DiskTrouble
+from sentry_kit.spool import Limits, Spool, Spooled
+from sentry_kit.store import Enrolment
+from sentry_kit.worker import Worker
+
+from asic_sentry.asics import store
+from asic_sentry.asics.asic import Refusal
+from asic_sentry.device import Device
+from asic_sentry.fleet import AT_ONCE, Fleet
+from asic_sentry.lookout import Lookout
+from asic_sentry.report import AsicDelivery
+from asic_sentry.scan import Scans
+from asic_sentry.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DISTRIBUTION = "minewarden-asic-sentry"
+DEFAULT_POLL_EVERY_S = 10.0
+_UNWRITTEN_LIMIT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """One commit for all samples of a second; what another process changed is seen within half of one."""
+
+    write_every_s: float = 1.0
+    store_check_s: float = 0.5
+    probe_every_s: float = PROBE_INVALID_S
+
+
+PACE = Pace()
+
+
+class Agent:
+    """One network's sentry. Its loops are run by the service; `changed` is called when there is something new to
+    show."""
+
+    def __init__(
+        self, settings: Settings, db: sqlite3.Connection, disk: Worker, *, connections: int, pace: Pace = Pace()
+    ) -> None:
+        self.changed: Callable[[], None] = lambda: None
+        self.version = version(DISTRIBUTION)
+        self.spool = Spool(db, Limits(settings.spool_days, settings.spool_mb, memory_mb=16))
+        self.fleet = Fleet(settings.poll_every_s or DEFAULT_POLL_EVERY_S, at_once=min(AT_ONCE, connections))
+        self.fleet.listeners.sampled = self._sampled
+        self.fleet.listeners.failing = self._failing
+        self.fleet.listeners.identified = self._identified
+        self.models: dict[str, store.ModelEntry] = {}
+        self._settings, self._db, self._pace = settings, db, pace
+        self.scans = Scans()
+        self.lookout = Lookout(self.fleet, self._remember)
+        self._samples: list[Spooled] = []
+        self._notes: dict[tuple[int, str], Callable[[], object]] = {}
+        self._encoder = msgspec.json.Encoder()
+        self.delivery = AsicDelivery(
+            db,
+            self.spool,
+            disk,
+            self._open_client,
+            self.fleet,
+            report_every_s=self.fleet.schedule.every_s,
+            changed=lambda: self.changed(),
+            probe_every_s=pace.probe_every_s,
+        )
+
+    @property
+    def poll_every_s(self) -> float:
+        """The setting here, else the commander's, else 10 s."""
+        welcome = self.delivery.welcome
+        return self._settings.poll_every_s or (max(1.0, welcome.report_every_s) if welcome else DEFAULT_POLL_EVERY_S)
+
+    def _open_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
+        """Each ASIC has its own token, so the connection itself speaks for none."""
+        return commander_client(enrolment.url, None, enrolment.ca_pem, user_agent(self.version))
+
+    def _sampled(self, device: Device, sample: AsicLog) -> None:
+        if self.delivery.enrolment is None or device.asic.refusal is Refusal.RIG_REMOVED:
+            return
+        if len(self._samples) < _UNWRITTEN_LIMIT:  # the disk hangs; it is said on the page
+            self._samples.append(Spooled(None, device.last_ms, self._encoder.encode(sample), device.asic.id))
+
+    def _failing(self, device: Device) -> None:
+        asic = device.asic
+        if asic.failure is not None:
+            log.info("asic_silent ip=%s %s", asic.ip, asic.failure.kind)
+        else:
+            log.info("asic_answers ip=%s", asic.ip)
+        self._notes[asic.id, "failure"] = lambda: store.note_failure(
+            self._db, asic.id, asic.failure, asic.failing_since
+        )
+
+    def _identified(self, device: Device) -> None:
+        asic = device.asic
+        self._notes[asic.id, "identity"] = lambda: store.note_identity(
+            self._db, asic.id, asic.identity, asic.mac, asic.identified_at
+        )
+
+    async def write_for_ever(self) -> None:
+        """What a second brought goes to the disk in one transaction, and then to the commander."""
+        while True:
+            await asyncio.sleep(self._pace.write_every_s)
+            self.fleet.change_interval(self.poll_every_s)
+            self.delivery.report_every_s = self.poll_every_s
+            if self._samples or self._notes:
+                await self._write()
+            self.changed()
+
+    async def _write(self) -> None:
+        samples, self._samples = self._samples, []
+        notes, self._notes = self._notes, {}
+        before = self.spool.trouble
+        try:
+            await self.delivery.on_disk(lambda: self.spool.extend(samples))
+            if notes:
+                await self.delivery.on_disk(lambda: self._note(list(notes.values())))
+        except DiskTrouble as error:
+            log.warning("disk %s", error)
+            self._notes = notes | self._notes
+        if self.spool.trouble and not before:
+            log.warning("spool_in_memory %s", self.spool.trouble)
+        if samples:
+            self.delivery.wake()
+
+    async def _remember(self, write: Callable[[sqlite3.Connection], None]) -> None:
+        await self.delivery.on_disk(lambda: self._note([lambda: write(self._db)]))
+        self.changed()
+
+    def _note(self, notes: list[Callable[[], object]]) -> None:
+        with kit.transaction(self._db):
+            for write in notes:
+                write()
+
+    async def follow_store_for_ever(self) -> None:
+        """`add`, `remove`, `set` and `connect` on the command line take effect at once, without a restart."""
+        known: int | None = None
+        while True:
+            try:
+                now = await self.delivery.on_disk(lambda: kit.changes(self._db))
+                if now != known:
+                    await self.reload()
+                known = now
+            except SentryError as error:
+                log.warning("store_unreadable %s", error)
+            await asyncio.sleep(self._pace.store_check_s)
+
+    async def reload(self) -> None:
+        asics = await self.delivery.on_disk(lambda: store.load_asics(self._db))
+        self.models = await self.delivery.on_disk(lambda: store.load_models(self._db))
+        gone = self.fleet.devices.keys() - {asic.id for asic in asics}
+        self.fleet.take(asics, {key: entry.entered for key, entry in self.models.items()})
+        if gone:
+            self._samples = [each for each in self._samples if each.source not in gone]
+            await self.delivery.on_disk(lambda: self.spool.forget(gone))
+        await self.delivery.reload()
+
+
+def user_agent(of_version: str) -> str:
+    return f"{DISTRIBUTION}/{of_version}"

@@ -1,0 +1,1 @@
+"""The ASICs that this sentry looks after."""

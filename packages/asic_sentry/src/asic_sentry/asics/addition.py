@@ -1,0 +1,144 @@
+"""Adding one ASIC: the ASIC is asked what it is and the commander whose token it is, both at once, and what is wrong
+with either is said beside it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Mapping
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from protocol.tokens import Token, TokenKind
+from sentry_kit import store as kit
+from sentry_kit.client import InvalidToken, RigRemoved
+from sentry_kit.enrol import check_enrolment
+from sentry_kit.errors import EnrolmentError, SentryError
+from sentry_kit.store import Enrolment
+
+from asic_sentry.addresses import BadAddress, check_address
+from asic_sentry.asics import store
+from asic_sentry.asics.asic import Rig
+from asic_sentry.asics.store import SCHEMA, NewAsic
+from asic_sentry.failures import PollFailure
+from asic_sentry.identify import identify
+from asic_sentry.neighbours import neighbours
+from asic_sentry.poll import Identity
+
+NO_COMMANDER = "This sentry has no commander yet, which could check the token: connect it first."
+
+T = TypeVar("T")
+
+
+class NotAdded(SentryError):
+    """`errors` by field: `ip` and `model` are about the ASIC, `token` is about the token."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        asic = " ".join(errors[field] for field in ("ip", "port", "model") if field in errors)
+        said = [f"The ASIC failed: {asic}"] if asic else []
+        said += [f"The token failed: {errors['token']}"] if "token" in errors else []
+        super().__init__(" ".join(said))
+        self.errors = errors
+
+
+class Known(NamedTuple):
+    """The rig that a token stands for, and the authority that the token names."""
+
+    token: Token
+    rig: Rig
+    ca_pem: str | None
+
+
+class Added(NamedTuple):
+    ip: str
+    model: str
+    rig: str
+
+
+async def add(path: Path, ip: str, port: str | None, model: str | None, token: str, agent: str) -> Added:
+    """Raises `NotAdded`."""
+    commander = _commander(path)
+    async with asyncio.TaskGroup() as group:
+        asic = group.create_task(_or_error(_check_asic(ip, port, model)))
+        rig = group.create_task(_or_error(check_token(commander, token, agent)))
+    identity, known = asic.result(), rig.result()
+    if isinstance(identity, NotAdded) or isinstance(known, NotAdded):
+        raise NotAdded({**_errors(identity), **_errors(known)})
+    mac = identity.specs.mac or neighbours().get(identity.ip)
+    new = NewAsic(identity=identity, said_model=model or None, mac=mac, token=known.token, rig=known.rig)
+    with closing(kit.open_store(path, SCHEMA)) as db, kit.transaction(db):
+        _check_unused(store.holder_of(db, known.token), identity.ip)
+        store.put_asic(db, new, datetime.now(UTC))
+        _trust(db, known)
+    said = " ".join(word for word in (identity.specs.make, identity.specs.model) if word)
+    return Added(identity.ip, said or "an ASIC that does not say what it is", known.rig.name or "–")
+
+
+async def give_token(path: Path, asic_id: int, ip: str, token: str, agent: str) -> None:
+    """A new token for an ASIC that is listed; raises `NotAdded`."""
+    known = await check_token(_commander(path), token, agent)
+    with closing(kit.open_store(path, SCHEMA)) as db, kit.transaction(db):
+        _check_unused(store.holder_of(db, known.token), ip)
+        store.give_token(db, asic_id, known.token, known.rig)
+        _trust(db, known)
+
+
+async def check_token(commander: Enrolment | None, text: str, agent: str) -> Known:
+    """Asks the commander whose token it is; raises `NotAdded`."""
+    if commander is None:
+        raise NotAdded({"token": NO_COMMANDER})
+    try:
+        found = await check_enrolment(commander.url, text, TokenKind.ASIC, agent, commander.ca_pem)
+    except EnrolmentError as error:
+        raise NotAdded({"token": _token_words(error)}) from error
+    assert found.token is not None  # noqa: S101 - it was given one
+    return Known(found.token, Rig(found.rig_id, found.rig_name), found.ca_pem)
+
+
+def _token_words(error: EnrolmentError) -> str:
+    match error.__cause__:
+        case InvalidToken():
+            return "The commander does not know it; copy it again, or make a new one on the ASIC's page there."
+        case RigRemoved():
+            return "Its rig was removed from the commander; add the ASIC there again and use its new token."
+    return str(error) if error.field == "token" else f"It could not be checked. {error}"
+
+
+async def _check_asic(ip: str, port: str | None, model: str | None) -> Identity:
+    try:
+        address, at = check_address(ip, port)
+    except BadAddress as error:
+        raise NotAdded({error.field: str(error)}) from error
+    found = await identify(address, at, model or None)
+    if isinstance(found, PollFailure):
+        raise NotAdded({"ip": f"{address} ({found.kind}) {found.detail}"})
+    return found
+
+
+async def _or_error(check: Awaitable[T]) -> T | NotAdded:
+    try:
+        return await check
+    except NotAdded as error:
+        return error
+
+
+def _errors(result: object) -> Mapping[str, str]:
+    return result.errors if isinstance(result, NotAdded) else {}
+
+
+def _commander(path: Path) -> Enrolment | None:
+    with closing(kit.open_store(path, SCHEMA)) as db:
+        return kit.load_enrolment(db)
+
+
+def _check_unused(holder: str | None, ip: str) -> None:
+    if holder not in (None, ip):
+        raise NotAdded({"token": f"It is that of the ASIC at {holder} already; each ASIC has its own."})
+
+
+def _trust(db: sqlite3.Connection, known: Known) -> None:
+    """The authority that the token names is the one to trust, also where the commander was set up anew."""
+    commander = kit.load_enrolment(db)
+    if commander is not None and known.ca_pem is not None and commander.ca_pem != known.ca_pem:
+        kit.save_enrolment(db, replace(commander, ca_pem=known.ca_pem))

@@ -1,0 +1,119 @@
+"""Adopting many ASICs at once: with a site token the commander makes a rig of each and answers their tokens."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from string import Formatter
+from typing import NamedTuple
+
+from protocol.asic_messages import AdoptedAsic, AdoptedRig, Adoption, AdoptionAnswer
+from protocol.tokens import BadToken, parse_token
+from sentry_kit import store as kit
+from sentry_kit.client import CommanderClient, CommanderError, InvalidToken, commander_client
+from sentry_kit.errors import BadUse, SentryError
+from sentry_kit.store import Enrolment
+
+from asic_sentry.asics import store
+from asic_sentry.asics.asic import Rig
+from asic_sentry.asics.store import SCHEMA, NewAsic
+from asic_sentry.scan import Found
+
+PATTERN = "{model}-{ip}"
+WORDS = ("model", "make", "ip", "mac", "hostname", "serial")
+_NAME_LIMIT = 64
+_AT_ONCE = 200  # each takes the commander a rig and a token
+
+Connect = Callable[[Enrolment], AbstractAsyncContextManager[CommanderClient]]
+
+
+class BadPattern(BadUse):
+    """A pattern that makes no names."""
+
+
+class CannotAdopt(SentryError):
+    """Nothing was adopted, or not all; the text says why."""
+
+
+class Adopted(NamedTuple):
+    ip: str
+    name: str
+
+
+def check_pattern(pattern: str) -> str:
+    """Raises `BadPattern`."""
+    text = pattern.strip() or PATTERN
+    try:
+        parts = list(Formatter().parse(text))
+    except ValueError as error:
+        raise BadPattern(f"“{text}” is no pattern: each {{ needs its }}.") from error
+    if any(word is not None and (word not in WORDS or spec or change) for _, word, spec, change in parts):
+        raise BadPattern(f"“{text}” is no pattern; it may hold {', '.join(f'{{{word}}}' for word in WORDS)}.")
+    return text
+
+
+def name_for(found: Found, pattern: str) -> str:
+    """As much of it as fits; the commander makes names distinct. What an ASIC does not tell is left out."""
+    specs = found.identity.specs
+    words = {
+        "model": specs.model or specs.make or "ASIC",
+        "make": specs.make or "ASIC",
+        "ip": found.identity.ip,
+        "mac": found.mac or "",
+        "hostname": specs.hostname or "",
+        "serial": specs.serial_number or "",
+    }
+    name = " ".join(pattern.format(**words).split()).strip("-_ ")
+    return name[:_NAME_LIMIT] or found.identity.ip
+
+
+def keys_of(found: Sequence[Found]) -> list[str]:
+    """What a retry is known by: the MAC, unless several say the same; else the address."""
+    times = Counter(each.mac for each in found)
+    return [each.mac if each.mac and times[each.mac] == 1 else each.identity.ip for each in found]
+
+
+async def adopt(path: Path, found: Sequence[Found], pattern: str, agent: str) -> list[Adopted]:
+    """Those that are not listed yet, in the order of `found`; raises `CannotAdopt` or `BadPattern`."""
+    form = check_pattern(pattern)
+    with closing(kit.open_store(path, SCHEMA)) as db:
+        commander = kit.load_enrolment(db)
+        listed = {asic.ip for asic in store.load_asics(db)}
+    if commander is None or commander.token is None:
+        raise CannotAdopt("Adopting needs a site token: make one in the commander's settings, and connect with it.")
+    new = [each for each in found if each.identity.ip not in listed]
+    adopted: list[Adopted] = []
+    async with commander_client(commander.url, commander.token, commander.ca_pem, agent) as client:
+        for start in range(0, len(new), _AT_ONCE):
+            part = new[start : start + _AT_ONCE]
+            adopted += _store(path, part, await _ask(client, part, form))
+    return adopted
+
+
+async def _ask(client: CommanderClient, found: Sequence[Found], pattern: str) -> list[AdoptedRig]:
+    rigs = [AdoptedAsic(name=name_for(each, pattern), key=key) for each, key in zip(found, keys_of(found), strict=True)]
+    try:
+        answer = await client.post("api/v1/sentry/asic-rigs", Adoption(rigs=rigs), AdoptionAnswer)
+    except InvalidToken as error:
+        words = "The commander does not know the site token any longer; make a new one in its settings, and connect."
+        raise CannotAdopt(words) from error
+    except CommanderError as error:
+        raise CannotAdopt(f"Nothing more was adopted: {error}") from error
+    if len(answer.rigs) != len(rigs):
+        raise CannotAdopt("The commander answered for another number of ASICs than it was asked for; update it.")
+    return answer.rigs
+
+
+def _store(path: Path, found: Sequence[Found], rigs: Sequence[AdoptedRig]) -> list[Adopted]:
+    now = datetime.now(UTC)
+    with closing(kit.open_store(path, SCHEMA)) as db, kit.transaction(db):
+        for each, rig in zip(found, rigs, strict=True):
+            try:
+                token = parse_token(rig.token)
+            except BadToken as error:
+                raise CannotAdopt("The commander answered something that is no token; update it.") from error
+            known = Rig(None, rig.name)
+            new = NewAsic(identity=each.identity, said_model=None, mac=each.mac, token=token, rig=known)
+            store.put_asic(db, new, now)
+    return [Adopted(each.identity.ip, rig.name) for each, rig in zip(found, rigs, strict=True)]

@@ -1,0 +1,119 @@
+"""What is known of an ASIC that was added, and what follows from it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+from protocol.asic_messages import AsicLog, PowerSource
+from protocol.tokens import Token
+
+from asic_sentry.failures import PollFailure
+from asic_sentry.models import plain
+from asic_sentry.poll import Identity
+
+
+class Refusal(StrEnum):
+    """Why the commander takes nothing for this ASIC's token."""
+
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 - a word of the protocol
+    RIG_REMOVED = "rig_removed"
+
+    @classmethod
+    def of(cls, error: str) -> "Refusal":
+        """A word of a newer commander is still a no."""
+        return cls.RIG_REMOVED if error == cls.RIG_REMOVED else cls.INVALID_TOKEN
+
+
+class AsicState(StrEnum):
+    """The first that applies, from the bottom."""
+
+    ONLINE = "online"
+    WAITING = "waiting"
+    NOT_ANSWERING = "not_answering"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 - a state's name
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """What the operator says about an ASIC or a model, where it does not tell, or better than it."""
+
+    power_w: float | None = None
+    coin: str | None = None
+
+
+NOTHING_ENTERED = Entered()
+
+
+class Rig(msgspec.Struct, frozen=True):
+    """What an ASIC is in the commander; an adoption tells the name alone."""
+
+    id: int | None
+    name: str | None
+
+    def is_same(self, other: "Rig") -> bool:
+        if self.id is None or other.id is None:
+            return self.name is not None and self.name == other.name
+        return self.id == other.id
+
+
+class Asic(msgspec.Struct, frozen=True, kw_only=True):
+    """One row. `failure` is that of its last poll, since `failing_since`; `news` is what became of its address."""
+
+    id: int
+    identity: Identity
+    said_model: str | None
+    rig: Rig
+    token: Token
+    mac: str | None
+    entered: Entered
+    refusal: Refusal | None
+    failure: PollFailure | None
+    failing_since: datetime | None
+    answered: bool
+    identified_at: datetime
+    news: str | None
+
+    @property
+    def ip(self) -> str:
+        return self.identity.ip
+
+    @property
+    def model_name(self) -> str | None:
+        specs = self.identity.specs
+        return " ".join(word for word in (specs.make, specs.model) if word) or self.said_model
+
+
+def state_of(asic: Asic) -> AsicState:
+    """How it stands. A removed rig's token is invalid as well: F8 gives both one word."""
+    if asic.refusal is not None:
+        return AsicState.INVALID_TOKEN
+    if asic.failure is not None:
+        return AsicState.NOT_ANSWERING
+    return AsicState.ONLINE if asic.answered else AsicState.WAITING
+
+
+def words_of(refusal: Refusal) -> str:
+    if refusal is Refusal.RIG_REMOVED:
+        return "The rig was removed from the commander: add it there again, and give its new token here."
+    return "The commander does not know this token any longer: give the new one from the ASIC's page there."
+
+
+def entered_for(asic: Asic, models: Mapping[str, Entered]) -> Entered:
+    """What was entered for this very ASIC, else for its model."""
+    of_model = models.get(model_key(asic.model_name or ""), NOTHING_ENTERED)
+    return Entered(asic.entered.power_w or of_model.power_w, asic.entered.coin or of_model.coin)
+
+
+def model_key(model: str) -> str:
+    """Models are the same however people write them."""
+    return plain(model)
+
+
+def with_entered(log: AsicLog, entered: Entered) -> AsicLog:
+    """A power that was entered is that of an ASIC at work: one that does not hash draws something else, unknown."""
+    if entered == NOTHING_ENTERED:
+        return log
+    power_w, source = log.power_w, log.power_source
+    if power_w is None and entered.power_w is not None and log.hashrate_hs:
+        power_w, source = entered.power_w, PowerSource.ENTERED
+    return msgspec.structs.replace(log, power_w=power_w, power_source=source, coin=entered.coin or log.coin)

@@ -1,0 +1,234 @@
+"""The sentry's ASICs in its one file. Functions over a connection; the caller opens the transaction."""
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from protocol.asic_messages import AsicSpecs
+from protocol.tokens import Token, parse_token
+from sentry_kit import store as kit
+
+from asic_sentry.asics.asic import NOTHING_ENTERED, Asic, Entered, Refusal, Rig, model_key
+from asic_sentry.failures import FailureKind, PollFailure
+from asic_sentry.poll import Identity
+
+STORE = "sentry.db"
+# AUTOINCREMENT: a number is the source of logs in the spool, so a later ASIC must not have it again.
+SCHEMA = (
+    kit.SCHEMA
+    + """
+CREATE TABLE IF NOT EXISTS asic (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    ip TEXT NOT NULL UNIQUE, port INTEGER NOT NULL, dialect TEXT NOT NULL, specs TEXT NOT NULL,
+    identified_at TEXT NOT NULL, said_model TEXT, mac TEXT,
+    name TEXT, rig_id INTEGER, token TEXT NOT NULL, refusal TEXT,
+    power_w REAL, coin TEXT,
+    answered INTEGER NOT NULL DEFAULT 0, failure_kind TEXT, failure_detail TEXT, failing_since TEXT, news TEXT);
+CREATE TABLE IF NOT EXISTS model_entry (
+    key TEXT PRIMARY KEY, model TEXT NOT NULL, power_w REAL, coin TEXT);
+"""
+)
+KEPT = ("enrolment", "asic", "model_entry")  # saved from a damaged file
+
+_COLUMNS = (
+    "id, ip, port, dialect, specs, identified_at, said_model, mac, name, rig_id, token, refusal, power_w, coin,"
+    " answered, failure_kind, failure_detail, failing_since, news"
+)
+
+
+class NewAsic(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found out at an address, and the rig in the commander that it is to be."""
+
+    identity: Identity
+    said_model: str | None
+    mac: str | None
+    token: Token
+    rig: Rig
+
+
+class ModelEntry(msgspec.Struct, frozen=True):
+    model: str
+    entered: Entered
+
+
+def load_asics(db: sqlite3.Connection) -> list[Asic]:
+    """In the order of their addresses."""
+    rows = db.execute(f"SELECT {_COLUMNS} FROM asic")  # noqa: S608 - our own columns' names
+    return sorted((_asic(row) for row in rows), key=lambda asic: address_key(asic.ip))
+
+
+def _asic(row: tuple[Any, ...]) -> Asic:  # the parsing door: a row of our own table
+    (key, ip, port, dialect, specs, identified_at, said_model, mac, name, rig_id, token, refusal, power_w, coin,
+     answered, kind, detail, since, news) = row  # fmt: skip
+    return Asic(
+        id=key,
+        identity=Identity(ip=ip, port=port, dialect=dialect, specs=msgspec.json.decode(specs, type=AsicSpecs)),
+        said_model=said_model,
+        rig=Rig(rig_id, name),
+        token=parse_token(token),
+        mac=mac,
+        entered=Entered(power_w, coin),
+        refusal=Refusal(refusal) if refusal else None,
+        failure=PollFailure(FailureKind(kind), detail) if kind else None,
+        failing_since=_moment(since),
+        answered=bool(answered),
+        identified_at=datetime.fromisoformat(identified_at),
+        news=news,
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def address_key(ip: str) -> tuple[int, list[int], str]:
+    """IPv4 as people count: .9 before .10."""
+    parts = ip.split(".")
+    return (0, [int(part) for part in parts], "") if len(parts) == 4 else (1, [], ip)
+
+
+def put_asic(db: sqlite3.Connection, new: NewAsic, now: datetime) -> int:
+    """Adds it; at an address that is listed it takes the place of what was there, with what was entered for that.
+
+    Logs that wait for another rig are nobody's then.
+    """
+    identity, rig = new.identity, new.rig
+    found = db.execute("SELECT id, rig_id, name FROM asic WHERE ip = ?", (identity.ip,)).fetchone()
+    values = (
+        identity.ip, identity.port, identity.dialect, _specs_text(identity), now.isoformat(), new.said_model, new.mac,
+        rig.name, rig.id, str(new.token),
+    )  # fmt: skip
+    if found is None:
+        added = db.execute(
+            "INSERT INTO asic (ip, port, dialect, specs, identified_at, said_model, mac, name, rig_id, token)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
+        return int(added.lastrowid or 0)
+    db.execute(
+        "UPDATE asic SET ip = ?, port = ?, dialect = ?, specs = ?, identified_at = ?, said_model = ?, mac = ?,"
+        " name = ?, rig_id = ?, token = ?, refusal = NULL, failure_kind = NULL, failing_since = NULL, news = NULL"
+        " WHERE id = ?",
+        (*values, found[0]),
+    )
+    _drop_logs_of_another_rig(db, found[0], Rig(*found[1:]), rig)
+    return int(found[0])
+
+
+def give_token(db: sqlite3.Connection, asic_id: int, token: Token, rig: Rig) -> bool:
+    """A new token for an ASIC that is listed. Logs that wait are sent with it if it is the same rig's."""
+    found = db.execute("SELECT rig_id, name FROM asic WHERE id = ?", (asic_id,)).fetchone()
+    if found is None:
+        return False
+    db.execute(
+        "UPDATE asic SET token = ?, name = ?, rig_id = ?, refusal = NULL WHERE id = ?",
+        (str(token), rig.name, rig.id, asic_id),
+    )
+    _drop_logs_of_another_rig(db, asic_id, Rig(*found), rig)
+    return True
+
+
+def _drop_logs_of_another_rig(db: sqlite3.Connection, asic_id: int, before: Rig, rig: Rig) -> None:
+    if not rig.is_same(before):
+        db.execute("DELETE FROM spool WHERE source = ?", (asic_id,))
+
+
+def holder_of(db: sqlite3.Connection, token: Token) -> str | None:
+    """The address of the ASIC that has this token."""
+    rows = db.execute("SELECT ip, token FROM asic")
+    return next((str(ip) for ip, text in rows if parse_token(text).secret == token.secret), None)
+
+
+def remove_asic(db: sqlite3.Connection, ip: str) -> bool:
+    """With the logs that wait for it."""
+    row = db.execute("DELETE FROM asic WHERE ip = ? RETURNING id", (ip,)).fetchone()
+    if row is not None:
+        db.execute("DELETE FROM spool WHERE source = ?", row)
+    return row is not None
+
+
+def note_refusal(db: sqlite3.Connection, asic_id: int, token: Token, refusal: Refusal | None) -> bool:
+    """False if it has been given another token meanwhile: then the answer was not about that one."""
+    changed = db.execute("UPDATE asic SET refusal = ? WHERE id = ? AND token = ?", (refusal, asic_id, str(token)))
+    return changed.rowcount == 1
+
+
+def note_failure(db: sqlite3.Connection, asic_id: int, failure: PollFailure | None, since: datetime | None) -> None:
+    """How its polls go: written when that changes, not at each poll."""
+    db.execute(
+        "UPDATE asic SET failure_kind = ?, failure_detail = ?, failing_since = ?, answered = answered OR ?"
+        " WHERE id = ?",
+        (
+            failure.kind if failure else None, failure.detail if failure else None,
+            since.isoformat() if since else None, failure is None, asic_id,
+        ),
+    )  # fmt: skip
+
+
+def note_identity(
+    db: sqlite3.Connection, asic_id: int, identity: Identity, mac: str | None, identified_at: datetime
+) -> None:
+    """What it is, or says of itself, is another thing than before. A MAC that is known is not forgotten."""
+    db.execute(
+        "UPDATE asic SET port = ?, dialect = ?, specs = ?, identified_at = ?, mac = coalesce(?, mac)"
+        " WHERE id = ? AND ip = ?",
+        (
+            identity.port, identity.dialect, _specs_text(identity), identified_at.isoformat(), mac, asic_id,
+            identity.ip,
+        ),
+    )  # fmt: skip
+
+
+def note_macs(db: sqlite3.Connection, macs: Mapping[int, str]) -> None:
+    """Of ASICs that don't tell theirs."""
+    rows = [(mac, key) for key, mac in macs.items()]
+    db.executemany("UPDATE asic SET mac = ? WHERE id = ? AND mac IS NULL", rows)
+
+
+def move_asics(db: sqlite3.Connection, moved: Mapping[int, Identity], news: Mapping[int, str]) -> None:
+    """Gives them their new addresses; two that have changed places too, which is why none has one for a moment."""
+    db.executemany("UPDATE asic SET ip = 'moving ' || id WHERE id = ?", [(key,) for key in moved])
+    for key, identity in moved.items():
+        db.execute(
+            "UPDATE asic SET ip = ?, port = ?, dialect = ?, specs = ?, identified_at = ?, news = ?,"
+            " failure_kind = NULL, failing_since = NULL WHERE id = ?",
+            (
+                identity.ip, identity.port, identity.dialect, _specs_text(identity),
+                datetime.now(UTC).isoformat(), news[key], key,
+            ),
+        )  # fmt: skip
+
+
+def enter_for_asic(db: sqlite3.Connection, ip: str, entered: Entered) -> bool:
+    """Takes the place of what was entered before; None takes it back."""
+    changed = db.execute("UPDATE asic SET power_w = ?, coin = ? WHERE ip = ?", (entered.power_w, entered.coin, ip))
+    return changed.rowcount == 1
+
+
+def enter_for_model(db: sqlite3.Connection, model: str, entered: Entered) -> None:
+    """For all of this model, the later ones too; with nothing entered the row goes."""
+    if entered == NOTHING_ENTERED:
+        db.execute("DELETE FROM model_entry WHERE key = ?", (model_key(model),))
+        return
+    db.execute(
+        "INSERT OR REPLACE INTO model_entry VALUES (?, ?, ?, ?)",
+        (model_key(model), model, entered.power_w, entered.coin),
+    )
+
+
+def entered_for_asic(db: sqlite3.Connection, ip: str) -> Entered | None:
+    """None if no such ASIC is listed."""
+    row = db.execute("SELECT power_w, coin FROM asic WHERE ip = ?", (ip,)).fetchone()
+    return None if row is None else Entered(*row)
+
+
+def load_models(db: sqlite3.Connection) -> dict[str, ModelEntry]:
+    """What was entered for models, by their keys."""
+    rows = db.execute("SELECT key, model, power_w, coin FROM model_entry ORDER BY model")
+    return {key: ModelEntry(model, Entered(power_w, coin)) for key, model, power_w, coin in rows}
+
+
+def _specs_text(identity: Identity) -> str:
+    return msgspec.json.encode(identity.specs).decode()

@@ -1,0 +1,114 @@
+"""`list` and `scan` as people and programs read them."""
+
+from collections.abc import Sequence
+
+import msgspec
+from protocol import units
+
+from asic_sentry.asics.asic import Asic, AsicState, Entered, state_of, words_of
+from asic_sentry.failures import PollFailure
+from asic_sentry.scan import Found
+
+STATES = {
+    AsicState.ONLINE: "online",
+    AsicState.WAITING: "waiting for its first answer",
+    AsicState.NOT_ANSWERING: "does not answer",
+    AsicState.INVALID_TOKEN: "invalid token",
+}
+
+
+class AsicOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One of `list --json`. `power_w` and `coin` are what was entered for it."""
+
+    ip: str
+    port: int
+    state: AsicState
+    error: str | None
+    failure: PollFailure | None
+    failing_since: str | None
+    name: str | None
+    make: str | None
+    model: str | None
+    firmware_version: str | None
+    mac: str | None
+    power_w: float | None
+    coin: str | None
+    news: str | None
+
+
+class FoundOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One of `scan --json`."""
+
+    ip: str
+    port: int
+    make: str | None
+    model: str | None
+    firmware_version: str | None
+    mac: str | None
+    added: bool
+
+
+def asic_out(asic: Asic, entered: Entered) -> AsicOut:
+    specs = asic.identity.specs
+    return AsicOut(
+        ip=asic.ip,
+        port=asic.identity.port,
+        state=state_of(asic),
+        error=asic.refusal,
+        failure=asic.failure,
+        failing_since=asic.failing_since.isoformat() if asic.failing_since else None,
+        name=asic.rig.name,
+        make=specs.make,
+        model=specs.model or asic.said_model,
+        firmware_version=specs.firmware_version,
+        mac=asic.mac,
+        power_w=entered.power_w,
+        coin=entered.coin,
+        news=asic.news,
+    )
+
+
+def asic_lines(asics: Sequence[Asic]) -> list[str]:
+    rows = [(asic.ip, asic.model_name or units.UNKNOWN, asic.rig.name or units.UNKNOWN, _said(asic)) for asic in asics]
+    return columns(rows)
+
+
+def _said(asic: Asic) -> str:
+    said = STATES[state_of(asic)]
+    if asic.refusal is not None:
+        return f"{said}: {words_of(asic.refusal)}"
+    return f"{said} ({asic.failure.kind}): {asic.failure.detail}" if asic.failure else said
+
+
+def found_out(found: Found, added: bool) -> FoundOut:
+    specs, identity = found.identity.specs, found.identity
+    return FoundOut(
+        ip=identity.ip,
+        port=identity.port,
+        make=specs.make,
+        model=specs.model,
+        firmware_version=specs.firmware_version,
+        mac=found.mac,
+        added=added,
+    )
+
+
+def found_lines(found: Sequence[FoundOut]) -> list[str]:
+    return columns(
+        [
+            (each.ip, " ".join(word for word in (each.make, each.model) if word), each.mac or units.UNKNOWN,
+             "added" if each.added else "")
+            for each in found
+        ]
+    )  # fmt: skip
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return []
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def as_json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value)).decode()

@@ -1,0 +1,256 @@
+"""The local page: the ASICs as they are now, and the forms for what the sentry is told. Works without its script."""
+
+import asyncio
+import functools
+import socket
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from sentry_kit import store as kit
+from sentry_kit.errors import EnrolmentError, SentryError
+from sentry_kit.local_page.shell import Fragments, LocalApp, fields_of, form_of, html, page_templates
+from sentry_kit.worker import Worker
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from asic_sentry.addresses import BadAddress, Network
+from asic_sentry.agent import Agent, user_agent
+from asic_sentry.asics import store
+from asic_sentry.asics.addition import NotAdded, add, give_token
+from asic_sentry.asics.adoption import PATTERN, BadPattern, CannotAdopt, adopt, check_pattern
+from asic_sentry.asics.asic import Entered
+from asic_sentry.asics.entering import BadEntry, check_model, entered_from
+from asic_sentry.asics.store import SCHEMA
+from asic_sentry.connect import connect
+from asic_sentry.device import Device
+from asic_sentry.local import views
+
+PROGRAM = "ASIC sentry"
+FRAGMENTS = ("status", "connect", "scan")
+NOTHING: Mapping[str, str] = {}
+_DISK_TIMEOUT_S = 20
+_PUBLISH_EVERY_S = 0.5
+_FORM_LIMIT_BYTES = 2_000_000  # a box for each of 65,534 addresses
+_FIELDS_LIMIT = 70_000
+
+Errors = Mapping[str, str]
+
+
+class Page:
+    """The page of one agent."""
+
+    def __init__(self, agent: Agent, store_path: Path) -> None:
+        self._agent, self._path = agent, store_path
+        self._disk = Worker("page")
+        self._templates = page_templates("asic_sentry.local")
+        self._rows: dict[int, tuple[int, str]] = {}
+        self._news = asyncio.Event()
+        self.fragments = Fragments(self._live)
+
+    def app(self, ui_host: str) -> LocalApp:
+        forms = {
+            "/connect": self._connect,
+            "/add": self._add,
+            "/token": self._token,
+            "/remove": self._remove,
+            "/enter": self._enter,
+            "/model": self._model,
+            "/scan": self._scan,
+            "/scan/stop": self._stop,
+            "/adopt": self._adopt,
+        }
+        routes = [Route("/", self._index), *(Route(path, do, methods=["POST"]) for path, do in forms.items())]
+        return LocalApp(routes, self.fragments, ui_host, form_limit_bytes=_FORM_LIMIT_BYTES)
+
+    def changed(self) -> None:
+        """There is something new to show; a thousand ASICs change often, a page twice a second."""
+        self._news.set()
+
+    async def publish_for_ever(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            self.fragments.publish()
+            await asyncio.sleep(_PUBLISH_EVERY_S)
+
+    def _live(self) -> Mapping[str, str]:
+        """Each fragment is one element, whose id is its name; of the table each row."""
+        parts = {name: self._part(name) for name in FRAGMENTS}
+        rows = {f"asic-{device.asic.id}": f"<table>{self._row(device)}</table>" for device in self._agent.fleet}
+        self._rows = {key: row for key, row in self._rows.items() if key in self._agent.fleet.devices}
+        return {**parts, **rows, "asics-set": self._marker()}
+
+    def _marker(self) -> str:
+        """Which ASICs there are: another set is fetched anew, as each page shows another part of it."""
+        listed = hash(tuple((device.asic.id, device.asic.ip) for device in self._agent.fleet))
+        return self._templates.get_template("_marker.html").render(listed=listed)
+
+    def _row(self, device: Device) -> str:
+        """Rendered again only where there is something else to show."""
+        known = self._rows.get(device.asic.id)
+        if known is None or known[0] != device.version:
+            row = views.row_view(device)
+            known = device.version, self._templates.get_template("_row.html").render(asic=row)
+            self._rows[device.asic.id] = known
+        return known[1]
+
+    def _part(self, name: str, errors: Errors = NOTHING, given: Mapping[str, str] = NOTHING) -> str:
+        agent = self._agent
+        enrolment = agent.delivery.enrolment
+        listed = {device.asic.ip for device in agent.fleet}
+        return self._templates.get_template(f"_{name}.html").render(
+            status=views.status_view(agent),
+            scan=views.scan_view(agent.scans.network, agent.scans.current, listed),
+            has_site_token=bool(enrolment and enrolment.token),
+            is_connected=enrolment is not None,
+            errors=errors,
+            given={"url": enrolment.url if enrolment else "", "name": PATTERN, **given},
+        )
+
+    def _render(
+        self, request: Request, status: int = 200, errors: Errors = NOTHING, form: str = "", **given: str
+    ) -> Response:
+        """`form` is the one that `errors` and `given` belong to."""
+        devices = list(self._agent.fleet)
+        is_trouble = request.query_params.get("show") == "trouble"
+        shown = views.in_trouble(devices) if is_trouble else devices
+        number = max(1, _number(request.query_params.get("page", "1")))
+        pages = max(1, -(-len(shown) // views.ROWS_PER_PAGE))
+        part = shown[(number - 1) * views.ROWS_PER_PAGE : number * views.ROWS_PER_PAGE]
+        changing = self._changing(given.get("id") or request.query_params.get("change", ""))
+        return html(
+            self._templates, "page.html", status,
+            program=PROGRAM, hostname=socket.gethostname(), version=self._agent.version,
+            live={name: self._part(name, *((errors, given) if form == name else ())) for name in FRAGMENTS},
+            marker=self._marker(), rows=[self._row(device) for device in part],
+            total=len(devices), trouble=len(views.in_trouble(devices)), is_trouble=is_trouble,
+            number=number, pages=pages,
+            change=views.row_view(changing) if changing else None,
+            entered=_entered_texts(changing.asic.entered) if changing else NOTHING,
+            models=views.models_of(devices), entries=views.model_facts(self._agent.models),
+            errors=errors, form=form, given=given,
+        )  # fmt: skip
+
+    def _changing(self, key: str) -> Device | None:
+        return self._agent.fleet.devices.get(_number(key))
+
+    async def _index(self, request: Request) -> Response:
+        return self._render(request)
+
+    async def _connect(self, request: Request) -> Response:
+        form = await form_of(request)
+        url, token = form.get("url", ""), form.get("token", "").strip()
+        try:
+            await connect(self._path, url, token or None, user_agent(self._agent.version))
+        except EnrolmentError as error:
+            return self._render(request, 422, {error.field: str(error)}, "connect", url=url, token=token)
+        except SentryError as error:
+            return self._render(request, 500, {"url": str(error)}, "connect", url=url, token=token)
+        return await self._done()
+
+    async def _add(self, request: Request) -> Response:
+        form = {name: (await form_of(request)).get(name, "").strip() for name in ("ip", "port", "model", "token")}
+        try:
+            await add(self._path, **form, agent=user_agent(self._agent.version))
+        except NotAdded as error:
+            return self._render(request, 422, error.errors, "add", **form)
+        return await self._done()
+
+    async def _token(self, request: Request) -> Response:
+        form = await form_of(request)
+        device = self._changing(form.get("id", ""))
+        token = form.get("token", "").strip()
+        if device is None:
+            return await self._done()
+        try:
+            asic = device.asic
+            await give_token(self._path, asic.id, asic.ip, token, user_agent(self._agent.version))
+        except NotAdded as error:
+            return self._render(request, 422, error.errors, "token", id=str(asic.id), token=token)
+        return await self._done()
+
+    async def _remove(self, request: Request) -> Response:
+        device = self._changing((await form_of(request)).get("id", ""))
+        if device is not None:
+            ip = device.asic.ip
+            await self._change(lambda db: store.remove_asic(db, ip))
+        return await self._done()
+
+    async def _enter(self, request: Request) -> Response:
+        form = await form_of(request)
+        device = self._changing(form.get("id", ""))
+        power_w, coin = form.get("power_w", "").strip(), form.get("coin", "").strip()
+        if device is None:
+            return await self._done()
+        try:
+            entered = entered_from(Entered(), power_w or None, coin or None)
+        except BadEntry as error:
+            given = {"id": form["id"], "power_w": power_w, "coin": coin}
+            return self._render(request, 422, {error.field: str(error)}, "enter", **given)
+        ip = device.asic.ip
+        await self._change(lambda db: store.enter_for_asic(db, ip, entered))
+        return await self._done()
+
+    async def _model(self, request: Request) -> Response:
+        form = {name: (await form_of(request)).get(name, "").strip() for name in ("model", "power_w", "coin")}
+        try:
+            model = check_model(form["model"])
+            entered = entered_from(Entered(), form["power_w"] or None, form["coin"] or None)
+        except BadEntry as error:
+            return self._render(request, 422, {error.field: str(error)}, "model", **form)
+        await self._change(lambda db: store.enter_for_model(db, model, entered))
+        return await self._done()
+
+    async def _scan(self, request: Request) -> Response:
+        network = (await form_of(request)).get("network", "")
+        try:
+            self._agent.scans.start(Network(network), ())
+        except BadAddress as error:
+            return self._render(request, 422, {"network": str(error)}, "scan", network=network)
+        return await self._done("/#scan")
+
+    async def _stop(self, _request: Request) -> Response:
+        self._agent.scans.stop()
+        return await self._done("/#scan")
+
+    async def _adopt(self, request: Request) -> Response:
+        fields = await fields_of(request, at_most=_FIELDS_LIMIT)
+        chosen = {value for name, value in fields if name == "ip"}
+        pattern = dict(fields).get("name", PATTERN)
+        scan = self._agent.scans.current
+        found = [each for each in scan.found if each.identity.ip in chosen] if scan else []
+        try:
+            if not found:
+                raise CannotAdopt("Tick the ASICs that are to be adopted.")
+            check_pattern(pattern)
+            await adopt(self._path, found, pattern, user_agent(self._agent.version))
+        except BadPattern as error:
+            return self._render(request, 422, {"name": str(error)}, "scan", name=pattern)
+        except SentryError as error:
+            await self._agent.reload()  # a part may have been adopted
+            return self._render(request, 422, {"adopt": str(error)}, "scan", name=pattern)
+        return await self._done()
+
+    async def _change(self, write: Callable[[sqlite3.Connection], object]) -> None:
+        await self._disk.call(functools.partial(self._written, write), timeout_s=_DISK_TIMEOUT_S)
+
+    def _written(self, write: Callable[[sqlite3.Connection], object]) -> None:
+        with closing(kit.open_store(self._path, SCHEMA)) as db, kit.transaction(db):
+            write(db)
+
+    async def _done(self, to: str = "/") -> Response:
+        await self._agent.reload()
+        self.changed()
+        return RedirectResponse(to, 303)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _entered_texts(entered: Entered) -> Mapping[str, str]:
+    power_w = "" if entered.power_w is None else f"{entered.power_w:g}"
+    return {"power_w": power_w, "coin": entered.coin or ""}

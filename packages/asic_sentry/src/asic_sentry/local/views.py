@@ -1,0 +1,230 @@
+"""What the local page shows, as ready texts: the templates do no arithmetic."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from protocol.asic_messages import AsicLog, PowerSource
+from protocol.units import (
+    UNKNOWN,
+    count_text,
+    duration_text,
+    exact_text,
+    hashrate_text,
+    power_text,
+    temperature_text,
+)
+from sentry_kit.store import State
+
+from asic_sentry.agent import Agent
+from asic_sentry.asics.asic import AsicState, state_of, words_of
+from asic_sentry.asics.store import ModelEntry
+from asic_sentry.device import Device
+from asic_sentry.scan import Scan
+
+Fact = tuple[str, str]
+ROWS_PER_PAGE = 250
+
+_CONNECTION = {
+    State.NOT_ENROLLED: ("Not connected", "careful"),
+    State.ONLINE: ("Connected", "good"),
+    State.SPOOLING: ("Spooling", "careful"),
+    State.INVALID_TOKEN: ("Connected", "good"),
+    State.REMOVED: ("Connected", "good"),
+}
+_STATES = {
+    AsicState.ONLINE: ("Online", "good"),
+    AsicState.WAITING: ("Waiting", "careful"),
+    AsicState.NOT_ANSWERING: ("Not answering", "wrong"),
+    AsicState.INVALID_TOKEN: ("Invalid token", "wrong"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    badge: str
+    tone: str
+    sentence: str
+    notices: list[str]
+    facts: list[Fact]
+    open_form: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    text: str
+    exact: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    id: int
+    ip: str
+    model: str
+    rig: str
+    badge: str
+    tone: str
+    notes: list[str]
+    coin: str
+    figures: list[Figure]
+    seen_at: str | None
+    seen: str
+    needs_token: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScanView:
+    network: str
+    badge: str
+    tone: str
+    sentence: str
+    done: int
+    total: int
+    is_running: bool
+    found: list["FoundView"]
+    new: int
+    unclear: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundView:
+    ip: str
+    model: str
+    mac: str
+    is_added: bool
+
+
+def status_view(agent: Agent) -> StatusView:
+    badge, tone = _CONNECTION[agent.delivery.state]
+    return StatusView(
+        badge, tone, _sentence(agent), _notices(agent), _facts(agent), agent.delivery.state is State.NOT_ENROLLED
+    )
+
+
+def _sentence(agent: Agent) -> str:
+    match agent.delivery.state:
+        case State.NOT_ENROLLED:
+            return "This sentry has no commander yet: give its URL below. Its ASICs are polled and shown here already."
+        case State.SPOOLING:
+            return agent.delivery.error or "Keeps its logs here until the commander answers."
+    if not agent.fleet.devices:
+        return "Has no ASICs yet: add one, or look for them in the network."
+    return "Reports its ASICs to the commander. It reads them, and can't change them."
+
+
+def _notices(agent: Agent) -> list[str]:
+    found = [agent.spool.trouble, agent.delivery.site_refusal]
+    limited = sum(1 for device in agent.fleet if device.asic.failure and device.asic.failure.kind == "local_limit")
+    if limited:
+        found.append("This computer can't open enough connections for all ASICs; raise its limit of open files.")
+    return [notice for notice in found if notice]
+
+
+def _facts(agent: Agent) -> list[Fact]:
+    delivery = agent.delivery
+    enrolment = delivery.enrolment
+    states = Counter(state_of(device.asic) for device in agent.fleet)
+    return [
+        ("Commander", enrolment.url if enrolment else UNKNOWN),
+        ("Site token", "stored" if enrolment and enrolment.token else "none"),
+        ("ASICs that answer", f"{states[AsicState.ONLINE]} of {states.total()}"),
+        ("Polled every", duration_text(agent.poll_every_s)),
+        ("Logs waiting here", count_text(len(agent.spool))),
+        ("Last stored there", time_text(delivery.last_stored_at)),
+    ]
+
+
+def time_text(moment: datetime | None) -> str:
+    """In the machine's own zone: the page is read beside it."""
+    return UNKNOWN if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def in_trouble(devices: Iterable[Device]) -> list[Device]:
+    return [device for device in devices if state_of(device.asic) is not AsicState.ONLINE]
+
+
+def row_view(device: Device) -> Row:
+    """A dead ASIC's last figures are no figures: what it does not tell now is unknown now."""
+    asic, state = device.asic, state_of(device.asic)
+    badge, tone = _STATES[state]
+    sample = device.log if asic.failure is None else None
+    return Row(
+        id=asic.id,
+        ip=asic.ip,
+        model=asic.model_name or UNKNOWN,
+        rig=asic.rig.name or UNKNOWN,
+        badge=badge,
+        tone=tone,
+        notes=_notes(device),
+        coin=(sample.coin or sample.algorithm or UNKNOWN) if sample else UNKNOWN,
+        figures=_figures(sample),
+        seen_at=device.log.taken_at.isoformat() if device.log else None,
+        seen=device.log.taken_at.astimezone().strftime("%H:%M:%S") if device.log else UNKNOWN,
+        needs_token=asic.refusal is not None,
+    )
+
+
+def _notes(device: Device) -> list[str]:
+    asic = device.asic
+    found = [words_of(asic.refusal)] if asic.refusal else []
+    if asic.failure is not None:
+        since = f" Since {time_text(asic.failing_since)}." if asic.failing_since else ""
+        found.append(f"{asic.failure.kind}: {asic.failure.detail}{since}")
+    if device.log and asic.failure is None and device.log.faults:
+        found.append(f"Reports a fault: {', '.join(device.log.faults)}.")
+    return found + ([asic.news] if asic.news else [])
+
+
+def _figures(sample: AsicLog | None) -> list[Figure]:
+    if sample is None:
+        return [Figure(UNKNOWN, "", label) for label in ("Hashrate", "Power", "Hottest", "Fans")]
+    fans = [rpm for rpm in sample.fans_rpm if rpm is not None]
+    window = f", mean of {duration_text(sample.hashrate_window_s)}" if sample.hashrate_window_s else ""
+    hashrate = "" if sample.hashrate_hs is None else exact_text(sample.hashrate_hs, f"H/s{window}")
+    entered = " entered" if sample.power_source is PowerSource.ENTERED else ""
+    power = "" if sample.power_w is None else exact_text(sample.power_w, f"W{entered}")
+    return [
+        Figure(hashrate_text(sample.hashrate_hs), hashrate, "Hashrate"),
+        Figure(f"{power_text(sample.power_w)}{entered}", power, "Power"),
+        Figure(temperature_text(sample.temperature_c), "", "Hottest"),
+        Figure(f"{max(fans):.0f} rpm" if fans else UNKNOWN, ", ".join(f"{rpm:.0f}" for rpm in fans), "Fans"),
+    ]
+
+
+def scan_view(network: str, scan: Scan | None, listed: set[str]) -> ScanView | None:
+    if scan is None:
+        return None
+    found = [
+        FoundView(
+            each.identity.ip,
+            " ".join(word for word in (each.identity.specs.make, each.identity.specs.model) if word),
+            each.mac or UNKNOWN,
+            each.identity.ip in listed,
+        )
+        for each in scan.found
+    ]
+    badge, tone = ("Looking", "careful") if scan.is_busy else ("Stopped", "") if scan.was_stopped else ("Done", "good")
+    return ScanView(
+        network=network,
+        badge=badge,
+        tone=tone,
+        sentence=f"{count_text(scan.done)} of {count_text(scan.total)} addresses, {len(found)} ASICs found.",
+        done=scan.done,
+        total=scan.total,
+        is_running=scan.is_busy,
+        found=found,
+        new=sum(not each.is_added for each in found),
+        unclear=[f"{ip} may be one ({failure.kind}): {failure.detail}" for ip, failure in scan.unclear],
+    )
+
+
+def model_facts(entries: Mapping[str, ModelEntry]) -> list[tuple[str, str, str]]:
+    return [
+        (entry.model, power_text(entry.entered.power_w), entry.entered.coin or UNKNOWN) for entry in entries.values()
+    ]
+
+
+def models_of(devices: Sequence[Device]) -> list[str]:
+    return sorted({device.asic.model_name for device in devices if device.asic.model_name})

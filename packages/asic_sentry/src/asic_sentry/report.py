@@ -1,0 +1,236 @@
+"""Brings the logs of many ASICs to the commander: one request carries all of them, each with its own token, and what
+becomes of one is no matter of the others."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+from protocol.asic_messages import AsicItemReceipt, AsicReceipt, AsicReport, AsicReportItem
+from protocol.messages import SentryWelcome
+from protocol.tokens import Token
+from sentry_kit import store as kit
+from sentry_kit.client import CommanderClient, CommanderError, InvalidToken, Refused, RigRemoved, TooLarge
+from sentry_kit.masking import mask
+from sentry_kit.sending import PAUSE_S, PROBE_INVALID_S, Sending
+from sentry_kit.spool import Spool, Spooled
+from sentry_kit.store import Enrolment, State
+from sentry_kit.worker import Worker
+
+from asic_sentry.asics import store
+from asic_sentry.asics.asic import Asic, Refusal
+from asic_sentry.device import Device
+from asic_sentry.fleet import Fleet
+
+log = logging.getLogger(__name__)
+
+CALL = "api/v1/sentry/asic-logs"
+BATCH_LOGS = 1000
+BATCH_BYTES = 1_500_000
+_GREET_EVERY_S = 600
+_TOKENS_TO_GREET_WITH = 3
+
+
+class AsicDelivery(Sending):
+    """The delivery of all ASICs. A site token is not needed for it; its state is told apart in `site_refusal`."""
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        spool: Spool,
+        disk: Worker,
+        open_client: Callable[[Enrolment], AbstractAsyncContextManager[CommanderClient]],
+        fleet: Fleet,
+        *,
+        report_every_s: float,
+        changed: Callable[[], None],
+        pause_s: float = PAUSE_S,
+        probe_every_s: float = PROBE_INVALID_S,
+    ) -> None:
+        super().__init__(db, disk, open_client, report_every_s=report_every_s, changed=changed, pause_s=pause_s)
+        self.site_refusal: str | None = None
+        self._spool, self._fleet = spool, fleet
+        self._batch = BATCH_LOGS
+        self._greet_at = self._probe_at = 0.0
+        self._probe_every_s = probe_every_s
+
+    def _may_speak(self, enrolment: Enrolment) -> bool:
+        return bool(self._fleet.devices) or enrolment.token is not None
+
+    async def reload(self) -> None:
+        """Takes over what another process, or the local page, wrote into the store; the fleet has done so before."""
+        new = await self.on_disk(lambda: kit.load_enrolment(self._db))
+        await self.on_disk(self._spool.recount)
+        await self._hold_back()
+        old, self.enrolment = self.enrolment, new
+        if old is None or new is None or (old.url, old.token, old.ca_pem) != (new.url, new.token, new.ca_pem):
+            if old is not None and (new is None or old.url != new.url):
+                await self.on_disk(self._spool.clear)
+            self.site_refusal = None
+            self._greet_at = 0.0
+            self._start_anew()
+        if self.welcome is None:
+            self._greet_at = 0.0
+        self._changed()
+        self.wake()
+
+    async def _hold_back(self) -> None:
+        refused = {device.asic.id for device in self._fleet if device.asic.refusal is not None}
+        await self.on_disk(lambda: self._spool.hold_back(refused))
+
+    async def _say(self, client: CommanderClient) -> None:
+        await self._greet(client)
+        await self._send_logs(client)
+        await self._probe(client)
+
+    async def _greet(self, client: CommanderClient) -> None:
+        """How often to report, from the first token that the commander knows."""
+        now = asyncio.get_running_loop().time()
+        if now < self._greet_at:
+            return
+        site = self.enrolment.token if self.enrolment else None
+        self.site_refusal = None
+        for token in ([site] if site else []) + self._good_tokens():
+            welcome = await self._welcome(client, token)
+            if welcome is not None:
+                self.welcome = welcome
+                break
+            if token is site:
+                self.site_refusal = "The commander does not know the site token any longer; make a new one there."
+        self._greet_at = now + (_GREET_EVERY_S if self.welcome else self._probe_every_s)
+
+    def _good_tokens(self) -> list[Token]:
+        return [device.asic.token for device in self._fleet if device.asic.refusal is None][:_TOKENS_TO_GREET_WITH]
+
+    async def _welcome(self, client: CommanderClient, token: Token) -> SentryWelcome | None:
+        try:
+            return await client.speaking_for(token).welcome()
+        except (InvalidToken, RigRemoved):
+            return None  # which of the ASICs are concerned, their logs will tell
+
+    async def _send_logs(self, client: CommanderClient) -> None:
+        """What was there when it began; what comes meanwhile is the next attempt's."""
+        while batch := await self.on_disk(lambda: self._spool.oldest(self._batch, BATCH_BYTES)):
+            is_part = len(batch) == self._batch or sum(len(each.body) for each in batch) > BATCH_BYTES / 2
+            if await self._send_batch(client, batch) and not is_part:
+                break
+            await asyncio.sleep(self._pause_s)
+
+    async def _send_batch(self, client: CommanderClient, batch: list[Spooled]) -> bool:
+        """One that is refused as a whole is halved, until the log that can't be sent stands alone and is given up.
+
+        False if it has to be sent in parts.
+        """
+        parts = [
+            Part(device, device.asic, logs)
+            for source, logs in _by_source(batch).items()
+            if (device := self._fleet.devices.get(source)) is not None
+        ]
+        try:
+            results = await self._ask(client, [part.item() for part in parts]) if parts else []
+        except (TooLarge, Refused) as error:
+            await self._refused(batch, parts, str(error))
+            return False
+        self._batch = min(BATCH_LOGS, self._batch * 2)
+        await self._become(State.ONLINE, None)
+        await self._take_results(batch, parts, results)
+        return True
+
+    async def _ask(self, client: CommanderClient, items: list[AsicReportItem]) -> list[AsicItemReceipt]:
+        try:
+            receipt = await client.post(CALL, AsicReport(items=items), AsicReceipt)
+        except (InvalidToken, RigRemoved) as error:  # each item has its own answer: that of all of them means nothing
+            raise CommanderError("What answers for the commander asks for a log-in; check what is between.") from error
+        if len(receipt.results) != len(items):
+            raise CommanderError("The commander answered for another number of ASICs than it was told of; update it.")
+        return receipt.results
+
+    async def _refused(self, batch: list[Spooled], parts: Sequence["Part"], sentence: str) -> None:
+        if len(batch) > 1:
+            self._batch = max(1, len(batch) // 2)
+        elif any(part.tells_specs for part in parts):
+            log.warning("specs_refused %s", mask(sentence))  # the log must not wait for them
+            for part in parts:
+                part.device.specs_sent = part.asic.identity.specs
+        else:
+            await self._confirm(batch, None, [sentence])
+
+    async def _take_results(
+        self, batch: list[Spooled], parts: Sequence["Part"], results: Sequence[AsicItemReceipt]
+    ) -> None:
+        """What is neither stored nor held back was answered for a token that is another one now: it is sent again."""
+        unanswered = set[int]()
+        reasons: list[str] = []
+        stored = 0
+        for part, result in zip(parts, results, strict=True):
+            if result.error is not None:
+                unanswered.add(part.asic.id)
+                await self._note_refusal(part.device, part.asic, Refusal.of(result.error))
+                continue
+            part.device.specs_sent = part.asic.identity.specs
+            stored += result.stored + result.duplicates
+            reasons += [rejected.reason[:200] for rejected in result.rejected]
+        await self._confirm([each for each in batch if each.source not in unanswered], stored, reasons)
+        left = [each for each in batch if each.source in unanswered]
+        await self.on_disk(lambda: self._spool.keep(left))
+        await self._hold_back()
+
+    async def _confirm(self, logs: Sequence[Spooled], stored: int | None, reasons: Sequence[str]) -> None:
+        if reasons:
+            log.warning("logs_rejected count=%d %s", len(reasons), mask(reasons[-1]))
+        if stored:
+            self.last_stored_at = datetime.now(UTC)
+        stored_at = self.last_stored_at.isoformat(timespec="seconds") if stored and self.last_stored_at else None
+        await self.on_disk(lambda: self._spool.confirm(logs, stored_at, reasons))
+
+    async def _probe(self, client: CommanderClient) -> None:
+        """A commander that was restored from a backup may know a token again; nobody else would tell."""
+        now = asyncio.get_running_loop().time()
+        held = [Part(each, each.asic, []) for each in self._fleet if each.asic.refusal is not None][:BATCH_LOGS]
+        if not held or now < self._probe_at:
+            return
+        self._probe_at = now + self._probe_every_s
+        results = await self._ask(client, [part.item() for part in held])
+        for part, result in zip(held, results, strict=True):
+            await self._note_refusal(part.device, part.asic, Refusal.of(result.error) if result.error else None)
+        await self._hold_back()
+
+    async def _note_refusal(self, device: Device, asic: Asic, refusal: Refusal | None) -> None:
+        """`asic` is what was asked about; it may have another token by now."""
+        if device.asic.token != asic.token or device.asic.refusal is refusal:
+            return
+        log.warning("asic_token ip=%s rig=%s %s", asic.ip, asic.rig.name, refusal or "valid again")
+        device.touch(refusal=refusal)
+        self._probe_at = asyncio.get_running_loop().time() + self._probe_every_s
+        await self._note(lambda: store.note_refusal(self._db, asic.id, asic.token, refusal))
+        self._changed()
+
+
+class Part(NamedTuple):
+    """What a request says about one ASIC, as it was when that was said."""
+
+    device: Device
+    asic: Asic
+    logs: Sequence[Spooled]
+
+    @property
+    def tells_specs(self) -> bool:
+        """The first time, and whenever they are other ones."""
+        return self.device.specs_sent != self.asic.identity.specs and bool(self.logs)
+
+    def item(self) -> AsicReportItem:
+        item = AsicReportItem(token=str(self.asic.token), logs=[msgspec.Raw(each.body) for each in self.logs])
+        if not self.tells_specs:
+            return item
+        return msgspec.structs.replace(item, specs=msgspec.Raw(msgspec.json.encode(self.asic.identity.specs)))
+
+
+def _by_source(batch: Sequence[Spooled]) -> dict[int, list[Spooled]]:
+    found: dict[int, list[Spooled]] = {}
+    for each in batch:
+        found.setdefault(each.source, []).append(each)
+    return found

@@ -1,0 +1,154 @@
+"""Looks through a network for ASICs: politely, with its progress to be seen, and stopped on request.
+
+An address is asked as one that an operator adds is: one question after the other, and an address where nobody is costs
+one attempt to connect.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from asic_sentry.addresses import Network
+from asic_sentry.dialects.registry import DIALECTS
+from asic_sentry.failures import FailureKind, PollFailure
+from asic_sentry.identify import identify
+from asic_sentry.neighbours import neighbours
+from asic_sentry.poll import Identity
+
+AT_ONCE = 256
+PER_S = 400.0  # new addresses in a second
+SILENT = {FailureKind.CONNECT_TIMEOUT, FailureKind.UNREACHABLE, FailureKind.REFUSED}
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An ASIC in the network; its MAC as it says itself, else as the kernel has met it."""
+
+    identity: Identity
+    mac: str | None
+
+
+class Scan:
+    """One look through some addresses. With `ports` only those are asked, instead of the dialects' own."""
+
+    def __init__(
+        self,
+        addresses: Iterable[str],
+        total: int,
+        *,
+        ports: Sequence[int] = (),
+        at_once: int = AT_ONCE,
+        per_s: float = PER_S,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.total, self.done = total, 0
+        self.found: list[Found] = []
+        self.unclear: list[tuple[str, PollFailure]] = []
+        self.is_busy = True  # until it is done, or was stopped
+        self._left: Iterator[str] = iter(addresses)
+        self._ports, self._at_once, self._every_s = ports, at_once, 1 / per_s
+        self._changed = changed
+        self._stopped = False
+
+    @property
+    def was_stopped(self) -> bool:
+        return self._stopped
+
+    def stop(self) -> None:
+        """What is being asked now is still answered; nothing new is."""
+        self._stopped = True
+        self._changed()
+
+    async def run(self) -> None:
+        self._next_s = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._at_once, self.total)):
+                    group.create_task(self._work())
+        finally:
+            self.is_busy = False
+            self._add_macs()
+            self._changed()
+
+    async def _work(self) -> None:
+        for ip in self._left:
+            if self._stopped:
+                return
+            await self._wait_for_turn()
+            if self._stopped:
+                return
+            await self._look_at(ip)
+            self.done += 1
+            self._changed()
+
+    async def _wait_for_turn(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._next_s = max(now, self._next_s) + self._every_s
+        if self._next_s - self._every_s > now:
+            await asyncio.sleep(self._next_s - self._every_s - now)
+
+    async def _look_at(self, ip: str) -> None:
+        answer = await identify_at(ip, self._ports)
+        if isinstance(answer, Identity):
+            self.found.append(Found(answer, answer.specs.mac))
+        elif answer.kind is FailureKind.LOCAL_LIMIT or (answer.kind not in SILENT and self._is_asic_port(answer)):
+            self.unclear.append((ip, answer))
+
+    def _is_asic_port(self, answer: PollFailure) -> bool:
+        """A refusal in the device's own words comes from an ASIC whose API is closed; the rest from any computer."""
+        return answer.kind is FailureKind.ERROR_STATUS and not answer.detail.startswith("HTTP ")
+
+    def _add_macs(self) -> None:
+        known = neighbours()
+        self.found = [
+            Found(each.identity, each.mac or known.get(each.identity.ip))
+            for each in sorted(self.found, key=lambda each: _order(each.identity.ip))
+        ]
+
+
+def _order(ip: str) -> list[int | str]:
+    return [int(part) for part in ip.split(".")] if ":" not in ip else [ip]
+
+
+async def identify_at(ip: str, ports: Sequence[int]) -> Identity | PollFailure:
+    """At the dialects' own ports, or at these, one after the other until it is found."""
+    if not ports:
+        return await identify(ip)
+    answer: Identity | PollFailure = PollFailure(FailureKind.REFUSED, "No port was asked.")
+    for port in ports:
+        answer = await identify(ip, port)
+        if isinstance(answer, Identity) or answer.kind in (FailureKind.CONNECT_TIMEOUT, FailureKind.UNREACHABLE):
+            return answer
+    return answer
+
+
+def usual_port(identity: Identity) -> int | None:
+    """Where to look for it anew: at the dialects' own ports, unless it has another."""
+    return None if identity.port in {dialect.port for dialect in DIALECTS} else identity.port
+
+
+class Scans:
+    """The scan that was asked for last; a new one ends the one before."""
+
+    def __init__(self) -> None:
+        self.network = ""
+        self.current: Scan | None = None
+        self.changed: Callable[[], None] = lambda: None
+        self._asked = asyncio.Event()
+
+    def start(self, network: Network, ports: Sequence[int]) -> None:
+        self.stop()
+        self.network = str(network)
+        self.current = Scan(network, len(network), ports=ports, changed=lambda: self.changed())
+        self._asked.set()
+
+    def stop(self) -> None:
+        if self.current is not None:
+            self.current.stop()
+
+    async def run_for_ever(self) -> None:
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            if self.current is not None:
+                await self.current.run()
