@@ -8,12 +8,16 @@ two requests in one second agree.
 
     devtools/fake_miner.py --software xmrig --port 18080
     devtools/fake_miner.py --software teamredminer --port 18081 --devices 8 --fault truncated
+
+As the software of a playbook it also behaves badly on demand: it prints in colours, ends with an error, does not heed
+SIGTERM, and starts children that outlive it.
 """
 
 import argparse
 import json
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -156,18 +160,43 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument("--devices", type=int, default=4, help="cards, or threads of a CPU miner; default: %(default)s")
     parser.add_argument("--fault", choices=sorted(FAULTS), help="what goes wrong; see below")
+    parser.add_argument("--print-every", type=float, default=10, metavar="S", help="a line; default: %(default)s s")
+    parser.add_argument("--crash-after", type=float, metavar="S", help="end with exit code 7 after so many seconds")
+    parser.add_argument("--ignore-sigterm", action="store_true", help="as a program that hangs does")
+    parser.add_argument("--children", type=int, default=0, help="processes to start, in sessions of their own")
     return parser.parse_args(argv)
+
+
+def mine(given: argparse.Namespace, stop: threading.Event) -> int:
+    """Prints as miners do until it is told to end, or its time to crash has come."""
+    begun, number = time.monotonic(), 0
+    while True:
+        left = None if given.crash_after is None else given.crash_after - (time.monotonic() - begun)
+        if stop.wait(min(given.print_every, left if left is not None else given.print_every)):
+            return 0
+        if left is not None and time.monotonic() - begun >= given.crash_after:
+            print("\x1b[1;31mfatal:\x1b[0m the stand-in was told to crash", flush=True)
+            return 7
+        number += 1
+        print(f"\x1b[36m{time.strftime('%H:%M:%S')}\x1b[0m \x1b[1;32maccepted\x1b[0m ({number}/0) stand-in", flush=True)
+
+
+def start_children(number: int) -> None:
+    """In sessions of their own: who stops the miner has to find them."""
+    for _child in range(number):
+        command = [sys.executable, "-c", "import time; time.sleep(3600)"]
+        subprocess.Popen(command, start_new_session=True)
 
 
 def main() -> int:
     given = arguments()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, signal.SIG_IGN if given.ignore_sigterm else lambda *_: stop.set())
+    start_children(given.children)
     if given.fault == "refuse":
         print(f"fake {given.software} refuses connections on {given.host} port {given.port}", flush=True)
-        stop.wait()
-        return 0
+        return mine(given, stop)
     miner = Miner(given.software, max(1, given.devices), given.fault)
     over_tcp = given.software in fake_miner_lines.SOFTWARE
     try:
@@ -178,11 +207,11 @@ def main() -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     scheme = "tcp" if over_tcp else "http"
     print(f"fake {given.software} (a stand-in, it mines nothing) on {scheme}://{given.host}:{given.port}", flush=True)
-    stop.wait()
+    code = mine(given, stop)
     miner.stopping.set()
     server.shutdown()
     server.server_close()
-    return 0
+    return code
 
 
 if __name__ == "__main__":

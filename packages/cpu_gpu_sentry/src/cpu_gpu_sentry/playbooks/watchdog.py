@@ -1,0 +1,55 @@
+"""When a playbook is started again. Pure: moments are seconds of one clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from protocol.messages import MinerReading, MinerState
+
+_HOUR_S = 3600
+_FIRST_WAIT_S = 2.0
+_LONGEST_WAIT_S = 300.0
+FAILED_AFTER = 3  # ends in a row, each soon after the start: reported as failed, and still tried
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a miner may do nothing, how long after its start that does not count, and how often it is restarted
+    for it."""
+
+    silent_s: float = 600
+    grace_s: float = 600
+    restarts_an_hour: int = 3
+
+
+def fault_of(reading: MinerReading) -> str | None:
+    """What is wrong with it, as the end of a sentence. A hashrate that it does not tell is unknown, and no fault."""
+    if reading.state is MinerState.API_SILENT:
+        return "its API does not answer"
+    rates = [each.hashrate_hs for each in reading.algorithms]
+    told = [rate for rate in rates if rate is not None]
+    return "it hashes at 0 H/s" if told and not any(told) else None
+
+
+def is_overdue(now_s: float, started_s: float, good_s: float | None, patience: Patience) -> bool:
+    """Whether it has done nothing for too long; `good_s` is when it last did something."""
+    since_s = started_s if good_s is None else max(good_s, started_s)
+    return now_s - since_s >= patience.silent_s and now_s - started_s >= patience.grace_s
+
+
+def may_restart(now_s: float, restarts_s: Sequence[float], patience: Patience) -> bool:
+    return sum(1 for each in restarts_s if now_s - each < _HOUR_S) < patience.restarts_an_hour
+
+
+def wait_s(failures: int) -> float:
+    """How long to wait after so many in a row: 2 s doubling to 5 min."""
+    return min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(failures - 1, 10))
+
+
+def ended_text(code: int | None) -> str:
+    """How a run ended, as a sentence's middle; a negative code is a signal, None: nobody saw it."""
+    if code is None:
+        return "ended, and nobody saw how"
+    if code < 0:
+        return f"was killed by signal {-code}"
+    known = {126: " (the executable can't be run)", 127: " (the executable was not found)"}
+    return f"ended with exit code {code}{known.get(code, '')}"
