@@ -15,10 +15,11 @@ from tests.farm import eventually, free_port
 
 @dataclass
 class SentryProcess:
-    """`cpu-gpu-sentry` with a data directory of its own. It reports every second."""
+    """`cpu-gpu-sentry` with a data directory of its own. It reports every second. `more` is for its environment."""
 
     folder: Path
     ui_port: int = field(default_factory=free_port)
+    more: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -36,6 +37,7 @@ class SentryProcess:
             "CPU_GPU_SENTRY_DATA_DIR": str(self.folder / "data"),
             "CPU_GPU_SENTRY_UI_PORT": str(self.ui_port),
             "CPU_GPU_SENTRY_REPORT_EVERY_S": "1",
+            **self.more,
         }
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -73,12 +75,13 @@ class SentryProcess:
 
 
 @contextmanager
-def running_sentry(folder: Path) -> Iterator[SentryProcess]:
-    """A sentry that runs; ended at the end, whatever happened to it."""
-    sentry = SentryProcess(folder)
+def running_sentry(folder: Path, **more: str) -> Iterator[SentryProcess]:
+    """A sentry that runs; ended at the end, whatever happened to it, and with it what its playbooks run."""
+    sentry = SentryProcess(folder, more=more)
     sentry.start()
     try:
         yield sentry
     finally:
         if sentry.process and sentry.process.poll() is None:
             sentry.kill()
+        sentry.run("leave", "--yes")

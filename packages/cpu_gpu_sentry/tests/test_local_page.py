@@ -11,8 +11,10 @@ import pytest
 from cpu_gpu_sentry.agent import Agent
 from cpu_gpu_sentry.enrolment import SCHEMA, STORE
 from cpu_gpu_sentry.local.page import Page
+from cpu_gpu_sentry.playbooks.lane import Lane
 from cpu_gpu_sentry.settings import Settings
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading, MinerState
+from protocol.playbook_messages import Archive, Platform, Playbook, PlaybookState, SoftwarePackage
 from protocol.tokens import TokenKind, new_token
 from protocol.units import UNKNOWN
 from sentry_kit import store
@@ -155,3 +157,21 @@ async def test_figures_are_shown_as_people_read_them_and_unknown_is_a_dash(rig: 
     assert "49gT…ijkl" in page
     assert "49gTabcdefghijkl" not in page
     assert f"<dt>cpu</dt><dd>{UNKNOWN}</dd>" in page
+
+
+async def test_a_playbook_is_shown_with_its_state_its_reason_and_its_last_words(rig: Rig) -> None:
+    package = SoftwarePackage(
+        software="xmrig", version="6.26.0", url="https://a/b", archive=Archive.TAR_GZ, executable="x", sha256="0" * 64
+    )
+    playbook = Playbook(id="p1", name="<i>Monero</i>", revision=1, package=package, platform=Platform.LINUX, script="x")
+    lane = rig.agent.mining.lanes["p1"] = Lane(playbook, 4000)
+    lane.show(PlaybookState.DOWNLOADING, percent=41.7)
+    page = (await rig.http.get("/")).text
+    assert "Downloading 41 %" in page
+    assert '<progress max="100" value="41"' in page
+    lane.last_lines = ["<script>alert(1)</script>", "no space"]
+    lane.show(PlaybookState.FAILED, "It ended with exit code 1.")
+    page = (await rig.http.get("/")).text
+    for words in ("&lt;i&gt;Monero", "xmrig 6.26.0", ">Failed<", "exit code 1.", "&lt;script&gt;alert", "no space"):
+        assert words in page, words
+    assert "<script>alert" not in page

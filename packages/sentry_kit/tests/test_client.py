@@ -5,6 +5,7 @@ import httpx
 import msgspec
 import pytest
 from protocol.messages import LogReceipt, Problem, RejectedLog
+from protocol.playbook_messages import Playbooks
 from protocol.tokens import TokenKind, new_token
 from sentry_kit.client import (
     RUN_HEADER,
@@ -12,6 +13,7 @@ from sentry_kit.client import (
     CommanderClient,
     CommanderError,
     InvalidToken,
+    PlaybooksAnswer,
     Refused,
     RigRemoved,
     TooLarge,
@@ -119,3 +121,42 @@ def test_waiting_grows_to_30_s_but_not_beyond_the_report_interval() -> None:
     assert [backoff_s(failures, 60, 1) for failures in (1, 2, 3, 4, 5, 6, 50)] == [1, 2, 4, 8, 16, 30, 30]
     assert backoff_s(50, 10, 1) == 10
     assert backoff_s(3, 60, 0) == 2
+
+
+async def test_playbooks_are_asked_for_with_the_tag_that_is_known_and_time_to_wait() -> None:
+    asked: list[httpx.Request] = []
+    body = msgspec.json.encode(Playbooks(playbooks=[]))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if request.headers.get("If-None-Match") == '"a"':
+            return httpx.Response(304)
+        return httpx.Response(200, content=body, headers={"ETag": '"a"'})
+
+    client = client_of(answer)
+    assert await client.playbooks(None, 50.0) == PlaybooksAnswer(body, '"a"')
+    assert await client.playbooks('"a"', 0.5) is None
+    assert [request.headers["Prefer"] for request in asked] == ["wait=50", "wait=1"]
+    assert asked[0].extensions["timeout"]["read"] == 60
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"playbooks":[{"id":1}]}'])
+async def test_playbooks_that_make_no_sense_are_no_commander_s(body: bytes) -> None:
+    with pytest.raises(CommanderError, match="is no commander"):
+        await client_of(lambda _request: httpx.Response(200, content=body)).playbooks(None, 1)
+
+
+async def test_status_and_output_are_told() -> None:
+    seen: list[tuple[str, str, bytes]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append((request.method, request.url.path, request.content))
+        return httpx.Response(204)
+
+    client = client_of(answer)
+    await client.send_playbooks_status(b'{"playbooks":[]}')
+    await client.send_output(b'{"output":[]}')
+    assert seen == [
+        ("PUT", "/api/v1/sentry/playbooks/status", b'{"playbooks":[]}'),
+        ("POST", "/api/v1/sentry/output", b'{"output":[]}'),
+    ]

@@ -51,7 +51,7 @@ class Farm:
             report_every_s=0.01, changed=self.changed.set, rig_removed=self._remove, pause_s=0,
         )  # fmt: skip
 
-    def _remove(self) -> None:
+    async def _remove(self) -> None:
         self.removals += 1
 
     @asynccontextmanager
@@ -196,3 +196,12 @@ async def test_two_sentries_with_one_token_are_told(farm: Farm) -> None:
     farm.keep(b"1")
     await farm.until(lambda: farm.delivery.two_sentries)
     await farm.until(lambda: store.load_status(farm.db).two_sentries)
+
+
+async def test_a_doubt_about_the_rig_makes_it_ask_at_once(farm: Farm) -> None:
+    farm.keep(b"1")
+    await farm.until(lambda: not len(farm.spool))
+    farm.refuses = lambda _logs: problem(410, "rig_removed")
+    farm.delivery.doubt()
+    await farm.until(lambda: farm.delivery.state is State.REMOVED)
+    assert farm.removals == 1

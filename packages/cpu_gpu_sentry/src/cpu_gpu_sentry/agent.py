@@ -1,6 +1,7 @@
 """The agent: measures, spools, and shows what it does. Measuring never depends on the commander."""
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -21,11 +22,14 @@ from sentry_kit.store import Enrolment
 from sentry_kit.trust import plain_context
 from sentry_kit.worker import Worker
 
+from cpu_gpu_sentry.enrolment import STORE
 from cpu_gpu_sentry.machine.amd import Amd
 from cpu_gpu_sentry.machine.nvidia import Nvidia
 from cpu_gpu_sentry.machine.sensors import MachineReading, Sensors
 from cpu_gpu_sentry.miners.poll import poll_all
-from cpu_gpu_sentry.removal import stop_and_delete_mining
+from cpu_gpu_sentry.playbooks.exchange import Exchange
+from cpu_gpu_sentry.playbooks.mining import Mining
+from cpu_gpu_sentry.playbooks.watchdog import Patience
 from cpu_gpu_sentry.report import Stamps, make_log
 from cpu_gpu_sentry.settings import Settings
 from cpu_gpu_sentry.watches import Watch, load_watches
@@ -36,6 +40,7 @@ DISTRIBUTION = "minewarden-cpu-gpu-sentry"
 DEFAULT_REPORT_EVERY_S = 10.0
 _STORE_CHECK_S = 1.0
 _SPECS_EVERY_S = 600
+_MINERS_LIMIT = 64  # in one log
 
 
 @dataclass(slots=True)
@@ -45,6 +50,7 @@ class Latest:
     measured_at: datetime | None = None
     machine: MachineReading = field(default_factory=MachineReading)
     miners: dict[Watch, MinerReading] = field(default_factory=dict)
+    playbook_miners: list[MinerReading] = field(default_factory=list)
     specs: CpuGpuSpecs | None = None
 
 
@@ -62,14 +68,26 @@ class Agent:
         self._stamps = Stamps()
         self._sensors = Sensors(Nvidia(), Amd())
         self._noted_interval: float | None = None
+        self._due = asyncio.Event()  # a report is worth more now than at its time
         self.delivery = Delivery(
             db,
             self.spool,
             disk,
             self._open_client,
             report_every_s=settings.report_every_s or DEFAULT_REPORT_EVERY_S,
+            changed=self._delivery_changed,
+            rig_removed=self._remove_mining,
+        )
+        self.mining = Mining(
+            settings.data_dir / STORE,
+            db,
+            self.delivery.on_disk,
+            patience=Patience(settings.miner_silent_s, settings.miner_grace_s),
             changed=lambda: self.changed(),
-            rig_removed=stop_and_delete_mining,
+            mines=self._due.set,
+        )
+        self.exchange = Exchange(
+            self.mining, self.delivery, self._open_exchange, own_every_s=settings.playbooks_every_s
         )
 
     @property
@@ -83,6 +101,21 @@ class Agent:
     def _open_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
         return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, user_agent(self.version))
 
+    def _open_exchange(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
+        """Beside the question that is held open, something is told."""
+        agent = user_agent(self.version)
+        return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, agent, connections=2)
+
+    def _delivery_changed(self) -> None:
+        self.exchange.turn()
+        self.changed()
+
+    async def _remove_mining(self) -> None:
+        try:
+            await self.mining.remove()
+        except (SentryError, OSError, TimeoutError) as error:
+            log.warning("mining_not_removed %s", error)  # tried again at the next change of the store, or start
+
     async def measure_for_ever(self) -> None:
         """A report every interval, counted from the last one's start, so that measuring takes no time from
         it."""
@@ -91,22 +124,33 @@ class Agent:
         async with httpx.AsyncClient(verify=plain_context(), trust_env=False, timeout=3, limits=limits) as http:
             while True:
                 started = clock()
+                self._due.clear()
                 await self.measure(http)
-                await asyncio.sleep(max(0.1, started + self.report_every_s - clock()))
+                await self._rest(max(0.1, started + self.report_every_s - clock()))
+
+    async def _rest(self, pause_s: float) -> None:
+        """Until the next report's time, or until a playbook's miner is seen to mine: people wait for that."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._due.wait()
 
     async def measure(self, http: httpx.AsyncClient) -> None:
-        watches = self.watches
+        watches, playbooks = self.watches, self.mining.watches
         taken_at_ms = self._stamps.next_ms(datetime.now(UTC))
         async with asyncio.TaskGroup() as group:
             machine = group.create_task(self._sensors.read())
-            miners = group.create_task(poll_all(http, watches))
+            asked = group.create_task(poll_all(http, [*watches, *playbooks.values()]))
         self.latest.measured_at = datetime.fromtimestamp(taken_at_ms / 1000, UTC)
         self.latest.machine = machine.result()
-        self.latest.miners = dict(zip(watches, miners.result(), strict=True))
+        readings = asked.result()
+        self.latest.miners = dict(zip(watches, readings[: len(watches)], strict=True))
+        self.latest.playbook_miners = self.mining.take_readings(
+            dict(zip(playbooks, readings[len(watches) :], strict=True))
+        )
         if self.delivery.keeps_logs:
-            await self._keep(
-                taken_at_ms, make_log(taken_at_ms, machine.result(), miners.result(), self.delivery.lan_ip)
-            )
+            miners = [*self.latest.miners.values(), *self.latest.playbook_miners][:_MINERS_LIMIT]
+            await self._keep(taken_at_ms, make_log(taken_at_ms, machine.result(), miners, self.delivery.lan_ip))
+        await self.mining.read_printed()
         await self._note_interval()
         self.changed()
 
@@ -157,6 +201,10 @@ class Agent:
     async def reload(self) -> None:
         self.watches = await self.delivery.on_disk(lambda: load_watches(self._db))
         await self.delivery.reload()
+        await self.mining.reload()
+        if not self.delivery.keeps_logs and self.mining.has_left_anything:
+            await self._remove_mining()
+        self.exchange.turn()
         self.changed()
 
 

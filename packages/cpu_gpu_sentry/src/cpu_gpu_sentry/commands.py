@@ -34,7 +34,7 @@ def command_line() -> CommandLine:
     enroll.add_argument("--token", required=True, help="of this rig, as the commander showed it once")
     status = line.command("status", _status, "say what the sentry does now")
     status.add_argument("--json", action="store_true", help="for programs")
-    leave = line.command("leave", _leave, "forget the commander, its token and the logs that wait for it")
+    leave = line.command("leave", _leave, "stop and delete what playbooks run and installed, and forget the commander")
     leave.add_argument("--yes", action="store_true", help="do not ask")
     _add_watch_commands(line)
     return line
@@ -100,7 +100,10 @@ def _leave(arguments: argparse.Namespace) -> int:
 
     path = prepare_data_dir(_settings().data_dir) / STORE
     if not arguments.yes and sys.stdin.isatty():
-        answer = input("Forget the commander, its token and the logs that wait for it? [y/N] ")
+        answer = input(
+            "Stop and delete what playbooks run and installed, and forget the commander, its token and the logs that "
+            "wait for it? [y/N] "
+        )
         if answer.strip().lower() not in ("y", "yes"):
             raise SentryError("Nothing was changed.")
     leave(path)

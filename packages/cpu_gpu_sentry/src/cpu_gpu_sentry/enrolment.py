@@ -1,6 +1,7 @@
 """Joining and leaving a commander: the same for the command line and the local page, each over its own
 connection."""
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -9,25 +10,34 @@ from sentry_kit import store
 from sentry_kit.enrol import check_enrolment
 from sentry_kit.store import Enrolment
 
+from cpu_gpu_sentry.playbooks import store as playbook_store
 from cpu_gpu_sentry.removal import stop_and_delete_mining
 from cpu_gpu_sentry.watches import SCHEMA as WATCHES
 
 STORE = "sentry.db"
-SCHEMA = store.SCHEMA + WATCHES
+SCHEMA = store.SCHEMA + WATCHES + playbook_store.SCHEMA
 
 
 async def enroll(path: Path, url: str, token: str, agent: str) -> Enrolment:
     """Checks both with the commander, then stores them; raises `EnrolmentError`."""
     enrolment = await check_enrolment(url, token, TokenKind.RIG, agent)
     with closing(store.open_store(path, SCHEMA)) as db, store.transaction(db):
-        store.save_enrolment(db, enrolment)
+        save(db, enrolment)
     return enrolment
+
+
+def save(db: sqlite3.Connection, enrolment: Enrolment) -> None:
+    """Another rig is not to go on with what this one was told."""
+    old = store.load_enrolment(db)
+    if old is not None and not old.same_rig(enrolment):
+        playbook_store.want_nothing(db)
+    store.save_enrolment(db, enrolment)
 
 
 def leave(path: Path) -> None:
     """Forgets the commander with the logs that were meant for it, and stops and removes what it made this rig
     do."""
-    with closing(store.open_store(path, SCHEMA)) as db:
-        stop_and_delete_mining()
-        with store.transaction(db):
-            store.forget_commander(db)
+    with closing(store.open_store(path, SCHEMA)) as db, store.transaction(db):
+        store.forget_commander(db)
+        playbook_store.want_nothing(db)
+    stop_and_delete_mining(path.parent)

@@ -26,7 +26,7 @@ def run(settings: Settings) -> None:
             with page.dup() as listener:
                 await _main(settings, db, disk, listener)
 
-        run_on_store(settings.data_dir / STORE, SCHEMA, ("enrolment", "watch"), serve)
+        run_on_store(settings.data_dir / STORE, SCHEMA, ("enrolment", "watch", "wanted", "pin"), serve)
 
 
 async def _main(settings: Settings, db: sqlite3.Connection, disk: Worker, listener: socket.socket) -> None:
@@ -40,5 +40,7 @@ async def _main(settings: Settings, db: sqlite3.Connection, disk: Worker, listen
             agent.read_specs_for_ever,
             agent.follow_store_for_ever,
             agent.delivery.run,
+            agent.mining.run,
+            agent.exchange.run,
         ]
         await run_until_stopped(loops, f"http://{settings.ui_host}:{settings.ui_port}/")

@@ -10,7 +10,8 @@ PREFIX = "CPU_GPU_SENTRY_"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """`None` is the commander's setting."""
+    """`None` is the commander's setting. A playbook's miner that does nothing for `miner_silent_s` is started again, in
+    its first `miner_grace_s` excepted."""
 
     data_dir: Path = msgspec.field(default_factory=lambda: default_data_dir("cpu-gpu-sentry"))
     ui_host: str = "127.0.0.1"
@@ -19,6 +20,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     playbooks_every_s: Seconds | None = None
     spool_days: Days = 7
     spool_mb: Megabytes = 256
+    miner_silent_s: Seconds = 600
+    miner_grace_s: Seconds = 600
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:

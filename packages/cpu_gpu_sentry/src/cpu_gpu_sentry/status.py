@@ -1,15 +1,23 @@
 """What `status` tells: the store's view, so that it works whether the agent runs or not."""
 
+import sqlite3
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
+from protocol.playbook_messages import Playbook, PlaybookState, PlaybookStatus
 from sentry_kit import store
 from sentry_kit.service import is_running
 from sentry_kit.store import State
 
 from cpu_gpu_sentry.enrolment import SCHEMA, STORE
+from cpu_gpu_sentry.playbooks import store as playbook_store
+from cpu_gpu_sentry.playbooks.folders import Folders, is_plain_id
+from cpu_gpu_sentry.playbooks.lane import LAST_LINES
+from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.watches import load_watches
 
+_LINES_SHOWN = 5
 _WORDS = {
     State.NOT_ENROLLED: "not enrolled; run cpu-gpu-sentry enroll --url URL --token TOKEN",
     State.ONLINE: "online",
@@ -31,6 +39,18 @@ class WatchOut(msgspec.Struct, frozen=True, kw_only=True):
     coin: str | None
 
 
+class PlaybookOut(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    state: PlaybookState
+    since: datetime | None
+    percent: float | None
+    reason: str | None
+    restarts: int | None
+    api_port: int | None
+    last_lines: list[str]
+
+
 class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
     """`status --json`."""
 
@@ -47,6 +67,7 @@ class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
     dropped_logs: int
     report_every_s: float | None
     watches: list[WatchOut]
+    playbooks: list[PlaybookOut]
 
 
 def read_status(data_dir: Path) -> StatusOut:
@@ -70,9 +91,33 @@ def read_status(data_dir: Path) -> StatusOut:
                 WatchOut(software=each.software, host=each.host, port=each.port, coin=each.coin)
                 for each in load_watches(db)
             ],
+            playbooks=_playbooks(db, data_dir),
         )
     finally:
         db.close()
+
+
+def _playbooks(db: sqlite3.Connection, data_dir: Path) -> list[PlaybookOut]:
+    """As the agent noted them last; of what they print, the newest lines."""
+    wanted = playbook_store.load_wanted(db)
+    known = {each.playbook_id: each for each in playbook_store.load_status(db).playbooks}
+    return [_playbook(each, known.get(each.id), Folders(data_dir)) for each in (wanted.playbooks if wanted else [])]
+
+
+def _playbook(playbook: Playbook, known: PlaybookStatus | None, folders: Folders) -> PlaybookOut:
+    said = known or PlaybookStatus(playbook_id=playbook.id, revision=playbook.revision, state=PlaybookState.WAITING)
+    printed = last_lines(folders.of(playbook.id) / "output", None, LAST_LINES) if is_plain_id(playbook.id) else []
+    return PlaybookOut(
+        id=playbook.id,
+        name=playbook.name,
+        state=said.state,
+        since=said.since,
+        percent=said.percent,
+        reason=said.reason,
+        restarts=said.restarts,
+        api_port=said.api_port,
+        last_lines=said.last_lines or printed,
+    )
 
 
 def status_lines(status: StatusOut) -> list[str]:
@@ -87,7 +132,17 @@ def status_lines(status: StatusOut) -> list[str]:
     lines.append(f"Logs waiting here: {status.spooled_logs}")
     lines += [f"{label}: {value}" for label, value in _exceptions(status) if value]
     lines += [f"Watches: {each.software} on {each.host} port {each.port}" for each in status.watches]
+    for playbook in status.playbooks:
+        lines += _playbook_lines(playbook)
     return lines
+
+
+def _playbook_lines(playbook: PlaybookOut) -> list[str]:
+    percent = "" if playbook.percent is None else f" {playbook.percent:.0f} %"
+    lines = [f"Playbook “{playbook.name}”: {playbook.state.value}{percent}"]
+    if playbook.reason:
+        lines.append(f"  {playbook.reason}")
+    return lines + [f"  | {line}" for line in playbook.last_lines[-_LINES_SHOWN:]]
 
 
 def _exceptions(status: StatusOut) -> list[tuple[str, str | None]]:

@@ -1,4 +1,4 @@
-"""The commander as a sentry sees it: three calls, and one exception for each answer that calls for something
+"""The commander as a sentry sees it: a few calls, and one exception for each answer that calls for something
 else."""
 
 import asyncio
@@ -7,8 +7,9 @@ import ipaddress
 import secrets
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
@@ -16,6 +17,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 from protocol.messages import LogReceipt, LogReport, Problem, SentryWelcome
+from protocol.playbook_messages import Playbooks
 from protocol.tokens import Token
 
 from sentry_kit.errors import SentryError
@@ -24,10 +26,20 @@ from sentry_kit.trust import distrust, plain_context, tls_context
 RUN_HEADER = "Sentry-Run"
 _RUN = secrets.token_hex(16)  # made at each start: by it the commander tells two sentries with one token apart
 _TIMEOUT_S = 10
+_CONNECT_S = 5
 _GZIP_FROM_BYTES = 4096
+_NO_HEADERS: Mapping[str, str] = {}
 _LONGEST_WAIT_S = 300
 
 M = TypeVar("M", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybooksAnswer:
+    """What a rig is to mine, as it was sent, and the tag by which the commander tells whether that is still so."""
+
+    body: bytes
+    etag: str | None
 
 
 class CommanderError(SentryError):
@@ -94,29 +106,55 @@ class CommanderClient:
         """The same connection, for another token."""
         return CommanderClient(self._http, token, run=self._headers[RUN_HEADER])
 
-    async def _ask(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
-        headers = dict(self._headers)
+    async def playbooks(self, etag: str | None, wait_s: float) -> PlaybooksAnswer | None:
+        """None: it is still as that tag says. The commander may keep the answer back for `wait_s`, until there is
+        news."""
+        headers = {"Prefer": f"wait={max(1, int(wait_s))}"} | ({"If-None-Match": etag} if etag else {})
+        response = await self._ask("GET", "api/v1/sentry/playbooks", headers=headers, patience_s=wait_s)
+        if response.status_code == 304:
+            return None
+        _decode(response, Playbooks)
+        return PlaybooksAnswer(response.content, response.headers.get("ETag"))
+
+    async def send_playbooks_status(self, status: bytes) -> None:
+        await self._ask("PUT", "api/v1/sentry/playbooks/status", status)
+
+    async def send_output(self, report: bytes) -> None:
+        await self._ask("POST", "api/v1/sentry/output", report)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        patience_s: float = 0,
+    ) -> httpx.Response:
+        sent = {**self._headers, **headers}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            sent["Content-Type"] = "application/json"
             if len(body) >= _GZIP_FROM_BYTES:
                 body = await asyncio.to_thread(gzip.compress, body, 1)
-                headers["Content-Encoding"] = "gzip"
+                sent["Content-Encoding"] = "gzip"
+        limit_s = _TIMEOUT_S + patience_s
         try:
-            async with asyncio.timeout(_TIMEOUT_S):
-                response = await self._http.request(method, path, content=body, headers=headers)
+            async with asyncio.timeout(limit_s):
+                timeout = httpx.Timeout(limit_s, connect=_CONNECT_S)
+                response = await self._http.request(method, path, content=body, headers=sent, timeout=timeout)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise _unreachable(error, str(self._http.base_url).rstrip("/")) from error
         self.lan_ip = _lan_ip(response)
-        if not response.is_success:
+        if not response.is_success and response.status_code != 304:
             raise _failure(response)
         return response
 
 
 @asynccontextmanager
 async def commander_client(
-    url: str, token: Token | None, ca_pem: str | None, agent: str
+    url: str, token: Token | None, ca_pem: str | None, agent: str, *, connections: int = 1
 ) -> AsyncIterator[CommanderClient]:
-    """A client that verifies the commander by `ca_pem`, or by the system's roots."""
+    """A client that verifies the commander by `ca_pem`, or by the system's roots. It keeps so many connections."""
     try:
         verify = tls_context(ca_pem) if url.startswith("https:") else plain_context()
     except ssl.SSLError as error:
@@ -125,8 +163,8 @@ async def commander_client(
         base_url=f"{url}/",
         verify=verify,
         headers={"User-Agent": agent},
-        timeout=httpx.Timeout(_TIMEOUT_S, connect=5),
-        limits=httpx.Limits(max_keepalive_connections=1, keepalive_expiry=120),
+        timeout=httpx.Timeout(_TIMEOUT_S, connect=_CONNECT_S),
+        limits=httpx.Limits(max_keepalive_connections=connections, keepalive_expiry=120),
         trust_env=False,  # a .netrc or a proxy variable must not redirect a token
     ) as http:
         yield CommanderClient(http, token)

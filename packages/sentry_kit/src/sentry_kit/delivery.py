@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ class Delivery(Sending):
         *,
         report_every_s: float,
         changed: Callable[[], None],
-        rig_removed: Callable[[], None],
+        rig_removed: Callable[[], Awaitable[None]],
         pause_s: float = PAUSE_S,
     ) -> None:
         super().__init__(db, disk, open_client, report_every_s=report_every_s, changed=changed, pause_s=pause_s)
@@ -152,6 +152,12 @@ class Delivery(Sending):
         else:
             await super()._failed(error)
 
+    def doubt(self) -> None:
+        """Somebody else who asks the commander was told that the rig is gone: asks for itself, at once."""
+        self.welcome = None
+        self._not_before = 0.0
+        self._wake.set()
+
     async def _remove(self, error: str) -> None:
         """F4. Only if the answer was about the token that the sentry has now."""
         enrolment = self.enrolment
@@ -161,11 +167,10 @@ class Delivery(Sending):
         if await self._note(lambda: store.mark_removed(self._db, token)) is False:
             return
         log.warning("rig_removed")
-        self._rig_removed()
-        if self.enrolment is None or self.enrolment.token != token:
-            return  # enrolled anew while that was noted
-        self.enrolment = replace(enrolment, token=None, state=State.REMOVED)
-        self.error = error
-        await self._note(self._spool.clear)
-        await self._note(lambda: store.note_error(self._db, error))
+        if self.enrolment is not None and self.enrolment.token == token:  # not enrolled anew while that was noted
+            self.enrolment = replace(enrolment, token=None, state=State.REMOVED)
+            self.error = error
+            await self._note(self._spool.clear)
+            await self._note(lambda: store.note_error(self._db, error))
         self._changed()
+        await self._rig_removed()

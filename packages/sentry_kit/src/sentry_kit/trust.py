@@ -4,6 +4,7 @@ Verification is never skipped for anything that carries data. The one request th
 authority to verify with, `fetch_ca`, carries no token, and its answer is believed only if it fits the pin.
 """
 
+import functools
 import hashlib
 import ipaddress
 import ssl
@@ -47,8 +48,12 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+@functools.lru_cache(maxsize=1)
 def tls_context(ca_pem: str | None) -> ssl.SSLContext:
-    """A context that trusts `ca_pem` alone, or the system's roots; the host's name is checked either way."""
+    """A context that trusts `ca_pem` alone, or the system's roots; the host's name is checked either way.
+
+    Kept for the next client: the system's roots take 5 MB.
+    """
     if ca_pem is None:
         return ssl.create_default_context()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # starts with no roots, CERT_REQUIRED and check_hostname

@@ -22,10 +22,11 @@ from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.watches import BadWatch, Watch, add_watch, check_port, check_watch, remove_watch
 
 PROGRAM = "CPU/GPU sentry"
-FRAGMENTS = ("status", "enrolment", "machine", "gpus", "miners", "watches", "leave")
+FRAGMENTS = ("status", "enrolment", "machine", "gpus", "playbooks", "miners", "watches", "leave")
 TITLES = {name: software.title for name, software in SOFTWARE.items()}
 NOTHING: Mapping[str, str] = {}
 _DISK_TIMEOUT_S = 20
+_LEAVE_S = 90  # miners that do not want to end take a while
 
 
 class Page:
@@ -60,7 +61,8 @@ class Page:
             "measured_at": views.time_text(agent.latest.measured_at),
             "machine": views.machine_facts(agent.latest),
             "gpus": views.gpu_views(agent.latest),
-            "miners": views.miner_views(agent.latest, agent.watches),
+            "playbooks": views.playbook_views(agent.mining.lanes.values()),
+            "miners": views.miner_views(agent.latest, agent.watches, agent.mining.lanes.values()),
             "watches": agent.watches,
             "software": TITLES,
         }
@@ -114,11 +116,14 @@ class Page:
     async def _leave(self, request: Request) -> Response:
         if (await form_of(request)).get("sure") != "yes":
             return self._render(422, {"leave": "Tick the box to say that you are sure."})
-        await self._change(lambda: enrolment.leave(self._path))
+        try:
+            await self._change(lambda: enrolment.leave(self._path), timeout_s=_LEAVE_S)
+        except SentryError as error:
+            return self._render(500, {"leave": str(error)})
         return await self._done()
 
-    async def _change(self, function: Callable[[], None]) -> None:
-        await self._disk.call(function, timeout_s=_DISK_TIMEOUT_S)
+    async def _change(self, function: Callable[[], None], timeout_s: float = _DISK_TIMEOUT_S) -> None:
+        await self._disk.call(function, timeout_s=timeout_s)
 
     def _store_watch(self, watch: Watch) -> None:
         with closing(store.open_store(self._path, enrolment.SCHEMA)) as db, store.transaction(db):

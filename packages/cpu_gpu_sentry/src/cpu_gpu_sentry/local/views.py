@@ -1,10 +1,11 @@
 """What the local page shows, as ready texts: the templates do no arithmetic."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from protocol.messages import CpuGpuSpecs, GpuReading, MinerDevice, MinerReading, MinerState
+from protocol.playbook_messages import PlaybookState
 from protocol.units import (
     UNKNOWN,
     bytes_text,
@@ -21,6 +22,7 @@ from sentry_kit.store import State
 
 from cpu_gpu_sentry.agent import Agent, Latest
 from cpu_gpu_sentry.miners.registry import SOFTWARE
+from cpu_gpu_sentry.playbooks.lane import Lane
 from cpu_gpu_sentry.watches import Watch
 
 _STATES = {
@@ -35,6 +37,16 @@ _MINER_STATES = {
     MinerState.MINING: ("Mining", "good"),
     MinerState.STALLED: ("Stalled", "wrong"),
     MinerState.API_SILENT: ("API silent", "wrong"),
+}
+_PLAYBOOK_STATES = {
+    PlaybookState.WAITING: ("Waiting", ""),
+    PlaybookState.DOWNLOADING: ("Downloading", "careful"),
+    PlaybookState.INSTALLING: ("Installing", "careful"),
+    PlaybookState.STARTING: ("Starting", "careful"),
+    PlaybookState.MINING: ("Mining", "good"),
+    PlaybookState.RESTARTING: ("Restarting", "careful"),
+    PlaybookState.PAUSED: ("Paused", ""),
+    PlaybookState.FAILED: ("Failed", "wrong"),
 }
 Fact = tuple[str, str]
 
@@ -69,6 +81,18 @@ class AlgorithmView:
     shares: str
     pool: str
     account: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookView:
+    name: str
+    software: str
+    badge: str
+    tone: str
+    percent: int | None
+    reason: str | None
+    facts: list[Fact]
+    lines: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +203,33 @@ def _gpu(gpu: GpuReading, name: str | None, mined: MinerDevice | None) -> GpuVie
     )
 
 
-def miner_views(latest: Latest, watches: Sequence[Watch]) -> list[MinerView]:
-    return [_miner(watch, latest.miners.get(watch)) for watch in watches]
+def miner_views(latest: Latest, watches: Sequence[Watch], lanes: Collection[Lane]) -> list[MinerView]:
+    """Those of playbooks first."""
+    own = [_miner(watch, lane.reading) for lane in lanes if (watch := lane.watch)]
+    return own + [_miner(watch, latest.miners.get(watch)) for watch in watches]
+
+
+def playbook_views(lanes: Collection[Lane]) -> list[PlaybookView]:
+    return [_playbook(lane) for lane in lanes]
+
+
+def _playbook(lane: Lane) -> PlaybookView:
+    badge, tone = _PLAYBOOK_STATES.get(lane.state, (lane.state.value, "careful"))
+    package, percent = lane.playbook.package, None if lane.percent is None else int(lane.percent)
+    return PlaybookView(
+        name=lane.playbook.name,
+        software=f"{package.software} {package.version}",
+        badge=badge if percent is None else f"{badge} {percent} %",
+        tone=tone,
+        percent=percent,
+        reason=lane.reason,
+        facts=[
+            ("Since", time_text(lane.since)),
+            ("Started again", f"{lane.restarts} times" if lane.restarts else "never"),
+            ("Port of its API", str(lane.port) if lane.note else UNKNOWN),
+        ],
+        lines="\n".join(lane.last_lines or lane.printed),
+    )
 
 
 def _miner(watch: Watch, reading: MinerReading | None) -> MinerView:

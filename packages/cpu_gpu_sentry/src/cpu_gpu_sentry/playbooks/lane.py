@@ -1,0 +1,123 @@
+"""What is known about one playbook on this rig, and what follows from its miner's readings."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+from protocol.messages import AlgorithmReading, MinerReading, MinerState
+from protocol.playbook_messages import Playbook, PlaybookState, PlaybookStatus
+
+from cpu_gpu_sentry.miners.registry import SOFTWARE
+from cpu_gpu_sentry.playbooks.decide import Running
+from cpu_gpu_sentry.playbooks.packages import package_fingerprint
+from cpu_gpu_sentry.playbooks.runs import RunNote
+from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body
+from cpu_gpu_sentry.playbooks.watchdog import fault_of
+from cpu_gpu_sentry.watches import Watch
+
+LAST_LINES = 20
+_SETTLED_S = 5.0  # without an API: as long as a process has to live to be taken for mining
+_UNTOLD_S = 120.0  # with one that never tells a hashrate
+_STATES = {
+    PlaybookState.STARTING: MinerState.STARTING,
+    PlaybookState.RESTARTING: MinerState.STARTING,
+    PlaybookState.MINING: MinerState.MINING,
+    PlaybookState.FAILED: MinerState.FAILED,
+    PlaybookState.PAUSED: MinerState.STOPPED,
+}
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One playbook on its way: from the download to the mining. Moments that end in `_s` are the loop's clock's."""
+
+    playbook: Playbook
+    port: int
+    state: PlaybookState = PlaybookState.WAITING
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    percent: float | None = None
+    reason: str | None = None
+    last_lines: list[str] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)  # by the run that goes on
+    restarts: int = 0
+    pinned_sha256: str | None = None
+    note: RunNote | None = None
+    started_s: float = 0.0
+    good_s: float | None = None
+    restarts_s: list[float] = field(default_factory=list)
+    reading: MinerReading | None = None
+    fault: str | None = None
+
+    @property
+    def running(self) -> Running | None:
+        """What is done now, to be compared with what is wanted next; None where nothing is to be done."""
+        if self.playbook.paused:
+            return None
+        body = script_body(self.playbook, self.port)
+        return Running(package_fingerprint(self.playbook.package), fingerprint(body), self.port)
+
+    @property
+    def watch(self) -> Watch | None:
+        """Where its figures are read; None if it does not run or can't be asked."""
+        software = self.playbook.package.software
+        is_readable = self.playbook.has_api and software in SOFTWARE
+        return Watch(software, self.port) if self.note is not None and is_readable else None
+
+    def show(self, state: PlaybookState, reason: str | None = None, percent: float | None = None) -> None:
+        """`since` is when it came into this state."""
+        if state is not self.state:
+            self.since = datetime.now(UTC)
+        self.state, self.reason, self.percent = state, reason, percent
+
+    def began(self, note: RunNote, now_s: float, *, age_s: float = 0.0) -> None:
+        """A run is there: started now, or found, `age_s` old."""
+        self.note, self.port, self.restarts = note, note.port, note.restarts
+        self.started_s, self.good_s, self.reading, self.fault = now_s - age_s, None, None, None
+        self.show(PlaybookState.STARTING, self.reason)
+
+    def is_known_to_mine(self, now_s: float) -> bool:
+        """Where nobody can tell, a process that lives is taken for a miner that mines."""
+        age_s = now_s - self.started_s
+        if self.watch is None:
+            return age_s >= _SETTLED_S
+        if self.reading is None or self.reading.state is MinerState.API_SILENT:
+            return False
+        rates = [each.hashrate_hs for each in self.reading.algorithms]
+        return any(rates) or (age_s >= _UNTOLD_S and all(rate is None for rate in rates))
+
+    def take(self, reading: MinerReading, now_s: float) -> None:
+        self.reading, self.fault = reading, fault_of(reading)
+        if self.fault is None and self.is_known_to_mine(now_s):
+            self.good_s = now_s
+
+    def miner(self) -> MinerReading | None:
+        """The element of the log; None as long as nothing of it was ever started."""
+        state = _STATES.get(self.state)
+        if self.note is None or self.reading is None:
+            name = self.playbook.package.software
+            return MinerReading(software=name, state=state, playbook_id=self.playbook.id) if state else None
+        reading = self.reading
+        if reading.state is MinerState.API_SILENT and self.state is PlaybookState.STARTING:
+            reading = msgspec.structs.replace(reading, state=MinerState.STARTING)
+        algorithms = [self._with_coin(each, place) for place, each in enumerate(reading.algorithms)]
+        return msgspec.structs.replace(reading, playbook_id=self.playbook.id, algorithms=algorithms)
+
+    def _with_coin(self, reading: AlgorithmReading, place: int) -> AlgorithmReading:
+        """The operator said which coin it is; software knows its algorithm only. Both list them in one order."""
+        works = self.playbook.works
+        coin = works[place].coin if place < len(works) else None
+        return msgspec.structs.replace(reading, coin=coin) if coin else reading
+
+    def status(self) -> PlaybookStatus:
+        return PlaybookStatus(
+            playbook_id=self.playbook.id,
+            revision=self.playbook.revision,
+            state=self.state,
+            since=self.since,
+            percent=None if self.percent is None else round(self.percent, 1),
+            reason=self.reason[:2000] if self.reason else None,
+            last_lines=self.last_lines[-LAST_LINES:],
+            restarts=self.restarts,
+            api_port=self.port if self.note else None,
+            pinned_sha256=self.pinned_sha256,
+        )

@@ -1,0 +1,85 @@
+"""What the commander wants of this rig, and which downloads are pinned, in the sentry's store.
+
+No row of `wanted`: the commander has not been heard yet, and what runs goes on. An empty list is something else: then
+nothing is to run.
+"""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from protocol.playbook_messages import Playbook, Playbooks, PlaybooksStatus
+from protocol.tokens import Token
+from sentry_kit.store import load_enrolment, transaction
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS wanted (only INTEGER PRIMARY KEY CHECK (only = 1), etag TEXT, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS playbook_status (only INTEGER PRIMARY KEY CHECK (only = 1), body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS pin (url TEXT PRIMARY KEY, sha256 TEXT NOT NULL);
+"""
+NOTHING = msgspec.json.encode(Playbooks(playbooks=[]))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    etag: str | None
+    playbooks: list[Playbook]
+
+
+def load_wanted(db: sqlite3.Connection) -> Wanted | None:
+    """None too for what this version can't read: the commander is asked again then."""
+    row = db.execute("SELECT etag, body FROM wanted").fetchone()
+    if row is None:
+        return None
+    try:
+        return Wanted(row[0], msgspec.json.decode(row[1], type=Playbooks).playbooks)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def save_wanted(db: sqlite3.Connection, token: Token, etag: str | None, body: bytes) -> bool:
+    """False if the sentry has been given another token meanwhile: then the answer was not meant for it."""
+    with transaction(db):
+        enrolment = load_enrolment(db)
+        if enrolment is None or enrolment.token != token:
+            return False
+        db.execute("INSERT OR REPLACE INTO wanted VALUES (1, ?, ?)", (etag, body))
+    return True
+
+
+def is_wanted(store_path: Path, playbook_id: str) -> bool:
+    """Asked right before a start, beside the agent: `leave` may just have been called."""
+    with closing(sqlite3.connect(f"{store_path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+        enrolment, wanted = load_enrolment(db), load_wanted(db)
+    is_enrolled = enrolment is not None and enrolment.token is not None
+    return is_enrolled and wanted is not None and playbook_id in [each.id for each in wanted.playbooks]
+
+
+def want_nothing(db: sqlite3.Connection) -> None:
+    """The rig is another one now, or none: what the old one was told ends, and its pins with it."""
+    db.execute("INSERT OR REPLACE INTO wanted VALUES (1, NULL, ?)", (NOTHING,))
+    db.execute("DELETE FROM playbook_status")
+    db.execute("DELETE FROM pin")
+
+
+def save_status(db: sqlite3.Connection, status: PlaybooksStatus) -> None:
+    db.execute("INSERT OR REPLACE INTO playbook_status VALUES (1, ?)", (msgspec.json.encode(status),))
+
+
+def load_status(db: sqlite3.Connection) -> PlaybooksStatus:
+    row = db.execute("SELECT body FROM playbook_status").fetchone()
+    try:
+        return msgspec.json.decode(row[0], type=PlaybooksStatus) if row else PlaybooksStatus(playbooks=[])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return PlaybooksStatus(playbooks=[])
+
+
+def pinned(db: sqlite3.Connection, url: str) -> str | None:
+    row = db.execute("SELECT sha256 FROM pin WHERE url = ?", (url,)).fetchone()
+    return row[0] if row else None
+
+
+def pin(db: sqlite3.Connection, url: str, sha256: str) -> None:
+    db.execute("INSERT OR IGNORE INTO pin VALUES (?, ?)", (url, sha256))

@@ -1,0 +1,67 @@
+"""What starting and stopping a playbook needs of the system. POSIX only; `system_windows` is its other side."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from protocol.playbook_messages import Platform
+
+from cpu_gpu_sentry.playbooks import keeper_posix
+
+HERE = Platform.LINUX
+KEEPER = Path(keeper_posix.__file__)
+ALREADY_RUNS = keeper_posix.ALREADY_RUNS
+_START_S = 20
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a keeper lives. Shared, so that two who look do not take each other for one."""
+    try:
+        file = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Waits for whoever holds it now."""
+    file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def start_keeper(folder: Path, start: Path, environment: Mapping[str, str]) -> int:
+    """Returns when the keeper goes on by itself, in a session of its own: its exit code."""
+    with (folder / "keeper.log").open("wb") as said:
+        done = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-I", "-S", str(KEEPER), str(folder), str(start)],
+            env=dict(environment), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            start_new_session=True, timeout=_START_S, check=False,
+        )  # fmt: skip
+    return done.returncode
+
+
+def ask_to_end(process: psutil.Process) -> None:
+    with suppress(psutil.Error):
+        process.send_signal(signal.SIGTERM)
+
+
+def end_now(process: psutil.Process) -> None:
+    with suppress(psutil.Error):
+        process.kill()

@@ -1,0 +1,89 @@
+"""What starting and stopping a playbook needs of the system. Windows only; `system_posix` is its other side.
+
+Written from Microsoft's documentation and not yet run on a rig.
+"""
+
+# ruff: noqa: E402 - the type checker stops reading at the assertion elsewhere
+import sys
+
+assert sys.platform == "win32"  # noqa: S101
+
+import msvcrt
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from protocol.playbook_messages import Platform
+
+from cpu_gpu_sentry.playbooks import keeper_windows
+
+HERE = Platform.WINDOWS
+KEEPER = Path(keeper_windows.__file__)
+ALREADY_RUNS = keeper_windows.ALREADY_RUNS
+_START_S = 20.0
+_STEP_S = 0.05
+_DETACHED = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW | subprocess.CREATE_BREAKAWAY_FROM_JOB
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a keeper lives: the first byte is locked by it."""
+    try:
+        file = os.open(lock, os.O_RDWR | os.O_BINARY)
+    except FileNotFoundError:
+        return False
+    try:
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Waits for whoever holds it now."""
+    file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_BINARY, 0o600)
+    try:
+        while True:
+            try:
+                msvcrt.locking(file, msvcrt.LK_LOCK, 1)  # gives up after 10 s
+            except OSError:
+                continue
+            break
+        yield
+    finally:
+        os.close(file)
+
+
+def start_keeper(folder: Path, start: Path, environment: Mapping[str, str]) -> int:
+    """Returns when the keeper has taken over the start file, or has ended: then its exit code."""
+    with (folder / "keeper.log").open("wb") as said:
+        keeper = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-I", "-S", str(KEEPER), str(folder), str(start)],
+            env=dict(environment), stdin=subprocess.DEVNULL, stdout=said, stderr=said, creationflags=_DETACHED,
+        )  # fmt: skip
+    deadline = time.monotonic() + _START_S
+    while start.exists() and time.monotonic() < deadline:
+        if keeper.poll() is not None:
+            return keeper.returncode
+        time.sleep(_STEP_S)
+    keeper.returncode = 0  # it outlives this process, and nobody waits for it
+    return 0
+
+
+def ask_to_end(process: psutil.Process) -> None:
+    """A program without a window can't be asked: its console is told, which reaches what listens for it."""
+    with suppress(psutil.Error, OSError, ValueError):
+        process.send_signal(signal.CTRL_BREAK_EVENT)
+
+
+def end_now(process: psutil.Process) -> None:
+    with suppress(psutil.Error):
+        process.kill()

@@ -1,0 +1,68 @@
+"""How far the output of each playbook has been told: kept beside it, so that a restart does not tell it all again."""
+
+import contextlib
+import logging
+from pathlib import Path
+
+import msgspec
+from protocol.playbook_messages import OutputLines
+
+from cpu_gpu_sentry.playbooks import folders as disk
+from cpu_gpu_sentry.playbooks.mining import Mining
+from cpu_gpu_sentry.playbooks.output import Batch, Place, read_lines
+
+log = logging.getLogger(__name__)
+
+_TOLD = "told.json"
+_AT_ONCE = 8  # playbooks in one report: together they stay well below what a body may have
+
+
+class Telling:
+    """Reads what nobody has been told yet."""
+
+    def __init__(self, mining: Mining) -> None:
+        self._mining = mining
+        self._places: dict[str, Place | None] = {}
+        self._pending: dict[str, Batch] = {}
+
+    async def next_lines(self) -> list[OutputLines]:
+        names = [name for name in self._mining.lanes if disk.is_plain_id(name)]
+        if not names:
+            return []
+        try:
+            self._pending = await self._mining.beside(lambda: self._read(names))
+        except (OSError, TimeoutError) as error:
+            log.warning("output_unreadable %s", error)
+            return []
+        return [
+            OutputLines(playbook_id=name, run=batch.run, first_line=batch.first_line, lines=batch.lines)
+            for name, batch in self._pending.items()
+        ]
+
+    async def confirm(self) -> None:
+        told, self._pending = self._pending, {}
+        with contextlib.suppress(TimeoutError):
+            await self._mining.beside(lambda: self._keep(told))
+
+    def _read(self, names: list[str]) -> dict[str, Batch]:
+        self._places = {name: self._places.get(name) or self._load(name) for name in names}
+        batches = ((name, read_lines(self._folder(name) / "output", self._places[name])) for name in names)
+        found = {name: batch for name, batch in batches if batch is not None}
+        return dict(list(found.items())[:_AT_ONCE])
+
+    def _keep(self, told: dict[str, Batch]) -> None:
+        """Without waiting for the disk: after a loss of power some lines are told twice, and known by their
+        numbers."""
+        for name, batch in told.items():
+            self._places[name] = batch.then
+            with contextlib.suppress(OSError):
+                (self._folder(name) / _TOLD).write_bytes(msgspec.json.encode(batch.then))
+
+    def _load(self, name: str) -> Place | None:
+        try:
+            return msgspec.json.decode((self._folder(name) / _TOLD).read_bytes(), type=Place)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def _folder(self, name: str) -> Path:
+        return self._mining.folders.of(name)

@@ -1,0 +1,116 @@
+"""What a playbook's miner tells, and what becomes of it in the log and in the status."""
+
+import pytest
+from cpu_gpu_sentry.playbooks.lane import Lane
+from cpu_gpu_sentry.playbooks.runs import RunNote
+from protocol.messages import AlgorithmReading, MinerReading, MinerState
+from protocol.playbook_messages import Archive, Platform, Playbook, PlaybookState, PlaybookWork, SoftwarePackage
+
+
+def lane(software: str = "xmrig", *, has_api: bool = True) -> Lane:
+    package = SoftwarePackage(
+        software=software, version="1", url="https://a/b", archive=Archive.TAR_GZ, executable="x", sha256="0" * 64
+    )
+    works = [PlaybookWork(coin="Zephyr"), PlaybookWork(coin=None)]
+    return Lane(
+        Playbook(
+            id="p1", name="n", revision=4, package=package, platform=Platform.LINUX, script="x {api_port}",
+            has_api=has_api, works=works,
+        ),
+        4000,
+    )  # fmt: skip
+
+
+def begun(made: Lane, port: int = 4001) -> Lane:
+    note = RunNote(playbook_id="p1", run="1-a", command=["x"], cwd="/", package="k", script="s", port=port, restarts=2)
+    made.began(note, 1000.0)
+    return made
+
+
+def reading(*rates: float | None, state: MinerState = MinerState.MINING) -> MinerReading:
+    algorithms = [AlgorithmReading(algorithm="rx/0", coin="Monero", hashrate_hs=rate) for rate in rates]
+    return MinerReading(software="xmrig", state=state, algorithms=algorithms)
+
+
+SILENT = MinerReading(software="xmrig", state=MinerState.API_SILENT)
+
+
+def test_before_anything_was_started_there_is_no_miner_to_report() -> None:
+    made = lane()
+    assert (made.miner(), made.watch, made.status().api_port) == (None, None, None)
+
+
+def test_a_reading_carries_the_playbook_s_id_and_the_coin_that_the_operator_named() -> None:
+    made = begun(lane())
+    made.take(reading(17_000, 5), 1010)
+    miner = made.miner()
+    assert miner is not None
+    assert miner.playbook_id == "p1"
+    assert [each.coin for each in miner.algorithms] == ["Zephyr", "Monero"]
+    assert made.watch is not None
+    assert made.watch.port == made.status().api_port == 4001
+    assert made.restarts == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "now_s", "mines"),
+    [
+        (reading(17_000), 1001, True),
+        (reading(0), 1500, False),
+        (reading(None), 1010, False),
+        (reading(None), 1200, True),  # software that never tells a hashrate
+        (SILENT, 5000, False),
+    ],
+)
+def test_it_is_known_to_mine_by_its_hashrate(told: MinerReading, now_s: float, mines: bool) -> None:
+    made = begun(lane())
+    made.take(told, now_s)
+    assert made.is_known_to_mine(now_s) is mines
+    assert (made.good_s == now_s) is mines
+
+
+@pytest.mark.parametrize(("software", "has_api"), [("my-own", True), ("xmrig", False)])
+def test_without_an_api_a_process_that_lives_is_taken_for_mining(software: str, has_api: bool) -> None:
+    made = begun(lane(software, has_api=has_api))
+    assert made.watch is None
+    assert [made.is_known_to_mine(now_s) for now_s in (1002.0, 1006.0)] == [False, True]
+
+
+def test_an_api_that_is_not_there_yet_is_a_start_and_later_a_silence() -> None:
+    made = begun(lane())
+    made.take(SILENT, 1001)
+    states = []
+    for state in (PlaybookState.STARTING, PlaybookState.MINING):
+        made.show(state)
+        miner = made.miner()
+        states.append(miner.state if miner else None)
+    assert states == [MinerState.STARTING, MinerState.API_SILENT]
+
+
+@pytest.mark.parametrize(
+    ("state", "reported"),
+    [
+        (PlaybookState.PAUSED, MinerState.STOPPED),
+        (PlaybookState.FAILED, MinerState.FAILED),
+        (PlaybookState.RESTARTING, MinerState.STARTING),
+        (PlaybookState.DOWNLOADING, None),
+        (PlaybookState.WAITING, None),
+    ],
+)
+def test_what_does_not_run_is_reported_by_its_state_alone(state: PlaybookState, reported: MinerState | None) -> None:
+    made = lane()
+    made.show(state, "because")
+    miner = made.miner()
+    assert (miner.state if miner else None) == reported
+    assert made.status().reason == "because"
+
+
+def test_since_is_when_the_state_began() -> None:
+    made = lane()
+    made.show(PlaybookState.DOWNLOADING, percent=1)
+    since = made.since
+    made.show(PlaybookState.DOWNLOADING, percent=49.99)
+    assert (made.since, made.status().percent) == (since, 50.0)
+    made.show(PlaybookState.INSTALLING)
+    assert made.since > since
+    assert made.status().percent is None

@@ -1,0 +1,182 @@
+"""A commander that knows the calls of a rig's sentry and nothing else, for tests of the sentry alone: what it wants and
+what it heard are plain values here."""
+
+import gzip
+import hashlib
+import re
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import msgspec
+from protocol.messages import CpuGpuLog, LogReceipt, LogReport, Problem, RigName, SentryWelcome
+from protocol.playbook_messages import OutputReport, Playbook, Playbooks, PlaybooksStatus, PlaybookStatus
+from protocol.tokens import Token, TokenKind, new_token
+
+from tests.playbook_software import certificates
+
+LONGEST_WAIT_S = 50.0
+
+
+@dataclass
+class StandInCommander:
+    """Trust it with SSL_CERT_FILE=`ca`. `lines` are by playbook and run, each at its number."""
+
+    port: int
+    ca: Path
+    token: Token = field(default_factory=lambda: new_token(TokenKind.RIG, pin=None))
+    can_wait: bool = True
+    is_removed: bool = False
+    statuses: list[PlaybooksStatus] = field(default_factory=list)
+    logs: list[CpuGpuLog] = field(default_factory=list)
+    lines: dict[tuple[str, str], dict[int, str]] = field(default_factory=dict)
+    sent_twice: int = 0
+    questions: list[str | None] = field(default_factory=list)  # which tag each of them knew
+    news: threading.Condition = field(default_factory=threading.Condition)
+    body: bytes = msgspec.json.encode(Playbooks(playbooks=[]))
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def etag(self) -> str:
+        return f'"{hashlib.sha256(self.body).hexdigest()[:16]}"'
+
+    def want(self, *playbooks: Playbook) -> None:
+        with self.news:
+            self.body = msgspec.json.encode(Playbooks(playbooks=list(playbooks)))
+            self.news.notify_all()
+
+    def remove(self) -> None:
+        with self.news:
+            self.is_removed = True
+            self.news.notify_all()
+
+    def status_of(self, playbook_id: str) -> PlaybookStatus | None:
+        latest: Sequence[PlaybookStatus] = self.statuses[-1].playbooks if self.statuses else ()
+        return next((each for each in latest if each.playbook_id == playbook_id), None)
+
+    def told(self, playbook_id: str) -> list[PlaybookStatus]:
+        """All that was ever said of it, in order."""
+        return [each for status in self.statuses for each in status.playbooks if each.playbook_id == playbook_id]
+
+
+@contextmanager
+def stand_in_commander(folder: Path) -> Iterator[StandInCommander]:
+    certificate, ca = certificates(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server = _Server(("127.0.0.1", 0), _Api)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.commander = StandInCommander(server.server_address[1], ca)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.commander
+    finally:
+        server.shutdown()
+        with server.commander.news:
+            server.commander.news.notify_all()
+        thread.join(10)
+        server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    commander: StandInCommander
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A sentry that is killed breaks its connections."""
+
+
+class _Api(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 120
+    server: _Server
+
+    def do_GET(self) -> None:
+        if self.path == "/healthz":
+            self._answer(200, b"{}")
+        elif self._is_allowed():
+            if self.path.endswith("/playbooks"):
+                self._playbooks()
+            else:
+                rig = RigName(id=7, name="rig-07")
+                welcome = SentryWelcome(
+                    kind="rig", rig=rig, report_every_s=10, playbooks_every_s=60, commander_version="1"
+                )
+                self._answer(200, msgspec.json.encode(welcome))
+
+    def do_PUT(self) -> None:
+        body = self._body()
+        if self._is_allowed():
+            if self.path.endswith("/status"):
+                self.server.commander.statuses.append(msgspec.json.decode(body, type=PlaybooksStatus))
+            self._answer(204)
+
+    def do_POST(self) -> None:
+        body = self._body()
+        if not self._is_allowed():
+            return
+        if self.path.endswith("/output"):
+            self._take_output(msgspec.json.decode(body, type=OutputReport))
+            self._answer(204)
+        else:
+            logs = [
+                msgspec.json.decode(each, type=CpuGpuLog) for each in msgspec.json.decode(body, type=LogReport).logs
+            ]
+            self.server.commander.logs += logs
+            self._answer(200, msgspec.json.encode(LogReceipt(stored=len(logs), duplicates=0)))
+
+    def _playbooks(self) -> None:
+        commander, known = self.server.commander, self.headers.get("If-None-Match")
+        wait = re.fullmatch(r"wait=(\d+)", self.headers.get("Prefer", ""))
+        wait_s = min(LONGEST_WAIT_S, float(wait[1])) if wait and commander.can_wait else 0
+        commander.questions.append(known)
+        with commander.news:
+            is_news = commander.news.wait_for(lambda: commander.is_removed or commander.etag != known, wait_s)
+            body, etag = commander.body, commander.etag
+        if not self._is_allowed():
+            return
+        self._answer(200 if is_news else 304, body if is_news else b"", etag)
+
+    def _take_output(self, report: OutputReport) -> None:
+        for each in report.output:
+            lines = self.server.commander.lines.setdefault((each.playbook_id, each.run), {})
+            for number, line in enumerate(each.lines, start=each.first_line):
+                self.server.commander.sent_twice += number in lines
+                lines[number] = line
+
+    def _is_allowed(self) -> bool:
+        commander = self.server.commander
+        if self.headers.get("Authorization") != f"Bearer {commander.token}":
+            self._problem(401, "invalid_token")
+            return False
+        if commander.is_removed:
+            self._problem(410, "rig_removed")
+            return False
+        return True
+
+    def _problem(self, status: int, code: str) -> None:
+        self._answer(status, msgspec.json.encode(Problem(title="No", status=status, detail="Not so.", code=code)))
+
+    def _body(self) -> bytes:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        return gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+
+    def _answer(self, status: int, body: bytes = b"", etag: str = "") -> None:
+        self.send_response(status)
+        if etag:
+            self.send_header("ETag", etag)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
