@@ -125,10 +125,12 @@ def test_each_kind_has_its_own_views(farm: LiveFarm) -> None:
     for query, live in (
         ({"view": "asics"}, farm.views.live),
         ({"view": "asic", "rig": "1"}, farm.views.live),
+        ({"view": "log", "kind": "asic", "rig": "1"}, farm.views.live),
+        ({"view": "log", "kind": "cpu-gpu", "rig": "1"}, rigs.views.live),
         ({"view": "rigs"}, rigs.views.live),
         ({"view": "rig", "rig": "1"}, rigs.views.live),
     ):
         assert view_from_query(kinds, query)[0] is live
-    for nonsense in ({}, {"view": "farm"}, {"view": "asic"}, {"view": "asics", "sort": "'"}):
+    for nonsense in ({}, {"view": "farm"}, {"view": "asic"}, {"view": "asics", "sort": "'"}, {"view": "log"}):
         with pytest.raises(ValueError, match=r".+"):
             view_from_query(kinds, nonsense)

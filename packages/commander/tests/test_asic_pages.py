@@ -206,6 +206,18 @@ async def test_the_page_shows_machine_boards_fans_and_pools(person: httpx.AsyncC
         assert figure_in(html, name) == text
 
 
+async def test_its_pages_have_charts_and_a_log(person: httpx.AsyncClient, farm: Farm) -> None:
+    asic = await farm.add_asic()
+    await farm.report_asic(asic, an_asic_log())
+    page, log = (await person.get(f"/asics/{asic.id}")).text, (await person.get(f"/asics/{asic.id}/log")).text
+    assert f'href="/asics/{asic.id}/log">Log</a>' in page
+    for html in (page, log):
+        assert f'data-history="/api/v1/asic-rigs/{asic.id}/history"' in html
+        assert 'data-chart="hashrate-Bitcoin"' in html
+        assert 'aria-current="true">ASICs</a>' in html
+    assert 'data-history="/api/v1/asic-stats/history"' in (await person.get("/asics")).text
+
+
 async def test_what_a_sentry_says_is_text_not_markup(person: httpx.AsyncClient, farm: Farm) -> None:
     asic, attack = await farm.add_asic(), "<img src=x onerror=alert(1)>"
     pools = [{"url": attack, "user": attack, "state": attack}]

@@ -4,10 +4,9 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from commander.live.trends import Trends
 from commander.logs.day import trend_lines
 from commander.rigs.listing import IndexQuery
-from commander.rigs.views import IndexView, RigViews
+from commander.rigs.views import IndexView
 from commander.telemetry.history import History, HistorySeries
 from commander.web.sparkline import HEIGHT, spark_path, sparkline
 from live_farm import LiveFarm, Screen
@@ -62,8 +61,8 @@ def test_hashrates_of_one_coin_are_one_line() -> None:
 
 
 def test_viewers_get_the_lines_with_their_totals_and_when_they_change() -> None:
-    farm, trends = LiveFarm(), Trends()
-    views = RigViews(farm.index, trends)
+    farm = LiveFarm()
+    views, trends = farm.views, farm.views.live.trends
     farm.add("rig-01")
     farm.report(1)
     screen = Screen(farm, IndexView(views, IndexQuery()))
