@@ -93,6 +93,11 @@ class Asic:
         """One log of an S19 Pro, taken now; its result."""
         return self.farm.report_asics({"token": self.token, "specs": S19_PRO, "logs": [an_asic_log() | more]})[0]
 
+    def send_past(self, *, minutes: int, gap: range = range(0)) -> None:
+        """A log for each of the last minutes but those of the gap, given in minutes ago."""
+        logs = [an_asic_log(60 * ago) for ago in range(minutes, 0, -1) if ago not in gap]
+        assert self.farm.report_asics({"token": self.token, "specs": S19_PRO, "logs": logs})[0]["rejected"] == []
+
 
 def past_of(
     *, minutes: float, every_s: float = 10, gap: tuple[float, float] | None = None, gpus: int = 0

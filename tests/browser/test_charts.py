@@ -349,6 +349,36 @@ async def test_charts_are_open_to_all(rig: Rig, open_page: OpenPage, path: str) 
     await must_be_open_to_all(page)
 
 
+async def test_an_asic_s_log(farm: Farm, open_page: OpenPage) -> None:
+    asic = farm.add_asic("s19-01")
+    asic.send_past(minutes=120, gap=range(20, 30))
+    page = await open_page(f"/asics/{asic.id}")
+    await drawn(page)
+    await page.get_by_role("link", name="Log", exact=True).click()
+    await drawn(page)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Log of s19-01")
+    titles = await page.locator("figure.chart h3").all_inner_texts()
+    assert titles == ["Hashrate, Bitcoin", "Power", "Temperature", "Fan speed", "Shares accepted", "Shares refused"]
+    speed = chart(page, "Fan speed")
+    await expect(speed.get_by_role("button", name="Fan 1")).to_have_attribute("aria-pressed", "true")
+    boards = chart(page, "Hashrate, Bitcoin").get_by_role("button", name="Board 1")
+    await expect(boards).to_have_attribute("aria-pressed", "false")
+    await expect(chart(page, "Hashrate, Bitcoin").locator(".summary")).to_contain_text("mean 110 TH/s")
+    await page.get_by_role("link", name="1 h", exact=True).click()
+    await expect(page).to_have_url(re.compile("range=1h$"))
+    await drawn(page)
+    await expect(page.locator("#log-table tbody tr")).to_have_count(49)
+    await drag(page, chart(page, "Power").locator(".u-over"), 0.7, 0.9)
+    await expect(page).to_have_url(re.compile("from="))
+    await drawn(page)
+    await page.go_back()
+    await drawn(page)
+    await expect(page.locator("body")).to_have_attribute("data-state", "live")
+    assert asic.report(hashrate_hs=140e12)["stored"] == 1
+    await expect(chart(page, "Hashrate, Bitcoin").locator(".summary")).to_contain_text("max 140 TH/s")
+    await must_be_open_to_all(page)
+
+
 async def test_no_style_or_script_is_refused(rig: Rig, open_page: OpenPage) -> None:
     page = await open_page("/settings")
     refused: list[str] = []

@@ -125,8 +125,8 @@ def test_each_kind_has_its_own_views(farm: LiveFarm) -> None:
     for query, live in (
         ({"view": "asics"}, farm.views.live),
         ({"view": "asic", "rig": "1"}, farm.views.live),
-        ({"view": "log", "kind": "asic", "rig": "1"}, farm.views.live),
-        ({"view": "log", "kind": "cpu-gpu", "rig": "1"}, rigs.views.live),
+        ({"view": "asic-log", "rig": "1"}, farm.views.live),
+        ({"view": "rig-log", "rig": "1"}, rigs.views.live),
         ({"view": "rigs"}, rigs.views.live),
         ({"view": "rig", "rig": "1"}, rigs.views.live),
     ):

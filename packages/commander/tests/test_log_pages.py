@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 from commander.settings import Settings
-from commander_farm import Farm, Rig, a_log, running
+from commander_farm import Farm, Rig, a_log, an_asic_log, running
 
 
 @pytest.fixture
@@ -193,6 +193,24 @@ async def test_older_than_logs_are_kept_there_are_means(settings: Settings) -> N
         lines = list(csv.reader((await client.get(f"/cpu-gpu/{rig.id}/log.csv?figures=power")).text.splitlines()))
         assert lines[0] == ["time", "step_s", "power_w mean", "power_w min", "power_w max"]
         assert {tuple(line[1:]) for line in lines[1:]} == {("60", "200", "200", "200")}
+
+
+async def test_an_asic_has_a_log_too(farm: Farm, person: httpx.AsyncClient) -> None:
+    asic = await farm.add_asic("s19-01")
+    await farm.report_asic(asic, *(an_asic_log(60 * ago) for ago in range(5, 0, -1)))
+    html = (await person.get(f"/asics/{asic.id}/log?range=1h")).text
+    assert f'Log of <a href="/asics/{asic.id}">s19-01</a>' in html
+    assert f'data-live="/live?view=asic-log&amp;rig={asic.id}"' in html
+    assert columns_of(html)[:4] == ["Time", "Hashrate, Bitcoin", "Power", "Temperature"]
+    assert [row[0] for row in rows_of(html)] == ["110 TH/s"] * 5
+    html = (await person.get(f"/asics/{asic.id}/log?figures=fan-speed&devices=fan1&devices=total")).text
+    assert columns_of(html) == ["Time", "Fan speed", "Fan speed, Fan 1"]
+    lines = list(csv.reader((await person.get(f"/asics/{asic.id}/log.csv?figures=hashrate")).text.splitlines()))
+    assert lines[0] == ["taken_at", "hashrate_hs Bitcoin SHA-256"]
+    assert [line[1] for line in lines[1:]] == ["110000000000000"] * 5
+    html = (await person.get(f"/asics/{asic.id}")).text
+    assert f'data-history="/api/v1/asic-rigs/{asic.id}/history"' in html
+    assert 'data-history="/api/v1/asic-stats/history"' in (await person.get("/asics")).text
 
 
 async def test_a_log_page_needs_somebody_who_is_logged_in(farm: Farm) -> None:

@@ -232,11 +232,11 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
 def _of_both_kinds(parts: Parts) -> list[Router]:
     """Handlers that ask for `live`, `register` and `views` get those of the kind whose router they stand in."""
     asics = _provided(_of_kind(parts, RigKind.ASIC))
+    pages = [*rig_pages.HANDLERS, *log_pages.HANDLERS]
     return [
-        Router(PATHS[RigKind.CPU_GPU], route_handlers=rig_pages.HANDLERS),
-        Router(PATHS[RigKind.ASIC], route_handlers=rig_pages.HANDLERS, dependencies=asics),
-        Router("/", route_handlers=log_pages.log_handlers(RigKind.CPU_GPU)),
-        Router("/", route_handlers=[*asic_api.HANDLERS, *log_pages.log_handlers(RigKind.ASIC)], dependencies=asics),
+        Router(PATHS[RigKind.CPU_GPU], route_handlers=pages),
+        Router(PATHS[RigKind.ASIC], route_handlers=pages, dependencies=asics),
+        Router("/", route_handlers=asic_api.HANDLERS, dependencies=asics),
     ]
 
 

@@ -34,6 +34,7 @@ export class Chart {
   private readonly legend = part("div", "legend");
   private readonly table = document.createElement("table");
   private readonly details: HTMLDetailsElement;
+  private readAt: number | null | undefined;
 
   constructor(
     figure: HTMLElement,
@@ -49,7 +50,7 @@ export class Chart {
     this.describe();
     this.plot = plot(drawing, frame, this.place, {
       onZoom: (from_s, to_s) => heard.onZoom(from_s, to_s),
-      onRead: () => this.read(),
+      onRead: () => this.plot?.cursor.idx !== this.readAt && this.read(),
       onDrawn: () => this.drawn(),
     });
     startKeys(this.place, this.plot, frame, heard, (index) => this.reading(index));
@@ -143,7 +144,7 @@ export class Chart {
 
   /** The figures under the cursor; without one, the newest. */
   private read(): void {
-    const cursor = this.plot?.cursor.idx ?? null;
+    const cursor = (this.readAt = this.plot.cursor.idx) ?? null;
     this.moment.textContent = cursor === null ? "" : this.momentText(cursor);
     this.drawing.lines.forEach(({ series }, at) => {
       const value = series.mean[cursor ?? lastKnown(series.mean)];

@@ -8,7 +8,6 @@ from commander.asics.details import now_view, spec_rows
 from commander.asics.domain import add_command, connect_command
 from commander.asics.rows import row_html, total_views
 from commander.live.operational_index import Health, RigState
-from commander.logs.charts import chart_now, readings_of
 from commander.rigs.details import head_view
 from commander.rigs.display import Display, Parts
 from commander.rigs.kinds import RigKind
@@ -50,7 +49,6 @@ def asic_sections(state: RigState) -> Parts:
         "notices": macro("asics/live.html", "notices", head, now),
         "now": macro("asics/live.html", "now", head, now),
         "specs": macro("rigs/live.html", "specs", spec_rows(state)),
-        "chart_now": chart_now(state.taken_at, readings_of(RigKind.ASIC, state)),
     }
 
 

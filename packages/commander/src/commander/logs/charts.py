@@ -12,6 +12,7 @@ from commander.live.operational_index import OperationalIndex, RigState
 from commander.logs.domain import WHOLE, LogQuery, Span, WrongRange, device_label, last, range_of
 from commander.logs.figures import CHARTS, FARM_CHARTS, figures_on
 from commander.rigs.kinds import RigKind
+from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS
 from commander.web.shell import macro
 
 SPAN_LABELS = {Span.HOUR: "1 h", Span.DAY: "24 h", Span.WEEK: "7 d", Span.QUARTER: "90 d", Span.YEAR: "1 y"}
@@ -60,6 +61,16 @@ class ChartsView:
     now: Markup
     empty: str
     along: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """The heading of a log page; `path` is the rig's own page."""
+
+    name: str
+    path: str
+    word: str
+    tone: str
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -157,6 +168,15 @@ def chart_now(at: datetime | None, readings: Readings) -> Markup:
         found = [Reading(*series, value) for series, value in readings.items() if series[0] in drawn]
         text = msgspec.json.encode(Now(at, found)).decode()
     return macro("logs/charts.html", "now", text)
+
+
+def rig_now(kind: RigKind, state: RigState) -> Markup:
+    return chart_now(state.taken_at, readings_of(kind, state))
+
+
+def log_head(state: RigState, path: str) -> LogHead:
+    """`path` is the index's."""
+    return LogHead(state.name, f"{path}/{state.id}", HEALTH_WORDS[state.health], HEALTH_TONES[state.health])
 
 
 def places(readings: Readings, charts: Iterable[str]) -> list[Place]:

@@ -61,7 +61,7 @@ def choices(query: LogQuery, devices: Iterable[str]) -> Choices:
 
 
 def _device(device: str) -> str:
-    return "Whole rig" if device == WHOLE else device_label(device)
+    return "In total" if device == WHOLE else device_label(device)
 
 
 def _given(text: str) -> str:

@@ -141,7 +141,9 @@ def _moment(moment: datetime) -> str:
 
 def _number(value: float | None) -> str:
     """Unknown is an empty cell, not 0."""
-    return "" if value is None else f"{value:.10g}"
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value % 1 == 0 else f"{value:.6f}".rstrip("0")
 
 
 def _lines(rows: Iterable[Sequence[str]]) -> str:

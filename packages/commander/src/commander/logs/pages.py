@@ -14,15 +14,15 @@ from litestar.response import Stream
 
 from commander.db import Database
 from commander.live.operational_index import Health, RigState
-from commander.live.rigs import LiveRigs
 from commander.logs.charts import readings_of, rig_charts
 from commander.logs.choices import choices, range_form
 from commander.logs.domain import LogQuery, Span, WrongRange, chosen, chosen_devices, last, page_number, range_of
 from commander.logs.download import csv_of_logs, csv_of_steps
 from commander.logs.figures import LOG_CHARTS
 from commander.logs.table import TableView, devices_in, is_raw, raw_table, steps_table
-from commander.logs.views import LABELS, SECTIONS, log_sections
-from commander.rigs.kinds import PATHS, RigKind
+from commander.rigs.display import Display
+from commander.rigs.kinds import RigKind
+from commander.rigs.views import RigViews
 from commander.settings import Settings
 from commander.web.shell import Page, page
 
@@ -36,7 +36,7 @@ PageRequest = Request[Any, Any, Any]
 class Asked:
     """One look at a log page. `wrong`: the range makes no sense, and `query` holds the usual one instead."""
 
-    kind: RigKind
+    display: Display
     state: RigState
     query: LogQuery
     now: datetime
@@ -44,44 +44,46 @@ class Asked:
     wrong: WrongRange | None = None
 
     @property
+    def kind(self) -> RigKind:
+        return self.display.kind
+
+    @property
     def path(self) -> str:
-        return f"{PATHS[self.kind]}/{self.state.id}/log"
+        return f"{self.display.path}/{self.state.id}/log"
 
 
-def log_handlers(kind: RigKind) -> list[HTTPRouteHandler]:
-    """The pages of one kind of rig; the app gives them the `live` of that kind."""
-    path = PATHS[kind]
-
-    @get(f"{path}/{{rig_id:int}}/log", include_in_schema=False)
-    async def show_log(
-        rig_id: FromPath[int],
-        request: PageRequest,
-        live: NamedDependency[LiveRigs],
-        database: NamedDependency[Database],
-        settings: NamedDependency[Settings],
-    ) -> Html:
-        asked = _asked(request, kind, live.find(rig_id))
-        table = None if asked.wrong else await _table(database, asked, _raw_kept(settings))
-        return _log_page(live, asked, table)
-
-    @get(f"{path}/{{rig_id:int}}/log.csv", include_in_schema=False)
-    async def download_log(
-        rig_id: FromPath[int],
-        request: PageRequest,
-        live: NamedDependency[LiveRigs],
-        database: NamedDependency[Database],
-        settings: NamedDependency[Settings],
-    ) -> Stream:
-        asked = _asked(request, kind, live.find(rig_id))
-        if asked.wrong:
-            raise asked.wrong
-        headers = {"Content-Disposition": f'attachment; filename="{_file_name(asked)}"', "Cache-Control": "no-store"}
-        return Stream(_lines(database, asked, _raw_kept(settings)), media_type="text/csv", headers=headers)
-
-    return [show_log, download_log]
+@get("/{rig_id:int}/log", include_in_schema=False)
+async def show_log(
+    rig_id: FromPath[int],
+    request: PageRequest,
+    views: NamedDependency[RigViews],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+) -> Html:
+    asked = _asked(request, views.display, views.live.find(rig_id))
+    table = None if asked.wrong else await _table(database, asked, _raw_kept(settings))
+    return _log_page(views, asked, table)
 
 
-def _asked(request: PageRequest, kind: RigKind, state: RigState) -> Asked:
+@get("/{rig_id:int}/log.csv", include_in_schema=False)
+async def download_log(
+    rig_id: FromPath[int],
+    request: PageRequest,
+    views: NamedDependency[RigViews],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+) -> Stream:
+    asked = _asked(request, views.display, views.live.find(rig_id))
+    if asked.wrong:
+        raise asked.wrong
+    headers = {"Content-Disposition": f'attachment; filename="{_file_name(asked)}"', "Cache-Control": "no-store"}
+    return Stream(_lines(database, asked, _raw_kept(settings)), media_type="text/csv", headers=headers)
+
+
+HANDLERS: list[HTTPRouteHandler] = [show_log, download_log]
+
+
+def _asked(request: PageRequest, display: Display, state: RigState) -> Asked:
     now, given = datetime.now(UTC), {name: str(value) for name, value in request.query_params.items()}
     try:
         wanted, wrong = range_of(given, now=now), None
@@ -95,7 +97,7 @@ def _asked(request: PageRequest, kind: RigKind, state: RigState) -> Asked:
         page=page_number(given.get("page", "")),
         before_us=int(before) if before.isdecimal() and len(before) < DIGITS_OF_US else None,
     )
-    return Asked(kind, state, query, now, given, wrong)
+    return Asked(display, state, query, now, given, wrong)
 
 
 async def _table(database: Database, asked: Asked, raw_kept: timedelta) -> TableView:
@@ -112,23 +114,23 @@ def _lines(database: Database, asked: Asked, raw_kept: timedelta) -> AsyncIterat
     return write(database, asked.kind, asked.state.id, query, until=until)
 
 
-def _log_page(live: LiveRigs, asked: Asked, table: TableView | None) -> Html:
-    kind, state, query, path = asked.kind, asked.state, asked.query, asked.path
+def _log_page(views: RigViews, asked: Asked, table: TableView | None) -> Html:
+    display, state, query, path = asked.display, asked.state, asked.query, asked.path
     about = Page(
         title=f"Log of {state.name}",
-        section=SECTIONS[kind],
-        live=f"/live?view=log&kind={kind}&rig={state.id}",
-        seq=live.frames.stamp(),
+        section=display.section,
+        live=f"/live?view={display.view}-log&rig={state.id}",
+        seq=views.live.frames.stamp(),
     )
     return page(
         "logs/log.html",
         about,
         status=WRONG if asked.wrong else 200,
-        crumb=(LABELS[kind], PATHS[kind]),
-        sections=log_sections(kind, state),
-        charts=rig_charts(kind, state, LOG_CHARTS, query, path, now=asked.now, along=True),
+        display=display,
+        sections=views.log_sections(state),
+        charts=rig_charts(display.kind, state, LOG_CHARTS, query, path, now=asked.now, along=True),
         form=range_form(query, asked.wrong, asked.given),
-        choices=choices(query, devices_in(readings_of(kind, state))),
+        choices=choices(query, devices_in(readings_of(display.kind, state))),
         table=table,
         waiting=state.health is Health.WAITING,
         as_of=asked.now,

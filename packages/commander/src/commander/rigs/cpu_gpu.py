@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from protocol.tokens import Token
 
 from commander.live.operational_index import Health, RigState
-from commander.logs.charts import chart_now, readings_of
 from commander.rigs.details import head_view, now_view, spec_rows
 from commander.rigs.display import Display, Parts
 from commander.rigs.domain import enroll_command
@@ -35,7 +34,6 @@ def rig_sections(state: RigState) -> Parts:
         "notices": macro("rigs/live.html", "notices", head),
         "now": macro("rigs/live.html", "now", head, now_view(state)),
         "specs": macro("rigs/live.html", "specs", spec_rows(state)),
-        "chart_now": chart_now(state.taken_at, readings_of(RigKind.CPU_GPU, state)),
     }
 
 

@@ -150,7 +150,8 @@ def index_page(
     given: Mapping[str, str] = NOTHING_GIVEN,
 ) -> Html:
     """`given` is what the address says of the charts."""
-    now, display = datetime.now(UTC), views.display
+    now = datetime.now(UTC)
+    display = views.display
     order = views.orders.fresh(query)
     query, places = shown(order, query)
     wrong = dialog is not None and dialog.error
@@ -187,9 +188,10 @@ def rig_page(
     given: Mapping[str, str] = NOTHING_GIVEN,
 ) -> Html:
     """`given` is what the address says of the charts."""
-    now, display = datetime.now(UTC), views.display
-    path = f"{display.path}/{state.id}"
+    now = datetime.now(UTC)
+    display = views.display
     wrong = dialog is not None and dialog.error
+    path = f"{display.path}/{state.id}"
     url = dialog.url if dialog and wrong else path if enrolment else ""
     about = Page(
         title=state.name,
@@ -203,7 +205,7 @@ def rig_page(
         about,
         status=WRONG if wrong else 200,
         display=display,
-        sections=display.sections(state),
+        sections=views.sections(state),
         charts=rig_charts(display.kind, state, RIG_CHARTS, usual_query(given, now=now), path, now=now),
         dialog=dialog,
         enrolment=enrolment,

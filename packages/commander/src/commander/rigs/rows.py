@@ -127,6 +127,11 @@ def total_views(index: OperationalIndex) -> list[TotalView]:
     return farm_totals(index, "Rigs") + coin_totals(totals) + _efficiency(totals, totals.rigs)
 
 
+def with_sparks(views: list[TotalView], trends: Trends) -> list[TotalView]:
+    """Each with what it did in the last day, as far as that is known."""
+    return [replace(view, spark=sparkline(trends.line(view.name), f"{view.label}, last 24 hours")) for view in views]
+
+
 def farm_totals(index: OperationalIndex, noun: str) -> list[TotalView]:
     alive = Figure(f"{index.totals.alive} of {len(index.rigs)}")
     return [TotalView(f"{noun} alive", alive, "alive"), TotalView("Power", _total_power(index.totals), "power")]
@@ -137,13 +142,6 @@ def coin_totals(totals: Totals) -> list[TotalView]:
     for work in totals.rigs:
         by_label[work.label] += totals.hashrate_hs(work)  # type: ignore[assignment]  # a Counter of floats
     return [TotalView(label, shown.hashrate(by_label[label]), f"hashrate-{label}") for label in sorted(by_label)]
-
-
-def with_sparks(views: list[TotalView], trends: Trends) -> list[TotalView]:
-    """Each with what it did in the last day, as far as that is known."""
-    return [
-        replace(view, spark=sparkline(trends.line(view.name), f"{view.label} of the last 24 hours")) for view in views
-    ]
 
 
 def _total_power(totals: Totals) -> Figure:

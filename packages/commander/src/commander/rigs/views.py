@@ -9,8 +9,7 @@ from commander.live.frames import RESYNC, View
 from commander.live.moves import Moves, moves
 from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
-from commander.logs.charts import chart_now, farm_readings
-from commander.logs.views import log_view_of
+from commander.logs.charts import chart_now, farm_readings, log_head, rig_now
 from commander.rigs.display import Display, Parts
 from commander.rigs.listing import IndexQuery, Order, Orders, index_query, shown
 from commander.rigs.navigation import empty_state, health_links, pager, waiting_link
@@ -36,9 +35,9 @@ class RigViews:
         self._farm_now = (float("-inf"), "")
 
     def totals(self) -> str:
-        number = self.index.now_at, self.live.trends.number
-        if self._totals[0] != number:
-            views = with_sparks(self.display.totals(self.index), self.live.trends)
+        trends = self.live.trends
+        if self._totals[0] != (number := (self.index.now_at, trends.number)):
+            views = with_sparks(self.display.totals(self.index), trends)
             self._totals = number, macro("rigs/index_parts.html", "totals", views)
         return self._totals[1]
 
@@ -47,6 +46,15 @@ class RigViews:
         if now_s > self._farm_now[0]:
             self._farm_now = now_s, chart_now(datetime.now(UTC), farm_readings(self.index))
         return self._farm_now[1]
+
+    def sections(self, state: RigState) -> Parts:
+        """The live parts of a rig's page."""
+        return {**self.display.sections(state), "chart_now": rig_now(self.display.kind, state)}
+
+    def log_sections(self, state: RigState) -> Parts:
+        """The live parts of its log page."""
+        head = macro("logs/log_parts.html", "head", log_head(state, self.display.path))
+        return {"head": head, "chart_now": rig_now(self.display.kind, state)}
 
     def around(self, order: Order, query: IndexQuery) -> Parts:
         """What stands around the rows and depends on which there are."""
@@ -151,11 +159,12 @@ class IndexView:
 
 
 class RigView:
-    """One rig's page."""
+    """One rig's page, or its log page: `sections` makes the live parts."""
 
-    def __init__(self, views: RigViews, rig_id: int) -> None:
+    def __init__(self, views: RigViews, rig_id: int, sections: Callable[[RigState], Parts] | None = None) -> None:
         self._rigs = views.index.rigs
-        self._display = views.display
+        self._path = views.display.path
+        self._sections = sections or views.sections
         self._id = rig_id
         state = self._rigs.get(rig_id)
         self._name = state.name if state else ""
@@ -167,7 +176,7 @@ class RigView:
             return self._leave()
         if state.changed_at <= since:
             return None
-        return "".join(self._display.sections(state).values()) + _enrolled(state)
+        return "".join(self._sections(state).values()) + _enrolled(state)
 
     def step(self, since: int, now_s: float) -> str | None:
         state = self._rigs.get(self._id)
@@ -176,11 +185,11 @@ class RigView:
         if state.changed_at <= since:
             return None
         self._name = state.name
-        before, self._sent = self._sent, self._display.sections(state)
+        before, self._sent = self._sent, self._sections(state)
         return "".join(html for name, html in self._sent.items() if html != before.get(name)) + _enrolled(state)
 
     def _leave(self) -> str:
-        return f'<a id="leave" data-go="{self._display.path}?removed={quote(self._name, safe="")}"></a>'
+        return f'<a id="leave" data-go="{self._path}?removed={quote(self._name, safe="")}"></a>'
 
 
 def _enrolled(state: RigState) -> str:
@@ -192,10 +201,8 @@ def view_from_query(
     kinds: Iterable[RigViews], query: Mapping[str, str]
 ) -> tuple[LiveRigs, Hashable, Callable[[], View]]:
     """Whose view a page's socket asks for, the name under which it is shared, and the view. Raises `ValueError`."""
-    view = query.get("view")
     for views in kinds:
-        display = views.display
-        if view in (display.view, f"{display.view}s") or (view == "log" and query.get("kind") == display.kind):
+        if query.get("view") in (views.display.view, f"{views.display.view}s", f"{views.display.view}-log"):
             return views.live, *view_of(query, views)
     raise ValueError("no page has this view")
 
@@ -207,6 +214,7 @@ def view_of(query: Mapping[str, str], views: RigViews) -> tuple[Hashable, Callab
     if query.get("view") == views.display.view:
         rig_id = int(query.get("rig", ""))
         return rig_id, lambda: RigView(views, rig_id)
-    if query.get("view") == "log":
-        return log_view_of(query, views.display.kind, views.index)
+    if query.get("view") == f"{views.display.view}-log":
+        rig_id = int(query.get("rig", ""))
+        return ("log", rig_id), lambda: RigView(views, rig_id, views.log_sections)
     raise ValueError("no page has this view")
