@@ -5,11 +5,12 @@ import platform
 import sys
 
 from bench.asic_poll import asic_poll_rows
+from bench.charts import chart_rows
 from bench.farm import farm_rows
 from bench.intake import intake_rows
 from bench.table import header
 
-PARTS = {"intake": intake_rows, "farm": farm_rows, "asics": asic_poll_rows}
+PARTS = {"intake": intake_rows, "farm": farm_rows, "asics": asic_poll_rows, "charts": chart_rows}
 
 
 def main() -> None:
