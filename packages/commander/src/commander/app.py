@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache, partial
 
 from litestar import Litestar, Router
@@ -23,6 +23,8 @@ from commander.asics.adoption import Adoptions
 from commander.asics.answers import asic_json, asic_log_json
 from commander.asics.display import ASICS
 from commander.db import Database, from_us
+from commander.history.jobs import history_jobs
+from commander.history.retention import kept_by
 from commander.jobs.chores import chores
 from commander.jobs.loop import new_holder, run_jobs
 from commander.live.channels import Channels
@@ -103,11 +105,9 @@ class Parts:
     @asynccontextmanager
     async def working(self, on_renewal: Callable[[], None]) -> AsyncIterator[None]:
         """What the commander does by itself, as long as this lasts."""
-        jobs = chores(
-            self.database,
-            raw_kept=timedelta(hours=self.settings.raw_kept_h),
-            renew_certificate=partial(self._renew_certificate, on_renewal),
-        )
+        jobs = chores(self.database, renew_certificate=partial(self._renew_certificate, on_renewal))
+        indexes = {kind: live.index for kind, live in self.lives.items()}
+        jobs |= history_jobs(self.database, kept_by(self.settings), indexes)
         stop = asyncio.Event()
         on_offline = partial(note_newest, self.database)
         async with asyncio.TaskGroup() as group:

@@ -43,7 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     playbooks_every_s: float = 60.0
     stale_after_s: float = 45.0
     offline_after_s: float = 60.0
-    raw_kept_h: float = 168.0
+    raw_kept_h: float = 24.0
+    minutes_kept_d: float = 7.0
+    ten_minutes_kept_d: float = 90.0
 
     def __repr__(self) -> str:
         """Without the password: this may reach a log."""
@@ -66,6 +68,8 @@ EXPECTED = {
     "stale_after_s": "seconds, more than COMMANDER_REPORT_EVERY_S",
     "offline_after_s": "seconds, more than COMMANDER_STALE_AFTER_S",
     "raw_kept_h": "hours, 1 or more",
+    "minutes_kept_d": "days, 1 or more, and not less than COMMANDER_RAW_KEPT_H",
+    "ten_minutes_kept_d": "days, 1 or more, and not less than COMMANDER_MINUTES_KEPT_D",
 }
 
 
@@ -130,6 +134,8 @@ def _check(settings: Settings) -> None:
         "stale_after_s": settings.stale_after_s <= settings.report_every_s,
         "offline_after_s": settings.offline_after_s <= settings.stale_after_s,
         "raw_kept_h": settings.raw_kept_h < 1,
+        "minutes_kept_d": settings.minutes_kept_d < max(1, settings.raw_kept_h / 24),
+        "ten_minutes_kept_d": settings.ten_minutes_kept_d < settings.minutes_kept_d,
     }
     for name, is_wrong in wrong.items():
         if is_wrong:

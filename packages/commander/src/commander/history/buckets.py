@@ -4,13 +4,11 @@ A gauge (a temperature, a hashrate) has the lowest, mean, highest and last readi
 and last count and what it grew by between them, so that its growth across buckets is a difference of neighbours.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
-from math import fsum
 
-from commander.history.readings import COUNTERS, HASHRATE, Readings, Series
-from commander.history.resolution import exponent_of, in_steps, rounded_reading
+from commander.history.readings import Series
 
 
 @dataclass(slots=True)
@@ -52,108 +50,126 @@ class Buckets:
     counters: dict[Series, Counter] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Reported:
-    """Logs taken apart: each series with the moments (seconds since `start_s`) and values of its readings."""
-
-    start_s: int
-    moments: list[float] = field(default_factory=list)
-    series: dict[Series, tuple[list[float], list[float]]] = field(default_factory=dict)
-
-
-def reported(logs: Iterable[tuple[int, Readings]], *, start_s: int) -> Reported:
-    """From logs as (taken at, in microseconds; readings), in the order of their times."""
-    all_logs = Reported(start_s)
-    start_us, series = start_s * 1_000_000, all_logs.series
-    for taken_at_us, readings in logs:
-        moment = (taken_at_us - start_us) / 1_000_000
-        all_logs.moments.append(moment)
-        for key, value in readings.items():
-            if (known := series.get(key)) is None:
-                known = series[key] = ([], [])
-            known[0].append(moment)
-            known[1].append(value)
-    return all_logs
-
-
-def in_buckets(logs: Reported, *, step_s: int) -> Buckets:
-    buckets = Buckets(logs.start_s, step_s)
-    places = [int(moment // step_s) for moment in logs.moments]
-    for place, run in groupby(range(len(places)), key=places.__getitem__):
-        inside = list(run)
-        buckets.where.append(place)
-        buckets.logs.append(len(inside))
-        buckets.minutes.append(len({logs.moments[at] // 60 for at in inside}))
-    for key, (moments, values) in logs.series.items():
-        if key[0] in COUNTERS:
-            buckets.counters[key] = _counter(moments, values, step_s)
-        else:
-            buckets.gauges[key] = _gauge(key[0], moments, values, step_s)
-    return buckets
-
-
-def _runs(moments: list[float], step_s: int) -> list[tuple[int, int, int]]:
-    """Which readings fall into which bucket, as (bucket, first, behind the last)."""
-    runs: list[tuple[int, int, int]] = []
-    start = 0
-    for place, run in groupby(moment // step_s for moment in moments):
-        end = start + sum(1 for _ in run)
-        runs.append((int(place), start, end))
-        start = end
-    return runs
-
-
-def _gauge(figure: str, moments: list[float], values: list[float], step_s: int) -> Gauge:
-    exact = [rounded_reading(figure, value) for value in values]
-    runs = _runs(moments, step_s)
-    parts = [exact[start:end] for _, start, end in runs]
-    return gauge_of(
-        figure,
-        [place for place, _, _ in runs],
-        [len(part) for part in parts],
-        low=[min(part) for part in parts],
-        mean=[fsum(part) / len(part) for part in parts],
-        high=[max(part) for part in parts],
-        last=[part[-1] for part in parts],
-    )
-
-
-def gauge_of(
-    figure: str,
-    where: list[int],
-    count: list[int],
-    *,
-    low: list[float],
-    mean: list[float],
-    high: list[float],
-    last: list[float],
-) -> Gauge:
-    """From rounded readings; their means are rounded here. Hashrates come in their unit, others in their steps."""
-    if figure != HASHRATE:
-        whole = [round(value) for value in mean]
-        return Gauge(exponent_of(figure, ()), where, count, _whole(low), whole, _whole(high), _whole(last))
-    mean = [rounded_reading(figure, value) for value in mean]
-    exponent = exponent_of(figure, (*low, *mean))
-    columns = [in_steps(column, exponent) for column in (low, mean, high, last)]
-    return Gauge(exponent, where, count, *columns)
-
-
-def _whole(values: list[float]) -> list[int]:
-    return [int(value) for value in values]
-
-
-def _counter(moments: list[float], values: list[float], step_s: int) -> Counter:
-    counts = [int(value) for value in values]
-    steps = [grown(before, after) for before, after in pairwise(counts)]
-    runs = _runs(moments, step_s)
-    return Counter(
-        where=[place for place, _, _ in runs],
-        first=[counts[start] for _, start, _ in runs],
-        grown=[sum(steps[start : end - 1]) for _, start, end in runs],
-        last=[counts[end - 1] for _, _, end in runs],
-    )
-
-
 def grown(before: int, after: int) -> int:
     """What a counter grew by from one look to the next; one that fell has started anew from zero."""
     return after - before if after >= before else after
+
+
+def without(buckets: Buckets, since_s: int, until_s: int) -> Buckets:
+    """All but the buckets that begin in a range of time."""
+    start, end = _range(buckets, since_s, until_s)
+    return _chosen(buckets, lambda where: _outside(bisect_left(where, start), bisect_left(where, end)))
+
+
+def within(buckets: Buckets, since_s: int, until_s: int) -> Buckets:
+    """The buckets that begin in a range of time, counted from its beginning."""
+    start, end = _range(buckets, since_s, until_s)
+    kept = _chosen(buckets, lambda where: _inside(bisect_left(where, start), bisect_left(where, end)))
+    kept.start_s = since_s
+    kept.where = [bucket - start for bucket in kept.where]
+    for gauge in kept.gauges.values():
+        gauge.where = [bucket - start for bucket in gauge.where]
+    for counter in kept.counters.values():
+        counter.where = [bucket - start for bucket in counter.where]
+    return kept
+
+
+Choose = Callable[[list[int]], list[int]]
+
+
+def _range(buckets: Buckets, since_s: int, until_s: int) -> tuple[int, int]:
+    start, end = (-(-(moment - buckets.start_s) // buckets.step_s) for moment in (since_s, until_s))
+    return start, end
+
+
+def _outside(start: int, end: int) -> Choose:
+    return lambda column: column[:start] + column[end:]
+
+
+def _inside(start: int, end: int) -> Choose:
+    return lambda column: column[start:end]
+
+
+def _chosen(buckets: Buckets, choice: Callable[[list[int]], Choose]) -> Buckets:
+    """The same places out of all columns of a series; what has none is left out."""
+    kept = Buckets(buckets.start_s, buckets.step_s)
+    choose = choice(buckets.where)
+    kept.where, kept.logs, kept.minutes = choose(buckets.where), choose(buckets.logs), choose(buckets.minutes)
+    for key, gauge in buckets.gauges.items():
+        choose = choice(gauge.where)
+        if where := choose(gauge.where):
+            columns = (gauge.count, gauge.low, gauge.mean, gauge.high, gauge.last)
+            kept.gauges[key] = Gauge(gauge.exponent, where, *map(choose, columns))
+    for key, counter in buckets.counters.items():
+        choose = choice(counter.where)
+        if where := choose(counter.where):
+            kept.counters[key] = Counter(where, *map(choose, (counter.first, counter.grown, counter.last)))
+    return kept
+
+
+def put_together(first: Buckets, second: Buckets) -> Buckets:
+    """Both, where no bucket of one is a bucket of the other; they may begin at different times."""
+    shift = (second.start_s - first.start_s) // first.step_s
+    both = Buckets(first.start_s, first.step_s)
+    theirs = [bucket + shift for bucket in second.where]
+    both.where, (both.logs, both.minutes) = _merge(
+        first.where, (first.logs, first.minutes), theirs, (second.logs, second.minutes)
+    )
+    for key in first.gauges | second.gauges:
+        ours, other = first.gauges.get(key), second.gauges.get(key)
+        both.gauges[key] = _gauges(ours, None if other is None else _moved(other, shift))
+    for key in first.counters | second.counters:
+        both.counters[key] = _counters(first.counters.get(key), second.counters.get(key), shift)
+    return both
+
+
+def _merge(
+    where: list[int], columns: tuple[list[int], ...], more: list[int], more_columns: tuple[list[int], ...]
+) -> tuple[list[int], tuple[list[int], ...]]:
+    """`more` is one run in time: it goes before, behind or into a gap of `where`."""
+    at = bisect_left(where, more[0]) if more else 0
+    merged = tuple(ours[:at] + theirs + ours[at:] for ours, theirs in zip(columns, more_columns, strict=True))
+    return where[:at] + more + where[at:], merged
+
+
+def _moved(gauge: Gauge, shift: int) -> Gauge:
+    where = [bucket + shift for bucket in gauge.where]
+    return Gauge(gauge.exponent, where, gauge.count, gauge.low, gauge.mean, gauge.high, gauge.last)
+
+
+def _gauges(first: Gauge | None, second: Gauge | None) -> Gauge:
+    if first is None or second is None:
+        one = first or second
+        assert one is not None  # noqa: S101 - the key is from one of them
+        return one
+    exponent = min(first.exponent, second.exponent)
+    ours, theirs = (finer(gauge, exponent) for gauge in (first, second))
+    where, (count, low, mean, high, last) = _merge(
+        ours.where,
+        (ours.count, ours.low, ours.mean, ours.high, ours.last),
+        theirs.where,
+        (theirs.count, theirs.low, theirs.mean, theirs.high, theirs.last),
+    )
+    return Gauge(exponent, where, count, low, mean, high, last)
+
+
+def finer(gauge: Gauge, exponent: int) -> Gauge:
+    """The same in smaller steps."""
+    if gauge.exponent == exponent:
+        return gauge
+    factor = 10 ** (gauge.exponent - exponent)
+    low, mean, high, last = (
+        [value * factor for value in column] for column in (gauge.low, gauge.mean, gauge.high, gauge.last)
+    )
+    return Gauge(exponent, gauge.where, gauge.count, low, mean, high, last)
+
+
+def _counters(first: Counter | None, second: Counter | None, shift: int) -> Counter:
+    ours, theirs = first or Counter([], [], [], []), second or Counter([], [], [], [])
+    where, (begin, more, end) = _merge(
+        ours.where,
+        (ours.first, ours.grown, ours.last),
+        [bucket + shift for bucket in theirs.where],
+        (theirs.first, theirs.grown, theirs.last),
+    )
+    return Counter(where, begin, more, end)

@@ -1,16 +1,19 @@
 """Buckets of any length joined to the evenly spaced points of a chart."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import mul
 
 from commander.history.buckets import Buckets, Counter, Gauge, grown
-from commander.history.readings import ALIVE, SOURCE, Series
+from commander.history.readings import ALIVE, HASHRATE, SOURCE, Series
 from commander.history.resolution import in_units
 
-HOUR_S = 3_600
 WEEK_S = 7 * 86_400
 STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 2 * 86400, WEEK_S)
+MEAN_DECIMALS = 2  # one more than what figures are kept with
 Value = float | None
+Figures = Collection[str] | None
 
 
 def step_of(since_s: float, until_s: float, points: int, *, at_least_s: int) -> int:
@@ -30,12 +33,25 @@ def points_in(since_s: float, until_s: float, step_s: int) -> int:
 
 @dataclass(slots=True)
 class Line:
-    """A series over all points. None: nothing is known of that time."""
+    """A series over all points. None: nothing is known of that time. `weight` is how many readings a mean is of."""
 
     mean: list[Value]
     low: list[Value]
     high: list[Value]
-    weight: list[int]  # of the mean so far: readings
+    weight: list[int]
+
+
+@dataclass(slots=True)
+class Runs:
+    """Which buckets fall into which point: buckets start … end of a list into the point at the same index."""
+
+    places: list[int]
+    starts: list[int]
+    ends: list[int]
+
+    @property
+    def one_each(self) -> bool:
+        return len(self.places) == self.ends[-1] - self.starts[0]
 
 
 @dataclass(slots=True)
@@ -48,11 +64,19 @@ class Points:
     lines: dict[Series, Line] = field(default_factory=dict)
     _last_counts: dict[Series, int] = field(default_factory=dict)
 
-    def put(self, buckets: Buckets, figures: Collection[str] | None) -> None:
+    @property
+    def until_s(self) -> int:
+        return self.start_s + self.count * self.step_s
+
+    def put(self, buckets: Buckets, figures: Figures) -> None:
         """Take in the buckets of those `figures`; None: of all."""
+        known: dict[int, Runs | None] = {}
         for key, gauge in buckets.gauges.items():
             if figures is None or key[0] in figures:
-                self._put_gauge(self._line(key), gauge, buckets)
+                if id(gauge.where) not in known:
+                    known[id(gauge.where)] = self._runs(buckets, gauge.where)
+                if runs := known[id(gauge.where)]:
+                    self._put_gauge(self._line(key), gauge, runs, exact=key[0] == HASHRATE)
         for key, counter in buckets.counters.items():
             if figures is None or key[0] in figures:
                 self._put_counter(key, counter, buckets)
@@ -68,47 +92,95 @@ class Points:
     def _place(self, buckets: Buckets, bucket: int) -> int:
         return (buckets.start_s + bucket * buckets.step_s - self.start_s) // self.step_s
 
-    def _put_gauge(self, line: Line, gauge: Gauge, buckets: Buckets) -> None:
-        for at, bucket in enumerate(gauge.where):
+    def _runs(self, buckets: Buckets, where: list[int]) -> Runs | None:
+        """None: all of them are outside."""
+        runs = Runs([], [], [])
+        for at, bucket in enumerate(where):
             place = self._place(buckets, bucket)
-            if 0 <= place < self.count:
-                low, high = in_units(gauge.low[at], gauge.exponent), in_units(gauge.high[at], gauge.exponent)
-                mean, count = in_units(gauge.mean[at], gauge.exponent), gauge.count[at]
-                _join(line, place, low, mean, high, count)
+            if not 0 <= place < self.count:
+                continue
+            if runs.places and runs.places[-1] == place:
+                runs.ends[-1] = at + 1
+            else:
+                runs.places.append(place)
+                runs.starts.append(at)
+                runs.ends.append(at + 1)
+        return runs if runs.places else None
+
+    def _put_gauge(self, line: Line, gauge: Gauge, runs: Runs, *, exact: bool) -> None:
+        if runs.one_each:
+            inside = slice(runs.starts[0], runs.ends[-1])
+            low, mean, high = gauge.low[inside], gauge.mean[inside], gauge.high[inside]
+            count = gauge.count[inside]
+            means = [in_units(value, gauge.exponent) for value in mean]
+        else:
+            ends = list(zip(runs.starts, runs.ends, strict=True))
+            low = [min(gauge.low[start:end]) for start, end in ends]
+            high = [max(gauge.high[start:end]) for start, end in ends]
+            counts = [0, *accumulate(gauge.count)]
+            totals = [0, *accumulate(map(mul, gauge.mean, gauge.count))]
+            count = [counts[end] - counts[start] for start, end in ends]
+            means = _means(totals, counts, ends, gauge.exponent, exact=exact)
+        lows, highs = ([in_units(value, gauge.exponent) for value in column] for column in (low, high))
+        _fill(line, runs.places, lows, means, highs, count)
 
     def _put_counter(self, key: Series, counter: Counter, buckets: Buckets) -> None:
         before = self._last_counts.get(key)
         shown = key if not (key[1] or "").startswith(SOURCE) else (key[0], None, key[2], key[3])
         line = self._line(shown)
-        for at, bucket in enumerate(counter.where):
-            more = counter.grown[at] + (grown(before, counter.first[at]) if before is not None else 0)
-            before = counter.last[at]
+        for first, more, last, bucket in zip(counter.first, counter.grown, counter.last, counter.where, strict=True):
             place = self._place(buckets, bucket)
             if 0 <= place < self.count:
-                line.mean[place] = line.low[place] = line.high[place] = (line.mean[place] or 0) + more
-        self._last_counts[key] = counter.last[-1]
+                between = 0 if before is None else grown(before, first)
+                line.mean[place] = (line.mean[place] or 0) + more + between
+            before = last
+        line.low = line.high = line.mean
+        if counter.last:
+            self._last_counts[key] = counter.last[-1]
 
     def _put_alive(self, buckets: Buckets) -> None:
         line = self._line((ALIVE, None, None, None))
         minutes_a_point = max(1.0, self.step_s / 60)
-        for at, bucket in enumerate(buckets.where):
+        for bucket, minutes in zip(buckets.where, buckets.minutes, strict=True):
             place = self._place(buckets, bucket)
             if 0 <= place < self.count:
-                share = min(1.0, (line.mean[place] or 0) + buckets.minutes[at] / minutes_a_point)
-                line.mean[place] = line.low[place] = line.high[place] = share
+                line.weight[place] += minutes
+                line.mean[place] = min(1.0, line.weight[place] / minutes_a_point)
+        line.low = line.high = line.mean
+
+
+def _means(
+    totals: list[int], counts: list[int], ends: list[tuple[int, int]], exponent: int, *, exact: bool
+) -> list[float]:
+    means = [
+        in_units((totals[end] - totals[start]) / (counts[end] - counts[start] or 1), exponent) for start, end in ends
+    ]
+    return means if exact else [round(mean, MEAN_DECIMALS) for mean in means]
+
+
+def _fill(
+    line: Line, places: list[int], low: list[float], mean: list[float], high: list[float], count: list[int]
+) -> None:
+    """Only the first place can have something already, from the buckets before."""
+    first, end = places[0], places[-1] + 1
+    if line.weight[first]:
+        _join(line, first, low[0], mean[0], high[0], count[0])
+        places, low, mean, high, count = places[1:], low[1:], mean[1:], high[1:], count[1:]
+        first += 1
+    if len(places) == end - first:
+        line.low[first:end], line.mean[first:end], line.high[first:end] = low, mean, high
+        line.weight[first:end] = count
+        return
+    for at, place in enumerate(places):
+        line.low[place], line.mean[place], line.high[place] = low[at], mean[at], high[at]
+        line.weight[place] = count[at]
 
 
 def _join(line: Line, place: int, low: float, mean: float, high: float, count: int) -> None:
     was_low, was_mean, was_high, weight = line.low[place], line.mean[place], line.high[place], line.weight[place]
-    if was_low is None or was_mean is None or was_high is None:
-        line.low[place], line.mean[place], line.high[place] = low, mean, high
-    else:
-        line.low[place], line.high[place] = min(was_low, low), max(was_high, high)
-        line.mean[place] = (was_mean * weight + mean * count) / (weight + count)
+    assert was_low is not None  # noqa: S101 - what has weight is known
+    assert was_mean is not None  # noqa: S101
+    assert was_high is not None  # noqa: S101
+    line.low[place], line.high[place] = min(was_low, low), max(was_high, high)
+    line.mean[place] = (was_mean * weight + mean * count) / (weight + count)
     line.weight[place] = weight + count
-
-
-def joined(parts: Iterable[Buckets], points: Points, figures: Collection[str] | None) -> Points:
-    for buckets in parts:
-        points.put(buckets, figures)
-    return points

@@ -12,7 +12,7 @@ from protocol.asic_messages import AsicBoard, AsicLog
 from protocol.messages import AlgorithmReading, CpuGpuLog, GpuReading, MinerReading
 
 from commander.live.figures import Work
-from commander.rigs.domain import device_hashrates, highest, merged_devices, total
+from commander.rigs.domain import highest, merged_devices, total
 from commander.rigs.kinds import RigKind
 
 Series = tuple[str, str | None, str | None, str | None]  # figure, device, algorithm, coin
@@ -75,12 +75,13 @@ def _put_hashrates(readings: Readings, log: CpuGpuLog) -> None:
     for miner in log.miners:
         for algorithm in miner.algorithms:
             if algorithm.hashrate_hs is not None:
-                series = HASHRATE, None, algorithm.algorithm, algorithm.coin
+                series: Series = HASHRATE, None, algorithm.algorithm, algorithm.coin
                 readings[series] = readings.get(series, 0.0) + algorithm.hashrate_hs
-    for device in {device.device: None for miner in log.miners for device in miner.devices}:
-        for work, hashrate_hs in device_hashrates(log.miners, device).items():
-            if hashrate_hs is not None:
-                readings[HASHRATE, device, work.algorithm, work.coin] = hashrate_hs
+        for device in miner.devices:
+            for algorithm, hashrate_hs in zip(miner.algorithms, device.hashrates_hs, strict=False):
+                if hashrate_hs is not None:
+                    series = HASHRATE, device.device, algorithm.algorithm, algorithm.coin
+                    readings[series] = readings.get(series, 0.0) + hashrate_hs
 
 
 def _sources(miners: list[MinerReading]) -> Iterator[tuple[str, MinerReading]]:

@@ -15,31 +15,41 @@ EXPONENTS = {"memory_used_bytes": 6, "fan_rpm": 0, "core_clock_mhz": 0, "memory_
 USUAL_EXPONENT = -1  # of what is not listed: temperatures, percents, watts
 
 
-def rounded_reading(figure: str, value: float) -> float:
+def scale_of(figure: str) -> int | None:
+    """The power of ten that a figure is kept in; None where it depends on the values."""
+    return None if figure == HASHRATE else EXPONENTS.get(figure, USUAL_EXPONENT)
+
+
+def rounded(figure: str, value: float) -> float:
     """A hashrate with its significant digits; any other figure as a whole number of its smallest steps."""
-    if figure == HASHRATE:
-        return float(f"{value:.{HASHRATE_DIGITS - 1}e}") if value >= SMALLEST_HASHRATE_HS else 0.0
-    exponent = EXPONENTS.get(figure, USUAL_EXPONENT)
-    return round(value / 10.0**exponent) if exponent > 0 else round(value * 10.0**-exponent)
+    return rounded_all(figure, (value,))[0]
 
 
-def exponent_of(figure: str, values: Iterable[float]) -> int:
-    """The power of ten of which rounded `values` of a figure are whole multiples."""
-    if figure != HASHRATE:
-        return EXPONENTS.get(figure, USUAL_EXPONENT)
-    smallest = min((value for value in values if value), default=1.0)
+def rounded_all(figure: str, values: Iterable[float]) -> list[float]:
+    exponent = scale_of(figure)
+    if exponent is None:
+        return [float(f"{value:.4e}") if value >= SMALLEST_HASHRATE_HS else 0.0 for value in values]
+    if exponent > 0:
+        divisor = 10.0**exponent
+        return [round(value / divisor) for value in values]
+    factor = 10.0**-exponent
+    return [round(value * factor) for value in values]
+
+
+def exponent_of(hashrates_hs: Iterable[float]) -> int:
+    """The power of ten of which these rounded hashrates are whole multiples."""
+    smallest = min((value for value in hashrates_hs if value), default=1.0)
     return floor(log10(smallest)) - HASHRATE_DIGITS + 1
 
 
-def in_steps(values: Sequence[float], exponent: int) -> list[int]:
-    """Hashrates as whole multiples of 10 ** exponent."""
+def in_whole_steps(hashrates_hs: Sequence[float], exponent: int) -> list[int]:
     if exponent < 0:
         factor = 10.0**-exponent
-        return [round(value * factor) for value in values]
-    factor = 10.0**exponent
-    return [round(value / factor) for value in values]
+        return [round(value * factor) for value in hashrates_hs]
+    divisor = 10.0**exponent
+    return [round(value / divisor) for value in hashrates_hs]
 
 
 def in_units(value: float, exponent: int) -> float:
-    """The other way round, for a figure of any kind."""
+    """Whole steps of any figure as what they are."""
     return value / 10.0**-exponent if exponent < 0 else value * 10.0**exponent

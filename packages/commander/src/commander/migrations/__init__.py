@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from commander.db import DatabaseProblem, connect_sqlite, is_postgresql, sqlite_path
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 class SchemaTooNew(DatabaseProblem):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from protocol.tokens import Token, new_token
 
 from commander.db import Database
+from commander.history import store as history
 from commander.live.rigs import LiveRigs
 from commander.rigs import store
 from commander.rigs.domain import Rig, checked_name
@@ -59,6 +60,7 @@ class RigRegister:
             token_hash = await store.delete_rig(db, self._kind, rig_id)
             await store.bury_token(db, token_hash, now=self._now())
             await logs.delete_rig_logs(db, self._kind, rig_id)
+            await history.forget_rig(db, self._kind, rig_id)
         self._tokens.forget(token_hash)
         self._live.removed(rig_id)
         return rig

@@ -1,22 +1,35 @@
 """What a rig or the farm did in a range of time: evenly spaced points, from the tier that serves them best."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection, Iterator
 from datetime import datetime
+from math import ceil
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import from_us, to_us
-from commander.history.buckets import Buckets, in_buckets, reported
-from commander.history.points import Line, Points, points_in, step_of
+from commander.history import events, sampling, store
+from commander.history.buckets import Buckets, within
+from commander.history.events import HistoryEvent
+from commander.history.farm import EXPONENTS, counted_once
+from commander.history.packing import unpack
+from commander.history.points import Figures, Line, Points, points_in, step_of
 from commander.history.readings import READINGS, Series
+from commander.history.rolling import Horizons, Packed
+from commander.history.summing import in_buckets, summed
+from commander.history.tables import HOUR_S, MINUTES, TIERS, Tier
 from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
+from commander.telemetry.store import StoredLog
 
 POINTS_AT_MOST = 2_000
 RAW_RANGE_S = 2 * 3_600  # a longer range is not drawn log by log: decoding them would take too long
-LOGS_AT_MOST = 20_000
+RAW_STEP_S = 10
+LOOK_BACK_S = 60
+LOGS_AT_MOST = 40_000
+FARM_FIGURES = frozenset(EXPONENTS)
 SECOND_US = 1_000_000
 
 
@@ -38,14 +51,6 @@ class HistorySeries(msgspec.Struct, frozen=True, kw_only=True):
     mean: list[float | None]
     min: list[float | None]
     max: list[float | None]
-
-
-class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened to the rig; `text` is for people."""
-
-    at: datetime
-    kind: str
-    text: str
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,16 +76,10 @@ async def rig_history(
 
     Raises `BadRange`.
     """
-    empty = _empty_points(since, until, points)
-    stored = await logs.read_logs(
-        db,
-        kind,
-        rig_id,
-        from_us=empty.start_s * SECOND_US,
-        before_us=to_us(until),
-        limit=LOGS_AT_MOST,
-    )
-    return await asyncio.to_thread(_from_logs, kind, stored, empty, figures)
+    wanted = _wanted(since, until, points, await store.read_horizons(db, kind))
+    parts = await _parts_of_rig(db, kind, rig_id, wanted)
+    found = await asyncio.to_thread(_joined, kind, parts, wanted.points, figures)
+    return _answer(found, await events.read_events(db, kind, rig_id, since=since, until=until))
 
 
 async def farm_history(
@@ -93,7 +92,10 @@ async def farm_history(
     figures: Collection[str] | None = None,
 ) -> History:
     """The farm's hashrate per coin, power and rigs alive with since <= time < until. Raises `BadRange`."""
-    return _answer(_empty_points(since, until, points))
+    wanted = _wanted(since, until, points, Horizons())
+    parts = await _parts_of_farm(db, kind, wanted)
+    chosen = FARM_FIGURES if figures is None else FARM_FIGURES.intersection(figures)
+    return _answer(await asyncio.to_thread(_joined, kind, parts, wanted.points, chosen), [])
 
 
 def check_range(since: datetime, until: datetime) -> None:
@@ -102,32 +104,136 @@ def check_range(since: datetime, until: datetime) -> None:
         raise BadRange("The range ends before it begins: `to` must be later than `from`.")
 
 
-def _empty_points(since: datetime, until: datetime, points: int) -> Points:
+class Wanted(NamedTuple):
+    """The points to fill, up to `until_s`, from a tier; None: log by log."""
+
+    points: Points
+    until_s: int
+    tier: Tier | None
+    raw_horizon_s: int
+
+
+def _wanted(since: datetime, until: datetime, points: int, kept: Horizons) -> Wanted:
     check_range(since, until)
     since_s, until_s = (max(0.0, to_us(moment) / SECOND_US) for moment in (since, until))  # no log is from before 1970
-    at_least_s = 10 if until_s - since_s <= RAW_RANGE_S else 60
-    step_s = step_of(since_s, until_s, points, at_least_s=at_least_s)
-    return Points(int(since_s // step_s) * step_s, step_s, points_in(since_s, until_s, step_s))
+    finest = next((tier.step_s for tier in TIERS if since_s >= kept.of(tier)), TIERS[-1].step_s)
+    if until_s - since_s <= RAW_RANGE_S and since_s >= kept.raw_s:
+        finest = RAW_STEP_S
+    step_s = step_of(since_s, until_s, points, at_least_s=finest)
+    tier = next((tier for tier in reversed(TIERS) if tier.step_s <= step_s), None)
+    empty = Points(int(since_s // step_s) * step_s, step_s, points_in(since_s, until_s, step_s))
+    return Wanted(empty, ceil(until_s), tier, kept.raw_s)
 
 
-def _from_logs(kind: RigKind, stored: list[logs.StoredLog], points: Points, figures: Collection[str] | None) -> History:
-    points.put(_buckets_of(kind, stored, points.start_s, points.step_s), figures)
-    return _answer(points)
+class Raw(NamedTuple):
+    """Logs that are not rolled up, to be put into buckets from `start_s` on."""
+
+    start_s: int
+    step_s: int
+    logs: list[StoredLog]
 
 
-def _buckets_of(kind: RigKind, stored: list[logs.StoredLog], start_s: int, step_s: int) -> Buckets:
-    readings_of = READINGS[kind]
-    taken_apart = ((to_us(log.taken_at), readings_of(log.body)) for log in reversed(stored))
-    return in_buckets(reported(taken_apart, start_s=start_s), step_s=step_s)
+class Chunk(NamedTuple):
+    """A row of a tier; of `but` hours the logs are there and served instead."""
+
+    start_s: int
+    step_s: int
+    packed: Packed
+    but: frozenset[int]
+    is_farms: bool = False
 
 
-def _answer(points: Points) -> History:
+class Ready(NamedTuple):
+    start_s: int
+    buckets: Buckets
+
+
+Part = Raw | Chunk | Ready
+
+
+async def _parts_of_rig(db: AsyncConnection, kind: RigKind, rig_id: int, wanted: Wanted) -> list[Part]:
+    """Rows of the tier, and logs for the hours that are not rolled up: the open one, and what has just come late."""
+    points, tier = wanted.points, wanted.tier
+    if tier is None:
+        start_s = points.start_s - LOOK_BACK_S
+        return [Raw(start_s, points.step_s, await _logs(db, kind, rig_id, start_s, wanted.until_s))]
+    since_s = points.start_s - tier.step_s  # one bucket more: counters grow from there
+    due = await store.due_of_rig(db, kind, rig_id, since_s, wanted.until_s)
+    due = [hour_s for hour_s in due if hour_s >= wanted.raw_horizon_s]
+    starts = await _starts(store.first_and_last_chunk(db, kind, tier), tier, since_s, wanted.until_s)
+    rows = await store.read_chunks(db, kind, tier, rig_id, starts)
+    parts: list[Part] = [Chunk(start_s, tier.step_s, rows[start_s], frozenset(due)) for start_s in sorted(rows)]
+    for hour_s in due:
+        parts.append(Raw(hour_s, MINUTES.step_s, await _logs(db, kind, rig_id, hour_s, hour_s + HOUR_S)))
+    return parts
+
+
+async def _parts_of_farm(db: AsyncConnection, kind: RigKind, wanted: Wanted) -> list[Part]:
+    """Rows of the tier, and the samples of the minutes whose hour is not rolled up."""
+    tier = wanted.tier or MINUTES
+    starts = await _starts(store.first_and_last_farm_chunk(db, kind, tier), tier, wanted.points.start_s, wanted.until_s)
+    rows = await store.read_farm_chunks(db, kind, tier, starts)
+    samples = await store.read_samples(db, kind, wanted.points.start_s // HOUR_S * HOUR_S, wanted.until_s)
+    by_hour: dict[int, dict[int, bytes]] = {}
+    for minute_s, body in samples.items():
+        by_hour.setdefault(minute_s // HOUR_S * HOUR_S, {})[minute_s] = body
+    but = frozenset(by_hour)
+    parts: list[Part] = [Chunk(start_s, tier.step_s, rows[start_s], but, is_farms=True) for start_s in sorted(rows)]
+    parts += [Ready(hour_s, sampling.in_minutes(hour_s, bodies)) for hour_s, bodies in sorted(by_hour.items())]
+    return parts
+
+
+async def _starts(ends: Awaitable[tuple[int, int] | None], tier: Tier, since_s: float, until_s: float) -> list[int]:
+    """The chunks that there can be in a range of time, however long it is."""
+    if (known := await ends) is None:
+        return []
+    first, last = max(known[0], tier.chunk_of(since_s)), min(known[1], tier.chunk_of(until_s))
+    return list(range(first, last + 1, tier.chunk_s))
+
+
+async def _logs(db: AsyncConnection, kind: RigKind, rig_id: int, since_s: int, until_s: int) -> list[StoredLog]:
+    found = await logs.read_logs(
+        db, kind, rig_id, from_us=since_s * SECOND_US, before_us=until_s * SECOND_US, limit=LOGS_AT_MOST
+    )
+    return found[::-1]
+
+
+def _joined(kind: RigKind, parts: list[Part], points: Points, figures: Figures) -> Points:
+    """In the order of time: what of a chunk is before an hour that is due goes in before that hour."""
+    ready = [piece for part in parts for piece in _ready(kind, part, figures)]
+    for piece in sorted(ready, key=lambda piece: piece.start_s):
+        points.put(piece.buckets, figures)
+    return points
+
+
+def _ready(kind: RigKind, part: Part, figures: Figures) -> Iterator[Ready]:
+    if isinstance(part, Ready):
+        yield part
+    elif isinstance(part, Raw):
+        readings_of = READINGS[kind]
+        taken_apart = ((to_us(log.taken_at), readings_of(log.body)) for log in part.logs)
+        yield Ready(part.start_s, in_buckets(summed(taken_apart, start_s=part.start_s, step_s=part.step_s)))
+    else:
+        wanted = None if figures is None else lambda key: key[0] in figures
+        chunk = unpack(*part.packed, start_s=part.start_s, step_s=part.step_s, wanted=wanted)
+        if part.is_farms and part.step_s == MINUTES.step_s:
+            chunk = counted_once(chunk)
+        since_s, end_s = part.start_s, 1 << 62
+        for hour_s in sorted(part.but):
+            if part.start_s <= hour_s and (before := within(chunk, since_s, hour_s)).where:
+                yield Ready(since_s, before)
+            since_s = max(since_s, hour_s + HOUR_S)
+        yield Ready(since_s, within(chunk, since_s, end_s) if part.but else chunk)
+
+
+def _answer(points: Points, happened: list[HistoryEvent]) -> History:
     known = {key: line for key, line in points.lines.items() if any(value is not None for value in line.mean)}
     starts = range(points.start_s, points.start_s + points.count * points.step_s, points.step_s) if known else ()
     return History(
         step_s=points.step_s,
         times=[from_us(start_s * SECOND_US) for start_s in starts],
         series=[_series(key, line) for key, line in sorted(known.items(), key=_in_order)],
+        events=happened,
     )
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import from_us, to_us
+from commander.history.due import Due, DueHours, mark
 from commander.live.figures import Figures
 from commander.partitions import drop_oldest_part
 from commander.rigs.kinds import RigKind
@@ -36,24 +37,31 @@ class StoredLog(NamedTuple):
     body: bytes
 
 
-def write_logs(connection: sqlite3.Connection, batch: Sequence[NewLog], packer: Packer) -> list[bool | None]:
+def write_logs(
+    connection: sqlite3.Connection, batch: Sequence[NewLog], packer: Packer, due: DueHours
+) -> list[bool | None]:
     """Write the batch in one transaction and say for each log: True stored, False was there before, None no such rig.
 
-    After it returns, what is True is durable. Whatever it raises (a full disk), nothing of the batch is stored.
+    After it returns, what is True is durable, and the hours that it falls into are due. Whatever it raises (a full
+    disk), nothing of the batch is stored.
     """
     cursor = connection.cursor()
     cursor.execute("BEGIN IMMEDIATE")
     written: list[bool | None] = [None] * len(batch)
+    hours: list[Due] = []
     try:
         for kind in RigKind:
             of_kind = [place for place, log in enumerate(batch) if log.kind is kind]
             for place, stored in zip(of_kind, _write(cursor, kind, [batch[at] for at in of_kind], packer), strict=True):
                 written[place] = stored
+            hours += due.to_mark(kind, [batch[at][1:3] for at in of_kind if written[at]])
+        mark(cursor, hours)
         cursor.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             cursor.execute("ROLLBACK")
         raise
+    due.marked(hours)
     return written
 
 

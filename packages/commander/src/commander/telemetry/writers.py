@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing
 from typing import Protocol
 
 from commander.db import Database, DatabaseAway, connect_sqlite
+from commander.history.due import DueHours
 from commander.telemetry.codec import Packer
 from commander.telemetry.store import NewLog, write_logs
 
@@ -42,10 +43,11 @@ class SqliteWriter:
         self._connection = connection
         self._thread = thread
         self._packer = Packer()
+        self._due = DueHours()
 
     async def write(self, logs: Sequence[NewLog]) -> Written:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, write_logs, self._connection, logs, self._packer)
+            return await loop.run_in_executor(self._thread, write_logs, self._connection, logs, self._packer, self._due)
         except sqlite3.Error as error:
             raise DatabaseAway(f"The commander's database can't be written: {error}.") from error

@@ -1,0 +1,129 @@
+"""The farm's own series: what its rigs come to in each minute, corrected whenever an hour of a rig is rolled up again.
+
+A rig adds the mean of its minute. The sums are whole numbers, so that adding and taking away never drifts: hashrates
+in thousandths, watts in tenths. A rig that is removed leaves what it added.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from commander.history.buckets import Buckets, Gauge
+from commander.history.readings import HASHRATE, POWER, Series, work_of
+
+RIGS_ALIVE = "rigs_alive"
+EXPONENTS = {HASHRATE: -3, POWER: -1, RIGS_ALIVE: 0}
+ALIVE_SERIES: Series = (RIGS_ALIVE, None, None, None)
+
+Added = tuple[int, int]  # to the sum, to the number of rigs in it
+Sums = dict[Series, dict[int, Added]]  # by minute, in seconds since 1970
+
+
+def contribution(minutes: Buckets) -> Sums:
+    """What a rig's minutes add to the farm."""
+    sums: Sums = {ALIVE_SERIES: {minutes.start_s + 60 * bucket: (1, 1) for bucket in minutes.where}}
+    for key, gauge in minutes.gauges.items():
+        if key[1] is None and (key[0] == POWER or (key[0] == HASHRATE and work_of(key).adds_up)):
+            values = zip(gauge.where, _in_steps_of(EXPONENTS[key[0]], gauge), strict=True)
+            sums[key] = {minutes.start_s + 60 * bucket: (value, 1) for bucket, value in values}
+    return sums
+
+
+def _in_steps_of(exponent: int, gauge: Gauge) -> list[int]:
+    if gauge.exponent >= exponent:
+        return [value * 10 ** (gauge.exponent - exponent) for value in gauge.mean]
+    return [round(value / 10 ** (exponent - gauge.exponent)) for value in gauge.mean]
+
+
+def change(before: Sums, after: Sums) -> Sums:
+    """What has to be added to the farm when a rig's contribution changes."""
+    return summed_up([(after, 1), (before, -1)])
+
+
+def summed_up(parts: Iterable[tuple[Sums, int]]) -> Sums:
+    total: dict[Series, dict[int, Added]] = defaultdict(dict)
+    for sums, sign in parts:
+        for key, by_minute in sums.items():
+            line = total[key]
+            for minute_s, (value, rigs) in by_minute.items():
+                was_value, was_rigs = line.get(minute_s, (0, 0))
+                line[minute_s] = (was_value + sign * value, was_rigs + sign * rigs)
+    return dict(total)
+
+
+def by_hour(sums: Sums) -> dict[int, Sums]:
+    hours: dict[int, Sums] = {}
+    for key, by_minute in sums.items():
+        for minute_s, added in by_minute.items():
+            if added != (0, 0):
+                hours.setdefault(minute_s // 3600 * 3600, {}).setdefault(key, {})[minute_s] = added
+    return hours
+
+
+def sums_of(minutes: Buckets) -> Sums:
+    """A farm's minutes as they are kept: `count` is the number of rigs in the sum."""
+    return {
+        key: {
+            minutes.start_s + 60 * bucket: (value, rigs)
+            for bucket, value, rigs in zip(gauge.where, gauge.mean, gauge.count, strict=True)
+        }
+        for key, gauge in minutes.gauges.items()
+    }
+
+
+def in_minutes(hour_s: int, sums: Mapping[Series, Mapping[int, Added]]) -> Buckets:
+    """The other way round; a sum of no rigs is no sum."""
+    buckets = Buckets(hour_s, 60)
+    for key, by_minute in sums.items():
+        known = sorted((minute_s, added) for minute_s, added in by_minute.items() if added[1] > 0)
+        if known:
+            values = [value for _, (value, _) in known]
+            rigs = [count for _, (_, count) in known]
+            where = [(minute_s - hour_s) // 60 for minute_s, _ in known]
+            buckets.gauges[key] = Gauge(EXPONENTS[key[0]], where, rigs, values, values, values, values)
+    if alive := buckets.gauges.get(ALIVE_SERIES):
+        buckets.where, buckets.logs, buckets.minutes = alive.where, alive.count, [1] * len(alive.where)
+    return buckets
+
+
+def longer(minutes: Buckets, step_s: int) -> Buckets:
+    """The minutes of an hour in longer steps: a minute counts as one, however many rigs are in it."""
+    factor = step_s // 60
+    less = Buckets(minutes.start_s, step_s)
+    for place, start, end in _runs(minutes.where, factor):
+        less.where.append(place)
+        less.logs.append(sum(minutes.logs[start:end]))
+        less.minutes.append(end - start)
+    less.gauges = {key: _longer(gauge, factor) for key, gauge in minutes.gauges.items()}
+    return less
+
+
+def _longer(gauge: Gauge, factor: int) -> Gauge:
+    runs = list(_runs(gauge.where, factor))
+    return Gauge(
+        gauge.exponent,
+        where=[place for place, _, _ in runs],
+        count=[end - start for _, start, end in runs],
+        low=[min(gauge.low[start:end]) for _, start, end in runs],
+        mean=[_rounded(sum(gauge.mean[start:end]), end - start) for _, start, end in runs],
+        high=[max(gauge.high[start:end]) for _, start, end in runs],
+        last=[gauge.last[end - 1] for _, _, end in runs],
+    )
+
+
+def _runs(where: list[int], factor: int) -> Iterator[tuple[int, int, int]]:
+    start = 0
+    for end in range(1, len(where) + 1):
+        if end == len(where) or where[end] // factor != where[start] // factor:
+            yield where[start] // factor, start, end
+            start = end
+
+
+def _rounded(total: int, count: int) -> int:
+    return (2 * total + count) // (2 * count)
+
+
+def counted_once(minutes: Buckets) -> Buckets:
+    """For charts, where each minute weighs the same."""
+    for gauge in minutes.gauges.values():
+        gauge.count = [1] * len(gauge.where)
+    return minutes

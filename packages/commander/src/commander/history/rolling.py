@@ -1,0 +1,177 @@
+"""One rig's due hours become buckets of every tier: worked out without a database, so that nobody waits for it."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from commander.history import farm
+from commander.history.buckets import Buckets, put_together, within, without
+from commander.history.late import with_late
+from commander.history.moments import pack_moments, unpack_moments
+from commander.history.packing import pack, unpack
+from commander.history.readings import READINGS, Readings
+from commander.history.summing import Summed, coarser, in_buckets, summed
+from commander.history.tables import HOUR_S, MINUTES, TIERS, Tier
+from commander.rigs.kinds import RigKind
+
+log = logging.getLogger(__name__)
+ChunkKey = tuple[Tier, int]
+Packed = tuple[int, bytes]  # codec and body
+Log = tuple[int, bytes]  # taken at, in microseconds, and its JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Horizons:
+    """What is before these moments (seconds since 1970) was deleted, of raw logs and of each tier."""
+
+    raw_s: int = 0
+    tiers_s: Mapping[Tier, int] = field(default_factory=dict)
+
+    def of(self, tier: Tier) -> int:
+        return self.tiers_s.get(tier, 0)
+
+
+@dataclass(slots=True)
+class RigWork:
+    """What there is of a rig's due hours: their marks, raw logs, and what was rolled up before."""
+
+    rig_id: int
+    marks: dict[int, int]
+    logs: dict[int, list[Log]] = field(default_factory=dict)
+    rolled: dict[int, bytes] = field(default_factory=dict)
+    chunks: dict[ChunkKey, Packed] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RigRolled:
+    """What has to be written, and what it adds to the farm."""
+
+    rig_id: int
+    marks: dict[int, int]
+    chunks: dict[ChunkKey, bytes]
+    rolled: dict[int, bytes]
+    farm: farm.Sums
+
+
+def chunks_of(hours_s: Iterable[int], horizons: Horizons) -> set[ChunkKey]:
+    """The chunks that these hours belong to, of the tiers that still keep them."""
+    return {(tier, tier.chunk_of(hour_s)) for hour_s in hours_s for tier in TIERS if hour_s >= horizons.of(tier)}
+
+
+def roll_rig(kind: RigKind, work: RigWork, horizons: Horizons) -> RigRolled:
+    """While the raw logs of an hour are kept it is rolled up afresh, later what is new is added to it."""
+    rolling = _Rolling(READINGS[kind], work, horizons)
+    for hour_s in sorted(work.marks):
+        rolling.roll(hour_s)
+    return rolling.result()
+
+
+class _Rolling:
+    def __init__(self, readings_of: Callable[[bytes], Readings], work: RigWork, horizons: Horizons) -> None:
+        self._readings_of = readings_of
+        self._work = work
+        self._horizons = horizons
+        self._open: dict[ChunkKey, Buckets] = {}
+        self._rolled: dict[int, bytes] = {}
+        self._farm: list[tuple[farm.Sums, int]] = []
+
+    def roll(self, hour_s: int) -> None:
+        logs = sorted(self._work.logs.get(hour_s, []))
+        if hour_s >= self._horizons.raw_s:
+            self._roll_afresh(hour_s, logs)
+            return
+        known = unpack_moments(self._work.rolled[hour_s]) if hour_s in self._work.rolled else []
+        late = [each for each in logs if each[0] not in set(known)] if known else logs
+        self._add(hour_s, late, known)
+
+    def _roll_afresh(self, hour_s: int, logs: list[Log]) -> None:
+        sums = self._summed(hour_s, logs)
+        if not sums.where:
+            return
+        for tier, part in self._in_tiers(hour_s, sums):
+            self._replace(tier, hour_s, part)
+        self._rolled[hour_s] = pack_moments([taken_at_us for taken_at_us, _ in logs])
+
+    def _add(self, hour_s: int, late: list[Log], known: list[int]) -> None:
+        sums = self._summed(hour_s, late)
+        if not sums.where:
+            return
+        moments = sorted([*known, *(taken_at_us for taken_at_us, _ in late)])
+        if hour_s < self._horizons.of(MINUTES):
+            self._add_unseen_minutes(in_buckets(sums), known)
+        for tier, part in self._in_tiers(hour_s, sums):
+            kept = within(self._chunk(tier, hour_s), hour_s, hour_s + HOUR_S)
+            both = with_late(kept, part, _newer_than(known, late, hour_s, tier.step_s))
+            both.minutes = _minutes_with_logs(both, moments)
+            self._replace(tier, hour_s, both)
+        self._rolled[hour_s] = pack_moments(moments)
+
+    def _summed(self, hour_s: int, logs: list[Log]) -> Summed:
+        return summed(self._taken_apart(logs), start_s=hour_s, step_s=MINUTES.step_s)
+
+    def _taken_apart(self, logs: Iterable[Log]) -> Iterable[tuple[int, Readings]]:
+        for taken_at_us, body in logs:
+            try:
+                readings = self._readings_of(body)
+            except (
+                msgspec.DecodeError,
+                ValueError,
+            ) as error:  # a log that nobody can read must not stop all the others
+                log.error("a log of rig %d is left out of the history: %s", self._work.rig_id, error)
+                continue
+            yield taken_at_us, readings
+
+    def _in_tiers(self, hour_s: int, sums: Summed) -> Iterable[tuple[Tier, Buckets]]:
+        for tier in TIERS:
+            sums = coarser(sums, step_s=tier.step_s) if tier.step_s > sums.step_s else sums
+            if hour_s >= self._horizons.of(tier):
+                yield tier, in_buckets(sums)
+
+    def _replace(self, tier: Tier, hour_s: int, part: Buckets) -> None:
+        chunk = self._chunk(tier, hour_s)
+        if tier is MINUTES:
+            self._farm += [(farm.contribution(part), 1), (farm.contribution(chunk), -1)]
+        key = (tier, tier.chunk_of(hour_s))
+        self._open[key] = put_together(without(chunk, hour_s, hour_s + HOUR_S), part)
+
+    def _chunk(self, tier: Tier, hour_s: int) -> Buckets:
+        key = (tier, tier.chunk_of(hour_s))
+        if key not in self._open:
+            packed = self._work.chunks.get(key)
+            start_s, step_s = key[1], tier.step_s
+            self._open[key] = unpack(*packed, start_s=start_s, step_s=step_s) if packed else Buckets(start_s, step_s)
+        return self._open[key]
+
+    def _add_unseen_minutes(self, late: Buckets, known: list[int]) -> None:
+        """The rig's own minutes are gone: those in which it had logs before are in the farm's sums already."""
+        seen = {moment // 60_000_000 * 60 for moment in known}
+        added = farm.contribution(late)
+        unseen = {
+            key: {minute_s: value for minute_s, value in by_minute.items() if minute_s not in seen}
+            for key, by_minute in added.items()
+        }
+        self._farm.append((unseen, 1))
+
+    def result(self) -> RigRolled:
+        chunks = {key: pack(buckets) for key, buckets in self._open.items() if buckets.where}
+        return RigRolled(self._work.rig_id, self._work.marks, chunks, self._rolled, farm.summed_up(self._farm))
+
+
+def _newer_than(known: list[int], late: list[Log], hour_s: int, step_s: int) -> Callable[[int], bool]:
+    """Whether the late logs of a bucket are newer than those that it had."""
+    last_known, last_late = (
+        {(moment - hour_s * 1_000_000) // (step_s * 1_000_000): moment for moment in moments}
+        for moments in (known, [taken_at_us for taken_at_us, _ in late])
+    )
+    return lambda bucket: last_late.get(bucket, 0) > last_known.get(bucket, 0)
+
+
+def _minutes_with_logs(buckets: Buckets, moments: list[int]) -> list[int]:
+    minutes = {moment // 60_000_000 * 60 for moment in moments}
+    counts: dict[int, int] = {}
+    for minute_s in minutes:
+        bucket = (minute_s - buckets.start_s) // buckets.step_s
+        counts[bucket] = counts.get(bucket, 0) + 1
+    return [counts.get(bucket, 0) for bucket in buckets.where]

@@ -1,0 +1,60 @@
+"""The farm's totals, minute by minute, as the operational index has them: until the hour is rolled up exactly."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from commander.db import Database, to_us
+from commander.history import store
+from commander.history.buckets import Buckets, Gauge
+from commander.history.farm import ALIVE_SERIES, EXPONENTS
+from commander.history.readings import HASHRATE, POWER, Series
+from commander.live.operational_index import OperationalIndex, Totals
+from commander.rigs.kinds import RigKind
+
+
+class Sample(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Whole numbers in the steps of the farm's series; hashrates as (algorithm, coin, thousandths of H/s)."""
+
+    alive: int
+    power: int | None
+    hashrates: list[tuple[str, str | None, str]]
+
+
+_decode = msgspec.json.Decoder(Sample).decode
+
+
+async def take_sample(database: Database, kind: RigKind, index: OperationalIndex, now: datetime) -> None:
+    """Keep the farm's totals of this minute; of an hour in which nothing lives there is nothing to keep."""
+    if index.totals.alive:
+        async with database.transaction() as db:
+            minute_s = to_us(now) // 60_000_000 * 60
+            await store.put_sample(db, kind, minute_s, msgspec.json.encode(_sample(index.totals)))
+
+
+def _sample(totals: Totals) -> Sample:
+    return Sample(
+        alive=totals.alive,
+        power=totals.power_mw // 100 if totals.power_known else None,
+        hashrates=[(work.algorithm, work.coin, str(rate)) for work, rate in totals.hashrates_mhs.items()],
+    )
+
+
+def in_minutes(hour_s: int, samples: Mapping[int, bytes]) -> Buckets:
+    """Samples of one hour, by their minutes (seconds since 1970)."""
+    values: dict[Series, dict[int, int]] = {}
+    for minute_s, body in sorted(samples.items()):
+        sample, bucket = _decode(body), (minute_s - hour_s) // 60
+        values.setdefault(ALIVE_SERIES, {})[bucket] = sample.alive
+        if sample.power is not None:
+            values.setdefault((POWER, None, None, None), {})[bucket] = sample.power
+        for algorithm, coin, rate in sample.hashrates:
+            values.setdefault((HASHRATE, None, algorithm, coin), {})[bucket] = int(rate)
+    minutes = Buckets(hour_s, 60)
+    minutes.where = list(values.get(ALIVE_SERIES, {}))
+    minutes.logs = minutes.minutes = [1] * len(minutes.where)
+    for key, line in values.items():
+        column = list(line.values())
+        minutes.gauges[key] = Gauge(EXPONENTS[key[0]], list(line), [1] * len(line), column, column, column, column)
+    return minutes

@@ -1,0 +1,305 @@
+"""Roll-up against a plain recomputation: whatever comes when, however often, and whatever is killed in between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from commander.db import Database
+from commander.history import roll_up as job
+from commander.history import rolling
+from commander.history.retention import Kept, drop_old
+from commander.history.roll_up import roll_up
+from commander.history.tables import HOURS, MINUTES, TEN_MINUTES, TIERS
+from commander.telemetry.history import History, farm_history, rig_history
+from history_farm import KIND, START, Moment, Place, PlainBuckets, a_place, farm_plainly, kept, plainly
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+HOUR = timedelta(hours=1)
+RIGS = 3
+KEPT = Kept(raw=2 * HOUR)
+
+
+class Killed(BaseException):
+    """What a SIGKILL is to a transaction: it was never there."""
+
+
+@contextmanager
+def killed_at(database: Database, statement: int) -> Iterator[None]:
+    """Whoever uses the database dies before its `statement`-th statement."""
+    left = statement
+
+    def count(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+
+    engine = database._engine.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", count)
+    try:
+        yield
+    except Killed:
+        pass
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", count)
+
+
+@dataclass
+class Work:
+    """A job that is run at an hour, and dies before its `killed_at`-th statement if it comes so far."""
+
+    job: str
+    hour: int
+    killed_at: int
+
+    async def happen(self, database: Database) -> None:
+        now = START + self.hour * HOUR
+        with killed_at(database, self.killed_at):
+            if self.job == "roll-up":
+                await roll_up(database, now=now)
+            else:
+                await drop_old(database, KEPT, now=now)
+
+
+async def happen(place: Place, story: Iterable[list[Moment] | Work]) -> list[Moment]:
+    """Returns every log that was sent, once."""
+    sent: list[Moment] = []
+    known: set[tuple[int, int]] = set()
+    for step in story:
+        if isinstance(step, Work):
+            await step.happen(place.database)
+        else:
+            await place.send(step)
+            sent += _first_of_each(step, known)
+    return sent
+
+
+def _first_of_each(moments: Iterable[Moment], known: set[tuple[int, int]]) -> Iterator[Moment]:
+    for moment in moments:
+        if (key := (moment.rig_id, moment.at_us)) not in known:
+            known.add(key)
+            yield moment
+
+
+moments = some.builds(
+    Moment,
+    rig_id=some.integers(1, RIGS),
+    at_s=some.one_of(some.integers(0, 4 * 3600 - 1), some.integers(0, 400)).map(float),
+    power_w=some.one_of(some.none(), some.floats(0, 5000)),
+    hashrate_hs=some.one_of(some.none(), some.just(0.0), some.floats(0, 1e16), some.floats(1.6e8, 1.7e8)),
+    accepted=some.one_of(some.none(), some.integers(0, 50)),
+    coin=some.sampled_from(["Monero", "Kaspa"]),
+)
+never = some.just(10**9)
+sends = some.lists(moments, min_size=1, max_size=30)
+rolls = some.builds(Work, some.just("roll-up"), some.integers(1, 8), some.one_of(never, some.integers(0, 80)))
+drops = some.builds(Work, some.just("drop"), some.integers(1, 5), some.one_of(never, some.integers(0, 30)))
+
+
+def told(empty: Path, tell: Callable[[Place], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with a_place(empty, rig_count=RIGS) as place:
+            await tell(place)
+
+    asyncio.run(run())
+
+
+@given(some.lists(some.one_of(sends, rolls), min_size=1, max_size=8))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_tier_equals_a_plain_recomputation(empty_farm: Path, story: list[list[Moment] | Work]) -> None:
+    async def tell(place: Place) -> None:
+        sent = await happen(place, story)
+        await roll_up(place.database, now=START + 9 * HOUR)
+        await assert_tiers_are_plain(place.database, sent)
+
+    told(empty_farm, tell)
+
+
+async def assert_tiers_are_plain(database: Database, sent: list[Moment]) -> None:
+    for tier in TIERS:
+        for rig_id in range(1, RIGS + 1):
+            plain = plainly([moment for moment in sent if moment.rig_id == rig_id], tier.step_s)
+            assert_the_same(await kept(database, rig_id, tier), plain, rel=1e-12, within=1e-12)
+    history = await farm(database, START, START + 5 * HOUR, 2000)
+    assert history.step_s == 60
+    found, expected = lines(history), farm_plainly(sent)
+    assert found.keys() == expected.keys()
+    for key, line in expected.items():
+        assert found[key] == pytest.approx(line, rel=1e-9, abs=0.06), key
+
+
+def assert_the_same(found: PlainBuckets, plain: PlainBuckets, *, rel: float, within: float) -> None:
+    assert (found.logs, found.minutes, found.counters) == (plain.logs, plain.minutes, plain.counters)
+    assert found.gauges.keys() == plain.gauges.keys()
+    for key, gauge in plain.gauges.items():
+        assert tuple(found.gauges[key]) == pytest.approx(tuple(gauge), rel=rel, abs=within), key
+
+
+@given(some.lists(some.one_of(sends, rolls, drops), min_size=1, max_size=10))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_log_is_lost_or_counted_twice_when_raw_ones_are_dropped(
+    empty_farm: Path, story: list[list[Moment] | Work]
+) -> None:
+    async def tell(place: Place) -> None:
+        sent = await happen(place, story)
+        await roll_up(place.database, now=START + 9 * HOUR)
+        for tier in TIERS:
+            for rig_id in range(1, RIGS + 1):
+                plain = plainly([moment for moment in sent if moment.rig_id == rig_id], tier.step_s)
+                found = await kept(place.database, rig_id, tier)
+                assert (found.logs, found.minutes) == (plain.logs, plain.minutes)
+                for key, gauge in plain.gauges.items():
+                    assert found.gauges[key][:4:3] == pytest.approx(gauge[:4:3])
+                    assert found.gauges[key].mean == pytest.approx(gauge.mean, rel=1e-3, abs=0.3)
+                    assert found.gauges[key].low == pytest.approx(gauge.low)
+        alive = lines(await farm(place.database, START, START + 5 * HOUR, 2000)).get(("rigs_alive", None), {})
+        assert alive == farm_plainly(sent).get(("rigs_alive", None), {})
+
+    told(empty_farm, tell)
+
+
+async def farm(database: Database, since: datetime, until: datetime, points: int) -> History:
+    async with database.reading() as db:
+        return await farm_history(db, KIND, since=since, until=until, points=points)
+
+
+async def rig(database: Database, rig_id: int, since: datetime, until: datetime, points: int) -> History:
+    async with database.reading() as db:
+        return await rig_history(db, KIND, rig_id, since=since, until=until, points=points)
+
+
+def lines(history: History) -> dict[tuple[str, str | None], dict[int, float]]:
+    """By figure and coin, then by time, of the whole rig or farm."""
+    times = [int(time.timestamp()) for time in history.times]
+    return {
+        (series.figure, series.coin): {
+            at: value for at, value in zip(times, series.mean, strict=True) if value is not None
+        }
+        for series in history.series
+        if series.device is None
+    }
+
+
+@pytest.fixture
+async def place(empty_farm: Path) -> AsyncIterator[Place]:
+    async with a_place(empty_farm, rig_count=RIGS) as place:
+        yield place
+
+
+def steady(rig_id: int, since_s: int, until_s: int, *, every_s: int = 10, power_w: float = 100.0) -> list[Moment]:
+    return [
+        Moment(rig_id, at_s, power_w + at_s % 60 / 10, 17_000.0 + at_s % 90, at_s // 15)
+        for at_s in range(since_s, until_s, every_s)
+    ]
+
+
+@pytest.mark.parametrize("step", [60, 600, 3600])
+async def test_the_open_hour_joins_the_rolled_ones_without_a_seam(place: Place, step: int) -> None:
+    logs = steady(1, 0, 9_000)
+    await place.send(logs)
+    before = await rig(place.database, 1, START, START + 3 * HOUR, 3 * 3600 // step)
+    await roll_up(place.database, now=START + 2.6 * HOUR)
+    after = await rig(place.database, 1, START, START + 3 * HOUR, 3 * 3600 // step)
+    assert (before.times, before.step_s) == (after.times, after.step_s)
+    for was, became in zip(before.series, after.series, strict=True):
+        assert (was.figure, was.device, was.coin) == (became.figure, became.device, became.coin)
+        gaps = [value is None for value in was.mean]
+        assert [value is None for value in became.mean] == gaps
+        assert [each or 0 for each in became.mean] == pytest.approx(
+            [each or 0 for each in was.mean], abs=0.11, rel=1e-4
+        )
+        assert became.max == was.max
+        assert became.min == was.min
+    shares = [series for series in after.series if series.figure == "accepted"]
+    assert sum(value or 0 for value in shares[0].mean) == 8_990 // 15
+
+
+async def test_late_logs_are_added_when_the_raw_ones_are_gone_and_counted_once(place: Place) -> None:
+    first, spooled = steady(1, 0, 1_800), steady(1, 1_800, 7_200)
+    await place.send(first)
+    await roll_up(place.database, now=START + 5 * HOUR)
+    await place.send(steady(2, 10 * 3600, 10 * 3600 + 60))
+    await drop_old(place.database, KEPT, now=START + 10 * HOUR)
+    for late in (spooled[:100], spooled[:150], spooled[100:], first[-50:] + spooled[:50]):
+        await place.send(late)
+        await roll_up(place.database, now=START + 10 * HOUR)
+        await drop_old(place.database, KEPT, now=START + 10 * HOUR)
+    for tier in TIERS:
+        found, plain = await kept(place.database, 1, tier), plainly(first + spooled, tier.step_s)
+        assert_the_same(found, plain, rel=2e-4, within=0.11)
+    alive = lines(await farm(place.database, START, START + 2 * HOUR, 120))["rigs_alive", None]
+    assert list(alive.values()) == [1.0] * 120
+
+
+async def test_late_logs_correct_the_farm_when_the_rigs_minutes_are_gone_too(place: Place) -> None:
+    first, spooled = steady(1, 0, 1_800), steady(1, 1_800, 3_600)
+    await place.send(first)
+    await roll_up(place.database, now=START + 5 * HOUR)
+    later = START + timedelta(days=9)
+    await place.send([Moment(2, 9 * 86_400.0)])
+    await drop_old(place.database, KEPT, now=later)
+    await place.send(spooled + first)
+    await roll_up(place.database, now=later)
+    assert (await kept(place.database, 1, MINUTES)).logs == {}
+    for tier in (TEN_MINUTES, HOURS):
+        found, plain = await kept(place.database, 1, tier), plainly(first + spooled, tier.step_s)
+        assert (found.logs, found.counters) == (plain.logs, plain.counters)
+    power = lines(await farm(place.database, START, START + HOUR, 60))["power_w", None]
+    assert power == pytest.approx(farm_plainly(first + spooled)["power_w", None])
+
+
+async def test_raw_logs_stay_until_their_hour_is_rolled_up(place: Place) -> None:
+    await place.send([Moment(1, 0.0), Moment(1, 50 * 3600.0)])
+    await drop_old(place.database, KEPT, now=START + 50 * HOUR)
+    await roll_up(place.database, now=START + 50 * HOUR)
+    assert (await kept(place.database, 1, HOURS)).logs == {int(START.timestamp()): 1}
+
+
+async def test_a_clock_that_jumps_ahead_takes_no_history_with_it(place: Place) -> None:
+    await place.send(steady(1, 0, 600))
+    a_year_on = START + timedelta(days=365)
+    await roll_up(place.database, now=a_year_on)
+    await drop_old(place.database, KEPT, now=a_year_on)
+    for tier in TIERS:
+        assert sum((await kept(place.database, 1, tier)).logs.values()) == 60
+    await place.send(steady(1, 600, 1200))
+    await roll_up(place.database, now=START + 5 * HOUR)
+    for tier in TIERS:
+        assert sum((await kept(place.database, 1, tier)).logs.values()) == 120
+
+
+async def test_tiers_are_kept_for_their_time(place: Place) -> None:
+    await place.send(steady(1, 0, 600))
+    await roll_up(place.database, now=START + 5 * HOUR)
+    for days, kept_tiers in ((6, TIERS), (9, TIERS[1:]), (92, TIERS[2:]), (900, TIERS[2:])):
+        now = START + timedelta(days=days)
+        await place.send([Moment(2, days * 86_400.0)])
+        await drop_old(place.database, KEPT, now=now)
+        for tier in TIERS:
+            assert bool((await kept(place.database, 1, tier)).logs) == (tier in kept_tiers), (days, tier.name)
+        history = await rig(place.database, 1, START, START + HOUR, 100)
+        assert history.step_s == kept_tiers[0].step_s
+        assert history.series
+
+
+async def test_a_log_that_comes_during_the_roll_up_leaves_its_hour_due(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.send(steady(1, 0, 600))
+    real = rolling.roll_rig
+    loop = asyncio.get_running_loop()
+
+    def interrupted(*arguments: object) -> object:
+        monkeypatch.setattr(job, "roll_rig", real)
+        asyncio.run_coroutine_threadsafe(place.send([Moment(1, 1234.0)]), loop).result(timeout=10)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(job, "roll_rig", interrupted)
+    await roll_up(place.database, now=START + 2 * HOUR)
+    assert sum((await kept(place.database, 1, MINUTES)).logs.values()) == 61
