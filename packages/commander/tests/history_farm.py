@@ -58,6 +58,13 @@ class Moment(NamedTuple):
         )
 
 
+def steady(rig_id: int, since_s: int, until_s: int, *, every_s: int = 10, power_w: float = 100.0) -> list[Moment]:
+    return [
+        Moment(rig_id, at_s, power_w + at_s % 60 / 10, 17_000.0 + at_s % 90, at_s // 15)
+        for at_s in range(since_s, until_s, every_s)
+    ]
+
+
 async def add_rigs(database: Database, count: int) -> None:
     async with database.transaction() as db:
         for number in range(1, count + 1):

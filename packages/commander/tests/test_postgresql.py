@@ -13,6 +13,7 @@ from commander.partitions import existing_parts, make_parts_ahead
 from commander.rigs import store as rigs
 from commander.rigs.kinds import RigKind
 from commander.settings import Settings
+from commander.telemetry.codec import Packer
 from commander.telemetry.tables import LOGS
 from commander.telemetry.writers import log_writer
 from commander_farm import Farm, a_log, on_postgresql, running
@@ -94,7 +95,7 @@ async def test_too_old_a_server_is_refused(own_server: PostgresqlServer, monkeyp
 
 @on_postgresql
 async def test_two_commanders_store_the_same_logs_once(database: Database) -> None:
-    async with a_place(database) as place, open_database(database.url) as other, log_writer(other) as writer:
+    async with a_place(database) as place, open_database(database.url) as other, log_writer(other, Packer()) as writer:
         logs = [a_new_log(rig_id, n) for n in range(200) for rig_id in (1, 2, 3)]
         for _ in range(3):
             mine, theirs = await asyncio.gather(place.commit.write(logs), writer.write(logs[::-1]))

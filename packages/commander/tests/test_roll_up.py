@@ -1,6 +1,8 @@
 """Roll-up against a plain recomputation: whatever comes when, however often, and whatever is killed in between."""
 
 import asyncio
+import random
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,14 +13,19 @@ import pytest
 import sqlalchemy as sa
 from commander.db import Database
 from commander.history import roll_up as job
-from commander.history import rolling
-from commander.history.retention import Kept, drop_old
+from commander.history import rolling, store
+from commander.history.retention import Kept, drop_old, forget_removed
 from commander.history.roll_up import roll_up
+from commander.history.sampling import take_sample
 from commander.history.tables import HOURS, MINUTES, TEN_MINUTES, TIERS
+from commander.live.figures import Figures, Work
+from commander.live.operational_index import OperationalIndex
+from commander.rigs import store as rigs
 from commander.telemetry.history import History, farm_history, rig_history
-from history_farm import KIND, START, Moment, Place, PlainBuckets, a_place, farm_plainly, kept, plainly
+from history_farm import KIND, START, Moment, Place, PlainBuckets, a_place, farm_plainly, kept, plainly, steady
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
+from sqlalchemy.exc import OperationalError
 
 HOUR = timedelta(hours=1)
 RIGS = 3
@@ -51,7 +58,7 @@ def killed_at(database: Database, statement: int) -> Iterator[None]:
 
 
 @dataclass
-class Work:
+class Run:
     """A job that is run at an hour, and dies before its `killed_at`-th statement if it comes so far."""
 
     job: str
@@ -67,12 +74,12 @@ class Work:
                 await drop_old(database, KEPT, now=now)
 
 
-async def happen(place: Place, story: Iterable[list[Moment] | Work]) -> list[Moment]:
+async def happen(place: Place, story: Iterable[list[Moment] | Run]) -> list[Moment]:
     """Returns every log that was sent, once."""
     sent: list[Moment] = []
     known: set[tuple[int, int]] = set()
     for step in story:
-        if isinstance(step, Work):
+        if isinstance(step, Run):
             await step.happen(place.database)
         else:
             await place.send(step)
@@ -98,8 +105,8 @@ moments = some.builds(
 )
 never = some.just(10**9)
 sends = some.lists(moments, min_size=1, max_size=30)
-rolls = some.builds(Work, some.just("roll-up"), some.integers(1, 8), some.one_of(never, some.integers(0, 80)))
-drops = some.builds(Work, some.just("drop"), some.integers(1, 5), some.one_of(never, some.integers(0, 30)))
+rolls = some.builds(Run, some.just("roll-up"), some.integers(1, 8), some.one_of(never, some.integers(0, 80)))
+drops = some.builds(Run, some.just("drop"), some.integers(1, 5), some.one_of(never, some.integers(0, 30)))
 
 
 def told(empty: Path, tell: Callable[[Place], Awaitable[None]]) -> None:
@@ -112,7 +119,7 @@ def told(empty: Path, tell: Callable[[Place], Awaitable[None]]) -> None:
 
 @given(some.lists(some.one_of(sends, rolls), min_size=1, max_size=8))
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_tier_equals_a_plain_recomputation(empty_farm: Path, story: list[list[Moment] | Work]) -> None:
+def test_every_tier_equals_a_plain_recomputation(empty_farm: Path, story: list[list[Moment] | Run]) -> None:
     async def tell(place: Place) -> None:
         sent = await happen(place, story)
         await roll_up(place.database, now=START + 9 * HOUR)
@@ -144,7 +151,7 @@ def assert_the_same(found: PlainBuckets, plain: PlainBuckets, *, rel: float, wit
 @given(some.lists(some.one_of(sends, rolls, drops), min_size=1, max_size=10))
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_log_is_lost_or_counted_twice_when_raw_ones_are_dropped(
-    empty_farm: Path, story: list[list[Moment] | Work]
+    empty_farm: Path, story: list[list[Moment] | Run]
 ) -> None:
     async def tell(place: Place) -> None:
         sent = await happen(place, story)
@@ -190,13 +197,6 @@ def lines(history: History) -> dict[tuple[str, str | None], dict[int, float]]:
 async def place(empty_farm: Path) -> AsyncIterator[Place]:
     async with a_place(empty_farm, rig_count=RIGS) as place:
         yield place
-
-
-def steady(rig_id: int, since_s: int, until_s: int, *, every_s: int = 10, power_w: float = 100.0) -> list[Moment]:
-    return [
-        Moment(rig_id, at_s, power_w + at_s % 60 / 10, 17_000.0 + at_s % 90, at_s // 15)
-        for at_s in range(since_s, until_s, every_s)
-    ]
 
 
 @pytest.mark.parametrize("step", [60, 600, 3600])
@@ -286,6 +286,81 @@ async def test_tiers_are_kept_for_their_time(place: Place) -> None:
         history = await rig(place.database, 1, START, START + HOUR, 100)
         assert history.step_s == kept_tiers[0].step_s
         assert history.series
+
+
+async def test_a_removed_rigs_history_goes_and_what_it_gave_to_the_farm_stays(place: Place) -> None:
+    await place.send(steady(1, 0, 3_600) + steady(2, 0, 3_600))
+    await roll_up(place.database, now=START + 2 * HOUR)
+    await place.send(steady(1, 7_200, 7_300))
+    before = lines(await farm(place.database, START, START + HOUR, 60))
+    async with place.database.transaction() as db:
+        await rigs.delete_rig(db, KIND, 1)
+        await store.forget_rig(db, KIND, 1)
+    await forget_removed(place.database)
+    await place.send(steady(2, 3_600, 3_700))
+    await roll_up(place.database, now=START + 5 * HOUR)
+    for tier in TIERS:
+        assert (await kept(place.database, 1, tier)).logs == {}
+        assert (await kept(place.database, 2, tier)).logs != {}
+    assert lines(await farm(place.database, START, START + HOUR, 60)) == before
+
+
+async def test_a_full_disk_puts_the_roll_up_off_and_nothing_else(place: Place) -> None:
+    chance = random.Random(1)  # noqa: S311 - figures, not secrets
+    hours = steady(1, 0, 10 * 3_600)
+    await place.send([each._replace(power_w=chance.uniform(0, 5_000), hashrate_hs=chance.random()) for each in hours])
+    full = PagesLimit(place.database)
+    full.pages = 1  # none more than there are
+    with pytest.raises(OperationalError, match="full"):
+        await roll_up(place.database, now=START + 11 * HOUR)
+    assert (await rig(place.database, 1, START, START + HOUR, 60)).series
+    full.pages = 1_000_000
+    await roll_up(place.database, now=START + 11 * HOUR)
+    assert sum((await kept(place.database, 1, HOURS)).logs.values()) == 3_600
+
+
+class PagesLimit:
+    """How many pages the database may have: beyond, SQLite says what it says of a full disk."""
+
+    def __init__(self, database: Database) -> None:
+        self.pages = 1_000_000
+        sa.event.listen(database._engine.sync_engine, "checkout", self._limit)
+
+    def _limit(self, connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={self.pages}")
+
+
+async def test_the_open_hour_of_the_farm_is_sampled_until_it_is_rolled_up(place: Place) -> None:
+    index = OperationalIndex(stale_after_s=45, offline_after_s=60)
+    for rig_id in (1, 2):
+        index.add(rig_id, f"rig-{rig_id}")
+    logs = steady(1, 3_600, 7_200) + steady(2, 3_600, 7_200)
+    await place.send(logs)
+    figures = Figures(power_w=120.0, hashrates_hs={Work("Monero", "rx/0"): 17_000.5})
+    for minute in range(60, 120):
+        at = START + minute * timedelta(minutes=1)
+        for rig_id in (1, 2):
+            index.report(rig_id, b"{}", figures, taken_at=at, heard_at=at, now_s=minute * 60.0)
+        await take_sample(place.database, KIND, index, at)
+        await take_sample(place.database, KIND, index, at + timedelta(seconds=40))
+    sampled = lines(await farm(place.database, START, START + 2 * HOUR, 120))
+    assert list(sampled["rigs_alive", None].values()) == [2.0] * 60
+    assert list(sampled["power_w", None].values()) == [240.0] * 60
+    assert list(sampled["hashrate_hs", "Monero"].values()) == [34_001.0] * 60
+    assert await roll_up(place.database, now=START + 2.5 * HOUR)
+    exact = lines(await farm(place.database, START, START + 2 * HOUR, 120))
+    assert exact == {key: pytest.approx(line) for key, line in farm_plainly(logs).items()}
+
+
+async def test_a_round_that_has_no_time_left_goes_on_the_next_time(place: Place) -> None:
+    await place.send([*steady(1, 0, 60), *steady(1, 100 * 3600, 100 * 3600 + 60)])
+    late = [Moment(1, hour * 3600.0) for hour in range(60)]
+    await place.send(late)
+    rounds = 0
+    while not await roll_up(place.database, now=START + 200 * HOUR, at_most=timedelta()):
+        rounds += 1
+    assert rounds >= 2
+    assert sum((await kept(place.database, 1, MINUTES)).logs.values()) == 6 + 6 + 59
 
 
 async def test_a_log_that_comes_during_the_roll_up_leaves_its_hour_due(

@@ -25,6 +25,7 @@ from commander.asics.display import ASICS
 from commander.db import Database, from_us
 from commander.history.jobs import history_jobs
 from commander.history.retention import kept_by
+from commander.history.watch import RigWatch
 from commander.jobs.chores import chores
 from commander.jobs.loop import new_holder, run_jobs
 from commander.live.channels import Channels
@@ -45,6 +46,7 @@ from commander.rigs.register import RigRegister
 from commander.rigs.views import RigViews, view_from_query
 from commander.settings import Settings
 from commander.telemetry import asic_intake, asic_sentry_api, history_api, intake, sentry_api
+from commander.telemetry.dictionaries import use_newest
 from commander.telemetry.group_commit import GroupCommit
 from commander.telemetry.sentry_runs import SentryRuns
 from commander.telemetry.store import NewLog
@@ -80,6 +82,7 @@ class Parts:
         self.adoptions = Adoptions(self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin)
         self.gate = Gate(self.database, on_session_end=self._hang_up)
         self.commit = GroupCommit(self.database, self._stored)
+        self.watches = {kind: RigWatch(kind, live.index) for kind, live in self.lives.items()}
         self.intake = intake.Intake(self.tokens, self.commit, self.lives[RigKind.CPU_GPU], runs=SentryRuns())
         self.asic_intake = asic_intake.AsicIntake(
             self.tokens, self.commit, self.lives[RigKind.ASIC], self.registers[RigKind.ASIC], runs=SentryRuns()
@@ -93,12 +96,14 @@ class Parts:
         return LiveRigs(kind, index, self.channels, describe=describe, describe_log=describe_log)
 
     def _stored(self, new: NewLog) -> None:
+        taken_at, now = from_us(new.taken_at_us), datetime.now(UTC)
+        self.watches[new.kind].logged(new.rig_id, new.figures, taken_at=taken_at, now=now)
         self.lives[new.kind].logged(
             new.rig_id,
             new.body,
             new.figures,
-            taken_at=from_us(new.taken_at_us),
-            heard_at=datetime.now(UTC),
+            taken_at=taken_at,
+            heard_at=now,
             now_s=time.monotonic(),
         )
 
@@ -107,13 +112,12 @@ class Parts:
         """What the commander does by itself, as long as this lasts."""
         jobs = chores(self.database, renew_certificate=partial(self._renew_certificate, on_renewal))
         indexes = {kind: live.index for kind, live in self.lives.items()}
-        jobs |= history_jobs(self.database, kept_by(self.settings), indexes)
+        jobs |= history_jobs(self.database, kept_by(self.settings), indexes, self.commit.packer)
         stop = asyncio.Event()
-        on_offline = partial(note_newest, self.database)
         async with asyncio.TaskGroup() as group:
             group.create_task(run_jobs(self.database, jobs, stop, holder=new_holder()))
             group.create_task(keep_trends(self.database, self.lives, stop))
-            group.create_task(run_live(self.lives.values(), stop, on_offline=on_offline, look=self._hang_up_ended))
+            group.create_task(run_live(self.lives.values(), stop, on_offline=self._went_offline, look=self._look))
             try:
                 yield
             finally:
@@ -124,6 +128,15 @@ class Parts:
         if renewed and renewed.facts != self.certificate:
             self.certificate = renewed.facts
             on_renewal()
+
+    async def _went_offline(self, kind: RigKind, states: list[RigState]) -> None:
+        self.watches[kind].went_offline(states)
+        await note_newest(self.database, kind, states)
+
+    async def _look(self) -> None:
+        for watch in self.watches.values():
+            await watch.write(self.database)
+        await self._hang_up_ended()
 
     async def _hang_up_ended(self) -> None:
         """Sessions may be ended by another process (`commander set-password`)."""
@@ -160,11 +173,14 @@ def create_app(
         await asyncio.to_thread(migrate, parts.database.url)
         if made := await parts.gate.settle_password(settings.password):
             on_password(made)
+        await use_newest(parts.database, parts.commit.packer)
         for kind, live in parts.lives.items():
             await remember(parts.database, kind, live.index, now=datetime.now(UTC), now_s=time.monotonic())
+            await parts.watches[kind].remember(parts.database)
         async with parts.commit.running(), parts.working(on_renewal):
             yield
         for kind, live in parts.lives.items():
+            await parts.watches[kind].write(parts.database)
             await note_newest(parts.database, kind, live.index.rigs.values())
         await parts.database.dispose()
 

@@ -25,6 +25,7 @@ def asic_answer(state: RigState) -> AsicAnswer:
         health=state.health,
         heard_at=state.heard_at,
         two_sentries=state.two_sentries,
+        wrong_clock=state.wrong_clock,
         specs=None if state.specs is None else _specs.decode(state.specs),
         latest=None if state.latest is None else _log.decode(state.latest),
     )

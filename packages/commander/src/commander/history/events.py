@@ -62,6 +62,14 @@ async def read_events(
     return [HistoryEvent(at=at, kind=RigEvent(event), text=text) for at, event, text in reversed(rows)]
 
 
+async def last_of(db: AsyncConnection, kind: RigKind, rig_id: int, *wanted: RigEvent) -> RigEvent | None:
+    """Which of these events happened last to the rig."""
+    query = sa.select(rig_events.c.event).where(rig_events.c.kind == kind, rig_events.c.rig_id == rig_id)
+    query = query.where(rig_events.c.event.in_(wanted)).order_by(rig_events.c.at.desc(), rig_events.c.id.desc())
+    last: str | None = (await db.execute(query.limit(1))).scalar_one_or_none()
+    return None if last is None else RigEvent(last)
+
+
 async def delete_events_of(db: AsyncConnection, kind: RigKind, rig_id: int) -> None:
     await db.execute(sa.delete(rig_events).where(rig_events.c.kind == kind, rig_events.c.rig_id == rig_id))
 

@@ -19,12 +19,13 @@ Sums = dict[Series, dict[int, Added]]  # by minute, in seconds since 1970
 
 
 def contribution(minutes: Buckets) -> Sums:
-    """What a rig's minutes add to the farm."""
-    sums: Sums = {ALIVE_SERIES: {minutes.start_s + 60 * bucket: (1, 1) for bucket in minutes.where}}
+    """What a rig's minutes (or longer steps) add to the farm."""
+    step_s = minutes.step_s
+    sums: Sums = {ALIVE_SERIES: {minutes.start_s + step_s * bucket: (1, 1) for bucket in minutes.where}}
     for key, gauge in minutes.gauges.items():
         if key[1] is None and (key[0] == POWER or (key[0] == HASHRATE and work_of(key).adds_up)):
             values = zip(gauge.where, _in_steps_of(EXPONENTS[key[0]], gauge), strict=True)
-            sums[key] = {minutes.start_s + 60 * bucket: (value, 1) for bucket, value in values}
+            sums[key] = {minutes.start_s + step_s * bucket: (value, 1) for bucket, value in values}
     return sums
 
 
@@ -70,15 +71,15 @@ def sums_of(minutes: Buckets) -> Sums:
     }
 
 
-def in_minutes(hour_s: int, sums: Mapping[Series, Mapping[int, Added]]) -> Buckets:
+def in_minutes(start_s: int, sums: Mapping[Series, Mapping[int, Added]], *, step_s: int = 60) -> Buckets:
     """The other way round; a sum of no rigs is no sum."""
-    buckets = Buckets(hour_s, 60)
+    buckets = Buckets(start_s, step_s)
     for key, by_minute in sums.items():
         known = sorted((minute_s, added) for minute_s, added in by_minute.items() if added[1] > 0)
         if known:
             values = [value for _, (value, _) in known]
             rigs = [count for _, (_, count) in known]
-            where = [(minute_s - hour_s) // 60 for minute_s, _ in known]
+            where = [(minute_s - start_s) // step_s for minute_s, _ in known]
             buckets.gauges[key] = Gauge(EXPONENTS[key[0]], where, rigs, values, values, values, values)
     if alive := buckets.gauges.get(ALIVE_SERIES):
         buckets.where, buckets.logs, buckets.minutes = alive.where, alive.count, [1] * len(alive.where)
@@ -87,7 +88,7 @@ def in_minutes(hour_s: int, sums: Mapping[Series, Mapping[int, Added]]) -> Bucke
 
 def longer(minutes: Buckets, step_s: int) -> Buckets:
     """The minutes of an hour in longer steps: a minute counts as one, however many rigs are in it."""
-    factor = step_s // 60
+    factor = step_s // minutes.step_s
     less = Buckets(minutes.start_s, step_s)
     for place, start, end in _runs(minutes.where, factor):
         less.where.append(place)

@@ -163,8 +163,13 @@ def _runs_of(where: Iterable[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def unpack(codec: int, body: bytes, *, start_s: int, step_s: int, wanted: Wanted | None = None) -> Buckets:
-    """The buckets, with the series that are `wanted` (None: all). An unknown codec is a `ValueError`."""
+def unpack(
+    codec: int, body: bytes, *, start_s: int, step_s: int, wanted: Wanted | None = None, for_chart: bool = False
+) -> Buckets:
+    """The buckets, with the series that are `wanted` (None: all). A chart does not need what was last in a bucket.
+
+    An unknown codec is a `ValueError`.
+    """
     if codec != CODEC:
         raise ValueError(f"buckets are packed with codec {codec}, which this version does not know")
     plain = zstandard.ZstdDecompressor().decompress(body)
@@ -184,9 +189,8 @@ def unpack(codec: int, body: bytes, *, start_s: int, step_s: int, wanted: Wanted
         elif shape.exponent is None:
             buckets.counters[key] = _unpack_counter(shape, there, columns)
         else:
-            buckets.gauges[key] = _unpack_gauge(
-                shape, there, columns, logs if shape.where == 0 else [logs_at[at] for at in there]
-            )
+            its_logs = logs if shape.where == 0 else [logs_at[at] for at in there]
+            buckets.gauges[key] = _unpack_gauge(shape, there, columns, its_logs, for_chart)
     return buckets
 
 
@@ -203,23 +207,29 @@ class _Columns:
         start, self._at = self._at, self._at + width * count
         return from_bytes(self._plain[start : self._at], width)
 
+    def beside(self, column: list[int], width: int, how: Callable[[int, int], int]) -> list[int]:
+        """What is kept by how far it is from a column that is known."""
+        return list(map(how, column, self.take(width, len(column)))) if width else column
+
     def skip(self, widths: Iterable[int], count: int) -> None:
         self._at += sum(widths) * count
 
 
-def _unpack_gauge(shape: _Shape, where: list[int], columns: _Columns, logs: list[int]) -> Gauge:
-    more, steps, below, above, beside = (columns.take(width, len(where)) for width in shape.widths)
+def _unpack_gauge(shape: _Shape, where: list[int], columns: _Columns, logs: list[int], for_chart: bool) -> Gauge:
+    more, steps, below, above, beside = shape.widths
+    count = columns.beside(logs, more, add)
+    mean = _accumulated(shape, columns.take(steps, len(where)))
+    low = columns.beside(mean, below, sub)
+    high = columns.beside(mean, above, add)
+    if for_chart:
+        columns.skip((beside,), len(where))
+        return Gauge(shape.exponent or 0, where, count, low, mean, high, mean)
+    return Gauge(shape.exponent or 0, where, count, low, mean, high, columns.beside(mean, beside, add))
+
+
+def _accumulated(shape: _Shape, steps: list[int]) -> list[int]:
     steps[0] = _from_number(shape.base)
-    mean = list(accumulate(steps))
-    return Gauge(
-        shape.exponent or 0,
-        where,
-        list(map(add, logs, more)),
-        low=list(map(sub, mean, below)),
-        mean=mean,
-        high=list(map(add, mean, above)),
-        last=list(map(add, mean, beside)),
-    )
+    return list(accumulate(steps))
 
 
 def _unpack_counter(shape: _Shape, where: list[int], columns: _Columns) -> Counter:

@@ -7,7 +7,7 @@ from operator import mul
 
 from commander.history.buckets import Buckets, Counter, Gauge, grown
 from commander.history.readings import ALIVE, HASHRATE, SOURCE, Series
-from commander.history.resolution import in_units
+from commander.history.resolution import all_in_units
 
 WEEK_S = 7 * 86_400
 STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 2 * 86400, WEEK_S)
@@ -110,18 +110,22 @@ class Points:
     def _put_gauge(self, line: Line, gauge: Gauge, runs: Runs, *, exact: bool) -> None:
         if runs.one_each:
             inside = slice(runs.starts[0], runs.ends[-1])
-            low, mean, high = gauge.low[inside], gauge.mean[inside], gauge.high[inside]
-            count = gauge.count[inside]
-            means = [in_units(value, gauge.exponent) for value in mean]
+            low, mean, high, count = (column[inside] for column in (gauge.low, gauge.mean, gauge.high, gauge.count))
+            means = all_in_units(mean, gauge.exponent)
         else:
             ends = list(zip(runs.starts, runs.ends, strict=True))
             low = [min(gauge.low[start:end]) for start, end in ends]
-            high = [max(gauge.high[start:end]) for start, end in ends]
+            high = low if gauge.high is gauge.low else [max(gauge.high[start:end]) for start, end in ends]
             counts = [0, *accumulate(gauge.count)]
             totals = [0, *accumulate(map(mul, gauge.mean, gauge.count))]
             count = [counts[end] - counts[start] for start, end in ends]
-            means = _means(totals, counts, ends, gauge.exponent, exact=exact)
-        lows, highs = ([in_units(value, gauge.exponent) for value in column] for column in (low, high))
+            means = all_in_units(
+                [(totals[end] - totals[start]) / (counts[end] - counts[start]) for start, end in ends], gauge.exponent
+            )
+            if not exact:
+                means = [round(mean, MEAN_DECIMALS) for mean in means]
+        lows = all_in_units(low, gauge.exponent)
+        highs = lows if high is low else all_in_units(high, gauge.exponent)
         _fill(line, runs.places, lows, means, highs, count)
 
     def _put_counter(self, key: Series, counter: Counter, buckets: Buckets) -> None:
@@ -147,15 +151,6 @@ class Points:
                 line.weight[place] += minutes
                 line.mean[place] = min(1.0, line.weight[place] / minutes_a_point)
         line.low = line.high = line.mean
-
-
-def _means(
-    totals: list[int], counts: list[int], ends: list[tuple[int, int]], exponent: int, *, exact: bool
-) -> list[float]:
-    means = [
-        in_units((totals[end] - totals[start]) / (counts[end] - counts[start] or 1), exponent) for start, end in ends
-    ]
-    return means if exact else [round(mean, MEAN_DECIMALS) for mean in means]
 
 
 def _fill(

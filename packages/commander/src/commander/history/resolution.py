@@ -53,3 +53,11 @@ def in_whole_steps(hashrates_hs: Sequence[float], exponent: int) -> list[int]:
 def in_units(value: float, exponent: int) -> float:
     """Whole steps of any figure as what they are."""
     return value / 10.0**-exponent if exponent < 0 else value * 10.0**exponent
+
+
+def all_in_units(values: Sequence[float], exponent: int) -> list[float]:
+    if exponent < 0:
+        divisor = 10.0**-exponent
+        return [value / divisor for value in values]
+    factor = 10.0**exponent
+    return [value * factor for value in values]

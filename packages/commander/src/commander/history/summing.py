@@ -161,5 +161,5 @@ def gauge_of(
         columns = [[round(value) for value in column] for column in (low, mean, high, last)]
         return Gauge(exponent, where, count, *columns)
     mean = [rounded(figure, value) for value in mean]
-    exponent = exponent_of((*low, *mean, *last))
+    exponent = exponent_of((*low, *mean, *high, *last))
     return Gauge(exponent, where, count, *(in_whole_steps(column, exponent) for column in (low, mean, high, last)))

@@ -110,14 +110,3 @@ rig_events = sa.Table(
     sa.Column("text", sa.String(256), nullable=False),
     sa.Index("ix_rig_events_rig", "kind", "rig_id", "at"),
 )
-
-# With what logs are packed; a row names its dictionary in its body. Never deleted: they are few and small.
-log_dictionaries = sa.Table(
-    "log_dictionaries",
-    metadata,
-    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("made_at", Moment, nullable=False),
-    sa.Column("ratio", sa.Float, nullable=False),  # packed to plain bytes, of the logs that it was made from
-    sa.Column("body", sa.LargeBinary, nullable=False),
-)

@@ -50,6 +50,7 @@ class RigState:
     heard_at: datetime | None = None
     heard_s: float = float("-inf")
     two_sentries: bool = False
+    wrong_clock: bool = False  # its newest logs were refused for their time
     changed_at: int = 0
     counted: Figures | None = None
     check_due: bool = False
@@ -147,6 +148,12 @@ class OperationalIndex:
         state = self.rigs.get(rig_id)
         if state and state.two_sentries != seen:
             state.two_sentries = seen
+            self._changed(state)
+
+    def set_wrong_clock(self, rig_id: int, seen: bool) -> None:
+        state = self.rigs.get(rig_id)
+        if state and state.wrong_clock != seen:
+            state.wrong_clock = seen
             self._changed(state)
 
     def report(

@@ -16,6 +16,7 @@ class RigFacts(msgspec.Struct, frozen=True, kw_only=True):
     health: Health
     heard_at: datetime | None
     two_sentries: bool
+    wrong_clock: bool
 
 
 class RigAnswer(RigFacts, frozen=True, kw_only=True):
@@ -36,6 +37,7 @@ def rig_answer(state: RigState) -> RigAnswer:
         health=state.health,
         heard_at=state.heard_at,
         two_sentries=state.two_sentries,
+        wrong_clock=state.wrong_clock,
         specs=None if state.specs is None else _specs.decode(state.specs),
         latest=None if state.latest is None else _log.decode(state.latest),
     )

@@ -46,6 +46,7 @@ class HeadView:
     tone: str
     heard_at: datetime | None
     two_sentries: bool
+    wrong_clock: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def head_view(state: RigState, kind: RigKind) -> HeadView:
         tone=HEALTH_TONES[state.health],
         heard_at=state.heard_at,
         two_sentries=state.two_sentries,
+        wrong_clock=state.wrong_clock,
     )
 
 

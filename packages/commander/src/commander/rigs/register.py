@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from protocol.tokens import Token, new_token
 
 from commander.db import Database
+from commander.history import events
 from commander.history import store as history
+from commander.history.events import NewEvent, RigEvent
 from commander.live.rigs import LiveRigs
 from commander.rigs import store
 from commander.rigs.domain import Rig, checked_name
@@ -48,8 +50,12 @@ class RigRegister:
     async def rename(self, rig_id: int, name: str) -> Rig:
         """Raises `BadName`, `NameTaken` or `RigNotFound`."""
         async with self._database.transaction() as db:
+            before = await store.get_rig(db, self._kind, rig_id)
             await store.rename_rig(db, self._kind, rig_id, checked_name(name))
             rig = await store.get_rig(db, self._kind, rig_id)
+            if rig.name != before.name:
+                text = f"Renamed from {before.name} to {rig.name}"
+                await events.note(db, NewEvent(self._kind, rig_id, self._now(), RigEvent.RENAMED, text))
         self._live.renamed(rig.id, rig.name)
         return rig
 

@@ -44,6 +44,7 @@ class RowView:
     uptime: Figure
     heard_at: datetime | None
     two_sentries: bool
+    wrong_clock: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def row_view(state: RigState) -> RowView:
         uptime=shown.duration(figures.uptime_s),
         heard_at=state.heard_at,
         two_sentries=state.two_sentries,
+        wrong_clock=state.wrong_clock,
     )
 
 

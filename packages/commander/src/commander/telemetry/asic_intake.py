@@ -98,6 +98,8 @@ class AsicIntake:
         two = self._runs.two_sentries(holder, run, time.monotonic())
         self._live.index.set_two_sentries(holder, two)
         logs = await sort_out(self._live.kind, holder, said.logs, now=now)
+        if said.logs:
+            self._live.index.set_wrong_clock(holder, logs.wrong_clock)
         return Item(holder, specs=self._changed_specs(holder, said.specs, logs), logs=logs)
 
     def _changed_specs(self, rig_id: int, raw: msgspec.Raw, logs: Sorted) -> bytes | None:

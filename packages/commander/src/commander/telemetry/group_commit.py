@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from commander.db import Database, DatabaseProblem
+from commander.telemetry.codec import Packer
 from commander.telemetry.store import NewLog
 from commander.telemetry.writers import LogWriter, Written, log_writer
 
@@ -35,6 +36,7 @@ class GroupCommit:
     def __init__(self, database: Database, on_stored: Callable[[NewLog], None]) -> None:
         self._database = database
         self._on_stored = on_stored
+        self.packer = Packer()
         self._queue: deque[Waiting] = deque()
         self._waiting_logs = 0
         self._arrived = asyncio.Event()
@@ -57,7 +59,7 @@ class GroupCommit:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Takes logs while inside; at the end what waits is still written."""
-        async with log_writer(self._database) as writer, asyncio.TaskGroup() as group:
+        async with log_writer(self._database, self.packer) as writer, asyncio.TaskGroup() as group:
             self._ending = False
             group.create_task(self._run(writer))
             try:

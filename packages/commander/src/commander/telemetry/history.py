@@ -215,7 +215,7 @@ def _ready(kind: RigKind, part: Part, figures: Figures) -> Iterator[Ready]:
         yield Ready(part.start_s, in_buckets(summed(taken_apart, start_s=part.start_s, step_s=part.step_s)))
     else:
         wanted = None if figures is None else lambda key: key[0] in figures
-        chunk = unpack(*part.packed, start_s=part.start_s, step_s=part.step_s, wanted=wanted)
+        chunk = unpack(*part.packed, start_s=part.start_s, step_s=part.step_s, wanted=wanted, for_chart=True)
         if part.is_farms and part.step_s == MINUTES.step_s:
             chunk = counted_once(chunk)
         since_s, end_s = part.start_s, 1 << 62

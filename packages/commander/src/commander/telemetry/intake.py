@@ -40,6 +40,11 @@ class Sorted:
 
     good: list[NewLog] = field(default_factory=list)
     rejected: list[RejectedLog] = field(default_factory=list)
+    wrong_clock: bool = False  # by the last log: those before may be what a clock set right has left
+
+
+class BadTime(ValueError):
+    """A log's time can't be right."""
 
 
 class Intake:
@@ -70,6 +75,8 @@ class Intake:
         two = self._runs.two_sentries(rig_id, header(scope, b"sentry-run"), time.monotonic())
         self._live.index.set_two_sentries(rig_id, two)
         logs = await sort_out(self._live.kind, rig_id, report.logs, now=self._now())
+        if report.logs:
+            self._live.index.set_wrong_clock(rig_id, logs.wrong_clock)
         written = await self._commit.write(logs.good) if logs.good else []
         if None in written:
             raise RigRemoved("This rig was removed from the commander.")
@@ -99,7 +106,9 @@ async def sort_out(kind: RigKind, rig_id: int, bodies: Sequence[msgspec.Raw], *,
             check_time(log.taken_at, now=now)
         except (msgspec.DecodeError, ValueError, OverflowError) as error:
             logs.rejected.append(RejectedLog(index=index, reason=str(error)))
+            logs.wrong_clock = isinstance(error, BadTime)
         else:
+            logs.wrong_clock = False
             logs.good.append(NewLog(kind, rig_id, to_us(log.taken_at), bytes(raw), log.figures))
         if index % LOGS_BETWEEN_BREATHS == LOGS_BETWEEN_BREATHS - 1:
             await asyncio.sleep(0)
@@ -107,8 +116,8 @@ async def sort_out(kind: RigKind, rig_id: int, bodies: Sequence[msgspec.Raw], *,
 
 
 def check_time(taken_at: datetime, *, now: datetime) -> None:
-    """A log's time must be believable; `ValueError` says why it is not."""
+    """A log's time must be believable; `BadTime` says why it is not."""
     if taken_at > now + AHEAD_ALLOWED:
-        raise ValueError(f"taken_at is in the future ({taken_at:%Y-%m-%d %H:%M} UTC): is the rig's clock right?")
+        raise BadTime(f"taken_at is in the future ({taken_at:%Y-%m-%d %H:%M} UTC): is the rig's clock right?")
     if taken_at < now - AGE_ALLOWED:
-        raise ValueError(f"taken_at is older than 30 days ({taken_at:%Y-%m-%d %H:%M})")
+        raise BadTime(f"taken_at is older than 30 days ({taken_at:%Y-%m-%d %H:%M})")

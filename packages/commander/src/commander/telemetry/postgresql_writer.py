@@ -15,7 +15,7 @@ from commander.history.due import Due, DueHours
 from commander.postgresql import driver_of, explained
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
-from commander.telemetry.codec import ZSTD, Packer
+from commander.telemetry.codec import Packer
 from commander.telemetry.store import NewLog
 from commander.telemetry.tables import LOGS, bucket_of
 
@@ -25,10 +25,10 @@ COLUMNS = ("bucket", "rig_id", "taken_at_us", "codec", "body")
 
 
 class PostgresqlWriter:
-    def __init__(self, database: Database, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, database: Database, packer: Packer, thread: ThreadPoolExecutor) -> None:
         self._database = database
         self._thread = thread
-        self._packer = Packer()
+        self._packer = packer
         self._due = DueHours()
         self._parts: dict[RigKind, set[int]] = defaultdict(set)  # those that were seen to be there
 
@@ -49,7 +49,7 @@ class PostgresqlWriter:
         for log in logs:
             rows, key = packed[log.kind], (log.rig_id, log.taken_at_us)
             if key not in rows:
-                rows[key] = (bucket_of(log.taken_at_us), *key, ZSTD, self._packer.pack(log.body))
+                rows[key] = (bucket_of(log.taken_at_us), *key, *self._packer.pack(log.kind, log.body))
         return packed
 
     async def _write(self, logs: Sequence[NewLog], packed: dict[RigKind, dict[Key, Row]]) -> list[bool | None]:

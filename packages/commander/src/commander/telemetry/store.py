@@ -1,9 +1,9 @@
 """Logs in and out of the database. Writing uses the driver itself: it is the hottest path of the commander."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,7 +14,8 @@ from commander.live.figures import Figures
 from commander.partitions import drop_oldest_part
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
-from commander.telemetry.codec import ZSTD, Packer, unpack
+from commander.telemetry.codec import Packer, unpack
+from commander.telemetry.dictionaries import load_needed
 from commander.telemetry.tables import BUCKET_S, LOGS, bucket_of
 
 BUCKETS_A_DAY = 86_400 // BUCKET_S
@@ -74,7 +75,7 @@ _SEEK_RIG = {kind: f"SELECT 1 FROM {table.name} WHERE id = ?" for kind, table in
 
 
 def _write(cursor: sqlite3.Cursor, kind: RigKind, batch: Sequence[NewLog], packer: Packer) -> list[bool | None]:
-    rows = [(bucket_of(log.taken_at_us), log.rig_id, log.taken_at_us, ZSTD, packer.pack(log.body)) for log in batch]
+    rows = [(bucket_of(log.taken_at_us), log.rig_id, log.taken_at_us, *packer.pack(kind, log.body)) for log in batch]
     rig_ids = {log.rig_id for log in batch}
     known = _known_rigs(cursor, kind, rig_ids)
     if known == rig_ids:
@@ -120,7 +121,7 @@ async def read_logs(
             .order_by(logs.c.bucket.desc(), logs.c.taken_at_us.desc())
             .limit(limit - len(found))
         )
-        found += [_stored(*row) for row in await db.execute(query)]
+        found += await _all_stored(db, await db.execute(query))
         if len(found) >= limit:
             break
     return found
@@ -132,6 +133,13 @@ def _days_back(first: int, last: int) -> Iterator[range]:
         start = max(first, last - BUCKETS_A_DAY + 1)
         yield range(last, start - 1, -1)
         last = start - 1
+
+
+async def _all_stored(db: AsyncConnection, rows: Iterable[Any]) -> list[StoredLog]:
+    """Of rows of (taken at, codec, body)."""
+    stored: list[tuple[int, int, bytes]] = [(taken_at_us, codec, body) for taken_at_us, codec, body in rows]
+    await load_needed(db, [(codec, body) for _, codec, body in stored])
+    return [_stored(*row) for row in stored]
 
 
 def _stored(taken_at_us: int, codec: int, body: bytes) -> StoredLog:
@@ -178,7 +186,9 @@ async def _by_key(db: AsyncConnection, kind: RigKind, keys: Mapping[int, int]) -
     for start in range(0, len(wanted), MANY):
         part = key.in_(sa.values(logs.c.bucket, logs.c.rig_id, logs.c.taken_at_us).data(wanted[start : start + MANY]))
         query = sa.select(logs.c.rig_id, logs.c.taken_at_us, logs.c.codec, logs.c.body).where(part)
-        found |= {rig_id: _stored(*row) for rig_id, *row in await db.execute(query)}
+        rows = [(rig_id, (taken_at_us, codec, body)) for rig_id, taken_at_us, codec, body in await db.execute(query)]
+        await load_needed(db, [row[1:] for _, row in rows])
+        found |= {rig_id: _stored(*row) for rig_id, row in rows}
     return found
 
 

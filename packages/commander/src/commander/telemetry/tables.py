@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from commander.db import metadata
+from commander.db import Moment, metadata
 from commander.partitions import Partitioning
 from commander.rigs.kinds import RigKind
 
@@ -26,6 +26,18 @@ def _logs(name: str) -> sa.Table:
 
 
 LOGS = {RigKind.CPU_GPU: _logs("cpu_gpu_logs"), RigKind.ASIC: _logs("asic_logs")}
+
+
+# With what logs are packed; a row names its dictionary in its body. Never deleted: they are few and small.
+log_dictionaries = sa.Table(
+    "log_dictionaries",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("made_at", Moment, nullable=False),
+    sa.Column("ratio", sa.Float, nullable=False),  # packed to plain bytes, of the logs that it was made from
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
 
 
 def bucket_of(taken_at_us: int) -> int:

@@ -25,24 +25,24 @@ class LogWriter(Protocol):
 
 
 @asynccontextmanager
-async def log_writer(database: Database) -> AsyncIterator[LogWriter]:
+async def log_writer(database: Database, packer: Packer) -> AsyncIterator[LogWriter]:
     with ThreadPoolExecutor(1, "intake") as thread:
         if database.is_postgresql:
             from commander.telemetry.postgresql_writer import PostgresqlWriter
 
-            yield PostgresqlWriter(database, thread)
+            yield PostgresqlWriter(database, packer, thread)
         else:
             with closing(connect_sqlite(database.path)) as connection:
-                yield SqliteWriter(connection, thread)
+                yield SqliteWriter(connection, packer, thread)
 
 
 class SqliteWriter:
     """The caller holds the database's `write_turn`."""
 
-    def __init__(self, connection: sqlite3.Connection, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, connection: sqlite3.Connection, packer: Packer, thread: ThreadPoolExecutor) -> None:
         self._connection = connection
         self._thread = thread
-        self._packer = Packer()
+        self._packer = packer
         self._due = DueHours()
 
     async def write(self, logs: Sequence[NewLog]) -> Written:

@@ -1,0 +1,90 @@
+"""Logs are packed with a dictionary made of the farm's own, and every row stays readable."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from commander.telemetry import codec, dictionaries
+from commander.telemetry.codec import ZSTD_DICTIONARY, Packer, unpack
+from commander.telemetry.dictionaries import make_if_it_pays, use_newest
+from commander.telemetry.store import read_logs
+from commander.telemetry.tables import LOGS
+from history_farm import KIND, START, Moment, Place, a_place, steady
+
+
+async def bodies(place: Place, rig_id: int) -> list[bytes]:
+    async with place.database.reading() as db:
+        found = await read_logs(db, KIND, rig_id, from_us=0, before_us=1 << 62, limit=100_000)
+    return [log.body for log in reversed(found)]
+
+
+async def codecs(place: Place) -> list[tuple[int, int]]:
+    """Codec and size of each row, oldest first."""
+    async with place.database.reading() as db:
+        logs = LOGS[KIND]
+        rows = await db.execute(sa.select(logs.c.codec, logs.c.body).order_by(logs.c.taken_at_us))
+        return [(number, len(body)) for number, body in rows]
+
+
+async def test_the_farms_own_dictionary_packs_better_and_old_rows_stay_readable(
+    empty_farm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_place(empty_farm, rig_count=2) as place:
+        plain, packed, after = steady(1, 0, 9_000), steady(1, 9_000, 9_600), steady(1, 9_600, 9_700)
+        await place.send(plain[:300])
+        await make_if_it_pays(place.database, place.commit.packer, now=START)
+        await place.send(plain[300:])
+        assert {row[0] for row in await codecs(place)} == {1}, "too few logs say nothing"
+        await make_if_it_pays(place.database, place.commit.packer, now=START + timedelta(hours=2.5))
+        await place.send(packed)
+        rows = await codecs(place)
+        assert {row[0] for row in rows[-60:]} == {ZSTD_DICTIONARY}
+        assert max(row[1] for row in rows[-60:]) < min(row[1] for row in rows[:900]) / 2
+        _restart(place, monkeypatch)
+        await use_newest(place.database, place.commit.packer)
+        await place.send(after)
+        assert (await codecs(place))[-1][0] == ZSTD_DICTIONARY
+        _restart(place, monkeypatch)
+        assert await bodies(place, 1) == [moment.body() for moment in (*plain, *packed, *after)]
+
+
+def _restart(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a new process knows no dictionary; other rows are packed by those that are known."""
+    monkeypatch.setattr(codec, "_DICTIONARIES", {})
+    monkeypatch.setattr(codec, "_of_thread", type("Thread", (), {})())
+    place.commit.packer._by_kind.clear()
+
+
+async def test_another_is_made_when_logs_have_changed(empty_farm: Path) -> None:
+    async with a_place(empty_farm, rig_count=2) as place:
+        packer = place.commit.packer
+        await place.send(steady(1, 0, 9_000))
+        await make_if_it_pays(place.database, packer, now=START + timedelta(hours=2.5))
+        first = await dictionary_count(place)
+        await make_if_it_pays(place.database, packer, now=START + timedelta(hours=2.6))
+        assert (first, await dictionary_count(place)) == (1, 1)
+        day_s = 86_400
+        coin = "a coin of which nobody had heard before, with a very long name "
+        changed = [each._replace(coin=f"{coin}{each.at_s % 7}") for each in steady(1, day_s, day_s + 9_000)]
+        await place.send(changed)
+        await make_if_it_pays(place.database, packer, now=START + timedelta(hours=26.5))
+        assert await dictionary_count(place) == 2
+        await place.send(steady(1, day_s + 9_000, day_s + 9_100))
+        assert len(await bodies(place, 1)) == 900 + 900 + 10
+
+
+async def dictionary_count(place: Place) -> int:
+    async with place.database.reading() as db:
+        return int((await db.exec_driver_sql("SELECT count(*) FROM log_dictionaries")).scalar_one())
+
+
+def test_an_unknown_codec_or_dictionary_is_said_to_be_one() -> None:
+    with pytest.raises(ValueError, match="codec 9"):
+        unpack(9, b"")
+    made = dictionaries._made_from([Moment(1, at_s, float(at_s)).body() for at_s in range(900)])
+    codec.learn(made.dict_id(), made.as_bytes())
+    packed = Packer({KIND: made.dict_id()}).pack(KIND, b"{}")
+    del codec._DICTIONARIES[made.dict_id()]
+    with pytest.raises(ValueError, match=f"dictionary {made.dict_id()}"):
+        unpack(*packed)
