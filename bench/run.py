@@ -1,4 +1,4 @@
-"""`make bench`: what Minewarden costs on this machine. Prints figures, asserts nothing. About three minutes."""
+"""`make bench`: what Minewarden costs on this machine. Prints figures, asserts nothing. About ten minutes."""
 
 import os
 import platform
@@ -7,10 +7,17 @@ import sys
 from bench.asic_poll import asic_poll_rows
 from bench.charts import chart_rows
 from bench.farm import farm_rows
+from bench.history import history_rows
 from bench.intake import intake_rows
 from bench.table import header
 
-PARTS = {"intake": intake_rows, "farm": farm_rows, "asics": asic_poll_rows, "charts": chart_rows}
+PARTS = {
+    "intake": intake_rows,
+    "farm": farm_rows,
+    "asics": asic_poll_rows,
+    "charts": chart_rows,
+    "history": history_rows,
+}
 
 
 def main() -> None:

@@ -48,8 +48,9 @@ def worked_out(kind: RigKind, number: int, cards: int | None, days: int, now_s: 
     """Of `days` and the weeks that rigs are apart, up to the hour that is open."""
     rig = seeded_asic(number) if kind is RigKind.ASIC else seeded_gpu_rig(number, cards=cards)
     end_s = now_s // HOUR_S * HOUR_S
-    fine_s = max(0, (end_s - MINUTES_KEPT_S - WEEKS_APART * WEEK_S) // DAY_S * DAY_S)
-    begin_s = (end_s - days * DAY_S - WEEKS_APART * WEEK_S) // DAY_S * DAY_S
+    apart_s = weeks_apart(days) * WEEK_S
+    fine_s = (end_s - MINUTES_KEPT_S - apart_s) // DAY_S * DAY_S
+    begin_s = (end_s - days * DAY_S - apart_s) // DAY_S * DAY_S
     pattern = Pattern({}, {60: {}, 600: {}})
     weeks: dict[int, Buckets] = {}
     for day_s in range(begin_s, end_s, DAY_S):
@@ -61,6 +62,11 @@ def worked_out(kind: RigKind, number: int, cards: int | None, days: int, now_s: 
             pattern.farm[key[0].step_s][key[1]] = farm.contribution(buckets)
     pattern.chunks.update({(HOURS, start_s): pack(buckets) for start_s, buckets in weeks.items() if buckets.where})
     return pattern
+
+
+def weeks_apart(days: int) -> int:
+    """For a short history it is not worth while."""
+    return WEEKS_APART if days >= 28 else 0
 
 
 def _day(rig: SeededRig, day_s: int, end_s: int, *, fine: bool) -> Iterator[tuple[ChunkKey, Buckets]]:
@@ -114,7 +120,7 @@ async def seed(database: Database, kind: RigKind, rigs: int, *, cards: int | Non
     for at in range(0, rigs, RIGS_A_TRANSACTION):
         async with database.transaction() as db:
             for place in range(at, min(rigs, at + RIGS_A_TRANSACTION)):
-                pattern, weeks = patterns[place % kinds], place // kinds % (WEEKS_APART + 1)
+                pattern, weeks = patterns[place % kinds], place // kinds % (weeks_apart(days) + 1)
                 chunks = [(ids[place], key, body) for key, body in chunks_of(pattern, weeks, days, now_s)]
                 await store.write_chunks(db, kind, CODEC, chunks)
         print(f"\r{kind}: {min(rigs, at + RIGS_A_TRANSACTION)} of {rigs}", end="", flush=True)
@@ -145,10 +151,10 @@ async def _seed_farm(
         (pattern, weeks): sum(
             1
             for place in range(rigs)
-            if place % len(patterns) == pattern and place // len(patterns) % (WEEKS_APART + 1) == weeks
+            if place % len(patterns) == pattern and place // len(patterns) % (weeks_apart(days) + 1) == weeks
         )
         for pattern in range(len(patterns))
-        for weeks in range(WEEKS_APART + 1)
+        for weeks in range(weeks_apart(days) + 1)
     }
 
     def summed(step_s: int, start_s: int) -> Buckets:

@@ -82,7 +82,7 @@ async def dictionary_count(place: Place) -> int:
 def test_an_unknown_codec_or_dictionary_is_said_to_be_one() -> None:
     with pytest.raises(ValueError, match="codec 9"):
         unpack(9, b"")
-    made = dictionaries._made_from([Moment(1, at_s, float(at_s)).body() for at_s in range(900)])
+    made = dictionaries.made_from([Moment(1, at_s, float(at_s)).body() for at_s in range(900)])
     codec.learn(made.dict_id(), made.as_bytes())
     packed = Packer({KIND: made.dict_id()}).pack(KIND, b"{}")
     del codec._DICTIONARIES[made.dict_id()]

@@ -22,7 +22,7 @@ from commander.live.figures import Figures, Work
 from commander.live.operational_index import OperationalIndex
 from commander.rigs import store as rigs
 from commander.telemetry.history import History, farm_history, rig_history
-from history_farm import KIND, START, Moment, Place, PlainBuckets, a_place, farm_plainly, kept, plainly, steady
+from history_farm import KIND, START, START_S, Moment, Place, PlainBuckets, a_place, farm_plainly, kept, plainly, steady
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from sqlalchemy.exc import OperationalError
@@ -286,6 +286,8 @@ async def test_tiers_are_kept_for_their_time(place: Place) -> None:
         history = await rig(place.database, 1, START, START + HOUR, 100)
         assert history.step_s == kept_tiers[0].step_s
         assert history.series
+    of_farm = await farm(place.database, START, START + HOUR, 100)
+    assert (of_farm.step_s, lines(of_farm)["rigs_alive", None]) == (3600, {START_S: 1.0})
 
 
 async def test_a_removed_rigs_history_goes_and_what_it_gave_to_the_farm_stays(place: Place) -> None:

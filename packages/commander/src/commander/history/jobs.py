@@ -39,6 +39,6 @@ def history_jobs(
         "sample-farm": Job(timedelta(seconds=30), sample_farm),
         "roll-up": Job(timedelta(seconds=30), roll),
         "drop-old-history": Job(timedelta(minutes=10), drop),
-        "make-dictionaries": Job(timedelta(hours=1), make_dictionaries),
+        "make-dictionaries": Job(timedelta(minutes=10), make_dictionaries),
         "forget-removed-rigs": Job(timedelta(minutes=1), forget),
     }

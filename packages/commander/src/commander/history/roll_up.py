@@ -23,7 +23,7 @@ from commander.telemetry import store as logs
 log = logging.getLogger(__name__)
 GRACE_S = 120  # after an hour's end, for logs that are on their way
 RIGS_A_TIME = 8  # in one transaction: about 20 ms in which the intake waits
-HOURS_A_RIG = 24
+HOURS_A_RIG = 6
 LOGS_AN_HOUR = 40_000
 SECOND_US = 1_000_000
 
@@ -48,18 +48,19 @@ async def _roll_some(database: Database, kind: RigKind, over_s: int, failed: set
     async with database.reading() as db:
         due = await store.due_before(db, kind, over_s, rigs=RIGS_A_TIME, hours_a_rig=HOURS_A_RIG, but=failed)
         kept = await store.read_horizons(db, kind)
-        works = [await _work(db, kind, rig_id, marks, kept) for rig_id, marks in due.items()]
     rolled: list[RigRolled] = []
-    for work in works:
+    for rig_id, marks in sorted(due.items()):  # one by one: the logs of many would fill the memory
         try:
+            async with database.reading() as db:
+                work = await _work(db, kind, rig_id, marks, kept)
             rolled.append(await asyncio.to_thread(roll_rig, kind, work, kept))
         except Exception:
-            log.exception("the history of rig %d (%s) can't be rolled up; it is tried again", work.rig_id, kind)
-            failed.add(work.rig_id)
+            log.exception("the history of rig %d (%s) can't be rolled up; it is tried again", rig_id, kind)
+            failed.add(rig_id)
     if rolled:
         async with database.transaction() as db:
             await _write(db, kind, rolled)
-    return bool(works)
+    return bool(due)
 
 
 async def _work(db: AsyncConnection, kind: RigKind, rig_id: int, marks: dict[int, int], kept: Horizons) -> RigWork:
@@ -83,6 +84,7 @@ async def _work(db: AsyncConnection, kind: RigKind, rig_id: int, marks: dict[int
 
 
 async def _write(db: AsyncConnection, kind: RigKind, rolled: Iterable[RigRolled]) -> None:
+    """In the order of their ids, as the intake marks them: neither waits for the other for ever."""
     await store.lock_roll_up(db, kind)
     good = [each for each in rolled if await _is_as_it_was(db, kind, each)]
     for each in good:

@@ -26,6 +26,7 @@ from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
 
 MANY = 300  # parameters of one query
+FARM = "farm "  # before a tier's name, of its horizon for the farm
 
 
 def insert_for(db: AsyncConnection, table: sa.Table) -> sqlite.Insert:
@@ -49,10 +50,11 @@ async def _put(db: AsyncConnection, table: sa.Table, rows: Sequence[Mapping[str,
     await db.execute(query, [*rows])
 
 
-async def read_horizons(db: AsyncConnection, kind: RigKind) -> Horizons:
+async def read_horizons(db: AsyncConnection, kind: RigKind, *, of: str = "") -> Horizons:
+    """Of the rigs, or of the farm's own series."""
     query = sa.select(horizons.c.tier, horizons.c.until_s).where(horizons.c.kind == kind)
     until_s = {name: until for name, until in await db.execute(query)}
-    return Horizons(until_s.get(RAW, 0), {tier: until_s.get(tier.name, 0) for tier in TIERS})
+    return Horizons(until_s.get(RAW, 0), {tier: until_s.get(of + tier.name, 0) for tier in TIERS})
 
 
 async def raise_horizon(db: AsyncConnection, kind: RigKind, tier: str, until_s: int) -> None:
@@ -235,6 +237,7 @@ async def delete_before(db: AsyncConnection, table: sa.Table, before_s: int, *, 
 
 
 async def delete_farm_before(db: AsyncConnection, kind: RigKind, tier: Tier, before_s: int) -> None:
+    await raise_horizon(db, kind, FARM + tier.name, before_s)
     await db.execute(
         sa.delete(farm_chunks).where(
             farm_chunks.c.kind == kind, farm_chunks.c.step_s == tier.step_s, farm_chunks.c.start_s < before_s

@@ -75,7 +75,7 @@ async def make_if_it_pays(database: Database, packer: Packer, *, now: datetime) 
         ratio = await asyncio.to_thread(_ratio, newest, samples[1::2])
         if newest and now - newest.made_at < EVERY and ratio < WORSE * newest.ratio:
             continue
-        made = await asyncio.to_thread(_made_from, samples[::2])
+        made = await asyncio.to_thread(made_from, samples[::2])
         learn(made.dict_id(), made.as_bytes())
         candidate = Newest(made.dict_id(), now, 1.0)
         its_ratio = await asyncio.to_thread(_ratio, candidate, samples[1::2])
@@ -101,7 +101,7 @@ async def _samples(db: AsyncConnection, kind: RigKind, *, now: datetime) -> list
     return found
 
 
-def _made_from(samples: Sequence[bytes]) -> zstandard.ZstdCompressionDict:
+def made_from(samples: Sequence[bytes]) -> zstandard.ZstdCompressionDict:
     digest = hashlib.sha256(b"\0".join(samples)).digest()
     number = int.from_bytes(digest[:4]) | 1 << 31  # no two are the same, in whatever database
     return zstandard.train_dictionary(SIZE, list(samples), dict_id=number)

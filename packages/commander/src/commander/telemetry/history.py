@@ -92,7 +92,7 @@ async def farm_history(
     figures: Collection[str] | None = None,
 ) -> History:
     """The farm's hashrate per coin, power and rigs alive with since <= time < until. Raises `BadRange`."""
-    wanted = _wanted(since, until, points, Horizons())
+    wanted = _wanted(since, until, points, await store.read_horizons(db, kind, of=store.FARM), may_be_raw=False)
     parts = await _parts_of_farm(db, kind, wanted)
     chosen = FARM_FIGURES if figures is None else FARM_FIGURES.intersection(figures)
     return _answer(await asyncio.to_thread(_joined, kind, parts, wanted.points, chosen), [])
@@ -113,11 +113,11 @@ class Wanted(NamedTuple):
     raw_horizon_s: int
 
 
-def _wanted(since: datetime, until: datetime, points: int, kept: Horizons) -> Wanted:
+def _wanted(since: datetime, until: datetime, points: int, kept: Horizons, *, may_be_raw: bool = True) -> Wanted:
     check_range(since, until)
     since_s, until_s = (max(0.0, to_us(moment) / SECOND_US) for moment in (since, until))  # no log is from before 1970
     finest = next((tier.step_s for tier in TIERS if since_s >= kept.of(tier)), TIERS[-1].step_s)
-    if until_s - since_s <= RAW_RANGE_S and since_s >= kept.raw_s:
+    if may_be_raw and until_s - since_s <= RAW_RANGE_S and since_s >= kept.raw_s:
         finest = RAW_STEP_S
     step_s = step_of(since_s, until_s, points, at_least_s=finest)
     tier = next((tier for tier in reversed(TIERS) if tier.step_s <= step_s), None)
