@@ -12,13 +12,12 @@ import msgspec
 from asic_sentry.addresses import Network
 from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.failures import FailureKind, PollFailure
-from asic_sentry.identify import identify
+from asic_sentry.identify import identify, most_telling
 from asic_sentry.neighbours import neighbours
 from asic_sentry.poll import Identity
 
 AT_ONCE = 256
 PER_S = 400.0  # new addresses in a second
-SILENT = {FailureKind.CONNECT_TIMEOUT, FailureKind.UNREACHABLE, FailureKind.REFUSED}
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -39,15 +38,14 @@ class Scan:
         ports: Sequence[int] = (),
         at_once: int = AT_ONCE,
         per_s: float = PER_S,
-        changed: Callable[[], None] = lambda: None,
     ) -> None:
+        self.changed: Callable[[], None] = lambda: None
         self.total, self.done = total, 0
         self.found: list[Found] = []
         self.unclear: list[tuple[str, PollFailure]] = []
         self.is_busy = True  # until it is done, or was stopped
         self._left: Iterator[str] = iter(addresses)
         self._ports, self._at_once, self._every_s = ports, at_once, 1 / per_s
-        self._changed = changed
         self._stopped = False
 
     @property
@@ -56,8 +54,9 @@ class Scan:
 
     def stop(self) -> None:
         """What is being asked now is still answered; nothing new is."""
-        self._stopped = True
-        self._changed()
+        if not self._stopped:
+            self._stopped = True
+            self.changed()
 
     async def run(self) -> None:
         self._next_s = asyncio.get_running_loop().time()
@@ -68,7 +67,7 @@ class Scan:
         finally:
             self.is_busy = False
             self._add_macs()
-            self._changed()
+            self.changed()
 
     async def _work(self) -> None:
         for ip in self._left:
@@ -79,7 +78,7 @@ class Scan:
                 return
             await self._look_at(ip)
             self.done += 1
-            self._changed()
+            self.changed()
 
     async def _wait_for_turn(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -91,12 +90,8 @@ class Scan:
         answer = await identify_at(ip, self._ports)
         if isinstance(answer, Identity):
             self.found.append(Found(answer, answer.specs.mac))
-        elif answer.kind is FailureKind.LOCAL_LIMIT or (answer.kind not in SILENT and self._is_asic_port(answer)):
+        elif is_unclear(answer):
             self.unclear.append((ip, answer))
-
-    def _is_asic_port(self, answer: PollFailure) -> bool:
-        """A refusal in the device's own words comes from an ASIC whose API is closed; the rest from any computer."""
-        return answer.kind is FailureKind.ERROR_STATUS and not answer.detail.startswith("HTTP ")
 
     def _add_macs(self) -> None:
         known = neighbours()
@@ -104,6 +99,12 @@ class Scan:
             Found(each.identity, each.mac or known.get(each.identity.ip))
             for each in sorted(self.found, key=lambda each: _order(each.identity.ip))
         ]
+
+
+def is_unclear(answer: PollFailure) -> bool:
+    """A refusal in the device's own words comes from an ASIC whose API is closed; all else from any computer."""
+    is_refusal = answer.kind is FailureKind.ERROR_STATUS and not answer.detail.startswith("HTTP ")
+    return is_refusal or answer.kind is FailureKind.LOCAL_LIMIT
 
 
 def _order(ip: str) -> list[int | str]:
@@ -114,12 +115,15 @@ async def identify_at(ip: str, ports: Sequence[int]) -> Identity | PollFailure:
     """At the dialects' own ports, or at these, one after the other until it is found."""
     if not ports:
         return await identify(ip)
-    answer: Identity | PollFailure = PollFailure(FailureKind.REFUSED, "No port was asked.")
+    failures: list[PollFailure] = []
     for port in ports:
         answer = await identify(ip, port)
-        if isinstance(answer, Identity) or answer.kind in (FailureKind.CONNECT_TIMEOUT, FailureKind.UNREACHABLE):
+        if isinstance(answer, Identity):
             return answer
-    return answer
+        failures.append(answer)
+        if answer.kind in (FailureKind.CONNECT_TIMEOUT, FailureKind.UNREACHABLE):
+            break
+    return most_telling(failures)
 
 
 def usual_port(identity: Identity) -> int | None:
@@ -139,7 +143,8 @@ class Scans:
     def start(self, network: Network, ports: Sequence[int]) -> None:
         self.stop()
         self.network = str(network)
-        self.current = Scan(network, len(network), ports=ports, changed=lambda: self.changed())
+        self.current = Scan(network, len(network), ports=ports)
+        self.current.changed = lambda: self.changed()
         self._asked.set()
 
     def stop(self) -> None:

@@ -16,7 +16,7 @@ class Stamps:
 
     def next_ms(self, now_ms: int, last_ms: int) -> int:
         """`last_ms` is the moment of this ASIC's last log, 0 if it has none."""
-        if now_ms < self._latest_ms - 1000:
+        if now_ms < self._latest_ms:
             self._era = (self._era + 1) % _ERAS
             self._latest_ms = now_ms
         self._latest_ms = max(self._latest_ms, now_ms)

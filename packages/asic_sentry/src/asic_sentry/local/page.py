@@ -29,7 +29,7 @@ from asic_sentry.device import Device
 from asic_sentry.local import views
 
 PROGRAM = "ASIC sentry"
-FRAGMENTS = ("status", "connect", "scan")
+FRAGMENTS = ("status", "connect", "scan-progress", "scan-stop", "scan-found")
 NOTHING: Mapping[str, str] = {}
 _DISK_TIMEOUT_S = 20
 _PUBLISH_EVERY_S = 0.5
@@ -103,7 +103,7 @@ class Page:
         listed = {device.asic.ip for device in agent.fleet}
         return self._templates.get_template(f"_{name}.html").render(
             status=views.status_view(agent),
-            scan=views.scan_view(agent.scans.network, agent.scans.current, listed),
+            scan=views.scan_view(agent.scans, listed, may_adopt=bool(enrolment and enrolment.token)),
             has_site_token=bool(enrolment and enrolment.token),
             is_connected=enrolment is not None,
             errors=errors,
@@ -209,7 +209,7 @@ class Page:
         try:
             self._agent.scans.start(Network(network), ())
         except BadAddress as error:
-            return self._render(request, 422, {"network": str(error)}, "scan", network=network)
+            return self._render(request, 422, {"network": str(error)}, "network", network=network)
         return await self._done("/#scan")
 
     async def _stop(self, _request: Request) -> Response:
@@ -228,10 +228,10 @@ class Page:
             check_pattern(pattern)
             await adopt(self._path, found, pattern, user_agent(self._agent.version))
         except BadPattern as error:
-            return self._render(request, 422, {"name": str(error)}, "scan", name=pattern)
+            return self._render(request, 422, {"name": str(error)}, "scan-found", name=pattern)
         except SentryError as error:
             await self._agent.reload()  # a part may have been adopted
-            return self._render(request, 422, {"adopt": str(error)}, "scan", name=pattern)
+            return self._render(request, 422, {"adopt": str(error)}, "scan-found", name=pattern)
         return await self._done()
 
     async def _change(self, write: Callable[[sqlite3.Connection], object]) -> None:

@@ -21,7 +21,7 @@ from asic_sentry.agent import Agent
 from asic_sentry.asics.asic import AsicState, state_of, words_of
 from asic_sentry.asics.store import ModelEntry
 from asic_sentry.device import Device
-from asic_sentry.scan import Scan
+from asic_sentry.scan import Found, Scans
 
 Fact = tuple[str, str]
 ROWS_PER_PAGE = 250
@@ -53,9 +53,10 @@ class StatusView:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    text: str
-    exact: str
     label: str
+    text: str
+    exact: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class ScanView:
     done: int
     total: int
     is_running: bool
+    may_adopt: bool
     found: list["FoundView"]
     new: int
     unclear: list[str]
@@ -179,45 +181,45 @@ def _notes(device: Device) -> list[str]:
 
 def _figures(sample: AsicLog | None) -> list[Figure]:
     if sample is None:
-        return [Figure(UNKNOWN, "", label) for label in ("Hashrate", "Power", "Hottest", "Fans")]
+        return [Figure(label, UNKNOWN) for label in ("Hashrate", "Power", "Hottest", "Fans")]
     fans = [rpm for rpm in sample.fans_rpm if rpm is not None]
     window = f", mean of {duration_text(sample.hashrate_window_s)}" if sample.hashrate_window_s else ""
-    hashrate = "" if sample.hashrate_hs is None else exact_text(sample.hashrate_hs, f"H/s{window}")
-    entered = " entered" if sample.power_source is PowerSource.ENTERED else ""
-    power = "" if sample.power_w is None else exact_text(sample.power_w, f"W{entered}")
+    hashrate = "" if sample.hashrate_hs is None else exact_text(sample.hashrate_hs, "H/s") + window
+    power = "" if sample.power_w is None else exact_text(sample.power_w, "W")
+    entered = "entered" if sample.power_source is PowerSource.ENTERED else ""
     return [
-        Figure(hashrate_text(sample.hashrate_hs), hashrate, "Hashrate"),
-        Figure(f"{power_text(sample.power_w)}{entered}", power, "Power"),
-        Figure(temperature_text(sample.temperature_c), "", "Hottest"),
-        Figure(f"{max(fans):.0f} rpm" if fans else UNKNOWN, ", ".join(f"{rpm:.0f}" for rpm in fans), "Fans"),
+        Figure("Hashrate", hashrate_text(sample.hashrate_hs), hashrate),
+        Figure("Power", power_text(sample.power_w), power, entered),
+        Figure("Hottest", temperature_text(sample.temperature_c)),
+        Figure("Fans", f"{max(fans):.0f} rpm" if fans else UNKNOWN, ", ".join(f"{rpm:.0f}" for rpm in fans)),
     ]
 
 
-def scan_view(network: str, scan: Scan | None, listed: set[str]) -> ScanView | None:
+def scan_view(scans: Scans, listed: set[str], *, may_adopt: bool) -> ScanView | None:
+    scan = scans.current
     if scan is None:
         return None
-    found = [
-        FoundView(
-            each.identity.ip,
-            " ".join(word for word in (each.identity.specs.make, each.identity.specs.model) if word),
-            each.mac or UNKNOWN,
-            each.identity.ip in listed,
-        )
-        for each in scan.found
-    ]
+    found = [_found(each, listed) for each in scan.found]
     badge, tone = ("Looking", "careful") if scan.is_busy else ("Stopped", "") if scan.was_stopped else ("Done", "good")
     return ScanView(
-        network=network,
+        network=scans.network,
         badge=badge,
         tone=tone,
         sentence=f"{count_text(scan.done)} of {count_text(scan.total)} addresses, {len(found)} ASICs found.",
         done=scan.done,
         total=scan.total,
         is_running=scan.is_busy,
+        may_adopt=may_adopt and not scan.is_busy,
         found=found,
         new=sum(not each.is_added for each in found),
         unclear=[f"{ip} may be one ({failure.kind}): {failure.detail}" for ip, failure in scan.unclear],
     )
+
+
+def _found(each: Found, listed: set[str]) -> FoundView:
+    specs, ip = each.identity.specs, each.identity.ip
+    model = " ".join(word for word in (specs.make, specs.model) if word)
+    return FoundView(ip, model, each.mac or UNKNOWN, ip in listed)
 
 
 def model_facts(entries: Mapping[str, ModelEntry]) -> list[tuple[str, str, str]]:

@@ -1,0 +1,240 @@
+"""The local page of a real agent, asked as a browser without its script asks."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from asic_commander import SmallCommander, problem
+from asic_sentry.addresses import Network
+from asic_sentry.asics.asic import Refusal
+from asic_sentry.local.page import Page
+from fake_asics import make_asics, running
+from protocol.tokens import TokenKind, new_token
+from protocol.units import UNKNOWN
+from sentry_farm import BASE, Sentry
+from sentry_kit import store as kit
+
+PORT = str(BASE + 80)
+
+
+@dataclass
+class Browser:
+    sentry: Sentry
+    page: Page
+    http: httpx.AsyncClient
+
+    async def get(self, path: str = "/") -> str:
+        answer = await self.http.get(path)
+        assert answer.status_code == 200
+        return answer.text
+
+    async def send(self, path: str, **form: str | list[str]) -> httpx.Response:
+        return await self.http.post(path, data=form)
+
+
+@pytest.fixture
+async def browser(sentry: Sentry) -> AsyncIterator[Browser]:
+    page = Page(sentry.agent, sentry.path)
+    transport = httpx.ASGITransport(page.app("127.0.0.1"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8472") as http:
+        yield Browser(sentry, page, http)
+
+
+def row(html: str, key: int) -> str:
+    found = re.search(rf'<tr id="asic-{key}">.*?</tr>', html, re.DOTALL)
+    assert found, html
+    return found[0]
+
+
+def error(html: str, field: str) -> str:
+    found = re.search(rf'id="{field}-error" role="alert">([^<]*)<', html)
+    return found[1] if found else ""
+
+
+async def test_a_new_sentry_says_what_to_do(browser: Browser) -> None:
+    page = await browser.get()
+    assert "None yet. Add one below" in page
+    assert "Has no ASICs yet" in page
+
+
+async def test_an_asic_is_added_by_the_form_and_its_figures_are_there(
+    browser: Browser, commander: SmallCommander, network: str
+) -> None:
+    rig = commander.add_rig("ks-<01>")
+    async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
+        ip = farm.asics[0].ip
+        answer = await browser.send("/add", ip=ip, port=PORT, model="", token=str(rig.token))
+        assert answer.status_code == 303
+        await browser.sentry.until(lambda: browser.sentry.device(ip).log is not None)
+        page = await browser.get()
+    shown = row(page, browser.sentry.device(ip).asic.id)
+    assert all(word in shown for word in (ip, "IceRiver KS5L", "ks-&lt;01&gt;", "Online", "Kaspa", "TH/s", "rpm", "°C"))
+    assert UNKNOWN in shown  # it tells no wattage
+    assert rig.token.secret not in page
+
+
+async def test_an_error_stands_beside_the_one_of_the_two_that_failed(
+    browser: Browser, commander: SmallCommander, network: str
+) -> None:
+    rig = commander.add_rig("ks-01")
+    async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
+        ip, nobody = farm.asics[0].ip, network.replace("0/24", "9")
+        wrong_token = await browser.send("/add", ip=ip, port=PORT, token=str(new_token(TokenKind.ASIC, pin=None)))
+        wrong_asic = await browser.send("/add", ip=nobody, port=PORT, token=str(rig.token))
+        both = await browser.send("/add", ip="here", token="x")
+    assert [each.status_code for each in (wrong_token, wrong_asic, both)] == [422, 422, 422]
+    assert "does not know it" in error(wrong_token.text, "asic-token")
+    assert error(wrong_token.text, "ip") == ""
+    assert "refused" in error(wrong_asic.text, "ip")
+    assert error(wrong_asic.text, "asic-token") == ""
+    assert error(both.text, "ip")
+    assert error(both.text, "asic-token")
+    assert f'value="{nobody}"' in wrong_asic.text
+
+
+async def test_an_invalid_token_has_new_token_beside_it(
+    browser: Browser, commander: SmallCommander, network: str
+) -> None:
+    async with running(make_asics(2, network, ["iceriver"], port_base=BASE)) as farm:
+        rigs = browser.sentry.add(farm.asics, commander)
+        ip = farm.asics[0].ip
+        await commander.until(lambda: all(rig.logs for rig in rigs.values()))
+        rigs[ip].is_removed = True
+        await browser.sentry.until(lambda: browser.sentry.asic(ip).refusal is Refusal.RIG_REMOVED)
+        key = browser.sentry.device(ip).asic.id
+        shown = row(await browser.get(), key)
+        assert "Invalid token" in shown
+        assert "removed from the commander" in shown
+        assert f'href="/?change={key}#change"' in shown
+        form = await browser.get(f"/?change={key}")
+        assert 'action="/token"' in form
+        wrong = await browser.send("/token", id=str(key), token=str(new_token(TokenKind.ASIC, pin=commander.pin)))
+        assert "does not know it" in error(wrong.text, "new-token")
+        fresh = commander.add_rig("anew")
+        assert (await browser.send("/token", id=str(key), token=str(fresh.token))).status_code == 303
+        await commander.until(lambda: bool(fresh.logs))
+        assert "anew" in row(await browser.get(), key)
+
+
+async def test_wattage_and_coin_are_entered_for_one_and_for_a_model(
+    browser: Browser, commander: SmallCommander, network: str
+) -> None:
+    async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
+        rig = browser.sentry.add(farm.asics, commander)[farm.asics[0].ip]
+        await commander.until(lambda: bool(rig.logs))
+        key = browser.sentry.device(farm.asics[0].ip).asic.id
+        wrong = await browser.send("/enter", id=str(key), power_w="much", coin="")
+        assert "is no wattage" in error(wrong.text, "asic-power")
+        assert (await browser.send("/model", model="KS5L", power_w="3400", coin="Bugna")).status_code == 303
+        await commander.until(lambda: list(rig.logs.values())[-1].power_w == 3400)
+        shown = row(await browser.get(), key)
+        assert "3.40 kW" in shown
+        assert "entered" in shown
+        assert (await browser.send("/enter", id=str(key), power_w="3333", coin="")).status_code == 303
+        await commander.until(lambda: list(rig.logs.values())[-1].power_w == 3333)
+        assert list(rig.logs.values())[-1].coin == "Bugna"
+    assert "is no wattage" in error((await browser.send("/model", model="x", power_w="0")).text, "model-power")
+
+
+async def test_a_dead_asic_keeps_no_figures(browser: Browser, commander: SmallCommander, network: str) -> None:
+    async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
+        ip = farm.asics[0].ip
+        browser.sentry.add(farm.asics, commander)
+        await browser.sentry.until(lambda: any(device.log for device in browser.sentry.agent.fleet))
+    device = browser.sentry.device(ip)
+    await browser.sentry.until(lambda: device.asic.failure is not None)
+    shown = row(await browser.get(), device.asic.id)
+    assert "Not answering" in shown
+    assert "refused" in shown
+    assert "TH/s" not in shown
+    assert "<time" in shown
+    assert row(await browser.get("/?show=trouble"), device.asic.id) == shown
+
+
+async def test_removing_leaves_the_others(browser: Browser, commander: SmallCommander, network: str) -> None:
+    async with running(make_asics(2, network, ["iceriver"], port_base=BASE)) as farm:
+        browser.sentry.add(farm.asics, commander)
+        await browser.sentry.until(lambda: len(browser.sentry.agent.fleet.devices) == 2)
+        key = browser.sentry.device(farm.asics[0].ip).asic.id
+        assert (await browser.send("/remove", id=str(key))).status_code == 303
+        assert (await browser.send("/remove", id=str(key))).status_code == 303
+    page = await browser.get()
+    assert farm.asics[0].ip not in page
+    assert farm.asics[1].ip in page
+
+
+async def test_what_a_scan_finds_is_ticked_named_and_adopted(
+    browser: Browser, commander: SmallCommander, network: str
+) -> None:
+    scans = browser.sentry.agent.scans
+    async with running(make_asics(6, network, ["iceriver"], port_base=BASE)) as farm:
+        assert "is not a network" in error((await browser.send("/scan", network="farm")).text, "network")
+        assert (await browser.send("/scan", network=network)).status_code == 303
+        assert 'action="/scan/stop"' in await browser.get()
+        assert (await browser.send("/scan/stop")).status_code == 303
+        scans.start(Network(network), [int(PORT)])  # the usual ports need root
+        assert scans.current is not None
+        await scans.current.run()
+        page = await browser.get()
+        assert page.count('type="checkbox" name="ip"') == 6
+        chosen = [asic.ip for asic in farm.asics[:4]]
+        wrong = await browser.send("/adopt", ip=chosen, name="{password}")
+        assert "may hold" in error(wrong.text, "adopt-name")
+        assert "Tick the ASICs" in (await browser.send("/adopt", name="{ip}")).text
+        assert (await browser.send("/adopt", ip=chosen, name="farm-{ip}")).status_code == 303
+        await commander.until(lambda: sum(bool(rig.logs) for rig in commander.rigs.values()) == 4)
+    assert {rig.name for rig in commander.rigs.values()} == {f"farm-{ip}" for ip in chosen}
+    page = await browser.get()
+    assert page.count('type="checkbox" name="ip"') == 2
+    assert page.count(">added<") == 4
+
+
+async def test_another_commander_is_checked_before_it_is_kept(browser: Browser, commander: SmallCommander) -> None:
+    wrong = await browser.send("/connect", url="farm", token="")
+    assert error(wrong.text, "url")
+    token = new_token(TokenKind.SITE, pin=commander.pin)
+    assert "this site token" in error(
+        (await browser.send("/connect", url=commander.url, token=str(token))).text, "site-token"
+    )
+    assert (await browser.send("/connect", url=commander.url, token="")).status_code == 303
+    known = kit.load_enrolment(browser.sentry.db)
+    assert known is not None
+    assert (known.token, known.ca_pem) == (None, commander.ca_pem)
+    assert "Adopting them needs" not in await browser.get()
+
+
+async def test_while_the_commander_is_away_the_page_says_so(browser: Browser, commander: SmallCommander) -> None:
+    commander.refuses = lambda _path: problem(503, "overloaded")
+    browser.sentry.agent.delivery._start_anew()
+    browser.sentry.agent.delivery._greet_at = 0.0
+    await browser.sentry.until(lambda: browser.sentry.agent.delivery.error is not None)
+    assert "The commander is busy" in await browser.get()
+
+
+async def test_only_rows_that_changed_travel_to_an_open_page(
+    browser: Browser, commander: SmallCommander, network: str
+) -> None:
+    async with running(make_asics(3, network, ["iceriver"], port_base=BASE)) as farm:
+        browser.sentry.add(farm.asics, commander)
+        await browser.sentry.until(lambda: sum(device.log is not None for device in browser.sentry.agent.fleet) == 3)
+        events = browser.page.fragments.events()
+        assert (await anext(events)).count("<tr ") == 3
+        device = browser.sentry.device(farm.asics[0].ip)
+        device.touch(news="Found again.")
+        known = {each.asic.id: each.version for each in browser.sentry.agent.fleet}
+        browser.page.fragments.publish()
+        said = await anext(events)
+        browser.page.fragments.close()
+    assert "Found again." in said
+    assert len(known) == 3
+
+
+async def test_many_are_shown_in_parts(browser: Browser, commander: SmallCommander, network: str) -> None:
+    wide = make_asics(300, network.replace("0/24", "0/22"), ["iceriver"], port_base=BASE)
+    browser.sentry.add(wide, commander)
+    await browser.sentry.until(lambda: len(browser.sentry.agent.fleet.devices) == 300)
+    first, second = await browser.get(), await browser.get("/?page=2")
+    assert (first.count("<tr id="), second.count("<tr id=")) == (250, 50)
+    assert (await browser.get("/?page=x&change=9999999999999")).count("<tr id=") == 250
