@@ -1,4 +1,4 @@
-"""A real CPU/GPU sentry as a process, for tests of the whole system."""
+"""A real sentry as a process, for tests of the whole system."""
 
 import json
 import os
@@ -12,12 +12,16 @@ from typing import Any
 
 from tests.farm import eventually, free_port
 
+CPU_GPU_SENTRY, ASIC_SENTRY = "cpu_gpu_sentry", "asic_sentry"
+EVERY = {CPU_GPU_SENTRY: "REPORT_EVERY_S", ASIC_SENTRY: "POLL_EVERY_S"}
+
 
 @dataclass
 class SentryProcess:
-    """`cpu-gpu-sentry` with a data directory of its own. It reports every second. `more` is for its environment."""
+    """A sentry with a data directory of its own. It reports every second. `more` is for its environment."""
 
     folder: Path
+    program: str = CPU_GPU_SENTRY
     ui_port: int = field(default_factory=free_port)
     more: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
@@ -32,17 +36,18 @@ class SentryProcess:
 
     @property
     def environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CPU_GPU_SENTRY_")}
+        prefix = f"{self.program.upper()}_"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(prefix)}
         return inherited | {
-            "CPU_GPU_SENTRY_DATA_DIR": str(self.folder / "data"),
-            "CPU_GPU_SENTRY_UI_PORT": str(self.ui_port),
-            "CPU_GPU_SENTRY_REPORT_EVERY_S": "1",
+            f"{prefix}DATA_DIR": str(self.folder / "data"),
+            f"{prefix}UI_PORT": str(self.ui_port),
+            f"{prefix}{EVERY[self.program]}": "1",
             **self.more,
         }
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """One of the short commands."""
-        command = [sys.executable, "-m", "cpu_gpu_sentry", *arguments]
+        command = [sys.executable, "-m", self.program, *arguments]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
 
     def enroll(self, url: str, token: str) -> None:
@@ -63,7 +68,7 @@ class SentryProcess:
         self.folder.mkdir(exist_ok=True)
         with self.log.open("ab") as log:
             before = self.log.stat().st_size
-            command = [sys.executable, "-m", "cpu_gpu_sentry", "run"]
+            command = [sys.executable, "-m", self.program, "run"]
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
         eventually(lambda: b" running " in self.log.read_bytes()[before:], within_s=20, what="the sentry's start")
 
@@ -75,9 +80,9 @@ class SentryProcess:
 
 
 @contextmanager
-def running_sentry(folder: Path, **more: str) -> Iterator[SentryProcess]:
+def running_sentry(folder: Path, program: str = CPU_GPU_SENTRY, **more: str) -> Iterator[SentryProcess]:
     """A sentry that runs; ended at the end, whatever happened to it, and with it what its playbooks run."""
-    sentry = SentryProcess(folder, more=more)
+    sentry = SentryProcess(folder, program, more=more)
     sentry.start()
     try:
         yield sentry
