@@ -33,7 +33,7 @@ from seeded_figures import SeededRig, seeded_asic, seeded_gpu_rig
 
 WEEK_S = 7 * DAY_S
 MINUTES_KEPT_S, TEN_MINUTES_KEPT_S = 7 * DAY_S, 90 * DAY_S
-KINDS_OF_RIGS, WEEKS_APART = 12, 3
+KINDS_OF_RIGS, WEEKS_APART = 6, 3
 RIGS_A_TRANSACTION = 10
 
 
