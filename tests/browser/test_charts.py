@@ -2,10 +2,11 @@
 
 import csv
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from .conftest import OpenPage
 from .people_and_sentries import Farm, Rig, past_of
@@ -46,6 +47,25 @@ async def drag(page: Page, plot: Locator, start: float, end: float) -> None:
 async def rows_of(box: Locator) -> list[list[str]]:
     found: list[list[str]] = await box.locator("tbody tr").evaluate_all(
         "rows => rows.map(row => [...row.cells].map(cell => cell.textContent.trim()))"
+    )
+    return found
+
+
+async def ink_of(figure: Locator, *, minutes: int) -> list[bool]:
+    """For each minute of the range whether the line of the whole rig, which is blue, is drawn there."""
+    found: list[bool] = await figure.locator("canvas").evaluate(
+        """(canvas, minutes) => {
+            const {width, height} = canvas, over = canvas.parentElement.querySelector(".u-over");
+            const left = over.offsetLeft * devicePixelRatio, wide = over.clientWidth * devicePixelRatio;
+            const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
+            const blue = at => data[at + 3] > 200 && data[at + 2] > data[at] + 60;
+            return Array.from({length: minutes}, (_, minute) => {
+                const x = Math.round(left + (minute + 0.3) * wide / minutes);
+                for (let y = 0; y < height; y++) if (blue(4 * (y * width + x))) return true;
+                return false;
+            });
+        }""",
+        minutes,
     )
     return found
 
@@ -169,24 +189,58 @@ async def test_a_gap_is_a_gap(rig: Rig, open_page: OpenPage) -> None:
     page = await open_page(f"/cpu-gpu/{rig.id}/log?range=1h")
     await drawn(page)
     power = chart(page, "Power")
-    columns: list[bool] = await power.locator("canvas").evaluate(
-        """canvas => {
-            const {width, height} = canvas, over = canvas.parentElement.querySelector(".u-over");
-            const left = over.offsetLeft * devicePixelRatio, wide = over.clientWidth * devicePixelRatio;
-            const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
-            const blue = at => data[at + 3] > 200 && data[at + 2] > data[at] + 60;
-            return Array.from({length: 60}, (_, minute) => {
-                const from = Math.round(left + (minute + 0.3) * wide / 60);
-                for (let y = 0; y < height; y++) if (blue(4 * (y * width + from))) return true;
-                return false;
-            });
-        }"""
-    )
-    assert columns[:18] == [True] * 18
-    assert columns[21:29] == [False] * 8, "no line where nothing was reported"
-    assert columns[32:57] == [True] * 25
+    ink = await ink_of(power, minutes=60)
+    assert ink[:18] == [True] * 18
+    assert ink[21:29] == [False] * 8, "no line where nothing was reported"
+    assert ink[32:57] == [True] * 25
     await power.locator("details summary").click()
+    await expect(power.locator("tbody tr").first).to_be_attached()
     assert 270 < len(await rows_of(power.locator("details"))) < 312, "no row either, and no zero"
+
+
+async def test_a_rig_that_reports_rarely_has_a_line(farm: Farm, open_page: OpenPage) -> None:
+    rig = farm.add("rig-slow")
+    rig.send(past_of(minutes=60, every_s=60, gap=(40, 30)))
+    page = await open_page(f"/cpu-gpu/{rig.id}/log?range=1h")
+    await drawn(page)
+    ink = await ink_of(chart(page, "Power"), minutes=60)
+    assert ink[2:18] == [True] * 16, "between two reports too"
+    assert ink[22:29] == [False] * 7
+    assert ink[33:57] == [True] * 24
+
+
+async def test_what_happened_is_marked_with_words(rig: Rig, open_page: OpenPage) -> None:
+    page = await open_page("/settings")
+
+    async def with_events(route: Route) -> None:
+        answer = await route.fetch()
+        history = await answer.json()
+        at = (datetime.now(UTC) - timedelta(minutes=12)).isoformat()
+        history["events"] = [
+            {"at": history["times"][60], "kind": "offline", "text": "Went offline"},
+            {"at": at, "kind": "renamed", "text": "Renamed from rig-01 to rig-07"},
+            {"at": at, "kind": "playbook_changed", "text": "Playbook xmrig changed"},
+        ]
+        await route.fulfill(response=answer, json=history)
+
+    await page.route("**/history?*", with_events)
+    await page.goto(f"/cpu-gpu/{rig.id}/log?range=1h")
+    await drawn(page)
+    marks = page.locator("button.mark")
+    await expect(marks).to_have_count(2)
+    await expect(marks.first).to_have_accessible_name(re.compile("Went offline$"))
+    await expect(marks.last).to_have_text("2")
+    await marks.last.focus()
+    await expect(marks.last).to_have_accessible_name(
+        re.compile("Renamed from rig-01 to rig-07.*Playbook xmrig changed", re.DOTALL)
+    )
+    plot = page.get_by_label("Power. Arrow keys read it")
+    await plot.focus()
+    await page.keyboard.press("Home")
+    for _ in range(3):
+        await page.keyboard.press("PageDown")
+    await expect(page.locator(".reading")).to_contain_text("Went offline")
+    await must_be_open_to_all(page)
 
 
 async def test_cursors_are_in_step_and_values_are_read(rig: Rig, open_page: OpenPage) -> None:

@@ -8,6 +8,10 @@ from urllib.parse import quote
 import httpx
 import msgspec
 import pytest
+from commander.db import open_database
+from commander.logs.domain import LogQuery, Span, last
+from commander.logs.download import csv_of_logs
+from commander.rigs.kinds import RigKind
 from commander.settings import Settings
 from commander_farm import Farm, Rig, a_log, an_asic_log, running
 
@@ -170,6 +174,18 @@ async def test_the_file_holds_every_log_from_the_oldest_on(farm: Farm, person: h
     times = [datetime.fromisoformat(line[0]) for line in lines]
     assert times == sorted(times)
     assert "hashrate_hs Monero rx/0" in header
+
+
+async def test_the_file_is_written_an_hour_of_logs_at_a_time(farm: Farm, person: httpx.AsyncClient) -> None:
+    rig = await farm.add()
+    await farm.report(rig, *(a_log(30 * back) for back in range(1, 600)))
+    now = datetime.now(UTC)
+    query = LogQuery(last(Span.DAY, now=now))
+    async with open_database(farm.settings.database_url) as database:
+        lines = csv_of_logs(database, RigKind.CPU_GPU, rig.id, query, until=now)
+        parts = [part.count("\n") async for part in lines]
+    assert sum(parts) == 600
+    assert max(parts) <= 121
 
 
 async def test_what_is_unknown_is_an_empty_cell(farm: Farm, person: httpx.AsyncClient) -> None:

@@ -6,6 +6,8 @@ import { type Drawing, drawings, figuresOf } from "./kinds";
 import { LiveEdge, type Now, type Taken, trim } from "./now";
 import type { Range } from "./range";
 
+const LATE_S = 45;
+
 export class Board {
   readonly frame: Frame;
   private charts: Chart[] = [];
@@ -18,7 +20,7 @@ export class Board {
     private readonly grid: HTMLElement,
     private readonly heard: Heard,
   ) {
-    this.frame = { times_s: [], step_s: 1, from_s: 0, to_s: 1, events: [], colours: new Colours(grid) };
+    this.frame = { times_s: [], step_s: 1, silence_s: 1, from_s: 0, to_s: 1, events: [], colours: new Colours(grid) };
   }
 
   get step_s(): number | undefined {
@@ -30,7 +32,7 @@ export class Board {
     this.history = history;
     this.edge = new LiveEdge(history, now, figuresOf(ids), this.wanted);
     const { times_s, step_s, events } = history;
-    Object.assign(this.frame, { times_s, step_s, events: sorted(events), from_s: range.from_s, to_s: range.to_s });
+    Object.assign(this.frame, { times_s, step_s, silence_s: silenceIn(history), events: sorted(events), from_s: range.from_s, to_s: range.to_s });
     const found = drawings(history, ids, devices);
     this.lay(found);
     return found.length > 0;
@@ -86,6 +88,16 @@ export class Board {
     });
     for (const chart of before.values()) chart.plot.destroy();
   }
+}
+
+/** Whoever reports each ten seconds is silent after 45; whoever reports rarely, after two reports that did not come. */
+export function silenceIn({ step_s, times_s, series }: History): number {
+  const counts = series.map(({ mean }) => mean.filter((value) => value !== null).length);
+  const fullest = series[counts.indexOf(Math.max(...counts))]?.mean ?? [];
+  const known = times_s.filter((_, at) => (fullest[at] ?? null) !== null);
+  const pauses = known.slice(1).map((time_s, at) => time_s - (known[at] ?? 0)).sort((one, other) => one - other);
+  const usual_s = pauses[pauses.length >> 1] ?? step_s;
+  return usual_s > step_s ? Math.max(LATE_S, 2.5 * usual_s) : Math.max(LATE_S, 1.5 * step_s);
 }
 
 function sorted(events: Happening[]): Happening[] {

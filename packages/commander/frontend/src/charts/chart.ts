@@ -14,6 +14,8 @@ import { exact, text } from "./units";
 export interface Frame extends Window {
   times_s: number[];
   step_s: number;
+  /** A longer time without figures is a gap. */
+  silence_s: number;
   events: Happening[];
   colours: Colours;
 }

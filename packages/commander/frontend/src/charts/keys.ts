@@ -7,10 +7,12 @@ import { CURSORS_IN_STEP } from "./plot";
 const A_PAGE = 20;
 
 export function startKeys(place: HTMLElement, self: uPlot, shown: Window, heard: Heard, reading: (index: number) => string): void {
+  let at: number | null = null;
   place.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== place) return;
-    const next = moved(event.key, self.cursor.idx ?? null, self.data[0].length - 1);
+    const next = moved(event.key, at ?? self.cursor.idx ?? null, self.data[0].length - 1);
     if (next !== null) {
+      at = next;
       point(self.data[0][next] ?? 0);
       heard.onReading(reading(next));
     } else if (event.key === "+") zoom(0.5, self, shown, heard);
@@ -19,7 +21,11 @@ export function startKeys(place: HTMLElement, self: uPlot, shown: Window, heard:
     else return;
     event.preventDefault();
   });
-  place.addEventListener("blur", () => point(null));
+  place.addEventListener("pointermove", () => (at = null));
+  place.addEventListener("blur", () => {
+    at = null;
+    point(null);
+  });
 }
 
 /** Where the cursor goes; the first key puts it at the newest figure. */
@@ -33,7 +39,8 @@ export function moved(key: string, at: number | null, last: number): number | nu
 
 function point(moment_s: number | null): void {
   for (const plot of uPlot.sync(CURSORS_IN_STEP).plots) {
-    const left = moment_s === null ? -10 : plot.valToPos(moment_s, "x");
+    // The first point may begin before the picture does; uPlot takes what is outside for no cursor at all.
+    const left = moment_s === null ? -10 : Math.max(0, plot.valToPos(moment_s, "x"));
     plot.setCursor({ left, top: moment_s === null ? -10 : 10 });
   }
 }

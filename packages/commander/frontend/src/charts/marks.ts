@@ -64,7 +64,7 @@ function markButton(group: Happening[], left_px: number, toTheLeft: boolean): HT
   button.type = "button";
   button.className = toTheLeft ? "mark to-the-left" : "mark";
   button.textContent = group.length > 1 ? String(group.length) : "";
-  button.ariaLabel = words;
+  button.ariaLabel = group.length > 1 ? `${group.length} events: ${words}` : words;
   button.dataset.words = words;
   button.style.left = `${left_px}px`;
   return button;

@@ -7,8 +7,6 @@ import type { Colours } from "./colours";
 import { zoneText } from "./range";
 import { axisTexts, COUNT } from "./units";
 
-/** Shorter silences are a late report, not a gap. */
-const GAP_S = 45;
 const AXIS_FONT = '12px system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-serif';
 /** Lines whose bands lie over each other show nothing. */
 const BANDS_MAX = 2;
@@ -38,7 +36,7 @@ export function plot(drawing: Drawing, frame: Frame, place: HTMLElement, heard: 
     cursor: cursor(),
     scales: { x: { time: true, range: () => [frame.from_s, frame.to_s] }, y: { range: yRange(drawing.fromZero) } },
     axes: axes(drawing, colours),
-    series: [{}, ...drawing.lines.map((line) => lineSeries(line, drawing.steps, colours)), ...bandSeries(drawing)],
+    series: [{}, ...drawing.lines.map((line) => lineSeries(line, drawing.steps, frame)), ...bandSeries(drawing, frame)],
     bands: bands(drawing, colours),
     hooks: { setSelect: [(self) => selected(self, heard)], setCursor: [() => heard.onRead()], draw: [() => heard.onDrawn()] },
   };
@@ -129,38 +127,46 @@ export function timeTexts(splits: number[]): string[] {
   });
 }
 
-function lineSeries({ shown, tint, dashed, series }: Line, steps: boolean, colours: Colours): uPlot.Series {
+function lineSeries({ shown, tint, dashed, series }: Line, steps: boolean, frame: Frame): uPlot.Series {
+  const { colours } = frame;
   const colour = () => colours.of(tint);
   const width = series.device === null ? 1.75 : 1.25;
-  const look: uPlot.Series = { show: shown, stroke: colour, width, gaps: longGaps, points: { size: 4, fill: colour, filter: lonely } };
+  const look: uPlot.Series = { show: shown, stroke: colour, width, gaps: longGaps(frame), points: { size: 4, fill: colour, filter: lonely(frame) } };
   const stepped = steps && uPlot.paths.stepped?.({ align: 1 });
   if (stepped) return { ...look, fill: () => colours.faint(tint), paths: stepped };
   return dashed ? { ...look, dash: [6, 4] } : look;
 }
 
 /** uPlot hands over every hole; those that are shorter than a rig may be silent are bridged. */
-const longGaps: uPlot.Series.GapsRefiner = (self, _series, _from, _to, nulls) => {
-  const short = self.valToPos(GAP_S, "x", true) - self.valToPos(0, "x", true);
-  return nulls.filter(([from, to]) => to - from > short);
-};
+function longGaps(frame: Frame): uPlot.Series.GapsRefiner {
+  return (self, _series, _from, _to, nulls) => {
+    const short = self.valToPos(frame.silence_s, "x", true) - self.valToPos(0, "x", true);
+    return nulls.filter(([from, to]) => to - from > short);
+  };
+}
 
 /** Dots only where a line can't show: a figure between two gaps. */
-const lonely: uPlot.Series.Points.Filter = (self, at, showAll) => {
-  if (showAll) return null;
-  const [values, [from, to]] = [self.data[at] as Value[], self.series[at]?.idxs ?? [0, 0]];
-  const alone: number[] = [];
-  for (let index = from; index <= to; index++) {
-    const known = values[index] ?? null;
-    if (known !== null && (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null) alone.push(index);
-  }
-  return alone;
-};
+function lonely(frame: Frame): uPlot.Series.Points.Filter {
+  return (self, at, showAll) => {
+    if (showAll) return null;
+    const [from, to] = self.series[at]?.idxs ?? [0, 0];
+    return aloneIn(self.data[at] as Value[], self.data[0], from, to, frame.silence_s);
+  };
+}
 
-function bandSeries(drawing: Drawing): uPlot.Series[] {
+export function aloneIn(values: Value[], times_s: ArrayLike<number>, from: number, to: number, silence_s: number): number[] {
+  const known: number[] = [];
+  for (let index = from; index <= to; index++) if ((values[index] ?? null) !== null) known.push(index);
+  const apart = (one: number | undefined, other: number | undefined) =>
+    one === undefined || other === undefined || Math.abs((times_s[one] ?? 0) - (times_s[other] ?? 0)) > silence_s;
+  return known.filter((index, at) => apart(index, known[at - 1]) && apart(index, known[at + 1]));
+}
+
+function bandSeries(drawing: Drawing, frame: Frame): uPlot.Series[] {
   if (drawing.steps) return [];
   const banded = withBand(drawing);
   return drawing.lines.flatMap((line) => {
-    const edge: uPlot.Series = { show: banded.has(line), width: 0, stroke: "transparent", points: { show: false }, gaps: longGaps };
+    const edge: uPlot.Series = { show: banded.has(line), width: 0, stroke: "transparent", points: { show: false }, gaps: longGaps(frame) };
     return [edge, { ...edge }];
   });
 }
