@@ -28,8 +28,7 @@ class PlaybookRig:
         return self.sentry.folder / "data"
 
     def processes(self) -> list[psutil.Process]:
-        """Everything that playbooks of this rig have started, keepers too."""
-        return marked([f"{mark_of(self.data_dir)}:"])
+        return processes_of(self.data_dir)
 
     def runs(self) -> list[tuple[str, str]]:
         """Playbook and run of everything that lives, each once."""
@@ -37,8 +36,7 @@ class PlaybookRig:
         return sorted((mark.split(":")[1], mark.split(":")[2]) for mark in marks)
 
     def miners(self) -> list[list[str]]:
-        """The command lines of the stand-ins that run."""
-        return [line for each in self.processes() if (line := _command(each)) and _is_stand_in(line)]
+        return miners_of(self.data_dir)
 
     def becomes(self, state: PlaybookState, name: str = "p1", within_s: float = 30) -> PlaybookStatus:
         eventually(
@@ -71,6 +69,16 @@ class PlaybookRig:
         """No process and no file of a playbook."""
         folders = (self.data_dir / name for name in ("playbooks", "software", "downloads"))
         return not self.processes() and not any(folder.exists() for folder in folders)
+
+
+def processes_of(data_dir: Path) -> list[psutil.Process]:
+    """Everything that playbooks of this sentry have started, keepers too."""
+    return marked([f"{mark_of(data_dir)}:"])
+
+
+def miners_of(data_dir: Path) -> list[list[str]]:
+    """The command lines of the stand-ins that run."""
+    return [line for each in processes_of(data_dir) if (line := _command(each)) and _is_stand_in(line)]
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -89,4 +89,5 @@ def running_sentry(folder: Path, program: str = CPU_GPU_SENTRY, **more: str) -> 
     finally:
         if sentry.process and sentry.process.poll() is None:
             sentry.kill()
-        sentry.run("leave", "--yes")
+        if (folder / "data" / "playbooks").exists():
+            sentry.run("leave", "--yes")

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import psutil
 import pytest
-from protocol.messages import MinerState
+from protocol.messages import MinerReading, MinerState
 from protocol.playbook_messages import Archive, Playbook, PlaybookState, PlaybookWork
 
 from tests.farm import eventually
@@ -40,7 +40,7 @@ def test_a_playbook_mines_within_three_seconds_of_the_bell_and_is_reported_with_
     rang = time.monotonic()
     rig.commander.want(offered(rig, works=[PlaybookWork(algorithm="rx/0", coin="Monero")]))
     eventually(lambda: _mines(rig), within_s=20, what="a hashrate in a log")
-    assert time.monotonic() - rang < 10  # 3 s on a machine that has nothing else to do
+    assert time.monotonic() - rang < 20  # 3 s on a machine that has nothing else to do
     miner = rig.reported()
     assert miner is not None
     assert (miner.software, miner.algorithms[0].coin) == ("xmrig", "Monero")
@@ -195,10 +195,8 @@ def test_software_that_nobody_can_read_is_run_and_its_state_told(rig: PlaybookRi
     package = msgspec.structs.replace(known.package, software="my-own-miner")
     rig.commander.want(msgspec.structs.replace(known, package=package, has_api=False))
     rig.becomes(PlaybookState.MINING)
-    eventually(lambda: rig.reported() is not None, within_s=10, what="a log")
-    miner = rig.reported()
-    assert miner is not None
-    assert (miner.software, miner.state, miner.algorithms) == ("my-own-miner", MinerState.MINING, [])
+    expected = MinerReading(software="my-own-miner", state=MinerState.MINING, playbook_id="p1")
+    eventually(lambda: rig.reported() == expected, within_s=20, what="a log that says no more than that")
 
 
 @pytest.mark.parametrize(

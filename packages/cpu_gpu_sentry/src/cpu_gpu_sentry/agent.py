@@ -83,7 +83,7 @@ class Agent:
             db,
             self.delivery.on_disk,
             patience=Patience(settings.miner_silent_s, settings.miner_grace_s),
-            changed=lambda: self.changed(),
+            changed=self._mining_changed,
             mines=self._due.set,
         )
         self.exchange = Exchange(
@@ -108,6 +108,10 @@ class Agent:
 
     def _delivery_changed(self) -> None:
         self.exchange.turn()
+        self.changed()
+
+    def _mining_changed(self) -> None:
+        self.exchange.tell()
         self.changed()
 
     async def _remove_mining(self) -> None:
@@ -150,7 +154,6 @@ class Agent:
         if self.delivery.keeps_logs:
             miners = [*self.latest.miners.values(), *self.latest.playbook_miners][:_MINERS_LIMIT]
             await self._keep(taken_at_ms, make_log(taken_at_ms, machine.result(), miners, self.delivery.lan_ip))
-        await self.mining.read_printed()
         await self._note_interval()
         self.changed()
 

@@ -48,6 +48,7 @@ _PLAYBOOK_STATES = {
     PlaybookState.PAUSED: ("Paused", ""),
     PlaybookState.FAILED: ("Failed", "wrong"),
 }
+_PRINTED_SHOWN = 10  # of one that runs: all of them without scrolling
 Fact = tuple[str, str]
 
 
@@ -225,10 +226,10 @@ def _playbook(lane: Lane) -> PlaybookView:
         reason=lane.reason,
         facts=[
             ("Since", time_text(lane.since)),
-            ("Started again", f"{lane.restarts} times" if lane.restarts else "never"),
+            ("Started again", {0: "never", 1: "once"}.get(lane.restarts, f"{lane.restarts} times")),
             ("Port of its API", str(lane.port) if lane.note else UNKNOWN),
         ],
-        lines="\n".join(lane.last_lines or lane.printed),
+        lines="\n".join(lane.last_lines or lane.printed[-_PRINTED_SHOWN:]),
     )
 
 

@@ -1,6 +1,6 @@
 """Carries out one playbook: installs its software, starts it, watches over it, and starts it again.
 
-Whatever blocks is done in two threads: one starts and ends processes, the other one downloads and unpacks.
+Whatever blocks is done in threads: one starts and ends processes, one downloads and unpacks, one reads what is printed.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from sentry_kit.errors import SentryError
 from sentry_kit.worker import Worker
 
 from cpu_gpu_sentry.playbooks import runs, store, system
-from cpu_gpu_sentry.playbooks.errors import Refused, Trouble
+from cpu_gpu_sentry.playbooks.errors import Refused, Trouble, disk_trouble
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.install import Pins, install
 from cpu_gpu_sentry.playbooks.lane import LAST_LINES, Lane
@@ -36,6 +36,7 @@ _EAGER_S = 0.25  # a miner that has just been started is asked more often: peopl
 _EAGER_FOR_S = 20.0
 _STEADY_S = 600.0  # whoever ran so long has not failed at once
 _PROCESSES_S = 120.0
+_READ_S = 20.0
 T = TypeVar("T")
 
 
@@ -54,10 +55,15 @@ class Crew:
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     processes: Worker = field(default_factory=lambda: Worker("processes"))
     files: Worker = field(default_factory=lambda: Worker("files"))
+    output: Worker = field(default_factory=lambda: Worker("output"))
 
     async def call(self, function: Callable[[], T]) -> T:
         """In the processes' thread."""
         return await self.processes.call(function, timeout_s=_PROCESSES_S)
+
+    async def read(self, function: Callable[[], T]) -> T:
+        """In the output's thread: what is told does not wait until a stubborn miner has ended."""
+        return await self.output.call(function, timeout_s=_READ_S)
 
     def show(self, lane: Lane, state: PlaybookState, reason: str | None = None, percent: float | None = None) -> None:
         before = lane.state, lane.reason, _whole(lane.percent)
@@ -115,6 +121,7 @@ async def _mine(crew: Crew, lane: Lane) -> None:
         pause_s = wait_s(failures)
         await _end_of_run(crew, lane, f"{reason} It is started again after {pause_s:.0f} s.", failures)
         await asyncio.sleep(pause_s)
+        crew.show(lane, PlaybookState.STARTING, f"Started again: {reason[0].lower()}{reason[1:]}")
 
 
 async def _end_of_run(crew: Crew, lane: Lane, reason: str, failures: int) -> None:
@@ -135,7 +142,7 @@ async def _start(crew: Crew, lane: Lane) -> RunNote:
 def start_now(crew: Crew, begin: Begin) -> RunNote:
     """Unless the rig has left meanwhile: whoever leaves holds the same lock."""
     folders = crew.folders
-    with system.held(folders.data_dir / runs.CHANGING):
+    with disk_trouble(), system.held(folders.data_dir / runs.CHANGING):
         if not store.is_wanted(crew.store_path, begin.playbook.id):
             raise Refused("This playbook is not wanted any longer.")
         if not (folders.software / package_key(begin.playbook.package)).is_dir():
@@ -211,7 +218,7 @@ async def _last_lines(crew: Crew, lane: Lane) -> list[str]:
     name, note = lane.playbook.id, lane.note
     if note is None:
         return []
-    return await crew.call(lambda: last_lines(crew.folders.of(name) / "output", note.run, LAST_LINES))
+    return await crew.read(lambda: last_lines(crew.folders.of(name) / "output", note.run, LAST_LINES))
 
 
 def _now_s() -> float:

@@ -19,6 +19,7 @@ from cpu_gpu_sentry.playbooks.errors import Refused, Trouble
 from cpu_gpu_sentry.playbooks.packages import check_url
 
 _REDIRECTS = 8
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "minewarden-cpu-gpu-sentry"}
 _CHUNK = 256 * 1024
 _CONNECT_S, _READ_S = 15, 60
 _LONGEST_S = 6 * 3600
@@ -81,7 +82,7 @@ async def _open(http: httpx.AsyncClient, wanted: Wanted, headers: dict[str, str]
     """Follows redirects by itself: from HTTPS they may lead to HTTPS alone."""
     url = wanted.url
     for _redirect in range(_REDIRECTS):
-        async with http.stream("GET", url, headers={"Accept-Encoding": "identity", **headers}) as response:
+        async with http.stream("GET", url, headers={**_HEADERS, **headers}) as response:
             if not response.is_redirect:
                 yield response
                 return

@@ -5,18 +5,19 @@ every minute. All of it is apart from the logs: neither has to wait for the othe
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import msgspec
-from protocol.playbook_messages import OutputReport
+from protocol.playbook_messages import OutputReport, PlaybooksStatus
 from sentry_kit.client import Busy, CommanderClient, CommanderError, InvalidToken, Refused, RigRemoved, TooLarge
 from sentry_kit.delivery import Delivery, DiskTrouble, backoff_s
 from sentry_kit.store import Enrolment
 
-from cpu_gpu_sentry.playbooks.mining import Mining
+from cpu_gpu_sentry.playbooks.mining import Mining, without_percents
 from cpu_gpu_sentry.playbooks.telling import Telling
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ _LONGEST_WAIT_S = 50.0
 _LEAST_PAUSE_S = 1.0
 _PROBE_INVALID_S = 60.0
 _TELL_EVERY_S = 1.0
-_OUTPUT_EVERY_S = 2.0
+_OUTPUT_EVERY_S = 3.0  # a request costs the rig 3 ms
 
 
 class Exchange:
@@ -43,7 +44,7 @@ class Exchange:
         self._mining, self._delivery, self._open_client = mining, delivery, open_client
         self._own_every_s = own_every_s
         self._telling = Telling(mining)
-        self._turned = asyncio.Event()
+        self._turned, self._told = asyncio.Event(), asyncio.Event()
         self._failures = 0
 
     @property
@@ -52,6 +53,10 @@ class Exchange:
         welcome = self._delivery.welcome
         told_s = max(1.0, welcome.playbooks_every_s) if welcome else DEFAULT_EVERY_S
         return self._own_every_s or told_s
+
+    def tell(self) -> None:
+        """There may be a new state to tell."""
+        self._told.set()
 
     def turn(self) -> None:
         self._turned.set()
@@ -119,23 +124,27 @@ class Exchange:
             await asyncio.sleep(max(0.0, pause_s))
 
     async def _tell_for_ever(self, client: CommanderClient) -> None:
-        sent: bytes | None = None
-        output_due_s = 0.0
+        """A state at once, a percent more once a second, output every third one."""
+        sent: PlaybooksStatus | None = None
+        status_due_s = output_due_s = 0.0
         clock = asyncio.get_running_loop().time
         while True:
-            if self._mining.wanted is not None:
-                status = msgspec.json.encode(self._mining.status())
-                if status != sent:
-                    await self._send_status(client, status)
-                    sent = status
+            self._told.clear()
+            status = self._mining.status()
+            is_due = clock() >= status_due_s or sent is None or without_percents(status) != without_percents(sent)
+            if self._mining.wanted is not None and status != sent and is_due:
+                await self._send_status(client, status)
+                sent, status_due_s = status, clock() + _TELL_EVERY_S
             if clock() >= output_due_s:
                 await self._send_output(client)
                 output_due_s = clock() + _OUTPUT_EVERY_S
-            await asyncio.sleep(_TELL_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TELL_EVERY_S):
+                    await self._told.wait()
 
-    async def _send_status(self, client: CommanderClient, status: bytes) -> None:
+    async def _send_status(self, client: CommanderClient, status: PlaybooksStatus) -> None:
         try:
-            await client.send_playbooks_status(status)
+            await client.send_playbooks_status(msgspec.json.encode(status))
         except (Refused, TooLarge) as error:
             log.warning("status_refused %s", error)  # the next one may be taken
 

@@ -3,13 +3,11 @@
 Killed at any moment it leaves the whole folder or none; what it had begun is used again or cleaned up.
 """
 
-import contextlib
-import errno
 import hashlib
 import secrets
 import shutil
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from protocol.playbook_messages import PlaybookState, SoftwarePackage
 from sentry_kit.worker import Worker
 
 from cpu_gpu_sentry.playbooks.download import Wanted, download
-from cpu_gpu_sentry.playbooks.errors import Refused, Trouble
+from cpu_gpu_sentry.playbooks.errors import Refused, Trouble, disk_trouble
 from cpu_gpu_sentry.playbooks.folders import NEW, Folders, make
 from cpu_gpu_sentry.playbooks.packages import check_package, package_key
 from cpu_gpu_sentry.playbooks.unpack import Limits, unpack
@@ -47,7 +45,7 @@ async def install(
     target = folders.software / package_key(package)
     if target.exists():
         return
-    with _disk_trouble():
+    with disk_trouble():
         archive = await _archive(package, folders, disk, pins, progress, limits)
         progress(PlaybookState.INSTALLING, None)
         await _put_in_place(package, archive, target, disk, limits)
@@ -136,13 +134,3 @@ def _sha256_of(path: Path) -> str:
 def _throw_away(*paths: Path) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _disk_trouble() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Trouble("The disk is full; make room. The installation goes on by itself then.") from error
-        raise Trouble(f"This machine's disk can't be used as it should ({error.strerror or error}).") from error

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 _CANCEL_S = 60.0
 _AGAIN_S = 30.0
 _SAVE_EVERY_S = 1.0
+_PRINTED_EVERY_S = 5.0
 T = TypeVar("T")
 
 
@@ -99,6 +100,7 @@ class Mining:
         await self._try_to_find()
         async with _http() as self._http, asyncio.TaskGroup() as group:
             group.create_task(self._save_status_for_ever())
+            group.create_task(self._read_printed_for_ever())
             while True:
                 await self._news.wait()
                 self._news.clear()
@@ -167,9 +169,13 @@ class Mining:
 
     def _running(self) -> dict[str, Running]:
         """By process, or on the way to one."""
-        lanes = {name: lane.running for name, lane in self.lanes.items() if name in self._tasks}
+        lanes = {name: lane.running for name, lane in self.lanes.items() if self._is_busy(name)}
         found = {name: runs.running_of(note) for name, note in self._found.items()}
         return found | {name: running for name, running in lanes.items() if running}
+
+    def _is_busy(self, name: str) -> bool:
+        """One that was refused is tried again with the next news: somebody may have mended it elsewhere."""
+        return name in self._tasks and not self._tasks[name].done()
 
     def _clear(self, steps: Sequence[Step], wanted: Sequence[Playbook]) -> None:
         """Stops all that is to stop, at once, then removes what is not wanted any longer."""
@@ -231,11 +237,11 @@ class Mining:
                 lane.take(reading, self._now_s())
         return [miner for lane in self.lanes.values() if (miner := lane.miner())]
 
-    async def read_printed(self) -> None:
+    async def _read_printed(self) -> None:
         """What each of them printed last, for the local page."""
         names = [name for name, lane in self.lanes.items() if lane.note is not None]
         with contextlib.suppress(OSError, TimeoutError):
-            printed = await self._crew.call(lambda: {name: self._last_lines(name) for name in names})
+            printed = await self._crew.read(lambda: {name: self._last_lines(name) for name in names})
             for name in names:
                 if name in self.lanes:
                     self.lanes[name].printed = printed[name]
@@ -251,18 +257,23 @@ class Mining:
         saved: PlaybooksStatus | None = None
         while True:
             status = self.status()
-            if saved is None or _without_percents(status) != _without_percents(saved):
+            if saved is None or without_percents(status) != without_percents(saved):
                 with contextlib.suppress(SentryError):
                     await self._save(status)
                     saved = status
             await asyncio.sleep(_SAVE_EVERY_S)
 
+    async def _read_printed_for_ever(self) -> None:
+        while True:
+            await self._read_printed()
+            await asyncio.sleep(_PRINTED_EVERY_S)
+
     async def _save(self, status: PlaybooksStatus) -> None:
         await self._on_disk(lambda: store.save_status(self._db, status))
 
     async def beside(self, function: Callable[[], T]) -> T:
-        """What reads files of playbooks, in the thread that changes them."""
-        return await self._crew.call(function)
+        """What reads what playbooks print."""
+        return await self._crew.read(function)
 
     async def _ask(self, watch: Watch) -> MinerReading:
         assert self._http is not None  # noqa: S101 - lanes live while `run` does
@@ -284,5 +295,5 @@ def _http() -> httpx.AsyncClient:
     return httpx.AsyncClient(verify=plain_context(), trust_env=False, timeout=3, limits=limits)
 
 
-def _without_percents(status: PlaybooksStatus) -> list[object]:
+def without_percents(status: PlaybooksStatus) -> list[object]:
     return [msgspec.structs.replace(each, percent=None) for each in status.playbooks]
