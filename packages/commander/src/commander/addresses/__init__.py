@@ -1,0 +1,1 @@
+"""Templates: addresses of pools and wallets, with a name, for playbooks to use."""

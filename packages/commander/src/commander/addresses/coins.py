@@ -1,0 +1,129 @@
+"""Coins, and how a wallet of each is checked. A coin that is not here is checked by its shape alone.
+
+Sources: each coin's chain parameters (version bytes, prefixes), BIP 173 and 350, EIP 55, the CashAddr specification,
+CIP 37 (Conflux), Monero's address format.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from commander.addresses.checksums import base58check, blake_checked, cash, cryptonote, eip55, segwit
+
+Rule = Callable[[str], None]
+_CONFLUX = "abcdefghjkmnprstuvwxyz0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Coin:
+    """`rule` raises `ValueError` for what is no wallet of this coin."""
+
+    name: str
+    ticker: str
+    rule: Rule | None = None
+
+
+def versions(*known: str, bech32: str = "") -> Rule:
+    """A base58check address of 20 bytes after one of these versions (hex), or a segwit one with this prefix."""
+
+    def rule(text: str) -> None:
+        if bech32 and text.lower().startswith(f"{bech32}1"):
+            segwit(bech32, text)
+            return
+        payload = base58check(text)
+        if payload[:-20].hex() not in known:
+            raise ValueError("its checksum fits, but it belongs to another coin or network")
+
+    return rule
+
+
+def prefixed(*known: int) -> Rule:
+    """Monero's kind, with one of these prefixes: standard, integrated, sub-address."""
+
+    def rule(text: str) -> None:
+        raw = cryptonote(text)
+        if raw[0] not in known or len(raw) not in (65, 73):
+            raise ValueError("its checksum fits, but it belongs to another coin or network")
+
+    return rule
+
+
+def cash_or(prefix: str, *known: str, payload_bytes: tuple[int, ...] = (21, 33)) -> Rule:
+    """A CashAddr-like address, or an older base58check one of these versions."""
+    older = versions(*known)
+
+    def rule(text: str) -> None:
+        if known and re.fullmatch(r"[13][1-9A-HJ-NP-Za-km-z]{25,34}", text):
+            older(text)
+        elif len(cash(prefix, text)) not in payload_bytes:
+            raise ValueError("it has a wrong length")
+
+    return rule
+
+
+def ethereum(text: str) -> None:
+    if not re.fullmatch("0x[0-9a-fA-F]{40}", text):
+        raise ValueError("it is 0x and 40 hexadecimal digits")
+    eip55(text)
+
+
+def ergo(text: str) -> None:
+    if blake_checked(text)[0] >> 4 != 0:
+        raise ValueError("its checksum fits, but it belongs to another network")
+
+
+def conflux(text: str) -> None:
+    """`cfx:…`; the form `CFX:TYPE.USER:…` says its type too."""
+    parts = text.split(":")
+    if len(parts) == 3:
+        text = f"{parts[0]}:{parts[2]}"
+    if len(cash("cfx", text, _CONFLUX)) != 21:
+        raise ValueError("it has a wrong length")
+
+
+def zcash(text: str) -> None:
+    """Transparent addresses; shielded and unified ones are checked by their shape alone."""
+    if text.startswith("t"):
+        _ZCASH(text)
+    elif not re.fullmatch("(zs1|u1)[a-z0-9]{70,300}", text):
+        raise ValueError("it begins with t1, t3, zs1 or u1")
+
+
+_BITCOIN = versions("00", "05", bech32="bc")
+_ZCASH = versions("1cb8", "1cbd")
+COINS = (
+    Coin("Beam", "BEAM"),
+    Coin("Bitcoin", "BTC", _BITCOIN),
+    Coin("Bitcoin Cash", "BCH", cash_or("bitcoincash", "00", "05")),
+    Coin("Bitcoin Gold", "BTG", versions("26", "17", bech32="btg")),
+    Coin("Conflux", "CFX", conflux),
+    Coin("Dash", "DASH", versions("4c", "10")),
+    Coin("Dogecoin", "DOGE", versions("1e", "16")),
+    Coin("Dynex", "DNX"),
+    Coin("Ergo", "ERG", ergo),
+    Coin("Ethereum", "ETH", ethereum),
+    Coin("Ethereum Classic", "ETC", ethereum),
+    Coin("EthereumPoW", "ETHW", ethereum),
+    Coin("Firo", "FIRO", versions("52", "07")),
+    Coin("Flux", "FLUX", _ZCASH),
+    Coin("Iron Fish", "IRON"),
+    Coin("Kaspa", "KAS", cash_or("kaspa", payload_bytes=(33, 34))),
+    Coin("Litecoin", "LTC", versions("30", "32", "05", bech32="ltc")),
+    Coin("Monero", "XMR", prefixed(18, 19, 42)),
+    Coin("Neoxa", "NEOX"),
+    Coin("Nexa", "NEXA"),
+    Coin("Radiant", "RXD", versions("00", "05")),
+    Coin("Ravencoin", "RVN", versions("3c", "7a")),
+    Coin("Verus", "VRSC", versions("3c", "55", "66")),
+    Coin("Vertcoin", "VTC", versions("47", "05", bech32="vtc")),
+    Coin("Wownero", "WOW"),
+    Coin("Zano", "ZANO"),
+    Coin("Zcash", "ZEC", zcash),
+    Coin("Zephyr", "ZEPH"),
+)
+_BY_WORD = {word.casefold(): coin for coin in COINS for word in (coin.name, coin.ticker)}
+
+
+def coin_of(text: str) -> Coin | None:
+    """By name or ticker, however it is capitalised."""
+    return _BY_WORD.get(text.casefold())

@@ -1,0 +1,1 @@
+"""Playbooks: how a rig is to mine, and what became of it."""

@@ -1,0 +1,122 @@
+"""What a playbook is, and what can be wrong with one."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from protocol.playbook_messages import Platform, Playbook
+
+NAME_MAX_LENGTH = 64
+PLAYBOOKS_A_RIG = 64
+REVISIONS_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One algorithm of a recipe, as somebody chose it."""
+
+    algorithm: str = ""
+    coin: str = ""
+    pool_id: int | None = None
+    wallet_id: int | None = None
+    password: str = "x"  # noqa: S105 - what pools expect where they want none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What somebody wrote: everything that a playbook's script is rendered from, but the rig.
+
+    `script` is a template for `platform`; `variables` are placeholders of its author's own.
+    """
+
+    name: str
+    software_id: int
+    platform: Platform
+    script: str
+    works: list[Work]
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+class PlaybookError(Exception):
+    """Root of what can be wrong with a request about a playbook; its text is for people."""
+
+
+class BadPlaybook(PlaybookError):
+    """Fields can't be taken; `fields` says which, by the names of the API, and why."""
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        super().__init__(" ".join(fields.values()))
+        self.fields = fields
+
+
+class PlaybookNotFound(PlaybookError):
+    """No such playbook or revision, or no longer."""
+
+
+class PlaybookChanged(PlaybookError):
+    """Somebody else has just changed or removed it."""
+
+
+class TooManyPlaybooks(PlaybookError):
+    """A rig takes no more of them."""
+
+
+class InUse(PlaybookError):
+    """Playbooks use what somebody wants to remove."""
+
+    def __init__(self, what: str, uses: list["Use"]) -> None:
+        named = ", ".join(f"{use.playbook} on {use.rig}" for use in uses[:10])
+        more = f" and {len(uses) - 10} more" if len(uses) > 10 else ""
+        super().__init__(f"{what} is used by {named}{more}. Let them use another one first, or remove them.")
+        self.uses = uses
+
+
+class NotConfirmed(PlaybookError):
+    """Rigs would restart their miners, and nobody has said yet that this is meant."""
+
+    def __init__(self, uses: list["Use"]) -> None:
+        super().__init__("Rigs will restart their mining software with this change.")
+        self.uses = uses
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A playbook that uses an address or a mining software."""
+
+    playbook_id: int
+    playbook: str
+    rig_id: int
+    rig: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlaybook:
+    """`wire` is what the rig's sentry is given; its revision is the newest of `recipe`."""
+
+    id: int
+    rig_id: int
+    position: int
+    recipe: Recipe
+    wire: Playbook
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What a playbook was like at one time: `what` was done to make it so, and by whom."""
+
+    revision: int
+    changed_at: datetime
+    author: str
+    what: str
+    recipe: Recipe
+    wire: Playbook
+
+
+def needs_restart(before: Playbook, after: Playbook) -> bool:
+    """Whether the sentry has to stop what runs: it leaves a playbook alone whose software and script are the same."""
+    return (before.package, before.script, before.platform) != (after.package, after.script, after.platform)
+
+
+def platform_of(os: str | None) -> Platform:
+    """Which scripts a rig runs, by what its sentry says of its operating system: Linux unless it is Windows."""
+    return Platform.WINDOWS if (os or "").strip().casefold().startswith("windows") else Platform.LINUX

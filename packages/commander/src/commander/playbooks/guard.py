@@ -1,0 +1,79 @@
+"""The wallet guard: does a miner work where, and for whom, its playbook says? What is not known is no alarm."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from protocol.messages import AlgorithmReading, MinerReading
+from protocol.playbook_messages import PlaybookWork
+
+_SEPARATORS = ".+/@:;,_"
+_HIDDEN = re.compile(r"\*|\.\.\.|…")  # some software shortens what it shows
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`what` is pool or wallet; `told` is what the software itself says, `wanted` what the playbook says."""
+
+    what: str
+    told: str
+    wanted: str
+
+
+def differences(works: Sequence[PlaybookWork], miner: MinerReading) -> list[Difference]:
+    """How what a miner reports differs from the works of its playbook."""
+    found: list[Difference] = []
+    for reading in miner.algorithms:
+        found += _in_reading(works, reading)
+    return list(dict.fromkeys(found))
+
+
+def _in_reading(works: Sequence[PlaybookWork], reading: AlgorithmReading) -> list[Difference]:
+    pools = [work.pool for work in works if work.pool]
+    users = [work.user for work in works if work.user]
+    found = []
+    if reading.pool and pools and len(pools) == len(works) and not any(same_pool(reading.pool, pool) for pool in pools):
+        found.append(Difference("pool", reading.pool, " or ".join(pools)))
+    if reading.user and users and len(users) == len(works) and not any(same_user(reading.user, user) for user in users):
+        found.append(Difference("wallet", reading.user, " or ".join(users)))
+    return found
+
+
+def same_pool(told: str, wanted: str) -> bool:
+    """Whether both are one pool, as far as both say: scheme, user and case do not matter, nor a missing port."""
+    host, port = _host_and_port(told)
+    wanted_host, wanted_port = _host_and_port(wanted)
+    if host != wanted_host and not (_is_address(host) or _is_address(wanted_host) or _HIDDEN.search(host)):
+        return False  # the address behind a name is not known here
+    if _is_address(host) and _is_address(wanted_host) and host != wanted_host:
+        return False
+    return port == wanted_port or not port or not wanted_port
+
+
+def same_user(told: str, wanted: str) -> bool:
+    """Whether both are one account: software adds the worker behind it, and leaves out prefixes such as "kaspa:"."""
+    told, wanted = told.strip().casefold(), wanted.strip().casefold()
+    if not told or _HIDDEN.search(told):
+        return True
+    forms = (wanted, wanted.rpartition(":")[2])
+    return any(_begins_with(each, form) for form in forms for each in (told, told.partition(":")[2]))
+
+
+def _begins_with(told: str, account: str) -> bool:
+    return told == account or told.startswith(tuple(account + mark for mark in _SEPARATORS))
+
+
+def _host_and_port(pool: str) -> tuple[str, str]:
+    plain = pool.strip().casefold().rpartition("://")[2].rpartition("@")[2].partition("/")[0]
+    host, colon, port = plain.rpartition(":")
+    if not colon or not port.isdecimal() or (plain.count(":") > 1 and not host.endswith("]")):
+        host, port = plain, ""
+    return host.strip("[]").rstrip("."), port
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False

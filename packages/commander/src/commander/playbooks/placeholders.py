@@ -1,0 +1,93 @@
+"""Placeholders of a script template, and the script that becomes of it.
+
+`{name}` with small letters, digits and _ is a placeholder; `{{name}}` is the text {name}. Every other brace is the
+script's own: `${HOME}`, `{ …; }`, JSON. `{api_port}` stays, because only the sentry knows a free port.
+"""
+
+import re
+from collections.abc import Mapping
+
+from protocol.playbook_messages import API_PORT, Platform
+
+from commander.playbooks.quoting import CantQuote, quoted_bat, quoted_sh
+
+_PLACEHOLDER = re.compile(r"\{\{(?P<text>[a-z][a-z0-9_]*)\}\}|\{(?P<name>[a-z][a-z0-9_]*)\}")
+API_PORT_NAME = API_PORT.strip("{}")
+BUILT_IN = {
+    "pool": "the pool's address as it stands in its template",
+    "pool_host": "its host alone",
+    "pool_port": "its port alone",
+    "pool_hostport": "host:port, without a scheme",
+    "pool_url": "with a scheme in any case: stratum+tcp:// where the template has none",
+    "pool_tls": "on or off: whether its scheme says TLS",
+    "pool_ssl": "1 or 0, likewise",
+    "pool_use_tls": "true or false, likewise",
+    "wallet": "the wallet's address",
+    "coin": "the coin",
+    "algorithm": "the algorithm, as the software spells it",
+    "password": "the password at the pool",
+}
+SECOND = {f"pool2{name[4:]}" if name.startswith("pool") else f"{name}2": text for name, text in BUILT_IN.items()}
+OF_THE_RIG = {
+    "worker": "the rig's name",
+    "rig_id": "the rig's number in the commander",
+    "executable": "the program's path in the folder that the script runs in",
+    API_PORT_NAME: "the port of the software's API on 127.0.0.1; the sentry chooses it",
+}
+KNOWN = OF_THE_RIG | BUILT_IN | SECOND
+
+
+class BadScript(Exception):
+    """Placeholders can't be filled in; `wrong` says why, by their names."""
+
+    def __init__(self, wrong: dict[str, str]) -> None:
+        super().__init__(" ".join(wrong.values()))
+        self.wrong = wrong
+
+
+def names_in(script: str) -> list[str]:
+    """The placeholders of a script in their order, each once."""
+    return list(dict.fromkeys(found["name"] for found in _PLACEHOLDER.finditer(script) if found["name"]))
+
+
+def own_variables(script: str) -> list[str]:
+    """The placeholders that nobody knows but the script's author."""
+    return [name for name in names_in(script) if name not in KNOWN]
+
+
+def fill(script: str, values: Mapping[str, str], platform: Platform) -> str:
+    """The script with its values, for /bin/sh or as .bat. Raises `BadScript` for every placeholder that can't be."""
+    quoted = quoted_bat if platform is Platform.WINDOWS else quoted_sh
+    parts: list[str] = []
+    wrong: dict[str, str] = {}
+    end = 0
+    for found in _PLACEHOLDER.finditer(script):
+        parts.append(script[end : found.start()])
+        end = found.end()
+        name = found["name"]
+        if name is None:
+            parts.append(_literal(found["text"], wrong))
+        elif name == API_PORT_NAME:
+            parts.append(API_PORT)
+        elif not values.get(name):
+            wrong[name] = _without_value(name)
+        else:
+            try:
+                parts.append(quoted(values[name], script[: found.start()]))
+            except CantQuote as error:
+                wrong[name] = f"{{{name}}} can't be filled in: {error}."
+    if wrong:
+        raise BadScript(wrong)
+    return "".join([*parts, script[end:]])
+
+
+def _without_value(name: str) -> str:
+    if name in KNOWN:
+        return f"{{{name}}} stands in the script, and has no value."
+    return f"{{{name}}} is none of the known placeholders: mend the script, or give this variable a value."
+
+
+def _literal(name: str, wrong: dict[str, str]) -> str:
+    if name == API_PORT_NAME:
+        wrong[name] = f"{{{{{name}}}}} can't be kept: the sentry would fill in its port there too."
+    return f"{{{name}}}"

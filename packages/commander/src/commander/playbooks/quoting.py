@@ -1,0 +1,78 @@
+"""How a value is put into a script so that the program gets exactly it, as one argument, or is refused.
+
+A value of plain characters stands as it is, wherever its placeholder stands: no shell reads anything into them. Any
+other value has to be quoted, and that is possible only where the script itself does not quote.
+"""
+
+import re
+import shlex
+
+VALUE_MAX_LENGTH = 256
+_PLAIN_SH = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+_PLAIN_BAT = re.compile(r"[A-Za-z0-9_@+:./\\-]+")
+_BAT_DANGER = '%^&|<>"!'
+# Where quotes mean something else than usual, this scanner does not pretend to know where they begin and end.
+_TOO_CLEVER = re.compile(r"`|<<|\$['\"\[]|\(\(|\$\{[^}]*['\"]|\beval\b")
+_WORD_ENDS = " \t\n;&|()<>"
+
+
+class CantQuote(Exception):
+    """The value can't be put there; the text says what to do."""
+
+
+def check_value(value: str) -> str:
+    """What no script can hold is refused. Raises `CantQuote`."""
+    if len(value) > VALUE_MAX_LENGTH:
+        raise CantQuote(f"it has more than {VALUE_MAX_LENGTH} characters")
+    if not value.isprintable():  # control characters, line ends, halves of characters, other kinds of space
+        raise CantQuote("it holds a character that can't be printed, or a line end")
+    return value
+
+
+def quoted_sh(value: str, script_before: str) -> str:
+    """`value` as it is to stand after `script_before` in a script for /bin/sh. Raises `CantQuote`."""
+    if script_before.endswith("$"):
+        raise CantQuote("a $ stands before it; write ${{name}} for a variable of the shell")
+    if _PLAIN_SH.fullmatch(check_value(value)):
+        return value
+    if not _stands_bare(script_before):
+        raise CantQuote(
+            "it has to be quoted, and stands between quotes or the like already; take the quotes out of the script, "
+            "or use only letters, digits and _ @ % + = : , . / -"
+        )
+    return shlex.quote(value)
+
+
+def quoted_bat(value: str, script_before: str) -> str:
+    """`value` as it is to stand after `script_before` in a .bat file. Raises `CantQuote`."""
+    check_value(value)
+    if not value.isascii() or any(each in value for each in _BAT_DANGER):
+        raise CantQuote(f"on Windows it can't hold {' '.join(_BAT_DANGER)} or letters beyond ASCII")
+    if value.endswith("\\") or script_before.endswith(("^", "%")):
+        raise CantQuote("on Windows a \\ can't be its last character, and no ^ or % can stand before it")
+    if _PLAIN_BAT.fullmatch(value) or script_before.rpartition("\n")[2].count('"') % 2:
+        return value
+    return f'"{value}"'
+
+
+def _stands_bare(script: str) -> bool:
+    """Whether what follows `script` stands outside of quotes and comments of /bin/sh; False also where it is hard to
+    tell."""
+    quote, at, word_begins = "", 0, True
+    while at < len(script):
+        each, pair = script[at], script[at : at + 2]
+        at += 1
+        if quote:
+            if quote == '"' and pair == "$(":
+                return False
+            at += quote == '"' and each == "\\"
+            quote = "" if each == quote else quote
+        elif each == "#" and word_begins:
+            at = script.find("\n", at)
+            if at < 0:
+                return False
+        else:
+            at += each == "\\"
+            quote = each if each in "'\"" else ""
+            word_begins = each in _WORD_ENDS or (word_begins and pair == "\\\n")
+    return not quote and at == len(script) and not _TOO_CLEVER.search(script)

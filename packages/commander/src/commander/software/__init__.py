@@ -1,0 +1,1 @@
+"""Mining software: where it comes from, and the script that starts it."""

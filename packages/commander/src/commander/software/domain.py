@@ -1,0 +1,82 @@
+"""What mining software is, and what can be wrong with an entry."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from protocol.playbook_messages import Archive, Platform
+
+NAME_MAX_LENGTH = 64
+SCRIPT_MAX_LENGTH = 32_768
+
+
+class Hardware(StrEnum):
+    """What the software mines with."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+    BOTH = "cpu+gpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """The software for one platform. `script` is the template that a new playbook begins with.
+
+    An empty `url` means that nobody has said yet where to download it; no playbook can use it until then.
+    """
+
+    url: str = ""
+    archive: Archive = Archive.TAR_GZ
+    executable: str = ""
+    script: str = ""
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiningSoftware:
+    """`software` names the reader of its figures; `algorithms` says whether it can mine two coins at once."""
+
+    name: str
+    software: str
+    version: str
+    hardware: Hardware = Hardware.GPU
+    algorithms: int = 1
+    has_api: bool = True
+    note: str = ""
+    linux: Download | None = None
+    windows: Download | None = None
+
+    def download(self, platform: Platform) -> Download | None:
+        return self.windows if platform is Platform.WINDOWS else self.linux
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Mining software in the catalogue; `shipped` tells that it came with the commander."""
+
+    id: int
+    shipped: bool
+    about: MiningSoftware
+
+
+class SoftwareError(Exception):
+    """Root of what can be wrong with a request about mining software; its text is for people."""
+
+
+class BadSoftware(SoftwareError):
+    """Fields can't be taken; `fields` says which, and why."""
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        super().__init__("; ".join(fields.values()))
+        self.fields = fields
+
+
+class SoftwareTaken(SoftwareError):
+    """This version of it is in the catalogue already."""
+
+
+class SoftwareNotFound(SoftwareError):
+    """No such entry, or no longer."""
