@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from commander.live.algorithms import _SPELLINGS, one_name
 from commander.live.figures import Figures, Work
 from commander.live.operational_index import Health, OperationalIndex, health_after
 from hypothesis import given
@@ -118,3 +119,28 @@ def test_totals_always_equal_a_plain_sum_over_the_living(story: list[tuple[int, 
             known = [rate for rig in living if (rate := rig.hashrates_hs.get(work)) is not None]
             assert index.totals.rigs[work] == len(known)
             assert index.totals.hashrates_mhs[work] == sum(round(rate * 1000) for rate in known)
+
+
+def test_one_algorithm_under_two_names_is_totalled_as_one() -> None:
+    index = an_index()
+    for rig_id, algorithm in ((1, "rx/0"), (2, "randomx"), (3, "RandomX")):
+        index.add(rig_id, f"rig-{rig_id}")
+        report(index, rig_id, 0, Figures(hashrates_hs={Work("Monero", algorithm): 1000.0}))
+    both = Figures(hashrates_hs={Work("Monero", "rx/0"): 1.0, Work("Monero", "randomx"): 2.0})
+    index.add(4, "rig-4")
+    report(index, 4, 0, both)
+    assert dict(index.totals.rigs) == {MONERO: 4}
+    assert index.totals.hashrate_hs(MONERO) == 3003.0
+    for rig_id in range(1, 5):
+        index.remove(rig_id)
+    assert not index.totals.rigs
+    assert not index.totals.hashrates_mhs
+
+
+def test_spellings_are_one_table_without_contradictions() -> None:
+    assert [one_name(name) for name in ("KAWPOW", "kawpow", "Autolykos V2", "kHeavyHash", "KASPA", "mine-own")] == [
+        *("kawpow", "kawpow", "autolykos2", "kHeavyHash", "kHeavyHash", "mine-own"),
+    ]
+    words = [word for spellings in _SPELLINGS.values() for word in spellings.split()]
+    assert len(words) == len(set(words))
+    assert all(one_name(name) == name for name in _SPELLINGS)

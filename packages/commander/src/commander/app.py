@@ -18,6 +18,9 @@ from commander.accounts import site_pages
 from commander.accounts.auth import Authentication
 from commander.accounts.gate import Gate
 from commander.accounts.sites import Sites
+from commander.addresses import api as address_api
+from commander.addresses import pages as address_pages
+from commander.addresses.book import AddressBook
 from commander.asics import api as asic_api
 from commander.asics.adoption import Adoptions
 from commander.asics.answers import asic_json, asic_log_json
@@ -36,6 +39,15 @@ from commander.live.sockets import events_socket, page_socket
 from commander.logs import pages as log_pages
 from commander.logs.day import keep_trends
 from commander.migrations import migrate
+from commander.playbooks import api as playbook_api
+from commander.playbooks import door
+from commander.playbooks import form_pages as playbook_form_pages
+from commander.playbooks import pages as playbook_pages
+from commander.playbooks import sentry_api as playbook_sentry_api
+from commander.playbooks.bell import Bell
+from commander.playbooks.delivery import Delivery
+from commander.playbooks.desk import PlaybookDesk
+from commander.playbooks.followers import RigPlaybooks
 from commander.rigs import api as rig_api
 from commander.rigs import pages as rig_pages
 from commander.rigs.answers import log_json, rig_json
@@ -45,6 +57,9 @@ from commander.rigs.memory import note_newest, remember
 from commander.rigs.register import RigRegister
 from commander.rigs.views import RigViews, view_from_query
 from commander.settings import Settings
+from commander.software import api as software_api
+from commander.software import pages as software_pages
+from commander.software.shelf import SoftwareShelf
 from commander.telemetry import asic_intake, asic_sentry_api, history_api, intake, sentry_api
 from commander.telemetry.dictionaries import use_newest
 from commander.telemetry.group_commit import GroupCommit
@@ -63,7 +78,7 @@ from commander.web.security import Guarded
 class Parts:
     """What the commander is made of, from its settings alone."""
 
-    def __init__(self, settings: Settings, certificate: CertificateFacts | None) -> None:
+    def __init__(self, settings: Settings, certificate: CertificateFacts | None, bell: Bell) -> None:
         self.settings = settings
         self.certificate = certificate
         self.database = Database(settings.database_url)
@@ -75,8 +90,14 @@ class Parts:
         self.views = {display.kind: RigViews(self.lives[display.kind], display) for display in (CPU_GPU, ASICS)}
         self.tokens = Tokens(self.database)
         pin = certificate.pin if certificate else None
+        self.delivery = Delivery(self.database, self.lives[RigKind.CPU_GPU], bell)
+        self.desk = PlaybookDesk(self.database, self.delivery)
+        self.book = AddressBook(self.database, self.delivery)
+        self.shelf = SoftwareShelf(self.database, self.delivery)
+        followers = {RigKind.CPU_GPU: RigPlaybooks(self.delivery)}
         self.registers = {
-            kind: RigRegister(self.database, live, self.tokens, pin=pin) for kind, live in self.lives.items()
+            kind: RigRegister(self.database, live, self.tokens, pin=pin, playbooks=followers.get(kind))
+            for kind, live in self.lives.items()
         }
         self.sites = Sites(self.database, self.tokens, pin=pin)
         self.adoptions = Adoptions(self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin)
@@ -84,6 +105,7 @@ class Parts:
         self.commit = GroupCommit(self.database, self._stored)
         self.watches = {kind: RigWatch(kind, live.index) for kind, live in self.lives.items()}
         self.intake = intake.Intake(self.tokens, self.commit, self.lives[RigKind.CPU_GPU], runs=SentryRuns())
+        self.playbooks_door = door.PlaybooksDoor(self.tokens, self.delivery)
         self.asic_intake = asic_intake.AsicIntake(
             self.tokens, self.commit, self.lives[RigKind.ASIC], self.registers[RigKind.ASIC], runs=SentryRuns()
         )
@@ -158,15 +180,17 @@ def create_app(
     tls: TlsFiles | None = None,
     on_renewal: Callable[[], None] = lambda: None,
     on_password: Callable[[str], None] = lambda made: None,
+    bell: Bell | None = None,
 ) -> ASGIApp:
     """The commander as an ASGI application.
 
     `on_renewal` is told when the certificate's files have changed, `on_password` the password that was made at the
-    very first start.
+    very first start. Whoever ends the server closes `bell` first: sentries wait there for most of their lives.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     tls = tls or prepare_tls(settings, now=datetime.now(UTC))
-    parts = Parts(settings, tls.facts if tls else None)
+    bell = bell or Bell()
+    parts = Parts(settings, tls.facts if tls else None, bell)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -177,8 +201,13 @@ def create_app(
         for kind, live in parts.lives.items():
             await remember(parts.database, kind, live.index, now=datetime.now(UTC), now_s=time.monotonic())
             await parts.watches[kind].remember(parts.database)
+        await parts.shelf.stock()
+        await parts.delivery.remember()
         async with parts.commit.running(), parts.working(on_renewal):
-            yield
+            try:
+                yield
+            finally:
+                bell.close()
         for kind, live in parts.lives.items():
             await parts.watches[kind].write(parts.database)
             await note_newest(parts.database, kind, live.index.rigs.values())
@@ -187,11 +216,15 @@ def create_app(
     site = _litestar(parts, lifespan)
     guarded = Guarded(BodyGate(site, refuse), refuse)
 
-    doors: dict[str, ASGIApp] = {intake.PATH: parts.intake, asic_intake.PATH: parts.asic_intake}
+    doors: dict[str, ASGIApp] = {
+        intake.PATH: parts.intake,
+        asic_intake.PATH: parts.asic_intake,
+        door.PATH: parts.playbooks_door,
+    }
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        door = doors.get(scope["path"]) if method_of(scope) else None
-        await (door or guarded)(scope, receive, send)
+        at_the_door = doors.get(scope["path"]) if method_of(scope) else None
+        await (at_the_door or guarded)(scope, receive, send)
 
     return dispatch
 
@@ -206,6 +239,10 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
         "gate": parts.gate,
         "sites": parts.sites,
         "adoptions": parts.adoptions,
+        "delivery": parts.delivery,
+        "desk": parts.desk,
+        "book": parts.book,
+        "shelf": parts.shelf,
         "view_from_query": partial(view_from_query, parts.views.values()),
         **_of_kind(parts, RigKind.CPU_GPU),
     }
@@ -220,10 +257,18 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
             *sentry_api.HANDLERS,
             *asic_sentry_api.HANDLERS,
             *account_api.HANDLERS,
+            *playbook_sentry_api.HANDLERS,
+            *address_api.HANDLERS,
+            *software_api.HANDLERS,
+            *playbook_api.HANDLERS,
             *history_api.HANDLERS,
             rig_pages.root,
             *_of_both_kinds(parts),
             *account_pages.HANDLERS,
+            *address_pages.HANDLERS,
+            *software_pages.HANDLERS,
+            *playbook_pages.HANDLERS,
+            *playbook_form_pages.HANDLERS,
             *site_pages.HANDLERS,
             public.healthz,
             public.ca_pem,

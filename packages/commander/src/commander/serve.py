@@ -1,5 +1,6 @@
 """`commander serve`: the application under uvicorn, with HTTPS."""
 
+import asyncio
 import gc
 import logging
 import signal
@@ -17,10 +18,12 @@ from commander.app import create_app
 from commander.backup.restore import finish_pending
 from commander.lock import CommanderRuns, only_commander
 from commander.migrations import migrate
+from commander.playbooks.bell import Bell
 from commander.settings import Settings
 from commander.tls import TlsFiles, prepare_tls
 
 log = logging.getLogger(__name__)
+ANSWERED_AFTER_S = 0.05  # what waited at the bell is let go with an answer before its connection is cut
 GC_THRESHOLD = (20_000, 20, 50)  # Python's own (700, 10, 10) took a seventh of the intake's time
 
 
@@ -35,7 +38,8 @@ def serve(settings: Settings) -> None:
     with _alone(settings), _listening(settings) as listener:
         tls = prepare_tls(settings, now=datetime.now(UTC))
         migrate(settings.database_url)
-        server = Server(_config(settings, tls))
+        bell = Bell()
+        server = Server(_config(settings, tls, bell), bell)
         say(f"Minewarden's commander: {settings.public_url}")
         # uvicorn raises the signal that ended it once more, for whoever came before: an ordinary end is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -49,7 +53,13 @@ def serve(settings: Settings) -> None:
 class Server(uvicorn.Server):
     """Ends at once: over TLS, a sentry that waits for its next report would not answer our goodbye."""
 
+    def __init__(self, config: uvicorn.Config, bell: Bell) -> None:
+        super().__init__(config)
+        self._bell = bell
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._bell.close()
+        await asyncio.sleep(ANSWERED_AFTER_S)
         for connection in list(self.server_state.connections):
             if isinstance(connection, HttpToolsProtocol) and (
                 not connection.cycle or connection.cycle.response_complete
@@ -90,14 +100,14 @@ def _listening(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _config(settings: Settings, tls: TlsFiles | None) -> uvicorn.Config:
+def _config(settings: Settings, tls: TlsFiles | None, bell: Bell) -> uvicorn.Config:
     def reload_certificate() -> None:
         if tls and isinstance(config.ssl, ssl.SSLContext):
             config.ssl.load_cert_chain(tls.cert, tls.key)
             log.info("the certificate was renewed")
 
     config = uvicorn.Config(
-        create_app(settings, tls=tls, on_renewal=reload_certificate, on_password=say_password),
+        create_app(settings, tls=tls, on_renewal=reload_certificate, on_password=say_password, bell=bell),
         http="httptools",
         lifespan="on",  # a start that fails is the end: half a commander would look healthy and store nothing
         ssl_certfile=tls.cert if tls else None,

@@ -1,9 +1,12 @@
 """Every table of the commander, so that migrations and tests see all of them."""
 
 from commander.accounts import tables as accounts
+from commander.addresses import tables as addresses
 from commander.history import tables as history
 from commander.jobs import tables as jobs
+from commander.playbooks import tables as playbooks
 from commander.rigs import tables as rigs
+from commander.software import tables as software
 from commander.telemetry import tables as telemetry
 
-__all__ = ["accounts", "history", "jobs", "rigs", "telemetry"]
+__all__ = ["accounts", "addresses", "history", "jobs", "playbooks", "rigs", "software", "telemetry"]

@@ -63,3 +63,10 @@ def checked_key_name(text: str) -> str:
     if not _KEY_NAME.fullmatch(name):
         raise BadKeyName("A name has 1 to 64 letters, digits, spaces or . _ - : # ( ) + @ / in it.")
     return name
+
+
+def author_of(user: Session | NamedKey) -> str:
+    """Who did something, as far as one password for all tells: from which address, or with which key."""
+    return (
+        f"API key {user.name}" if isinstance(user, NamedKey) else f"a browser at {user.address or 'an unknown address'}"
+    )

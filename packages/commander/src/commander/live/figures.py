@@ -5,6 +5,8 @@ from typing import NamedTuple
 import msgspec
 from protocol.messages import UNKNOWN_ALGORITHM
 
+from commander.live.algorithms import one_name
+
 
 class Work(NamedTuple):
     """What is mined, as far as the rig knows: `coin` is None where its software does not say."""
@@ -21,6 +23,18 @@ class Work(NamedTuple):
     def adds_up(self) -> bool:
         """Whether hashrates of this work are of one kind: what nobody names may be anything."""
         return self.coin is not None or self.algorithm != UNKNOWN_ALGORITHM
+
+
+def totalled(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]:
+    """A rig's hashrates by the names that totals use: what its programs spell differently is one work."""
+    if all(one_name(work.algorithm) == work.algorithm for work in hashrates_hs):
+        return hashrates_hs
+    sums: dict[Work, float | None] = {}
+    for work, hashrate_hs in hashrates_hs.items():
+        name = Work(work.coin, one_name(work.algorithm))
+        before = sums.get(name)
+        sums[name] = hashrate_hs if before is None else before + (hashrate_hs or 0)
+    return sums
 
 
 class Figures(msgspec.Struct, frozen=True):

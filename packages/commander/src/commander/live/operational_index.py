@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from commander.live.figures import NO_FIGURES, Figures, Work
+from commander.live.figures import NO_FIGURES, Figures, Work, totalled
+from commander.playbooks.now import PlaybookNow
 
 
 class Health(StrEnum):
@@ -36,7 +37,9 @@ def health_after(silence_s: float, *, stale_after_s: float, offline_after_s: flo
 class RigState:
     """One rig as of now. `latest` and `specs` are the JSON of their messages: decoded, they would cost ten times more.
 
-    `heard_s` is on the monotonic clock, `heard_at` the same moment for people; `changed_at` numbers the last change.
+    `heard_s` is on the monotonic clock, `heard_at` the same moment for people; `changed_at` numbers the last change,
+    `page_changed_at` the last one that only the rig's own pages show, `playbooks_changed_at` the last one of what the
+    rig is to mine.
     """
 
     id: int
@@ -51,7 +54,10 @@ class RigState:
     heard_s: float = float("-inf")
     two_sentries: bool = False
     wrong_clock: bool = False  # its newest logs were refused for their time
+    playbooks: list[PlaybookNow] = field(default_factory=list)
+    playbooks_changed_at: int = 0
     changed_at: int = 0
+    page_changed_at: int = 0
     counted: Figures | None = None
     check_due: bool = False
 
@@ -75,7 +81,7 @@ class Totals:
         if figures.power_w is not None:
             self.power_mw += sign * round(figures.power_w * 1000)
             self.power_known += sign
-        for work, hashrate_hs in figures.hashrates_hs.items():
+        for work, hashrate_hs in totalled(figures.hashrates_hs).items():
             if hashrate_hs is not None and work.adds_up:
                 self._count_work(work, sign * round(hashrate_hs * 1000), sign)
                 if figures.power_w is not None and len(figures.hashrates_hs) == 1:
@@ -155,6 +161,23 @@ class OperationalIndex:
         if state and state.wrong_clock != seen:
             state.wrong_clock = seen
             self._changed(state)
+
+    def set_playbooks(self, rig_id: int, playbooks: list[PlaybookNow]) -> None:
+        if state := self.rigs.get(rig_id):
+            state.playbooks = playbooks
+            self._changed(state)
+            state.playbooks_changed_at = self.now_at
+
+    def touch(self, rig_id: int) -> None:
+        """Something of the rig has changed in place."""
+        if state := self.rigs.get(rig_id):
+            self._changed(state)
+
+    def touch_page(self, rig_id: int) -> None:
+        """Something has changed that the index page does not show."""
+        if state := self.rigs.get(rig_id):
+            self.now_at += 1
+            state.page_changed_at = self.now_at
 
     def report(
         self,

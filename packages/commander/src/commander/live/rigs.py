@@ -65,6 +65,11 @@ class LiveRigs:
         self.index.set_specs(rig_id, specs)
         self._publish_rig(rig_id, Event.UPDATED, index_too=False)
 
+    def playbooks_changed(self, rig_id: int) -> None:
+        """What the rig is to mine, or what became of it."""
+        self.index.touch(rig_id)
+        self._publish_rig(rig_id, Event.UPDATED, index_too=False)
+
     def removed(self, rig_id: int) -> None:
         self._publish_rig(rig_id, Event.DELETED, index_too=True)
         self.index.remove(rig_id)

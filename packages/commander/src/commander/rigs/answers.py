@@ -4,8 +4,22 @@ from datetime import datetime
 
 import msgspec
 from protocol.messages import CpuGpuLog, CpuGpuSpecs
+from protocol.playbook_messages import PlaybookState
 
 from commander.live.operational_index import Health, RigState
+from commander.playbooks.now import PlaybookNow
+
+
+class PlaybookBrief(msgspec.Struct, frozen=True, kw_only=True):
+    """What one of the rig's playbooks is doing; `state` is null while its sentry has told nothing of it."""
+
+    id: int
+    name: str
+    revision: int
+    paused: bool
+    state: PlaybookState | None
+    percent: float | None
+    reason: str | None
 
 
 class RigFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +38,7 @@ class RigAnswer(RigFacts, frozen=True, kw_only=True):
 
     specs: CpuGpuSpecs | None
     latest: CpuGpuLog | None
+    playbooks: list[PlaybookBrief]
 
 
 _specs = msgspec.json.Decoder(CpuGpuSpecs)
@@ -40,6 +55,20 @@ def rig_answer(state: RigState) -> RigAnswer:
         wrong_clock=state.wrong_clock,
         specs=None if state.specs is None else _specs.decode(state.specs),
         latest=None if state.latest is None else _log.decode(state.latest),
+        playbooks=[_brief(each) for each in state.playbooks],
+    )
+
+
+def _brief(playbook: PlaybookNow) -> PlaybookBrief:
+    told = playbook.status
+    return PlaybookBrief(
+        id=playbook.id,
+        name=playbook.wire.name,
+        revision=playbook.wire.revision,
+        paused=playbook.wire.paused,
+        state=told.state if told else None,
+        percent=told.percent if told else None,
+        reason=told.reason if told else None,
     )
 
 

@@ -1,15 +1,16 @@
 """CPU/GPU rigs for people's scripts."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, delete, get, patch, post
+from litestar import Controller, Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import Body, FromPath
 from litestar.types import ControllerRouterHandler
 from protocol.messages import CpuGpuLog
 from protocol.tokens import Token
 
+from commander.accounts.domain import author_of
 from commander.db import Database
 from commander.live.answers import StatsAnswer, stats_answer
 from commander.live.rigs import LiveRigs
@@ -74,11 +75,12 @@ class RigsApi(Controller):
         self,
         rig_id: FromPath[int],
         data: Annotated[NewName, Body()],
+        request: Request[Any, Any, Any],
         register: NamedDependency[RigRegister],
         live: NamedDependency[LiveRigs],
     ) -> RigAnswer:
         """Rename a rig."""
-        await register.rename(live.find(rig_id).id, data.name)
+        await register.rename(live.find(rig_id).id, data.name, author=author_of(request.user))
         return rig_answer(live.find(rig_id))
 
     @delete("/{rig_id:int}", responses=problems(400, 401, 404))

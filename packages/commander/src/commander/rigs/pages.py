@@ -16,9 +16,11 @@ from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 from protocol.tokens import Token
 
+from commander.accounts.domain import author_of
 from commander.live.operational_index import RigState
 from commander.logs.charts import farm_charts, rig_charts, usual_query
 from commander.logs.figures import RIG_CHARTS
+from commander.playbooks.delivery import Delivery
 from commander.rigs.domain import NAME_MAX_LENGTH, BadName, NameTaken
 from commander.rigs.listing import IndexQuery, shown
 from commander.rigs.navigation import columns
@@ -93,8 +95,15 @@ async def add(
 
 
 @get("/{rig_id:int}", include_in_schema=False)
-async def show(rig_id: FromPath[int], request: PageRequest, views: NamedDependency[RigViews]) -> Html:
+async def show(
+    rig_id: FromPath[int],
+    request: PageRequest,
+    views: NamedDependency[RigViews],
+    delivery: NamedDependency[Delivery],
+) -> Html:
     state, path = views.live.find(rig_id), views.display.path
+    if state.playbooks:
+        await delivery.look_at_output(rig_id)
     kind = request.query_params.get("dialog")
     dialog = _dialog(str(kind), path, f"{path}/{rig_id}", state) if kind in ("edit", "remove", "token") else None
     return rig_page(views, state, dialog, given=_parameters(request))
@@ -111,7 +120,7 @@ async def rename(
     path, from_index = views.display.path, request.query_params.get("from") == "index"
     back = path if from_index else f"{path}/{rig_id}"
     try:
-        await register.rename(rig_id, data.name)
+        await register.rename(rig_id, data.name, author=author_of(request.user))
     except (BadName, NameTaken) as error:
         state = views.live.find(rig_id)
         dialog = Dialog("edit", path, back, rig_id, state.name, data.name, str(error))

@@ -10,6 +10,8 @@ from commander.history import events
 from commander.history import store as history
 from commander.history.events import NewEvent, RigEvent
 from commander.live.rigs import LiveRigs
+from commander.playbooks.changes import NOTHING_CHANGED
+from commander.playbooks.followers import RigPlaybooks
 from commander.rigs import store
 from commander.rigs.domain import Rig, checked_name
 from commander.rigs.kinds import TOKEN_KINDS
@@ -20,7 +22,8 @@ from commander.telemetry.tokens import Tokens
 class RigRegister:
     """The rigs of the kind that `live` shows.
 
-    `pin` is the fingerprint of the commander's own CA that goes into tokens, if it has one.
+    `pin` is the fingerprint of the commander's own CA that goes into tokens, if it has one. `playbooks` are told of
+    what happens to rigs that can have some.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class RigRegister:
         tokens: Tokens,
         *,
         pin: str | None,
+        playbooks: RigPlaybooks | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
@@ -37,6 +41,7 @@ class RigRegister:
         self._kind = live.kind
         self._tokens = tokens
         self._pin = pin
+        self._playbooks = playbooks
         self._now = now
 
     async def add(self, name: str) -> tuple[Rig, Token]:
@@ -47,8 +52,8 @@ class RigRegister:
         self._live.added(rig.id, rig.name, rig.created_at)
         return rig, token
 
-    async def rename(self, rig_id: int, name: str) -> Rig:
-        """Raises `BadName`, `NameTaken` or `RigNotFound`."""
+    async def rename(self, rig_id: int, name: str, *, author: str = "") -> Rig:
+        """Its playbooks are rendered with the new name. Raises `BadName`, `NameTaken` or `RigNotFound`."""
         async with self._database.transaction() as db:
             before = await store.get_rig(db, self._kind, rig_id)
             await store.rename_rig(db, self._kind, rig_id, checked_name(name))
@@ -56,19 +61,26 @@ class RigRegister:
             if rig.name != before.name:
                 text = f"Renamed from {before.name} to {rig.name}"
                 await events.note(db, NewEvent(self._kind, rig_id, self._now(), RigEvent.RENAMED, text))
+            changed = await self._playbooks.rename(db, rig_id, author) if self._playbooks else NOTHING_CHANGED
         self._live.renamed(rig.id, rig.name)
+        if self._playbooks:
+            await self._playbooks.tell(changed)
         return rig
 
     async def remove(self, rig_id: int) -> Rig:
         """Delete the rig and all that belongs to it. Raises `RigNotFound`."""
         async with self._database.transaction() as db:
             rig = await store.get_rig(db, self._kind, rig_id)
+            if self._playbooks:
+                await self._playbooks.remove(db, rig_id)
             token_hash = await store.delete_rig(db, self._kind, rig_id)
             await store.bury_token(db, token_hash, now=self._now())
             await logs.delete_rig_logs(db, self._kind, rig_id)
             await history.forget_rig(db, self._kind, rig_id)
         self._tokens.forget(token_hash)
         self._live.removed(rig_id)
+        if self._playbooks:
+            self._playbooks.gone(rig_id)
         return rig
 
     async def new_token(self, rig_id: int) -> Token:
@@ -77,6 +89,8 @@ class RigRegister:
         async with self._database.transaction() as db:
             old_hash = await store.replace_token(db, self._kind, rig_id, token.hash())
         self._tokens.forget(old_hash)
+        if self._playbooks:
+            self._playbooks.gone(rig_id)
         return token
 
     async def set_specs(self, specs: Mapping[int, bytes]) -> None:

@@ -15,9 +15,19 @@ from protocol.messages import FieldError, Problem
 from sqlalchemy.exc import DBAPIError
 
 from commander.accounts.domain import AccountError, KeyNameTaken, NoSuchKey, NotSignedIn, TooManyTries, WrongPassword
+from commander.addresses.domain import AddressNameTaken, AddressNotFound, BadAddress
 from commander.db import DatabaseProblem
 from commander.logs.domain import WrongRange
+from commander.playbooks.domain import (
+    BadPlaybook,
+    InUse,
+    NotConfirmed,
+    PlaybookChanged,
+    PlaybookNotFound,
+    TooManyPlaybooks,
+)
 from commander.rigs.domain import BadName, NameTaken, RigNotFound
+from commander.software.domain import BadSoftware, SoftwareNotFound, SoftwareTaken
 from commander.telemetry.group_commit import Overloaded, StorageAway
 from commander.telemetry.history import BadRange
 from commander.telemetry.tokens import InvalidToken, RigRemoved
@@ -59,6 +69,18 @@ KINDS: dict[type[Exception], Kind] = {
     KeyNameTaken: Kind(409, "name_taken", "Name taken", field="name"),
     NoSuchKey: Kind(404, "no_such_key", "No such key"),
     AccountError: Kind(422, "bad_name", "Not a name", field="name"),
+    BadAddress: Kind(422, "bad_address", "Not an address"),
+    AddressNameTaken: Kind(409, "name_taken", "Name taken", field="name"),
+    AddressNotFound: Kind(404, "address_not_found", "No such address"),
+    BadSoftware: Kind(422, "bad_software", "Not mining software"),
+    SoftwareTaken: Kind(409, "version_taken", "Version taken", field="version"),
+    SoftwareNotFound: Kind(404, "software_not_found", "No such mining software"),
+    BadPlaybook: Kind(422, "bad_playbook", "Not a playbook"),
+    PlaybookNotFound: Kind(404, "playbook_not_found", "No such playbook"),
+    PlaybookChanged: Kind(409, "playbook_changed", "Playbook changed"),
+    TooManyPlaybooks: Kind(409, "too_many_playbooks", "Too many playbooks"),
+    InUse: Kind(409, "in_use", "In use"),
+    NotConfirmed: Kind(409, "not_confirmed", "Not confirmed"),
     CrossSite: Kind(403, "cross_site", "Sent by another site"),
 }
 
@@ -72,9 +94,7 @@ def problem_of(error: Exception) -> tuple[Problem, int | None]:
         error = StorageAway(f"The commander's database can't be used now ({error.orig}). Nothing was changed.")
     for cls in type(error).__mro__:
         if kind := KINDS.get(cls):
-            field = getattr(error, "field", kind.field)
-            fields = [FieldError(field=field, message=str(error))] if field else []
-            return _problem(kind.status, kind.code, kind.title, str(error), fields), kind.retry_after_s
+            return _problem(kind.status, kind.code, kind.title, str(error), _fields(error, kind)), kind.retry_after_s
     if isinstance(error, msgspec.ValidationError):
         return _wrong_fields([_field_error(str(error))]), None
     if isinstance(error, ValidationException):
@@ -94,6 +114,19 @@ def _is_out_of_range(error: Exception) -> bool:
     while cause is not None and not isinstance(cause, OverflowError):
         cause = cause.__cause__
     return cause is not None
+
+
+def _fields(error: Exception, kind: Kind) -> list[FieldError]:
+    """Which fields the error is about; for what is in use, by which playbooks."""
+    match error:
+        case BadSoftware(fields=fields) | BadPlaybook(fields=fields):
+            return [FieldError(field=name, message=text) for name, text in fields.items()]
+        case InUse(uses=uses) | NotConfirmed(uses=uses):
+            return [
+                FieldError(field=f"playbooks.{use.playbook_id}", message=f"{use.playbook} on {use.rig}") for use in uses
+            ]
+    field = getattr(error, "field", kind.field)
+    return [FieldError(field=field, message=str(error))] if field else []
 
 
 HTTP_ERRORS = {

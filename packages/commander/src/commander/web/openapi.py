@@ -9,6 +9,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from protocol.asic_messages import Adoption, AdoptionAnswer, AsicLog, AsicReceipt, AsicSpecs
 from protocol.messages import CpuGpuLog, CpuGpuSpecs, LogReceipt, Problem, SentryWelcome
+from protocol.playbook_messages import OutputReport, Playbooks, PlaybooksStatus
 
 from commander import VERSION
 from commander.web.api_docs import problems
@@ -18,6 +19,7 @@ REFERENCE = "#/components/schemas/{name}"
 TRAVELLING = (
     *(CpuGpuLog, CpuGpuSpecs, LogReceipt, Problem, SentryWelcome),
     *(AsicLog, AsicSpecs, AsicReceipt, Adoption, AdoptionAnswer),
+    *(OutputReport, Playbooks, PlaybooksStatus),
 )
 
 

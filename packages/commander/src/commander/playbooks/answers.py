@@ -1,0 +1,105 @@
+"""How playbooks read as JSON, for scripts."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from protocol.playbook_messages import Platform, PlaybookStatus, PlaybookWork, SoftwarePackage
+
+from commander.playbooks.domain import Revision, StoredPlaybook, Use
+from commander.playbooks.now import PlaybookNow
+
+
+class UseAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A playbook that uses something, and its rig."""
+
+    playbook_id: int
+    playbook: str
+    rig_id: int
+    rig: str
+
+
+class WorkAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One algorithm, as it was chosen."""
+
+    algorithm: str
+    coin: str
+    pool_id: int | None
+    wallet_id: int | None
+    password: str
+
+
+class PlaybookAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`script` is the template; `rendered_script`, `package` and `mines` are what the rig's sentry is given.
+
+    `status` is what the sentry told last; null while it has told nothing.
+    """
+
+    id: int
+    rig_id: int
+    name: str
+    position: int
+    revision: int
+    paused: bool
+    changed_at: datetime
+    software_id: int
+    platform: Platform
+    script: str
+    works: list[WorkAnswer]
+    variables: dict[str, str]
+    rendered_script: str
+    package: SoftwarePackage
+    mines: list[PlaybookWork]
+    status: PlaybookStatus | None
+    told_at: datetime | None
+
+
+class RevisionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a playbook was like: `what` was done, by whom and when. `diff` is the change from the revision before."""
+
+    revision: int
+    changed_at: datetime
+    author: str
+    what: str
+    diff: str
+    rendered_script: str
+
+
+def use_answers(uses: Iterable[Use]) -> list[UseAnswer]:
+    return [
+        UseAnswer(playbook_id=use.playbook_id, playbook=use.playbook, rig_id=use.rig_id, rig=use.rig) for use in uses
+    ]
+
+
+def playbook_answer(stored: StoredPlaybook, now: PlaybookNow | None) -> PlaybookAnswer:
+    recipe, wire = stored.recipe, stored.wire
+    return PlaybookAnswer(
+        id=stored.id,
+        rig_id=stored.rig_id,
+        name=recipe.name,
+        position=stored.position,
+        revision=wire.revision,
+        paused=wire.paused,
+        changed_at=stored.changed_at,
+        software_id=recipe.software_id,
+        platform=recipe.platform,
+        script=recipe.script,
+        works=[msgspec.convert(work, WorkAnswer, from_attributes=True) for work in recipe.works],
+        variables=recipe.variables,
+        rendered_script=wire.script,
+        package=wire.package,
+        mines=wire.works,
+        status=now.status if now else None,
+        told_at=now.told_at if now else None,
+    )
+
+
+def revision_answer(revision: Revision, diff: str) -> RevisionAnswer:
+    return RevisionAnswer(
+        revision=revision.revision,
+        changed_at=revision.changed_at,
+        author=revision.author,
+        what=revision.what,
+        diff=diff,
+        rendered_script=revision.wire.script,
+    )

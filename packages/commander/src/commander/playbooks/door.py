@@ -1,0 +1,59 @@
+"""`GET /api/v1/sentry/playbooks`: a bare ASGI handler, because thousands of sentries wait in it."""
+
+import re
+
+from litestar.exceptions import MethodNotAllowedException
+from litestar.types import Receive, Scope, Send
+
+from commander.playbooks.delivery import Delivery
+from commander.telemetry.tokens import Tokens
+from commander.web.bodies import header, method_of, send_json
+from commander.web.errors import send_problem
+
+PATH = "/api/v1/sentry/playbooks"
+LONGEST_WAIT_S = 50
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+
+
+class PlaybooksDoor:
+    """What a rig is to run; 304 to a sentry that has it. One that says `Prefer: wait=50` waits for news until then."""
+
+    def __init__(self, tokens: Tokens, delivery: Delivery) -> None:
+        self._tokens = tokens
+        self._delivery = delivery
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if method_of(scope) != "GET":
+                raise MethodNotAllowedException("Playbooks are asked for with GET.", headers={"Allow": "GET"})
+            await self._answer(scope, send)
+        except Exception as error:  # noqa: BLE001 - one table turns every error into its answer
+            await send_problem(error, scope, send)
+
+    async def _answer(self, scope: Scope, send: Send) -> None:
+        authorization = header(scope, b"authorization")
+        known, wait_s = etags(header(scope, b"if-none-match")), wait_of(header(scope, b"prefer"))
+        rig_id = await self._tokens.rig_of(authorization)
+        wire = await self._delivery.wire(rig_id)
+        if wait_s and wire.etag in known:
+            await self._delivery.bell.wait(rig_id, wait_s)
+            rig_id = await self._tokens.rig_of(authorization)  # the rig may have been removed meanwhile
+            wire = await self._delivery.wire(rig_id)
+        headers = [(b"etag", wire.etag.encode()), (b"cache-control", b"no-store")]
+        if wait_s:
+            headers.append((b"preference-applied", b"wait"))
+        if wire.etag in known:
+            await send_json(send, 304, b"", headers=headers)
+        else:
+            length = (b"content-length", str(len(wire.body)).encode())
+            await send_json(send, 200, wire.body, headers=[(b"content-type", b"application/json"), length, *headers])
+
+
+def wait_of(prefer: str | None) -> int:
+    """How many seconds the sentry lets itself wait (RFC 7240), no longer than it is good for."""
+    found = _WAIT.search(prefer or "")
+    return min(int(found[1]), LONGEST_WAIT_S) if found else 0
+
+
+def etags(if_none_match: str | None) -> set[str]:
+    return {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}

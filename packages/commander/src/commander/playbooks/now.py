@@ -1,0 +1,32 @@
+"""A playbook as of now: what pages show of it, kept in memory with its rig."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from protocol.playbook_messages import Playbook, PlaybookState, PlaybookStatus
+
+TAIL_LINES = 100
+
+
+@dataclass(slots=True)
+class PlaybookNow:
+    """`status` is None while its sentry has told nothing of it. `tail` holds its newest lines once somebody looks."""
+
+    id: int
+    wire: Playbook
+    status: PlaybookStatus | None = None
+    told_at: datetime | None = None
+    tail: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.status is not None and self.status.state is PlaybookState.FAILED
+
+    def printed(self, lines: list[str]) -> None:
+        """Add new lines to a tail that somebody looks at."""
+        if self.tail is not None:
+            self.tail = shortened_tail([*self.tail.split("\n"), *lines] if self.tail else lines)
+
+
+def shortened_tail(lines: list[str]) -> str:
+    return "\n".join(lines[-TAIL_LINES:])

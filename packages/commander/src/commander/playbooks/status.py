@@ -1,0 +1,43 @@
+"""What sentries tell of their playbooks, in the database. None of these commits."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+from protocol.playbook_messages import PlaybookStatus
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commander.db import insert_for
+from commander.playbooks.tables import playbook_status as status
+from commander.playbooks.tables import playbooks
+
+_decoder = msgspec.json.Decoder(PlaybookStatus)
+
+
+class Told(NamedTuple):
+    status: PlaybookStatus
+    told_at: datetime
+
+
+async def statuses(db: AsyncConnection, rig_id: int | None = None) -> dict[int, Told]:
+    """By playbook, of one rig or of all."""
+    query = sa.select(status.c.playbook_id, status.c.status, status.c.told_at)
+    if rig_id is not None:
+        query = query.join(playbooks, playbooks.c.id == status.c.playbook_id).where(playbooks.c.rig_id == rig_id)
+    return {playbook_id: Told(_decoder.decode(blob), at) for playbook_id, blob, at in await db.execute(query)}
+
+
+async def put_statuses(
+    db: AsyncConnection, rig_id: int, told: Iterable[tuple[int, PlaybookStatus | None]], *, now: datetime
+) -> None:
+    """None: its sentry has nothing of it any more. A playbook that has just been removed is passed over."""
+    known = set((await db.execute(sa.select(playbooks.c.id).where(playbooks.c.rig_id == rig_id))).scalars())
+    for playbook_id, each in told:
+        if each is None:
+            await db.execute(sa.delete(status).where(status.c.playbook_id == playbook_id))
+        elif playbook_id in known:
+            said = {"status": msgspec.json.encode(each), "told_at": now}
+            query = insert_for(db, status).values(playbook_id=playbook_id, **said)
+            await db.execute(query.on_conflict_do_update(index_elements=[status.c.playbook_id], set_=said))

@@ -1,0 +1,173 @@
+"""Queries about playbooks and their revisions. None commits."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from protocol.messages import CpuGpuSpecs
+from protocol.playbook_messages import Platform, Playbook
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commander.playbooks.domain import (
+    REVISIONS_KEPT,
+    PlaybookChanged,
+    PlaybookNotFound,
+    Recipe,
+    Revision,
+    StoredPlaybook,
+    Use,
+    platform_of,
+)
+from commander.playbooks.tables import playbook_revisions as revisions
+from commander.playbooks.tables import playbooks
+from commander.rigs.domain import RigNotFound
+from commander.rigs.tables import cpu_gpu_rigs as rigs
+
+_PLAYBOOK = (
+    playbooks.c.id,
+    playbooks.c.rig_id,
+    playbooks.c.position,
+    playbooks.c.recipe,
+    playbooks.c.wire,
+    playbooks.c.changed_at,
+)
+_REVISION = (
+    revisions.c.revision,
+    revisions.c.changed_at,
+    revisions.c.author,
+    revisions.c.what,
+    revisions.c.recipe,
+    revisions.c.wire,
+)
+ADDRESSES = ("pool_id", "wallet_id", "pool2_id", "wallet2_id")
+_recipe = msgspec.json.Decoder(Recipe)
+_wire = msgspec.json.Decoder(Playbook)
+_specs = msgspec.json.Decoder(CpuGpuSpecs)
+
+
+async def get_playbook(db: AsyncConnection, playbook_id: int) -> StoredPlaybook:
+    row = (await db.execute(sa.select(*_PLAYBOOK).where(playbooks.c.id == playbook_id))).one_or_none()
+    if row is None:
+        raise PlaybookNotFound("There is no such playbook; it may have been removed.")
+    return _stored(*row)
+
+
+async def playbooks_of(db: AsyncConnection, rig_id: int) -> list[StoredPlaybook]:
+    """In the operator's order."""
+    order = (playbooks.c.position, playbooks.c.id)
+    rows = await db.execute(sa.select(*_PLAYBOOK).where(playbooks.c.rig_id == rig_id).order_by(*order))
+    return [_stored(*row) for row in rows]
+
+
+async def all_playbooks(db: AsyncConnection) -> list[StoredPlaybook]:
+    rows = await db.execute(sa.select(*_PLAYBOOK).order_by(playbooks.c.rig_id, playbooks.c.position, playbooks.c.id))
+    return [_stored(*row) for row in rows]
+
+
+async def using_address(db: AsyncConnection, address_id: int) -> list[StoredPlaybook]:
+    where = sa.or_(*(playbooks.c[name] == address_id for name in ADDRESSES))
+    return [_stored(*row) for row in await db.execute(sa.select(*_PLAYBOOK).where(where).order_by(playbooks.c.id))]
+
+
+async def using_software(db: AsyncConnection, software_id: int) -> list[StoredPlaybook]:
+    query = sa.select(*_PLAYBOOK).where(playbooks.c.software_id == software_id).order_by(playbooks.c.id)
+    return [_stored(*row) for row in await db.execute(query)]
+
+
+async def software_in_use(db: AsyncConnection) -> set[int]:
+    return set((await db.execute(sa.select(playbooks.c.software_id).distinct())).scalars())
+
+
+async def rig_names(db: AsyncConnection) -> dict[int, str]:
+    return {rig_id: name for rig_id, name in await db.execute(sa.select(rigs.c.id, rigs.c.name))}
+
+
+async def platform_of_rig(db: AsyncConnection, rig_id: int) -> Platform:
+    row = (await db.execute(sa.select(rigs.c.specs).where(rigs.c.id == rig_id))).one_or_none()
+    if row is None:
+        raise RigNotFound("There is no such rig; it may have been removed.")
+    return platform_of(_specs.decode(row.specs).os if row.specs else None)
+
+
+async def uses(db: AsyncConnection, found: Sequence[StoredPlaybook]) -> list[Use]:
+    """The playbooks with the names that people know, by rig and place."""
+    names = await rig_names(db)
+    return [Use(each.id, each.recipe.name, each.rig_id, names.get(each.rig_id, "")) for each in found]
+
+
+async def insert_playbook(db: AsyncConnection, rig_id: int, recipe: Recipe, *, now: datetime) -> int:
+    """A playbook at the end of the rig's, without any revision so far."""
+    last = sa.select(sa.func.coalesce(sa.func.max(playbooks.c.position), 0) + 1).where(playbooks.c.rig_id == rig_id)
+    values = _columns(recipe) | {"rig_id": rig_id, "revision": 0, "wire": b"", "changed_at": now}
+    query = sa.insert(playbooks).values(**values, position=last.scalar_subquery()).returning(playbooks.c.id)
+    playbook_id: int = (await db.execute(query)).scalar_one()
+    return playbook_id
+
+
+async def write_revision(
+    db: AsyncConnection, playbook_id: int, recipe: Recipe, wire: Playbook, *, author: str, what: str, now: datetime
+) -> None:
+    """Make `wire` (with its new revision) what the playbook is, and remember it."""
+    blob = msgspec.json.encode(wire)
+    values = _columns(recipe) | {"revision": wire.revision, "wire": blob, "changed_at": now}
+    where = (playbooks.c.id == playbook_id, playbooks.c.revision == wire.revision - 1)
+    changed = await db.execute(sa.update(playbooks).where(*where).values(values))
+    if changed.rowcount != 1:
+        raise PlaybookChanged("Somebody else has just changed or removed this playbook; look again.")
+    told = {"author": author[:128], "what": what[:256], "changed_at": now}
+    row = {"playbook_id": playbook_id, "revision": wire.revision, "recipe": values["recipe"], "wire": blob}
+    await db.execute(sa.insert(revisions).values(**row, **told))
+    old = (revisions.c.playbook_id == playbook_id, revisions.c.revision <= wire.revision - REVISIONS_KEPT)
+    await db.execute(sa.delete(revisions).where(*old))
+
+
+async def set_positions(db: AsyncConnection, rig_id: int, ids: Iterable[int]) -> None:
+    for position, playbook_id in enumerate(ids, 1):
+        where = (playbooks.c.id == playbook_id, playbooks.c.rig_id == rig_id)
+        await db.execute(sa.update(playbooks).where(*where).values(position=position))
+
+
+async def delete_playbook(db: AsyncConnection, playbook_id: int) -> None:
+    """With its revisions, status and output."""
+    await db.execute(sa.delete(playbooks).where(playbooks.c.id == playbook_id))
+
+
+async def delete_playbooks_of(db: AsyncConnection, rig_id: int) -> None:
+    await db.execute(sa.delete(playbooks).where(playbooks.c.rig_id == rig_id))
+
+
+async def all_revisions(db: AsyncConnection, playbook_id: int) -> list[Revision]:
+    """Newest first."""
+    query = sa.select(*_REVISION).where(revisions.c.playbook_id == playbook_id).order_by(revisions.c.revision.desc())
+    return [_revision(*row) for row in await db.execute(query)]
+
+
+async def get_revision(db: AsyncConnection, playbook_id: int, revision: int) -> Revision:
+    where = (revisions.c.playbook_id == playbook_id, revisions.c.revision == revision)
+    row = (await db.execute(sa.select(*_REVISION).where(*where))).one_or_none()
+    if row is None:
+        raise PlaybookNotFound(f"This playbook has no revision {revision}; the newest {REVISIONS_KEPT} are kept.")
+    return _revision(*row)
+
+
+def _columns(recipe: Recipe) -> dict[str, object]:
+    first, second = [*recipe.works, None, None][:2]
+    return {
+        "recipe": msgspec.json.encode(recipe),
+        "software_id": recipe.software_id,
+        "pool_id": first and first.pool_id,
+        "wallet_id": first and first.wallet_id,
+        "pool2_id": second and second.pool_id,
+        "wallet2_id": second and second.wallet_id,
+    }
+
+
+def _stored(
+    playbook_id: int, rig_id: int, position: int, recipe: bytes, wire: bytes, changed_at: datetime
+) -> StoredPlaybook:
+    return StoredPlaybook(playbook_id, rig_id, position, _recipe.decode(recipe), _wire.decode(wire), changed_at)
+
+
+def _revision(revision: int, changed_at: datetime, author: str, what: str, recipe: bytes, wire: bytes) -> Revision:
+    return Revision(revision, changed_at, author, what, _recipe.decode(recipe), _wire.decode(wire))

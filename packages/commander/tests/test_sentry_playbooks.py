@@ -1,0 +1,323 @@
+"""What sentries are given and what they tell: ETag, bell, status, output."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from commander.db import metadata, open_database
+from commander.playbooks.bell import WAITING_A_RIG, Bell
+from commander.playbooks.door import LONGEST_WAIT_S, etags, wait_of
+from commander.playbooks.output import CHARACTERS_KEPT, LINES_KEPT
+from commander.settings import Settings
+from commander_farm import RIGS, Farm, Rig, running, serving
+from playbook_farm import FOR_SENTRY, OUTPUT, PLAYBOOKS, STATUS, Playbooks, a_status
+from protocol.tokens import TokenKind, new_token
+
+WAIT = {"Prefer": "wait=50"}
+
+
+@pytest.fixture
+def playbooks(farm: Farm) -> Playbooks:
+    return Playbooks(farm)
+
+
+async def test_who_has_the_newest_is_told_nothing(farm: Farm, playbooks: Playbooks) -> None:
+    rig = await farm.add()
+    first = await playbooks.wire(rig)
+    assert (first.status_code, first.json()) == (200, {"playbooks": []})
+    for known in (first.headers["ETag"], f'"other", W/{first.headers["ETag"]}'):
+        again = await playbooks.wire(rig, **{"If-None-Match": known})
+        assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    await playbooks.add(rig)
+    news = await playbooks.wire(rig, **{"If-None-Match": first.headers["ETag"]})
+    assert news.status_code == 200
+    assert news.json()["playbooks"][0]["package"]["software"] == "xmrig"
+
+
+async def test_another_rig_s_playbooks_are_nobody_s_business(farm: Farm, playbooks: Playbooks) -> None:
+    mine, other = await farm.add("rig-01"), await farm.add("rig-02")
+    etag = (await playbooks.wire(other)).headers["ETag"]
+    await playbooks.add(mine)
+    assert (await playbooks.wire(other, **{"If-None-Match": etag})).status_code == 304
+
+
+@pytest.fixture
+async def bell() -> Bell:
+    return Bell()
+
+
+@pytest.fixture
+async def rung(settings: Settings, bell: Bell) -> AsyncIterator[Farm]:
+    """A farm whose bell the test can see."""
+    async with serving(settings, bell) as client:
+        farm = Farm(client, settings)
+        await farm.make_key()
+        yield farm
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for is in the commander's own state
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def waiting(farm: Farm, bell: Bell, rig: Rig) -> AsyncIterator["asyncio.Task[httpx.Response]"]:
+    """A sentry that waits at the bell with the newest playbooks."""
+    sentry = Playbooks(farm)
+    etag = (await sentry.wire(rig)).headers["ETag"]
+    before = bell.waiting
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        asked = group.create_task(sentry.wire(rig, **WAIT, **{"If-None-Match": etag}))
+        await until(lambda: bell.waiting > before)
+        yield asked
+
+
+async def test_who_has_nothing_new_to_hear_waits_and_news_come_at_once(rung: Farm, bell: Bell) -> None:
+    rig = await rung.add()
+    async with waiting(rung, bell, rig) as asked:
+        await Playbooks(rung).add(rig)
+    assert asked.result().status_code == 200
+    assert len(asked.result().json()["playbooks"]) == 1
+    assert asked.result().headers["Preference-Applied"] == "wait"
+    assert bell.waiting == 0
+
+
+async def test_who_has_old_playbooks_does_not_wait(rung: Farm, bell: Bell) -> None:
+    rig = await rung.add()
+    answer = await Playbooks(rung).wire(rig, **WAIT, **{"If-None-Match": '"old"'})
+    assert (answer.status_code, bell.waiting) == (200, 0)
+
+
+async def test_news_for_another_rig_wake_nobody(rung: Farm, bell: Bell) -> None:
+    mine, other = await rung.add("rig-01"), await rung.add("rig-02")
+    async with waiting(rung, bell, mine) as asked:
+        await Playbooks(rung).add(other)
+        assert (bell.waiting, asked.done()) == (1, False)
+        bell.ring(mine.id)
+    assert asked.result().status_code == 304
+
+
+async def test_a_removed_rig_s_sentry_hears_of_it_at_once(rung: Farm, bell: Bell) -> None:
+    rig = await rung.add()
+    async with waiting(rung, bell, rig) as asked:
+        await rung.client.delete(f"{RIGS}/{rig.id}", headers=rung.auth)
+    assert (asked.result().status_code, asked.result().json()["code"]) == (410, "rig_removed")
+
+
+async def test_a_replaced_token_ends_the_waiting(rung: Farm, bell: Bell) -> None:
+    rig = await rung.add()
+    async with waiting(rung, bell, rig) as asked:
+        await rung.client.post(f"{RIGS}/{rig.id}/token", headers=rung.auth)
+    assert (asked.result().status_code, asked.result().json()["code"]) == (401, "invalid_token")
+
+
+async def test_at_the_end_everybody_is_let_go_with_an_answer(rung: Farm, bell: Bell) -> None:
+    rig = await rung.add()
+    async with waiting(rung, bell, rig) as asked:
+        bell.close()
+    assert asked.result().status_code == 304
+    etag = asked.result().headers["ETag"]
+    assert (await Playbooks(rung).wire(rig, **WAIT, **{"If-None-Match": etag})).status_code == 304
+
+
+async def test_a_rename_and_an_edited_wallet_ring_too(rung: Farm, bell: Bell) -> None:
+    rig = await rung.add("rig-07")
+    await Playbooks(rung).add(rig)
+    async with waiting(rung, bell, rig) as asked:
+        await rung.client.patch(f"{RIGS}/{rig.id}", json={"name": "rig-99"}, headers=rung.auth)
+    assert "rig-99" in asked.result().json()["playbooks"][0]["script"]
+
+
+async def test_of_one_rig_s_sentries_only_so_many_wait() -> None:
+    bell = Bell()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        tasks = [group.create_task(bell.wait(1, 60)) for _ in range(WAITING_A_RIG + 2)]
+        await until(lambda: sum(task.done() for task in tasks) == 2)
+        assert bell.waiting == WAITING_A_RIG
+        assert [task.done() for task in tasks[:2]] == [True, True]
+        bell.close()
+
+
+async def test_waiting_ends_by_itself() -> None:
+    bell = Bell()
+    async with asyncio.timeout(10):
+        await bell.wait(1, 0.01)
+    assert bell.waiting == 0
+
+
+async def test_whoever_goes_away_leaves_nothing_behind() -> None:
+    bell = Bell()
+    task = asyncio.ensure_future(bell.wait(1, 60))
+    await until(lambda: bell.waiting == 1)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert bell.waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("prefer", "wait_s"),
+    [
+        ("wait=50", 50),
+        ("respond-async, wait=10", 10),
+        ("Wait = 5; x=1", 5),
+        ("wait=9999", LONGEST_WAIT_S),
+        ("wait=-1", 0),
+        ("wait=x", 0),
+        ("await=5", 0),
+        ("", 0),
+        (None, 0),
+    ],
+)
+def test_how_long_a_sentry_lets_itself_wait(prefer: str | None, wait_s: int) -> None:
+    assert wait_of(prefer) == wait_s
+
+
+def test_etags_are_read_as_http_writes_them() -> None:
+    assert etags('"a", W/"b"') == {'"a"', '"b"'}
+    assert etags(None) == {""}
+
+
+async def test_without_a_token_nobody_comes_in(farm: Farm) -> None:
+    for headers in ({}, {"Authorization": f"Bearer {new_token(TokenKind.RIG, pin=None)}"}):
+        for answer in (
+            await farm.client.get(FOR_SENTRY, headers=headers),
+            await farm.client.put(STATUS, json={"playbooks": []}, headers=headers),
+            await farm.client.post(OUTPUT, json={"output": []}, headers=headers),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+    assert (await farm.client.post(FOR_SENTRY)).headers["Allow"] == "GET"
+
+
+async def test_a_removed_rig_is_told_so_and_nothing_of_it_is_left(farm: Farm, playbooks: Playbooks) -> None:
+    rig = await farm.add()
+    added = await playbooks.add(rig)
+    await playbooks.tell(rig, a_status(added, "mining"))
+    await playbooks.print(rig, added["id"], ["hello"])
+    await farm.client.delete(f"{RIGS}/{rig.id}", headers=farm.auth)
+    for answer in (
+        await playbooks.wire(rig),
+        await farm.client.put(STATUS, json={"playbooks": []}, headers=rig.auth),
+        await farm.client.post(OUTPUT, json={"output": []}, headers=rig.auth),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (410, "rig_removed")
+    assert await rows_of(farm.settings) == {
+        "playbooks": 0,
+        "playbook_revisions": 0,
+        "playbook_status": 0,
+        "playbook_runs": 0,
+        "playbook_output": 0,
+    }
+
+
+async def rows_of(settings: Settings) -> dict[str, int]:
+    tables = [table for name, table in metadata.tables.items() if name.startswith("playbook")]
+    async with open_database(settings.database_url) as database, database.reading() as db:
+        counts = {table.name: sa.select(sa.func.count()).select_from(table) for table in tables}
+        return {name: (await db.execute(query)).scalar_one() for name, query in counts.items()}
+
+
+@pytest.mark.parametrize("path", [STATUS, OUTPUT])
+async def test_a_bad_body_gets_its_answer(farm: Farm, path: str) -> None:
+    rig = await farm.add()
+    send = farm.client.put if path == STATUS else farm.client.post
+    for body, more, status in (
+        (b"{", {}, 400),
+        (b"{}", {}, 422),
+        (b"x", {"Content-Type": "text/plain"}, 415),
+        (b" " * (4 * 1024 * 1024 + 1), {}, 413),
+    ):
+        headers = rig.auth | {"Content-Type": "application/json"} | more
+        assert (await send(path, content=body, headers=headers)).status_code == status
+
+
+async def test_status_is_shown_with_the_playbook_and_survives_a_restart(farm: Farm, playbooks: Playbooks) -> None:
+    rig = await farm.add()
+    added = await playbooks.add(rig)
+    path = f"{PLAYBOOKS}/{added['id']}"
+    assert (await playbooks.get(path))["status"] is None
+    failed = a_status(added, "failed", reason="the hash differs", last_lines=["a", "b"], percent=12.5)
+    await playbooks.tell(rig, failed)
+    told = (await playbooks.get(path))["status"]
+    assert (told["state"], told["reason"], told["last_lines"], told["percent"]) == (
+        "failed",
+        "the hash differs",
+        ["a", "b"],
+        12.5,
+    )
+    brief = (await playbooks.get(f"{RIGS}/{rig.id}"))["playbooks"][0]
+    assert (brief["state"], brief["reason"]) == ("failed", "the hash differs")
+    async with running(farm.settings) as client:
+        again = (await client.get(path, headers=farm.auth)).json()
+    assert again["status"] == told
+    await playbooks.tell(rig)
+    assert (await playbooks.get(path))["status"] is None, "one that is not named is no longer on the rig"
+
+
+async def test_a_status_of_another_rig_s_playbook_is_passed_over(farm: Farm, playbooks: Playbooks) -> None:
+    mine, other = await farm.add("rig-01"), await farm.add("rig-02")
+    added = await playbooks.add(mine)
+    await playbooks.tell(other, a_status(added, "mining"), {**a_status(added, "mining"), "playbook_id": "x"})
+    assert (await playbooks.get(f"{PLAYBOOKS}/{added['id']}"))["status"] is None
+
+
+async def test_a_state_from_the_future_is_unknown(farm: Farm, playbooks: Playbooks) -> None:
+    rig = await farm.add()
+    added = await playbooks.add(rig)
+    await playbooks.tell(rig, a_status(added, "dancing"))
+    assert (await playbooks.get(f"{PLAYBOOKS}/{added['id']}"))["status"]["state"] == "unknown"
+
+
+async def test_output_is_kept_in_order_and_each_line_once(farm: Farm, playbooks: Playbooks) -> None:
+    rig = await farm.add()
+    added = await playbooks.add(rig)
+    await playbooks.print(rig, added["id"], ["one", "two"])
+    await playbooks.print(rig, added["id"], ["one", "two"])
+    await playbooks.print(rig, added["id"], ["two", "three"], first=1)
+    await playbooks.print(rig, added["id"], ["again"], run="b")
+    await playbooks.print(rig, added["id"], ["three"], first=2)
+    assert await playbooks.printed(rig) == ["one", "two", "three", "again"]
+    assert await playbooks.printed(rig, tail=2) == ["three", "again"]
+    for tail in (0, LINES_KEPT + 1, "x"):
+        assert (await farm.get(f"{RIGS}/{rig.id}/output?tail={tail}")).status_code == 422
+    async with running(farm.settings) as client:
+        answer = (await client.get(f"{RIGS}/{rig.id}/output", headers=farm.auth)).json()
+    assert answer["output"][0]["lines"][-1] == {"run": "b", "line": 0, "text": "again"}
+
+
+async def test_output_is_bounded_in_lines_and_in_bytes(farm: Farm, playbooks: Playbooks) -> None:
+    rig = await farm.add()
+    added = await playbooks.add(rig)
+    await playbooks.print(rig, added["id"], [str(number) for number in range(5000)])
+    kept = await playbooks.printed(rig)
+    assert (len(kept), kept[0], kept[-1]) == (LINES_KEPT, str(5000 - LINES_KEPT), "4999")
+    await playbooks.print(rig, added["id"], [str(number) for number in range(5000)])
+    assert await playbooks.printed(rig) == kept, "lines that were dropped do not come back"
+    await playbooks.print(rig, added["id"], ["x" * 2000] * 400, first=5000)
+    kept = await playbooks.printed(rig)
+    assert sum(len(line) + 1 for line in kept) <= CHARACTERS_KEPT
+    assert len(kept) == CHARACTERS_KEPT // 2001
+
+
+async def test_output_of_a_playbook_that_is_not_the_rig_s_is_passed_over(farm: Farm, playbooks: Playbooks) -> None:
+    mine, other = await farm.add("rig-01"), await farm.add("rig-02")
+    added = await playbooks.add(mine)
+    await playbooks.print(other, added["id"], ["evil"])
+    assert await playbooks.printed(mine) == []
+
+
+async def test_a_script_hears_what_a_playbook_does(served_farm: Farm) -> None:
+    farm, playbooks = served_farm, Playbooks(served_farm)
+    rig = await farm.add()
+    added = await playbooks.add(rig)
+    channel = f"cpu-gpu-mining-rig:{rig.id}"
+    async with farm.socket(f"/api/v1/events?channels={channel}", **farm.auth) as socket:
+        await playbooks.tell(rig, a_status(added, "downloading", percent=40))
+        message = json.loads(await asyncio.wait_for(socket.recv(), 5))
+    assert (message["channel"], message["event"]) == (channel, "updated")
+    assert message["data"]["playbooks"][0]["state"] == "downloading"
