@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import write_docs
+from commander.playbooks.placeholders import BUILT_IN, OF_THE_RIG
+from commander.software.catalogue import shipped
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,3 +33,10 @@ def test_every_relative_link_leads_to_a_file() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_the_page_about_playbooks_names_every_placeholder_and_every_shipped_program() -> None:
+    page = (ROOT / "docs" / "playbooks.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `\{(\w+)\}` \| (.+) \|$", page, re.MULTILINE))
+    assert rows == BUILT_IN | OF_THE_RIG
+    assert all(about.name in page for about in shipped().values())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from protocol.tokens import Token
 
 from commander.live.operational_index import Health, RigState
+from commander.playbooks import views as playbook_views
 from commander.rigs.details import head_view, now_view, spec_rows
 from commander.rigs.display import Display, Parts
 from commander.rigs.domain import enroll_command
@@ -34,7 +35,7 @@ def rig_sections(state: RigState) -> Parts:
         "notices": macro("rigs/live.html", "notices", head),
         "now": macro("rigs/live.html", "now", head, now_view(state)),
         "specs": macro("rigs/live.html", "specs", spec_rows(state)),
-    }
+    } | playbook_views.rig_sections(state)
 
 
 def enrolment(state: RigState, url: str, token: Token) -> Enrolment:

@@ -45,6 +45,7 @@ class RowView:
     heard_at: datetime | None
     two_sentries: bool
     wrong_clock: bool
+    failed_playbooks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def row_view(state: RigState) -> RowView:
         heard_at=state.heard_at,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
+        failed_playbooks=sum(playbook.failed for playbook in state.playbooks),
     )
 
 

@@ -10,7 +10,9 @@ from commander.live.moves import Moves, moves
 from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
 from commander.logs.charts import chart_now, farm_readings, log_head, rig_now
+from commander.playbooks import views as playbook_views
 from commander.rigs.display import Display, Parts
+from commander.rigs.kinds import RigKind
 from commander.rigs.listing import IndexQuery, Order, Orders, index_query, shown
 from commander.rigs.navigation import empty_state, health_links, pager, waiting_link
 from commander.rigs.rows import Rows, gone, placed, with_sparks
@@ -174,7 +176,7 @@ class RigView:
         state = self._rigs.get(self._id)
         if state is None:
             return self._leave()
-        if state.changed_at <= since:
+        if max(state.changed_at, state.page_changed_at) <= since:
             return None
         return "".join(self._sections(state).values()) + _enrolled(state)
 
@@ -182,7 +184,7 @@ class RigView:
         state = self._rigs.get(self._id)
         if state is None:
             return self._leave()
-        if state.changed_at <= since:
+        if max(state.changed_at, state.page_changed_at) <= since:
             return None
         self._name = state.name
         before, self._sent = self._sent, self._sections(state)
@@ -204,6 +206,8 @@ def view_from_query(
     for views in kinds:
         if query.get("view") in (views.display.view, f"{views.display.view}s", f"{views.display.view}-log"):
             return views.live, *view_of(query, views)
+        if views.display.kind is RigKind.CPU_GPU and (found := playbook_views.view_from_query(query, views.live)):
+            return views.live, *found
     raise ValueError("no page has this view")
 
 

@@ -12,7 +12,7 @@ from protocol import units
 from commander import VERSION
 from commander.web.assets import asset
 
-NOUNS = ("web", "rigs", "asics", "logs", "accounts")
+NOUNS = ("web", "rigs", "asics", "logs", "accounts", "addresses", "software", "playbooks")
 
 
 class Section(StrEnum):
@@ -20,6 +20,8 @@ class Section(StrEnum):
 
     RIGS = "rigs"
     ASICS = "asics"
+    TEMPLATES = "templates"
+    SOFTWARE = "software"
     SETTINGS = "settings"
     NONE = ""
 

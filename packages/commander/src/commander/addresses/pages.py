@@ -1,0 +1,160 @@
+"""The templates page: pools and wallets, their dialogs and forms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, URLEncodedBody
+from litestar.response import Redirect
+from protocol import units
+
+from commander.accounts.domain import author_of
+from commander.addresses.book import AddressBook, KnownAddress
+from commander.addresses.coins import COINS
+from commander.addresses.domain import AddressKind, AddressNameTaken, AddressNotFound, BadAddress
+from commander.playbooks.domain import InUse, NotConfirmed, Use
+from commander.web.shell import Page, Section, page
+
+WRONG = 422
+HOME = "/templates"
+Html = Response[str]
+PageRequest = Request[Any, Any, Any]
+TITLES = {AddressKind.POOL: "pool", AddressKind.WALLET: "wallet"}
+
+
+class AddressForm(msgspec.Struct, frozen=True):
+    type: AddressKind = AddressKind.POOL
+    name: str = ""
+    coin: str = ""
+    address: str = ""
+    confirmed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRow:
+    id: int
+    name: str
+    coin: str
+    address: str
+    short: str
+    used_by: list[Use]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """`kind` is add, edit or remove; `restarting` are the playbooks that a change would restart."""
+
+    kind: str
+    form: AddressForm
+    what: str
+    address_id: int = 0
+    title: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    used_by: list[Use] = field(default_factory=list)
+    restarting: list[Use] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        about = f"type={self.what}" if self.kind == "add" else f"address={self.address_id}"
+        return f"{HOME}?dialog={self.kind}&{about}"
+
+
+@get(HOME, include_in_schema=False)
+async def show(request: PageRequest, book: NamedDependency[AddressBook]) -> Html:
+    query = request.query_params
+    kind, dialog = query.get("dialog"), None
+    if kind == "add":
+        chosen = AddressKind.WALLET if query.get("type") == "wallet" else AddressKind.POOL
+        dialog = Dialog("add", AddressForm(type=chosen), TITLES[chosen])
+    elif kind in ("edit", "remove"):
+        number = str(query.get("address", ""))
+        known = await book.find(int(number) if number.isdecimal() and len(number) < 19 else 0)
+        dialog = _dialog(str(kind), known)
+    return await _page(book, dialog, removed=str(query.get("removed", "")))
+
+
+@post(HOME, include_in_schema=False)
+async def add(data: URLEncodedBody[AddressForm], book: NamedDependency[AddressBook]) -> Html | Redirect:
+    try:
+        await book.add(data.type, data.name, data.coin, data.address)
+    except (BadAddress, AddressNameTaken) as error:
+        return await _page(book, Dialog("add", data, TITLES[data.type], errors=_errors(error)))
+    return Redirect(HOME, status_code=303)
+
+
+@post("/templates/{address_id:int}/edit", include_in_schema=False)
+async def edit(
+    address_id: FromPath[int],
+    data: URLEncodedBody[AddressForm],
+    request: PageRequest,
+    book: NamedDependency[AddressBook],
+) -> Html | Redirect:
+    known = await book.find(address_id)
+    kind, author = known.address.kind, author_of(request.user)
+    try:
+        await book.change(
+            address_id, kind, data.name, data.coin, data.address, author=author, confirmed=data.confirmed == "yes"
+        )
+    except (BadAddress, AddressNameTaken) as error:
+        return await _page(book, _dialog("edit", known, form=data, errors=_errors(error)))
+    except NotConfirmed as error:
+        return await _page(book, _dialog("edit", known, form=data, restarting=error.uses))
+    return Redirect(HOME, status_code=303)
+
+
+@post("/templates/{address_id:int}/remove", include_in_schema=False)
+async def remove(address_id: FromPath[int], book: NamedDependency[AddressBook]) -> Html | Redirect:
+    try:
+        gone = await book.remove(address_id)
+    except InUse:
+        return await _page(book, _dialog("remove", await book.find(address_id)), status=WRONG)
+    except AddressNotFound:
+        return Redirect(HOME, status_code=303)
+    return Redirect(f"{HOME}?removed={gone.kind}", status_code=303)
+
+
+HANDLERS: list[HTTPRouteHandler] = [show, add, edit, remove]
+
+
+async def _page(book: AddressBook, dialog: Dialog | None, *, removed: str = "", status: int = 200) -> Html:
+    wrong = dialog is not None and bool(dialog.errors or dialog.restarting)
+    known = await book.all()
+    return page(
+        "addresses/templates.html",
+        Page(title="Templates", section=Section.TEMPLATES, url=dialog.url if dialog and wrong else ""),
+        status=WRONG if wrong else status,
+        pools=[_row(each) for each in known if each.address.kind is AddressKind.POOL],
+        wallets=[_row(each) for each in known if each.address.kind is AddressKind.WALLET],
+        coins=[coin.name for coin in COINS],
+        dialog=dialog,
+        removed={"pool": "The pool was removed.", "wallet": "The wallet was removed."}.get(removed, ""),
+    )
+
+
+def _row(known: KnownAddress) -> AddressRow:
+    about = known.address
+    short = units.shortened(about.address, 10) if about.kind is AddressKind.WALLET else about.address
+    return AddressRow(about.id, about.name, about.coin or units.UNKNOWN, about.address, short, known.used_by)
+
+
+def _dialog(
+    kind: str,
+    known: KnownAddress,
+    *,
+    form: AddressForm | None = None,
+    errors: Mapping[str, str] | None = None,
+    restarting: list[Use] | None = None,
+) -> Dialog:
+    about = known.address
+    stands = AddressForm(type=about.kind, name=about.name, coin=about.coin or "", address=about.address)
+    return Dialog(
+        kind, form or stands, TITLES[about.kind], about.id, about.name, errors or {}, known.used_by, restarting or []
+    )
+
+
+def _errors(error: BadAddress | AddressNameTaken) -> dict[str, str]:
+    return {error.field if isinstance(error, BadAddress) else "name": str(error)}

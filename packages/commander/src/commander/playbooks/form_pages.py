@@ -1,0 +1,166 @@
+"""The form of a playbook: software first, then its script, pool and wallet; a preview before anything is saved."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from commander.accounts.domain import author_of
+from commander.addresses.book import AddressBook
+from commander.addresses.coins import COINS
+from commander.addresses.domain import AddressKind
+from commander.live.operational_index import RigState
+from commander.live.rigs import LiveRigs
+from commander.playbooks.desk import SYSTEMS, PlaybookDesk
+from commander.playbooks.domain import BadPlaybook, StoredPlaybook, TooManyPlaybooks, needs_restart
+from commander.playbooks.forms import (
+    PlaybookForm,
+    address_options,
+    errors_of,
+    form_from,
+    form_of,
+    recipe_of,
+    software_options,
+)
+from commander.playbooks.found import the_playbook
+from commander.playbooks.placeholders import KNOWN
+from commander.software.shelf import SoftwareShelf
+from commander.web.shell import Page, Section, page
+
+WRONG = 422
+Html = Response[str]
+PageRequest = Request[Any, Any, Any]
+
+
+@get("/cpu-gpu/{rig_id:int}/playbooks/new", include_in_schema=False)
+async def new(
+    rig_id: FromPath[int],
+    request: PageRequest,
+    live: NamedDependency[LiveRigs],
+    desk: NamedDependency[PlaybookDesk],
+    shelf: NamedDependency[SoftwareShelf],
+    book: NamedDependency[AddressBook],
+) -> Html:
+    state, platform = live.find(rig_id), await desk.platform(rig_id)
+    entries = [known.entry for known in await shelf.all()]
+    usable, others = software_options(entries, platform)
+    asked = str(request.query_params.get("software", ""))
+    chosen = next((each for each in usable if str(each.id) == asked), None)
+    if chosen is None:
+        about = Page(title=f"New playbook for {state.name}", section=Section.RIGS)
+        return page("playbooks/choose.html", about, rig=state, system=SYSTEMS[platform], usable=usable, others=others)
+    download = chosen.about.download(platform)
+    form = PlaybookForm(software=chosen.id, script=download.script if download else "")
+    return await _form_page(state, form, desk, shelf, book)
+
+
+@post("/cpu-gpu/{rig_id:int}/playbooks", include_in_schema=False)
+async def add(
+    rig_id: FromPath[int],
+    request: PageRequest,
+    live: NamedDependency[LiveRigs],
+    desk: NamedDependency[PlaybookDesk],
+    shelf: NamedDependency[SoftwareShelf],
+    book: NamedDependency[AddressBook],
+) -> Html | Redirect:
+    state, fields = live.find(rig_id), await _fields(request)
+    form = form_from(fields)
+    try:
+        if fields.get("do") == "preview":
+            preview = await desk.preview(rig_id, recipe_of(form))
+            return await _form_page(state, form, desk, shelf, book, preview=preview.script)
+        added = await desk.add(rig_id, recipe_of(form), author=author_of(request.user))
+    except BadPlaybook as error:
+        return await _form_page(state, form, desk, shelf, book, errors=errors_of(error.fields))
+    except TooManyPlaybooks as error:
+        return await _form_page(state, form, desk, shelf, book, errors={"form": str(error)})
+    return Redirect(f"/cpu-gpu/{rig_id}/playbooks/{added.id}", status_code=303)
+
+
+@get("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/edit", include_in_schema=False)
+async def edit(
+    rig_id: FromPath[int],
+    playbook_id: FromPath[int],
+    live: NamedDependency[LiveRigs],
+    desk: NamedDependency[PlaybookDesk],
+    shelf: NamedDependency[SoftwareShelf],
+    book: NamedDependency[AddressBook],
+) -> Html:
+    playbook = await the_playbook(desk, rig_id, playbook_id)
+    return await _form_page(live.find(rig_id), form_of(playbook.recipe), desk, shelf, book, playbook=playbook)
+
+
+@post("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/edit", include_in_schema=False)
+async def change(
+    rig_id: FromPath[int],
+    playbook_id: FromPath[int],
+    request: PageRequest,
+    live: NamedDependency[LiveRigs],
+    desk: NamedDependency[PlaybookDesk],
+    shelf: NamedDependency[SoftwareShelf],
+    book: NamedDependency[AddressBook],
+) -> Html | Redirect:
+    playbook, fields = await the_playbook(desk, rig_id, playbook_id), await _fields(request)
+    state, form = live.find(rig_id), form_from(fields)
+    try:
+        if fields.get("do") == "preview":
+            preview = await desk.preview(rig_id, recipe_of(form))
+            told = "It restarts with this change." if needs_restart(playbook.wire, preview) else "It keeps running."
+            return await _form_page(
+                state, form, desk, shelf, book, playbook=playbook, preview=preview.script, told=told
+            )
+        await desk.change(playbook_id, recipe_of(form), author=author_of(request.user))
+    except BadPlaybook as error:
+        errors = errors_of(error.fields)
+        return await _form_page(state, form, desk, shelf, book, playbook=playbook, errors=errors)
+    return Redirect(f"/cpu-gpu/{rig_id}/playbooks/{playbook_id}", status_code=303)
+
+
+HANDLERS: list[HTTPRouteHandler] = [new, add, edit, change]
+
+
+async def _form_page(
+    state: RigState,
+    form: PlaybookForm,
+    desk: PlaybookDesk,
+    shelf: SoftwareShelf,
+    book: AddressBook,
+    *,
+    playbook: StoredPlaybook | None = None,
+    errors: Mapping[str, str] | None = None,
+    preview: str = "",
+    told: str = "",
+) -> Html:
+    known, platform = await book.all(), await desk.platform(state.id)
+    entries = [each.entry for each in await shelf.all()]
+    chosen = next((each for each in entries if each.id == form.software), None)
+    usable, _ = software_options(entries, platform)
+    base = f"/cpu-gpu/{state.id}/playbooks"
+    at = f"{base}/{playbook.id}/edit" if playbook else f"{base}/new?software={form.software}"
+    title = f"Edit {playbook.recipe.name}" if playbook else f"New playbook for {state.name}"
+    return page(
+        "playbooks/form.html",
+        Page(title=title, section=Section.RIGS, url=at if errors or preview else ""),
+        status=WRONG if errors else 200,
+        rig=state,
+        form=form,
+        playbook=playbook,
+        software=chosen.about if chosen else None,
+        choices=[(str(each.id), each.about.title) for each in usable],
+        system=SYSTEMS[platform],
+        pools=address_options(known, AddressKind.POOL),
+        wallets=address_options(known, AddressKind.WALLET),
+        coins=[coin.name for coin in COINS],
+        placeholders=list(KNOWN.items()),
+        errors=errors or {},
+        preview=preview,
+        told=told,
+    )
+
+
+async def _fields(request: PageRequest) -> dict[str, str]:
+    return {name: str(value) for name, value in (await request.form()).items()}

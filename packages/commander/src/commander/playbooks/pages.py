@@ -1,0 +1,218 @@
+"""The pages of a rig's playbooks: the list, one playbook with its revisions, copying. The form has its own file."""
+
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from commander.accounts.domain import author_of
+from commander.live.rigs import LiveRigs
+from commander.playbooks.delivery import Delivery
+from commander.playbooks.desk import Copy, PlaybookDesk
+from commander.playbooks.differences import diff
+from commander.playbooks.domain import BadPlaybook, PlaybookNotFound, Revision, StoredPlaybook
+from commander.playbooks.found import the_playbook
+from commander.playbooks.views import list_sections, page_sections, playbook_view
+from commander.rigs.domain import name_key
+from commander.web.shell import Page, Section, page
+
+WRONG = 422
+Html = Response[str]
+PageRequest = Request[Any, Any, Any]
+SHOWN_TO_COPY = 500
+
+
+@get("/cpu-gpu/{rig_id:int}/playbooks", include_in_schema=False)
+async def show_all(rig_id: FromPath[int], request: PageRequest, live: NamedDependency[LiveRigs]) -> Html:
+    state, query = live.find(rig_id), request.query_params
+    asked = str(query.get("playbook", "")) if query.get("dialog") == "remove" else ""
+    removing = playbook_view(state, int(asked)) if asked.isdecimal() else None
+    about = Page(
+        title=f"Playbooks of {state.name}",
+        section=Section.RIGS,
+        live=f"/live?view=playbooks&rig={rig_id}",
+        seq=live.frames.stamp(),
+    )
+    return page(
+        "playbooks/list.html",
+        about,
+        rig=state,
+        sections=list_sections(state),
+        removing=removing,
+        removed="removed" in query,
+    )
+
+
+@get("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}", include_in_schema=False)
+async def show(
+    rig_id: FromPath[int],
+    playbook_id: FromPath[int],
+    request: PageRequest,
+    live: NamedDependency[LiveRigs],
+    desk: NamedDependency[PlaybookDesk],
+    delivery: NamedDependency[Delivery],
+) -> Html:
+    playbook = await the_playbook(desk, rig_id, playbook_id)
+    query = request.query_params
+    number = str(query.get("revision", ""))
+    return await _playbook_page(
+        live,
+        desk,
+        delivery,
+        playbook,
+        looking_at=int(number) if number.isdecimal() and len(number) < 10 else None,
+        removing=query.get("dialog") == "remove",
+    )
+
+
+@post("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/{deed:str}", include_in_schema=False)
+async def do(
+    rig_id: FromPath[int],
+    playbook_id: FromPath[int],
+    deed: FromPath[str],
+    request: PageRequest,
+    desk: NamedDependency[PlaybookDesk],
+) -> Redirect:
+    """Pause, resume, up, down, remove; afterwards the list is shown."""
+    await the_playbook(desk, rig_id, playbook_id)
+    if deed in ("pause", "resume"):
+        await desk.pause(playbook_id, deed == "pause", author=author_of(request.user))
+    elif deed in ("up", "down"):
+        await _move(desk, rig_id, playbook_id, -1 if deed == "up" else 1)
+    elif deed == "remove":
+        await desk.remove(playbook_id)
+        return Redirect(f"/cpu-gpu/{rig_id}/playbooks?removed=yes", status_code=303)
+    else:
+        raise PlaybookNotFound("Nothing of that name can be done with a playbook.")
+    return Redirect(f"/cpu-gpu/{rig_id}/playbooks", status_code=303)
+
+
+@post("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/revisions/{revision:int}/use", include_in_schema=False)
+async def use_again(
+    rig_id: FromPath[int],
+    playbook_id: FromPath[int],
+    revision: FromPath[int],
+    request: PageRequest,
+    live: NamedDependency[LiveRigs],
+    desk: NamedDependency[PlaybookDesk],
+    delivery: NamedDependency[Delivery],
+) -> Html | Redirect:
+    playbook = await the_playbook(desk, rig_id, playbook_id)
+    try:
+        await desk.use_again(playbook_id, revision, author=author_of(request.user))
+    except BadPlaybook as error:
+        wrong = f"Revision {revision} can't be used again. {error}"
+        return await _playbook_page(live, desk, delivery, playbook, looking_at=revision, wrong=wrong)
+    return Redirect(f"/cpu-gpu/{rig_id}/playbooks/{playbook_id}", status_code=303)
+
+
+@get("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/copy", include_in_schema=False)
+async def choose_rigs(
+    rig_id: FromPath[int],
+    playbook_id: FromPath[int],
+    request: PageRequest,
+    live: NamedDependency[LiveRigs],
+    desk: NamedDependency[PlaybookDesk],
+) -> Html:
+    playbook = await the_playbook(desk, rig_id, playbook_id)
+    return _copy_page(live, playbook, search=str(request.query_params.get("q", ""))[:64])
+
+
+@post("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/copies", status_code=200, include_in_schema=False)
+async def copy(
+    rig_id: FromPath[int],
+    playbook_id: FromPath[int],
+    request: PageRequest,
+    live: NamedDependency[LiveRigs],
+    desk: NamedDependency[PlaybookDesk],
+) -> Html:
+    playbook, form = await the_playbook(desk, rig_id, playbook_id), await request.form()
+    chosen = [int(each) for each in form.getall("rig", []) if str(each).isdecimal()]
+    if not chosen:
+        return _copy_page(live, playbook, error="Choose the rigs that are to have it too.")
+    copies = await desk.copy(playbook_id, chosen, author=author_of(request.user))
+    return _copy_page(live, playbook, copies=copies)
+
+
+HANDLERS: list[HTTPRouteHandler] = [show_all, show, do, use_again, choose_rigs, copy]
+
+
+async def _move(desk: PlaybookDesk, rig_id: int, playbook_id: int, by: int) -> None:
+    ids = [each.id for each in await desk.of_rig(rig_id)]
+    at = ids.index(playbook_id)
+    to = min(max(at + by, 0), len(ids) - 1)
+    ids[at], ids[to] = ids[to], ids[at]
+    await desk.order(rig_id, ids)
+
+
+async def _playbook_page(
+    live: LiveRigs,
+    desk: PlaybookDesk,
+    delivery: Delivery,
+    playbook: StoredPlaybook,
+    *,
+    looking_at: int | None = None,
+    removing: bool = False,
+    wrong: str = "",
+) -> Html:
+    await delivery.look_at_output(playbook.rig_id)
+    state, revisions = live.find(playbook.rig_id), await desk.revisions(playbook.id)
+    at = f"/cpu-gpu/{state.id}/playbooks/{playbook.id}"
+    about = Page(
+        title=playbook.recipe.name,
+        section=Section.RIGS,
+        live=f"/live?view=playbooks&rig={state.id}&playbook={playbook.id}",
+        seq=live.frames.stamp(),
+        url=at if wrong else "",
+    )
+    return page(
+        "playbooks/playbook.html",
+        about,
+        status=WRONG if wrong else 200,
+        rig=state,
+        playbook=playbook,
+        sections=page_sections(state, playbook.id),
+        revisions=revisions,
+        looking_at=_revision(revisions, looking_at),
+        changes=_changes(revisions, looking_at),
+        removing=removing,
+        wrong=wrong,
+    )
+
+
+def _revision(revisions: list[Revision], number: int | None) -> Revision | None:
+    return next((each for each in revisions if each.revision == number), None)
+
+
+def _changes(revisions: list[Revision], number: int | None) -> list[tuple[str, str]]:
+    """The lines that a revision changed, with what each is: added, gone, place or same."""
+    after = _revision(revisions, number)
+    if after is None:
+        return []
+    before = _revision(revisions, after.revision - 1)
+    kinds = {"+": "added", "-": "gone", "@": "place"}
+    return [(kinds.get(line[:1], "same"), line) for line in diff(before, after)]
+
+
+def _copy_page(
+    live: LiveRigs, playbook: StoredPlaybook, *, search: str = "", error: str = "", copies: list[Copy] | None = None
+) -> Html:
+    state, wanted = live.find(playbook.rig_id), name_key(search.strip())
+    others = [rig for rig in live.index.rigs.values() if rig.id != state.id and wanted in name_key(rig.name)]
+    others.sort(key=lambda rig: rig.name.casefold())
+    at = f"/cpu-gpu/{state.id}/playbooks/{playbook.id}/copy"
+    return page(
+        "playbooks/copy.html",
+        Page(title=f"Copy {playbook.recipe.name}", section=Section.RIGS, url=at if error or copies else ""),
+        status=WRONG if error else 200,
+        rig=state,
+        playbook=playbook,
+        rigs=others[:SHOWN_TO_COPY],
+        more=max(0, len(others) - SHOWN_TO_COPY),
+        search=search,
+        error=error,
+        copies=copies,
+    )

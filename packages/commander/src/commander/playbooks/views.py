@@ -1,0 +1,249 @@
+"""What pages show of playbooks live: on the rig's page, on the list of its playbooks, on a playbook's own page."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+import msgspec
+from protocol import units
+from protocol.messages import CpuGpuLog
+from protocol.playbook_messages import Platform, PlaybookState, PlaybookStatus, PlaybookWork
+
+from commander.live.frames import RESYNC, View
+from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.rigs import LiveRigs
+from commander.playbooks.domain import platform_of
+from commander.playbooks.guard import Difference, differences
+from commander.playbooks.now import PlaybookNow
+from commander.web.shell import macro
+
+Parts = dict[str, str]
+_log = msgspec.json.Decoder(CpuGpuLog)
+
+
+class _Os(msgspec.Struct, frozen=True):
+    os: str | None = None
+
+
+_os = msgspec.json.Decoder(_Os)
+STATES = {
+    PlaybookState.WAITING: ("Waiting", "idle"),
+    PlaybookState.DOWNLOADING: ("Downloading", "idle"),
+    PlaybookState.INSTALLING: ("Installing", "idle"),
+    PlaybookState.STARTING: ("Starting", "idle"),
+    PlaybookState.MINING: ("Mining", "good"),
+    PlaybookState.RESTARTING: ("Restarting", "warning"),
+    PlaybookState.PAUSED: ("Paused", "idle"),
+    PlaybookState.FAILED: ("Failed", "bad"),
+    PlaybookState.UNKNOWN: ("Unknown", "idle"),
+}
+NOT_YET = ("Not yet on the rig", "idle")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkLine:
+    """What one algorithm mines, and for whom."""
+
+    label: str
+    algorithm: str
+    pool: str
+    user: str
+    short_user: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookView:
+    """`word` and `tone` say what it is doing; `outdated` that its sentry has not taken the newest revision so far."""
+
+    id: int
+    rig_id: int
+    name: str
+    software: str
+    revision: int
+    paused: bool
+    word: str
+    tone: str
+    percent: int | None
+    since: datetime | None
+    reason: str
+    last_lines: str
+    restarts: int | None
+    api_port: int | None
+    pinned_sha256: str
+    outdated: bool
+    works: list[WorkLine]
+    wrong_platform: str
+    first: bool
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The wallet guard's: a miner works elsewhere, or for somebody else, than its playbook says."""
+
+    playbook_id: int
+    playbook: str
+    differences: list[Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputView:
+    name: str
+    id: int
+    text: str
+
+
+def playbook_views(state: RigState) -> list[PlaybookView]:
+    return [_view(state, at, each) for at, each in enumerate(state.playbooks)]
+
+
+def playbook_view(state: RigState, playbook_id: int) -> PlaybookView | None:
+    return next((view for view in playbook_views(state) if view.id == playbook_id), None)
+
+
+def alarms(state: RigState) -> list[Alarm]:
+    """Of a rig that is heard: what it reported before it fell silent is no news."""
+    if not state.playbooks or state.latest is None or state.health is Health.OFFLINE:
+        return []
+    by_id = {str(each.id): each for each in state.playbooks}
+    found = []
+    for miner in _log.decode(state.latest).miners:
+        playbook = by_id.get(miner.playbook_id or "")
+        if playbook and (wrong := differences(playbook.wire.works, miner)):
+            found.append(Alarm(playbook.id, playbook.wire.name, wrong))
+    return found
+
+
+def outputs(state: RigState) -> list[OutputView]:
+    """What the software printed last; nothing of playbooks that have printed nothing."""
+    return [OutputView(each.wire.name, each.id, each.tail) for each in state.playbooks if each.tail]
+
+
+def rig_sections(state: RigState) -> Parts:
+    """The rig page's own."""
+    return {
+        "guard": macro("playbooks/live.html", "guard", state.id, alarms(state)),
+        "playbooks": macro("playbooks/live.html", "on_rig", state.id, playbook_views(state)),
+        "output": macro("playbooks/live.html", "output", outputs(state)),
+    }
+
+
+def list_sections(state: RigState) -> Parts:
+    return {
+        "guard": macro("playbooks/live.html", "guard", state.id, alarms(state)),
+        "list": macro("playbooks/live.html", "listing", state.id, playbook_views(state)),
+    }
+
+
+def page_sections(state: RigState, playbook_id: int) -> Parts:
+    """Of one playbook's page."""
+    view = playbook_view(state, playbook_id)
+    mine = [alarm for alarm in alarms(state) if alarm.playbook_id == playbook_id]
+    printed = [each for each in outputs(state) if each.id == playbook_id]
+    return {
+        "guard": macro("playbooks/live.html", "guard", state.id, mine),
+        "state": macro("playbooks/live.html", "state", view),
+        "output": macro("playbooks/live.html", "output", printed),
+    }
+
+
+def _view(state: RigState, at: int, playbook: PlaybookNow) -> PlaybookView:
+    wire, told = playbook.wire, playbook.status
+    word, tone = STATES[told.state] if told else NOT_YET
+    if told and state.health is Health.OFFLINE:  # nobody knows what it does now
+        word, tone = f"{word} when last heard", "idle"
+    told = told or PlaybookStatus(playbook_id=str(playbook.id), revision=wire.revision, state=PlaybookState.UNKNOWN)
+    return PlaybookView(
+        id=playbook.id,
+        rig_id=state.id,
+        name=wire.name,
+        software=f"{wire.package.software} {wire.package.version}",
+        revision=wire.revision,
+        paused=wire.paused,
+        word=word,
+        tone=tone,
+        percent=None if told.percent is None else round(told.percent),
+        since=told.since,
+        reason=told.reason or "",
+        last_lines="\n".join(told.last_lines),
+        restarts=told.restarts,
+        api_port=told.api_port,
+        pinned_sha256=told.pinned_sha256 or "",
+        outdated=playbook.status is not None and told.revision < wire.revision,
+        works=[_work(work) for work in wire.works],
+        wrong_platform=_wrong_platform(state, wire.platform),
+        first=at == 0,
+        last=at == len(state.playbooks) - 1,
+    )
+
+
+def _work(work: PlaybookWork) -> WorkLine:
+    return WorkLine(
+        label=work.coin or work.algorithm or "Mining",
+        algorithm=work.algorithm or units.UNKNOWN,
+        pool=work.pool or units.UNKNOWN,
+        user=work.user or "",
+        short_user=units.shortened(work.user) if work.user else units.UNKNOWN,
+    )
+
+
+def _wrong_platform(state: RigState, platform: Platform) -> str:
+    """The system that the rig has turned out to run, where the script was written for the other."""
+    runs = platform_of(_os.decode(state.specs).os) if state.specs else platform
+    return "" if runs is platform else ("Windows" if runs is Platform.WINDOWS else "Linux")
+
+
+class PlaybooksPage:
+    """The list of a rig's playbooks, or one playbook's page, as everybody sees it who looks at it."""
+
+    def __init__(self, index: OperationalIndex, rig_id: int, playbook_id: int | None) -> None:
+        self._rigs = index.rigs
+        self._rig_id = rig_id
+        self._playbook_id = playbook_id
+        self._name = index.rigs[rig_id].name if rig_id in index.rigs else ""
+        self._sent: Parts = {}
+
+    def catch_up(self, since: int) -> str | None:
+        state = self._rigs.get(self._rig_id)
+        if gone := self._leave(state):
+            return gone
+        if state is None or max(state.changed_at, state.page_changed_at) <= since:
+            return None
+        return RESYNC if self._is_another(state, since) else "".join(self._sections(state).values())
+
+    def step(self, since: int, now_s: float) -> str | None:
+        state = self._rigs.get(self._rig_id)
+        if gone := self._leave(state):
+            return gone
+        if state is None or max(state.changed_at, state.page_changed_at) <= since:
+            return None
+        if self._is_another(state, since):
+            self._sent = {}
+            return RESYNC
+        before, self._sent = self._sent, self._sections(state)
+        return "".join(html for name, html in self._sent.items() if html != before.get(name)) or None
+
+    def _is_another(self, state: RigState, since: int) -> bool:
+        """Script and revisions of a playbook's page are not sent in frames: it is fetched anew when they change."""
+        return self._playbook_id is not None and state.playbooks_changed_at > since
+
+    def _sections(self, state: RigState) -> Parts:
+        return list_sections(state) if self._playbook_id is None else page_sections(state, self._playbook_id)
+
+    def _leave(self, state: RigState | None) -> str | None:
+        if state is None:
+            return f'<a id="leave" data-go="/cpu-gpu?removed={quote(self._name, safe="")}"></a>'
+        self._name = state.name
+        if self._playbook_id is None or any(each.id == self._playbook_id for each in state.playbooks):
+            return None
+        return f'<a id="leave" data-go="/cpu-gpu/{self._rig_id}/playbooks"></a>'
+
+
+def view_from_query(query: Mapping[str, str], live: LiveRigs) -> tuple[Hashable, Callable[[], View]] | None:
+    """The view that a page's socket asks for, if it is one of playbooks. Raises `ValueError`."""
+    if query.get("view") != "playbooks":
+        return None
+    rig_id, playbook = int(query.get("rig", "")), query.get("playbook")
+    playbook_id = int(playbook) if playbook else None
+    return ("playbooks", rig_id, playbook_id), lambda: PlaybooksPage(live.index, rig_id, playbook_id)

@@ -1,0 +1,175 @@
+"""The mining software page and the form of one entry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, URLEncodedBody
+from litestar.response import Redirect
+
+from commander.accounts.domain import author_of
+from commander.playbooks.domain import InUse, NotConfirmed, Use
+from commander.playbooks.placeholders import KNOWN
+from commander.software.domain import BadSoftware, SoftwareNotFound, SoftwareTaken
+from commander.software.forms import (
+    ARCHIVES,
+    HARDWARE,
+    SIDES,
+    SoftwareForm,
+    errors_of,
+    form_of,
+    platforms_of,
+    software_of,
+)
+from commander.software.shelf import KnownSoftware, SoftwareShelf
+from commander.web.shell import Page, Section, page
+
+WRONG = 422
+HOME = "/mining-software"
+Html = Response[str]
+PageRequest = Request[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareRow:
+    """`platforms` are (name, what is missing there)."""
+
+    id: int
+    name: str
+    version: str
+    software: str
+    hardware: str
+    dual: bool
+    has_api: bool
+    shipped: bool
+    note: str
+    platforms: list[tuple[str, str]]
+    used_by: list[Use]
+
+
+@get(HOME, include_in_schema=False)
+async def show(request: PageRequest, shelf: NamedDependency[SoftwareShelf]) -> Html:
+    query = request.query_params
+    number = str(query.get("software", ""))
+    asked = query.get("dialog") == "remove" and number.isdecimal() and len(number) < 19
+    removing = await shelf.find(int(number)) if asked else None
+    return await _list_page(shelf, removing, removed="removed" in query)
+
+
+@get("/mining-software/new", include_in_schema=False)
+async def new(request: PageRequest, shelf: NamedDependency[SoftwareShelf]) -> Html:
+    like = str(request.query_params.get("like", ""))
+    form = SoftwareForm(has_api="yes")
+    if like.isdecimal() and len(like) < 19:
+        about = (await shelf.find(int(like))).entry.about
+        form = msgspec.structs.replace(form_of(about), version="", linux_sha256="", windows_sha256="")
+    return _form_page(form)
+
+
+@post(HOME, include_in_schema=False)
+async def add(data: URLEncodedBody[SoftwareForm], shelf: NamedDependency[SoftwareShelf]) -> Html | Redirect:
+    try:
+        await shelf.add(software_of(data))
+    except BadSoftware as error:
+        return _form_page(data, errors=errors_of(error.fields))
+    except SoftwareTaken as error:
+        return _form_page(data, errors={"version": str(error)})
+    return Redirect(HOME, status_code=303)
+
+
+@get("/mining-software/{software_id:int}", include_in_schema=False)
+async def show_one(software_id: FromPath[int], shelf: NamedDependency[SoftwareShelf]) -> Html:
+    known = await shelf.find(software_id)
+    return _form_page(form_of(known.entry.about), known)
+
+
+@post("/mining-software/{software_id:int}", include_in_schema=False)
+async def change(
+    software_id: FromPath[int],
+    data: URLEncodedBody[SoftwareForm],
+    request: PageRequest,
+    shelf: NamedDependency[SoftwareShelf],
+) -> Html | Redirect:
+    known, author = await shelf.find(software_id), author_of(request.user)
+    try:
+        await shelf.change(software_id, software_of(data), author=author, confirmed=data.confirmed == "yes")
+    except BadSoftware as error:
+        return _form_page(data, known, errors=errors_of(error.fields))
+    except SoftwareTaken as error:
+        return _form_page(data, known, errors={"version": str(error)})
+    except NotConfirmed as error:
+        return _form_page(data, known, restarting=error.uses)
+    return Redirect(HOME, status_code=303)
+
+
+@post("/mining-software/{software_id:int}/remove", include_in_schema=False)
+async def remove(software_id: FromPath[int], shelf: NamedDependency[SoftwareShelf]) -> Html | Redirect:
+    try:
+        await shelf.remove(software_id)
+    except InUse:
+        return await _list_page(shelf, await shelf.find(software_id), status=WRONG)
+    except SoftwareNotFound:
+        return Redirect(HOME, status_code=303)
+    return Redirect(f"{HOME}?removed=yes", status_code=303)
+
+
+HANDLERS: list[HTTPRouteHandler] = [show, new, add, show_one, change, remove]
+
+
+async def _list_page(
+    shelf: SoftwareShelf, removing: KnownSoftware | None, *, removed: bool = False, status: int = 200
+) -> Html:
+    return page(
+        "software/list.html",
+        Page(title="Mining software", section=Section.SOFTWARE),
+        status=status,
+        rows=[_row(each) for each in await shelf.all()],
+        removing=_row(removing) if removing else None,
+        removed=removed,
+    )
+
+
+def _form_page(
+    form: SoftwareForm,
+    known: KnownSoftware | None = None,
+    *,
+    errors: Mapping[str, str] | None = None,
+    restarting: list[Use] | None = None,
+) -> Html:
+    title = known.entry.about.title if known else "New mining software"
+    wrong = bool(errors or restarting)
+    at = f"{HOME}/{known.entry.id}" if known else f"{HOME}/new"
+    return page(
+        "software/form.html",
+        Page(title=title, section=Section.SOFTWARE, url=at if wrong else ""),
+        status=WRONG if wrong else 200,
+        form=form,
+        known=_row(known) if known else None,
+        errors=errors or {},
+        restarting=restarting or [],
+        sides=list(SIDES.items()),
+        archives=list(ARCHIVES.items()),
+        hardware=[(each.value, words) for each, words in HARDWARE.items()],
+        placeholders=list(KNOWN.items()),
+    )
+
+
+def _row(known: KnownSoftware) -> SoftwareRow:
+    about = known.entry.about
+    return SoftwareRow(
+        id=known.entry.id,
+        name=about.name,
+        version=about.version,
+        software=about.software,
+        hardware=HARDWARE[about.hardware],
+        dual=about.algorithms == 2,
+        has_api=about.has_api,
+        shipped=known.entry.shipped,
+        note=about.note,
+        platforms=platforms_of(about),
+        used_by=known.used_by,
+    )
