@@ -1,7 +1,9 @@
 """Charts as people use them: ranges, zoom, the back button, the live edge, gaps, the same as a table and as a file."""
 
+import asyncio
 import csv
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -380,6 +382,21 @@ async def test_nothing_moves_when_the_charts_come(rig: Rig, open_page: OpenPage)
         await page.goto(path)
         await drawn(page)
         assert await page.evaluate("window.shifts") == []
+
+
+async def test_a_new_farm_s_charts_come_by_themselves(farm: Farm, open_page: OpenPage) -> None:
+    """The farm's history begins with the first sample of its totals, which is taken twice a minute."""
+    rig = farm.add("rig-01")
+    page = await open_page("/cpu-gpu")
+    await expect(page.locator("body")).to_have_attribute("data-state", "live")
+    charts = page.locator("history-charts .u-over")
+    async with asyncio.timeout(90):
+        while await charts.count() == 0:
+            await asyncio.to_thread(rig.report)
+            with suppress(AssertionError):
+                await expect(charts.first).to_be_visible(timeout=3_000)
+    assert await page.locator("figure.chart h3").all_inner_texts() == ["Hashrate, Monero", "Power"]
+    await must_be_open_to_all(page)
 
 
 async def test_a_failing_commander_is_told(rig: Rig, open_page: OpenPage) -> None:

@@ -4,11 +4,15 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from commander.logs.day import trend_lines
+from commander.db import open_database
+from commander.history.roll_up import roll_up
+from commander.logs.day import day_of, trend_lines
+from commander.rigs.kinds import RigKind
 from commander.rigs.listing import IndexQuery
 from commander.rigs.views import IndexView
 from commander.telemetry.history import History, HistorySeries
 from commander.web.sparkline import HEIGHT, spark_path, sparkline
+from commander_farm import Farm, a_log
 from live_farm import LiveFarm, Screen
 
 Values = list[float | None]
@@ -72,3 +76,19 @@ def test_viewers_get_the_lines_with_their_totals_and_when_they_change() -> None:
     assert re.search(r'data-total="power"[^>]*>200 W</dd><dd class="trend"><svg class="spark"', html)
     trends.take({"power": [100.0, 200.0]})
     assert screen.step(2.0) == ""
+
+
+async def test_the_farm_s_day_is_what_its_rigs_reported(farm: Farm) -> None:
+    for name in ("rig-01", "rig-02"):
+        rig = await farm.add(name)
+        await farm.report(rig, *(a_log(60 * ago, power_w=200.0) for ago in range(4 * 60, 2 * 60, -1)))
+    now = datetime.now(UTC)
+    async with open_database(farm.settings.database_url) as database:
+        await roll_up(database, now=now)
+        lines = await day_of(database, RigKind.CPU_GPU, now=now)
+    assert set(lines) == {"alive", "power", "hashrate-Monero"}
+    assert len(lines["power"]) <= 73
+    assert max(value for value in lines["power"] if value is not None) == 400.0
+    assert max(value for value in lines["hashrate-Monero"] if value is not None) == 34_000.0
+    assert max(value for value in lines["alive"] if value is not None) == 2.0
+    assert lines["power"][0] is None, "nothing is known of the day's first hours"

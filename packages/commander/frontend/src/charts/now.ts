@@ -50,8 +50,8 @@ export class LiveEdge {
   take(now: Now): Taken {
     if (this.last && now.at_s <= this.last.at_s) return "nothing new";
     const { times_s, step_s } = this.history;
-    const known_s = this.last?.at_s ?? times_s.at(-1);
-    if (known_s === undefined || this.hasNew(now)) return "ask";
+    const known_s = this.last?.at_s ?? this.newest_s();
+    if (!times_s.length || this.hasNew(now)) return "ask";
     if (now.at_s - known_s > silence_s(step_s)) return "ask later";
     if (this.lengthened(now.at_s)) this.reports = 0;
     for (const one of now.readings) this.put(one);
