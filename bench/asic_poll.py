@@ -1,40 +1,80 @@
-"""What a poll of an ASIC costs the sentry: transport on loopback, parsing and the finished log, on one core."""
+"""What a poll of an ASIC costs the sentry, beside pyasic and pyasic-rs where those are installed: transport on
+loopback, parsing and the finished log, on one core."""
 
 import asyncio
+import importlib
+import importlib.util
 import json
+import os
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
 from asic_sentry.identify import identify
+from asic_sentry.limits import raise_open_files
 from asic_sentry.poll import Identity, Sample, poll
-from fake_asics import make_asics
+from fake_asics import FakeAsic, make_asics
 
 from bench.table import row
 
 FAKES = Path(__file__).parent.parent / "devtools" / "fake_asics.py"
-NETWORK, PORT_BASE, COUNT, AT_ONCE, FOR_S = "127.20.0.0/16", 20_000, 1000, 50, 3.0
+NETWORK, PORT_BASE, AT_ONCE, FOR_S = "127.20.0.0/16", 20_000, 50, 3.0
 GOALS = {"antminer": 3_000, "iceriver": 8_000}
+SWEEP_LATENCY_MS, SWEEP_AT_ONCE = 100, 500
+
+Cost = dict[str, float]
 
 
 def asic_poll_rows() -> None:
     for kind, goal in GOALS.items():
-        with fakes(kind):
-            cost = json.loads(subprocess.check_output([sys.executable, "-m", "bench.asic_poll", kind], timeout=60))
-        per_core = cost["polls"] / cost["cpu_s"]
-        remark = f"{1e6 * cost['cpu_s'] / cost['polls']:.0f} µs of CPU, {cost['peak_mb']:.0f} MB; goal {goal:,}"
-        row(f"ASIC sentry: {kind} polls/s per core, {COUNT:,} ASICs", f"{per_core:,.0f}", remark)
+        for count in (1_000, 5_000):
+            with fakes(kind, count):
+                cost = measured("own", kind, count)
+            remark = f"{1e6 * cost['cpu_s'] / cost['polls']:.0f} µs of CPU, {cost['peak_mb']:.0f} MB; goal {goal:,}"
+            row(f"ASIC sentry: {kind} polls/s per core, {count:,} ASICs", f"{per_core(cost):,.0f}", remark)
+    for library in ("pyasic_rs", "pyasic"):
+        peer_row(library)
+    with fakes("antminer", 1_000, "--latency-ms", str(SWEEP_LATENCY_MS)):
+        cost = measured("sweep", "antminer", 1_000)
+    what = f"ASIC sentry: 1,000 Antminers, {SWEEP_LATENCY_MS} ms a command"
+    row(what, f"{cost['took_s']:.2f} s", f"{SWEEP_AT_ONCE} at once, 3 commands each; goal 1 s")
+
+
+def peer_row(library: str) -> None:
+    """Avalons at their real ports, which need root: what both peers and we can read of the fakes."""
+    what = f"{library}: Avalon polls/s per core, 100 ASICs"
+    if importlib.util.find_spec(library) is None:
+        row(what, "not installed", f"pip install {library.replace('_', '-')}")
+        return
+    if os.geteuid() != 0:
+        row(what, "needs root", "it knows the usual ports alone")
+        return
+    with fakes("avalon", 100, port_base=0):
+        own, peer = measured("own_usual_ports", "avalon", 100), measured(library, "avalon", 100)
+    remark = f"{peer['peak_mb']:.0f} MB; ours in the same run {per_core(own):,.0f}, {own['peak_mb']:.0f} MB"
+    row(what, f"{per_core(peer):,.0f}", remark)
+
+
+def per_core(cost: Cost) -> float:
+    return cost["polls"] / cost["cpu_s"]
+
+
+def measured(what: str, kind: str, count: int) -> Cost:
+    """In a process of its own, so that its memory and its CPU time are its alone."""
+    command = [sys.executable, "-m", "bench.asic_poll", what, kind, str(count)]
+    cost: Cost = json.loads(subprocess.check_output(command, timeout=120).splitlines()[-1])
+    return cost
 
 
 @contextmanager
-def fakes(kind: str) -> Iterator[None]:
-    command = [sys.executable, str(FAKES), "--count", str(COUNT), "--network", NETWORK]
-    command += ["--kinds", kind, "--port-base", str(PORT_BASE)]
+def fakes(kind: str, count: int, *options: str, port_base: int = PORT_BASE) -> Iterator[None]:
+    command = [sys.executable, str(FAKES), "--count", str(count), "--network", NETWORK]
+    command += ["--kinds", kind, "--port-base", str(port_base), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101
         process.stdout.readline()
@@ -45,28 +85,92 @@ def fakes(kind: str) -> Iterator[None]:
             process.communicate(timeout=20)
 
 
-async def measure(kind: str) -> dict[str, float]:
-    """Polls all of them in turn, `AT_ONCE` at a time; they are of one model, so one stands for all at first."""
-    asics = make_asics(COUNT, NETWORK, [kind], port_base=PORT_BASE)
+async def identities_of(asics: Sequence[FakeAsic]) -> list[Identity]:
+    """They are of one model, so one stands for all."""
     first = await identify(asics[0].ip, asics[0].port)
     assert isinstance(first, Identity), first  # noqa: S101
-    identities = [Identity(ip=each.ip, port=each.port, dialect=first.dialect, specs=first.specs) for each in asics]
+    return [Identity(ip=each.ip, port=each.port, dialect=first.dialect, specs=first.specs) for each in asics]
+
+
+async def own(asics: Sequence[FakeAsic]) -> Cost:
+    async def ask(identity: Identity) -> None:
+        sample = await poll(identity)
+        assert isinstance(sample, Sample), sample  # noqa: S101
+
+    return await in_turn(await identities_of(asics), ask)
+
+
+async def in_turn(all_of_them: Sequence[object], ask: Callable[..., Awaitable[None]]) -> Cost:
+    """Polls all of them in turn, `AT_ONCE` at a time, for a while."""
     polls, started, cpu_s = 0, time.perf_counter(), time.process_time()
 
-    async def work(part: list[Identity]) -> None:
+    async def work(part: Sequence[object]) -> None:
         nonlocal polls
         while time.perf_counter() - started < FOR_S:
-            for identity in part:
-                sample = await poll(identity)
-                assert isinstance(sample, Sample), sample  # noqa: S101
+            for each in part:
+                await ask(each)
                 polls += 1
 
     async with asyncio.TaskGroup() as group:
         for worker in range(AT_ONCE):
-            group.create_task(work(identities[worker::AT_ONCE]))
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"polls": polls, "cpu_s": time.process_time() - cpu_s, "peak_mb": peak_kib / 1024}
+            group.create_task(work(all_of_them[worker::AT_ONCE]))
+    return {"polls": polls, "cpu_s": time.process_time() - cpu_s, "peak_mb": peak_mb()}
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+async def sweep(asics: Sequence[FakeAsic]) -> Cost:
+    """Each once, as many at once as the service allows itself."""
+    identities, free = await identities_of(asics), asyncio.Semaphore(SWEEP_AT_ONCE)
+
+    async def one(identity: Identity) -> None:
+        async with free:
+            sample = await poll(identity)
+            assert isinstance(sample, Sample), sample  # noqa: S101
+
+    started = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for identity in identities:
+            group.create_task(one(identity))
+    return {"polls": len(identities), "took_s": time.perf_counter() - started, "peak_mb": peak_mb()}
+
+
+async def pyasic_rs(asics: Sequence[FakeAsic]) -> Cost:
+    factory = importlib.import_module("pyasic_rs").MinerFactory()
+    miners = [await factory.get_miner(asic.ip) for asic in asics]
+
+    async def ask(miner: object) -> None:
+        data = await miner.get_data()  # type: ignore[attr-defined]  # a peer, not a dependency
+        assert data.hashboards, data  # noqa: S101
+
+    return await in_turn(miners, ask)
+
+
+async def pyasic(asics: Sequence[FakeAsic]) -> Cost:
+    peer = importlib.import_module("pyasic")
+    miners = [await peer.get_miner(asic.ip) for asic in asics]
+
+    async def ask(miner: object) -> None:
+        data = await miner.get_data()  # type: ignore[attr-defined]  # a peer, not a dependency
+        assert data is not None  # noqa: S101
+
+    return await in_turn(miners, ask)
+
+
+MEASURES = {"own": own, "own_usual_ports": own, "sweep": sweep, "pyasic_rs": pyasic_rs, "pyasic": pyasic}
+
+
+def main() -> None:
+    what, kind, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    raise_open_files(8192)
+    ours = what in ("own", "sweep")
+    asics = make_asics(count, NETWORK, [kind], port_base=PORT_BASE if ours else 0)
+    run = uvloop.run if what.startswith(("own", "sweep")) else asyncio.run
+    print(json.dumps(run(MEASURES[what](asics))), flush=True)
+    os._exit(0)  # pyasic-rs may abort at the interpreter's own end
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(measure(sys.argv[1]))))
+    main()

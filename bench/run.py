@@ -5,16 +5,23 @@ import platform
 import sys
 
 from bench.asic_poll import asic_poll_rows
+from bench.asic_service import asic_service_rows
 from bench.charts import chart_rows
 from bench.farm import farm_rows
 from bench.history import history_rows
 from bench.intake import intake_rows
 from bench.table import header
 
+
+def asic_rows() -> None:
+    asic_poll_rows()
+    asic_service_rows()
+
+
 PARTS = {
     "intake": intake_rows,
     "farm": farm_rows,
-    "asics": asic_poll_rows,
+    "asics": asic_rows,
     "charts": chart_rows,
     "history": history_rows,
 }

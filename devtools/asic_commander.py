@@ -67,6 +67,7 @@ class SmallCommander:
     url: str = ""
     report_every_s: float = REPORT_EVERY_S
     keeps_logs: bool = True
+    knows_all: bool = False
     site_token: Token = field(init=False)
     rigs: dict[str, Rig] = field(default_factory=dict)
     keys: dict[str, Rig] = field(default_factory=dict)
@@ -146,9 +147,12 @@ class SmallCommander:
 
     def _store(self, item: AsicReportItem) -> AsicItemReceipt:
         try:
-            rig = self.rigs.get(parse_token(item.token).secret)
+            token = parse_token(item.token)
+            rig = self.rigs.get(token.secret)
         except BadToken:
-            rig = None
+            return AsicItemReceipt(stored=0, duplicates=0, error="invalid_token")
+        if rig is None and self.knows_all:
+            rig = self.rigs[token.secret] = Rig(len(self.rigs) + 1, item.token[:16], token)
         if rig is None:
             return AsicItemReceipt(stored=0, duplicates=0, error="invalid_token")
         if rig.is_removed:
@@ -251,14 +255,15 @@ async def serve(given: argparse.Namespace) -> None:
     stop = asyncio.Event()
     async with serving_commander(Path(given.folder), given.port) as commander:
         commander.report_every_s = given.every
-        commander.keeps_logs = False
+        commander.keeps_logs, commander.knows_all = False, given.knows_all
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGUSR1, lambda: print(counts(commander), flush=True))
         print(commander.url, commander.site_token, flush=True)
         await stop.wait()
-        print(counts(commander), flush=True)
+        with contextlib.suppress(BrokenPipeError):
+            print(counts(commander), flush=True)
 
 
 def counts(commander: SmallCommander) -> str:
@@ -270,6 +275,7 @@ def main() -> int:
     parser.add_argument("--folder", default=tempfile.gettempdir() + "/asic-commander", help="default: %(default)s")
     parser.add_argument("--port", type=int, default=0, help="default: any")
     parser.add_argument("--every", type=float, default=REPORT_EVERY_S, help="how often sentries are to report")
+    parser.add_argument("--knows-all", action="store_true", help="every token is that of a rig")
     asyncio.run(serve(parser.parse_args()))
     return 0
 

@@ -11,6 +11,7 @@ from asic_sentry.asics import store
 from asic_sentry.asics.adoption import BadPattern, CannotAdopt, adopt, check_pattern, keys_of, name_for
 from asic_sentry.asics.store import SCHEMA, STORE
 from asic_sentry.connect import connect
+from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.poll import Identity
 from asic_sentry.scan import Found, Scan, Scans
 from fake_asics import make_asics, running
@@ -127,6 +128,25 @@ async def test_an_adoption_that_was_broken_off_makes_no_rig_twice(
     assert len(commander.rigs) == 2
     with closing(kit.open_store(path, SCHEMA)) as db:
         assert {asic.token.secret for asic in store.load_asics(db)} == set(commander.rigs)
+
+
+async def test_one_that_is_listed_where_it_is_no_longer_is_adopted_as_itself(
+    tmp_path: Path, commander: SmallCommander
+) -> None:
+    path = tmp_path / STORE
+    await connect(path, commander.url, str(commander.site_token), "tests")
+    await adopt(path, [found("10.0.0.1", "A", model="S19"), found("10.0.0.2", "B", model="S19")], "{ip}", "tests")
+    with closing(kit.open_store(path, SCHEMA)) as db:
+        dead = store.load_asics(db)[0]
+        store.note_failure(db, dead.id, PollFailure(FailureKind.REFUSED, "off"), None)
+        await adopt(path, [found("10.0.0.7", "A", model="S19"), found("10.0.0.8", "B", model="S19")], "{ip}", "tests")
+        asics = {asic.ip: asic for asic in store.load_asics(db)}
+    assert {ip: asic.rig.name for ip, asic in asics.items()} == {
+        "10.0.0.2": "10.0.0.2",
+        "10.0.0.7": "10.0.0.1",
+        "10.0.0.8": "10.0.0.8",  # another device says the MAC of one that answers
+    }
+    assert (asics["10.0.0.7"].id, asics["10.0.0.7"].failure) == (dead.id, None)
 
 
 async def test_adopting_needs_a_site_token_that_is_valid(tmp_path: Path, commander: SmallCommander) -> None:

@@ -29,7 +29,7 @@ def run(settings: Settings) -> None:
 
         async def serve(db: sqlite3.Connection, disk: Worker) -> None:
             with page.dup() as listener:
-                await _main(settings, Agent(settings, db, disk, connections=connections), listener)
+                await serve_page(settings, Agent(settings, db, disk, connections=connections), listener)
 
         run_on_store(settings.data_dir / STORE, SCHEMA, KEPT, serve, runner=run_fast)
 
@@ -44,7 +44,8 @@ def run_fast(main: Coroutine[None, None, None]) -> None:
         uvloop.run(main)
 
 
-async def _main(settings: Settings, agent: Agent, listener: socket.socket) -> None:
+async def serve_page(settings: Settings, agent: Agent, listener: socket.socket) -> None:
+    """The agent's loops and its page, until it is told to stop."""
     await agent.reload()
     page = Page(agent, settings.data_dir / STORE)
     agent.changed = agent.scans.changed = page.changed

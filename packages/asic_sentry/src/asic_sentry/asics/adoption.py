@@ -1,7 +1,7 @@
 """Adopting many ASICs at once: with a site token the commander makes a rig of each and answers their tokens."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,9 +68,10 @@ def name_for(found: Found, pattern: str) -> str:
     return name[:_NAME_LIMIT] or found.identity.ip
 
 
-def keys_of(found: Sequence[Found]) -> list[str]:
-    """What a retry is known by: the MAC, unless several say the same; else the address."""
-    times = Counter(each.mac for each in found)
+def keys_of(found: Sequence[Found], answering: Collection[str | None] = ()) -> list[str]:
+    """What a retry is known by: the MAC, unless several say the same, such as one that is listed and answers elsewhere;
+    else the address."""
+    times = Counter([*(each.mac for each in found), *answering])
     return [each.mac if each.mac and times[each.mac] == 1 else each.identity.ip for each in found]
 
 
@@ -79,20 +80,23 @@ async def adopt(path: Path, found: Sequence[Found], pattern: str, agent: str) ->
     form = check_pattern(pattern)
     with closing(kit.open_store(path, SCHEMA)) as db:
         commander = kit.load_enrolment(db)
-        listed = {asic.ip for asic in store.load_asics(db)}
+        listed = store.load_asics(db)
     if commander is None or commander.token is None:
         raise CannotAdopt("Adopting needs a site token: make one in the commander's settings, and connect with it.")
-    new = [each for each in found if each.identity.ip not in listed]
+    ips, answering = {asic.ip for asic in listed}, {asic.mac for asic in listed if asic.failure is None}
+    elsewhere = {asic.mac: asic.id for asic in listed if asic.mac and asic.failure is not None}
+    new = [each for each in found if each.identity.ip not in ips]
     adopted: list[Adopted] = []
     async with commander_client(commander.url, commander.token, commander.ca_pem, agent) as client:
         for start in range(0, len(new), _AT_ONCE):
             part = new[start : start + _AT_ONCE]
-            adopted += _store(path, part, await _ask(client, part, form))
+            keys = keys_of(part, answering)
+            adopted += _store(path, part, await _ask(client, part, keys, form), [elsewhere.get(key) for key in keys])
     return adopted
 
 
-async def _ask(client: CommanderClient, found: Sequence[Found], pattern: str) -> list[AdoptedRig]:
-    rigs = [AdoptedAsic(name=name_for(each, pattern), key=key) for each, key in zip(found, keys_of(found), strict=True)]
+async def _ask(client: CommanderClient, found: Sequence[Found], keys: Sequence[str], pattern: str) -> list[AdoptedRig]:
+    rigs = [AdoptedAsic(name=name_for(each, pattern), key=key) for each, key in zip(found, keys, strict=True)]
     try:
         answer = await client.post("api/v1/sentry/asic-rigs", Adoption(rigs=rigs), AdoptionAnswer)
     except InvalidToken as error:
@@ -105,15 +109,17 @@ async def _ask(client: CommanderClient, found: Sequence[Found], pattern: str) ->
     return answer.rigs
 
 
-def _store(path: Path, found: Sequence[Found], rigs: Sequence[AdoptedRig]) -> list[Adopted]:
+def _store(
+    path: Path, found: Sequence[Found], rigs: Sequence[AdoptedRig], known_as: Sequence[int | None]
+) -> list[Adopted]:
+    """One that was listed at an address where it is no longer keeps its row, with what was entered for it."""
     now = datetime.now(UTC)
     with closing(kit.open_store(path, SCHEMA)) as db, kit.transaction(db):
-        for each, rig in zip(found, rigs, strict=True):
+        for each, rig, known in zip(found, rigs, known_as, strict=True):
             try:
                 token = parse_token(rig.token)
             except BadToken as error:
                 raise CannotAdopt("The commander answered something that is no token; update it.") from error
-            known = Rig(None, rig.name)
-            new = NewAsic(identity=each.identity, said_model=None, mac=each.mac, token=token, rig=known)
-            store.put_asic(db, new, now)
+            new = NewAsic(identity=each.identity, said_model=None, mac=each.mac, token=token, rig=Rig(None, rig.name))
+            store.put_asic(db, new, now, known_as=known)
     return [Adopted(each.identity.ip, rig.name) for each, rig in zip(found, rigs, strict=True)]

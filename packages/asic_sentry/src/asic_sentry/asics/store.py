@@ -89,13 +89,16 @@ def address_key(ip: str) -> tuple[int, list[int], str]:
     return (0, [int(part) for part in parts], "") if len(parts) == 4 else (1, [], ip)
 
 
-def put_asic(db: sqlite3.Connection, new: NewAsic, now: datetime) -> int:
+def put_asic(db: sqlite3.Connection, new: NewAsic, now: datetime, *, known_as: int | None = None) -> int:
     """Adds it; at an address that is listed it takes the place of what was there, with what was entered for that.
 
-    Logs that wait for another rig are nobody's then.
+    `known_as` is its number where it is listed at another address. Logs that wait for another rig are nobody's then.
     """
     identity, rig = new.identity, new.rig
-    found = db.execute("SELECT id, rig_id, name FROM asic WHERE ip = ?", (identity.ip,)).fetchone()
+    found = db.execute(
+        "SELECT id, rig_id, name FROM asic WHERE ip = ? OR id = ? ORDER BY ip = ? DESC",
+        (identity.ip, known_as, identity.ip),
+    ).fetchone()
     values = (
         identity.ip, identity.port, identity.dialect, _specs_text(identity), now.isoformat(), new.said_model, new.mac,
         rig.name, rig.id, str(new.token),
