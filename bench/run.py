@@ -7,6 +7,7 @@ import sys
 from bench.asic_poll import asic_poll_rows
 from bench.asic_service import asic_service_rows
 from bench.charts import chart_rows
+from bench.databases import database_rows
 from bench.farm import farm_rows
 from bench.history import history_rows
 from bench.intake import intake_rows
@@ -20,6 +21,7 @@ def asic_rows() -> None:
 
 PARTS = {
     "intake": intake_rows,
+    "databases": database_rows,
     "farm": farm_rows,
     "asics": asic_rows,
     "charts": chart_rows,

@@ -84,14 +84,17 @@ async def rest(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def lead(database: Database, holder: str, *, now: datetime) -> bool:
-    """Take or keep the lease; False while another process holds it. One that is longer than any lease was taken
-    before the clock was set back."""
+    """Take or keep the lease; False while another process holds it.
+
+    One that is much longer than any lease was taken before the clock was set back. (A little longer it may look: the
+    other may have renewed it since `now` was read.)
+    """
     async with database.transaction() as db:
         query = insert_for(db, leases).values(name="jobs", holder=holder, until=now + LEASE)
         query = query.on_conflict_do_update(
             index_elements=[leases.c.name],
             set_={"holder": holder, "until": now + LEASE},
-            where=sa.or_(leases.c.holder == holder, leases.c.until < now, leases.c.until > now + LEASE),
+            where=sa.or_(leases.c.holder == holder, leases.c.until < now, leases.c.until > now + 2 * LEASE),
         )
         return (await db.execute(query)).rowcount == 1
 

@@ -1,21 +1,28 @@
 """What anybody may ask: is the commander well, and which CA signs its certificate."""
 
+import asyncio
+
 import sqlalchemy as sa
 from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 
 from commander.accounts.auth import OPEN
-from commander.db import Database
+from commander.db import Database, DatabaseAway
 from commander.tls import CertificateFacts
 from commander.web.api_docs import problems
+
+ANSWER_WITHIN_S = 5.0
 
 
 @get("/healthz", opt={OPEN: True}, responses=problems(503), media_type=MediaType.TEXT, tags=["health"])
 async def healthz(database: NamedDependency[Database]) -> str:
     """`ok` while the database answers."""
-    async with database.reading() as db:
-        await db.execute(sa.text("SELECT 1"))
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S), database.reading() as db:
+            await db.execute(sa.text("SELECT 1"))
+    except TimeoutError as error:
+        raise DatabaseAway("The database does not answer.") from error
     return "ok"
 
 
