@@ -61,6 +61,7 @@ from commander.software import api as software_api
 from commander.software import pages as software_pages
 from commander.software.shelf import SoftwareShelf
 from commander.telemetry import asic_intake, asic_sentry_api, history_api, intake, sentry_api
+from commander.telemetry.counts import LogCounts
 from commander.telemetry.dictionaries import use_newest
 from commander.telemetry.group_commit import GroupCommit
 from commander.telemetry.sentry_runs import SentryRuns
@@ -71,6 +72,8 @@ from commander.web import public
 from commander.web.answers import exception_handlers, refuse
 from commander.web.assets import assets_router
 from commander.web.bodies import BODY_LIMIT, BodyGate, method_of
+from commander.web.exposition import Metric
+from commander.web.metrics import live_metrics, metrics, process_metrics
 from commander.web.openapi import OpenApiDocument, openapi_config, openapi_json, write_document
 from commander.web.security import Guarded
 
@@ -104,10 +107,18 @@ class Parts:
         self.gate = Gate(self.database, on_session_end=self._hang_up)
         self.commit = GroupCommit(self.database, self._stored)
         self.watches = {kind: RigWatch(kind, live.index) for kind, live in self.lives.items()}
-        self.intake = intake.Intake(self.tokens, self.commit, self.lives[RigKind.CPU_GPU], runs=SentryRuns())
+        self.counts = LogCounts()
+        self.intake = intake.Intake(
+            self.tokens, self.commit, self.lives[RigKind.CPU_GPU], runs=SentryRuns(), counts=self.counts
+        )
         self.playbooks_door = door.PlaybooksDoor(self.tokens, self.delivery)
         self.asic_intake = asic_intake.AsicIntake(
-            self.tokens, self.commit, self.lives[RigKind.ASIC], self.registers[RigKind.ASIC], runs=SentryRuns()
+            self.tokens,
+            self.commit,
+            self.lives[RigKind.ASIC],
+            self.registers[RigKind.ASIC],
+            runs=SentryRuns(),
+            counts=self.counts,
         )
 
     def _live(
@@ -116,6 +127,10 @@ class Parts:
         stale_after_s, offline_after_s = self.settings.stale_after_s, self.settings.offline_after_s
         index = OperationalIndex(stale_after_s=stale_after_s, offline_after_s=offline_after_s)
         return LiveRigs(kind, index, self.channels, describe=describe, describe_log=describe_log)
+
+    def metrics(self) -> list[Metric]:
+        live = live_metrics(self.lives)
+        return [*self.counts.metrics(), *self.commit.counts.metrics(), *live, *process_metrics()]
 
     def _stored(self, new: NewLog) -> None:
         taken_at, now = from_us(new.taken_at_us), datetime.now(UTC)
@@ -244,6 +259,7 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
         "book": parts.book,
         "shelf": parts.shelf,
         "view_from_query": partial(view_from_query, parts.views.values()),
+        "collect_metrics": parts.metrics,
         **_of_kind(parts, RigKind.CPU_GPU),
     }
 
@@ -272,6 +288,7 @@ def _litestar(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextM
             *site_pages.HANDLERS,
             public.healthz,
             public.ca_pem,
+            metrics,
             openapi_json,
             page_socket,
             events_socket,

@@ -49,8 +49,9 @@ class Feed:
     at: int
     viewers: set[Viewer] = field(default_factory=set)
 
-    def advance(self, number: int, now_s: float, frame: Callable[[int, str], str]) -> None:
-        """Bring every viewer who has room for a frame to `number`."""
+    def advance(self, number: int, now_s: float, frame: Callable[[int, str], str]) -> int:
+        """Bring every viewer who has room for a frame to `number`; returns how many got one."""
+        made = 0
         html = self.view.step(self.at, now_s)
         shared = None if html is None else frame(number, html)
         for viewer in self.viewers:
@@ -64,7 +65,9 @@ class Feed:
             viewer.seen = number
             if text is not None:
                 viewer.outbox.put_nowait(text)
+                made += 1
         self.at = number
+        return made
 
 
 class Frames:
@@ -72,6 +75,7 @@ class Frames:
 
     def __init__(self, number: Callable[[], int]) -> None:
         self.boot = secrets.token_hex(4)
+        self.made = 0
         self._number = number
         self._feeds: dict[Hashable, Feed] = {}
 
@@ -90,6 +94,7 @@ class Frames:
         missed = feed.view.catch_up(int(seen)) if known else RESYNC
         if missed is not None:
             viewer.outbox.put_nowait(self._frame(feed.at, missed))
+            self.made += 1
         feed.viewers.add(viewer)
         return viewer
 
@@ -103,7 +108,7 @@ class Frames:
         """One step for every view that somebody looks at."""
         number = self._number()
         for feed in self._feeds.values():
-            feed.advance(number, now_s, self._frame)
+            self.made += feed.advance(number, now_s, self._frame)
 
     def sessions(self) -> set[str]:
         return {viewer.session for feed in self._feeds.values() for viewer in feed.viewers}

@@ -17,8 +17,9 @@ from protocol.messages import RejectedLog
 
 from commander.live.rigs import LiveRigs
 from commander.rigs.register import RigRegister
+from commander.telemetry.counts import LogCounts
 from commander.telemetry.group_commit import GroupCommit
-from commander.telemetry.intake import Sorted, answer, sort_out
+from commander.telemetry.intake import Sorted, answer, counted, sort_out
 from commander.telemetry.sentry_runs import SentryRuns
 from commander.telemetry.tokens import InvalidToken, TokenError, Tokens
 from commander.telemetry.writers import Written
@@ -61,6 +62,7 @@ class AsicIntake:
         register: RigRegister,
         *,
         runs: SentryRuns,
+        counts: LogCounts,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tokens = tokens
@@ -69,6 +71,7 @@ class AsicIntake:
         self._register = register
         self._runs = runs
         self._now = now
+        self._counts = counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await answer(self._receipt, scope, receive, send)
@@ -81,7 +84,9 @@ class AsicIntake:
         if changed := {item.rig_id: item.specs for item in items if item.specs is not None}:
             await self._register.set_specs(changed)
         good = [log for item in items for log in item.logs.good]
-        return AsicReceipt(results=_receipts(items, await self._commit.write(good) if good else []))
+        rejected = sum(len(item.logs.rejected) for item in items)
+        written = await counted(self._commit, self._counts, good, rejected=rejected)
+        return AsicReceipt(results=_receipts(items, written))
 
     async def _items(self, report: AsicReport, *, run: str | None) -> list[Item]:
         holders = await self._tokens.asics_of([item.token for item in report.items])

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from commander.db import Database, DatabaseProblem
 from commander.telemetry.codec import Packer
+from commander.telemetry.counts import BatchCounts
 from commander.telemetry.store import NewLog
 from commander.telemetry.writers import LogWriter, Written, log_writer
 
@@ -42,6 +44,7 @@ class GroupCommit:
         self._arrived = asyncio.Event()
         self._ending = False
         self._away = False
+        self.counts = BatchCounts()
 
     async def write(self, logs: Sequence[NewLog]) -> Written:
         """Store the logs; for each: True stored, False was there before, None its rig is gone.
@@ -74,11 +77,14 @@ class GroupCommit:
             async with self._database.write_turn:
                 batch = self._take()
                 logs = [log for waiting in batch for log in waiting.logs]
+                started_s = time.monotonic()
                 try:
                     written = await writer.write(logs)
                 except Exception as error:  # noqa: BLE001 - whatever it was, whoever waits is told, and the next may come
+                    self.counts.failed += 1
                     self._refuse(batch, error)
                 else:
+                    self.counts.observe(len(logs), time.monotonic() - started_s)
                     self._answer(batch, written)
 
     def _take(self) -> list[Waiting]:

@@ -17,11 +17,13 @@ from protocol.messages import LogReceipt, LogReport, Message, RejectedLog
 from commander.db import to_us
 from commander.live.rigs import LiveRigs
 from commander.rigs.kinds import RigKind
+from commander.telemetry.counts import LogCounts
 from commander.telemetry.group_commit import GroupCommit
 from commander.telemetry.readers import READERS
 from commander.telemetry.sentry_runs import SentryRuns
 from commander.telemetry.store import NewLog
 from commander.telemetry.tokens import RigRemoved, Tokens
+from commander.telemetry.writers import Written
 from commander.web.bodies import header, method_of, read_body, send_json
 from commander.web.errors import send_problem
 
@@ -57,6 +59,7 @@ class Intake:
         live: LiveRigs,
         *,
         runs: SentryRuns,
+        counts: LogCounts,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tokens = tokens
@@ -64,6 +67,7 @@ class Intake:
         self._live = live
         self._runs = runs
         self._now = now
+        self._counts = counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await answer(self._receipt, scope, receive, send)
@@ -77,7 +81,7 @@ class Intake:
         logs = await sort_out(self._live.kind, rig_id, report.logs, now=self._now())
         if report.logs:
             self._live.index.set_wrong_clock(rig_id, logs.wrong_clock)
-        written = await self._commit.write(logs.good) if logs.good else []
+        written = await counted(self._commit, self._counts, logs.good, rejected=len(logs.rejected))
         if None in written:
             raise RigRemoved("This rig was removed from the commander.")
         stored = written.count(True)
@@ -96,6 +100,20 @@ async def answer(
         await send_problem(error, scope, send)
     else:
         await send_json(send, 200, _encode(receipt))
+
+
+async def counted(commit: GroupCommit, counts: LogCounts, good: list[NewLog], *, rejected: int) -> Written:
+    """Store what is good of a report, and count all of it."""
+    counts.received += len(good) + rejected
+    counts.rejected += rejected
+    try:
+        written = await commit.write(good) if good else []
+    except Exception:
+        counts.refused += len(good)
+        raise
+    counts.stored += written.count(True)
+    counts.duplicates += written.count(False)
+    return written
 
 
 async def sort_out(kind: RigKind, rig_id: int, bodies: Sequence[msgspec.Raw], *, now: datetime) -> Sorted:

@@ -1,0 +1,63 @@
+"""`GET /metrics`: what to watch of a running commander, for Prometheus."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from commander import VERSION
+from commander.live.operational_index import Health
+from commander.live.rigs import LiveRigs
+from commander.rigs.kinds import RigKind
+from commander.web.api_docs import problems
+from commander.web.exposition import CONTENT_TYPE, Metric, MetricKind, Sample, counter, exposition, gauge
+
+Collect = Callable[[], Iterable[Metric]]
+STARTED_AT_S = time.time()
+
+
+@get("/metrics", responses=problems(401), media_type="text/plain", tags=["health"])
+async def metrics(collect_metrics: NamedDependency[Collect]) -> Response[str]:
+    """Figures of this process in Prometheus' text format; docs/scaling.md says which to watch."""
+    return Response(exposition(collect_metrics()), media_type=CONTENT_TYPE)
+
+
+def live_metrics(live: Mapping[RigKind, LiveRigs]) -> list[Metric]:
+    """The farm as this process sees it, and who looks at it here."""
+    rigs = [
+        Sample(count, {"kind": kind, "health": health})
+        for kind, part in live.items()
+        for health, count in _by_health(part).items()
+    ]
+    frames = [part.frames for part in live.values()]
+    return [
+        Metric("minewarden_rigs", MetricKind.GAUGE, "Rigs by kind and health.", rigs),
+        gauge("minewarden_viewers", "Open pages that are kept up to date.", sum(each.viewers for each in frames)),
+        counter("minewarden_frames_total", "Frames made for open pages.", sum(each.made for each in frames)),
+    ]
+
+
+def _by_health(live: LiveRigs) -> dict[Health, int]:
+    found = Counter(state.health for state in live.index.rigs.values())
+    return {health: found[health] for health in Health}
+
+
+def process_metrics() -> list[Metric]:
+    return [
+        Metric("minewarden_build_info", MetricKind.GAUGE, "Which version runs.", [Sample(1, {"version": VERSION})]),
+        counter("process_cpu_seconds_total", "CPU time of this process.", time.process_time()),
+        gauge("process_start_time_seconds", "When this process started, in seconds since 1970.", STARTED_AT_S),
+        gauge("process_resident_memory_bytes", "Memory of this process.", _resident_bytes()),
+    ]
+
+
+def _resident_bytes() -> int | None:
+    if sys.platform != "linux":
+        return None
+    import resource
+    from pathlib import Path
+
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
