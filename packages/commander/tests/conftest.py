@@ -17,6 +17,7 @@ from commander.db import Database, open_database
 from commander.migrations import migrate
 from commander.settings import Settings, load_settings
 from commander_farm import PASSWORD, Farm, running, serving
+from nats_server import NatsServer, running_nats
 from postgresql_server import PostgresqlServer, running_server
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
@@ -137,3 +138,10 @@ def _copy_of(template: str, request: pytest.FixtureRequest) -> Iterator[str]:
     server.run("createdb", f"--template={template}", name)
     yield server.url(name)
     server.run("dropdb", "--force", name)
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """One for all tests of this process; each takes subjects of its own."""
+    with running_nats() as server:
+        yield server

@@ -31,6 +31,11 @@ def test_an_empty_setting_is_none(tmp_path: Path) -> None:
         ("COMMANDER_STALE_AFTER_S", "5"),
         ("COMMANDER_OFFLINE_AFTER_S", "30"),
         ("COMMANDER_PASWORD", "misspelt"),
+        ("COMMANDER_NATS_URL", "http://queue"),
+        ("COMMANDER_NATS_PREFIX", "a.b"),
+        ("COMMANDER_QUEUE_REPLICAS", "2"),
+        ("COMMANDER_INGEST_HERE", "perhaps"),
+        ("COMMANDER_INGEST_METRICS", "9464"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None:
@@ -51,6 +56,13 @@ def test_plain_http_is_refused_where_others_could_listen(tmp_path: Path) -> None
         load_settings(off)
     assert load_settings(off | {"COMMANDER_HOST": "127.0.0.1"}).public_url == "http://127.0.0.1:8443"
     assert load_settings(off | {"COMMANDER_TRUSTED_PROXIES": "10.0.0.5"})
+
+
+def test_a_queue_needs_a_database_that_several_can_share(tmp_path: Path) -> None:
+    queue = {"COMMANDER_DATA_DIR": str(tmp_path), "COMMANDER_NATS_URL": "nats://one:4222,nats://two:4222"}
+    with pytest.raises(BadSetting, match="PostgreSQL"):
+        load_settings(queue)
+    assert load_settings(queue | {"COMMANDER_DATABASE_URL": "postgresql://farm@database/farm"}).ingest_here
 
 
 def test_the_password_is_in_no_log(tmp_path: Path) -> None:

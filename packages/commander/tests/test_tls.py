@@ -2,6 +2,7 @@
 
 import ssl
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,3 +56,11 @@ def test_files_of_ones_own_have_no_pin(tmp_path: Path) -> None:
     own = prepare(tmp_path / "own")
     files = prepare(tmp_path, COMMANDER_TLS="files", COMMANDER_TLS_CERT=str(own.cert), COMMANDER_TLS_KEY=str(own.key))
     assert (files.cert, files.facts.pin, files.facts.ca_pem) == (own.cert, None, None)
+
+
+def test_commanders_that_share_a_ca_have_one_pin_and_certificates_of_their_own(tmp_path: Path) -> None:
+    ca = str(tmp_path / "ca")
+    with ThreadPoolExecutor(4) as commanders:
+        nodes = list(commanders.map(lambda name: prepare(tmp_path / name, COMMANDER_CA_DIR=ca), "abcd"))
+    assert len({node.facts.pin for node in nodes}) == 1
+    assert len({node.cert.read_bytes() for node in nodes}) == 4

@@ -68,6 +68,19 @@ def serve_command() -> None:
         end(str(error))
 
 
+@cli.command("ingest")
+def ingest_command() -> None:
+    """Take logs from the queue into the database, beside other nodes; needs COMMANDER_NATS_URL."""
+    chosen = settings()
+    if not chosen.nats_url:
+        raise WrongUse(
+            "There is no queue to take logs from: set COMMANDER_NATS_URL. `commander serve` needs no worker."
+        )
+    from commander.ingest import ingest
+
+    ingest(chosen)
+
+
 @cli.command("set-password")
 def set_password() -> None:
     """Set the dashboard's password: read twice from the terminal, or once from standard input. Ends every session."""

@@ -1,6 +1,7 @@
 """The commander's settings: the environment first, then `commander.toml` in the data directory."""
 
 import ipaddress
+import re
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -46,6 +47,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     raw_kept_h: float = 24.0
     minutes_kept_d: float = 7.0
     ten_minutes_kept_d: float = 90.0
+    nats_url: str = ""
+    nats_prefix: str = "minewarden"
+    queue_max_mb: int = 4_000
+    queue_kept_h: float = 720.0
+    queue_replicas: int = 1
+    ingest_here: bool = True
+    ingest_metrics: str = ""
+    ca_dir: Path | None = None
 
     def __repr__(self) -> str:
         """Without the password: this may reach a log."""
@@ -70,6 +79,14 @@ EXPECTED = {
     "raw_kept_h": "hours, 1 or more",
     "minutes_kept_d": "days, 1 or more, and not less than COMMANDER_RAW_KEPT_H",
     "ten_minutes_kept_d": "days, 1 or more, and not less than COMMANDER_MINUTES_KEPT_D",
+    "nats_url": "nats://HOST:PORT, several with commas between; it needs a COMMANDER_DATABASE_URL of PostgreSQL",
+    "nats_prefix": "letters, digits and -: what this farm's subjects begin with, if several farms share one NATS",
+    "queue_max_mb": "megabytes that the queue may hold, 10 or more",
+    "queue_kept_h": "hours that a log may wait in the queue, 1 or more",
+    "queue_replicas": "1, 3 or 5: on how many servers of a NATS cluster each log is kept",
+    "ingest_here": "true or false: whether `commander serve` also takes logs from the queue into the database",
+    "ingest_metrics": "ADDRESS:PORT where `commander ingest` shows its figures, such as 127.0.0.1:9464",
+    "ca_dir": "a folder with the CA that several commanders share, with COMMANDER_TLS=auto",
 }
 
 
@@ -136,10 +153,21 @@ def _check(settings: Settings) -> None:
         "raw_kept_h": settings.raw_kept_h < 1,
         "minutes_kept_d": settings.minutes_kept_d < max(1, settings.raw_kept_h / 24),
         "ten_minutes_kept_d": settings.ten_minutes_kept_d < settings.minutes_kept_d,
+        "nats_url": bool(settings.nats_url) and not _is_nats_url(settings.nats_url),
+        "nats_prefix": not re.fullmatch(r"[A-Za-z0-9-]{1,32}", settings.nats_prefix),
+        "queue_max_mb": settings.queue_max_mb < 10,
+        "queue_kept_h": settings.queue_kept_h < 1,
+        "queue_replicas": settings.queue_replicas not in (1, 3, 5),
+        "ingest_metrics": bool(settings.ingest_metrics) and not _is_place(settings.ingest_metrics),
     }
     for name, is_wrong in wrong.items():
         if is_wrong:
             raise _unexpected(name)
+    if settings.nats_url and not is_postgresql(settings.database_url):
+        raise BadSetting(
+            "COMMANDER_NATS_URL is for several commanders, which need one database: set COMMANDER_DATABASE_URL to a "
+            "PostgreSQL, or leave COMMANDER_NATS_URL out."
+        )
     if settings.tls is TlsMode.OFF and not settings.trusted_proxies and not is_loopback(settings.host):
         raise BadSetting(
             "COMMANDER_TLS=off would send miners' data in clear: set COMMANDER_HOST=127.0.0.1, or name the proxy in "
@@ -163,6 +191,19 @@ def is_database_url(text: str) -> bool:
         return bool(urlsplit(text).port or True)
     except ValueError:  # a / or # in the password ends the address too early
         return False
+
+
+def _is_nats_url(text: str) -> bool:
+    try:
+        parts = [urlsplit(part.strip()) for part in text.split(",")]
+        return all(part.scheme in ("nats", "tls") and part.hostname and (part.port or True) for part in parts)
+    except ValueError:
+        return False
+
+
+def _is_place(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isdecimal() and 0 < int(port) <= 65535
 
 
 def is_loopback(host: str) -> bool:

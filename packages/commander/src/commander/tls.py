@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from filelock import FileLock
 
 from commander.settings import Settings, TlsMode
 
@@ -60,7 +61,10 @@ def prepare_tls(settings: Settings, *, now: datetime) -> TlsFiles | None:
         return _from_files(settings)
     folder = settings.data_dir / "tls"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ca, ca_key = _own_ca(folder, now=now)
+    ca_folder = settings.ca_dir or folder
+    ca_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(ca_folder / "ca.lock", timeout=10, mode=0o600):  # of several commanders the first makes the CA
+        ca, ca_key = _own_ca(ca_folder, now=now)
     names = server_names(settings)
     cert_path, key_path = folder / "server.pem", folder / "server.key"
     server = _read_certificate(cert_path)

@@ -57,6 +57,10 @@ class RigWatch:
     def _note(self, rig_id: int, at: datetime, event: RigEvent, text: str) -> None:
         self._waiting.append(NewEvent(self._kind, rig_id, at, event, text))
 
+    def forget(self) -> None:
+        """Another commander writes down what was noticed here, too."""
+        self._waiting.clear()
+
     async def write(self, database: Database) -> None:
         """Write down what was noticed; what can't be written now waits for the next time."""
         if not self._waiting:

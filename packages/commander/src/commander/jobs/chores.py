@@ -8,6 +8,7 @@ from commander.accounts.domain import SESSION_LIFE, TRIES_WITHIN
 from commander.db import Database
 from commander.jobs.loop import Job
 from commander.partitions import make_parts_ahead
+from commander.telemetry import dead_letters
 
 
 def chores(database: Database, *, renew_certificate: Callable[[datetime], None]) -> dict[str, Job]:
@@ -15,6 +16,10 @@ def chores(database: Database, *, renew_certificate: Callable[[datetime], None])
         async with database.transaction() as db:
             await accounts.delete_sessions_before(db, now - SESSION_LIFE)
             await accounts.delete_failed_logins_before(db, now - TRIES_WITHIN)
+
+    async def drop_dead_letters(now: datetime) -> None:
+        async with database.transaction() as db:
+            await dead_letters.delete_before(db, now - dead_letters.KEPT)
 
     async def renew(now: datetime) -> None:
         renew_certificate(now)
@@ -25,6 +30,7 @@ def chores(database: Database, *, renew_certificate: Callable[[datetime], None])
 
     ahead = {"make-parts": Job(timedelta(hours=1), make_parts)} if database.is_postgresql else {}
     return ahead | {
+        "drop-dead-letters": Job(timedelta(hours=12), drop_dead_letters),
         "drop-old-sessions": Job(timedelta(hours=1), drop_old_sessions),
         "renew-certificate": Job(timedelta(hours=12), renew),
     }

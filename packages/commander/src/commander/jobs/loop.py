@@ -99,6 +99,12 @@ async def lead(database: Database, holder: str, *, now: datetime) -> bool:
         return (await db.execute(query)).rowcount == 1
 
 
+async def leads(database: Database, holder: str) -> bool:
+    """Whether it holds the lease, as the database says."""
+    async with database.reading() as db:
+        return (await db.execute(sa.select(leases.c.holder).where(leases.c.name == "jobs"))).scalar() == holder
+
+
 async def resign(database: Database, holder: str) -> None:
     """Give the lease back: whoever comes next need not wait for its end."""
     async with database.transaction() as db:

@@ -197,7 +197,8 @@ class OperationalIndex:
         was_faulty = bool(state.figures.faults)
         if newest:
             state.latest, state.taken_at, state.figures = log, taken_at, figures
-        state.heard_at, state.heard_s = heard_at, now_s
+        if now_s >= state.heard_s:  # a log that had to wait in the queue tells of no later life
+            state.heard_at, state.heard_s = heard_at, now_s
         awoke = state.health is not Health.ONLINE
         state.health = Health.ONLINE
         self._count(state, state.figures)

@@ -20,7 +20,9 @@ STATS_EVERY_S = 1.0
 class LiveRigs:
     """`describe` and `describe_log` write a rig of this kind and its log as JSON.
 
-    Called after the database has committed: what it tells is true.
+    Called after the database has committed: what it tells is true. `tell` is told the id of each rig that people or its
+    sentry changed here; what other nodes changed comes by `follow` and `gone`. `lag_s` says for how long nothing could
+    be heard: silence counts only up to then.
     """
 
     def __init__(
@@ -31,6 +33,8 @@ class LiveRigs:
         *,
         describe: Callable[[RigState], bytes],
         describe_log: Callable[[bytes], bytes],
+        tell: Callable[[int], None] = lambda rig_id: None,
+        lag_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.kind = kind
         self.index = index
@@ -39,6 +43,8 @@ class LiveRigs:
         self._channels = channels
         self._describe = describe
         self._describe_log = describe_log
+        self._tell = tell
+        self._lag_s = lag_s
         self._prefix = f"{kind}-mining-rig"
         self._stats_at = 0
         self._stats_due_s = 0.0
@@ -56,14 +62,15 @@ class LiveRigs:
     def added(self, rig_id: int, name: str, added_at: datetime) -> None:
         state = self.index.add(rig_id, name, added_at=added_at)
         self._channels.publish(f"{self._prefix}-index", Event.CREATED, self._describe(state))
+        self._tell(rig_id)
 
     def renamed(self, rig_id: int, name: str) -> None:
-        self.index.rename(rig_id, name)
-        self._publish_rig(rig_id, Event.UPDATED, index_too=True)
+        self._rename(rig_id, name)
+        self._tell(rig_id)
 
     def specs_changed(self, rig_id: int, specs: bytes) -> None:
-        self.index.set_specs(rig_id, specs)
-        self._publish_rig(rig_id, Event.UPDATED, index_too=False)
+        self._set_specs(rig_id, specs)
+        self._tell(rig_id)
 
     def playbooks_changed(self, rig_id: int) -> None:
         """What the rig is to mine, or what became of it."""
@@ -71,10 +78,34 @@ class LiveRigs:
         self._publish_rig(rig_id, Event.UPDATED, index_too=False)
 
     def removed(self, rig_id: int) -> None:
+        self.gone(rig_id)
+        self._tell(rig_id)
+
+    def follow(self, rig_id: int, name: str, specs: bytes | None, *, added_at: datetime) -> None:
+        """What the database says of a rig, after whatever has happened to it on another node."""
+        state = self.index.rigs.get(rig_id)
+        if state is None:
+            state = self.index.add(rig_id, name, specs, added_at=added_at)
+            self._channels.publish(f"{self._prefix}-index", Event.CREATED, self._describe(state))
+        if state.name != name:
+            self._rename(rig_id, name)
+        if specs is not None and state.specs != specs:
+            self._set_specs(rig_id, specs)
+
+    def gone(self, rig_id: int) -> None:
+        """The rig is no longer in the database."""
         self._publish_rig(rig_id, Event.DELETED, index_too=True)
         self.index.remove(rig_id)
         self._channels.close(f"{self._prefix}:{rig_id}")
         self._channels.close(f"{self._prefix}-operation-stats:{rig_id}")
+
+    def _rename(self, rig_id: int, name: str) -> None:
+        self.index.rename(rig_id, name)
+        self._publish_rig(rig_id, Event.UPDATED, index_too=True)
+
+    def _set_specs(self, rig_id: int, specs: bytes) -> None:
+        self.index.set_specs(rig_id, specs)
+        self._publish_rig(rig_id, Event.UPDATED, index_too=False)
 
     def logged(
         self,
@@ -94,7 +125,7 @@ class LiveRigs:
 
     def tick(self, now_s: float) -> list[RigState]:
         """One turn of the live loop; returns the rigs whose health changed by silence."""
-        moved = self.index.check_health(now_s)
+        moved = self.index.check_health(now_s - self._lag_s())
         self.frames.tick(now_s)
         if now_s >= self._stats_due_s:
             self._stats_due_s = now_s + STATS_EVERY_S

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from commander.db import DatabaseProblem, connect_sqlite, is_postgresql, sqlite_path
 
-HEAD = "0004"
+HEAD = "0005"
 
 
 class SchemaTooNew(DatabaseProblem):

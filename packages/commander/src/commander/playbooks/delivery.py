@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
@@ -28,7 +28,10 @@ class Wire(NamedTuple):
 
 
 class Delivery:
-    """What sentries are given is kept in memory: a thousand of them that ask every minute cost no query."""
+    """What sentries are given is kept in memory: a thousand of them that ask every minute cost no query.
+
+    `tell` is called with each rig of which the farm's other web nodes have to read again.
+    """
 
     def __init__(
         self,
@@ -36,9 +39,11 @@ class Delivery:
         live: LiveRigs,
         bell: Bell,
         *,
+        tell: Callable[[int], None] = lambda rig_id: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.bell = bell
+        self._tell = tell
         self._database = database
         self._live = live
         self._now = now
@@ -56,8 +61,30 @@ class Delivery:
         for each in found:
             playbook = PlaybookNow(each.id, each.wire, *told.get(each.id, NOTHING_TOLD))
             by_rig.setdefault(each.rig_id, []).append(playbook)
-        for rig_id, playbooks in by_rig.items():
-            self._live.index.set_playbooks(rig_id, playbooks)
+        had = [state.id for state in self._live.index.rigs.values() if state.playbooks]
+        for rig_id in {*had, *by_rig}:
+            self._live.index.set_playbooks(rig_id, by_rig.get(rig_id, []))
+
+    async def heard(self, rig_ids: Collection[int] | None) -> None:
+        """Another web node has changed something of these rigs; None: something of any, nobody knows of which."""
+        if rig_ids is None:
+            had = set(self._wires)
+            await self.remember()
+            rig_ids = had | self._tails.keys()
+        for rig_id in rig_ids:
+            before = self._wires.get(rig_id)
+            self._forget(rig_id)
+            await self._reload(rig_id)
+            await self._read_output_again(rig_id)
+            if before != await self.wire(rig_id):
+                self.bell.ring(rig_id)
+
+    async def _read_output_again(self, rig_id: int) -> None:
+        if rig_id in self._tails:
+            for each in self._playbooks(rig_id):
+                each.tail = None
+            await self.look_at_output(rig_id)
+            self._live.index.touch_page(rig_id)
 
     async def wire(self, rig_id: int) -> Wire:
         """What the rig's sentry is to run, as of now."""
@@ -76,11 +103,13 @@ class Delivery:
             self._forget(rig_id)
             await self._reload(rig_id)
             self.bell.ring(rig_id)
+            self._tell(rig_id)
 
     def gone(self, rig_id: int) -> None:
         """The rig was removed, or its token replaced: whoever waits is to ask again."""
         self._forget(rig_id)
         self.bell.ring(rig_id)
+        self._tell(rig_id)
 
     async def take_status(self, rig_id: int, told: PlaybooksStatus) -> None:
         """Committed before it returns; what a sentry says twice is not written twice."""
@@ -95,6 +124,7 @@ class Delivery:
             for each, state in _matched(self._playbooks(rig_id), news):
                 each.status, each.told_at = state, now if state else None
         self._live.playbooks_changed(rig_id)
+        self._tell(rig_id)
 
     async def take_output(self, rig_id: int, report: OutputReport) -> None:
         """Lines are committed before it returns."""
@@ -113,6 +143,7 @@ class Delivery:
         for each, lines in _matched(self._playbooks(rig_id), fresh):
             each.printed(lines)
         self._live.index.touch_page(rig_id)
+        self._tell(rig_id)
 
     async def look_at_output(self, rig_id: int) -> None:
         """Somebody opens a page with the rig's output: from now on its tail is kept in memory."""

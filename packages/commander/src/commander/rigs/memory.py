@@ -5,6 +5,7 @@ from datetime import datetime
 
 from commander.db import Database
 from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.rigs import LiveRigs
 from commander.rigs import store
 from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
@@ -18,12 +19,37 @@ async def remember(database: Database, kind: RigKind, index: OperationalIndex, *
         latest = await logs.latest_logs(db, kind, {rig.id: rig.last_taken_at for rig in rigs})
     for rig in rigs:
         index.add(rig.id, rig.name, rig.specs, added_at=rig.created_at)
-        if found := latest.get(rig.id):
-            figures = READERS[kind](found.body).figures
-            index.restore(rig.id, found.body, figures, taken_at=found.taken_at, now=now, now_s=now_s)
-        elif rig.last_taken_at:
-            index.restore_silent(rig.id, heard_at=rig.last_taken_at)
+        _restore(kind, index, rig, latest.get(rig.id), now=now, now_s=now_s)
     index.check_health(now_s)
+
+
+async def refresh(database: Database, kind: RigKind, live: LiveRigs, *, now: datetime, now_s: float) -> set[int]:
+    """Bring what was missed into the index; returns the ids of all rigs that there are."""
+    async with database.reading() as db:
+        rigs = await store.all_rigs(db, kind)
+        latest = await logs.latest_logs(db, kind, {rig.id: rig.last_taken_at for rig in rigs})
+    for rig in rigs:
+        live.follow(rig.id, rig.name, rig.specs, added_at=rig.created_at)
+        state, found = live.index.rigs[rig.id], latest.get(rig.id)
+        if state.taken_at is None or (found and found.taken_at > state.taken_at):
+            _restore(kind, live.index, rig, found, now=now, now_s=now_s)
+    return {rig.id for rig in rigs}
+
+
+def _restore(
+    kind: RigKind,
+    index: OperationalIndex,
+    rig: store.StoredRig,
+    found: logs.StoredLog | None,
+    *,
+    now: datetime,
+    now_s: float,
+) -> None:
+    if found:
+        figures = READERS[kind](found.body).figures
+        index.restore(rig.id, found.body, figures, taken_at=found.taken_at, now=now, now_s=now_s)
+    elif rig.last_taken_at:
+        index.restore_silent(rig.id, heard_at=rig.last_taken_at)
 
 
 async def note_newest(database: Database, kind: RigKind, states: Iterable[RigState]) -> None:

@@ -32,6 +32,16 @@ async def all_rigs(db: AsyncConnection, kind: RigKind) -> list[StoredRig]:
     return [StoredRig(*row) for row in await db.execute(sa.select(*columns).order_by(rigs.c.id))]
 
 
+async def some_rigs(db: AsyncConnection, kind: RigKind, rig_ids: Collection[int]) -> list[StoredRig]:
+    """Those of these rigs that there are."""
+    rigs, ids, found = RIGS[kind], sorted(rig_ids), list[StoredRig]()
+    query = sa.select(rigs.c.id, rigs.c.name, rigs.c.created_at, rigs.c.specs, rigs.c.last_taken_at)
+    for start in range(0, len(ids), MANY):
+        rows = await db.execute(query.where(rigs.c.id.in_(ids[start : start + MANY])))
+        found += [StoredRig(*row) for row in rows]
+    return found
+
+
 async def get_rig(db: AsyncConnection, kind: RigKind, rig_id: int) -> Rig:
     rigs = RIGS[kind]
     query = sa.select(rigs.c.id, rigs.c.name, rigs.c.created_at).where(rigs.c.id == rig_id)
@@ -98,11 +108,12 @@ async def set_specs(db: AsyncConnection, kind: RigKind, specs: Mapping[int, byte
 
 
 async def set_last_taken(db: AsyncConnection, kind: RigKind, newest: Iterable[tuple[int, datetime]]) -> None:
-    """Note where each rig's newest log is, given as (rig id, taken at)."""
+    """Note where each rig's newest log is, given as (rig id, taken at); of two nodes, who knows more is right."""
     rigs = RIGS[kind]
     values = [{"rig": rig_id, "taken": taken_at} for rig_id, taken_at in sorted(newest)]
     if values:
-        where = rigs.c.id == sa.bindparam("rig")
+        older = sa.or_(rigs.c.last_taken_at.is_(None), rigs.c.last_taken_at < sa.bindparam("taken"))
+        where = sa.and_(rigs.c.id == sa.bindparam("rig"), older)
         await db.execute(sa.update(rigs).where(where).values(last_taken_at=sa.bindparam("taken")), values)
 
 

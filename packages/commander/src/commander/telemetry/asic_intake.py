@@ -18,9 +18,9 @@ from protocol.messages import RejectedLog
 from commander.live.rigs import LiveRigs
 from commander.rigs.register import RigRegister
 from commander.telemetry.counts import LogCounts
-from commander.telemetry.group_commit import GroupCommit
 from commander.telemetry.intake import Sorted, answer, counted, sort_out
 from commander.telemetry.sentry_runs import SentryRuns
+from commander.telemetry.sink import LogSink
 from commander.telemetry.tokens import InvalidToken, TokenError, Tokens
 from commander.telemetry.writers import Written
 from commander.web.bodies import TooLarge, header, read_body
@@ -57,7 +57,7 @@ class AsicIntake:
     def __init__(
         self,
         tokens: Tokens,
-        commit: GroupCommit,
+        sink: LogSink,
         live: LiveRigs,
         register: RigRegister,
         *,
@@ -66,7 +66,7 @@ class AsicIntake:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tokens = tokens
-        self._commit = commit
+        self._sink = sink
         self._live = live
         self._register = register
         self._runs = runs
@@ -85,7 +85,7 @@ class AsicIntake:
             await self._register.set_specs(changed)
         good = [log for item in items for log in item.logs.good]
         rejected = sum(len(item.logs.rejected) for item in items)
-        written = await counted(self._commit, self._counts, good, rejected=rejected)
+        written = await counted(self._sink, self._counts, good, rejected=rejected)
         return AsicReceipt(results=_receipts(items, written))
 
     async def _items(self, report: AsicReport, *, run: str | None) -> list[Item]:

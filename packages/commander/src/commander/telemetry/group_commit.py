@@ -13,6 +13,7 @@ from commander.telemetry.codec import Packer
 from commander.telemetry.counts import BatchCounts
 from commander.telemetry.store import NewLog
 from commander.telemetry.writers import LogWriter, Written, log_writer
+from commander.web.exposition import Metric
 
 log = logging.getLogger(__name__)
 LOGS_A_TRANSACTION = 2_000
@@ -58,6 +59,9 @@ class GroupCommit:
         self._waiting_logs += len(logs)
         self._arrived.set()
         return await waiting.written
+
+    def metrics(self) -> list[Metric]:
+        return self.counts.metrics()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

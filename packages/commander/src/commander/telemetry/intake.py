@@ -18,9 +18,9 @@ from commander.db import to_us
 from commander.live.rigs import LiveRigs
 from commander.rigs.kinds import RigKind
 from commander.telemetry.counts import LogCounts
-from commander.telemetry.group_commit import GroupCommit
 from commander.telemetry.readers import READERS
 from commander.telemetry.sentry_runs import SentryRuns
+from commander.telemetry.sink import LogSink
 from commander.telemetry.store import NewLog
 from commander.telemetry.tokens import RigRemoved, Tokens
 from commander.telemetry.writers import Written
@@ -55,7 +55,7 @@ class Intake:
     def __init__(
         self,
         tokens: Tokens,
-        commit: GroupCommit,
+        sink: LogSink,
         live: LiveRigs,
         *,
         runs: SentryRuns,
@@ -63,7 +63,7 @@ class Intake:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tokens = tokens
-        self._commit = commit
+        self._sink = sink
         self._live = live
         self._runs = runs
         self._now = now
@@ -81,7 +81,7 @@ class Intake:
         logs = await sort_out(self._live.kind, rig_id, report.logs, now=self._now())
         if report.logs:
             self._live.index.set_wrong_clock(rig_id, logs.wrong_clock)
-        written = await counted(self._commit, self._counts, logs.good, rejected=len(logs.rejected))
+        written = await counted(self._sink, self._counts, logs.good, rejected=len(logs.rejected))
         if None in written:
             raise RigRemoved("This rig was removed from the commander.")
         stored = written.count(True)
@@ -102,12 +102,12 @@ async def answer(
         await send_json(send, 200, _encode(receipt))
 
 
-async def counted(commit: GroupCommit, counts: LogCounts, good: list[NewLog], *, rejected: int) -> Written:
+async def counted(sink: LogSink, counts: LogCounts, good: list[NewLog], *, rejected: int) -> Written:
     """Store what is good of a report, and count all of it."""
     counts.received += len(good) + rejected
     counts.rejected += rejected
     try:
-        written = await commit.write(good) if good else []
+        written = await sink.write(good) if good else []
     except Exception:
         counts.refused += len(good)
         raise

@@ -1,5 +1,6 @@
 """Is one token used by two sentries? Each start of a sentry has a run id, which it sends with every report."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 RUNS_REMEMBERED = 8
@@ -14,15 +15,25 @@ class _Runs:
 
 
 class SentryRuns:
-    """A new run is a restart. One that was followed by another and comes back means that two are running."""
+    """A new run is a restart. One that was followed by another and comes back means that two are running.
 
-    def __init__(self) -> None:
+    `on_new` is told rig and run when another run reports than before, for other nodes to `hear` of.
+    """
+
+    def __init__(self, on_new: Callable[[int, str], None] = lambda rig_id, run: None) -> None:
+        self._on_new = on_new
         self._rigs: dict[int, _Runs] = {}
 
     def two_sentries(self, rig_id: int, run: str | None, now_s: float) -> bool:
         """Whether another sentry reports for the same rig, as of this report at `now_s` (monotonic seconds)."""
         if not run:
             return False
+        if rig_id not in self._rigs or run != self._rigs[rig_id].current:
+            self._on_new(rig_id, run)
+        return self.hear(rig_id, run, now_s)
+
+    def hear(self, rig_id: int, run: str, now_s: float) -> bool:
+        """The same for a report that came to another node."""
         runs = self._rigs.setdefault(rig_id, _Runs(run))
         if run != runs.current:
             if run in runs.earlier:

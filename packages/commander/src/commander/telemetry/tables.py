@@ -42,3 +42,15 @@ log_dictionaries = sa.Table(
 
 def bucket_of(taken_at_us: int) -> int:
     return taken_at_us // (BUCKET_S * 1_000_000)
+
+
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("put_aside_at", Moment, nullable=False),
+    sa.Column("subject", sa.String(255), nullable=False),
+    sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)

@@ -1,6 +1,6 @@
 """Whose report is this? The sentries' tokens, in memory as their hashes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from protocol.tokens import BadToken, Token, TokenKind, parse_token
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,9 +30,13 @@ RIG_KINDS = {token_kind: rig_kind for rig_kind, token_kind in TOKEN_KINDS.items(
 
 
 class Tokens:
-    """Rigs and sites by the hash of their token; what is not in memory is asked of the database once."""
+    """Rigs and sites by the hash of their token; what is not in memory is asked of the database once.
 
-    def __init__(self, database: Database) -> None:
+    `on_forget` is told of each token that died here, so that other nodes may `drop` it.
+    """
+
+    def __init__(self, database: Database, on_forget: Callable[[bytes], None] = lambda token_hash: None) -> None:
+        self._on_forget = on_forget
         self._database = database
         self._forgotten = 0
         self._holders: dict[bytes, int] = {}  # a token's hash covers its kind: ids of different kinds don't mix
@@ -70,8 +74,18 @@ class Tokens:
 
     def forget(self, token_hash: bytes) -> None:
         """The token was replaced, or its holder removed."""
+        self.drop(token_hash)
+        self._on_forget(token_hash)
+
+    def drop(self, token_hash: bytes) -> None:
+        """The token died, here or at another node."""
         self._forgotten += 1
         self._holders.pop(token_hash, None)
+
+    def drop_all(self) -> None:
+        """Nobody knows which have died meanwhile."""
+        self._forgotten += 1
+        self._holders.clear()
 
     async def _look_up(self, kind: TokenKind, hashes: Collection[bytes]) -> dict[bytes, int | TokenError]:
         forgotten = self._forgotten

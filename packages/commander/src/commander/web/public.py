@@ -1,6 +1,7 @@
 """What anybody may ask: is the commander well, and which CA signs its certificate."""
 
 import asyncio
+from collections.abc import Callable
 
 import sqlalchemy as sa
 from litestar import MediaType, Response, get
@@ -16,8 +17,9 @@ ANSWER_WITHIN_S = 5.0
 
 
 @get("/healthz", opt={OPEN: True}, responses=problems(503), media_type=MediaType.TEXT, tags=["health"])
-async def healthz(database: NamedDependency[Database]) -> str:
-    """`ok` while the database answers."""
+async def healthz(database: NamedDependency[Database], check_queue: NamedDependency[Callable[[], None]]) -> str:
+    """`ok` while the database answers, and the queue if there is one."""
+    check_queue()
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S), database.reading() as db:
             await db.execute(sa.text("SELECT 1"))

@@ -1,0 +1,82 @@
+"""`commander ingest`: a worker that takes the queue's logs into the database. Any number of them may run."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+from commander.db import DatabaseAway, open_database
+from commander.figures_door import figures_door
+from commander.migrations import migrate
+from commander.nats_bus import Bus
+from commander.scaled import limits_of
+from commander.settings import Settings
+from commander.telemetry.codec import Packer
+from commander.telemetry.dictionaries import use_newest
+from commander.telemetry.ingest import Ingest
+from commander.telemetry.queue_watch import QueueWatch
+from commander.telemetry.stream import Names
+from commander.web.exposition import Metric
+from commander.web.metrics import process_metrics
+
+log = logging.getLogger(__name__)
+DATABASE_AGAIN_AFTER_S = 1.0
+
+
+def ingest(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT; the batch that is being written is finished first. Raises `DatabaseProblem`."""
+    _run(work(settings))
+
+
+def _run(main: Coroutine[None, None, None]) -> None:
+    if sys.platform == "win32":
+        asyncio.run(main)
+    else:
+        import uvloop
+
+        uvloop.run(main)
+
+
+async def work(settings: Settings) -> None:
+    async with stopped_by_signals() as stop, open_database(settings.database_url) as database:
+        if not await migrated(database.url, stop):
+            return
+        bus, names = Bus(settings.nats_url), Names(settings.nats_prefix)
+        packer = Packer()
+        await use_newest(database, packer)
+        worker = Ingest(database, bus, names, limits_of(settings), packer)
+        watch = QueueWatch(bus, names)
+
+        def collect() -> list[Metric]:
+            return [*worker.counts.metrics(), *watch.metrics(), *process_metrics()]
+
+        async with figures_door(settings.ingest_metrics, collect), bus.running():
+            log.info("taking logs from NATS at %s", bus.place)
+            await stop.wait()
+
+
+@asynccontextmanager
+async def stopped_by_signals() -> AsyncIterator[asyncio.Event]:
+    stop = asyncio.Event()
+    with suppress(NotImplementedError):  # Windows has no signals to speak of: Ctrl-C ends it as it ends everything
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    yield stop
+
+
+async def migrated(url: str, stop: asyncio.Event) -> bool:
+    """Whether the database is there and up to date; waits for one that is away. False: `stop` came first."""
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(partial(migrate, url))
+        except DatabaseAway as error:
+            log.warning("waiting for the database: %s", error)
+        else:
+            return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DATABASE_AGAIN_AFTER_S):
+                await stop.wait()
+    return False

@@ -1,0 +1,131 @@
+"""A web node keeps its operational index in step with the database that others write, too.
+
+It hears first and reads then: what is committed after the reading is heard, what was committed before is read. A log of
+a rig that is not known yet waits until its rig has been read.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
+
+from commander.db import Database, DatabaseProblem, from_us
+from commander.live.nodes import RigChanged
+from commander.live.rigs import LiveRigs
+from commander.rigs import store
+from commander.rigs.kinds import RigKind
+from commander.rigs.memory import refresh
+from commander.telemetry.store import NewLog
+
+log = logging.getLogger(__name__)
+AGAIN_AFTER_S = 0.5
+RigKey = tuple[RigKind, int]
+
+
+async def _nobody_asks(_rig_ids: Collection[int] | None) -> None:
+    return None
+
+
+class Following:
+    """`on_unknown` is called when nobody knows what was missed, before all of it is read anew.
+
+    `on_stored` hears of each stored log and when it came, before the index does. `on_playbooks` is to read the
+    playbooks of these rigs again, or of all.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        lives: Mapping[RigKind, LiveRigs],
+        *,
+        on_unknown: Callable[[], None] = lambda: None,
+        on_stored: Callable[[NewLog, datetime], None] = lambda new, received_at: None,
+        on_playbooks: Callable[[Collection[int] | None], Awaitable[None]] = _nobody_asks,
+    ) -> None:
+        self._database = database
+        self._lives = lives
+        self._on_unknown = on_unknown
+        self._on_stored = on_stored
+        self._on_playbooks = on_playbooks
+        self._playbooks: set[int] = set()
+        self._news = asyncio.Event()
+        self._changed: set[RigKey] = set()
+        self._all = False
+        self._early: dict[RigKey, tuple[NewLog, int]] = {}
+
+    def rig_changed(self, change: RigChanged) -> None:
+        self._changed.add((change.kind, change.rig_id))
+        self._news.set()
+
+    def playbooks_changed(self, rig_id: int) -> None:
+        self._playbooks.add(rig_id)
+        self._news.set()
+
+    def everything_changed(self) -> None:
+        """Something was missed: read it all again."""
+        self._all = True
+        self._news.set()
+
+    def stored(self, new: NewLog, received_at_us: int) -> None:
+        """A log is in the database, whichever node took it."""
+        live = self._lives[new.kind]
+        if new.rig_id not in live.index.rigs:
+            self._early[new.kind, new.rig_id] = new, received_at_us
+            self._changed.add((new.kind, new.rig_id))
+            self._news.set()
+            return
+        received_at, now = from_us(received_at_us), datetime.now(UTC)
+        silent_s = max(0.0, (now - received_at) / timedelta(seconds=1))
+        heard_s = time.monotonic() - silent_s
+        taken_at = from_us(new.taken_at_us)
+        self._on_stored(new, received_at)
+        live.logged(new.rig_id, new.body, new.figures, taken_at=taken_at, heard_at=received_at, now_s=heard_s)
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            everything, self._all = self._all, False
+            changed, self._changed = self._changed, set()
+            playbooks, self._playbooks = self._playbooks, set()
+            try:
+                await self._read(changed, everything=everything)
+                if everything or playbooks:
+                    await self._on_playbooks(None if everything else playbooks)
+            except DatabaseProblem as error:
+                log.warning("changes can't be read now: %s", error)
+                self._all, self._changed = everything or self._all, changed | self._changed
+                self._playbooks |= playbooks
+                self._news.set()
+                await asyncio.sleep(AGAIN_AFTER_S)
+
+    async def _read(self, changed: set[RigKey], *, everything: bool) -> None:
+        if everything:
+            self._on_unknown()
+        for kind, live in self._lives.items():
+            ids = {rig_id for of_kind, rig_id in changed if of_kind is kind}
+            if everything:
+                await self._read_all(live, kind)
+            if ids:
+                await self._read_some(live, kind, ids)
+        for key in changed:
+            if early := self._early.pop(key, None):
+                new, received_at_us = early
+                if new.rig_id in self._lives[new.kind].index.rigs:  # else it was removed meanwhile
+                    self.stored(new, received_at_us)
+
+    async def _read_all(self, live: LiveRigs, kind: RigKind) -> None:
+        before = set(live.index.rigs)
+        gone = before - await refresh(self._database, kind, live, now=datetime.now(UTC), now_s=time.monotonic())
+        for rig_id in gone:
+            live.gone(rig_id)
+
+    async def _read_some(self, live: LiveRigs, kind: RigKind, ids: Collection[int]) -> None:
+        async with self._database.reading() as db:
+            rigs = await store.some_rigs(db, kind, ids)
+        for rig in rigs:
+            live.follow(rig.id, rig.name, rig.specs, added_at=rig.created_at)
+        for rig_id in set(ids) - {rig.id for rig in rigs}:
+            live.gone(rig_id)

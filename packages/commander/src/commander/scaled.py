@@ -1,0 +1,66 @@
+"""What a web node is made of besides when there are several: wired here, as `app.py` wires the rest.
+
+Loaded only where `COMMANDER_NATS_URL` is set: the embedded form pays nothing for it.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
+
+from commander.db import Database
+from commander.live.following import Following
+from commander.live.nats_nodes import NatsNodes
+from commander.live.nodes import RunSeen
+from commander.live.rigs import LiveRigs
+from commander.nats_bus import Bus
+from commander.rigs.kinds import RigKind
+from commander.settings import Settings
+from commander.telemetry.codec import Packer
+from commander.telemetry.ingest import Ingest
+from commander.telemetry.queue_watch import QueueWatch
+from commander.telemetry.store import NewLog
+from commander.telemetry.stream import Names, QueueLimits
+from commander.telemetry.stream_intake import StreamIntake
+from commander.telemetry.tokens import Tokens
+from commander.web.exposition import Metric
+
+
+class ScaledNode:
+    """One of several web nodes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        lives: Mapping[RigKind, LiveRigs],
+        tokens: Tokens,
+        *,
+        on_session_end: Callable[[str], None],
+        on_run: Callable[[RunSeen], None],
+        on_stored: Callable[[NewLog, datetime], None],
+        on_playbooks: Callable[[Collection[int] | None], Awaitable[None]],
+        packer: Packer,
+    ) -> None:
+        names, limits = Names(settings.nats_prefix), limits_of(settings)
+        self.following = Following(
+            database, lives, on_unknown=tokens.drop_all, on_stored=on_stored, on_playbooks=on_playbooks
+        )
+        self.bus = Bus(settings.nats_url, on_loss=self.following.everything_changed)
+        self.intake = StreamIntake(self.bus, names, limits)
+        self.nodes = NatsNodes(
+            self.bus,
+            names,
+            self.following,
+            on_session_end=on_session_end,
+            on_run=on_run,
+            on_token_death=tokens.drop,
+        )
+        self.watch = QueueWatch(self.bus, names)
+        self.ingest = Ingest(database, self.bus, names, limits, packer) if settings.ingest_here else None
+
+    def metrics(self) -> list[Metric]:
+        ingested = self.ingest.counts.metrics() if self.ingest else []
+        return [*self.intake.metrics(), *self.watch.metrics(), *ingested]
+
+
+def limits_of(settings: Settings) -> QueueLimits:
+    return QueueLimits(settings.queue_max_mb * 1_000_000, settings.queue_kept_h * 3_600, settings.queue_replicas)

@@ -1,0 +1,144 @@
+"""The queue between web nodes and workers: a stream of NATS JetStream. One message is one log."""
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+import msgspec
+from msgspec import Meta
+from nats.aio.client import Client
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import APIError, NotFoundError
+
+from commander.live.figures import Figures
+from commander.nats_bus import ANSWER_TIMEOUT_S, NatsAway
+from commander.rigs.kinds import RigKind
+from commander.telemetry.store import NewLog
+
+DUPLICATE_WINDOW_S = 120  # a log that is sent again later is a duplicate to the database only
+ACK_WAIT_S = 2.0  # then what a dead worker held, or one that NATS lost, is given to another
+HELD_BY_WORKERS = 20_000  # not yet acknowledged by workers, all together
+WORKERS = "ingest"
+
+
+class QueueLimits(NamedTuple):
+    """What the queue may hold; when it is full, reports are refused and sentries keep their logs."""
+
+    max_bytes: int
+    max_age_s: float
+    replicas: int
+
+
+class Names(NamedTuple):
+    """What a farm's subjects and stream are called; several farms may share one NATS."""
+
+    prefix: str
+
+    @property
+    def stream(self) -> str:
+        return f"{self.prefix}-logs".upper()
+
+    @property
+    def stored(self) -> str:
+        return f"{self.prefix}.stored"
+
+    @property
+    def changes(self) -> str:
+        return f"{self.prefix}.changes"
+
+    def logs(self, kind: RigKind) -> str:
+        return f"{self.prefix}.logs.{kind}"
+
+
+class QueuedLog(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A log in the queue; `body` is its JSON as it was sent. Fields are only ever added, at the end."""
+
+    kind: RigKind
+    rig_id: Annotated[int, Meta(ge=1, lt=2**31)]
+    taken_at_us: Annotated[int, Meta(ge=0, lt=2**60)]
+    body: bytes
+    figures: Figures
+
+
+class StoredLog(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What workers tell web nodes after the commit: a queued log's bytes, and when it came into the queue."""
+
+    received_at_us: int
+    queued: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_log_decoder = msgspec.msgpack.Decoder(QueuedLog)
+_stored_decoder = msgspec.msgpack.Decoder(list[StoredLog])
+
+
+def encode_log(log: NewLog) -> bytes:
+    return _encode(QueuedLog(*log))
+
+
+def decode_log(data: bytes) -> NewLog:
+    """Raises `msgspec.DecodeError`."""
+    queued = _log_decoder.decode(data)
+    return NewLog(queued.kind, queued.rig_id, queued.taken_at_us, queued.body, queued.figures)
+
+
+def encode_stored(logs: Sequence[StoredLog]) -> bytes:
+    return _encode(logs)
+
+
+def decode_stored(data: bytes) -> list[StoredLog]:
+    """Raises `msgspec.DecodeError`."""
+    return _stored_decoder.decode(data)
+
+
+def message_id(log: NewLog) -> str:
+    return f"{log.kind}.{log.rig_id}.{log.taken_at_us}"
+
+
+async def settle_stream(client: Client, names: Names, limits: QueueLimits) -> None:
+    """Make the stream, or give the one that is there these limits.
+
+    Raises `NatsAway`: NATS runs without JetStream, or has less room than the limits say.
+    """
+    config = StreamConfig(
+        name=names.stream,
+        subjects=[f"{names.prefix}.logs.>"],
+        retention=RetentionPolicy.WORK_QUEUE,  # what is stored leaves the queue
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,  # a full queue refuses; it never forgets what it acknowledged
+        max_bytes=limits.max_bytes,
+        max_age=limits.max_age_s,
+        num_replicas=limits.replicas,
+        duplicate_window=DUPLICATE_WINDOW_S,
+    )
+    manager = client.jetstream(timeout=ANSWER_TIMEOUT_S)
+    try:
+        try:
+            await manager.update_stream(config)
+        except NotFoundError:
+            await manager.add_stream(config)
+    except APIError as error:
+        raise NatsAway(f"JetStream refuses the stream {names.stream}: {error.description}") from error
+
+
+async def settle_consumer(client: Client, names: Names) -> None:
+    """The one durable consumer that all workers share. Raises `NatsAway`."""
+    config = ConsumerConfig(
+        durable_name=WORKERS,
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ACK_WAIT_S,
+        max_deliver=-1,
+        max_ack_pending=HELD_BY_WORKERS,
+    )
+    try:
+        await client.jetstream(timeout=ANSWER_TIMEOUT_S).add_consumer(names.stream, config)
+    except APIError as error:
+        raise NatsAway(f"JetStream refuses the consumer {WORKERS}: {error.description}") from error

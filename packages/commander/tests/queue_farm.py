@@ -1,0 +1,102 @@
+"""A queue on a real NATS, its intake and its workers, for tests of what lies between web nodes and the database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import msgspec
+import sqlalchemy as sa
+from commander.db import Database, to_us
+from commander.nats_bus import Bus
+from commander.rigs import store as rigs
+from commander.rigs.domain import figures_of
+from commander.rigs.kinds import RigKind
+from commander.telemetry.codec import Packer
+from commander.telemetry.ingest import Ingest
+from commander.telemetry.store import NewLog
+from commander.telemetry.stream import Names, QueueLimits
+from commander.telemetry.stream_intake import StreamIntake
+from commander.telemetry.tables import LOGS
+from nats.aio.client import Client
+from protocol.messages import CpuGpuLog
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ROOMY = QueueLimits(max_bytes=20_000_000, max_age_s=3_600, replicas=1)
+
+
+def a_log(rig_id: int, at_s: int) -> NewLog:
+    log = CpuGpuLog(taken_at=NOON + timedelta(seconds=at_s))
+    return NewLog(RigKind.CPU_GPU, rig_id, to_us(log.taken_at), msgspec.json.encode(log), figures_of(log))
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 10) -> None:
+    """Returns as soon as `condition` holds; what other processes do can only be looked at repeatedly."""
+    async with asyncio.timeout(within_s):
+        while not await condition():  # noqa: ASYNC110 - there is no event of another process
+            await asyncio.sleep(0.01)
+
+
+@dataclass
+class Queue:
+    """A farm's subjects of its own."""
+
+    url: str
+    names: Names
+    limits: QueueLimits
+
+    @asynccontextmanager
+    async def intake(self) -> AsyncIterator[StreamIntake]:
+        bus = Bus(self.url)
+        intake = StreamIntake(bus, self.names, self.limits)
+        async with bus.running():
+            await connected(bus)
+            yield intake
+
+    @asynccontextmanager
+    async def worker(self, database: Database) -> AsyncIterator[Ingest]:
+        bus = Bus(self.url)
+        worker = Ingest(database, bus, self.names, self.limits, Packer())
+        async with bus.running():
+            await connected(bus)
+            yield worker
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        """A plain connection, to look at the stream and to put strange things into it."""
+        bus = Bus(self.url)
+        async with bus.running():
+            await connected(bus)
+            assert bus.client
+            yield bus.client
+
+    async def messages(self) -> int:
+        async with self.client() as client:
+            return (await client.jetstream().stream_info(self.names.stream)).state.messages
+
+
+def new_queue(url: str, limits: QueueLimits = ROOMY) -> Queue:
+    return Queue(url, Names(f"test-{uuid4().hex[:12]}"), limits)
+
+
+async def connected(bus: Bus) -> None:
+    async def is_up() -> bool:
+        return bus.client is not None
+
+    await eventually(is_up)
+
+
+async def add_rigs(database: Database, count: int = 3) -> None:
+    async with database.transaction() as db:
+        for number in range(1, count + 1):
+            await rigs.insert_rig(db, RigKind.CPU_GPU, f"rig-{number}", bytes([number]) * 32, now=NOON)
+
+
+async def stored_logs(database: Database) -> list[tuple[int, int]]:
+    """(rig id, taken at in seconds after noon)."""
+    logs = LOGS[RigKind.CPU_GPU]
+    async with database.reading() as db:
+        found = await db.execute(sa.select(logs.c.rig_id, logs.c.taken_at_us).order_by(logs.c.rig_id, logs.c[2]))
+        return [(rig_id, (taken_at_us - to_us(NOON)) // 1_000_000) for rig_id, taken_at_us in found]

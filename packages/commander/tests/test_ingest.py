@@ -1,0 +1,215 @@
+"""Workers on a real NATS and a real PostgreSQL: everything once, whoever dies, and nothing blocks the rest."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from commander.db import Database, open_database
+from commander.figures_door import figures_door
+from commander.migrations import migrate
+from commander.rigs.kinds import RigKind
+from commander.telemetry.ingest import Ingest
+from commander.telemetry.stream import WORKERS, encode_log, settle_consumer, settle_stream
+from commander.telemetry.tables import dead_letters
+from commander.web.exposition import gauge
+from nats_server import NatsServer
+from postgresql_server import PostgresqlServer, running_server
+from queue_farm import Queue, a_log, add_rigs, eventually, new_queue, stored_logs
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def kind() -> str:
+    """Workers write into PostgreSQL only."""
+    return "postgresql"
+
+
+@pytest.fixture
+def queue(nats_server: NatsServer) -> Queue:
+    return new_queue(nats_server.url)
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def is_empty(queue: Queue) -> bool:
+    return await queue.messages() == 0
+
+
+async def test_what_is_in_the_queue_goes_into_the_database_and_leaves_the_queue(
+    queue: Queue, database: Database
+) -> None:
+    await add_rigs(database)
+    async with queue.intake() as intake:
+        await intake.write([a_log(1, 0), a_log(2, 0), a_log(1, 1)])
+        async with queue.worker(database) as worker:
+            await eventually(lambda: is_empty(queue))
+    assert await stored_logs(database) == [(1, 0), (1, 1), (2, 0)]
+    assert (worker.counts.stored, worker.counts.duplicates) == (3, 0)
+
+
+async def test_two_workers_share_the_work_and_store_nothing_twice(queue: Queue, database: Database) -> None:
+    await add_rigs(database)
+    async with queue.worker(database) as one, queue.worker(database) as other, queue.intake() as intake:
+        for second in range(0, 400, 10):
+            await intake.write([a_log(1, second + n) for n in range(10)])
+        await eventually(lambda: is_empty(queue))
+    assert await stored_logs(database) == [(1, second) for second in range(400)]
+    assert one.counts.stored + other.counts.stored == 400
+    assert one.counts.duplicates == other.counts.duplicates == 0
+
+
+async def test_what_the_database_has_already_is_a_duplicate_and_leaves_the_queue(
+    queue: Queue, database: Database
+) -> None:
+    await add_rigs(database)
+    async with queue.intake() as intake, queue.worker(database) as worker, queue.client() as client:
+        await intake.write([a_log(1, 0)])
+        await eventually(lambda: is_empty(queue))
+        await client.publish(
+            queue.names.logs(RigKind.CPU_GPU), encode_log(a_log(1, 0))
+        )  # without an id, as after the window
+        await client.flush()
+        await eventually(lambda: counted(worker, duplicates=1))
+    assert await stored_logs(database) == [(1, 0)]
+
+
+async def test_a_removed_rigs_logs_leave_the_queue(queue: Queue, database: Database) -> None:
+    await add_rigs(database, 1)
+    async with queue.intake() as intake, queue.worker(database) as worker:
+        await intake.write([a_log(1, 0), a_log(99, 0)])
+        await eventually(lambda: is_empty(queue))
+    assert worker.counts.of_removed_rigs == 1
+    assert await stored_logs(database) == [(1, 0)]
+
+
+async def test_what_a_dead_worker_held_is_given_to_another(
+    queue: Queue, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commander.telemetry.stream.ACK_WAIT_S", 0.5)
+    await add_rigs(database)
+    async with queue.intake() as intake, queue.client() as client:
+        await settle_stream(client, queue.names, queue.limits)
+        await settle_consumer(client, queue.names)
+        await intake.write([a_log(1, second) for second in range(20)])
+        dead = await client.jetstream().pull_subscribe_bind(WORKERS, stream=queue.names.stream)
+        assert len(await dead.fetch(20, timeout=2)) == 20  # and it never answers
+        async with queue.worker(database) as worker:
+            await eventually(lambda: is_empty(queue))
+    assert worker.counts.stored == 20
+
+
+async def test_a_message_that_is_no_log_is_put_aside_with_its_reason(queue: Queue, database: Database) -> None:
+    await add_rigs(database)
+    async with queue.intake() as intake, queue.client() as client, queue.worker(database) as worker:
+        for strange in (b"", b"\xff\x00", encode_log(a_log(1, 0))[:-5]):
+            await client.publish(queue.names.logs(RigKind.CPU_GPU), strange)
+        await client.flush()
+        await intake.write([a_log(1, 1)])
+        await eventually(lambda: is_empty(queue))
+    assert worker.counts.put_aside == 3
+    letters = await letters_in(database)
+    assert sorted(body for _, body in letters) == sorted([b"", b"\xff\x00", encode_log(a_log(1, 0))[:-5]])
+    assert all(reason for reason, _ in letters)
+    assert await stored_logs(database) == [(1, 1)]
+
+
+async def test_what_the_database_will_never_take_is_put_aside_and_the_rest_is_stored(
+    queue: Queue, database: Database
+) -> None:
+    await add_rigs(database)
+    async with database.transaction() as db:
+        await db.execute(sa.text("ALTER TABLE cpu_gpu_logs ADD CONSTRAINT no_two CHECK (rig_id <> 2)"))
+    async with queue.intake() as intake:
+        await intake.write([a_log(1, 0), a_log(2, 0), a_log(3, 0)])
+        async with queue.worker(database) as worker:
+            await eventually(lambda: is_empty(queue))
+    assert await stored_logs(database) == [(1, 0), (3, 0)]
+    assert worker.counts.put_aside == 1
+    assert "no_two" in (await letters_in(database))[0][0]
+
+
+async def test_while_the_database_is_away_the_queue_keeps_and_afterwards_all_is_stored(queue: Queue) -> None:
+    with running_server() as server:
+        async with own_database(server) as database:
+            await add_rigs(database)
+            async with queue.intake() as intake, queue.worker(database) as worker:
+                await intake.write([a_log(1, 0)])
+                await eventually(lambda: is_empty(queue))
+                server.stop()
+                await intake.write([a_log(1, second) for second in range(1, 50)])
+                await eventually(lambda: counted(worker, given_back=49))
+                assert await queue.messages() == 49
+                server.start()
+                await eventually(lambda: is_empty(queue))
+            assert await stored_logs(database) == [(1, second) for second in range(50)]
+
+
+async def test_sigterm_ends_the_command_cleanly(queue: Queue, database: Database, tmp_path: Path) -> None:
+    await add_rigs(database)
+    environment = {
+        "PATH": str(Path(sys.executable).parent),
+        "COMMANDER_DATA_DIR": str(tmp_path / "worker"),
+        "COMMANDER_DATABASE_URL": database.url,
+        "COMMANDER_NATS_URL": queue.url,
+        "COMMANDER_NATS_PREFIX": queue.names.prefix,
+    }
+    command = [sys.executable, "-m", "commander", "ingest"]
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+    try:
+        async with queue.intake() as intake:
+            await intake.write([a_log(1, 0)])
+            await eventually(lambda: is_empty(queue), within_s=30)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            _, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode == 0, said.decode()
+    assert b"Traceback" not in said
+    assert await stored_logs(database) == [(1, 0)]
+
+
+async def test_a_workers_figures_are_read_at_a_door_of_its_own(free_port: int) -> None:
+    async with figures_door(f"127.0.0.1:{free_port}", lambda: [gauge("answer", "The answer.", 42)]):
+        assert b"answer 42\n" in await asked(free_port, b"GET /metrics HTTP/1.1\r\n\r\n")
+        assert (await asked(free_port, b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 404")
+
+
+async def asked(port: int, request: bytes) -> bytes:
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    return answer
+
+
+async def counted(worker: Ingest, **counts: int) -> bool:
+    return all(getattr(worker.counts, name) >= count for name, count in counts.items())
+
+
+async def letters_in(database: Database) -> list[tuple[str, bytes]]:
+    async with database.reading() as db:
+        rows = await db.execute(sa.select(dead_letters.c.reason, dead_letters.c.body))
+        return [(reason, bytes(body)) for reason, body in rows]
+
+
+@asynccontextmanager
+async def own_database(server: PostgresqlServer) -> AsyncIterator[Database]:
+    await asyncio.to_thread(migrate, server.url())
+    async with open_database(server.url()) as database:
+        yield database
