@@ -6,7 +6,8 @@ farm often shares its cores with the commander that it measures.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import cast
@@ -101,14 +102,16 @@ class Connection(asyncio.Protocol):
 
 
 class Commander:
-    """Where the commander is, and the connections to it. Made by `open_commander`."""
+    """Where the commander's web nodes are, and the connections to them. Made by `open_commander`.
 
-    def __init__(self, url: str, tls: ssl.SSLContext | None, connections: int) -> None:
-        parts = urlsplit(url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if tls else 80)
+    New connections go to the nodes in turn, and past one that does not answer: as a load balancer would have it.
+    """
+
+    def __init__(self, urls: Sequence[str], tls: ssl.SSLContext | None, connections: int) -> None:
+        parts = [urlsplit(url) for url in urls]
+        self._nodes = deque((part.hostname or "", part.port or (443 if tls else 80)) for part in parts)
         self._tls = tls
-        self._authority = parts.netloc.encode()
+        self._authority = parts[0].netloc.encode()
         self._free = asyncio.Semaphore(connections)
         self._idle: list[Connection] = []
 
@@ -145,10 +148,19 @@ class Commander:
         return None
 
     async def _connect(self) -> Connection:
-        loop = asyncio.get_running_loop()
+        """Raises the last node's `WireError` if none answers."""
+        for _ in range(len(self._nodes) - 1):
+            with suppress(WireError):
+                return await self._connect_to_next()
+        return await self._connect_to_next()
+
+    async def _connect_to_next(self) -> Connection:
+        host, port = self._nodes[0]
+        self._nodes.rotate(-1)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=self._tls)
+                loop = asyncio.get_running_loop()
+                _, connection = await loop.create_connection(Connection, host, port, ssl=self._tls)
         except ssl.SSLCertVerificationError as error:
             raise BadAddress(
                 f"The certificate is not trusted ({error.verify_message}); give the commander's with --ca."
@@ -159,9 +171,13 @@ class Commander:
 
 
 @asynccontextmanager
-async def open_commander(url: str, *, ca: str | None, connections: int) -> AsyncIterator[Commander]:
-    """The commander at `url`, verified by the file `ca` or by the system's roots. Raises `BadAddress`."""
-    commander = Commander(url, _tls(url, ca), connections)
+async def open_commander(*urls: str, ca: str | None, connections: int) -> AsyncIterator[Commander]:
+    """The commander whose nodes are at `urls`, verified by the file `ca` or by the system's roots.
+
+    Raises `BadAddress`.
+    """
+    contexts = [_tls(url, ca) for url in urls]
+    commander = Commander(urls, contexts[0], connections)
     try:
         yield commander
     finally:

@@ -49,7 +49,7 @@ async def simulate(given: argparse.Namespace, tally: Tally) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with open_commander(given.commander, ca=given.ca, connections=given.connections) as commander:
+    async with open_commander(*given.commander, ca=given.ca, connections=given.connections) as commander:
         people, asic_people = People(commander, given.api_key), People(commander, given.api_key, path=ASICS)
         enrolled = await enrol_all(people, given.name_prefix, given.rigs)
         asics = await enrol_all(asic_people, f"{given.name_prefix}asic-", given.asics)
@@ -126,7 +126,7 @@ def positive(text: str) -> float:
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Speaks the sentries' API as rigs that do not exist.")
     add = parser.add_argument
-    add("--commander", required=True, metavar="URL")
+    add("--commander", required=True, metavar="URL", action="append", help="again for each further web node")
     add("--api-key", metavar="KEY", default=os.environ.get("API_KEY"), help="default: the variable API_KEY")
     add(
         "--ca",
