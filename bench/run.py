@@ -11,6 +11,7 @@ from bench.databases import database_rows
 from bench.farm import farm_rows
 from bench.history import history_rows
 from bench.intake import intake_rows
+from bench.scaled import scaled_rows
 from bench.table import header
 
 
@@ -26,6 +27,7 @@ PARTS = {
     "asics": asic_rows,
     "charts": chart_rows,
     "history": history_rows,
+    "scaled": scaled_rows,
 }
 
 
