@@ -12,7 +12,7 @@ CHECKED := $(wildcard packages/*/src packages/*/tests) tests devtools bench
 SYSTEM := chromium fonts-dejavu-core postgresql nats-server
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run demo test check fmt bench docs
+.PHONY: help setup lock run demo demo-scaled test check fmt bench docs
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,10 @@ run: .venv/ready ## the commander, on its embedded database; prints its address 
 
 demo: .venv/ready ## a commander with this machine's own sentry and a simulated farm, kept in demo-data/
 	@exec $(BIN)/python devtools/demo.py
+
+demo-scaled: .venv/ready ## the scaled-out form on free ports: two web nodes, two workers, NATS, PostgreSQL; keeps nothing
+	devtools/install_system.sh postgresql nats-server
+	@exec $(BIN)/python devtools/demo_scaled.py
 
 test: .venv/ready ## every test, on servers that the tests start themselves
 	devtools/install_system.sh $(SYSTEM)

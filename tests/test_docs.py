@@ -5,6 +5,7 @@ from pathlib import Path
 
 import write_docs
 from commander.playbooks.placeholders import BUILT_IN, OF_THE_RIG
+from commander.settings import Settings
 from commander.software.catalogue import shipped
 
 ROOT = Path(__file__).parent.parent
@@ -40,3 +41,14 @@ def test_the_page_about_playbooks_names_every_placeholder_and_every_shipped_prog
     rows = dict(re.findall(r"^\| `\{(\w+)\}` \| (.+) \|$", page, re.MULTILINE))
     assert rows == BUILT_IN | OF_THE_RIG
     assert all(about.name in page for about in shipped().values())
+
+
+def test_deploy_and_docs_name_settings_and_figures_that_there_are() -> None:
+    files = [*(ROOT / "deploy").iterdir(), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    settings = {f"COMMANDER_{name.upper()}" for name in Settings.__struct_fields__}
+    assert set(re.findall(r"COMMANDER_[A-Z][A-Z_]*[A-Z]", text)) - settings == set()
+    code = "\n".join(path.read_text() for path in (ROOT / "packages/commander/src").rglob("*.py"))
+    told = set(re.findall(r"minewarden_[a-z_]+", (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")))
+    assert told
+    assert {name for name in told if f'"{name}"' not in code} == set()

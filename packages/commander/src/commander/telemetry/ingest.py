@@ -22,8 +22,8 @@ from nats.errors import Error as NatsError
 
 from commander.db import Database, DatabaseProblem
 from commander.nats_bus import Bus
-from commander.telemetry.counts import BatchCounts
 from commander.telemetry.codec import Packer
+from commander.telemetry.counts import BatchCounts
 from commander.telemetry.dead_letters import DeadLetter, put_aside
 from commander.telemetry.pull import Pull, pulling
 from commander.telemetry.store import NewLog
