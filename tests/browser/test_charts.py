@@ -300,6 +300,22 @@ async def test_the_legend_switches_devices(rig: Rig, open_page: OpenPage) -> Non
     await expect(temperature.get_by_role("button", name="Hottest")).to_have_attribute("aria-pressed", "false")
 
 
+async def test_chosen_devices_are_drawn_and_listed(rig: Rig, open_page: OpenPage) -> None:
+    page = await open_page(f"/cpu-gpu/{rig.id}/log?range=1h")
+    await page.locator("#choices > summary").click()
+    await page.get_by_label("In total").uncheck()
+    await page.get_by_label("GPU 04:00").check()
+    await page.get_by_role("button", name="Show these").click()
+    await expect(page).to_have_url(re.compile("range=1h.*devices=0000%3A04%3A00.0"))
+    await drawn(page)
+    pressed = chart(page, "Power").locator(".key[aria-pressed=true]")
+    await expect(pressed).to_have_count(1)
+    await expect(pressed).to_contain_text("GPU 04:00")
+    await expect(page.locator("#log-table thead")).to_contain_text("Power, GPU 04:00")
+    await page.get_by_role("link", name="24 h", exact=True).click()
+    await expect(page.locator("#log-table thead")).to_contain_text("Power, GPU 04:00")
+
+
 async def test_colours_follow_the_scheme(rig: Rig, open_page: OpenPage) -> None:
     page = await open_page(f"/cpu-gpu/{rig.id}?range=1h", color_scheme="light")
     await drawn(page)

@@ -2,7 +2,7 @@
 import type { Happening, History } from "./answer";
 import { Chart, type Frame, type Heard } from "./chart";
 import { Colours } from "./colours";
-import { type Drawing, drawings, figuresOf } from "./kinds";
+import { type Drawing, drawings, figuresOf, type Wanted } from "./kinds";
 import { LiveEdge, type Now, type Taken, trim } from "./now";
 import type { Range } from "./range";
 
@@ -14,7 +14,7 @@ export class Board {
   private history: History | undefined;
   private edge: LiveEdge | undefined;
   /** Lines that the commander was asked for, maybe in vain. */
-  private readonly wanted = new Set<string>();
+  private readonly asked = new Set<string>();
 
   constructor(
     private readonly grid: HTMLElement,
@@ -28,12 +28,12 @@ export class Board {
   }
 
   /** Shows `history`; returns whether there is anything to show. */
-  take(history: History, range: Range, now: Now | null, ids: string[], devices: Record<string, string>): boolean {
+  take(history: History, range: Range, now: Now | null, wanted: Wanted): boolean {
     this.history = history;
-    this.edge = new LiveEdge(history, now, figuresOf(ids), this.wanted);
+    this.edge = new LiveEdge(history, now, figuresOf(wanted.ids), this.asked);
     const { times_s, step_s, events } = history;
     Object.assign(this.frame, { times_s, step_s, silence_s: silenceIn(history), events: sorted(events), from_s: range.from_s, to_s: range.to_s });
-    const found = drawings(history, ids, devices);
+    const found = drawings(history, wanted);
     this.lay(found);
     return found.length > 0;
   }

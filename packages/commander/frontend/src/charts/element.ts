@@ -139,7 +139,7 @@ export class HistoryCharts extends HTMLElement {
     const points = Math.max(POINTS_MIN, Math.min(POINTS_MAX, Math.round(this.clientWidth)));
     const told = await fetchHistory({ ...range, address: this.dataset.history ?? "", points, figures: figuresOf(ids) }, signal);
     const devices = JSON.parse(this.dataset.devices ?? "{}") as Record<string, string>;
-    const any = this.board?.take(told, range, newest(), ids, devices);
+    const any = this.board?.take(told, range, newest(), { ids, devices, lines: (this.dataset.lines ?? "").split(",").filter(Boolean) });
     if (any) this.hidden = false;
     this.say(any ? "" : (this.dataset.empty ?? ""));
     this.tellRange();

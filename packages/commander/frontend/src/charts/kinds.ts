@@ -85,14 +85,24 @@ export function figuresOf(ids: string[]): string[] {
   return KINDS.filter(({ id }) => ids.includes(id)).flatMap(({ figures }) => Object.keys(figures));
 }
 
-/** The charts that `history` has figures for, in their order; `devices` says what each is called. */
-export function drawings(history: History, ids: string[], devices: Record<string, string>): Drawing[] {
+/** Which charts, what each device is called, and whose lines are shown at first (none: the usual ones). */
+export interface Wanted {
+  ids: string[];
+  devices: Record<string, string>;
+  lines: string[];
+}
+
+const WHOLE = "total";
+
+/** The charts that `history` has figures for, in their order. */
+export function drawings(history: History, wanted: Wanted): Drawing[] {
+  const { ids } = wanted;
   const order = deviceOrder(history);
   return KINDS.filter(({ id }) => ids.includes(id)).flatMap((kind) => {
     const told = history.series.filter((one) => one.figure in kind.figures && one.mean.some((value) => value !== null));
-    if (!kind.split) return told.length ? [drawing(kind, "", told, devices, order)] : [];
+    if (!kind.split) return told.length ? [drawing(kind, "", told, wanted, order)] : [];
     const works = [...new Set(told.map(workOf))].sort();
-    return works.map((work) => drawing(kind, work, told.filter((one) => workOf(one) === work), devices, order));
+    return works.map((work) => drawing(kind, work, told.filter((one) => workOf(one) === work), wanted, order));
   });
 }
 
@@ -105,7 +115,7 @@ function deviceOrder(history: History): string[] {
   return [...devices].sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1));
 }
 
-function drawing(kind: Kind, work: string, told: Series[], devices: Record<string, string>, order: string[]): Drawing {
+function drawing(kind: Kind, work: string, told: Series[], { devices, lines: chosen }: Wanted, order: string[]): Drawing {
   const wholes = told.filter(({ device }) => device === null);
   const sums = kind.adds ? wholes.length > 0 : wholes.length === told.length;
   const lines = told.map((series) => ({
@@ -113,7 +123,7 @@ function drawing(kind: Kind, work: string, told: Series[], devices: Record<strin
     label: label(kind, series, wholes),
     about: devices[series.device ?? ""] ?? label(kind, series, wholes),
     series,
-    shown: (series.device === null) === sums,
+    shown: chosen.length ? chosen.includes(series.device ?? WHOLE) : (series.device === null) === sums,
     tint: series.device === null ? wholes.indexOf(series) : 1 + order.indexOf(series.device),
     dashed: series.device !== null && Object.keys(kind.figures).indexOf(series.figure) > 1,
   }));

@@ -49,12 +49,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ChartsView:
-    """`figures` and `devices` are for the script; `along`: the page has a table of the same range."""
+    """`figures`, `devices` (what each is called) and `lines` (whose are drawn; empty: as is usual) are for the script.
+
+    `along`: the page has a table of the same range.
+    """
 
     title: str
     history: str
     figures: str
     devices: str
+    lines: str
     as_of: datetime
     spans: list[SpanLink]
     places: list[Place]
@@ -107,6 +111,7 @@ def rig_charts(
         history=f"{RIGS_API[kind]}/{state.id}/history",
         figures=",".join(wanted),
         devices=msgspec.json.encode({device: _about(device) for device in sorted(devices)}).decode(),
+        lines=",".join(query.devices),
         as_of=now,
         spans=span_links(query, path),
         places=places(readings, wanted),
@@ -124,6 +129,7 @@ def farm_charts(kind: RigKind, index: OperationalIndex, query: LogQuery, path: s
         history=STATS_API[kind],
         figures=",".join(FARM_CHARTS),
         devices="{}",
+        lines="",
         as_of=now,
         spans=span_links(query, path),
         places=places(readings, FARM_CHARTS),
