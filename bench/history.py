@@ -53,7 +53,7 @@ def seeded_farm(*, rigs: int, days: int) -> Iterator[CommanderProcess]:
         migrate(path)
         given = argparse.Namespace(rigs=rigs, asics=0, days=days, cards=8)
         start = time.monotonic()
-        asyncio.run(seed_all(path, given, now_s=to_us(datetime.now(UTC)) // 1_000_000))
+        asyncio.run(seed_all(f"sqlite:///{path}", given, now_s=to_us(datetime.now(UTC)) // 1_000_000))
         asyncio.run(_report_an_hour(path))
         size = path.stat().st_size / 2**20
         row(f"seeding {rigs:,} rigs x {days} days", f"{time.monotonic() - start:.0f} s", f"{size:,.0f} MiB")
@@ -129,7 +129,7 @@ async def _roll_up_row() -> None:
 
 async def _seed_rigs(path: Path) -> None:
     given = argparse.Namespace(rigs=WATCHED, asics=0, days=1, cards=8)
-    await seed_all(path, given, now_s=to_us(datetime.now(UTC)) // 1_000_000 - 86_400)
+    await seed_all(f"sqlite:///{path}", given, now_s=to_us(datetime.now(UTC)) // 1_000_000 - 86_400)
 
 
 async def _rolled_day(database: Database, commit: GroupCommit, now: datetime) -> None:

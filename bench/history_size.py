@@ -36,7 +36,7 @@ def size_rows() -> None:
         path = Path(folder) / "commander.db"
         migrate(path)
         given = argparse.Namespace(rigs=RIGS, asics=RIGS, days=DAYS, cards=8)
-        asyncio.run(seed_all(path, given, now_s=to_us(datetime.now(UTC)) // 1_000_000))
+        asyncio.run(seed_all(f"sqlite:///{path}", given, now_s=to_us(datetime.now(UTC)) // 1_000_000))
         with closing(sqlite3.connect(path)) as database:
             for kind, log_bytes in raw.items():
                 _rows_of(database, kind, log_bytes)

@@ -13,18 +13,18 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from commander.db import Database, open_database, sqlite_path, to_us
+from commander.db import Database, open_database, to_us
 from commander.history import farm, store
 from commander.history.buckets import Buckets, put_together
 from commander.history.packing import CODEC, pack
 from commander.history.rolling import ChunkKey
 from commander.history.summing import Summed, coarser, in_buckets
-from commander.history.tables import DAY_S, HOUR_S, HOURS, MINUTES, TEN_MINUTES
+from commander.history.tables import CHUNKS, DAY_S, HOUR_S, HOURS, MINUTES, TEN_MINUTES, TIERS
 from commander.migrations import migrate
+from commander.partitions import add_missing_parts
 from commander.rigs.domain import name_key
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
@@ -117,6 +117,8 @@ async def seed(database: Database, kind: RigKind, rigs: int, *, cards: int | Non
         jobs = [processes.submit(worked_out, kind, number, cards, days, now_s) for number in range(kinds)]
         patterns = [await asyncio.wrap_future(job) for job in jobs]
     ids = await _add_rigs(database, kind, rigs)
+    if database.is_postgresql:
+        await _make_parts(database, kind, days=days, now_s=now_s)
     for at in range(0, rigs, RIGS_A_TRANSACTION):
         async with database.transaction() as db:
             for place in range(at, min(rigs, at + RIGS_A_TRANSACTION)):
@@ -126,6 +128,12 @@ async def seed(database: Database, kind: RigKind, rigs: int, *, cards: int | Non
         print(f"\r{kind}: {min(rigs, at + RIGS_A_TRANSACTION)} of {rigs}", end="", flush=True)
     print()
     await _seed_farm(database, kind, patterns, rigs=rigs, days=days, now_s=now_s)
+
+
+async def _make_parts(database: Database, kind: RigKind, *, days: int, now_s: int) -> None:
+    since_s = now_s - (days + 8) * DAY_S  # the week in which the first day is
+    for tier in TIERS:
+        await add_missing_parts(database, CHUNKS[kind][tier], range(since_s, now_s, DAY_S))
 
 
 async def _add_rigs(database: Database, kind: RigKind, count: int) -> list[int]:
@@ -196,8 +204,8 @@ def _moved(sums: farm.Sums, shift_s: int, count: int) -> farm.Sums:
     }
 
 
-async def seed_all(path: Path, given: argparse.Namespace, *, now_s: int) -> None:
-    async with open_database(f"sqlite:///{path}") as database:
+async def seed_all(url: str, given: argparse.Namespace, *, now_s: int) -> None:
+    async with open_database(url) as database:
         await seed(database, RigKind.CPU_GPU, given.rigs, cards=given.cards, days=given.days, now_s=now_s)
         await seed(database, RigKind.ASIC, given.asics, cards=None, days=given.days, now_s=now_s)
 
@@ -218,10 +226,9 @@ def main() -> None:
     settings = load_settings(os.environ | more)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     migrate(settings.database_url)
-    asyncio.run(seed_all(sqlite_path(settings.database_url), given, now_s=to_us(datetime.now(UTC)) // 1_000_000))
-    size = sqlite_path(settings.database_url).stat().st_size
-    print(f"{given.rigs} rigs and {given.asics} ASICs x {given.days} days: {size / 2**20:,.0f} MiB", end=" ")
-    print(f"in {time.monotonic() - started_s:.0f} s")
+    asyncio.run(seed_all(settings.database_url, given, now_s=to_us(datetime.now(UTC)) // 1_000_000))
+    took_s = time.monotonic() - started_s
+    print(f"{given.rigs} rigs and {given.asics} ASICs x {given.days} days in {took_s:.0f} s")
 
 
 if __name__ == "__main__":

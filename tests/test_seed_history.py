@@ -22,7 +22,7 @@ async def test_a_seeded_farm_has_a_past_in_every_tier(tmp_path: Path, kind: RigK
     migrate(path)
     count = {"rigs": 2, "asics": 0} if kind is RigKind.CPU_GPU else {"rigs": 0, "asics": 2}
     given = argparse.Namespace(**count, days=9, cards=1)
-    await seed_all(path, given, now_s=int(NOW.timestamp()))
+    await seed_all(f"sqlite:///{path}", given, now_s=int(NOW.timestamp()))
     async with open_database(f"sqlite:///{path}") as database, database.reading() as db:
         for days, step_s in ((0.2, 60), (6, 600), (8, 3600)):
             since = NOW - timedelta(days=days)

@@ -1,20 +1,17 @@
 """Logs as a test invents them, and what they come to, worked out without any of the commander's own arithmetic."""
 
-import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
-from commander.db import Database, open_database
+from commander.db import Database, metadata, open_database
 from commander.history.packing import unpack
 from commander.history.readings import COUNTERS, READINGS, Series
 from commander.history.resolution import in_units, rounded, scale_of
@@ -87,15 +84,25 @@ class Place:
 
 
 @asynccontextmanager
-async def a_place(empty: Path, *, rig_count: int) -> AsyncIterator[Place]:
-    """Rigs 1 to `rig_count` in a copy of an empty farm's database."""
-    with TemporaryDirectory() as folder:
-        path = Path(shutil.copy(empty, folder))
-        async with open_database(f"sqlite:///{path}") as database:
-            await add_rigs(database, rig_count)
-            commit = GroupCommit(database, lambda log: None)
-            async with commit.running():
-                yield Place(database, commit)
+async def a_place(url: str, *, rig_count: int) -> AsyncIterator[Place]:
+    """Rigs 1 to `rig_count` and nothing else in this database, whatever was in it before."""
+    async with open_database(url) as database:
+        await _clear(database)
+        await add_rigs(database, rig_count)
+        commit = GroupCommit(database, lambda log: None)
+        async with commit.running():
+            yield Place(database, commit)
+
+
+async def _clear(database: Database) -> None:
+    async with database.transaction() as db:
+        if database.is_postgresql:
+            names = ", ".join(table.name for table in metadata.sorted_tables)
+            await db.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+            return
+        for table in reversed(metadata.sorted_tables):
+            await db.execute(sa.delete(table))
+        await db.exec_driver_sql("DELETE FROM sqlite_sequence")
 
 
 class Plain(NamedTuple):

@@ -1,7 +1,6 @@
 """Logs are packed with a dictionary made of the farm's own, and every row stays readable."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -28,9 +27,9 @@ async def codecs(place: Place) -> list[tuple[int, int]]:
 
 
 async def test_the_farms_own_dictionary_packs_better_and_old_rows_stay_readable(
-    empty_farm: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with a_place(empty_farm, rig_count=2) as place:
+    async with a_place(database_url, rig_count=2) as place:
         plain, packed, after = steady(1, 0, 9_000), steady(1, 9_000, 9_600), steady(1, 9_600, 9_700)
         await place.send(plain[:300])
         await make_if_it_pays(place.database, place.commit.packer, now=START)
@@ -56,8 +55,8 @@ def _restart(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.commit.packer._by_kind.clear()
 
 
-async def test_another_is_made_when_logs_have_changed(empty_farm: Path) -> None:
-    async with a_place(empty_farm, rig_count=2) as place:
+async def test_another_is_made_when_logs_have_changed(database_url: str) -> None:
+    async with a_place(database_url, rig_count=2) as place:
         packer = place.commit.packer
         await place.send(steady(1, 0, 9_000))
         await make_if_it_pays(place.database, packer, now=START + timedelta(hours=2.5))

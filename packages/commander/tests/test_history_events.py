@@ -1,7 +1,6 @@
 """What happened to a rig stands beside its figures; a clock that is wrong is said to be."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from commander.db import Database
@@ -76,8 +75,8 @@ class Watched:
         return [(event.kind, event.at) for event in found]
 
 
-async def test_silence_and_its_end_are_events_also_over_a_restart(empty_farm: Path) -> None:
-    async with a_place(empty_farm, rig_count=1) as place:
+async def test_silence_and_its_end_are_events_also_over_a_restart(database_url: str) -> None:
+    async with a_place(database_url, rig_count=1) as place:
         rig = Watched(place.database)
         rig.report(0)
         rig.silence(200)
@@ -91,8 +90,8 @@ async def test_silence_and_its_end_are_events_also_over_a_restart(empty_farm: Pa
         assert await rig.written() == [*offline, (RigEvent.ONLINE, START + 300 * SECOND)]
 
 
-async def test_what_cant_be_written_now_is_written_later(empty_farm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with a_place(empty_farm, rig_count=1) as place:
+async def test_what_cant_be_written_now_is_written_later(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_place(database_url, rig_count=1) as place:
         rig = Watched(place.database)
         rig.report(0)
         rig.silence(200)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.db import metadata, to_us
+from commander.db import Database, metadata, to_us
 
 DAY_US = 86_400_000_000
 PARTS_LOCK = 0x4D57_0002
@@ -60,6 +60,16 @@ async def make_parts(db: AsyncConnection, table: sa.Table, numbers: Iterable[int
         bounds = f"FROM ({number * width}) TO ({(number + 1) * width})"
         await db.exec_driver_sql(f"CREATE TABLE {name} (LIKE {table.name} INCLUDING ALL)")
         await db.exec_driver_sql(f"ALTER TABLE {table.name} ATTACH PARTITION {name} FOR VALUES {bounds}")
+
+
+async def add_missing_parts(database: Database, table: sa.Table, values: Iterable[int]) -> None:
+    """Those that rows with these values of the column need; nothing is locked if they are there."""
+    wanted = parts_of(table, values)
+    async with database.reading() as db:
+        there = set(await existing_parts(db, table))
+    if missing := wanted - there:
+        async with database.transaction() as db:
+            await make_parts(db, table, missing)
 
 
 async def make_parts_ahead(db: AsyncConnection, *, now: datetime) -> None:

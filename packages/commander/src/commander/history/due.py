@@ -4,7 +4,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable
 
-from commander.history.tables import HOUR_S
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commander.db import insert_for
+from commander.history.tables import HOUR_S, due_hours
 from commander.rigs.kinds import RigKind
 
 HOUR_US = HOUR_S * 1_000_000
@@ -46,3 +49,12 @@ class DueHours:
 
 def mark(cursor: sqlite3.Cursor, hours: Iterable[Due]) -> None:
     cursor.executemany(MARK, hours)
+
+
+async def mark_due(db: AsyncConnection, hours: Iterable[Due]) -> None:
+    """The same by SQLAlchemy, on any database."""
+    rows = [{"kind": kind, "rig_id": rig_id, "hour_s": hour_s, "marks": 1} for kind, rig_id, hour_s in hours]
+    if rows:
+        query = insert_for(db, due_hours)
+        keys = [due_hours.c.kind, due_hours.c.rig_id, due_hours.c.hour_s]
+        await db.execute(query.on_conflict_do_update(index_elements=keys, set_={"marks": due_hours.c.marks + 1}), rows)

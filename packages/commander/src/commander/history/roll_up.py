@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database, to_us
@@ -16,7 +17,8 @@ from commander.history import farm, store
 from commander.history.buckets import Buckets, put_together, without
 from commander.history.packing import CODEC, pack, unpack
 from commander.history.rolling import ChunkKey, Horizons, RigRolled, RigWork, chunks_of, roll_rig
-from commander.history.tables import HOUR_S, MINUTES, TIERS, Tier
+from commander.history.tables import CHUNKS, HOUR_S, MINUTES, ROLLED, TIERS, Tier
+from commander.partitions import add_missing_parts
 from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
 
@@ -58,9 +60,23 @@ async def _roll_some(database: Database, kind: RigKind, over_s: int, failed: set
             log.exception("the history of rig %d (%s) can't be rolled up; it is tried again", rig_id, kind)
             failed.add(rig_id)
     if rolled:
+        await _make_room(database, kind, rolled)
         async with database.transaction() as db:
             await _write(db, kind, rolled)
     return bool(due)
+
+
+async def _make_room(database: Database, kind: RigKind, rolled: Iterable[RigRolled]) -> None:
+    """PostgreSQL's parts, in a transaction of their own."""
+    if not database.is_postgresql:
+        return
+    starts: dict[sa.Table, set[int]] = {}
+    for each in rolled:
+        starts.setdefault(ROLLED[kind], set()).update(each.rolled)
+        for tier, start_s in each.chunks:
+            starts.setdefault(CHUNKS[kind][tier], set()).add(start_s)
+    for table, starts_s in starts.items():
+        await add_missing_parts(database, table, starts_s)
 
 
 async def _work(db: AsyncConnection, kind: RigKind, rig_id: int, marks: dict[int, int], kept: Horizons) -> RigWork:

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.history.due import Due
+from commander.db import insert_for
 from commander.history.rolling import ChunkKey, Horizons, Packed
 from commander.history.tables import (
     CHUNKS,
@@ -22,18 +21,12 @@ from commander.history.tables import (
     forgotten_rigs,
     horizons,
 )
+from commander.partitions import drop_oldest_part
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
 
 MANY = 300  # parameters of one query
 FARM = "farm "  # before a tier's name, of its horizon for the farm
-
-
-def insert_for(db: AsyncConnection, table: sa.Table) -> sqlite.Insert:
-    """An INSERT that may say ON CONFLICT, in the words of the connection's database; both take the same arguments."""
-    if db.dialect.name == "postgresql":
-        return postgresql.insert(table)  # type: ignore[return-value]  # two classes with the same methods
-    return sqlite.insert(table)
 
 
 async def _put(db: AsyncConnection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -74,15 +67,6 @@ async def lock_roll_up(db: AsyncConnection, kind: RigKind) -> None:
     query = insert_for(db, horizons).values(kind=kind, tier="roll-up", until_s=0)
     keys = [horizons.c.kind, horizons.c.tier]
     await db.execute(query.on_conflict_do_update(index_elements=keys, set_={"until_s": horizons.c.until_s + 1}))
-
-
-async def mark_due(db: AsyncConnection, hours: Iterable[Due]) -> None:
-    """As `due.mark` does by the driver of SQLite."""
-    rows = [{"kind": kind, "rig_id": rig_id, "hour_s": hour_s, "marks": 1} for kind, rig_id, hour_s in hours]
-    if rows:
-        query = insert_for(db, due_hours)
-        keys = [due_hours.c.kind, due_hours.c.rig_id, due_hours.c.hour_s]
-        await db.execute(query.on_conflict_do_update(index_elements=keys, set_={"marks": due_hours.c.marks + 1}), rows)
 
 
 async def due_before(
@@ -227,7 +211,12 @@ async def delete_samples(db: AsyncConnection, kind: RigKind, before_s: int) -> N
 
 
 async def delete_before(db: AsyncConnection, table: sa.Table, before_s: int, *, limit: int) -> int:
-    """Delete up to `limit` of the oldest rows that begin before a moment; returns how many."""
+    """Delete up to `limit` of the oldest rows that begin before a moment; returns how many, 0 when there are none left.
+
+    PostgreSQL drops a whole part, once all of it is before the moment, and that counts as one.
+    """
+    if db.dialect.name == "postgresql":
+        return int(await drop_oldest_part(db, table, before=before_s))
     oldest: int | None = (await db.execute(sa.select(sa.func.min(table.c.start_s)))).scalar_one()
     if oldest is None or oldest >= before_s:
         return 0

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from commander.db import Moment, metadata
+from commander.partitions import Partitioning
 from commander.rigs.kinds import RigKind
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -16,23 +17,24 @@ class Tier(NamedTuple):
     name: str
     step_s: int
     chunk_s: int
+    days_a_part: int
 
     def chunk_of(self, moment_s: float) -> int:
         """Where the chunk begins that holds this moment."""
         return int(moment_s // self.chunk_s) * self.chunk_s
 
 
-MINUTES = Tier("minutes", 60, HOUR_S)
-TEN_MINUTES = Tier("ten_minutes", 600, DAY_S)
-HOURS = Tier("hours", HOUR_S, 7 * DAY_S)
+MINUTES = Tier("minutes", 60, HOUR_S, 1)
+TEN_MINUTES = Tier("ten_minutes", 600, DAY_S, 7)
+HOURS = Tier("hours", HOUR_S, 7 * DAY_S, 364)
 TIERS = (MINUTES, TEN_MINUTES, HOURS)
 RAW = "raw"
 
 _PREFIXES = {RigKind.CPU_GPU: "cpu_gpu", RigKind.ASIC: "asic"}
 
 
-def _by_time(name: str, *columns: sa.Column[object]) -> sa.Table:
-    # With a rowid: SQLite packs rows of some kilobytes much closer then.
+def _by_time(name: str, *columns: sa.Column[object], days: int) -> sa.Table:
+    # With a rowid: SQLite packs rows of some kilobytes much closer then. PostgreSQL keeps `days` in a part.
     return sa.Table(
         name,
         metadata,
@@ -40,6 +42,7 @@ def _by_time(name: str, *columns: sa.Column[object]) -> sa.Table:
         sa.Column("rig_id", sa.Integer, primary_key=True, autoincrement=False),
         *columns,
         sa.Column("body", sa.LargeBinary, nullable=False),
+        info=Partitioning("start_s", unit_us=1_000_000, days=days).info,
     )
 
 
@@ -48,10 +51,11 @@ def _codec() -> sa.Column[object]:
 
 
 CHUNKS = {
-    kind: {tier: _by_time(f"{prefix}_{tier.name}", _codec()) for tier in TIERS} for kind, prefix in _PREFIXES.items()
+    kind: {tier: _by_time(f"{prefix}_{tier.name}", _codec(), days=tier.days_a_part) for tier in TIERS}
+    for kind, prefix in _PREFIXES.items()
 }
 # The times of the logs that an hour was rolled up from, as long as one of them may be sent again.
-ROLLED = {kind: _by_time(f"{prefix}_rolled_hours") for kind, prefix in _PREFIXES.items()}
+ROLLED = {kind: _by_time(f"{prefix}_rolled_hours", days=1) for kind, prefix in _PREFIXES.items()}
 
 farm_chunks = sa.Table(
     "farm_chunks",

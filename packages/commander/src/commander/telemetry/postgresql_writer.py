@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander import partitions
 from commander.db import Database
-from commander.history.due import Due, DueHours
+from commander.history.due import DueHours, mark_due
 from commander.postgresql import driver_of, explained
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
@@ -25,7 +25,7 @@ COLUMNS = ("bucket", "rig_id", "taken_at_us", "codec", "body")
 
 
 class PostgresqlWriter:
-    def __init__(self, database: Database, packer: Packer, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, database: Database, thread: ThreadPoolExecutor, packer: Packer) -> None:
         self._database = database
         self._thread = thread
         self._packer = packer
@@ -60,8 +60,8 @@ class PostgresqlWriter:
         async with self._database.transaction() as db:
             for kind in sorted(packed):  # the same order in every commander: none waits for one that waits for it
                 known[kind], stored[kind] = await _store(db, kind, list(packed[kind].values()))
-            hours = [due for kind in sorted(packed) for due in self._due.to_mark(kind, stored[kind])]
-            await _mark(db, hours)
+            hours = [hour for kind, keys in stored.items() for hour in self._due.to_mark(kind, keys)]
+            await mark_due(db, hours)
         self._due.marked(hours)
         return [_answer(log, known[log.kind], stored[log.kind]) for log in logs]
 
@@ -71,19 +71,6 @@ class PostgresqlWriter:
             async with self._database.transaction() as db:
                 await partitions.make_parts(db, LOGS[kind], missing)
             self._parts[kind] |= missing
-
-
-_MARK = sa.text(
-    "INSERT INTO due_hours (kind, rig_id, hour_s, marks) VALUES (:kind, :rig_id, :hour_s, 1) "
-    "ON CONFLICT (kind, rig_id, hour_s) DO UPDATE SET marks = due_hours.marks + 1"
-)
-
-
-async def _mark(db: AsyncConnection, hours: Sequence[Due]) -> None:
-    """Sorted, like all that several commanders write."""
-    if hours:
-        values = [{"kind": str(kind), "rig_id": rig_id, "hour_s": hour_s} for kind, rig_id, hour_s in sorted(hours)]
-        await db.execute(_MARK, values)
 
 
 def _answer(log: NewLog, known: set[int], stored: set[Key]) -> bool | None:

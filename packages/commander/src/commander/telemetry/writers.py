@@ -30,16 +30,16 @@ async def log_writer(database: Database, packer: Packer) -> AsyncIterator[LogWri
         if database.is_postgresql:
             from commander.telemetry.postgresql_writer import PostgresqlWriter
 
-            yield PostgresqlWriter(database, packer, thread)
+            yield PostgresqlWriter(database, thread, packer)
         else:
             with closing(connect_sqlite(database.path)) as connection:
-                yield SqliteWriter(connection, packer, thread)
+                yield SqliteWriter(connection, thread, packer)
 
 
 class SqliteWriter:
     """The caller holds the database's `write_turn`."""
 
-    def __init__(self, connection: sqlite3.Connection, packer: Packer, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, connection: sqlite3.Connection, thread: ThreadPoolExecutor, packer: Packer) -> None:
         self._connection = connection
         self._thread = thread
         self._packer = packer

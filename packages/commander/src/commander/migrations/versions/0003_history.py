@@ -28,6 +28,7 @@ def _by_time(name: str, *columns: sa.Column[int]) -> None:
         sa.Column("rig_id", sa.Integer, primary_key=True, autoincrement=False),
         *columns,
         sa.Column("body", sa.LargeBinary, nullable=False),
+        postgresql_partition_by="RANGE (start_s)",
     )
 
 
