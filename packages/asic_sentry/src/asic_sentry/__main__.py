@@ -6,7 +6,10 @@ from asic_sentry.commands import command_line
 
 
 def main() -> int:
-    return command_line().run()
+    code = command_line().run()
+    if "asic_sentry.all_firmware" in sys.modules:
+        sys.modules["asic_sentry.all_firmware"].end_process(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs
 
 from asic_sentry.asics.asic import Asic, Entered
-from asic_sentry.dialects.registry import BY_NAME
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
-from asic_sentry.poll import Identity, Sample, poll, read_specs
+from asic_sentry.poll import Identity, Sample, poll, specs_of
 from asic_sentry.scan import usual_port
 
 SPECS_AFTER_S = 1800.0  # and up to twice that
@@ -127,7 +126,7 @@ async def _identify(device: Device, now_s: float) -> PollFailure | None:
 async def _check_specs(device: Device, now_s: float) -> PollFailure | None:
     """The slow cycle; a failure only where another device answers."""
     identity = device.asic.identity
-    specs = await read_specs(identity.ip, identity.port, BY_NAME[identity.dialect])
+    specs = await specs_of(identity)
     if isinstance(specs, PollFailure):
         device.specs_due_s = now_s + _AGAIN_AFTER_S
         return None

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from asic_sentry import all_firmware
 from asic_sentry.dialects.registry import DIALECTS, Dialect
 from asic_sentry.failures import FailureKind, PollError, PollFailure
 from asic_sentry.models import makes_of
@@ -30,7 +31,9 @@ _TELLING = (
 )
 # After these hardly anything more is tried: nobody is there, or who is there hangs.
 _FINAL = {FailureKind.LOCAL_LIMIT, FailureKind.CONNECT_TIMEOUT, FailureKind.UNREACHABLE, FailureKind.READ_TIMEOUT}
+_SOMEBODY_ELSE = {FailureKind.BAD_RESPONSE, FailureKind.ERROR_STATUS, FailureKind.CLOSED}
 _WITHIN_S, _AFTER_SILENCE_S = 15.0, 2.0
+_UNTOLD_PORT = 4028  # of other firmware: its library finds the port itself
 
 Probe = tuple[int, Family, str]
 
@@ -57,7 +60,20 @@ async def identify(ip: str, port: int | None = None, model: str | None = None) -
                     limit.reschedule(asyncio.get_running_loop().time() + _AFTER_SILENCE_S)
     except TimeoutError:
         failures.append(PollFailure(FailureKind.READ_TIMEOUT, "The device did not say in time what it is."))
-    return most_telling(failures)
+    failure = most_telling(failures)
+    if port is None and failure.kind in _SOMEBODY_ELSE and not (model and makes_of(model)):
+        return await _other_firmware(address, model) or failure
+    return failure
+
+
+async def _other_firmware(ip: str, model: str | None) -> Identity | None:
+    """The optional extra is asked last, about what answers and is none of ours."""
+    if not all_firmware.is_installed():
+        return None
+    specs = await all_firmware.find(ip)
+    if isinstance(specs, PollFailure):
+        return None
+    return _named(Identity(ip=ip, port=_UNTOLD_PORT, dialect=all_firmware.DIALECT, specs=specs), model)
 
 
 def candidates(port: int | None, model: str | None) -> list[Dialect]:

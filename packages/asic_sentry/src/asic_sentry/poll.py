@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
 
-from asic_sentry import models
+from asic_sentry import all_firmware, models
 from asic_sentry.coins import coin_of
 from asic_sentry.dialects.answers import Figures
 from asic_sentry.dialects.cgminer import answer_of
@@ -45,6 +45,9 @@ def utc_now() -> datetime:
 
 async def poll(identity: Identity, now: Callable[[], datetime] = utc_now) -> Sample | PollFailure:
     """The figures of one ASIC. Never raises for what a device does, and never makes a figure up."""
+    if identity.dialect == all_firmware.DIALECT:
+        told = await all_firmware.ask(identity.ip, now)
+        return told if isinstance(told, PollFailure) else Sample(told)
     dialect, model = BY_NAME[identity.dialect], identity.model
     try:
         async with asyncio.timeout(POLL_S):
@@ -55,6 +58,13 @@ async def poll(identity: Identity, now: Callable[[], datetime] = utc_now) -> Sam
     except TimeoutError:
         return too_slow()
     return Sample(as_log(identity.ip, figures, model, now()))
+
+
+async def specs_of(identity: Identity) -> AsicSpecs | PollFailure:
+    """What an ASIC that is identified says of itself now."""
+    if identity.dialect == all_firmware.DIALECT:
+        return await all_firmware.find(identity.ip)
+    return await read_specs(identity.ip, identity.port, BY_NAME[identity.dialect])
 
 
 async def read_specs(ip: str, port: int, dialect: Dialect) -> AsicSpecs | PollFailure:
