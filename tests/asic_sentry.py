@@ -108,6 +108,7 @@ def fake_asics(network: str, count: int, *options: str) -> Iterator["subprocess.
         finally:
             if fakes.poll() is None:
                 fakes.terminate()
+                fakes.communicate(timeout=20)
 
 
 def violations(fakes: "subprocess.Popen[str]") -> dict[str, int]:

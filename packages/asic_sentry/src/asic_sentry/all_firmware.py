@@ -2,8 +2,8 @@
 
 What our dialects know is never asked through it. It is another program's code: it may open connections that our
 transport would not, and log in with a maker's default password where a firmware shows nothing without. Only two of its
-calls are used here, and both read: `MinerFactory.get_miner` and `Miner.get_data`. Its `is_mining` is not believed (by it,
-a machine that is switched off mines), and neither are its averages.
+calls are used here, and both read: `MinerFactory.get_miner` and `Miner.get_data`. Its `is_mining` is not believed (it
+calls a machine mining that is switched off), and neither are its averages.
 """
 
 import asyncio
