@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 from commander.db import Database, DatabaseProblem, open_database
+from commander.history.retention import Kept, drop_old
+from commander.history.tables import due_hours
 from commander.migrations import migrate
 from commander.partitions import existing_parts, make_parts_ahead
 from commander.rigs import store as rigs
@@ -158,3 +160,28 @@ async def test_reading_sees_one_state_and_can_not_write(database: Database) -> N
         assert (await db.execute(count)).scalar_one() == 0
         with pytest.raises(DatabaseProblem, match="read-only"):
             await db.execute(sa.delete(LOGS[RigKind.CPU_GPU]))
+
+
+@on_postgresql
+async def test_old_logs_are_dropped_while_others_arrive_and_neither_waits_for_the_other(database: Database) -> None:
+    """Intake locks logs before what is due; retention has to lock both in the same order."""
+    days, stopped = 12, asyncio.Event()
+    async with a_place(database) as place:
+        await place.commit.write([a_new_log(1, -n * 7_200) for n in range(12 * days)])
+        async with database.transaction() as db:
+            await db.execute(sa.delete(due_hours))
+
+        async def report_late() -> None:
+            second = 0
+            while not stopped.is_set():
+                second += 1
+                assert await place.commit.write([a_new_log(rig_id, second - 18_000) for rig_id in (1, 2)])
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(3):
+                group.create_task(report_late())
+            for day in range(days, 0, -1):
+                await drop_old(database, Kept(raw=timedelta(days=day)), now=NOON + timedelta(seconds=1))
+            stopped.set()
+        async with database.reading() as db:
+            assert len(await existing_parts(db, LOGS[RigKind.CPU_GPU])) <= 2

@@ -80,17 +80,32 @@ async def make_parts_ahead(db: AsyncConnection, *, now: datetime) -> None:
         await make_parts(db, table, (number, number + 1))
 
 
+async def lock_if_droppable(db: AsyncConnection, table: sa.Table, *, before: int) -> None:
+    """What `drop_oldest_part` will need, for a transaction that locks other tables too before it comes to that.
+
+    Whoever writes to the table locks it first; who locked it last would wait for those who wait for him.
+    """
+    if await _droppable(db, table, before) is not None:
+        await db.exec_driver_sql("SET LOCAL lock_timeout = '1s'")
+        await db.exec_driver_sql(f"LOCK TABLE ONLY {table.name} IN ACCESS EXCLUSIVE MODE")
+
+
 async def drop_oldest_part(db: AsyncConnection, table: sa.Table, *, before: int) -> bool:
     """Drop the oldest part if all that it holds is before this value of the column; False if there is none.
 
     It waits a second at most for those who read it, a backup for one, and then fails: the next time will do.
     """
-    oldest = min(await existing_parts(db, table), default=None)
-    if oldest is None or (oldest + 1) * _of(table).width > before:
+    oldest = await _droppable(db, table, before)
+    if oldest is None:
         return False
     await db.exec_driver_sql("SET LOCAL lock_timeout = '1s'")
     await db.exec_driver_sql(f"DROP TABLE {part_name(table, oldest)}")
     return True
+
+
+async def _droppable(db: AsyncConnection, table: sa.Table, before: int) -> int | None:
+    oldest = min(await existing_parts(db, table), default=None)
+    return oldest if oldest is not None and (oldest + 1) * _of(table).width <= before else None
 
 
 async def existing_parts(db: AsyncConnection, table: sa.Table) -> list[int]:

@@ -74,6 +74,7 @@ async def _drop_raw(database: Database, kind: RigKind, before_s: int) -> None:
     gone = 1
     while gone:
         async with database.transaction() as db:
+            await logs.lock_for_deleting(db, kind, older_than_bucket=bucket_of(before_s * SECOND_US))
             oldest_due = await store.settled_oldest_due(db, kind)
             until_s = before_s if oldest_due is None else min(before_s, oldest_due)
             await store.raise_horizon(db, kind, RAW, until_s)

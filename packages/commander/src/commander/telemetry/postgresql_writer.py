@@ -37,7 +37,8 @@ class PostgresqlWriter:
         try:
             try:
                 return await self._write(logs, packed)
-            except asyncpg.CheckViolationError:  # another commander has dropped an old part since
+            except (asyncpg.CheckViolationError, asyncpg.DeadlockDetectedError):
+                # Another commander has dropped an old part since, or was chosen to go first.
                 self._parts.clear()
                 return await self._write(logs, packed)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, sa.exc.SQLAlchemyError, OSError) as error:

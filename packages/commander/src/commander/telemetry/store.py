@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander.db import from_us, to_us
 from commander.history.due import Due, DueHours, mark
 from commander.live.figures import Figures
-from commander.partitions import drop_oldest_part
+from commander.partitions import drop_oldest_part, lock_if_droppable
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
 from commander.telemetry.codec import Packer, unpack
@@ -198,6 +198,12 @@ async def delete_rig_logs(db: AsyncConnection, kind: RigKind, rig_id: int) -> No
     if first is not None and last is not None:
         for buckets in _days_back(first, last):
             await db.execute(sa.delete(logs).where(logs.c.bucket.in_(buckets), logs.c.rig_id == rig_id))
+
+
+async def lock_for_deleting(db: AsyncConnection, kind: RigKind, *, older_than_bucket: int) -> None:
+    """Before `delete_bucket_part`, in a transaction that locks anything else in between."""
+    if db.dialect.name == "postgresql":
+        await lock_if_droppable(db, LOGS[kind], before=older_than_bucket)
 
 
 async def delete_bucket_part(db: AsyncConnection, kind: RigKind, *, older_than_bucket: int, limit: int) -> int:
