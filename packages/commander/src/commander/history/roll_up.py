@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.db import Database, to_us
+from commander.db import Database, DatabaseProblem, to_us
 from commander.history import farm, store
 from commander.history.buckets import Buckets, put_together, without
 from commander.history.packing import CODEC, pack, unpack
@@ -56,6 +56,8 @@ async def _roll_some(database: Database, kind: RigKind, over_s: int, failed: set
             async with database.reading() as db:
                 work = await _work(db, kind, rig_id, marks, kept)
             rolled.append(await asyncio.to_thread(roll_rig, kind, work, kept))
+        except DatabaseProblem:
+            raise
         except Exception:
             log.exception("the history of rig %d (%s) can't be rolled up; it is tried again", rig_id, kind)
             failed.add(rig_id)

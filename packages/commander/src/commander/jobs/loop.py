@@ -128,6 +128,9 @@ async def run_due(database: Database, table: Mapping[str, Job], *, now: datetime
 async def _run_one(name: str, job: Job, *, now: datetime) -> timedelta:
     try:
         await job.run(now)
+    except DatabaseProblem as error:
+        log.warning("the job %s is tried again in %s: %s", name, RETRY, error)
+        return min(RETRY, job.every)
     except Exception:
         log.exception("the job %s failed; it is tried again in %s", name, RETRY)
         return min(RETRY, job.every)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from itertools import count
 
+from commander.db import DatabaseProblem
 from commander.jobs.loop import rest
 from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
@@ -36,6 +37,8 @@ async def run_live(
 async def _unharmed(work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
+    except DatabaseProblem as error:
+        log.warning("a turn of the live loop has to wait: %s", error)
     except Exception:  # a page that can't be made must not stop all the others
         log.exception("a turn of the live loop failed")
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from commander.db import Database
+from commander.db import Database, DatabaseProblem
 from commander.history.readings import HASHRATE, POWER, work_of
 from commander.jobs.loop import rest
 from commander.live.rigs import LiveRigs
@@ -26,6 +26,8 @@ async def keep_trends(database: Database, lives: Mapping[RigKind, LiveRigs], sto
         try:
             for kind, live in lives.items():
                 live.trends.take(await day_of(database, kind, now=datetime.now(UTC)))
+        except DatabaseProblem as error:
+            log.warning("the farm's last day could not be read; it is tried again: %s", error)
         except Exception:  # the lines beside the totals are not worth more than a line in the log
             log.exception("the farm's last day could not be read; it is tried again")
         await rest(stop, EVERY_S)
