@@ -127,6 +127,7 @@ def test_what_a_batch_file_can_t_quote_is_refused(value: str, place: str) -> Non
         fill(place, {"value": value}, WINDOWS)
 
 
+@settings(deadline=None)
 @given(value=NASTY)
 def test_what_stands_in_a_batch_file_can_t_leave_its_quotes(value: str) -> None:
     try:

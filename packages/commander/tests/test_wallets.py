@@ -8,7 +8,7 @@ from commander.addresses.checks import checked_address, checked_coin, checked_na
 from commander.addresses.coins import COINS, coin_of
 from commander.addresses.domain import AddressKind, BadAddress
 from commander.addresses.keccak import SHA3_PADDING, keccak256
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 WALLETS = [
@@ -143,6 +143,7 @@ def test_what_is_no_pool_says_what_is_wrong(text: str) -> None:
     assert str(refused.value).endswith((".", "!"))
 
 
+@settings(deadline=None)
 @given(some.text(max_size=60))
 def test_nothing_but_a_refusal_comes_of_any_text(text: str) -> None:
     for kind in AddressKind:
@@ -158,6 +159,7 @@ def test_a_bad_name_is_refused(name: str) -> None:
     assert refused.value.field == "name"
 
 
+@settings(deadline=None)
 @given(some.binary(max_size=400))
 def test_the_permutation_is_that_of_sha3(data: bytes) -> None:
     assert keccak256(data, padding=SHA3_PADDING) == hashlib.sha3_256(data).digest()
