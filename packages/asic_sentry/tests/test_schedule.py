@@ -122,7 +122,7 @@ def test_with_a_tenth_dead_or_hung_the_healthy_ones_keep_their_interval() -> Non
     )
     healthy = sorted(late_s for _, key, late_s in starts if key % 10)
     assert len(healthy) == pytest.approx(900 * 30, rel=0.05)
-    assert healthy[int(len(healthy) * 0.99)] <= 0.02
+    assert healthy[int(len(healthy) * 0.99)] <= 0.25
     dead = [at for at, key, _ in starts if key == 10]
     assert len(dead) < 10
 
@@ -130,7 +130,7 @@ def test_with_a_tenth_dead_or_hung_the_healthy_ones_keep_their_interval() -> Non
 def simulated(
     schedule: Schedule, *, until_s: float, takes_s: Callable[[int], float], fails: Callable[[int], bool]
 ) -> list[tuple[float, int, float]]:
-    """When each poll began, of whom, and how late; on a clock of its own, in steps of 10 ms as the fleet's."""
+    """When each poll began, of whom, and how late; on a clock of its own, in steps of 100 ms as the fleet's."""
     starts: list[tuple[float, int, float]] = []
     running: list[tuple[float, int]] = []
     failures: dict[int, int] = {}
@@ -143,5 +143,5 @@ def simulated(
         for due in schedule.take_due(now_s, 500 - schedule.in_flight):
             starts.append((now_s, due.key, now_s - due.at_s))
             heapq.heappush(running, (now_s + takes_s(due.key), due.key))
-        now_s += 0.01
+        now_s += 0.1
     return starts

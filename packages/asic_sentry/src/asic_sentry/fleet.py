@@ -22,7 +22,7 @@ from asic_sentry.stamps import Stamps
 log = logging.getLogger(__name__)
 
 AT_ONCE = 500
-_TICK_S = 0.01  # due times that are closer together share one turn of the loop
+_TICK_S = 0.1  # due times that are closer together share a turn of the loop: to wake up costs as much as a poll
 _IDENTIFIED_FOR_S = 86_400.0
 
 

@@ -92,6 +92,10 @@ class _Exchange(asyncio.Protocol):
         self.answer, self.received = answer, b""
         self._connection: asyncio.WriteTransport | None = None
 
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._connection = cast(asyncio.WriteTransport, transport)  # uvloop's is none by inheritance
         self._connection.write(self._request)
@@ -144,24 +148,23 @@ async def ask(ip: str, port: int, family: Family, question: str) -> bytes:
     loop = asyncio.get_running_loop()
     exchange = _Exchange(request, wire.framing, loop.create_future())
     try:
-        await _connect(loop, exchange, ip, port)
-        async with asyncio.timeout(READ_S):
+        async with asyncio.timeout(CONNECT_S) as limit:  # one for both waits: each costs as much as parsing an answer
+            await loop.create_connection(lambda: exchange, ip, port)
+            limit.reschedule(loop.time() + READ_S)
             return await exchange.answer
-    except TimeoutError as error:
-        raise NoAnswer(FailureKind.READ_TIMEOUT, _silence(question, len(exchange.received))) from error
+    except TimeoutError as error:  # the system's own (ETIMEDOUT) is one too
+        raise _too_late(exchange, ip, question) from error
+    except OSError as error:
+        raise _failed(error) from error
     finally:
         exchange.close()
 
 
-async def _connect(loop: asyncio.AbstractEventLoop, exchange: _Exchange, ip: str, port: int) -> None:
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            await loop.create_connection(lambda: exchange, ip, port)
-    except TimeoutError as error:  # the system's own (ETIMEDOUT) is one too
+def _too_late(exchange: _Exchange, ip: str, question: str) -> NoAnswer:
+    if not exchange.is_connected:
         what = f"Nothing answers at {ip} within {CONNECT_S:g} s."
-        raise NoAnswer(FailureKind.CONNECT_TIMEOUT, what) from error
-    except OSError as error:
-        raise _failed(error) from error
+        return NoAnswer(FailureKind.CONNECT_TIMEOUT, what)
+    return NoAnswer(FailureKind.READ_TIMEOUT, _silence(question, len(exchange.received)))
 
 
 def _silence(question: str, received: int) -> str:
