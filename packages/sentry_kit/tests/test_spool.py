@@ -131,10 +131,18 @@ def test_a_removed_source_leaves_nothing_behind(db: sqlite3.Connection) -> None:
 def test_what_was_not_answered_for_comes_again(db: sqlite3.Connection) -> None:
     spool = Spool(db, Limits())
     spool.extend(of_sources(1, 2, 1))
-    batch = spool.oldest(9, 10**9)
-    spool.confirm([each for each in batch if each.source == 1], "now")
-    spool.keep([each for each in batch if each.source == 2])
+    spool.confirm([each for each in spool.oldest(9, 10**9) if each.source == 1], "now")
     assert bodies(spool) == [b"1 of 2"]
+
+
+def test_a_source_that_is_released_while_others_are_on_their_way_is_not_passed_over(db: sqlite3.Connection) -> None:
+    spool = Spool(db, Limits())
+    spool.extend(of_sources(2, 1, 2, 1))
+    spool.hold_back({2})
+    on_their_way = spool.oldest(9, 10**9)
+    spool.hold_back(set())
+    spool.confirm(on_their_way, "now")
+    assert bodies(spool) == [b"0 of 2", b"2 of 2"]
 
 
 @pytest.mark.parametrize("limits", [Limits(megabytes=0.0002), Limits(days=1)], ids=["size", "age"])

@@ -175,8 +175,6 @@ class AsicDelivery(Sending):
             stored += result.stored + result.duplicates
             reasons += [rejected.reason[:200] for rejected in result.rejected]
         await self._confirm([each for each in batch if each.source not in unanswered], stored, reasons)
-        left = [each for each in batch if each.source in unanswered]
-        await self.on_disk(lambda: self._spool.keep(left))
         await self._hold_back()
 
     async def _confirm(self, logs: Sequence[Spooled], stored: int | None, reasons: Sequence[str]) -> None:

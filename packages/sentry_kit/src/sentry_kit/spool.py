@@ -55,7 +55,7 @@ class Spool:
         self._unsaved_bytes = 0
         self._dropped = 0  # not yet counted in the store
         self._held: Set[int] = frozenset()
-        self._passed_id = 0  # up to here nothing is left to send but what is held back
+        self._passed_id = 0  # up to here everything is held back, or confirmed
         self._confirmed: dict[int, int] = {}  # sizes by id: the commander has them, and the disk was too full to say so
         self._monotonic_s = monotonic_s
         newest = db.execute("SELECT taken_at_ms FROM spool ORDER BY id DESC LIMIT 1").fetchone()
@@ -108,11 +108,11 @@ class Spool:
         )
         found = False
         for log in (Spooled(*row) for row in rows):
-            found = found or log.source not in self._held
-            if not found:
-                self._passed_id = log.id or 0
-            elif log.source not in self._held and log.id not in self._confirmed:
+            if log.source not in self._held and log.id not in self._confirmed:
+                found = True
                 yield log
+            elif not found:
+                self._passed_id = log.id or 0
         yield from (log for log in self._unsaved if log.source not in self._held)
 
     def confirm(self, batch: Sequence[Spooled], stored_at: str | None, rejected: Sequence[str] = ()) -> None:
@@ -122,7 +122,6 @@ class Spool:
                 self._forget_unsaved(log)
             else:
                 self._confirmed[log.id] = len(log.body)
-                self._passed_id = max(self._passed_id, log.id)
         self._settle(None, stored_at, rejected)
 
     def clear(self) -> None:
@@ -131,12 +130,6 @@ class Spool:
         self._unsaved_bytes = 0
         self._confirmed.clear()
         self.recount()
-
-    def keep(self, logs: Sequence[Spooled]) -> None:
-        """The commander has not answered for these after all: they are the next to be sent."""
-        first = min((log.id for log in logs if log.id is not None), default=None)
-        if first is not None:
-            self._passed_id = min(self._passed_id, first - 1)
 
     def forget(self, sources: Set[int]) -> None:
         """Drops what waits of sources that are gone."""
