@@ -19,6 +19,7 @@ import websockets
 from commander.settings import Settings
 from commander_farm import RIGS, Farm, Rig, a_log, serving
 from nats_server import NatsServer
+from playbook_farm import FOR_SENTRY, STATUS, Playbooks
 from queue_farm import eventually, new_queue
 
 SOON_S = 1.0
@@ -100,6 +101,27 @@ async def test_the_same_log_at_both_nodes_is_one_log(nodes: Nodes) -> None:
     await nodes.here.report(rig, log)
     again = (await nodes.there.report(rig, log, a_log(5))).json()
     assert (again["stored"], again["duplicates"]) == (1, 1)
+
+
+async def test_a_sentry_that_waits_at_one_node_hears_of_a_playbook_that_is_added_at_the_other(nodes: Nodes) -> None:
+    rig = await nodes.here.add()
+    first = await nodes.there.client.get(FOR_SENTRY, headers=rig.auth)
+    waits = rig.auth | {"If-None-Match": first.headers["etag"], "Prefer": "wait=50"}
+    playbooks = Playbooks(nodes.here)
+    recipe = await playbooks.recipe()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        waiting = group.create_task(nodes.there.client.get(FOR_SENTRY, headers=waits))
+        added = await playbooks.add(rig, recipe)
+    assert [each["id"] for each in waiting.result().json()["playbooks"]] == [str(added["id"])]
+    told = {"playbook_id": str(added["id"]), "revision": 1, "state": "mining"}
+    answer = await nodes.there.client.put(STATUS, json={"playbooks": [told]}, headers=rig.auth)
+    assert answer.status_code == 204
+
+    async def is_shown() -> bool:
+        shown = (await nodes.here.get(f"{RIGS}/{rig.id}")).json()["playbooks"]
+        return [each["state"] for each in shown] == ["mining"]
+
+    await eventually(is_shown)
 
 
 async def test_an_asic_that_reports_to_one_node_is_shown_by_the_other(nodes: Nodes) -> None:
