@@ -1,11 +1,13 @@
 """A real PostgreSQL for tests, benchmarks and demos: in a temporary folder, on a free port, gone afterwards."""
 
+import ctypes
 import os
 import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from pathlib import Path
 
 ROLE = "minewarden"
 READY_WITHIN_S = 60
+PR_SET_PDEATHSIG = 1
 USER = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root: then it is Debian's user for it
 # What makes a server of tests quick and costs nothing but safety against power cuts.
 HASTY = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_connections": "60"}
@@ -38,7 +41,9 @@ class PostgresqlServer:
         with (self.folder / "server.log").open("ab") as log:
             command = [program("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder)]
             command += ["-p", str(self.port), "-h", "127.0.0.1", *options]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, user=USER, group=USER)
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, user=USER, group=USER, preexec_fn=_end_with_parent
+            )
         deadline = time.monotonic() + READY_WITHIN_S
         while not self._answers():
             log_text = (self.folder / "server.log").read_text(errors="replace")[-2000:]
@@ -120,6 +125,12 @@ def _prepare(folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, user=USER, group=USER)
     if done.returncode:
         raise RuntimeError(f"initdb failed: {done.stderr}")
+
+
+def _end_with_parent() -> None:
+    """A test run that is killed must not leave servers behind; only Linux can see to that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _free_port() -> int:
