@@ -6,6 +6,7 @@ Everything is kept in ./demo-data (or `DEMO_DATA_DIR`), so that the next start s
 """
 
 import fcntl
+import functools
 import json
 import os
 import secrets
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import httpx
+from demo_asics import COUNT, show_asics, site_token
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("DEMO_DATA_DIR") or ROOT / "demo-data").absolute()
@@ -43,6 +45,8 @@ class Demo:
     commander_port: int
     sentry_port: int
     miner_port: int
+    asic_sentry_port: int
+    asics_port: int
     password: str
     api_key: str = ""
     children: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
@@ -62,6 +66,9 @@ class Demo:
             "CPU_GPU_SENTRY_DATA_DIR": str(DATA / "sentry"),
             "CPU_GPU_SENTRY_UI_PORT": str(self.sentry_port),
             "CPU_GPU_SENTRY_REPORT_EVERY_S": str(OWN_EVERY_S),
+            "ASIC_SENTRY_DATA_DIR": str(DATA / "asic-sentry"),
+            "ASIC_SENTRY_UI_PORT": str(self.asic_sentry_port),
+            "ASIC_SENTRY_POLL_EVERY_S": str(OWN_EVERY_S),
             "API_KEY": self.api_key,  # not on a command line, where every user of the machine could read it
         }
 
@@ -121,6 +128,8 @@ def main() -> int:
                 commander_port=chosen_port("commander", int(os.environ.get("COMMANDER_PORT", "8443"))),
                 sentry_port=chosen_port("sentry", 8471),
                 miner_port=chosen_port("miner", 18080),
+                asic_sentry_port=chosen_port("asic-sentry", 8472),
+                asics_port=chosen_port("asics", 18100),
                 password=kept_password(),
             )
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -142,11 +151,14 @@ def show(demo: Demo, lock: IO[str]) -> None:
         demo.api_key = new_key(demo)
         people.headers["Authorization"] = f"Bearer {demo.api_key}"
         enrol_this_machine(demo, people)
+        site = site_token(people)
     script = ROOT / "devtools" / "fake_miner.py"
     demo.start("miner", [sys.executable, script, "--software", "xmrig", "--port", str(demo.miner_port)], lock)
     demo.command("cpu-gpu-sentry", "watch", "xmrig", "--port", str(demo.miner_port))
     demo.start("sentry", [TOOLS / "cpu-gpu-sentry", "run"], lock)
     demo.start("farm", farm_command(demo), lock)
+    start = functools.partial(demo.start, lock=lock)
+    show_asics(start, demo.command, demo.url, site, demo.asics_port)
     say(demo)
     while not demo.ended.wait(0.5):
         demo.check()
@@ -162,7 +174,9 @@ def say(demo: Demo) -> None:
         f"    password  {demo.password}\n"
         f"    shows     “{THIS_MACHINE}”: real figures of this machine; its miner is a stand-in that mines nothing\n"
         f"              {SIMULATED_RIGS} rigs and {SIMULATED_ASICS} ASICs named “simulated-…” that do not exist\n"
+        f"              {COUNT} ASICs named “stand-in …” that an ASIC sentry polls on addresses of this machine\n"
         f"    sentry    http://127.0.0.1:{demo.sentry_port}   (this machine's local page)\n"
+        f"              http://127.0.0.1:{demo.asic_sentry_port}   (the ASIC sentry's)\n"
         f"    ends      with Ctrl-C\n\n"
         f"  The browser will say that it does not know the certificate: the commander made its own.\n",
         flush=True,

@@ -24,7 +24,9 @@ SIMULATED = 25
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("COMMANDER_", "CPU_GPU_"))}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("COMMANDER_", "CPU_GPU_", "ASIC_"))
+    }
     return inherited | {
         "DEMO_DATA_DIR": str(tmp_path / "demo"),
         "COMMANDER_HOST": "127.0.0.1",
@@ -64,6 +66,12 @@ def rigs(browser: httpx.Client) -> dict[str, Any]:
     return {rig["name"]: rig for rig in browser.get("/api/v1/cpu-gpu-rigs").raise_for_status().json()}
 
 
+def stand_ins(browser: httpx.Client) -> dict[str, int]:
+    """The ASICs that are online and that a real ASIC sentry polls."""
+    asics = browser.get("/api/v1/asic-rigs").raise_for_status().json()
+    return {each["name"]: each["id"] for each in asics if "stand-in" in each["name"] and each["health"] == "online"}
+
+
 def all_online(browser: httpx.Client) -> bool:
     return [rig["health"] for rig in rigs(browser).values()].count("online") == SIMULATED + 1
 
@@ -85,11 +93,14 @@ def test_the_demo_shows_this_machine_moving_ends_with_ctrl_c_and_starts_again_wi
         own = rigs(browser)[f"{socket.gethostname()[:40]} (this machine)"]
         eventually(lambda: bool(rigs(browser)[own["name"]]["latest"]["miners"]), within_s=20, what="the stand-in miner")
         before = {name: rig["id"] for name, rig in rigs(browser).items()}
+        eventually(lambda: len(stand_ins(browser)) == 10, within_s=40, what="the ASIC sentry's ASICs")
+        asics = stand_ins(browser)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(environment["COMMANDER_PORT"]))) != 0
     with demo(environment, tmp_path / "second.out") as browser:
         eventually(lambda: all_online(browser), within_s=40, what="the same farm")
         assert {name: rig["id"] for name, rig in rigs(browser).items()} == before
+        eventually(lambda: stand_ins(browser) == asics, within_s=40, what="the same ASICs, online")
 
 
 def test_a_second_demo_beside_the_first_says_so(environment: dict[str, str], tmp_path: Path) -> None:
