@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -127,6 +127,7 @@ def _refill(pg_restore: str, psql: str, url: str, dumped: Path, first: str, last
             _pour(reading, writing, first, last)
         except BrokenPipeError:
             reading.kill()
+            _let_go(writing)
         finally:
             with reading, writing:
                 pass
@@ -143,6 +144,13 @@ def _pour(reading: "subprocess.Popen[bytes]", writing: "subprocess.Popen[bytes]"
     if reading.wait() == 0:
         writing.stdin.write(last.encode())
     writing.stdin.close()
+
+
+def _let_go(writing: "subprocess.Popen[bytes]") -> None:
+    """What is still to be written to who has gone must not be tried once more when the pipe is closed."""
+    assert writing.stdin is not None  # noqa: S101 - it is a pipe
+    with suppress(BrokenPipeError):
+        writing.stdin.close()
 
 
 async def was_committed(url: str, restore_id: str) -> bool:
