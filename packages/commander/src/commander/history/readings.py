@@ -5,11 +5,12 @@ mining software or the pool that counts, because each starts again from zero by 
 place behind `SOURCE`, and readers add the sources up.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
+from typing import Protocol
 
 import msgspec
 from protocol.asic_messages import AsicBoard, AsicLog
-from protocol.messages import AlgorithmReading, CpuGpuLog, GpuReading, MinerReading
+from protocol.messages import AlgorithmReading, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
 
 from commander.live.figures import Work
 from commander.rigs.domain import highest, merged_devices, total
@@ -21,6 +22,7 @@ Readings = dict[Series, float]
 SOURCE = "*"
 HASHRATE, POWER, ALIVE = "hashrate_hs", "power_w", "alive"
 COUNTERS = frozenset({"accepted", "rejected", "stale", "invalid"})
+OF_MINERS = COUNTERS | {HASHRATE, ALIVE}
 _OF_GPU = (
     "temperature_c",
     "memory_temperature_c",
@@ -34,26 +36,58 @@ _OF_BOARD = ("inlet_temperature_c", "outlet_temperature_c", "chip_temperature_c"
 _OF_CPU = ("temperature_c", "power_w", "load_percent")
 _HIGHEST_OF_RIG = ("temperature_c", "memory_temperature_c", "fan_percent", "fan_rpm")
 
+Figures = Collection[str] | None  # None: all
+
+
+class _MinersAlone(msgspec.Struct, frozen=True, gc=False):
+    """As much of a CPU/GPU rig's log as its hashrates and shares need: the rest costs half of the reading."""
+
+    miners: list[MinerReading] = []
+
+
 _cpu_gpu_log = msgspec.json.Decoder(CpuGpuLog)
+_miners_alone = msgspec.json.Decoder(_MinersAlone)
 _asic_log = msgspec.json.Decoder(AsicLog)
 
 
-def cpu_gpu_readings(body: bytes) -> Readings:
-    """Of a CPU/GPU rig's log, given as its JSON."""
-    log = _cpu_gpu_log.decode(body)
-    gpus = merged_devices(log)
+def cpu_gpu_readings(body: bytes, figures: Figures = None) -> Readings:
+    """Of a CPU/GPU rig's log, given as its JSON; at least those of the figures."""
     readings: Readings = {}
+    if figures is not None and OF_MINERS.issuperset(figures):
+        miners = _miners_alone.decode(body).miners
+    else:
+        log = _cpu_gpu_log.decode(body)
+        miners = log.miners
+        _put_machine(readings, log)
+    if figures is None or HASHRATE in figures:
+        _put_hashrates(readings, miners)
+    if figures is None or not COUNTERS.isdisjoint(figures):
+        for source, miner in _sources(miners):
+            _put_shares(readings, source, miner)
+    return readings
+
+
+def _put_machine(readings: Readings, log: CpuGpuLog) -> None:
+    gpus = merged_devices(log) if any(_tells(device) for miner in log.miners for device in miner.devices) else log.gpus
     if log.memory_used_bytes is not None:
         readings["memory_used_bytes", None, None, None] = log.memory_used_bytes
     if log.cpu is not None:
         _put(readings, log.cpu, _OF_CPU, "cpu")
     for gpu in gpus:
         _put(readings, gpu, _OF_GPU, gpu.pci_address)
-    _put_rig(readings, log, gpus)
-    _put_hashrates(readings, log)
-    for source, miner in _sources(log.miners):
-        _put_shares(readings, source, miner)
-    return readings
+    _put_rig(readings, log.cpu, gpus)
+
+
+def _tells(device: MinerDevice) -> bool:
+    """Whether the mining software says anything of the card that its driver may not."""
+    return not (
+        device.temperature_c is None
+        and device.memory_temperature_c is None
+        and device.fan_percent is None
+        and device.power_w is None
+        and device.core_clock_mhz is None
+        and device.memory_clock_mhz is None
+    )
 
 
 def _put(readings: Readings, told: object, figures: tuple[str, ...], device: str) -> None:
@@ -62,8 +96,8 @@ def _put(readings: Readings, told: object, figures: tuple[str, ...], device: str
             readings[figure, device, None, None] = value
 
 
-def _put_rig(readings: Readings, log: CpuGpuLog, gpus: list[GpuReading]) -> None:
-    devices: list[object] = [*gpus, *([log.cpu] if log.cpu else [])]
+def _put_rig(readings: Readings, cpu: CpuReading | None, gpus: list[GpuReading]) -> None:
+    devices: list[object] = [*gpus, *([cpu] if cpu else [])]
     for figure in _HIGHEST_OF_RIG:
         if (value := highest([getattr(device, figure, None) for device in devices])) is not None:
             readings[figure, None, None, None] = value
@@ -71,16 +105,17 @@ def _put_rig(readings: Readings, log: CpuGpuLog, gpus: list[GpuReading]) -> None
         readings[POWER, None, None, None] = power_w
 
 
-def _put_hashrates(readings: Readings, log: CpuGpuLog) -> None:
-    for miner in log.miners:
-        for algorithm in miner.algorithms:
+def _put_hashrates(readings: Readings, miners: list[MinerReading]) -> None:
+    for miner in miners:
+        works = [(algorithm.algorithm, algorithm.coin) for algorithm in miner.algorithms]
+        for (name, coin), algorithm in zip(works, miner.algorithms, strict=True):
             if algorithm.hashrate_hs is not None:
-                series: Series = HASHRATE, None, algorithm.algorithm, algorithm.coin
+                series: Series = HASHRATE, None, name, coin
                 readings[series] = readings.get(series, 0.0) + algorithm.hashrate_hs
         for device in miner.devices:
-            for algorithm, hashrate_hs in zip(miner.algorithms, device.hashrates_hs, strict=False):
+            for (name, coin), hashrate_hs in zip(works, device.hashrates_hs, strict=False):
                 if hashrate_hs is not None:
-                    series = HASHRATE, device.device, algorithm.algorithm, algorithm.coin
+                    series = HASHRATE, device.device, name, coin
                     readings[series] = readings.get(series, 0.0) + hashrate_hs
 
 
@@ -110,8 +145,8 @@ def _shares(algorithm: AlgorithmReading) -> Iterator[tuple[str, int]]:
             yield figure, count
 
 
-def asic_readings(body: bytes) -> Readings:
-    """Of an ASIC's log, given as its JSON."""
+def asic_readings(body: bytes, figures: Figures = None) -> Readings:
+    """Of an ASIC's log, given as its JSON; all of them, because they are few."""
     log = _asic_log.decode(body)
     readings: Readings = {}
     for figure in ("power_w", "temperature_c", "rejected_percent"):
@@ -144,7 +179,11 @@ def _put_fans(readings: Readings, fans_rpm: list[float | None]) -> None:
         readings["fan_rpm", None, None, None] = fastest
 
 
-READINGS: dict[RigKind, Callable[[bytes], Readings]] = {
+class ReadingsOf(Protocol):
+    def __call__(self, body: bytes, figures: Figures = None) -> Readings: ...
+
+
+READINGS: dict[RigKind, ReadingsOf] = {
     RigKind.CPU_GPU: cpu_gpu_readings,
     RigKind.ASIC: asic_readings,
 }

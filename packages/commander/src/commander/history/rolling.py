@@ -11,7 +11,7 @@ from commander.history.buckets import Buckets, put_together, within, without
 from commander.history.late import with_late
 from commander.history.moments import pack_moments, unpack_moments
 from commander.history.packing import pack, unpack
-from commander.history.readings import READINGS, Readings
+from commander.history.readings import READINGS, Readings, ReadingsOf
 from commander.history.summing import Summed, coarser, in_buckets, summed
 from commander.history.tables import HOUR_S, MINUTES, TIERS, Tier
 from commander.rigs.kinds import RigKind
@@ -69,7 +69,7 @@ def roll_rig(kind: RigKind, work: RigWork, horizons: Horizons) -> RigRolled:
 
 
 class _Rolling:
-    def __init__(self, readings_of: Callable[[bytes], Readings], work: RigWork, horizons: Horizons) -> None:
+    def __init__(self, readings_of: ReadingsOf, work: RigWork, horizons: Horizons) -> None:
         self._readings_of = readings_of
         self._work = work
         self._horizons = horizons

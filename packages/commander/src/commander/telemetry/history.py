@@ -1,7 +1,7 @@
 """What a rig or the farm did in a range of time: evenly spaced points, from the tier that serves them best."""
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterator
+from collections.abc import Awaitable, Collection, Iterable, Iterator
 from datetime import datetime
 from math import ceil
 from typing import NamedTuple
@@ -162,7 +162,9 @@ async def _parts_of_rig(db: AsyncConnection, kind: RigKind, rig_id: int, wanted:
     due = [hour_s for hour_s in due if hour_s >= wanted.raw_horizon_s]
     starts = await _starts(store.first_and_last_chunk(db, kind, tier), tier, since_s, wanted.until_s)
     rows = await store.read_chunks(db, kind, tier, rig_id, starts)
-    parts: list[Part] = [Chunk(start_s, tier.step_s, rows[start_s], frozenset(due)) for start_s in sorted(rows)]
+    parts: list[Part] = [
+        Chunk(start_s, tier.step_s, rows[start_s], _inside(due, start_s, tier)) for start_s in sorted(rows)
+    ]
     for hour_s in due:
         parts.append(Raw(hour_s, MINUTES.step_s, await _logs(db, kind, rig_id, hour_s, hour_s + HOUR_S)))
     return parts
@@ -177,10 +179,17 @@ async def _parts_of_farm(db: AsyncConnection, kind: RigKind, wanted: Wanted) -> 
     by_hour: dict[int, dict[int, bytes]] = {}
     for minute_s, body in samples.items():
         by_hour.setdefault(minute_s // HOUR_S * HOUR_S, {})[minute_s] = body
-    but = frozenset(by_hour)
-    parts: list[Part] = [Chunk(start_s, tier.step_s, rows[start_s], but, is_farms=True) for start_s in sorted(rows)]
+    parts: list[Part] = [
+        Chunk(start_s, tier.step_s, rows[start_s], _inside(by_hour, start_s, tier), is_farms=True)
+        for start_s in sorted(rows)
+    ]
     parts += [Ready(hour_s, sampling.in_minutes(hour_s, bodies)) for hour_s, bodies in sorted(by_hour.items())]
     return parts
+
+
+def _inside(hours_s: Iterable[int], start_s: int, tier: Tier) -> frozenset[int]:
+    """Those of the hours that a chunk could hold."""
+    return frozenset(hour_s for hour_s in hours_s if start_s <= hour_s < start_s + tier.chunk_s)
 
 
 async def _starts(ends: Awaitable[tuple[int, int] | None], tier: Tier, since_s: float, until_s: float) -> list[int]:
@@ -211,7 +220,7 @@ def _ready(kind: RigKind, part: Part, figures: Figures) -> Iterator[Ready]:
         yield part
     elif isinstance(part, Raw):
         readings_of = READINGS[kind]
-        taken_apart = ((to_us(log.taken_at), readings_of(log.body)) for log in part.logs)
+        taken_apart = ((to_us(log.taken_at), readings_of(log.body, figures)) for log in part.logs)
         yield Ready(part.start_s, in_buckets(summed(taken_apart, start_s=part.start_s, step_s=part.step_s)))
     else:
         wanted = None if figures is None else lambda key: key[0] in figures
