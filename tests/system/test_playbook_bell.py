@@ -10,7 +10,7 @@ import pytest
 from tests.farm import running_commander
 
 pytestmark = pytest.mark.system
-WAITING = 20
+WAITING = 50
 
 
 def test_who_waits_for_news_is_answered_when_the_commander_ends(tmp_path: Path) -> None:
