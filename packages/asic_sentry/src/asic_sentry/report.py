@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -66,8 +67,11 @@ class AsicDelivery(Sending):
         new = await self.on_disk(lambda: kit.load_enrolment(self._db))
         await self.on_disk(self._spool.recount)
         await self._hold_back()
-        old, self.enrolment = self.enrolment, new
-        if old is None or new is None or (old.url, old.token, old.ca_pem) != (new.url, new.token, new.ca_pem):
+        old = self.enrolment
+        if old and new and (old.url, old.token, old.ca_pem) == (new.url, new.token, new.ca_pem):
+            self.enrolment = replace(new, state=old.state)  # an attempt may have ended since the store was read
+        else:
+            self.enrolment = new
             if old is not None and (new is None or old.url != new.url):
                 await self.on_disk(self._spool.clear)
             self.site_refusal = None
