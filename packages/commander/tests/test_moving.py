@@ -135,6 +135,20 @@ def rows_in(url: str) -> int:
     return sum(len(rows) for rows in content_of(url).values())
 
 
+def test_typed_again_it_leaves_a_whole_copy_as_it_is(full: Settings, empty: str) -> None:
+    move_farm(full, empty)
+    move_farm(full, empty)
+    assert content_of(empty) == content_of(full.database_url)
+    write_to(full)
+    with pytest.raises(MoveProblem, match="holds a farm already"):
+        move_farm(full, empty)
+
+
+def write_to(settings: Settings) -> None:
+    with closing(connect_sqlite(path_of(settings))) as connection:
+        connection.execute("PRAGMA user_version = 7")
+
+
 def test_it_begins_anew_if_the_farm_has_changed_meanwhile(
     full: Settings, empty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +224,7 @@ def test_what_is_in_the_way_is_said(settings: Settings, empty: str, postgresql_s
         move_farm(settings, empty)
     postgresql_server.run("psql", "-d", name, "-qc", "DROP TABLE somebodys")
     move_farm(settings, empty)
+    write_to(settings)  # another farm now
     with pytest.raises(MoveProblem, match="holds a farm already"):
         move_farm(settings, empty)
 

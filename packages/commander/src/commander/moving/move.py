@@ -58,13 +58,15 @@ def _source_of(settings: Settings) -> Path:
 async def _move(path: Path, url: str) -> None:
     stamp, connection = stamp_of(path), await checked_connection(url, **UNHURRIED)
     try:
+        if await target.is_whole(connection, stamp):
+            return  # killed after its last commit, or typed twice
         with closing(connect_sqlite(path)) as source:
             source.execute("BEGIN")  # one state, and nobody may checkpoint over it
             await _prepare(connection, url, stamp)
             for table in metadata.sorted_tables:
                 await _copy(source, url, table, connection)
             await _compare(source, connection)
-        await target.finish(connection)
+        await target.finish(connection, stamp)
     except target.DRIVER_ERRORS as error:
         raise explained(error, url) from error
     finally:

@@ -48,7 +48,7 @@ async def begin(target: Connection, stamp: str) -> None:
 
 async def is_of(target: Connection, stamp: str) -> bool:
     """Whether the unfinished copy is of this source as it is now, into the tables as they are now."""
-    begun = await target.fetchval("SELECT obj_description($1::text::regclass, 'pg_class')", UNFINISHED_MOVE)
+    begun = await _comment_on(target, UNFINISHED_MOVE)
     revision = await target.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - own name
     return bool(begun == stamp and revision == HEAD)
 
@@ -77,14 +77,26 @@ async def note(target: Connection, name: str, copied: int, last_key: str | None,
     )
 
 
-async def finish(target: Connection) -> None:
-    """Now a commander may start here."""
-    await target.execute(f"DROP TABLE {UNFINISHED_MOVE}")
+async def finish(target: Connection, stamp: str) -> None:
+    """Now a commander may start here; typed once more, the command knows that the copy is whole."""
+    async with target.transaction():
+        await target.execute(f"DROP TABLE {UNFINISHED_MOVE}")
+        await target.execute(f"COMMENT ON TABLE {VERSION_TABLE} IS {await _literal(target, stamp)}")
     await target.execute("ANALYZE")
+
+
+async def is_whole(target: Connection, stamp: str) -> bool:
+    """Whether an earlier copy of this source, as it is now, was finished here."""
+    return await _exists(target, VERSION_TABLE) and await _comment_on(target, VERSION_TABLE) == stamp
 
 
 async def _exists(target: Connection, name: str) -> bool:
     return await target.fetchval("SELECT to_regclass($1)", name) is not None
+
+
+async def _comment_on(target: Connection, table: str) -> str | None:
+    comment: str | None = await target.fetchval("SELECT obj_description($1::text::regclass, 'pg_class')", table)
+    return comment
 
 
 async def _literal(target: Connection, text: str) -> str:
