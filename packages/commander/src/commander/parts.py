@@ -1,0 +1,263 @@
+"""What the commander is made of, from its settings alone, and what it does by itself."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from commander.accounts.gate import Gate
+from commander.accounts.sites import Sites
+from commander.addresses.book import AddressBook
+from commander.asics.adoption import Adoptions
+from commander.asics.answers import asic_json, asic_log_json
+from commander.asics.display import ASICS
+from commander.db import Database, from_us
+from commander.history.jobs import history_jobs
+from commander.history.retention import kept_by
+from commander.history.watch import RigWatch
+from commander.jobs.chores import chores
+from commander.jobs.loop import leads, new_holder, rest, run_jobs
+from commander.live.channels import Channels
+from commander.live.loop import run_live
+from commander.live.nodes import (
+    NoOtherNodes,
+    OtherNodes,
+    PlaybooksChanged,
+    RigChanged,
+    RunSeen,
+    SessionEnded,
+    TokenDied,
+)
+from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.rigs import LiveRigs
+from commander.logs.day import keep_trends
+from commander.playbooks import door
+from commander.playbooks.bell import Bell
+from commander.playbooks.delivery import Delivery
+from commander.playbooks.desk import PlaybookDesk
+from commander.playbooks.followers import RigPlaybooks
+from commander.rigs.answers import log_json, rig_json
+from commander.rigs.cpu_gpu import CPU_GPU
+from commander.rigs.kinds import RigKind
+from commander.rigs.memory import note_newest
+from commander.rigs.register import RigRegister
+from commander.rigs.views import RigViews
+from commander.settings import Settings
+from commander.software.shelf import SoftwareShelf
+from commander.telemetry import asic_intake, intake
+from commander.telemetry.counts import LogCounts
+from commander.telemetry.group_commit import GroupCommit
+from commander.telemetry.sentry_runs import SentryRuns
+from commander.telemetry.sink import LogSink
+from commander.telemetry.store import NewLog
+from commander.telemetry.tokens import Tokens
+from commander.tls import CertificateFacts, prepare_tls
+from commander.web.exposition import Metric
+from commander.web.metrics import live_metrics, process_metrics
+
+if TYPE_CHECKING:
+    from commander.scaled import ScaledNode
+
+RENEWAL_LOOK_EVERY_S = 12 * 3_600
+
+
+class Parts:
+    """What is wired to what. Doors ask for their parts by name, see `commander.routes`."""
+
+    def __init__(self, settings: Settings, certificate: CertificateFacts | None, bell: Bell) -> None:
+        self.settings = settings
+        self.certificate = certificate
+        self.database = Database(settings.database_url)
+        self.holder = new_holder()
+        self.channels = Channels()
+        self.others: OtherNodes = NoOtherNodes()
+        self.lives = {
+            RigKind.CPU_GPU: self._live(RigKind.CPU_GPU, rig_json, log_json),
+            RigKind.ASIC: self._live(RigKind.ASIC, asic_json, asic_log_json),
+        }
+        self.views = {display.kind: RigViews(self.lives[display.kind], display) for display in (CPU_GPU, ASICS)}
+        self.tokens = Tokens(self.database, on_forget=lambda token_hash: self.others.tell(TokenDied(token_hash)))
+        pin = certificate.pin if certificate else None
+        self.delivery = Delivery(
+            self.database,
+            self.lives[RigKind.CPU_GPU],
+            bell,
+            tell=lambda rig_id: self.others.tell(PlaybooksChanged(rig_id)),
+        )
+        self.desk = PlaybookDesk(self.database, self.delivery)
+        self.book = AddressBook(self.database, self.delivery)
+        self.shelf = SoftwareShelf(self.database, self.delivery)
+        followers = {RigKind.CPU_GPU: RigPlaybooks(self.delivery)}
+        self.registers = {
+            kind: RigRegister(self.database, live, self.tokens, pin=pin, playbooks=followers.get(kind))
+            for kind, live in self.lives.items()
+        }
+        self.sites = Sites(self.database, self.tokens, pin=pin)
+        self.adoptions = Adoptions(self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin)
+        self.gate = Gate(self.database, on_session_end=self._session_ended)
+        self.commit = GroupCommit(self.database, self._stored)
+        self.watches = {kind: RigWatch(kind, live.index) for kind, live in self.lives.items()}
+        self.counts = LogCounts()
+        self.runs = {kind: SentryRuns(partial(self._tell_run, kind)) for kind in RigKind}
+        self.scaled = self._as_one_of_several() if settings.nats_url else None
+        self.sink: LogSink = self.scaled.intake if self.scaled else self.commit
+        self.intake = intake.Intake(
+            self.tokens,
+            self.sink,
+            self.lives[RigKind.CPU_GPU],
+            runs=self.runs[RigKind.CPU_GPU],
+            counts=self.counts,
+        )
+        self.playbooks_door = door.PlaybooksDoor(self.tokens, self.delivery)
+        self.asic_intake = asic_intake.AsicIntake(
+            self.tokens,
+            self.sink,
+            self.lives[RigKind.ASIC],
+            self.registers[RigKind.ASIC],
+            runs=self.runs[RigKind.ASIC],
+            counts=self.counts,
+        )
+
+    def _live(
+        self, kind: RigKind, describe: Callable[[RigState], bytes], describe_log: Callable[[bytes], bytes]
+    ) -> LiveRigs:
+        stale_after_s, offline_after_s = self.settings.stale_after_s, self.settings.offline_after_s
+        index = OperationalIndex(stale_after_s=stale_after_s, offline_after_s=offline_after_s)
+        return LiveRigs(
+            kind,
+            index,
+            self.channels,
+            describe=describe,
+            describe_log=describe_log,
+            tell=lambda rig_id: self.others.tell(RigChanged(kind, rig_id)),
+            lag_s=lambda: self.scaled.watch.lag_s() if self.scaled else 0.0,
+        )
+
+    def _as_one_of_several(self) -> "ScaledNode":
+        from commander.scaled import ScaledNode  # here: who stays with one process does not load NATS
+
+        node = ScaledNode(
+            self.settings,
+            self.database,
+            self.lives,
+            self.tokens,
+            on_session_end=self._hang_up,
+            on_run=self._other_run,
+            on_stored=self._noticed,
+            on_playbooks=self.delivery.heard,
+            packer=self.commit.packer,
+        )
+        self.others = node.nodes
+        return node
+
+    def _other_run(self, seen: RunSeen) -> None:
+        two = self.runs[seen.kind].hear(seen.rig_id, seen.run, time.monotonic())
+        self.lives[seen.kind].index.set_two_sentries(seen.rig_id, two)
+
+    def _tell_run(self, kind: RigKind, rig_id: int, run: str) -> None:
+        self.others.tell(RunSeen(kind, rig_id, run))
+
+    @asynccontextmanager
+    async def keeping(self) -> AsyncIterator[None]:
+        """Logs are taken in, into the database or into the queue, as long as this lasts."""
+        if self.scaled is None:
+            async with self.commit.running():
+                yield
+            return
+        async with asyncio.TaskGroup() as group, self.scaled.bus.running():
+            following = group.create_task(self.scaled.following.run())
+            try:
+                yield
+            finally:
+                following.cancel()
+
+    def check_queue(self) -> None:
+        if self.scaled:
+            self.scaled.bus.check()
+
+    def metrics(self) -> list[Metric]:
+        live = live_metrics(self.lives)
+        queue = self.scaled.metrics() if self.scaled else self.commit.metrics()
+        return [*self.counts.metrics(), *queue, *live, *process_metrics()]
+
+    def _noticed(self, new: NewLog, heard_at: datetime) -> None:
+        taken_at = from_us(new.taken_at_us)
+        self.watches[new.kind].logged(new.rig_id, new.figures, taken_at=taken_at, now=heard_at)
+
+    def _stored(self, new: NewLog) -> None:
+        taken_at, now = from_us(new.taken_at_us), datetime.now(UTC)
+        self._noticed(new, now)
+        self.lives[new.kind].logged(
+            new.rig_id,
+            new.body,
+            new.figures,
+            taken_at=taken_at,
+            heard_at=now,
+            now_s=time.monotonic(),
+        )
+
+    @asynccontextmanager
+    async def working(self, on_renewal: Callable[[], None]) -> AsyncIterator[None]:
+        """What the commander does by itself, as long as this lasts."""
+        jobs = chores(self.database, renew_certificate=partial(self._renew_certificate, on_renewal))
+        indexes = {kind: live.index for kind, live in self.lives.items()}
+        jobs |= history_jobs(self.database, kept_by(self.settings), indexes, self.commit.packer)
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_jobs(self.database, jobs, stop, holder=self.holder))
+            if self.scaled:  # one node leads the jobs, but each has a certificate
+                group.create_task(self._keep_certificate(on_renewal, stop))
+            group.create_task(keep_trends(self.database, self.lives, stop))
+            group.create_task(run_live(self.lives.values(), stop, on_offline=self._went_offline, look=self._look))
+            try:
+                yield
+            finally:
+                stop.set()
+
+    async def _keep_certificate(self, on_renewal: Callable[[], None], stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await rest(stop, RENEWAL_LOOK_EVERY_S)
+            await asyncio.to_thread(self._renew_certificate, on_renewal, datetime.now(UTC))
+
+    def _renew_certificate(self, on_renewal: Callable[[], None], now: datetime) -> None:
+        renewed = prepare_tls(self.settings, now=now)
+        if renewed and renewed.facts != self.certificate:
+            self.certificate = renewed.facts
+            on_renewal()
+
+    async def _went_offline(self, kind: RigKind, states: list[RigState]) -> None:
+        self.watches[kind].went_offline(states)
+        await note_newest(self.database, kind, states)
+
+    async def write_events(self) -> None:
+        """All nodes notice what happens to a rig; the one that leads the jobs writes it down."""
+        write_it = self.scaled is None or await leads(self.database, self.holder)
+        for watch in self.watches.values():
+            if write_it:
+                await watch.write(self.database)
+            else:
+                watch.forget()
+
+    async def _look(self) -> None:
+        await self.write_events()
+        await self._hang_up_ended()
+
+    async def _hang_up_ended(self) -> None:
+        """Sessions may be ended by another process (`commander set-password`)."""
+        pages = (live.frames.sessions() for live in self.lives.values())
+        if looking := self.channels.sessions().union(*pages):
+            alive = {str(session.id) for session in await self.gate.sessions()}
+            for session in looking - alive:
+                self._hang_up(session)
+
+    def _session_ended(self, session: str) -> None:
+        self._hang_up(session)
+        self.others.tell(SessionEnded(session))
+
+    def _hang_up(self, session: str) -> None:
+        for live in self.lives.values():
+            live.frames.close_session(session)
+        self.channels.close_session(session)

@@ -1,0 +1,125 @@
+"""Every page and call of the commander, and what they may ask for by name."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import cache, partial
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+
+from commander.accounts import api as account_api
+from commander.accounts import pages as account_pages
+from commander.accounts import site_pages
+from commander.accounts.auth import Authentication
+from commander.addresses import api as address_api
+from commander.addresses import pages as address_pages
+from commander.asics import api as asic_api
+from commander.live.sockets import events_socket, page_socket
+from commander.logs import pages as log_pages
+from commander.parts import Parts
+from commander.playbooks import api as playbook_api
+from commander.playbooks import form_pages as playbook_form_pages
+from commander.playbooks import pages as playbook_pages
+from commander.playbooks import sentry_api as playbook_sentry_api
+from commander.rigs import api as rig_api
+from commander.rigs import pages as rig_pages
+from commander.rigs.kinds import PATHS, RigKind
+from commander.rigs.views import view_from_query
+from commander.software import api as software_api
+from commander.software import pages as software_pages
+from commander.telemetry import asic_sentry_api, history_api, sentry_api
+from commander.web import public
+from commander.web.answers import exception_handlers
+from commander.web.assets import assets_router
+from commander.web.bodies import BODY_LIMIT
+from commander.web.metrics import metrics
+from commander.web.openapi import OpenApiDocument, openapi_config, openapi_json, write_document
+
+
+def make_routes(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]]) -> Litestar:
+    """Pages and APIs. A handler that is not listed here is not reached."""
+    provided = {
+        "settings": parts.settings,
+        "database": parts.database,
+        "channels": parts.channels,
+        "lives": parts.lives,
+        "tokens": parts.tokens,
+        "gate": parts.gate,
+        "sites": parts.sites,
+        "adoptions": parts.adoptions,
+        "delivery": parts.delivery,
+        "desk": parts.desk,
+        "book": parts.book,
+        "shelf": parts.shelf,
+        "view_from_query": partial(view_from_query, parts.views.values()),
+        "collect_metrics": parts.metrics,
+        "check_queue": parts.check_queue,
+        **_of_kind(parts, RigKind.CPU_GPU),
+    }
+
+    @cache
+    def openapi() -> OpenApiDocument:
+        return write_document(made)
+
+    made = Litestar(
+        route_handlers=[
+            *rig_api.HANDLERS,
+            *sentry_api.HANDLERS,
+            *asic_sentry_api.HANDLERS,
+            *account_api.HANDLERS,
+            *playbook_sentry_api.HANDLERS,
+            *address_api.HANDLERS,
+            *software_api.HANDLERS,
+            *playbook_api.HANDLERS,
+            *history_api.HANDLERS,
+            rig_pages.root,
+            *_of_both_kinds(parts),
+            *account_pages.HANDLERS,
+            *address_pages.HANDLERS,
+            *software_pages.HANDLERS,
+            *playbook_pages.HANDLERS,
+            *playbook_form_pages.HANDLERS,
+            *site_pages.HANDLERS,
+            public.healthz,
+            public.ca_pem,
+            metrics,
+            openapi_json,
+            page_socket,
+            events_socket,
+            assets_router(),
+        ],
+        dependencies=_provided(provided)
+        | {"openapi": Provide(openapi, sync_to_thread=False)}
+        | {"certificate": Provide(lambda: parts.certificate, sync_to_thread=False)},
+        middleware=[DefineMiddleware(Authentication, gate=parts.gate)],
+        exception_handlers=exception_handlers,
+        lifespan=[lifespan],
+        request_max_body_size=BODY_LIMIT,
+        openapi_config=openapi_config(),
+        logging_config=None,
+    )
+    return made
+
+
+def _of_both_kinds(parts: Parts) -> list[Router]:
+    """Handlers that ask for `live`, `register` and `views` get those of the kind whose router they stand in."""
+    asics = _provided(_of_kind(parts, RigKind.ASIC))
+    pages = [*rig_pages.HANDLERS, *log_pages.HANDLERS]
+    return [
+        Router(PATHS[RigKind.CPU_GPU], route_handlers=pages),
+        Router(PATHS[RigKind.ASIC], route_handlers=pages, dependencies=asics),
+        Router("/", route_handlers=asic_api.HANDLERS, dependencies=asics),
+    ]
+
+
+def _of_kind(parts: Parts, kind: RigKind) -> dict[str, object]:
+    return {"live": parts.lives[kind], "register": parts.registers[kind], "views": parts.views[kind]}
+
+
+def _provided(given: Mapping[str, object]) -> dict[str, Provide]:
+    return {name: Provide(_always(part), sync_to_thread=False) for name, part in given.items()}
+
+
+def _always(part: object) -> Callable[[], object]:
+    return lambda: part
