@@ -6,7 +6,7 @@ and left when that one is lost, so that there is one way to come up, whether at 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -21,8 +21,10 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 5.0
 AGAIN_AFTER_S = 0.25
+LOOK_EVERY_S = 0.5
 PING_EVERY_S = 5
 BUFFER_BYTES = 8 * 1024 * 1024
+LOST = "the connection was lost"
 
 Attach = Callable[[Client], AbstractAsyncContextManager[None]]
 
@@ -71,33 +73,44 @@ class Bus:
             try:
                 await self._one_connection(stop)
             except* (NatsError, OSError, TimeoutError, NatsAway) as errors:
-                self._say_away(_first(errors))
+                if not stop.is_set():
+                    self._say_away(_first(errors))
             await _wait(stop, AGAIN_AFTER_S)
 
     async def _one_connection(self, stop: asyncio.Event) -> None:
         """Until it is lost, or `stop`."""
-        lost = asyncio.Event()
-        client = await self._connect(lost)
+        closed = asyncio.Event()
+        client = await self._connect(closed)
         try:
-            async with AsyncExitStack() as stack:
-                for attach in self._attached:
-                    await stack.enter_async_context(attach(client))
-                self._say_back(client)
-                await _either(stop, lost)
-                self.client = None
-            if stop.is_set() and not lost.is_set():
+            async with asyncio.TaskGroup() as group:
+                ends = [group.create_task(end) for end in (_lost(client, closed), stop.wait())]
+                await self._use(client, ends)
+                for end in ends:
+                    end.cancel()
+            if not client.is_closed:
                 await client.flush(timeout=2)
         finally:
-            self.client = None
             with suppress(NatsError, OSError, TimeoutError):
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
                     await client.close()
-        if lost.is_set():
-            raise NatsAway("the connection was lost")
+        if not stop.is_set():
+            raise NatsAway(LOST)
 
-    async def _connect(self, lost: asyncio.Event) -> Client:
+    async def _use(self, client: Client, ends: Sequence["asyncio.Task[object]"]) -> None:
+        """Until one of `ends`."""
+        async with AsyncExitStack() as stack:
+            async with _cut_short_by(*ends):
+                for attach in self._attached:
+                    await stack.enter_async_context(attach(client))
+            self._say_back(client)
+            try:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self.client = None
+
+    async def _connect(self, closed: asyncio.Event) -> Client:
         async def on_closed() -> None:
-            lost.set()
+            closed.set()
 
         async def on_error(error: Exception) -> None:
             if isinstance(error, SlowConsumerError):
@@ -145,9 +158,30 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
 
 
-async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(event.wait()) for event in (one, other)]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
+async def _lost(client: Client, closed: asyncio.Event) -> None:
+    """Until the connection is gone. The library sets `closed`, but not where its own farewell fails: writing the rest
+    to a connection that has just broken raises in uvloop, and ends it before it calls back (nats-py 2.16)."""
+    while not client.is_closed:
+        await _wait(closed, LOOK_EVERY_S)
+
+
+@asynccontextmanager
+async def _cut_short_by(*ends: "asyncio.Task[object]") -> AsyncIterator[None]:
+    """Raises `NatsAway` as soon as one of `ends` is done: an answer that a lost connection owes never comes."""
+    try:
+        async with asyncio.timeout(None) as limit:
+
+            def cut(_: object) -> None:
+                limit.reschedule(0)
+
+            for end in ends:
+                end.add_done_callback(cut)
+            try:
+                yield
+            finally:
+                for end in ends:
+                    end.remove_done_callback(cut)
+    except TimeoutError as error:
+        if limit.expired():
+            raise NatsAway(LOST) from error
+        raise

@@ -1,0 +1,70 @@
+"""The connection to NATS comes back by itself, on a real server, however it was lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from commander.nats_bus import Bus
+from nats.aio.client import Client
+from nats_server import NatsServer, running_nats
+from queue_farm import eventually
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def server() -> Iterator[NatsServer]:
+    """One that a test may kill."""
+    with running_nats() as server:
+        yield server
+
+
+async def connected(bus: Bus, times: int) -> None:
+    async def is_connected() -> bool:
+        return bus.connections == times and bus.client is not None
+
+    await eventually(is_connected)
+
+
+async def test_a_lost_connection_is_noticed_though_the_library_does_not_call_back(server: NatsServer) -> None:
+    bus = Bus(server.url)
+    async with bus.running():
+        await connected(bus, 1)
+        assert bus.client
+        bus.client._closed_cb = None  # as when its farewell to a broken connection has failed
+        server.kill()
+        server.start()
+        await connected(bus, 2)
+
+
+async def test_who_waits_for_an_answer_of_a_lost_connection_is_let_go(server: NatsServer) -> None:
+    bus, waited = Bus(server.url), asyncio.Event()
+
+    @asynccontextmanager
+    async def attached(_client: Client) -> AsyncIterator[None]:
+        if not waited.is_set():
+            waited.set()
+            await asyncio.Event().wait()
+        yield
+
+    bus.attach(attached)
+    async with bus.running():
+        await waited.wait()
+        server.kill()
+        server.start()
+        await connected(bus, 1)
+
+
+async def test_it_ends_though_an_answer_is_owed(server: NatsServer) -> None:
+    bus, waited = Bus(server.url), asyncio.Event()
+
+    @asynccontextmanager
+    async def attached(_client: Client) -> AsyncIterator[None]:
+        waited.set()
+        await asyncio.Event().wait()
+        yield
+
+    bus.attach(attached)
+    async with asyncio.timeout(10), bus.running():
+        await waited.wait()
