@@ -1,7 +1,9 @@
 """Adding, renaming and removing rigs: by keyboard alone, with bad names, and without any script."""
 
+import asyncio
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Response, Route, expect
 
 from tests.farm import PASSWORD
 
@@ -90,6 +92,37 @@ async def test_a_rig_is_renamed_and_removed_on_its_own_page(farm: Farm, open_pag
     await page.get_by_role("link", name="Remove").click()
     await page.get_by_role("button", name="Remove rig-02").click()
     await expect(page.get_by_text("rig-02 was removed.")).to_be_visible()
+
+
+async def test_who_removes_a_rig_goes_to_the_list_once(farm: Farm, open_page: OpenPage) -> None:
+    """Told by the form's answer and by a frame, whichever is first: the second must not break off the first."""
+    rig = farm.add("rig-01")
+    page = await open_page(f"/cpu-gpu/{rig.id}")
+    gone, navigations = "/cpu-gpu?removed=rig-01", list[str]()
+    framed, answered = asyncio.Event(), asyncio.Event()
+
+    def framed_by(frame: str | bytes) -> None:
+        if "data-go" in str(frame):
+            framed.set()
+
+    async def go_on_when_both_have_told(route: Route) -> None:
+        if route.request.is_navigation_request():
+            navigations.append(route.request.url)
+            await asyncio.gather(framed.wait(), answered.wait())
+        await route.continue_()
+
+    def answered_by(response: Response) -> None:
+        if response.url.endswith(gone) and not response.request.is_navigation_request():
+            answered.set()
+
+    page.on("websocket", lambda socket: socket.on("framereceived", framed_by))
+    page.on("response", answered_by)
+    await page.reload()
+    await page.route(f"**{gone}", go_on_when_both_have_told)
+    await page.get_by_role("link", name="Remove").click()
+    await page.get_by_role("button", name="Remove rig-01").click()
+    await expect(page.get_by_text("rig-01 was removed.")).to_be_visible()
+    assert len(navigations) == 1
 
 
 async def test_the_back_button_leaves_a_new_rig_s_page(farm: Farm, open_page: OpenPage) -> None:

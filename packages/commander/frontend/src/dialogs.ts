@@ -3,7 +3,7 @@
  * fetched and shown modal, and its form is sent in the background. Without this script both work as link and form.
  */
 import { arrive, refresh } from "./live";
-import { focusHeading, parse } from "./page";
+import { focusHeading, leave, parse } from "./page";
 
 const FAILED = "The commander did not answer. Nothing was changed; try again.";
 
@@ -14,7 +14,7 @@ function plain(event: MouseEvent): boolean {
 async function open(link: HTMLAnchorElement): Promise<void> {
   const response = await fetch(link.href).catch(() => undefined);
   const dialog = response && !response.redirected && parse(await response.text()).querySelector("dialog");
-  if (!dialog) return location.assign(link.href);
+  if (!dialog) return leave(link.href);
   if (document.querySelector("dialog")) return;
   dialog.open = false;
   document.body.append(dialog);
@@ -68,7 +68,7 @@ async function answered(dialog: HTMLDialogElement, response: Response): Promise<
 
 async function settled(dialog: HTMLDialogElement, url: string): Promise<void> {
   dialog.close();
-  if (new URL(url).pathname !== location.pathname) return location.assign(url);
+  if (new URL(url).pathname !== location.pathname) return leave(url);
   await refresh();
 }
 

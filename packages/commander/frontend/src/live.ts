@@ -10,7 +10,7 @@
  *   <a id="leave" data-go="/cpu-gpu">                      go to that page
  * An empty html means "start again": fetch this page and morph <main>.
  */
-import { enter, focusHeading, merge, morph, parse } from "./page";
+import { enter, focusHeading, leave, merge, morph, parse } from "./page";
 import { clockText, localise } from "./times";
 
 const SESSION_ENDED = 4401;
@@ -27,7 +27,7 @@ let rightAt = new Date();
 function apply(next: HTMLElement): boolean {
   const current = document.getElementById(next.id);
   const { go, gone, same, in: parentId, before } = next.dataset;
-  if (go !== undefined) location.assign(go);
+  if (go !== undefined) leave(go);
   else if (gone !== undefined) remove(current);
   else if (parentId) return place(current, next, parentId, before ?? "", same !== undefined);
   else if (current) morph(current, next);
@@ -70,7 +70,7 @@ export async function refresh(): Promise<void> {
   refreshedAt = Date.now();
   try {
     const response = await fetch(location.href);
-    if (response.redirected) return location.assign(response.url);
+    if (response.redirected) return leave(response.url);
     if (response.status < 500) merge(parse(await response.text()));
   } catch {
     // The commander is away; the socket's own attempts go on and ask for this again.

@@ -46,6 +46,17 @@ export function enter(page: Document): void {
   focusHeading();
 }
 
+let leavingFor: string | undefined;
+
+/** Goes to another page, and goes once: who removes a rig is told by the form's answer and by a frame. */
+export function leave(address: string): void {
+  const url = new URL(address, location.href).href;
+  if (url === leavingFor) return;
+  leavingFor = url;
+  addEventListener("pageshow", () => (leavingFor = undefined), { once: true }); // for who comes back
+  location.assign(url);
+}
+
 /** Names the version of these programs: after an update of the commander the page needs another. */
 function scripts(page: Document): string {
   return [...page.querySelectorAll("script")].map(({ src }) => new URL(src, location.href).pathname).join();
