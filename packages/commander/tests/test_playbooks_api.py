@@ -31,6 +31,20 @@ async def test_a_playbook_is_added_shown_edited_and_removed(farm: Farm, playbook
     assert (await playbooks.wire(rig)).json() == {"playbooks": []}
 
 
+async def test_the_rigs_charts_show_when_its_playbooks_changed(farm: Farm, playbooks: Playbooks) -> None:
+    rig = await farm.add("rig-07")
+    path = f"{PLAYBOOKS}/{(await playbooks.add(rig, name='Night'))['id']}"
+    await playbooks.post(f"{path}/pause", None, status=200)
+    await playbooks.post(f"{path}/pause", None, status=200)  # it was paused already
+    await playbooks.delete(path)
+    happened = (await playbooks.get(f"{RIGS}/{rig.id}/history"))["events"]
+    assert [(each["kind"], each["text"]) for each in happened] == [
+        ("playbook_changed", "Night: Added"),
+        ("playbook_changed", "Night: Paused"),
+        ("playbook_changed", "Night: Removed"),
+    ]
+
+
 async def test_what_is_wrong_is_said_beside_its_field(farm: Farm, playbooks: Playbooks) -> None:
     rig, recipe = await farm.add(), await playbooks.recipe()
     for more, field in (

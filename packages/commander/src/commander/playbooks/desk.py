@@ -124,7 +124,7 @@ class PlaybookDesk:
         """Raises `PlaybookNotFound`."""
         async with self._database.transaction() as db:
             gone = await store.get_playbook(db, playbook_id)
-            await store.delete_playbook(db, playbook_id)
+            await store.delete_playbook(db, gone, now=self._now())
         await self._delivery.changed([gone.rig_id])
         return gone
 

@@ -9,6 +9,8 @@ from protocol.messages import CpuGpuSpecs
 from protocol.playbook_messages import Platform, Playbook
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from commander.history import events
+from commander.history.events import NewEvent, RigEvent
 from commander.playbooks.domain import (
     REVISIONS_KEPT,
     PlaybookChanged,
@@ -22,6 +24,7 @@ from commander.playbooks.domain import (
 from commander.playbooks.tables import playbook_revisions as revisions
 from commander.playbooks.tables import playbooks
 from commander.rigs.domain import RigNotFound
+from commander.rigs.kinds import RigKind
 from commander.rigs.tables import cpu_gpu_rigs as rigs
 
 _PLAYBOOK = (
@@ -108,18 +111,24 @@ async def insert_playbook(db: AsyncConnection, rig_id: int, recipe: Recipe, *, n
 async def write_revision(
     db: AsyncConnection, playbook_id: int, recipe: Recipe, wire: Playbook, *, author: str, what: str, now: datetime
 ) -> None:
-    """Make `wire` (with its new revision) what the playbook is, and remember it."""
+    """Make `wire` (with its new revision) what the playbook is, and remember it; the rig's charts show when."""
     blob = msgspec.json.encode(wire)
     values = _columns(recipe) | {"revision": wire.revision, "wire": blob, "changed_at": now}
     where = (playbooks.c.id == playbook_id, playbooks.c.revision == wire.revision - 1)
-    changed = await db.execute(sa.update(playbooks).where(*where).values(values))
-    if changed.rowcount != 1:
+    changed = await db.execute(sa.update(playbooks).where(*where).values(values).returning(playbooks.c.rig_id))
+    rig_id: int | None = changed.scalar_one_or_none()
+    if rig_id is None:
         raise PlaybookChanged("Somebody else has just changed or removed this playbook; look again.")
     told = {"author": author[:128], "what": what[:256], "changed_at": now}
     row = {"playbook_id": playbook_id, "revision": wire.revision, "recipe": values["recipe"], "wire": blob}
     await db.execute(sa.insert(revisions).values(**row, **told))
     old = (revisions.c.playbook_id == playbook_id, revisions.c.revision <= wire.revision - REVISIONS_KEPT)
     await db.execute(sa.delete(revisions).where(*old))
+    await _note(db, rig_id, recipe.name, what, now)
+
+
+async def _note(db: AsyncConnection, rig_id: int, name: str, what: str, now: datetime) -> None:
+    await events.note(db, NewEvent(RigKind.CPU_GPU, rig_id, now, RigEvent.PLAYBOOK_CHANGED, f"{name}: {what}"))
 
 
 async def set_positions(db: AsyncConnection, rig_id: int, ids: Iterable[int]) -> None:
@@ -128,9 +137,10 @@ async def set_positions(db: AsyncConnection, rig_id: int, ids: Iterable[int]) ->
         await db.execute(sa.update(playbooks).where(*where).values(position=position))
 
 
-async def delete_playbook(db: AsyncConnection, playbook_id: int) -> None:
+async def delete_playbook(db: AsyncConnection, gone: StoredPlaybook, *, now: datetime) -> None:
     """With its revisions, status and output."""
-    await db.execute(sa.delete(playbooks).where(playbooks.c.id == playbook_id))
+    await db.execute(sa.delete(playbooks).where(playbooks.c.id == gone.id))
+    await _note(db, gone.rig_id, gone.recipe.name, "Removed", now)
 
 
 async def delete_playbooks_of(db: AsyncConnection, rig_id: int) -> None:
