@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
+from commander.backup.progress import Progress
 from commander.db import Database, open_database, to_us
 from commander.history import farm, store
 from commander.history.buckets import Buckets, put_together
@@ -119,14 +120,15 @@ async def seed(database: Database, kind: RigKind, rigs: int, *, cards: int | Non
     ids = await _add_rigs(database, kind, rigs)
     if database.is_postgresql:
         await _make_parts(database, kind, days=days, now_s=now_s)
+    progress = Progress(f"seeding {kind}")
     for at in range(0, rigs, RIGS_A_TRANSACTION):
         async with database.transaction() as db:
             for place in range(at, min(rigs, at + RIGS_A_TRANSACTION)):
                 pattern, weeks = patterns[place % kinds], place // kinds % (weeks_apart(days) + 1)
                 chunks = [(ids[place], key, body) for key, body in chunks_of(pattern, weeks, days, now_s)]
                 await store.write_chunks(db, kind, CODEC, chunks)
-        print(f"\r{kind}: {min(rigs, at + RIGS_A_TRANSACTION)} of {rigs}", end="", flush=True)
-    print()
+        progress.show(f"{min(rigs, at + RIGS_A_TRANSACTION):,} of {rigs:,}")
+    progress.end(f"{rigs:,} rigs")
     await _seed_farm(database, kind, patterns, rigs=rigs, days=days, now_s=now_s)
 
 
