@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,8 +15,11 @@ from commander.figures_door import figures_door
 from commander.migrations import migrate
 from commander.rigs.kinds import RigKind
 from commander.telemetry.ingest import Ingest
+from commander.telemetry.postgresql_writer import PostgresqlWriter
+from commander.telemetry.store import NewLog
 from commander.telemetry.stream import WORKERS, encode_log, settle_consumer, settle_stream
 from commander.telemetry.tables import dead_letters
+from commander.telemetry.writers import Written
 from commander.web.exposition import gauge
 from nats_server import NatsServer
 from postgresql_server import PostgresqlServer, running_server
@@ -155,6 +158,28 @@ async def test_while_the_database_is_away_the_queue_keeps_and_afterwards_all_is_
                 server.start()
                 await eventually(lambda: is_empty(queue))
             assert await stored_logs(database) == [(1, second) for second in range(50)]
+
+
+async def test_what_could_not_be_worked_on_comes_again_though_nothing_else_comes(
+    queue: Queue, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker must not go on holding what it has given up."""
+    await add_rigs(database)
+    failed = asyncio.Event()
+
+    class FailingOnce(PostgresqlWriter):
+        async def write(self, logs: Sequence[NewLog]) -> Written:
+            if not failed.is_set():
+                failed.set()
+                raise ArithmeticError("never seen before")
+            return await super().write(logs)
+
+    monkeypatch.setattr("commander.telemetry.postgresql_writer.PostgresqlWriter", FailingOnce)
+    async with queue.intake() as intake, queue.worker(database):
+        await intake.write([a_log(1, 0)])
+        await failed.wait()
+        await eventually(lambda: is_empty(queue))
+    assert await stored_logs(database) == [(1, 0)]
 
 
 async def test_sigterm_ends_the_command_cleanly(queue: Queue, database: Database, tmp_path: Path) -> None:

@@ -116,7 +116,6 @@ class Ingest:
                     self._messages = await pull.take()
                     for batch in _parts(self._messages):
                         await self._batch(client, writer, batch)
-                    self._messages = []
                 except DatabaseProblem as error:
                     log.warning("the queue waits for the database: %s", error)
                     await self._await_database(stop)
@@ -127,6 +126,8 @@ class Ingest:
                 except Exception:
                     log.exception("a batch from the queue could not be worked on; it comes again")
                     await _rest(stop, DATABASE_AGAIN_AFTER_S)
+                finally:
+                    self._messages = []  # whatever became of them: nobody works on them here any longer
 
     async def _hold(self, client: Client, pull: Pull) -> None:
         """While the database is slow, the queue is told not to give what is held here to another worker."""
