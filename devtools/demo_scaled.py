@@ -84,6 +84,7 @@ def say(farm: ScaledFarm, password: str) -> None:
         f"\n  Minewarden, scaled out\n"
         f"    open      {farm.web[0].url}  and  {farm.web[1].url}\n"
         f"    password  {password}\n"
+        f"    trust     {farm.ca}  (for curl --cacert; a browser warns)\n"
         f"    shows     {RIGS} rigs named “simulated-…” that do not exist; each reports to either node\n"
         f"    figures   http://127.0.0.1:{farm.workers[0].figures_port}/metrics  (a worker's)\n"
         f"    kill      any of these, they are started again: {named}\n"

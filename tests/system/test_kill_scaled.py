@@ -20,12 +20,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 import httpx
 import psutil
 import pytest
-from scaled_farm import ScaledFarm, WebNode, scaled_farm
+from commander.accounts.auth import COOKIE
+from scaled_farm import PASSWORD, ScaledFarm, WebNode, scaled_farm
 
 from tests.farm import ROOT, eventually
 
@@ -60,14 +62,22 @@ class Ledger:
         return newest
 
 
+class People(NamedTuple):
+    """Who looks: a script by its key, a browser by its cookie."""
+
+    key: str
+    cookie: str
+
+
 @pytest.mark.parametrize("seed", [20_261_120])
 def test_whatever_is_killed_every_acknowledged_log_is_stored_once(tmp_path: Path, seed: int) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with scaled_farm(tmp_path) as farm:
         key = farm.api_key()
+        people = People(key, log_in(farm.web[0]))
         with simulated(farm, key, ledger.path) as sentries:
             eventually(lambda: len(ledger.read_on()) > RIGS, within_s=60, what="a first round of reports")
-            kill_again_and_again(farm, key, ledger, seed)
+            kill_again_and_again(farm, people, ledger, seed)
             sentries.send_signal(signal.SIGTERM)
             said, complaints = sentries.communicate(timeout=90)
         assert sentries.returncode == 0, complaints
@@ -80,7 +90,7 @@ def test_whatever_is_killed_every_acknowledged_log_is_stored_once(tmp_path: Path
         assert acknowledged.total() > RIGS * KILLS_EACH * 4
 
 
-def kill_again_and_again(farm: ScaledFarm, key: str, ledger: Ledger, seed: int) -> None:
+def kill_again_and_again(farm: ScaledFarm, people: People, ledger: Ledger, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     webs, workers = cycle(farm.web), cycle(farm.workers)
     victims = ["web", "worker", "nats", "postgresql"] * KILLS_EACH
@@ -92,12 +102,12 @@ def kill_again_and_again(farm: ScaledFarm, key: str, ledger: Ledger, seed: int) 
             killed = next(webs)
             survivor = next(node for node in farm.web if node is not killed)
             killed.kill()
-            await_right(survivor, key, ledger, victim)
+            await_right(survivor, people, ledger, victim)
             killed.start()
         elif victim == "worker":
             worker = next(workers)
             worker.kill()
-            await_right(farm.web[0], key, ledger, victim)
+            await_right(farm.web[0], people, ledger, victim)
             worker.start()
         elif victim == "nats":
             farm.nats.kill()
@@ -108,7 +118,7 @@ def kill_again_and_again(farm: ScaledFarm, key: str, ledger: Ledger, seed: int) 
             time.sleep(away_s)
             start_postgresql(farm)
         for node in farm.web:
-            await_right(node, key, ledger, victim)
+            await_right(node, people, ledger, victim)
     assert not any(part.has_ended() for part in (*farm.web, *farm.workers)), "something ended of its own accord"
 
 
@@ -136,13 +146,21 @@ def started(start: Callable[[], None]) -> bool:
     return True
 
 
-def await_right(node: WebNode, key: str, ledger: Ledger, after: str) -> None:
-    """Every rig that was acknowledged up to now is shown with that log or a newer one, and counted as alive."""
+def log_in(node: WebNode) -> str:
+    """The session's cookie, which every node knows."""
+    with node.client() as browser:
+        return browser.post("/login", data={"password": PASSWORD}).cookies[COOKIE]
+
+
+def await_right(node: WebNode, people: People, ledger: Ledger, after: str) -> None:
+    """Every rig that was acknowledged up to now is shown with that log or a newer one, and counted as alive; on the
+    page, too."""
     newest = ledger.newest()
 
     def is_right() -> bool:
         try:
-            with node.client(key) as client:
+            with node.client(people.key) as client:
+                page = client.get("/cpu-gpu", headers={"Cookie": f"{COOKIE}={people.cookie}"}).raise_for_status().text
                 rigs = client.get("/api/v1/cpu-gpu-rigs").raise_for_status().json()
                 stats = client.get("/api/v1/cpu-gpu-stats").raise_for_status().json()
         except httpx.HTTPError:
@@ -151,7 +169,7 @@ def await_right(node: WebNode, key: str, ledger: Ledger, after: str) -> None:
         behind = [
             rig_id for rig_id, taken_at in newest.items() if not (shown.get(rig_id) and shown[rig_id] >= taken_at)
         ]
-        return not behind and stats["rigs_alive"] == RIGS
+        return not behind and stats["rigs_alive"] == RIGS and f">{RIGS} of {RIGS}<" in page
 
     eventually(is_right, within_s=RIGHT_WITHIN_S, what=f"right pages at {node.url} after the {after} was killed")
 
