@@ -22,9 +22,11 @@ from fake_asics import FakeAsic, make_asics
 from bench.table import row
 
 FAKES = Path(__file__).parent.parent / "devtools" / "fake_asics.py"
+WEB = Path(__file__).with_name("antminer_web.py")
 NETWORK, PORT_BASE, AT_ONCE, FOR_S = "127.20.0.0/16", 20_000, 50, 3.0
 GOALS = {"antminer": 3_000, "iceriver": 8_000}
 PEERS = {"pyasic": "antminer", "pyasic_rs": "avalon"}  # of the fakes it knows an Antminer by its web page alone
+ASKS_WEB = {"pyasic"}
 SWEEP_LATENCY_MS, SWEEP_AT_ONCE = 100, 500
 
 Cost = dict[str, float]
@@ -53,8 +55,13 @@ def peer_row(library: str, kind: str) -> None:
         return
     with fakes(kind, 100, port_base=0):
         own, peer = measured("own_usual_ports", kind, 100), measured(library, kind, 100)
-    remark = f"{peer['peak_mb']:.0f} MB; ours in the same run {per_core(own):,.0f}, {own['peak_mb']:.0f} MB"
-    row(what, f"{per_core(peer):,.0f}", remark)
+        remark = f"{peer['peak_mb']:.0f} MB; ours in the same run {per_core(own):,.0f}, {own['peak_mb']:.0f} MB"
+        row(what, f"{per_core(peer):,.0f}", remark)
+        if library in ASKS_WEB:
+            with web_interfaces(kind, 100):
+                peer = measured(library, kind, 100)
+            remark = f"as a real one has it; ours does not ask it: {per_core(own) / per_core(peer):.0f} times as many"
+            row("  the same with their web interface", f"{per_core(peer):,.0f}", remark)
 
 
 def per_core(cost: Cost) -> float:
@@ -72,6 +79,21 @@ def measured(what: str, kind: str, count: int) -> Cost:
 def fakes(kind: str, count: int, *options: str, port_base: int = PORT_BASE) -> Iterator[None]:
     command = [sys.executable, str(FAKES), "--count", str(count), "--network", NETWORK]
     command += ["--kinds", kind, "--port-base", str(port_base), *options]
+    with running(command):
+        yield
+
+
+@contextmanager
+def web_interfaces(kind: str, count: int) -> Iterator[None]:
+    """Of fakes at the usual ports."""
+    ips = [asic.ip for asic in make_asics(count, NETWORK, [kind], port_base=0)]
+    with running([sys.executable, str(WEB), *ips]):
+        yield
+
+
+@contextmanager
+def running(command: Sequence[str]) -> Iterator[None]:
+    """From its first line on."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101
         process.stdout.readline()
@@ -148,7 +170,7 @@ async def pyasic_rs(asics: Sequence[FakeAsic]) -> Cost:
 
 
 async def pyasic(asics: Sequence[FakeAsic]) -> Cost:
-    """As the class that it has for this model: it would not know the fakes without their web page."""
+    """As the class that it has for this model, which reads stock firmware by cgminer's API and the web interface."""
     peer = importlib.import_module("pyasic.miners.antminer.bmminer").BMMinerS19Pro
     miners = [peer(asic.ip) for asic in asics]
 
