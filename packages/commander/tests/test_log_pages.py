@@ -9,8 +9,8 @@ import httpx
 import msgspec
 import pytest
 from commander.db import open_database
-from commander.logs.domain import LogQuery, Span, last
-from commander.logs.download import csv_of_logs
+from commander.logs.domain import LogQuery, Range, Span, last
+from commander.logs.download import csv_of_logs, csv_of_steps
 from commander.rigs.kinds import RigKind
 from commander.settings import Settings
 from commander_farm import Farm, Rig, a_log, an_asic_log, running
@@ -209,6 +209,20 @@ async def test_older_than_logs_are_kept_there_are_means(settings: Settings) -> N
         lines = list(csv.reader((await client.get(f"/cpu-gpu/{rig.id}/log.csv?figures=power")).text.splitlines()))
         assert lines[0] == ["time", "step_s", "power_w mean", "power_w min", "power_w max"]
         assert {tuple(line[1:]) for line in lines[1:]} == {("60", "200", "200", "200")}
+
+
+async def test_a_file_of_means_has_one_step_however_little_of_a_day_it_covers(
+    farm: Farm, person: httpx.AsyncClient
+) -> None:
+    now = datetime.now(UTC)
+    midnight = (now - timedelta(hours=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    since, until = midnight - timedelta(minutes=30), midnight + timedelta(minutes=20)
+    rig = await reported(farm, *((now - midnight).total_seconds() + apart for apart in (900, 880, -880, -890)))
+    query = LogQuery(Range(since, until))
+    async with open_database(farm.settings.database_url) as database:
+        text = "".join([part async for part in csv_of_steps(database, RigKind.CPU_GPU, rig.id, query, until=until)])
+    header, *lines = csv.reader(text.splitlines())
+    assert [line[header.index("step_s")] for line in lines] == ["60", "60"]
 
 
 async def test_an_asic_has_a_log_too(farm: Farm, person: httpx.AsyncClient) -> None:

@@ -44,7 +44,7 @@ async def csv_of_logs(
 async def csv_of_steps(
     database: Database, kind: RigKind, rig_id: int, query: LogQuery, *, until: datetime
 ) -> AsyncIterator[str]:
-    """A line for each step of time that has figures, from the oldest on, as finely as they are kept."""
+    """A line for each step of time that has figures, from the oldest on, in minutes or what they were rolled up to."""
     known = await _known_series(database, kind, rig_id, query, until)
     shown = columns(known, figures=wanted_figures(query), devices=query.devices)
     yield _lines([["time", "step_s", *(name for series in shown for name in _names(series))]])
@@ -52,7 +52,14 @@ async def csv_of_steps(
     for start, end in _windows(since, until, STEPS_AT_ONCE):
         async with database.reading() as db:
             history = await rig_history(
-                db, kind, rig_id, since=start, until=end, points=STEPS_A_DAY, figures=wanted_figures(query)
+                db,
+                kind,
+                rig_id,
+                since=start,
+                until=end,
+                points=STEPS_A_DAY,
+                figures=wanted_figures(query),
+                may_be_raw=False,
             )
         if history.times:
             yield _lines(_step_lines(history, shown, start, end))

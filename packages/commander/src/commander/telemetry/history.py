@@ -71,12 +71,13 @@ async def rig_history(
     until: datetime,
     points: int,
     figures: Collection[str] | None = None,
+    may_be_raw: bool = True,
 ) -> History:
     """The rig's figures with since <= time < until, `points` of each at most; `figures` None: all.
 
-    Raises `BadRange`.
+    Steps shorter than a minute are made of raw logs, where those are kept and `may_be_raw`. Raises `BadRange`.
     """
-    wanted = _wanted(since, until, points, await store.read_horizons(db, kind))
+    wanted = _wanted(since, until, points, await store.read_horizons(db, kind), may_be_raw=may_be_raw)
     parts = await _parts_of_rig(db, kind, rig_id, wanted)
     found = await asyncio.to_thread(_joined, kind, parts, wanted.points, figures)
     return _answer(found, await events.read_events(db, kind, rig_id, since=since, until=until))
@@ -113,7 +114,7 @@ class Wanted(NamedTuple):
     raw_horizon_s: int
 
 
-def _wanted(since: datetime, until: datetime, points: int, kept: Horizons, *, may_be_raw: bool = True) -> Wanted:
+def _wanted(since: datetime, until: datetime, points: int, kept: Horizons, *, may_be_raw: bool) -> Wanted:
     check_range(since, until)
     since_s, until_s = (max(0.0, to_us(moment) / SECOND_US) for moment in (since, until))  # no log is from before 1970
     finest = next((tier.step_s for tier in TIERS if since_s >= kept.of(tier)), TIERS[-1].step_s)
