@@ -69,6 +69,14 @@ def antminer_stats(at: Moment) -> dict[str, Any]:
     return said(at, "STATS", [antminer_about(), figures])
 
 
+def antminer_chains(at: Moment) -> dict[str, Any]:
+    """`stats` of a firmware that tells chains and fans there, and the rest in `summary` alone."""
+    answer = antminer_stats(at)
+    figures = answer["STATS"][1]
+    answer["STATS"][1] = {name: figures[name] for name in figures if name.startswith(("fan", "chain_", "temp_"))}
+    return answer
+
+
 def antminer_about() -> dict[str, Any]:
     built = "Mon Jan  5 10:00:00 CST 2026"
     return {"BMMiner": "1.0.0", "Miner": "49.0.1.3", "CompileTime": built, "Type": "Antminer S19 Pro"}
@@ -215,6 +223,8 @@ def idle(make: Callable[[Moment, bool], Any]) -> Maker:
 KINDS = {
     "antminer": Kind(4028, "cgminer", {"summary": antminer_summary, "stats": antminer_stats,
                                        "version": antminer_version, **CGMINER}),
+    "antminer-terse": Kind(4028, "cgminer", {"summary": antminer_summary, "stats": antminer_chains,
+                                             "version": antminer_version, **CGMINER}),
     "whatsminer": Kind(4028, "cgminer", {**WHATSMINER, **CGMINER, "devs": whatsminer_devs}),
     "whatsminer-v2": Kind(4028, "cgminer", {**WHATSMINER, **CGMINER, "edevs": whatsminer_devs}),
     "whatsminer-v3": Kind(4433, "v3", {"get.miner.status summary": v3_summary, "get.miner.status edevs": v3_edevs,

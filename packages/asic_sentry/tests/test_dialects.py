@@ -20,7 +20,7 @@ def specs(answer: Answer, dialect: str, *names: str | None) -> AsicSpecs:
     return BY_NAME[dialect].parse_specs([answer(name) if name else None for name in names])
 
 
-S9 = ("antminer-s9__summary", "antminer-s9__stats", "antminer-s9__pools")
+S9 = ("antminer-s9__stats", "antminer-s9__pools")
 
 
 def test_a_missing_comma_and_a_control_character_are_repaired(answer: Answer) -> None:
@@ -49,6 +49,15 @@ def test_rejected_shares_are_counted_where_the_firmware_says_0_percent(answer: A
     assert figures(answer, "antminer", *S9).rejected_percent == 1.0
 
 
+def test_shares_that_no_pool_counts_are_those_of_the_summary(answer: Answer) -> None:
+    stats, pools, summary = map(answer, (*S9, "antminer-s9__summary"))
+    silent = pools.replace(b'"Accepted"', b'"accepted_"')
+    assert BY_NAME["antminer"].parse([stats, silent], None).rejected_percent is None
+    assert BY_NAME["antminer"].parse([stats, silent, summary], None).rejected_percent == 1.0
+    none_yet = answer("antminer-l7__summary")
+    assert BY_NAME["antminer"].parse([stats, silent, none_yet], None).rejected_percent is None
+
+
 def test_a_pool_is_kept_as_text_in_whatever_form(answer: Answer) -> None:
     pools = figures(answer, "antminer", *S9).pools
     assert [(pool.url, pool.state) for pool in pools] == [
@@ -65,13 +74,12 @@ def test_other_firmware_on_an_antminer_is_still_that_model(answer: Answer) -> No
 
 
 def test_the_ghs_of_an_l7_count_megahashes_and_a_dead_board_has_0_chips(answer: Answer) -> None:
-    found = figures(answer, "antminer", "antminer-l7__summary", "antminer-l7__stats", "antminer-s9__pools")
+    found = figures(answer, "antminer", "antminer-l7__stats", "antminer-s9__pools")
     assert found.hashrate_hs == pytest.approx(7.0105e9)
     assert found.expected_hashrate_hs == pytest.approx(9.3e9)
     assert [board.chips for board in found.boards] == [120, 0, 120, 120]
     assert (found.boards[1].hashrate_hs, found.boards[1].chip_temperature_c) == (None, None)
     assert found.fans_rpm == [3000, 0, 3020, 3010]
-    assert found.rejected_percent is None
 
 
 def test_a_whatsminer_with_gaps_keeps_them(answer: Answer) -> None:

@@ -19,6 +19,7 @@ from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
 BASE = 20_000
 DIALECT_OF = {
     "antminer": "antminer",
+    "antminer-terse": "antminer",
     "whatsminer": "whatsminer_v1",
     "whatsminer-v2": "whatsminer_v2",
     "whatsminer-v3": "whatsminer_v3",
@@ -113,8 +114,21 @@ async def test_each_kind_gives_its_figures(network: str) -> None:
         assert log.uptime_s
         assert log.uptime_s >= 50_000
         assert (log.power_source is PowerSource.REPORTED) == (log.power_w is not None)
-        assert (log.power_w is None) == (kind in ("antminer", "iceriver"))
+        assert (log.power_w is None) == (kind in ("antminer", "antminer-terse", "iceriver"))
         assert msgspec.json.decode(msgspec.json.encode(log), type=AsicLog) == log
+
+
+async def test_a_question_is_saved_where_the_others_tell_it_all(network: str) -> None:
+    async with running(make_asics(2, network, ["antminer", "antminer-terse"], port_base=BASE)) as farm:
+        full, terse = (result.answer for result in sorted(await poll_all(farm.asics), key=lambda each: each.asic.kind))
+    assert farm.commands == {
+        **{"antminer stats": 1, "antminer pools": 1},
+        **{f"antminer-terse {command}": 1 for command in ("stats", "pools", "summary")},
+    }
+    assert isinstance(full, Sample)
+    assert isinstance(terse, Sample)
+    assert None not in (terse.log.hashrate_hs, terse.log.uptime_s, terse.log.average_hashrate_hs)
+    assert full.log.rejected_percent == terse.log.rejected_percent
 
 
 async def test_each_fault_is_its_kind_of_failure_within_its_time(network: str) -> None:
@@ -144,7 +158,7 @@ async def test_a_refusal_is_told_in_the_devices_own_words(network: str) -> None:
 
 @pytest.mark.system
 async def test_a_poll_ends_after_5_s_though_no_single_answer_is_late(network: str) -> None:
-    async with running(make_asics(1, network, ["antminer"], port_base=BASE), latency_s=2.0) as farm:
+    async with running(make_asics(1, network, ["antminer"], port_base=BASE), latency_s=2.6) as farm:
         started = time.monotonic()
         failure = await poll(identity(farm.asics[0]))
     assert isinstance(failure, PollFailure)

@@ -20,7 +20,7 @@ def specs(recorded: Recorded, dialect: str, folder: str, *names: str | None) -> 
 
 
 def test_an_antminer_s19_pro(recorded: Recorded) -> None:
-    found = figures(recorded, "antminer", "antminer-s19pro-stock", "summary", "stats", "pools")
+    found = figures(recorded, "antminer", "antminer-s19pro-stock", "stats", "pools")
     assert found.hashrate_hs == pytest.approx(110.57e12, rel=1e-4)
     assert (found.hashrate_window_s, found.uptime_s, found.power_w) == (5, 50_474, None)
     assert found.average_hashrate_hs == pytest.approx(111.88e12, rel=1e-4)
@@ -28,6 +28,8 @@ def test_an_antminer_s19_pro(recorded: Recorded) -> None:
     assert [board.expected_chips for board in found.boards] == [114, 114, 114]
     assert found.fans_rpm == [6000, 5880, 5040, 5040]
     assert [pool.state for pool in found.pools] == [C, S, S]
+    assert found.rejected_percent == 0.27
+    assert found == figures(recorded, "antminer", "antminer-s19pro-stock", "stats", "pools", "summary")
     about = specs(recorded, "antminer", "antminer-s19pro-stock", "version")
     assert (about.make, about.model, about.mac) == ("Antminer", "S19 Pro", None)
 

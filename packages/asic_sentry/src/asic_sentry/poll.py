@@ -51,13 +51,21 @@ async def poll(identity: Identity, now: Callable[[], datetime] = utc_now) -> Sam
     dialect, model = BY_NAME[identity.dialect], identity.model
     try:
         async with asyncio.timeout(POLL_S):
-            replies = [await ask(identity.ip, identity.port, dialect.family, each) for each in dialect.figures]
-        figures = dialect.parse(replies, model)
+            figures = await _figures_of(identity, dialect, model)
     except PollError as error:
         return error.failure
     except TimeoutError:
         return too_slow()
     return Sample(as_log(identity.ip, figures, model, now()))
+
+
+async def _figures_of(identity: Identity, dialect: Dialect, model: models.Model | None) -> Figures:
+    replies = [await ask(identity.ip, identity.port, dialect.family, each) for each in dialect.figures]
+    figures = dialect.parse(replies, model)
+    if dialect.fills_gaps and None in (figures.hashrate_hs, figures.uptime_s, figures.rejected_percent):
+        replies.append(await ask(identity.ip, identity.port, dialect.family, dialect.fills_gaps))
+        figures = dialect.parse(replies, model)
+    return figures
 
 
 async def specs_of(identity: Identity) -> AsicSpecs | PollFailure:

@@ -1,15 +1,16 @@
 """Stock Antminer and firmware that speaks like it (LuxOS, VNish, Hiveon): cgminer's API with `GHS` figures.
 
 `stats` holds numbered keys per chain: chips `chain_acnN`, rate `chain_rateN`, temperatures `temp_chipN` ("78-50-69-70";
-before that `temp2_N`), and `fanN`. Chains start at 1, on the S9 at 6.
+before that `temp2_N`), and `fanN`. Chains start at 1, on the S9 at 6. It says all that `summary` does but the shares,
+which `pools` counts.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from protocol.asic_messages import AsicBoard, AsicSpecs
+from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
 
 from asic_sentry.dialects.answers import (
     Figures,
@@ -31,8 +32,27 @@ from asic_sentry.failures import bad_response
 from asic_sentry.models import Model, find
 
 MAKE = "Antminer"
+FIGURES = ("stats", "pools")
 _UNITS = {"H": 1.0, "KH": 1e3, "MH": 1e6, "GH": 1e9, "TH": 1e12, "SOL": 1.0, "KSOL": 1e3, "MSOL": 1e6}
 _SLOTS = range(1, 17)
+_FANS = tuple(f"fan{slot}" for slot in _SLOTS)
+
+
+class _Chain(NamedTuple):
+    """The names of a chain's figures."""
+
+    slot: int
+    chips: str
+    chip_states: str
+    rate: str
+    temperatures: str
+    old_temperature: str
+
+
+_CHAINS = tuple(
+    _Chain(slot, *(f"{name}{slot}" for name in ("chain_acn", "chain_acs", "chain_rate", "temp_chip", "temp2_")))
+    for slot in _SLOTS
+)
 _WINDOWS = ("5s", "1m", "5m", "30m")
 
 
@@ -44,19 +64,21 @@ def recognise_antminer(summary: bytes) -> None:
 
 
 def parse_antminer(replies: Sequence[bytes], model: Model | None) -> Figures:
-    """From `summary`, `stats`, `pools`."""
-    return sample(MAKE, lambda: _parse(replies, model))
+    """From `stats`, `pools` and, if these left a gap, `summary`."""
+    parse = checked if len(replies) == len(FIGURES) else sample
+    return parse(MAKE, lambda: _parse(replies, model))
 
 
 def _parse(replies: Sequence[bytes], model: Model | None) -> Figures:
-    summary = section(replies[0], "SUMMARY")[0]
-    about, stats = _stats(replies[1])
+    about, stats = _stats(replies[0])
+    told_pools = pools_of(replies[1])
+    summary = section(replies[2], "SUMMARY")[0] if len(replies) > len(FIGURES) else {}
     model = model or _model_of(about.get("Type"))
     factor = _factor(stats.get("rate_unit"), model)
     rate = hashrate(stats, "GHS", factor, _WINDOWS) or hashrate(summary, "GHS", factor, _WINDOWS)
     found = boards(_boards(stats, factor, model))
     return Figures(
-        uptime_s=count(summary.get("Elapsed")),
+        uptime_s=count(stats.get("Elapsed", summary.get("Elapsed"))),
         hashrate_hs=rate[0] if rate else None,
         hashrate_window_s=rate[1] if rate else None,
         average_hashrate_hs=_average(stats, summary, factor),
@@ -64,9 +86,9 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> Figures:
         temperature_c=hottest_of(found),
         boards=found,
         fans_rpm=_fans(stats),
-        pools=pools_of(replies[2]),
-        rejected_percent=rejected_percent(summary.get("Accepted"), summary.get("Rejected")),
-        faults=["chips"] if any("x" in str(stats.get(f"chain_acs{slot}", "")) for slot in _SLOTS) else [],
+        pools=told_pools,
+        rejected_percent=_rejected_percent(told_pools, summary),
+        faults=["chips"] if any("x" in str(stats.get(chain.chip_states, "")) for chain in _CHAINS) else [],
     )
 
 
@@ -77,6 +99,15 @@ def _stats(reply: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     if figures is None:
         raise bad_response("`stats` holds no figures of chains and fans.")
     return parts[0], figures
+
+
+def _rejected_percent(pools: Sequence[AsicPool], summary: Mapping[str, Any]) -> float | None:
+    """Of the shares of all pools, which are those that `summary` counts."""
+    told = [(pool.accepted, pool.rejected) for pool in pools if None not in (pool.accepted, pool.rejected)]
+    accepted, rejected = (
+        map(sum, zip(*told, strict=True)) if told else (summary.get("Accepted"), summary.get("Rejected"))
+    )
+    return rejected_percent(accepted, rejected)
 
 
 def _factor(unit: object, model: Model | None) -> float:
@@ -96,30 +127,33 @@ def _average(stats: Mapping[str, Any], summary: Mapping[str, Any], factor: float
 
 def _boards(stats: Mapping[str, Any], factor: float, model: Model | None) -> Iterator[AsicBoard]:
     """Every chain that answers; and a silent one, with 0 chips, where the model has so many boards."""
-    slots = [slot for slot in _SLOTS if count(stats.get(f"chain_acn{slot}"))]
-    missing = (model.boards or 0) - len(slots) if model else 0
-    silent = [slot for slot in _SLOTS if stats.get(f"chain_acn{slot}") == 0][: max(0, missing)]
-    for slot in sorted(slots + silent):
+    told = [(chain, count(stats[chain.chips])) for chain in _CHAINS if chain.chips in stats]
+    missing = (model.boards or 0) - sum(1 for _, chips in told if chips) if model else 0
+    for chain, chips in told:
+        if not chips:
+            if chips is None or missing <= 0:
+                continue
+            missing -= 1
         yield AsicBoard(
-            slot=slot,
-            hashrate_hs=scaled(stats.get(f"chain_rate{slot}"), factor),
-            chip_temperature_c=_chip_temperature(stats, slot),
-            chips=count(stats.get(f"chain_acn{slot}")),
+            slot=chain.slot,
+            hashrate_hs=scaled(stats.get(chain.rate), factor),
+            chip_temperature_c=_chip_temperature(stats, chain),
+            chips=chips,
             expected_chips=model.chips if model else None,
         )
 
 
-def _chip_temperature(stats: Mapping[str, Any], slot: int) -> float | None:
+def _chip_temperature(stats: Mapping[str, Any], chain: _Chain) -> float | None:
     """The hottest of the chain's sensors. Its board's own sensors (`temp_pcb`) are cooler, and not said to be where."""
-    readings = stats.get(f"temp_chip{slot}")
+    readings = stats.get(chain.temperatures)
     if isinstance(readings, str):
-        return hottest(temperature(each) for each in readings.split("-"))
-    return temperature(stats.get(f"temp2_{slot}"))
+        return hottest(map(temperature, readings.split("-")))
+    return temperature(stats.get(chain.old_temperature))
 
 
 def _fans(stats: Mapping[str, Any]) -> list[float | None]:
     """The first `fan_num`. The S9 counts 2, and calls them fan3 and fan6."""
-    known = [stats.get(f"fan{slot}") for slot in _SLOTS if f"fan{slot}" in stats]
+    known = [stats[fan] for fan in _FANS if fan in stats]
     wanted = count(stats.get("fan_num"))
     if wanted is None:
         return fans(known)

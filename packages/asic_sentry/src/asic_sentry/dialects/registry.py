@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from asic_sentry.dialects.answers import Parser, SpecsParser
-from asic_sentry.dialects.antminer import parse_antminer, parse_antminer_specs, recognise_antminer
+from asic_sentry.dialects.antminer import FIGURES, parse_antminer, parse_antminer_specs, recognise_antminer
 from asic_sentry.dialects.avalon import parse_avalon, parse_avalon_specs, recognise_avalon
 from asic_sentry.dialects.axeos import parse_axeos, parse_axeos_specs, recognise_axeos
 from asic_sentry.dialects.iceriver import parse_iceriver, parse_iceriver_specs, recognise_iceriver
@@ -18,9 +18,9 @@ from asic_sentry.transport import Family
 
 
 class Dialect(NamedTuple):
-    """`parse` gets the answers to `figures`, `parse_specs` those to `facts`; of these the ones in `optional` are None
-    where the firmware says no. The answer to `probe` shows whether a device may speak this: `recognise` raises
-    `BadReply` if not."""
+    """`parse` gets the answers to `figures`; behind them that to `fills_gaps`, if they left out a hashrate, an uptime
+    or the shares. `parse_specs` gets those to `facts`; of these the ones in `optional` are None where the firmware
+    says no. The answer to `probe` shows whether a device may speak this: `recognise` raises `BadReply` if not."""
 
     name: str
     makes: frozenset[str]
@@ -33,6 +33,7 @@ class Dialect(NamedTuple):
     probe: tuple[Family, str]
     recognise: Callable[[bytes], None]
     optional: frozenset[str] = frozenset()
+    fills_gaps: str = ""
 
 
 _SUMMARY = (Family.PROBE, "summary")
@@ -42,8 +43,8 @@ _MAY_BE_UNKNOWN = frozenset({"get_version", "devdetails"})
 
 # Two rows of one family differ in the name of one question; the first that the device answers is its dialect.
 DIALECTS = (
-    Dialect("antminer", _ANTMINER, Family.ANTMINER, 4028, ("summary", "stats", "pools"), parse_antminer,
-            ("version",), parse_antminer_specs, _SUMMARY, recognise_antminer),
+    Dialect("antminer", _ANTMINER, Family.ANTMINER, 4028, FIGURES, parse_antminer,
+            ("version",), parse_antminer_specs, _SUMMARY, recognise_antminer, fills_gaps="summary"),
     Dialect("whatsminer_v1", _WHATSMINER, Family.WHATSMINER, 4028, ("summary", "devs", "pools"), parse_whatsminer,
             _WHATSMINER_FACTS, parse_whatsminer_specs, _SUMMARY, recognise_whatsminer, _MAY_BE_UNKNOWN),
     Dialect("whatsminer_v2", _WHATSMINER, Family.WHATSMINER, 4028, ("summary", "edevs", "pools"), parse_whatsminer,
