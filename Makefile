@@ -9,7 +9,8 @@ FRONTEND := packages/commander/frontend
 PYTEST := $(BIN)/python -m pytest -q
 CHECKED := $(wildcard packages/*/src packages/*/tests) tests devtools bench
 # What `make test` needs of the system and installs itself when it is root; devtools/install_system.sh knows each.
-SYSTEM := chromium fonts-dejavu-core postgresql nats-server
+SYSTEM := chromium fonts-dejavu-core postgresql nats-server promtool
+export PATH := $(CURDIR)/.tools:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock run demo demo-scaled test check fmt bench docs

@@ -1,7 +1,6 @@
 """The real ASIC sentry against the real commander and fake ASICs, through what happens to each of them."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,12 +17,6 @@ from tests.farm import CommanderProcess, eventually
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 ICERIVER = str(PORT_BASE + 80)
-
-
-@pytest.fixture
-def network() -> str:
-    """Addresses of this test process alone."""
-    return f"127.{210 + os.getpid() % 40}.{os.getpid() // 40 % 250}.0/24"
 
 
 @pytest.fixture

@@ -1,21 +1,17 @@
-"""The optional extra: what is made of its answers, that it is asked to read only, and the library itself where it is
-installed."""
+"""The optional extra: what is made of its answers, and that it is asked to read only. The library itself is asked in
+tests/system/test_wheels_alone.py: installed here, all other tests would find it too."""
 
 import ast
-import importlib.util
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
 from asic_sentry import all_firmware
 from asic_sentry.all_firmware import log_from, specs_from
 from asic_sentry.failures import FailureKind, PollFailure
-from asic_sentry.poll import Identity, Sample, poll, specs_of
-from fake_asics import make_asics, running
 from hypothesis import given
 from hypothesis import strategies as st
-from protocol.asic_messages import AsicLog, AsicSpecs, PoolState, PowerSource
+from protocol.asic_messages import AsicLog, PoolState, PowerSource
 
 SOURCE = Path(all_firmware.__file__)
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -81,16 +77,3 @@ def test_only_two_calls_of_the_library_are_used_and_both_read() -> None:
     }
     assert awaited == {"get_miner", "get_data"}
     assert "getattr" not in SOURCE.read_text(encoding="utf-8")
-
-
-@pytest.mark.skipif(importlib.util.find_spec("pyasic_rs") is None, reason="the extra is not installed")
-async def test_the_library_itself_reads_a_device_and_its_absence_is_a_failure(network: str) -> None:
-    asics = make_asics(1, network, ["avalon-idle"])
-    identity = Identity(ip=asics[0].ip, port=4028, dialect=all_firmware.DIALECT, specs=AsicSpecs())
-    async with running(asics) as farm:
-        specs, sample = await specs_of(identity), await poll(identity)
-        assert not farm.violations - farm.foreign
-    assert isinstance(specs, AsicSpecs)
-    assert specs.mac == "02:FA:CE:00:00:00"
-    assert isinstance(sample, Sample | PollFailure)
-    assert isinstance(await poll(identity), PollFailure)

@@ -1,10 +1,15 @@
-"""The web interface of stock Antminers, as far as a peer of ours asks it: digest log-in, then JSON in their shape."""
+"""The web interface of stock Antminers, which other libraries ask and ours does not: digest log-in, then JSON in their
+shape. It stands beside `fake_asics.py`, at port 80 of the same addresses.
+
+    devtools/antminer_web.py 127.20.0.1 127.20.0.2
+"""
 
 import asyncio
 import json
 import re
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 LOG_IN = 'WWW-Authenticate: Digest realm="antMiner Configuration", nonce="01234567", algorithm=MD5, qop="auth"\r\n'
 PAGE = re.compile(rb"GET /cgi-bin/(\w+)\.cgi ")
@@ -120,10 +125,16 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         writer.close()
 
 
-async def main() -> None:
+@asynccontextmanager
+async def serving(ips: Iterable[str]) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        for ip in sys.argv[1:]:
+        for ip in ips:
             await stack.enter_async_context(await asyncio.start_server(answer, ip, 80))
+        yield
+
+
+async def main() -> None:
+    async with serving(sys.argv[1:]):
         print("ready", flush=True)
         await asyncio.Event().wait()
 
