@@ -30,7 +30,7 @@ export function plot(drawing: Drawing, frame: Frame, place: HTMLElement, heard: 
   const options: uPlot.Options = {
     width: place.clientWidth,
     height: place.clientHeight,
-    padding: [14, 12, 0, 4],
+    padding: [14, 24, 0, 4], // on the right there is room for half of the last date
     legend: { show: false },
     focus: { alpha: 0.25 },
     cursor: cursor(),
