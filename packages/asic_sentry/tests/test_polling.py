@@ -174,7 +174,7 @@ async def test_each_poll_tells_what_is_so_then(network: str) -> None:
     assert isinstance(first, Sample)
     assert isinstance(later, Sample)
     assert (later.log.uptime_s or 0) >= (first.log.uptime_s or 0) + 30
-    assert later.log.hashrate_hs != first.log.hashrate_hs
+    assert (later.log.hashrate_hs, later.log.boards) != (first.log.hashrate_hs, first.log.boards)
 
 
 @kinds
