@@ -13,10 +13,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 LOG_IN = 'WWW-Authenticate: Digest realm="antMiner Configuration", nonce="01234567", algorithm=MD5, qop="auth"\r\n'
 PAGE = re.compile(rb"GET /cgi-bin/(\w+)\.cgi ")
-BOARDS, CHIPS, FANS = 3, 114, 4
+BOARDS, CHIPS, FANS_RPM = 3, 114, [5918, 5953, 5759, 5626]
 ABOUT = {"miner_version": "49.0.1.3", "CompileTime": "Mon Jan  5 10:00:00 CST 2026", "type": "Antminer S19 Pro"}
 SAID = {"STATUS": "S", "when": 1_795_223_961, "Msg": "summary", "api_version": "1.0.0"}
-RATES = {"elapsed": 50_000, "rate_5s": 108_801.0, "rate_30m": 109_900.2, "rate_avg": 109_800.5, "rate_ideal": 110_000.0}
+RATES: dict[str, object] = {
+    "elapsed": 50_000,
+    "rate_5s": 108_801.0,
+    "rate_30m": 109_900.2,
+    "rate_avg": 109_800.5,
+    "rate_ideal": 110_000.0,
+    "rate_unit": "GH/s",
+}
 
 ANSWERS: dict[str, dict[str, object]] = {
     "get_system_info": {
@@ -59,12 +66,13 @@ ANSWERS: dict[str, dict[str, object]] = {
         "STATUS": SAID,
         "INFO": ABOUT,
         "SUMMARY": [
-            RATES
-            | {"rate_unit": "GH/s", "hw_all": 12, "bestshare": 1_234_567}
-            | {
+            {
+                **RATES,
+                "hw_all": 12,
+                "bestshare": 1_234_567,
                 "status": [
                     {"type": part, "status": "s", "code": 0, "msg": ""} for part in ("rate", "network", "fans", "temp")
-                ]
+                ],
             }
         ],
     },
@@ -72,10 +80,14 @@ ANSWERS: dict[str, dict[str, object]] = {
         "STATUS": SAID | {"Msg": "stats"},
         "INFO": ABOUT,
         "STATS": [
-            RATES
-            | {"rate_unit": "GH/s", "chain_num": BOARDS, "fan_num": FANS, "fan": [5918, 5953, 5759, 5626]}
-            | {"hwp_total": 0.0001, "miner-mode": 0, "freq-level": 100}
-            | {
+            {
+                **RATES,
+                "chain_num": BOARDS,
+                "fan_num": len(FANS_RPM),
+                "fan": FANS_RPM,
+                "hwp_total": 0.0001,
+                "miner-mode": 0,
+                "freq-level": 100,
                 "chain": [
                     {
                         "index": board,
@@ -94,7 +106,7 @@ ANSWERS: dict[str, dict[str, object]] = {
                         "tpl": [],
                     }
                     for board in range(BOARDS)
-                ]
+                ],
             }
         ],
     },

@@ -36,13 +36,13 @@ for package in "$@"; do
     fi
 done
 
-is_root() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
+may_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
 
-if [ ${#missing[@]} -gt 0 ] && ! is_root; then
+if [ ${#missing[@]} -gt 0 ] && ! may_install; then
     echo "The tests need: ${missing[*]}. Install with: sudo apt-get install ${missing[*]}" >&2
     exit 1
 fi
-if [ "${#missing[@]}" -gt 0 ] || { [ $promtool = missing ] && is_root; }; then
+if [ ${#missing[@]} -gt 0 ] || { [ $promtool = missing ] && may_install; }; then
     apt-get update -qq
 fi
 if [ ${#missing[@]} -gt 0 ]; then

@@ -103,11 +103,10 @@ def _stats(reply: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 
 def _rejected_percent(pools: Sequence[AsicPool], summary: Mapping[str, Any]) -> float | None:
     """Of the shares of all pools, which are those that `summary` counts."""
-    told = [(pool.accepted, pool.rejected) for pool in pools if None not in (pool.accepted, pool.rejected)]
-    accepted, rejected = (
-        map(sum, zip(*told, strict=True)) if told else (summary.get("Accepted"), summary.get("Rejected"))
-    )
-    return rejected_percent(accepted, rejected)
+    told = [pool for pool in pools if pool.accepted is not None and pool.rejected is not None]
+    if not told:
+        return rejected_percent(summary.get("Accepted"), summary.get("Rejected"))
+    return rejected_percent(sum(pool.accepted or 0 for pool in told), sum(pool.rejected or 0 for pool in told))
 
 
 def _factor(unit: object, model: Model | None) -> float:
