@@ -4,16 +4,22 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from tests.farm import eventually, free_port
 
 CPU_GPU_SENTRY, ASIC_SENTRY = "cpu_gpu_sentry", "asic_sentry"
 EVERY = {CPU_GPU_SENTRY: "REPORT_EVERY_S", ASIC_SENTRY: "POLL_EVERY_S"}
+
+
+def python_module(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
 
 
 @dataclass
@@ -24,6 +30,7 @@ class SentryProcess:
     program: str = CPU_GPU_SENTRY
     ui_port: int = field(default_factory=free_port)
     more: dict[str, str] = field(default_factory=dict)
+    command: Callable[..., list[str]] = python_module
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -47,12 +54,17 @@ class SentryProcess:
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """One of the short commands."""
-        command = [sys.executable, "-m", self.program, *arguments]
+        command = self.command(self.program, *arguments)
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
 
     def enroll(self, url: str, token: str) -> None:
         done = self.run("enroll", "--url", url, "--token", token)
         assert done.returncode == 0, done.stderr
+
+    def send(self, form: str, **fields: str) -> httpx.Response:
+        """Fills a form of the local page in, as a person does."""
+        page = f"http://127.0.0.1:{self.ui_port}"
+        return httpx.post(f"{page}/{form}", data=fields, headers={"Origin": page}, timeout=60)
 
     def status(self) -> dict[str, Any]:
         done = self.run("status", "--json")
@@ -68,7 +80,7 @@ class SentryProcess:
         self.folder.mkdir(exist_ok=True)
         with self.log.open("ab") as log:
             before = self.log.stat().st_size
-            command = [sys.executable, "-m", self.program, "run"]
+            command = self.command(self.program, "run")
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
         eventually(lambda: b" running " in self.log.read_bytes()[before:], within_s=20, what="the sentry's start")
 
@@ -82,12 +94,17 @@ class SentryProcess:
 @contextmanager
 def running_sentry(folder: Path, program: str = CPU_GPU_SENTRY, **more: str) -> Iterator[SentryProcess]:
     """A sentry that runs; ended at the end, whatever happened to it, and with it what its playbooks run."""
-    sentry = SentryProcess(folder, program, more=more)
+    with running(SentryProcess(folder, program, more=more)) as sentry:
+        yield sentry
+
+
+@contextmanager
+def running(sentry: SentryProcess) -> Iterator[SentryProcess]:
     sentry.start()
     try:
         yield sentry
     finally:
         if sentry.process and sentry.process.poll() is None:
             sentry.kill()
-        if (folder / "data" / "playbooks").exists():
+        if (sentry.folder / "data" / "playbooks").exists():
             sentry.run("leave", "--yes")

@@ -1,5 +1,7 @@
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -76,6 +78,18 @@ def test_another_process_s_change_is_noticed(tmp_path: Path) -> None:
         before = store.changes(agent)
         store.note_error(agent, "its own change")
         assert store.changes(agent) == before
+
+
+def test_what_opens_the_store_beside_a_running_sentry_leaves_it_its_files(tmp_path: Path) -> None:
+    path = tmp_path / "sentry.db"
+    command = "import sys, pathlib, sentry_kit.store as s; s.open_store(pathlib.Path(sys.argv[1])).close()"
+    with closing(store.open_store(path)) as agent:
+        store.open_store(path).close()  # a form of the local page, in the same process
+        subprocess.run([sys.executable, "-c", command, path], check=True)
+        spool_one(agent)
+        assert path.with_name("sentry.db-wal").exists()
+        with closing(sqlite3.connect(path)) as other:
+            assert store.spooled_logs(other) == 1
 
 
 def test_leaving_forgets_everything(db: sqlite3.Connection) -> None:

@@ -7,7 +7,7 @@ by `changes()`. Functions over a connection; the caller opens the transaction.
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -79,7 +79,7 @@ class Status:
 def open_store(path: Path, schema: str = SCHEMA) -> sqlite3.Connection:
     """The store, made if it isn't there. It may be used from any one thread at a time."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its -wal file the same rights
+        _make(path)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         try:
             db.execute("PRAGMA journal_mode = WAL")
@@ -94,6 +94,16 @@ def open_store(path: Path, schema: str = SCHEMA) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise StorageError(f"The sentry's file {path} can't be opened ({error}).") from error
     return db
+
+
+def _make(path: Path) -> None:
+    """Makes a missing file, for its owner alone; SQLite gives its `-wal` file the same rights.
+
+    A file that is there is never opened here. Closing any descriptor of a file drops all locks that SQLite holds on it
+    in this process, and the next process then deletes the WAL (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _is_up_to_date(db: sqlite3.Connection, schema: str) -> bool:
