@@ -37,11 +37,16 @@ FAULTS = {
     "zero": "answers with 0 H/s",
     "null": "answers with null for every hashrate",
     "slow": "answers after 10 seconds",
+    "no-job": "answers as before the pool's first job, and prints that it can't reach the pool",
+    "unquoted": "answers JSON in which a word has no quotes",
 }
 _RATES = {
     "hashrate", "Total_Performance", "Worker_Performance", "speed", "KHS 30s", "KHS av", "MHS av", "hashrate_raw",
     "total_hashrate", "total_hashrate_raw",
 }  # fmt: skip
+_NAMES = {"algo", "algorithm", "Algorithm", "name"}
+_TEXT_NAME = re.compile(r"\bALGO=[^;|]*")
+_NO_POOL = 'net      pool.example:443 connect error: "connection refused"'
 _TEXT_RATES = re.compile(r"\b(HS|KHS|H/s)=[^;|]*")
 
 
@@ -70,10 +75,22 @@ def _flat(rates: Any, value: float | None) -> Any:
     return [value] * len(rates) if isinstance(rates, list) else value
 
 
+def before_a_job(answer: Any) -> Any:
+    """`answer` without the algorithm, which comes with the pool's first job."""
+    if isinstance(answer, str):
+        return _TEXT_NAME.sub("ALGO=", answer)
+    if isinstance(answer, dict):
+        return {key: None if key in _NAMES else before_a_job(each) for key, each in answer.items()}
+    return [before_a_job(each) for each in answer] if isinstance(answer, list) else answer
+
+
 def body_of(answer: Any, fault: str | None) -> bytes:
-    if fault in ("zero", "null"):
-        answer = with_hashrate(answer, 0 if fault == "zero" else None)
+    if fault in ("zero", "null", "no-job"):
+        answer = with_hashrate(answer, None if fault == "null" else 0)
+    answer = before_a_job(answer) if fault == "no-job" else answer
     body = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+    if fault == "unquoted" and isinstance(answer, dict):
+        body = body.replace(b"{", b'{"unquoted": 004, ', 1)
     if fault == "garbage":
         return b"\xff\xfe<html>not a miner</html>"
     return body[: len(body) // 2] if fault == "truncated" else body
@@ -82,7 +99,8 @@ def body_of(answer: Any, fault: str | None) -> bytes:
 class Miner:
     """What both servers have in common. `stopping` lets the faults that wait end with the program."""
 
-    def __init__(self, software: str, devices: int, fault: str | None) -> None:
+    def __init__(self, software: str, devices: int, fault: str | None, access_token: str | None = None) -> None:
+        self.access_token = access_token
         self.answers, self.devices, self.fault = SOFTWARE[software], devices, fault
         self.started = time.time()
         self.stopping = threading.Event()
@@ -121,6 +139,9 @@ class _HttpHandler(BaseHTTPRequestHandler):
         miner = self.server.miner
         if miner.waits():
             return
+        if miner.access_token is not None and (status := self._refusal(miner.access_token)) is not None:
+            self.send_error(status)
+            return
         answer = miner.answer_to(self.path)
         if answer is None:
             self.send_error(404)
@@ -131,6 +152,11 @@ class _HttpHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _refusal(self, token: str) -> int | None:
+        """As xmrig refuses: 401 without a token, 403 with another one."""
+        given = self.headers.get("Authorization")
+        return 401 if given is None else None if given == f"Bearer {token}" else 403
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet: a miner is asked every few seconds."""
@@ -160,6 +186,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument("--devices", type=int, default=4, help="cards, or threads of a CPU miner; default: %(default)s")
     parser.add_argument("--fault", choices=sorted(FAULTS), help="what goes wrong; see below")
+    parser.add_argument("--access-token", metavar="T", help="that its API wants (over HTTP)")
     parser.add_argument("--print-every", type=float, default=10, metavar="S", help="a line; default: %(default)s s")
     parser.add_argument("--crash-after", type=float, metavar="S", help="end with exit code 7 after so many seconds")
     parser.add_argument("--ignore-sigterm", action="store_true", help="as a program that hangs does")
@@ -178,6 +205,9 @@ def mine(given: argparse.Namespace, stop: threading.Event) -> int:
             print("\x1b[1;31mfatal:\x1b[0m the stand-in was told to crash", flush=True)
             return 7
         number += 1
+        if given.fault == "no-job":
+            print(f"\x1b[36m{time.strftime('%H:%M:%S')}\x1b[0m {_NO_POOL}", flush=True)
+            continue
         print(f"\x1b[36m{time.strftime('%H:%M:%S')}\x1b[0m \x1b[1;32maccepted\x1b[0m ({number}/0) stand-in", flush=True)
 
 
@@ -197,7 +227,7 @@ def main() -> int:
     if given.fault == "refuse":
         print(f"fake {given.software} refuses connections on {given.host} port {given.port}", flush=True)
         return mine(given, stop)
-    miner = Miner(given.software, max(1, given.devices), given.fault)
+    miner = Miner(given.software, max(1, given.devices), given.fault, given.access_token)
     over_tcp = given.software in fake_miner_lines.SOFTWARE
     try:
         server = (LineServer if over_tcp else HttpServer)((given.host, given.port), miner)

@@ -43,6 +43,14 @@ def teamredminer_refusal(devices: int, up_s: float, now: float) -> dict[str, Any
     return {"STATUS": [{"STATUS": "E", "Msg": "Invalid command"}], "id": 1}
 
 
+def teamredminer_devdetails(devices: int, up_s: float, now: float) -> dict[str, Any]:
+    its = [
+        {"DEVDETAILS": card.index, "Name": "GPU", "ID": card.index, "Device Path": f"{card.bus:02x}:00.0"}
+        for card in cards(devices, up_s, now)
+    ]
+    return {"STATUS": _status("Device Details"), "DEVDETAILS": its, "id": 1}
+
+
 def cpuminer_summary(devices: int, up_s: float, now: float) -> str:
     rate = cpu_rate(now)
     return (
@@ -97,6 +105,7 @@ SOFTWARE: dict[str, Answers] = {
         "pools": teamredminer_pools,
         "summary": teamredminer_summary,
         "devs2+pools2+summary2": teamredminer_refusal,
+        "devdetails": teamredminer_devdetails,
     },
     "cpuminer": {"summary": cpuminer_summary, "threads": cpuminer_threads},
     "claymore": _claymore("15.0 stand-in - ETH"),

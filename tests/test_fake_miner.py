@@ -17,7 +17,7 @@ from cpu_gpu_sentry.miners.answers import BadReply
 from cpu_gpu_sentry.miners.poll import poll
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.watches import Watch
-from protocol.messages import MinerReading, MinerState
+from protocol.messages import MinerReading, MinerState, MinerTrouble
 
 from tests.farm import ROOT, free_port
 
@@ -48,6 +48,14 @@ def test_its_faults_are_faults(software: str) -> None:
     assert reading(software, 2, 600, 1_000_000, "null").algorithms[0].hashrate_hs is None
     with pytest.raises(BadReply):
         reading(software, 2, 600, 1_000_000, "garbage")
+
+
+@pytest.mark.parametrize("software", fake_miner.SOFTWARE)
+def test_it_can_have_no_job_yet_and_miss_quotes(software: str) -> None:
+    miner = reading(software, 2, 100, 1_000_000, "no-job")
+    assert miner.state is MinerState.STARTING
+    assert not any(each.hashrate_hs for each in miner.algorithms)
+    assert reading(software, 2, 600, 1_000_000, "unquoted").state is MinerState.MINING
 
 
 @pytest.mark.parametrize("software", fake_miner.SOFTWARE)
@@ -105,6 +113,16 @@ async def test_the_sentry_reads_it_over_http_and_tcp() -> None:
                 miner = await poll(http, Watch(software, port))
             assert (miner.software, miner.state) == (software, MinerState.MINING)
             assert "stand-in" in (miner.version or "")
+
+
+@pytest.mark.system
+async def test_its_api_can_want_a_token() -> None:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        with running("--software", "xmrig", "--access-token", "a-secret") as port:
+            tokens = (None, "another", "a-secret")
+            miners = [await poll(http, Watch("xmrig", port, access_token=token)) for token in tokens]
+    assert [miner.trouble for miner in miners] == [MinerTrouble.ACCESS_DENIED, MinerTrouble.ACCESS_DENIED, None]
+    assert miners[2].state is MinerState.MINING
 
 
 @pytest.mark.system

@@ -15,6 +15,7 @@ from protocol.messages import MinerReading
 ANSWERS = Path(__file__).parent / "answers"
 SETS = [
     ("xmrig", "xmrig__summary.json", "xmrig__backends.json"),
+    ("xmrig-proxy", "xmrig_proxy__summary.json"),
     ("lolminer", "lolminer__dual.json"),
     ("lolminer", "lolminer__old.json"),
     ("trex", "trex__dual.json"),
@@ -27,6 +28,7 @@ SETS = [
         "teamredminer__pools.json",
         "teamredminer__summary.json",
         "teamredminer__second.json",
+        "teamredminer__devdetails.json",
     ),
     ("srbminer", "srbminer__dual.json"),
     ("srbminer", "srbminer__cpu.json"),

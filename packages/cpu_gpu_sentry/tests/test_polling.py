@@ -13,7 +13,7 @@ from cpu_gpu_sentry.miners import poll as polling
 from cpu_gpu_sentry.miners.poll import poll, poll_all
 from cpu_gpu_sentry.report import Stamps, make_log
 from cpu_gpu_sentry.watches import Watch
-from protocol.messages import MinerReading, MinerState
+from protocol.messages import MinerReading, MinerState, MinerTrouble
 
 ANSWERS = Path(__file__).parent / "answers"
 SUMMARY = (ANSWERS / "xmrig__summary.json").read_bytes()
@@ -64,14 +64,55 @@ async def test_an_old_xmrig_is_asked_in_the_old_way(http: httpx.AsyncClient) -> 
     assert (miner.version, miner.algorithms[0].hashrate_hs) == ("2.14.6", 301.5)
 
 
-@pytest.mark.parametrize("body", [b"", b"nonsense", SUMMARY[:100], b" " * 1_100_000, b"[]"])
-async def test_a_miner_that_answers_nonsense_is_silent_with_no_figures(http: httpx.AsyncClient, body: bytes) -> None:
+def silent(port: int, trouble: MinerTrouble, reason: str) -> MinerReading:
+    return MinerReading(
+        software="xmrig", state=MinerState.API_SILENT, api_port=port, trouble=trouble, reason=reason
+    )  # no figures
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "What answers there does not know /2/summary: is it XMRig?"),
+        (b"nonsense", "It answers, but can't be read. The answer is not JSON: b'nonsense'."),
+        (b"[]", "It answers, but can't be read. The answer has not the shape of xmrig's summary."),
+        (b" " * 1_100_000, "Its answer is longer than 1 MiB."),
+        (SUMMARY[:100], "It answers, but can't be read. The answer has not the shape of xmrig's summary."),
+    ],
+)
+async def test_a_miner_that_answers_nonsense_has_no_figures_and_is_said_to_answer(
+    http: httpx.AsyncClient, body: bytes, reason: str
+) -> None:
     async with api({b"/2/summary": body}) as port:
-        assert await poll(http, Watch("xmrig", port)) == SILENT
+        assert await poll(http, Watch("xmrig", port)) == silent(port, MinerTrouble.UNREADABLE, reason)
 
 
-async def test_a_miner_that_is_not_there_is_silent(http: httpx.AsyncClient) -> None:
-    assert await poll(http, Watch("xmrig", 1)) == SILENT
+async def test_a_miner_that_is_not_there_is_silent_and_its_port_is_named(http: httpx.AsyncClient) -> None:
+    refused = silent(1, MinerTrouble.REFUSED, "Nothing can be reached on port 1.")
+    assert await poll(http, Watch("xmrig", 1)) == refused
+
+
+async def test_a_token_is_given_to_the_miner_alone_and_a_missing_or_wrong_one_is_said(http: httpx.AsyncClient) -> None:
+    async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        if b"authorization: bearer a-secret\r\n" in asked.lower():
+            writer.write(OK % len(SUMMARY) + SUMMARY)
+        else:
+            code = b"403 Forbidden" if b"authorization:" in asked.lower() else b"401 Unauthorized"
+            writer.write(b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % code)
+        writer.close()
+
+    async with await asyncio.start_server(guarded, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        without, wrong, right = await poll_all(
+            http, [Watch("xmrig", port, access_token=token) for token in (None, "another", "a-secret")]
+        )
+    assert (without.state, without.trouble) == (MinerState.API_SILENT, MinerTrouble.ACCESS_DENIED)
+    assert without.reason is not None
+    assert without.reason.startswith("Its API wants a token (HTTP 401)")
+    assert wrong.reason == "Its API refuses the token (HTTP 403): give it the right one."
+    assert right.state is MinerState.MINING
+    assert "a-secret" not in repr(Watch("xmrig", port, access_token="a-secret"))
 
 
 async def test_a_miner_that_never_answers_does_not_hold_up_the_others(
@@ -80,7 +121,7 @@ async def test_a_miner_that_never_answers_does_not_hold_up_the_others(
     monkeypatch.setattr(polling, "_TIMEOUT_S", 0.2)
     async with api({b"/2/summary": None}) as hung, api({b"/2/summary": SUMMARY}) as well:
         first, second = await poll_all(http, [Watch("xmrig", hung), Watch("xmrig", well)])
-    assert first == SILENT
+    assert first == silent(hung, MinerTrouble.NO_ANSWER, f"It does not answer on port {hung} in time.")
     assert second.state is MinerState.MINING
 
 

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sentry_kit.errors import BadUse
 
@@ -19,12 +19,14 @@ _WATCHES_LIMIT = 32
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One miner's API. `coin` is what the operator said; None: what the algorithm tells."""
+    """One miner's API. `coin` is what the operator said; None: what the algorithm tells. Only the miner itself is
+    given `access_token`."""
 
     software: str
     port: int
     host: str = "127.0.0.1"
     coin: str | None = None
+    access_token: str | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:

@@ -14,12 +14,14 @@ from msgspec import Meta
 
 Text = Annotated[str, Meta(max_length=256)]
 Name = Annotated[str, Meta(max_length=64)]
+Reason = Annotated[str, Meta(max_length=512)]
 Moment = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Amount = Annotated[float, Meta(ge=0, le=1e24)]
 Temperature = Annotated[float, Meta(ge=-273.15, le=10_000)]
 
 
+PROXIES = frozenset({"xmrig-proxy"})  # software whose hashrate is that of the miners behind it: no total counts it
 UNKNOWN_ALGORITHM = "unknown"  # where the mining software names none; never guessed from its pool or coin
 
 
@@ -40,6 +42,21 @@ class MinerState(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "MinerState":
+        return cls.UNKNOWN
+
+
+class MinerTrouble(StrEnum):
+    """Why a mining software gives no figures, beside its state."""
+
+    REFUSED = "refused"  # nothing listens on its port
+    NO_ANSWER = "no_answer"  # no answer in time, or none at all
+    ACCESS_DENIED = "access_denied"  # its API wants a token, or another one
+    UNREADABLE = "unreadable"  # it answers, and the answer can't be read
+    NO_JOB = "no_job"  # it runs, and its pool gives it no work
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "MinerTrouble":
         return cls.UNKNOWN
 
 
@@ -95,12 +112,19 @@ class MinerDevice(Message, frozen=True, kw_only=True, gc=False):
 
 
 class MinerReading(Message, frozen=True, kw_only=True, gc=False):
-    """One running mining software; `playbook_id` is None where the operator runs it without a playbook."""
+    """One running mining software; `playbook_id` is None where the operator runs it without a playbook.
+
+    `trouble` and `reason`, a sentence for people, say why it gives no figures. `api_port` is the port of its API: two
+    of one software differ in it. A proxy (`PROXIES`) passes on the work of other miners, so its hashrate is theirs.
+    """
 
     software: Name
     state: MinerState
     playbook_id: Name | None = None
     version: Name | None = None
+    api_port: Count | None = None
+    trouble: MinerTrouble | None = None
+    reason: Reason | None = None
     uptime_s: Count | None = None
     algorithms: Annotated[list[AlgorithmReading], Meta(max_length=8)] = []
     devices: Annotated[list[MinerDevice], Meta(max_length=512)] = []

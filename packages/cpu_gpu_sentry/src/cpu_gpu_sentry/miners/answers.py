@@ -5,6 +5,7 @@ Bytes in, struct out, no I/O. What is missing, null, empty or -1 is None; so is 
 power, because mining software says 0 where a card does not tell.
 """
 
+import contextlib
 import math
 import re
 import time
@@ -12,10 +13,21 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading, MinerState
+from protocol.messages import (
+    UNKNOWN_ALGORITHM,
+    AlgorithmReading,
+    MinerDevice,
+    MinerReading,
+    MinerState,
+    MinerTrouble,
+)
 
-STARTING_S = 120  # building a DAG or a dataset: until then no hashrate is no fault
+from cpu_gpu_sentry.miners.lenient import read_json
+
+STARTING_S = 120  # building a DAG or a dataset, or waiting for the pool: until then no hashrate is no fault
+NO_JOB = "Its pool gives it no work."
 _NAME_LIMIT, _TEXT_LIMIT = 64, 256
+_HOTTEST_C = 150  # 255, 511 and 65535 stand for a card that does not answer
 _NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 _UNIT = re.compile(r"([kmgtp]?)(?:h|sol|g)/s", re.ASCII | re.IGNORECASE)  # "G/s" are graphs, not giga
 _WITH_PREFIX = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([kmgtp]?)\s*", re.ASCII | re.IGNORECASE)
@@ -37,10 +49,32 @@ def words(text: str) -> frozenset[str]:
 
 
 def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is typed
+    """The answer's JSON, also where the software writes it wrongly."""
     try:
         return msgspec.json.decode(reply.rstrip(b"\0"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadReply(f"The answer is not JSON: {reply[:60]!r}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as strict:
+        try:
+            return read_json(decoded(reply))
+        except ValueError:
+            raise BadReply(f"The answer is not JSON: {reply[:60]!r}.") from strict
+
+
+def decoded(reply: bytes) -> str:
+    """The answer's text; what is not UTF-8 is read as Latin-1, in which every byte is a letter."""
+    body = reply.rstrip(b"\0")
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
+
+
+def decode_all(replies: Sequence[bytes]) -> list[Any]:
+    """All answers; of those behind the first, what can't be read counts as missing."""
+    answers = [decode(replies[0])]
+    for reply in replies[1:]:
+        with contextlib.suppress(BadReply):
+            answers.append(decode(reply))
+    return answers
 
 
 def checked(software: str, parse: Callable[[], MinerReading]) -> MinerReading:
@@ -76,7 +110,7 @@ def percent(value: object) -> float | None:
 
 def temperature(value: object) -> float | None:
     figure = positive(value)
-    return figure if figure is not None and figure < 1000 else None
+    return figure if figure is not None and figure <= _HOTTEST_C else None
 
 
 def count(value: object) -> int | None:
@@ -141,6 +175,11 @@ def at(values: object, position: int) -> object:
     return values[position] if isinstance(values, list) and position < len(values) else None
 
 
+def lined_up(values: object, length: int) -> list[Any]:
+    """A list whose places are those of `length` devices; of another length, nobody knows which figure is whose."""
+    return values if isinstance(values, list) and len(values) == length else [None] * length
+
+
 def mapping(value: object) -> dict[str, Any]:
     """An object inside an answer; empty where it is null or missing."""
     return value if isinstance(value, dict) else {}
@@ -176,26 +215,46 @@ def reading(
     uptime_s: int | None,
     algorithms: list[AlgorithmReading],
     devices: list[MinerDevice],
+    *,
+    has_job: bool | None = None,
 ) -> MinerReading:
-    """A miner that answers. Without a name of the algorithm it is no answer of a miner."""
-    if not algorithms:
-        raise BadReply(f"The answer of {software} names no algorithm.")
-    return MinerReading(
+    """A miner that answers. `has_job` is whether its pool gave it work, where the software tells that."""
+    hashrate_hs = known_sum([each.hashrate_hs for each in algorithms])
+    told = MinerReading(
         software=software,
         version=name(version),
-        state=state_of(known_sum([each.hashrate_hs for each in algorithms]), uptime_s),
+        state=state_of(hashrate_hs, uptime_s),
         uptime_s=uptime_s,
         algorithms=algorithms,
         devices=devices,
     )
+    return _without_job(told) if has_job is False and not hashrate_hs else told
+
+
+def _without_job(told: MinerReading) -> MinerReading:
+    """Without work a hashrate of 0 tells nothing. Before the first job it starts, however long that takes."""
+    waits_long = told.uptime_s is not None and told.uptime_s >= STARTING_S
+    has_mined = any(each.algorithm != UNKNOWN_ALGORITHM for each in told.algorithms) and waits_long
+    return msgspec.structs.replace(
+        told,
+        state=MinerState.STALLED if has_mined else MinerState.STARTING,
+        trouble=MinerTrouble.NO_JOB if waits_long else None,
+        reason=NO_JOB if waits_long else None,
+        algorithms=[msgspec.structs.replace(each, hashrate_hs=None) for each in told.algorithms],
+        devices=[msgspec.structs.replace(each, hashrates_hs=[None] * len(each.hashrates_hs)) for each in told.devices],
+    )
 
 
 def algorithm_or_unknown(value: object) -> str:
+    """The algorithm's name. Before the first job a software has none, and some never tell it."""
     return name(value) or UNKNOWN_ALGORITHM
 
 
-def algorithm_name(value: object) -> str:
-    algorithm = name(value)
-    if algorithm is None:
-        raise BadReply("The answer names no algorithm.")
-    return algorithm
+def is_connected(connection: dict[str, Any]) -> bool:
+    """Whether xmrig and its like are connected to a pool; where they do not tell it, they are."""
+    return count(connection.get("uptime")) != 0
+
+
+def names_a_job(algorithms: Sequence[object]) -> bool:
+    """Whether any algorithm is named, of software that names it as soon as its pool gives it work."""
+    return any(name(each) is not None for each in algorithms)

@@ -3,44 +3,89 @@
 import asyncio
 
 import httpx
+from protocol.messages import MinerTrouble
 
+from cpu_gpu_sentry.miners.answers import BadReply
 from cpu_gpu_sentry.miners.questions import Line, Question
+from cpu_gpu_sentry.watches import Watch
 
 _ANSWER_LIMIT_BYTES = 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
 
 
 class NoAnswer(Exception):
-    """The miner's API is silent, or says no."""
+    """The miner's API gives no figures; the text says why, in a sentence."""
+
+    def __init__(self, sentence: str, trouble: MinerTrouble = MinerTrouble.NO_ANSWER) -> None:
+        super().__init__(sentence)
+        self.trouble = trouble
 
 
-async def over_http(http: httpx.AsyncClient, url: str, question: Question) -> bytes | None:
+async def over_http(http: httpx.AsyncClient, watch: Watch, question: Question) -> bytes | None:
     """The body; None if neither path is known there."""
-    reply = await _fetch(http, f"{url}{question.path}", question.body)
+    reply = await _fetch(http, watch, question.path, question.body)
     if reply is None and question.older:
-        reply = await _fetch(http, f"{url}{question.older}", question.body)
+        reply = await _fetch(http, watch, question.older, question.body)
     return reply
 
 
-async def _fetch(http: httpx.AsyncClient, url: str, posted: str | None) -> bytes | None:
-    body = b""
-    async with http.stream("GET" if posted is None else "POST", url, content=posted) as response:
+async def _fetch(http: httpx.AsyncClient, watch: Watch, path: str, posted: str | None) -> bytes | None:
+    method, body = ("GET" if posted is None else "POST"), b""
+    async with http.stream(method, f"{watch.url}{path}", content=posted, headers=_headers(watch)) as response:
         if response.status_code == 404:
             return None
         if response.status_code != 200:
-            raise NoAnswer(f"{url}: {response.status_code}")
+            raise _refusal(response.status_code, has_token=watch.access_token is not None)
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > _ANSWER_LIMIT_BYTES:
-                raise NoAnswer(f"{url}: more than {_ANSWER_LIMIT_BYTES} bytes")
+                raise _too_long()
     return body
+
+
+def _headers(watch: Watch) -> dict[str, str]:
+    return {"Authorization": f"Bearer {watch.access_token}"} if watch.access_token else {}
+
+
+def _refusal(status: int, *, has_token: bool) -> NoAnswer:
+    if status not in (401, 403):
+        return NoAnswer(f"Its API answers HTTP {status} and no figures.", MinerTrouble.UNREADABLE)
+    if has_token:
+        return NoAnswer(
+            f"Its API refuses the token (HTTP {status}): give it the right one.", MinerTrouble.ACCESS_DENIED
+        )
+    what_to_do = "give it to cpu-gpu-sentry watch, or write {api_token} into the script"
+    return NoAnswer(f"Its API wants a token (HTTP {status}): {what_to_do}.", MinerTrouble.ACCESS_DENIED)
+
+
+def _too_long() -> NoAnswer:
+    return NoAnswer("Its answer is longer than 1 MiB.", MinerTrouble.UNREADABLE)
+
+
+def why(error: Exception, watch: Watch) -> NoAnswer:
+    """What became of a question, as its trouble and a sentence."""
+    place = f"port {watch.port}" if watch.host == "127.0.0.1" else f"{watch.host} port {watch.port}"
+    match error:
+        case NoAnswer():
+            return error
+        case BadReply():
+            return NoAnswer(f"It answers, but can't be read. {error}", MinerTrouble.UNREADABLE)
+        case TimeoutError() | httpx.TimeoutException():
+            return NoAnswer(f"It does not answer on {place} in time.")
+        case httpx.RemoteProtocolError() if "disconnected" not in str(error):
+            return NoAnswer(f"What answers on {place} speaks no HTTP, or ends too early.", MinerTrouble.UNREADABLE)
+        case ConnectionResetError() | BrokenPipeError():
+            return NoAnswer(f"It closes the connection on {place} without an answer.")
+        case httpx.ConnectError() | OSError():
+            return NoAnswer(f"Nothing can be reached on {place}.", MinerTrouble.REFUSED)
+    return NoAnswer(f"It does not answer on {place}.")
 
 
 async def over_tcp(host: str, port: int, line: Line) -> bytes:
     try:
         reader, writer = await asyncio.open_connection(host, port)
     except UnicodeError as error:  # what the resolver makes of a label of more than 63 letters
-        raise NoAnswer(f"{host}: not a host's name") from error
+        raise NoAnswer("The name of its host is none.", MinerTrouble.REFUSED) from error
     try:
         writer.write(line.sent)
         await writer.drain()
@@ -48,17 +93,27 @@ async def over_tcp(host: str, port: int, line: Line) -> bytes:
     finally:
         writer.transport.abort()  # nothing is owed to a miner: no lingering, and no error of the closing
     if not answer:
-        raise NoAnswer(f"{line.path}: closed without an answer")
+        raise NoAnswer(f"It closes the connection without an answer to {line.path}.")
     return answer
 
 
 async def _read(reader: asyncio.StreamReader, line: Line) -> bytes:
     answer = bytearray()
-    while chunk := await reader.read(_CHUNK_BYTES):
+    while chunk := await _chunk(reader, has_some=bool(answer)):
         ends = [place for place in map(chunk.find, line.ends) if place >= 0]
         answer += chunk[: min(ends)] if ends else chunk
         if len(answer) > _ANSWER_LIMIT_BYTES:
-            raise NoAnswer(f"{line.path}: more than {_ANSWER_LIMIT_BYTES} bytes")
+            raise _too_long()
         if ends:
             break
     return bytes(answer)
+
+
+async def _chunk(reader: asyncio.StreamReader, *, has_some: bool) -> bytes:
+    """What comes next. Some miners reset the connection behind their answer."""
+    try:
+        return await reader.read(_CHUNK_BYTES)
+    except ConnectionResetError:
+        if has_some:
+            return b""
+        raise

@@ -12,10 +12,10 @@ from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, 
 
 from cpu_gpu_sentry.miners.answers import (
     BadReply,
-    algorithm_name,
+    algorithm_or_unknown,
     checked,
     count,
-    decode,
+    decode_all,
     known_sum,
     mapping,
     number,
@@ -36,21 +36,23 @@ Cards = dict[str, dict[str, Any]]
 
 def parse_bminer(replies: Sequence[bytes]) -> MinerReading:
     """From `solver` and, where given, `device` and `stratum`, in any order; or from the first API's `status`."""
-    return checked("bminer", lambda: _parse([decode(reply) for reply in replies]))
+    return checked("bminer", lambda: _parse(decode_all(replies)))
 
 
 def _parse(answers: list[Any]) -> MinerReading:
     if "miners" in answers[0]:
         return _parse_first(answers[0])
     cards = _cards(answers)
-    names = list(dict.fromkeys(algorithm_name(each["algorithm"]) for card in cards.values() for each in _solvers(card)))
+    names = list(
+        dict.fromkeys(algorithm_or_unknown(each.get("algorithm")) for card in cards.values() for each in _solvers(card))
+    )
     devices = [_device(index, card, names) for index, card in cards.items()]
     pools: dict[str, Any] = {name: pool for each in answers for name, pool in mapping(each.get("stratums")).items()}
     algorithms = [
         _algorithm(name, [device.hashrates_hs[position] for device in devices], mapping(pools.get(name)))
         for position, name in enumerate(names)
     ]
-    return reading("bminer", None, None, algorithms, devices)
+    return reading("bminer", None, None, algorithms, devices, has_job=any(name != UNKNOWN_ALGORITHM for name in names))
 
 
 def _cards(answers: list[Any]) -> Cards:
@@ -90,7 +92,9 @@ def _pool_and_user(uri: object) -> tuple[str | None, str | None]:
 
 
 def _device(index: str, card: dict[str, Any], names: list[str]) -> MinerDevice:
-    rates = {each["algorithm"]: _rate(mapping(each.get("speed_info"))) for each in _solvers(card)}
+    rates = {
+        algorithm_or_unknown(each.get("algorithm")): _rate(mapping(each.get("speed_info"))) for each in _solvers(card)
+    }
     return _with_health(index, card, [rates.get(name) for name in names])
 
 

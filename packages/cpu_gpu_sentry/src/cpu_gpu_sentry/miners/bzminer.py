@@ -10,12 +10,13 @@ from typing import Any
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
-    algorithm_name,
-    at,
+    algorithm_or_unknown,
     checked,
     count,
     decode,
     known_sum,
+    lined_up,
+    names_a_job,
     number,
     pci_of_bus,
     percent,
@@ -39,42 +40,55 @@ def parse_bzminer(replies: Sequence[bytes]) -> MinerReading:
 
 def _parse(status: Any) -> MinerReading:
     pools, cards = status["pools"], status["devices"]
-    devices = [_device(card, position, len(pools)) for position, card in enumerate(cards)]
-    algorithms = [_algorithm(pool, position, cards, devices) for position, pool in enumerate(pools)]
+    places = _worked_for(cards, len(pools))
+    devices = [_device(card, position, places, len(pools)) for position, card in enumerate(cards)]
+    algorithms = [
+        _algorithm(pools[place], place, cards, [card.hashrates_hs[nth] for card in devices], len(pools))
+        for nth, place in enumerate(places)
+    ]
     version = (status.get("bzminer_version") or "").removeprefix("v")
-    return reading("bzminer", version, count(status.get("uptime_s")), algorithms, devices)
+    has_job = names_a_job([pools[place].get("algorithm") for place in places])
+    return reading("bzminer", version, count(status.get("uptime_s")), algorithms, devices, has_job=has_job)
 
 
-def _algorithm(pool: Any, position: int, cards: list[Any], devices: list[MinerDevice]) -> AlgorithmReading:
-    algorithm = algorithm_name(pool["algorithm"])
+def _worked_for(cards: list[Any], pools: int) -> list[int]:
+    """The places of the pools that any card works for; all of them while no card says so."""
+    named = {place for card in cards for place in card.get("pool") or []}
+    return [place for place in range(pools) if place in named] or list(range(pools))
+
+
+def _algorithm(pool: Any, position: int, cards: list[Any], rates: list[float | None], pools: int) -> AlgorithmReading:
+    algorithm = algorithm_or_unknown(pool.get("algorithm"))
     return AlgorithmReading(
         algorithm=algorithm,
         coin=coin_of(algorithm),
-        hashrate_hs=known_sum([device.hashrates_hs[position] for device in devices]),
-        accepted=_solutions("valid", pool, position, cards),
-        rejected=_solutions("rejected", pool, position, cards),
-        stale=_solutions("stale", pool, position, cards),
-        invalid=_solutions("invalid", pool, position, cards),
+        hashrate_hs=known_sum(rates),
+        accepted=_solutions("valid", pool, position, cards, pools),
+        rejected=_solutions("rejected", pool, position, cards, pools),
+        stale=_solutions("stale", pool, position, cards, pools),
+        invalid=_solutions("invalid", pool, position, cards, pools),
         pool=text(pool.get("current_url")),
     )
 
 
-def _solutions(kind: str, pool: Any, position: int, cards: list[Any]) -> int | None:
+def _solutions(kind: str, pool: Any, position: int, cards: list[Any], pools: int) -> int | None:
     """The pool's own count; else what the devices tell, of which those without any leave the count out."""
-    told, of_cards = count(pool.get(f"{kind}_solutions")), [_of(card, f"{kind}_solutions", position) for card in cards]
+    told = count(pool.get(f"{kind}_solutions"))
+    of_cards = [_of(card, f"{kind}_solutions", position, pools) for card in cards]
     return count(known_sum([number(each) for each in of_cards])) if told is None else told
 
 
-def _of(card: Any, array: str, pool: int) -> object:
-    pools = card.get("pool")
-    position = pool if pools is None else pools.index(pool) if pool in pools else len(pools)
-    return at(card.get(array), position)
+def _of(card: Any, array: str, pool: int, pools: int) -> object:
+    places = card.get("pool")
+    if places is None:
+        places = list(range(pools))
+    return lined_up(card.get(array), len(places))[places.index(pool)] if pool in places else None
 
 
-def _device(card: Any, position: int, pools: int) -> MinerDevice:
+def _device(card: Any, position: int, places: list[int], pools: int) -> MinerDevice:
     return MinerDevice(
         device=pci_of_bus(card.get("pci_bus_id")) or unplaced(None, position),
-        hashrates_hs=[number(_of(card, "hashrate", pool)) for pool in range(pools)],
+        hashrates_hs=[number(_of(card, "hashrate", place, pools)) for place in places],
         accepted=_together(card.get("valid_solutions")),
         rejected=_together(card.get("rejected_solutions")),
         temperature_c=temperature(card.get("core_temp")),

@@ -10,10 +10,11 @@ from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
     BadReply,
-    algorithm_name,
+    algorithm_or_unknown,
     checked,
     count,
     known_sum,
+    names_a_job,
     pci_of_bus,
     percent,
     positive,
@@ -55,19 +56,20 @@ def parse_records(software: str, replies: Sequence[bytes]) -> MinerReading:
     devices = [_card(card, position) for position, card in enumerate(cards)]
     if "CPUS" in summary:
         devices = [_cpu(summary, [record for record in records if "CPU" in record])]
-    return reading(software, summary.get("VER"), count(summary.get("UPTIME")), [_algorithm(summary, pool)], devices)
+    has_job, uptime_s = names_a_job([summary["ALGO"]]), count(summary.get("UPTIME"))
+    return reading(software, summary.get("VER"), uptime_s, [_algorithm(summary, pool)], devices, has_job=has_job)
 
 
 def records_of(reply: bytes) -> list[Record]:
     """A card's name may be in any encoding, and does not matter."""
-    lines = reply.rstrip(b"\0").decode(errors="replace").split("|")
-    return [
-        dict(pair.strip().split("=", 1) for pair in line.split(";") if "=" in pair) for line in lines if "=" in line
-    ]
+    *records, tail = reply.rstrip(b"\0").decode(errors="replace").split("|")
+    if ";" in tail:  # it was cut off, and its last figure may be, too
+        records.append(tail.rpartition(";")[0])
+    return [dict(pair.strip().split("=", 1) for pair in each.split(";") if "=" in pair) for each in records]
 
 
 def _algorithm(summary: Record, pool: Record) -> AlgorithmReading:
-    algorithm = algorithm_name(summary["ALGO"])
+    algorithm = algorithm_or_unknown(summary["ALGO"])
     return AlgorithmReading(
         algorithm=algorithm,
         coin=coin_of(algorithm),

@@ -17,7 +17,8 @@ from cpu_gpu_sentry.miners.answers import (
     at,
     checked,
     count,
-    decode,
+    decode_all,
+    lined_up,
     mapping,
     number,
     pci_of_bus,
@@ -31,6 +32,7 @@ from cpu_gpu_sentry.miners.answers import (
 )
 from cpu_gpu_sentry.miners.coins import coin_of
 
+_OFF_THE_BUS_C = 511
 KEYS = frozenset({"id", "jsonrpc", "error", "result"})
 _ETHEREUM = ("ethash", 1e3)
 _KINDS = {"ETH": _ETHEREUM, "ETC": ("etchash", 1e3), "ZEC": ("equihash", 1.0), "XMR": ("cryptonight", 1.0)}
@@ -53,7 +55,7 @@ parse_ttminer = parser("ttminer", "TT-Miner", (UNKNOWN_ALGORITHM, 1e3))
 
 def _fields(replies: Sequence[bytes]) -> list[list[str]]:
     """The longer result: old versions answer `miner_getstat2` with an error, or as `miner_getstat1`."""
-    results: list[Any] = [mapping(decode(reply)).get("result") for reply in replies]
+    results: list[Any] = [mapping(answer).get("result") for answer in decode_all(replies)]
     result = max((each for each in results if isinstance(each, list)), key=len, default=[])
     if len(result) < 4 or not isinstance(result[0], str):
         raise BadReply("The answer has not the shape of miner_getstat1's.")
@@ -98,12 +100,25 @@ def _algorithm(fields: list[list[str]], half: int, algorithm: str, factor: float
 
 
 def _device(fields: list[list[str]], card: int, halves: int, factor: float | None) -> MinerDevice:
-    rates = [at(_field(fields, 3 + 2 * half), card) for half in range(halves)]
+    rates = [_of_card(fields, 3 + 2 * half, card) for half in range(halves)]
+    heat, fan = _sensors(fields, card)
     return MinerDevice(
-        device=pci_of_bus(at(_field(fields, 15), card)) or unplaced(None, card),
+        device=pci_of_bus(_of_card(fields, 15, card)) or unplaced(None, card),
         hashrates_hs=[scaled(rate, factor) for rate in rates],
-        accepted=total([count(at(_field(fields, 9 + 3 * half), card)) for half in range(halves)]),
-        rejected=total([count(at(_field(fields, 10 + 3 * half), card)) for half in range(halves)]),
-        temperature_c=temperature(at(_field(fields, 6), 2 * card)),
-        fan_percent=percent(at(_field(fields, 6), 2 * card + 1)),
+        accepted=total([count(_of_card(fields, 9 + 3 * half, card)) for half in range(halves)]),
+        rejected=total([count(_of_card(fields, 10 + 3 * half, card)) for half in range(halves)]),
+        temperature_c=temperature(heat),
+        fan_percent=percent(fan),
     )
+
+
+def _of_card(fields: list[list[str]], position: int, card: int) -> object:
+    """A figure of one card; unknown where the list has not one for each."""
+    return lined_up(_field(fields, position), len(fields[3]))[card]
+
+
+def _sensors(fields: list[list[str]], card: int) -> tuple[object, object]:
+    """Temperature and fan of one card. 511 °C is a card that has fallen off the bus: its fan tells nothing either."""
+    told = lined_up(_field(fields, 6), 2 * len(fields[3]))
+    heat, fan = told[2 * card : 2 * card + 2]
+    return (None, None) if number(heat) == _OFF_THE_BUS_C else (heat, fan)

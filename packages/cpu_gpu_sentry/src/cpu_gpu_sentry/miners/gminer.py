@@ -5,6 +5,7 @@ nor a version nor an algorithm. `memory_temperature` is 0 on cards that have non
 keys end with a 2.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,13 @@ from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
     algorithm_or_unknown,
+    at,
     checked,
     count,
     decode,
     known_sum,
+    name,
+    names_a_job,
     pci_address,
     percent,
     positive,
@@ -30,6 +34,7 @@ from cpu_gpu_sentry.miners.answers import (
 )
 from cpu_gpu_sentry.miners.coins import coin_of
 
+_BOTH = re.compile(r"\s+\+\s+")
 KEYS = words(
     "miner uptime server user extended_share_info shares_per_minute pool_speed algorithm electricity "
     "total_accepted_shares total_rejected_shares total_stale_shares total_invalid_shares devices "
@@ -46,15 +51,27 @@ def parse_gminer(replies: Sequence[bytes]) -> MinerReading:
 
 def _parse(stat: Any) -> MinerReading:
     cards = stat["devices"]
-    halves = ["", "2"] if stat.get("algorithm2") or any(card.get("speed2") for card in cards) else [""]
+    names = _names(stat)
+    halves = ["", "2"] if len(names) > 1 or any(card.get("speed2") for card in cards) else [""]
     devices = [_device(stat, card, position, halves) for position, card in enumerate(cards)]
-    algorithms = [_algorithm(stat, half, [card.hashrates_hs[at] for card in devices]) for at, half in enumerate(halves)]
+    algorithms = [
+        _algorithm(stat, half, at(names, place), [card.hashrates_hs[place] for card in devices])
+        for place, half in enumerate(halves)
+    ]
     version = (stat.get("miner") or "").removeprefix("GMiner")
-    return reading("gminer", version, count(stat.get("uptime")), algorithms, devices)
+    has_job = names_a_job(names) if "algorithm" in stat else None
+    return reading("gminer", version, count(stat.get("uptime")), algorithms, devices, has_job=has_job)
 
 
-def _algorithm(stat: Any, half: str, rates: list[float | None]) -> AlgorithmReading:
-    algorithm = algorithm_or_unknown(stat.get(f"algorithm{half}"))
+def _names(stat: Any) -> list[object]:
+    """Of one algorithm or two. Some versions name both in one text, "Ethash + TON"."""
+    second = name(stat.get("algorithm2"))
+    whole = name(stat.get("algorithm"))
+    return [whole, second] if second else list(_BOTH.split(whole, maxsplit=1)) if whole else [None]
+
+
+def _algorithm(stat: Any, half: str, told: object, rates: list[float | None]) -> AlgorithmReading:
+    algorithm = algorithm_or_unknown(told)
     return AlgorithmReading(
         algorithm=algorithm,
         coin=coin_of(algorithm),

@@ -11,12 +11,13 @@ from typing import Any
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
-    algorithm_name,
-    at,
+    algorithm_or_unknown,
     checked,
     count,
     decode,
+    lined_up,
     mapping,
+    names_a_job,
     number,
     pci_address,
     percent,
@@ -44,14 +45,15 @@ def _parse(summary: Any) -> MinerReading:
     version = summary["Software"].removeprefix("lolMiner").strip()
     if "Algorithms" not in summary:
         return _parse_old(summary, version)
-    algorithms = summary["Algorithms"]
-    devices = [_device(worker, position, algorithms) for position, worker in enumerate(summary["Workers"])]
+    algorithms, workers = summary["Algorithms"], summary["Workers"]
+    devices = [_device(worker, position, algorithms, len(workers)) for position, worker in enumerate(workers)]
     uptime_s = count(summary["Session"].get("Uptime"))
-    return reading("lolminer", version, uptime_s, [_algorithm(each) for each in algorithms], devices)
+    has_job = names_a_job([each.get("Algorithm") for each in algorithms])
+    return reading("lolminer", version, uptime_s, [_algorithm(each) for each in algorithms], devices, has_job=has_job)
 
 
 def _algorithm(each: Any) -> AlgorithmReading:
-    algorithm = algorithm_name(each["Algorithm"])
+    algorithm = algorithm_or_unknown(each.get("Algorithm"))
     return AlgorithmReading(
         algorithm=algorithm,
         coin=coin_of(algorithm),
@@ -70,12 +72,15 @@ def _hashrate(algorithm: Any, figure: object) -> float | None:
     return None if performance is None or not factor else performance * factor
 
 
-def _device(worker: Any, position: int, algorithms: list[Any]) -> MinerDevice:
+def _device(worker: Any, position: int, algorithms: list[Any], workers: int) -> MinerDevice:
+    def of_it(figure: str) -> list[Any]:
+        return [lined_up(each.get(figure), workers)[position] for each in algorithms]
+
     return MinerDevice(
         device=pci_address(worker.get("PCIE_Address"), 10) or unplaced(worker.get("Index"), position),
-        hashrates_hs=[_hashrate(each, at(each.get("Worker_Performance"), position)) for each in algorithms],
-        accepted=total([count(at(each.get("Worker_Accepted"), position)) for each in algorithms]),
-        rejected=total([count(at(each.get("Worker_Rejected"), position)) for each in algorithms]),
+        hashrates_hs=[_hashrate(*pair) for pair in zip(algorithms, of_it("Worker_Performance"), strict=True)],
+        accepted=total([count(each) for each in of_it("Worker_Accepted")]),
+        rejected=total([count(each) for each in of_it("Worker_Rejected")]),
         temperature_c=temperature(worker.get("Core_Temp")),
         memory_temperature_c=temperature(worker.get("Mem_Temp")),
         fan_percent=percent(worker.get("Fan_Speed")),
@@ -90,12 +95,13 @@ def _parse_old(summary: Any, version: str) -> MinerReading:
     factor = unit_factor(session["Performance_Unit"]) if "Performance_Unit" in session else 1.0
     algorithms = [_old_algorithm(summary, factor)]
     devices = [_old_device(card, position, factor) for position, card in enumerate(cards)]
-    return reading("lolminer", version, count(session.get("Uptime")), algorithms, devices)
+    has_job = names_a_job([mapping(summary.get("Mining")).get("Algorithm")])
+    return reading("lolminer", version, count(session.get("Uptime")), algorithms, devices, has_job=has_job)
 
 
 def _old_algorithm(summary: Any, factor: float | None) -> AlgorithmReading:
     session, stratum = summary["Session"], mapping(summary.get("Stratum"))
-    algorithm = algorithm_name(summary["Mining"]["Algorithm"])
+    algorithm = algorithm_or_unknown(mapping(summary.get("Mining")).get("Algorithm"))
     return AlgorithmReading(
         algorithm=algorithm,
         coin=coin_of(algorithm),

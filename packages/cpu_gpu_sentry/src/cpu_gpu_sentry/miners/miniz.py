@@ -14,6 +14,7 @@ from cpu_gpu_sentry.miners.answers import (
     count,
     decode,
     known_sum,
+    names_a_job,
     number,
     pci_address,
     percent,
@@ -49,7 +50,9 @@ def _parse(stat: Any) -> MinerReading:
         rejected=total([device.rejected for device in devices]),
         pool=text(stat.get("current_server")),
     )
-    return reading("miniz", stat.get("version"), seconds_since(stat.get("start_time")), [whole], devices)
+    has_job = names_a_job([stat["algorithm"]]) if "algorithm" in stat else None
+    uptime_s = seconds_since(stat.get("start_time"))
+    return reading("miniz", stat.get("version"), uptime_s, [whole], devices, has_job=has_job)
 
 
 def _device(card: Any, position: int) -> MinerDevice:

@@ -9,7 +9,7 @@ from typing import Any
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
-    algorithm_name,
+    algorithm_or_unknown,
     checked,
     count,
     decode,
@@ -36,14 +36,18 @@ def parse_nanominer(replies: Sequence[bytes]) -> MinerReading:
 
 def _parse(stats: Any) -> MinerReading:
     algorithms = {name: mapping(each) for entry in stats["Algorithms"] for name, each in entry.items()}
+    worked = {
+        name: each for name, each in algorithms.items() if set(each) - {"CurrentPool", "Total", "ReconnectionCount"}
+    }
+    algorithms = worked or algorithms  # one that no device works for is not mined
     cards = {name: mapping(card) for entry in stats["Devices"] for name, card in entry.items()}
     devices = [_device(name, card, list(algorithms.values())) for name, card in cards.items()]
     whole = [_algorithm(name, each) for name, each in algorithms.items()]
-    return reading("nanominer", None, count(stats.get("WorkTime")), whole, devices)
+    return reading("nanominer", None, count(stats.get("WorkTime")), whole, devices, has_job=bool(algorithms))
 
 
 def _algorithm(name: str, each: dict[str, Any]) -> AlgorithmReading:
-    algorithm, whole = algorithm_name(name), mapping(each.get("Total"))
+    algorithm, whole = algorithm_or_unknown(name), mapping(each.get("Total"))
     return AlgorithmReading(
         algorithm=algorithm,
         coin=coin_of(algorithm),

@@ -14,6 +14,7 @@ from cpu_gpu_sentry.miners.answers import (
     count,
     decode,
     name,
+    names_a_job,
     number,
     pci_of_bus,
     percent,
@@ -45,7 +46,9 @@ def _parse(status: Any) -> MinerReading:
     ]
     devices = [_device(card, position, halves) for position, card in enumerate(miner["devices"])]
     version = (name(status.get("version")) or "").removeprefix("v")
-    return reading("nbminer", version, seconds_since(status.get("start_time")), algorithms, devices)
+    has_job = names_a_job([stratum["algorithm"]]) if "algorithm" in stratum else None
+    uptime_s = seconds_since(status.get("start_time"))
+    return reading("nbminer", version, uptime_s, algorithms, devices, has_job=has_job)
 
 
 def _names(told: object, wanted: int) -> list[str]:

@@ -9,11 +9,12 @@ from typing import Any
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
-    algorithm_name,
-    at,
+    algorithm_or_unknown,
     checked,
     count,
     decode,
+    lined_up,
+    names_a_job,
     number,
     pci_of_bus,
     percent,
@@ -37,13 +38,16 @@ def parse_onezerominer(replies: Sequence[bytes]) -> MinerReading:
 
 def _parse(status: Any) -> MinerReading:
     algorithms = status["algos"]
-    devices = [_device(card, position, algorithms) for position, card in enumerate(status["devices"])]
+    cards = status["devices"]
+    devices = [_device(card, position, algorithms, len(cards)) for position, card in enumerate(cards)]
     uptime_s = count(status.get("uptime_seconds"))
-    return reading("onezerominer", status.get("version"), uptime_s, [_algorithm(each) for each in algorithms], devices)
+    has_job = names_a_job([each.get("name") for each in algorithms])
+    whole = [_algorithm(each) for each in algorithms]
+    return reading("onezerominer", status.get("version"), uptime_s, whole, devices, has_job=has_job)
 
 
 def _algorithm(each: Any) -> AlgorithmReading:
-    algorithm = algorithm_name(each["name"])
+    algorithm = algorithm_or_unknown(each.get("name"))
     return AlgorithmReading(
         algorithm=algorithm,
         coin=coin_of(algorithm),
@@ -55,12 +59,15 @@ def _algorithm(each: Any) -> AlgorithmReading:
     )
 
 
-def _device(card: Any, position: int, algorithms: list[Any]) -> MinerDevice:
+def _device(card: Any, position: int, algorithms: list[Any], cards: int) -> MinerDevice:
+    def of_it(figure: str) -> list[Any]:
+        return [lined_up(each.get(figure), cards)[position] for each in algorithms]
+
     return MinerDevice(
         device=pci_of_bus(card.get("bus_id")) or unplaced(card.get("id"), position),
-        hashrates_hs=[number(at(each.get("hashrates"), position)) for each in algorithms],
-        accepted=total([count(at(each.get("devices_accepted_shares"), position)) for each in algorithms]),
-        rejected=total([count(at(each.get("devices_rejected_shares"), position)) for each in algorithms]),
+        hashrates_hs=[number(each) for each in of_it("hashrates")],
+        accepted=total([count(each) for each in of_it("devices_accepted_shares")]),
+        rejected=total([count(each) for each in of_it("devices_rejected_shares")]),
         temperature_c=temperature(card.get("temp")),
         memory_temperature_c=temperature(card.get("mem_temp")),
         fan_percent=percent(card.get("fan")),

@@ -7,20 +7,21 @@ from collections.abc import Sequence
 
 import httpx
 import msgspec
-from protocol.messages import AlgorithmReading, MinerReading, MinerState
+from protocol.messages import AlgorithmReading, MinerReading, MinerState, MinerTrouble
 
 from cpu_gpu_sentry.miners.answers import BadReply
-from cpu_gpu_sentry.miners.ask import NoAnswer, over_http, over_tcp
+from cpu_gpu_sentry.miners.ask import NoAnswer, over_http, over_tcp, why
 from cpu_gpu_sentry.miners.drift import Drift
-from cpu_gpu_sentry.miners.questions import Line, Question
+from cpu_gpu_sentry.miners.questions import Line, Question, with_password
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.watches import Watch
 
 log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 3
-_OPTIONAL_TIMEOUT_S = 0.7  # three of them leave time for what is needed
+_OPTIONAL_TIMEOUT_S = 0.6  # four of them leave time for what is needed
 _AT_ONCE = 8
+_REASON_LIMIT = 512
 _DRIFT = Drift()  # for the life of the program: each version is told once
 
 
@@ -47,19 +48,36 @@ async def poll(http: httpx.AsyncClient, watch: Watch) -> MinerReading:
         replies = [reply for reply in asked if reply is not None]
         reading = software.parse(replies)
     except (NoAnswer, BadReply, TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        log.debug("api_silent %s port %d: %s", watch.software, watch.port, error)
-        return MinerReading(software=watch.software, state=MinerState.API_SILENT)
+        return _silent(watch, why(error, watch))
     if sentence := _DRIFT.of(reading, replies):
         log.warning("miner_drift %s", sentence)
-    return _for_coin(reading, watch.coin)
+    return _for_coin(msgspec.structs.replace(reading, api_port=watch.port), watch.coin)
+
+
+def _silent(watch: Watch, error: NoAnswer) -> MinerReading:
+    """Its figures are unknown. Where it answers all the same, `trouble` tells that."""
+    log.debug("api_silent %s port %d: %s", watch.software, watch.port, error)
+    return MinerReading(
+        software=watch.software,
+        state=MinerState.API_SILENT,
+        api_port=watch.port,
+        trouble=error.trouble,
+        reason=str(error)[:_REASON_LIMIT],
+    )
 
 
 async def _ask(http: httpx.AsyncClient, watch: Watch, question: Question | Line) -> bytes | None:
     if isinstance(question, Line):
         return await _ask_over_tcp(watch, question)
-    reply = await over_http(http, watch.url, question)
+    try:
+        reply = await over_http(http, watch, question)
+    except NoAnswer:
+        if question.optional:
+            return None
+        raise
     if reply is None and not question.optional:
-        raise NoAnswer(question.path)
+        title = SOFTWARE[watch.software].title
+        raise NoAnswer(f"What answers there does not know {question.path}: is it {title}?", MinerTrouble.UNREADABLE)
     return reply
 
 
@@ -68,7 +86,7 @@ async def _ask_over_tcp(watch: Watch, line: Line) -> bytes | None:
     then."""
     try:
         async with asyncio.timeout(_OPTIONAL_TIMEOUT_S if line.optional else None):
-            return await over_tcp(watch.host, watch.port, line)
+            return await over_tcp(watch.host, watch.port, with_password(line, watch.access_token))
     except (NoAnswer, TimeoutError, OSError):
         if line.optional:
             return None

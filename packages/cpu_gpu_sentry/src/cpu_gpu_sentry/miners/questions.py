@@ -1,6 +1,7 @@
 """What a mining software is asked: over HTTP, or a line over TCP."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,14 @@ class Line:
 def json_rpc(method: str, *, optional: bool = False) -> Line:
     """Of the Claymore family, which answers a line and may keep the connection open."""
     return Line(method, b'{"id":0,"jsonrpc":"2.0","method":"%s"}\n' % method.encode(), b"\0\n", optional)
+
+
+def with_password(line: Line, password: str | None) -> Line:
+    """Claymore and PhoenixMiner take a password in each question (`-mpsw`, `-cdmpass`)."""
+    if password is None or not line.sent.startswith(b'{"id":0,"jsonrpc"'):
+        return line
+    asked = {**json.loads(line.sent), "psw": password}
+    return replace(line, sent=json.dumps(asked, separators=(",", ":")).encode() + b"\n")
 
 
 def sgminer(command: str, *, optional: bool = False) -> Line:

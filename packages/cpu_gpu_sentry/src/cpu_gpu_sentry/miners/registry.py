@@ -19,6 +19,7 @@ from cpu_gpu_sentry.miners import (
     trex,
     wildrig,
     xmrig,
+    xmrig_proxy,
 )
 from cpu_gpu_sentry.miners.answers import Parser
 from cpu_gpu_sentry.miners.questions import Line, Question, json_rpc, sgminer, word
@@ -50,6 +51,13 @@ SOFTWARE = {
         xmrig.parse_xmrig,
         xmrig.KEYS,
     ),
+    "xmrig-proxy": Software(
+        "XMRig-Proxy",
+        (Question("/2/summary", older="/1/summary"),),
+        xmrig.parse_xmrig,
+        xmrig_proxy.KEYS,
+        untold=frozenset({"algorithm", "devices"}),
+    ),
     "lolminer": Software("lolMiner", (Question("/summary"),), lolminer.parse_lolminer, lolminer.KEYS),
     "trex": Software("T-Rex", (Question("/summary"),), trex.parse_trex, trex.KEYS | ccminer.KEYS),
     "gminer": Software("GMiner", (Question("/stat"),), gminer.parse_gminer, gminer.KEYS),
@@ -60,6 +68,7 @@ SOFTWARE = {
             sgminer("pools", optional=True),
             sgminer("summary", optional=True),
             sgminer("devs2+pools2+summary2", optional=True),
+            sgminer("devdetails", optional=True),
         ),
         teamredminer.parse_teamredminer,
         teamredminer.KEYS,

@@ -9,12 +9,14 @@ from typing import Any
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
-    algorithm_name,
+    algorithm_or_unknown,
     at,
     checked,
     count,
     decode,
     mapping,
+    name,
+    names_a_job,
     number,
     pci_address,
     percent,
@@ -40,11 +42,13 @@ def parse_rigel(replies: Sequence[bytes]) -> MinerReading:
 
 
 def _parse(stat: Any) -> MinerReading:
-    names = [algorithm_name(each) for each in stat["algorithm"].split("+")]
+    told = [each.strip() for each in (name(stat.get("algorithm")) or "").split("+")]
+    names = [algorithm_or_unknown(each) for each in told]
     cards = [card for card in stat["devices"] or [] if card.get("selected") is not False]
     devices = [_device(card, position, names) for position, card in enumerate(cards)]
     algorithms = [_algorithm(stat, each) for each in names]
-    return reading("rigel", stat.get("version"), count(stat.get("uptime")), algorithms, devices)
+    uptime_s = count(stat.get("uptime"))
+    return reading("rigel", stat.get("version"), uptime_s, algorithms, devices, has_job=names_a_job(told))
 
 
 def _algorithm(stat: Any, algorithm: str) -> AlgorithmReading:

@@ -10,13 +10,14 @@ from typing import Any
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
-    algorithm_name,
+    algorithm_or_unknown,
     at,
     checked,
     count,
     decode,
     known_sum,
     mapping,
+    names_a_job,
     number,
     pci_of_bus,
     percent,
@@ -43,7 +44,7 @@ def parse_srbminer(replies: Sequence[bytes]) -> MinerReading:
 
 
 def _parse(status: Any) -> MinerReading:
-    halves = status["algorithms"] if "algorithms" in status else [_as_algorithm(status)]
+    halves = _worked_for(status["algorithms"] if "algorithms" in status else [_as_algorithm(status)])
     cards = {card["device"].lower(): card for card in status.get("gpu_devices") or status.get("devices") or []}
     names = {name: None for half in halves for name in _rates(half, "gpu") if name != "total"}
     devices = [_device(name, cards.get(name, {}), halves) for name in {**dict.fromkeys(cards), **names}]
@@ -51,7 +52,9 @@ def _parse(status: Any) -> MinerReading:
     if any(cpu) or count(status.get("total_cpu_workers")):
         devices.append(MinerDevice(device="cpu", hashrates_hs=cpu))
     algorithms = [_algorithm(half) for half in halves]
-    return reading("srbminer", status.get("miner_version"), count(status.get("mining_time")), algorithms, devices)
+    has_job = names_a_job([half.get("name") for half in halves])
+    uptime_s = count(status.get("mining_time"))
+    return reading("srbminer", status.get("miner_version"), uptime_s, algorithms, devices, has_job=has_job)
 
 
 def _as_algorithm(status: Any) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def _as_algorithm(status: Any) -> dict[str, Any]:
     cards = status.get("gpu_devices") or status.get("devices") or []
     of_cards = mapping(at(status.get("gpu_hashrate"), 0)) or {card["device"]: card.get("hashrate") for card in cards}
     return {
-        "name": status.get("algorithm") or status["cryptonight_type"],
+        "name": status.get("algorithm") or status.get("cryptonight_type"),
         "now": status["hashrate_total_now"],
         "pool": status.get("pool"),
         "shares": status.get("shares"),
@@ -68,6 +71,12 @@ def _as_algorithm(status: Any) -> dict[str, Any]:
             "cpu": mapping(at(status.get("cpu_hashrate"), 0)),
         },
     }
+
+
+def _worked_for(halves: list[Any]) -> list[Any]:
+    """Without an algorithm that no device works for, where there is another one."""
+    worked = [half for half in halves if _mines(_rates(half, "gpu")) or _mines(_rates(half, "cpu"))]
+    return worked or halves
 
 
 def _rates(half: Any, kind: str) -> dict[str, Any]:
@@ -90,7 +99,7 @@ def _current(half: Any) -> float | None:
 
 
 def _algorithm(half: Any) -> AlgorithmReading:
-    algorithm = algorithm_name(half["name"])
+    algorithm = algorithm_or_unknown(half.get("name"))
     pool, shares = mapping(half.get("pool")), mapping(half.get("shares"))
     errors = [count(each) for each in mapping(half.get("gpu_compute_errors")).values()]
     return AlgorithmReading(

@@ -1,10 +1,11 @@
 """TeamRedMiner: sgminer's API over TCP, one answer per command.
 
 kH/s in the keys `KHS …`, MH/s in `MHS …`: the shortest window is taken, since-start averages (`av`) only for want of
-one. It tells no PCI address. With two algorithms `devs2`, `pools2` and `summary2` have the second; those are asked for
-joined, because then the answer names each section.
+one. Since 0.4.5 `devdetails` tells the PCI bus in "Device Path", in hexadecimal. With two algorithms `devs2`, `pools2`
+and `summary2` have the second; those are asked for joined, because then the answer names each section.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +17,13 @@ from cpu_gpu_sentry.miners.answers import (
     at,
     checked,
     count,
-    decode,
+    decode_all,
     known_sum,
+    lined_up,
     mapping,
+    names_a_job,
+    pci_address,
+    pci_of_bus,
     percent,
     positive,
     reading,
@@ -35,17 +40,20 @@ _RATES = [
     (f"{unit} {window}", factor) for window in ("30s", "120s", "av") for unit, factor in (("KHS", 1e3), ("MHS", 1e6))
 ]
 
+_SECTIONS = ("STATUS", "DEVS", "POOLS", "SUMMARY", "DEVDETAILS")
+_BUS = re.compile(r"(0x)?[0-9a-fA-F]{1,2}", re.ASCII)
+
 Sections = dict[str, list[dict[str, Any]]]
 
 
 def parse_teamredminer(replies: Sequence[bytes]) -> MinerReading:
-    """From `devs` and, where given, `pools`, `summary` and the second algorithm's, in any order."""
-    return checked("TeamRedMiner", lambda: _parse([_sections(decode(reply)) for reply in replies]))
+    """From `devs` and, where given, `pools`, `summary`, `devdetails` and the second algorithm's, in any order."""
+    return checked("TeamRedMiner", lambda: _parse([_sections(answer) for answer in decode_all(replies)]))
 
 
 def _sections(answer: Any) -> Sections:
     """DEVS, POOLS and SUMMARY, with a 2 of the second algorithm: an answer has one, a joined answer several."""
-    found: Sections = {key: answer[key] for key in ("STATUS", "DEVS", "POOLS", "SUMMARY") if key in answer}
+    found: Sections = {key: answer[key] for key in _SECTIONS if key in answer}
     for command, parts in answer.items():
         if command.rstrip("2") in ("devs", "pools", "summary"):
             half = "2" if command.endswith("2") else ""
@@ -59,7 +67,8 @@ def _parse(answers: list[Sections]) -> MinerReading:
         raise BadReply("The answer of TeamRedMiner lists no cards.")
     halves = ["", "2"] if sections.get("DEVS2") else [""]
     summary = mapping(at(sections.get("SUMMARY"), 0))
-    cards = [_device(sections, card, position, halves) for position, card in enumerate(sections["DEVS"])]
+    addresses = _addresses(sections)
+    cards = [_device(sections, card, addresses[at], at, halves) for at, card in enumerate(sections["DEVS"])]
     uptimes = [count(summary.get("Elapsed")), *(count(card.get("Device Elapsed")) for card in sections["DEVS"])]
     description = text(mapping(at(sections.get("STATUS"), 0)).get("Description")) or ""
     return reading(
@@ -68,7 +77,31 @@ def _parse(answers: list[Sections]) -> MinerReading:
         next((each for each in uptimes if each is not None), None),
         [_algorithm(sections, half) for half in halves],
         cards,
+        has_job=_has_job(sections.get("POOLS") or []),
     )
+
+
+def _has_job(pools: list[dict[str, Any]]) -> bool | None:
+    """Whether any pool is connected, and its algorithm known."""
+    told = [pool.get("Stratum Active") for pool in pools]
+    if not pools or not all(isinstance(each, bool) for each in told):
+        return None
+    return any(told) and names_a_job([pool.get("Algorithm") for pool in pools])
+
+
+def _addresses(sections: Sections) -> list[str | None]:
+    """Of each card in `devs`, by its number. Two cards in one place, and nobody knows which is which."""
+    paths = {count(each.get("ID")): _address(each.get("Device Path")) for each in sections.get("DEVDETAILS") or []}
+    found = [paths.get(count(card.get("GPU"))) for card in sections["DEVS"]]
+    known = [address for address in found if address is not None]
+    return found if len(set(known)) == len(known) else [None] * len(found)
+
+
+def _address(path: object) -> str | None:
+    """`03:00.0`, or the bus alone."""
+    if isinstance(path, str) and _BUS.fullmatch(path.strip()):
+        return pci_of_bus(int(path, 16))
+    return pci_address(path, 16)
 
 
 def _algorithm(sections: Sections, half: str) -> AlgorithmReading:
@@ -99,10 +132,13 @@ def _shares(kind: str, summary: dict[str, Any], cards: list[dict[str, Any]]) -> 
     return total([count(card.get(kind)) for card in cards]) if told is None else told
 
 
-def _device(sections: Sections, card: dict[str, Any], position: int, halves: list[str]) -> MinerDevice:
-    in_halves = [mapping(at(sections.get(f"DEVS{half}"), position)) for half in halves]
+def _device(
+    sections: Sections, card: dict[str, Any], address: str | None, position: int, halves: list[str]
+) -> MinerDevice:
+    cards = len(sections["DEVS"])
+    in_halves = [mapping(lined_up(sections.get(f"DEVS{half}"), cards)[position]) for half in halves]
     return MinerDevice(
-        device=unplaced(card.get("GPU"), position),
+        device=address or unplaced(card.get("GPU"), position),
         hashrates_hs=[_rate(each) for each in in_halves],
         accepted=total([count(each.get("Accepted")) for each in in_halves]),
         rejected=total([count(each.get("Rejected")) for each in in_halves]),

@@ -11,12 +11,13 @@ from typing import Any
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
-    algorithm_name,
-    at,
+    algorithm_or_unknown,
     checked,
     count,
     decode,
+    lined_up,
     mapping,
+    names_a_job,
     number,
     pci_of_bus,
     percent,
@@ -48,16 +49,18 @@ def parse_trex(replies: Sequence[bytes]) -> MinerReading:
 
 def _parse(summary: Any) -> MinerReading:
     halves = [summary, *([summary["dual_stat"]] if mapping(summary.get("dual_stat")).get("algorithm") else [])]
+    older_shares = lined_up(summary.get("stat_by_gpu"), len(summary["gpus"]))
     cards = [
-        _device([_same_card(half, card) for half in halves], position, at(summary.get("stat_by_gpu"), position))
+        _device([_same_card(half, card) for half in halves], position, older_shares[position])
         for position, card in enumerate(summary["gpus"])
     ]
     algorithms = [_algorithm(half) for half in halves]
-    return reading("trex", summary.get("version"), count(summary.get("uptime")), algorithms, cards)
+    has_job = names_a_job([summary.get("algorithm")])
+    return reading("trex", summary.get("version"), count(summary.get("uptime")), algorithms, cards, has_job=has_job)
 
 
 def _algorithm(half: Any) -> AlgorithmReading:
-    algorithm, pool = algorithm_name(half["algorithm"]), mapping(half.get("active_pool"))
+    algorithm, pool = algorithm_or_unknown(half.get("algorithm")), mapping(half.get("active_pool"))
     return AlgorithmReading(
         algorithm=algorithm,
         coin=coin_of(algorithm),

@@ -5,17 +5,21 @@ arrays line up with the cards; its `busID` is decimal.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
-    algorithm_name,
+    algorithm_or_unknown,
     at,
     checked,
     count,
     decode,
+    is_connected,
+    lined_up,
     mapping,
+    names_a_job,
     number,
     pci_of_bus,
     percent,
@@ -39,13 +43,31 @@ def parse_wildrig(replies: Sequence[bytes]) -> MinerReading:
 def _parse(status: Any) -> MinerReading:
     results, hwmon = mapping(status.get("results")), mapping(status.get("hwmon"))
     cards = mapping(status["hashrate"]).get("threads") or []
-    devices = [_device(windows, position, results, hwmon) for position, windows in enumerate(cards)]
-    return reading("wildrig", status.get("version"), count(status.get("uptime")), [_algorithm(status)], devices)
+    places = _Places(results, hwmon, len(cards))
+    devices = [_device(windows, position, places) for position, windows in enumerate(cards)]
+    has_job = names_a_job([status.get("algo")]) and is_connected(mapping(status.get("connection")))
+    uptime_s = count(status.get("uptime"))
+    return reading("wildrig", status.get("version"), uptime_s, [_algorithm(status)], devices, has_job=has_job)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Lists with a place for each of `cards`."""
+
+    results: dict[str, Any]
+    hwmon: dict[str, Any]
+    cards: int
+
+    def shares(self, figure: str, position: int) -> object:
+        return lined_up(self.results.get(figure), self.cards)[position]
+
+    def sensor(self, figure: str, position: int) -> object:
+        return lined_up(self.hwmon.get(figure), self.cards)[position]
 
 
 def _algorithm(status: Any) -> AlgorithmReading:
     results, connection = mapping(status.get("results")), mapping(status.get("connection"))
-    algorithm = algorithm_name(status["algo"])
+    algorithm = algorithm_or_unknown(status.get("algo"))
     good, every = count(results.get("shares_good")), count(results.get("shares_total"))
     return AlgorithmReading(
         algorithm=algorithm,
@@ -58,15 +80,15 @@ def _algorithm(status: Any) -> AlgorithmReading:
     )
 
 
-def _device(windows: Any, position: int, results: dict[str, Any], hwmon: dict[str, Any]) -> MinerDevice:
+def _device(windows: Any, position: int, places: _Places) -> MinerDevice:
     return MinerDevice(
-        device=pci_of_bus(at(hwmon.get("busID"), position)) or unplaced(None, position),
+        device=pci_of_bus(places.sensor("busID", position)) or unplaced(None, position),
         hashrates_hs=[number(at(windows, 0))],
-        accepted=count(at(results.get("shares_accepted"), position)),
-        rejected=count(at(results.get("shares_rejected"), position)),
-        temperature_c=temperature(at(hwmon.get("temp"), position)),
-        fan_percent=percent(at(hwmon.get("fan"), position)),
-        power_w=positive(at(hwmon.get("power"), position)),
-        core_clock_mhz=positive(at(hwmon.get("cclk"), position)),
-        memory_clock_mhz=positive(at(hwmon.get("mclk"), position)),
+        accepted=count(places.shares("shares_accepted", position)),
+        rejected=count(places.shares("shares_rejected", position)),
+        temperature_c=temperature(places.sensor("temp", position)),
+        fan_percent=percent(places.sensor("fan", position)),
+        power_w=positive(places.sensor("power", position)),
+        core_clock_mhz=positive(places.sensor("cclk", position)),
+        memory_clock_mhz=positive(places.sensor("mclk", position)),
     )

@@ -11,11 +11,14 @@ from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
     BadReply,
-    algorithm_name,
+    algorithm_or_unknown,
     checked,
     count,
-    decode,
+    decode_all,
+    is_connected,
     known_sum,
+    mapping,
+    names_a_job,
     number,
     pci_address,
     percent,
@@ -26,6 +29,7 @@ from cpu_gpu_sentry.miners.answers import (
     words,
 )
 from cpu_gpu_sentry.miners.coins import coin_of
+from cpu_gpu_sentry.miners.xmrig_proxy import read_proxy
 
 KEYS = words(
     "id worker_id uptime restricted resources features results algo connection version kind ua cpu donate_level paused "
@@ -34,22 +38,25 @@ KEYS = words(
 
 
 def parse_xmrig(replies: Sequence[bytes]) -> MinerReading:
-    """From `summary` and, where given, `backends` (of v1 `threads`)."""
-    return checked("xmrig", lambda: _parse(decode(replies[0]), decode(replies[1]) if len(replies) > 1 else []))
+    """From `summary` and, where given, `backends` (of v1 `threads`). A proxy is read as one."""
+    return checked("xmrig", lambda: _parse(*decode_all(replies)[:2]))
 
 
-def _parse(summary: Any, backends: Any) -> MinerReading:
-    backends = _as_backends(backends)
-    if "hashrate" not in summary or not isinstance(backends, list):
-        raise BadReply("The answer has not the shape of xmrig's summary and backends.")
+def _parse(summary: Any, backends: Any = None) -> MinerReading:
+    if "hashrate" not in summary:
+        raise BadReply("The answer has not the shape of xmrig's summary.")
+    if summary.get("kind") == "proxy":
+        return read_proxy(summary)
+    backends = _as_backends(backends or [])
     uptime_s = count(summary.get("uptime"))
     devices = [device for backend in backends for device in _devices(backend)]
-    return reading("xmrig", summary.get("version"), uptime_s, [_algorithm(summary)], devices)
+    has_job = names_a_job([summary.get("algo")]) and is_connected(mapping(summary.get("connection")))
+    return reading("xmrig", summary.get("version"), uptime_s, [_algorithm(summary)], devices, has_job=has_job)
 
 
 def _algorithm(summary: Any) -> AlgorithmReading:
     results, connection = summary.get("results") or {}, summary.get("connection") or {}
-    algorithm = algorithm_name(summary["algo"])
+    algorithm = algorithm_or_unknown(summary.get("algo"))
     good, total = count(results.get("shares_good")), count(results.get("shares_total"))
     return AlgorithmReading(
         algorithm=algorithm,
@@ -71,7 +78,7 @@ def _current(windows: Any) -> float | None:
 def _as_backends(told: Any) -> Any:
     """`/1/threads` of old versions, which mined on one kind of device, as the newer list."""
     if not isinstance(told, dict) or not told.get("threads"):
-        return told
+        return told if isinstance(told, list) else []
     threads = told["threads"]
     whole = known_sum([_current(thread.get("hashrate") or []) for thread in threads])
     return [{"type": threads[0]["type"], "enabled": True, "algo": threads[0]["algo"], "hashrate": [whole], **told}]

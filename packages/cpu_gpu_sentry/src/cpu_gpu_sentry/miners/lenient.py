@@ -1,0 +1,148 @@
+"""Reads JSON that mining software writes wrongly: unquoted words, leading zeros, NaN, a tail that is missing.
+
+A word without quotes is a text, also `004`. NaN and infinities are None. Of an answer that ends too early only the
+complete members of the outermost object count: a list that is cut off would give a total that is too low.
+"""
+
+import json
+import re
+from typing import Any
+
+_DEPTH_LIMIT = 32
+_SPACE = re.compile(r"[\s\ufeff]*")
+_WORD = re.compile(r"[^\s,:\[\]{}\"][^,\[\]{}\"\r\n]*")
+_NAME = re.compile(r"\w+")
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
+_CONSTANTS = {"true": True, "false": False, "null": None}
+_NO_FIGURES = re.compile(r"[-+]?(nan|inf|infinity|1\.#\w*)(\(.*\))?", re.IGNORECASE)
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+
+
+class NotJson(ValueError):
+    """The text is no JSON, whatever is forgiven."""
+
+
+class _CutOff(Exception):
+    """The text ends inside of a value."""
+
+
+def read_json(text: str) -> Any:
+    """What `text` holds; raises `NotJson`."""
+    start = _after_space(text, 0)
+    if text[start : start + 1] not in ("{", "["):
+        raise NotJson("It begins neither with { nor with [.")
+    try:
+        if text[start] == "[":
+            return _list(text, start, 1)[0]
+        return _object(text, start, 1)[0]
+    except _CutOff as error:
+        raise NotJson("It ends too early.") from error
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
+    if depth > _DEPTH_LIMIT:
+        raise NotJson("It is nested too deep.")
+    match text[at : at + 1]:
+        case "":
+            raise _CutOff
+        case "{":
+            return _object(text, at, depth)
+        case "[":
+            return _list(text, at, depth)
+        case '"':
+            return _string(text, at)
+    return _word(text, at)
+
+
+def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
+    """The object that begins at `at`, and where it ends. The outermost one keeps what was complete."""
+    members: dict[str, Any] = {}
+    at = _after_space(text, at + 1)
+    try:
+        while text[at : at + 1] != "}":
+            key, value, at = _member(text, at, depth)
+            at = _after_comma(text, at, "}")
+            members[key] = value
+    except _CutOff:
+        if depth > 1 or not members:
+            raise
+        return members, len(text)
+    return members, at + 1
+
+
+def _member(text: str, at: int, depth: int) -> tuple[str, Any, int]:
+    key, at = _value(text, at, depth + 1) if text[at : at + 1] == '"' else _key(text, at)
+    at = _after_space(text, at)
+    if at >= len(text):
+        raise _CutOff
+    if text[at] != ":":
+        raise NotJson("A name is not followed by a colon.")
+    value, at = _value(text, _after_space(text, at + 1), depth + 1)
+    return str(key), value, at
+
+
+def _key(text: str, at: int) -> tuple[str, int]:
+    found = _NAME.match(text, at)
+    if found is None:
+        raise NotJson("A name is missing.") if at < len(text) else _CutOff
+    return found[0], found.end()
+
+
+def _list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
+    values: list[Any] = []
+    at = _after_space(text, at + 1)
+    while text[at : at + 1] != "]":
+        value, at = _value(text, at, depth + 1)
+        at = _after_comma(text, at, "]")
+        values.append(value)
+    return values, at + 1
+
+
+def _after_comma(text: str, at: int, end: str) -> int:
+    """Where the next member begins, or the end: a comma before the end is forgiven."""
+    at = _after_space(text, at)
+    if at >= len(text):
+        raise _CutOff
+    if text[at] == ",":
+        return _after_space(text, at + 1)
+    if text[at] != end:
+        raise NotJson("A comma is missing.")
+    return at
+
+
+def _string(text: str, at: int) -> tuple[str, int]:
+    found = _STRING.match(text, at)
+    if found is None:
+        raise _CutOff
+    content = found[1]
+    if "\\" in content:  # a character beyond U+FFFF is two escapes
+        pairs = _ESCAPE.sub(_unescaped, content).encode("utf-16", "surrogatepass")
+        content = pairs.decode("utf-16", "replace")
+    return content, found.end()
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    escape = found[1]
+    return chr(int(escape[1:], 16)) if len(escape) == 5 else _ESCAPES.get(escape, escape)
+
+
+def _word(text: str, at: int) -> tuple[Any, int]:
+    """A figure, a constant, or an unquoted text."""
+    found = _WORD.match(text, at)
+    if found is None:
+        raise NotJson("A value is missing.")
+    if found.end() == len(text):
+        raise _CutOff  # nobody knows whether it goes on
+    word = found[0].strip()
+    if word in _CONSTANTS:
+        return _CONSTANTS[word], found.end()
+    if _NO_FIGURES.fullmatch(word):
+        return None, found.end()
+    return (json.loads(word) if _NUMBER.fullmatch(word) else word), found.end()
