@@ -172,6 +172,32 @@ async def test_the_first_log_brings_the_charts(farm: Farm, open_page: OpenPage) 
     await expect(chart(page, "Power")).to_be_visible()
 
 
+async def test_a_new_coin_and_a_new_power_get_their_charts(farm: Farm, open_page: OpenPage) -> None:
+    """The open page draws what its socket brings, also where the history has nothing of it yet."""
+    rig = farm.add("rig-01")
+    rig.report(cpu={"temperature_c": 60.0})
+    page = await open_page(f"/cpu-gpu/{rig.id}")
+    await drawn(page)
+    await expect(page.locator("body")).to_have_attribute("data-state", "live")
+    await page.evaluate("window.sameDocument = true")
+    await page.route("**/history?**", lambda route: route.abort())
+    await expect(chart(page, "Power")).to_have_count(0)
+    miner = {
+        "software": "lolminer",
+        "version": "1",
+        "state": "mining",
+        "devices": [{"device": "gpu0", "hashrates_hs": [1e6]}],
+    }
+    work = {"algorithm": "autolykos2", "coin": "Ergo", "hashrate_hs": 1e6}
+    async with asyncio.timeout(30):
+        while not (await chart(page, "Power").count() and await chart(page, "Hashrate, Ergo").count()):
+            await asyncio.to_thread(lambda: rig.report(miners=[miner | {"algorithms": [work]}]))
+            with suppress(AssertionError):
+                await expect(chart(page, "Hashrate, Ergo").locator(".u-over")).to_be_visible(timeout=1_000)
+    await expect(chart(page, "Power").locator(".u-over")).to_be_visible()
+    assert await page.evaluate("window.sameDocument") is True
+
+
 async def test_a_spool_is_fetched_after_a_silence(farm: Farm, open_page: OpenPage) -> None:
     rig = farm.add("rig-01")
     logs = past_of(minutes=60)

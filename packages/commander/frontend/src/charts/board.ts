@@ -13,6 +13,7 @@ export class Board {
   private charts: Chart[] = [];
   private history: History | undefined;
   private edge: LiveEdge | undefined;
+  private wanted: Wanted = { ids: [], devices: {}, lines: [] };
   /** Lines that the commander was asked for, maybe in vain. */
   private readonly asked = new Set<string>();
 
@@ -30,6 +31,7 @@ export class Board {
   /** Shows `history`; returns whether there is anything to show. */
   take(history: History, range: Range, now: Now | null, wanted: Wanted): boolean {
     this.history = history;
+    this.wanted = wanted;
     this.edge = new LiveEdge(history, now, figuresOf(wanted.ids), this.asked);
     const { times_s, step_s, events } = history;
     Object.assign(this.frame, { times_s, step_s, silence_s: silenceIn(history), events: sorted(events), from_s: range.from_s, to_s: range.to_s });
@@ -48,12 +50,13 @@ export class Board {
   goOn(now: Now, follow: boolean): Taken {
     if (!this.history || !this.edge) return "nothing new";
     const taken = this.edge.take(now);
-    if (taken !== "taken") return taken;
+    if (taken !== "taken" && taken !== "new line") return taken;
     if (follow) {
       this.frame.from_s += Math.max(0, now.at_s - this.frame.to_s);
       this.frame.to_s = Math.max(now.at_s, this.frame.to_s);
       trim(this.history, this.frame.from_s);
     }
+    if (taken === "new line") this.lay(drawings(this.history, this.wanted));
     for (const chart of this.charts) chart.redraw();
     return taken;
   }

@@ -154,6 +154,10 @@ export class HistoryCharts extends HTMLElement {
     const now = newest();
     if (!now || !this.board || (!this.range.span && now.at_s > this.range.to_s)) return;
     const taken = this.board.goOn(now, this.range.span !== "");
+    if (taken === "new line") {
+      this.hidden = false;
+      this.say("");
+    }
     if (taken !== "ask" && taken !== "ask later") return;
     clearTimeout(this.again);
     this.again = setTimeout(() => this.reload(), taken === "ask" ? 0 : SPOOL_SENT_MS);

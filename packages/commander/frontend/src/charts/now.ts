@@ -21,8 +21,11 @@ export function parseNow(text: string): Now | null {
   return { at_s: Date.parse(at) / 1000, readings };
 }
 
-/** `ask`: the commander knows more than this log. `ask later`: it will, once a spool has been sent. */
-export type Taken = "nothing new" | "taken" | "ask" | "ask later";
+/**
+ * `ask`: the commander knows more than this log. `ask later`: it will, once a spool has been sent. `new line`: a card,
+ * a coin or a figure was reported for the first time, and the history has a series for it now.
+ */
+export type Taken = "nothing new" | "taken" | "new line" | "ask" | "ask later";
 
 /** After a longer silence more than the newest log is missing. */
 export function silence_s(step_s: number): number {
@@ -54,10 +57,11 @@ export class LiveEdge {
     if (!times_s.length || this.hasNew(now)) return "ask";
     if (now.at_s - known_s > silence_s(step_s)) return "ask later";
     if (this.lengthened(now.at_s)) this.reports = 0;
+    const before = this.lines.size;
     for (const one of now.readings) this.put(one);
     this.reports += 1;
     this.last = now;
-    return "taken";
+    return this.lines.size > before ? "new line" : "taken";
   }
 
   /** A card or a coin that was not there before; asked for once, as history may know nothing of it yet. */
@@ -85,10 +89,22 @@ export class LiveEdge {
   }
 
   private put(one: Reading): void {
-    const line = this.lines.get(lineOf(one));
+    const line = this.lines.get(lineOf(one)) ?? this.begun(one);
     if (!line) return;
     if (COUNTERS.has(one.figure)) add(line, this.grown(one));
     else join(line, one.value, this.reports);
+  }
+
+  /** A series that begins now: the commander was asked for it, and its history has nothing of it yet. */
+  private begun(one: Reading): Series | undefined {
+    if (!this.figures.includes(one.figure)) return undefined;
+    const { figure, algorithm, coin } = one;
+    const device = one.device?.startsWith("*") ? null : one.device;
+    const unknown = () => this.history.times_s.map(() => null);
+    const line: Series = { figure, device, algorithm, coin, mean: unknown(), min: unknown(), max: unknown() };
+    this.history.series.push(line);
+    this.lines.set(lineOf(one), line);
+    return line;
   }
 
   private grown(one: Reading): number {
