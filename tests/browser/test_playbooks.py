@@ -146,6 +146,40 @@ async def test_the_rig_s_page_follows_its_playbook(farm: Farm, open_page: OpenPa
     await expect(index.get_by_text("exit code 1")).to_be_visible()
 
 
+async def test_a_new_name_reaches_every_page_that_shows_it(farm: Farm, open_page: OpenPage) -> None:
+    rig, _, made = settled(farm)
+    base = f"/cpu-gpu/{rig.id}/playbooks"
+    other = farm.add("rig-09")
+    paths = [base, f"{base}/new", f"{base}/{made['playbook']}", f"{base}/{made['playbook']}/edit"]
+    pages = [await open_page(path) for path in paths]
+    form, copying = pages[3], await open_page(f"{base}/{made['playbook']}/copy")
+    for page in [*pages, copying]:
+        await expect(page.locator("body")).to_have_attribute("data-state", "live")
+    await form.get_by_label("Name", exact=True).fill("Half a na")
+    farm.rename(rig, "rig-08")
+    farm.rename(other, "rig-10")
+    for page in [*pages, copying]:
+        await expect(page.get_by_role("navigation", name="Breadcrumb")).to_contain_text("rig-08")
+        await expect(page.get_by_text("rig-07")).to_have_count(0)
+    await expect(pages[0]).to_have_title("Playbooks of rig-08 · Minewarden")
+    await expect(pages[1]).to_have_title("New playbook for rig-08 · Minewarden")
+    await expect(copying.get_by_label("rig-10")).to_be_visible()
+    await expect(form.get_by_label("Name", exact=True)).to_have_value("Half a na")
+    farm.remove(rig)
+    for page in [*pages, copying]:
+        await page.wait_for_url("**/cpu-gpu?removed=rig-08")
+
+
+async def test_the_log_page_shows_what_the_mining_software_prints(farm: Farm, open_page: OpenPage) -> None:
+    rig, sentry, _ = settled(farm)
+    sentry.print("first line")
+    page = await open_page(f"/cpu-gpu/{rig.id}/log")
+    await expect(page.locator("#rig-output")).to_contain_text("first line")
+    await expect(page.locator("body")).to_have_attribute("data-state", "live")
+    sentry.print("first line", "second line")
+    await expect(page.locator("#rig-output")).to_contain_text("second line")
+
+
 async def test_an_edited_wallet_asks_first_and_then_reaches_the_rig(farm: Farm, open_page: OpenPage) -> None:
     rig, sentry, made = settled(farm)
     page, other = await open_page("/templates"), await open_page(f"/cpu-gpu/{rig.id}/playbooks/{made['playbook']}")

@@ -106,9 +106,12 @@ async def test_settings_show_sessions_and_end_them(farm: Farm) -> None:
     assert answer.status_code == 303
 
 
-async def test_settings_have_no_socket(farm: Farm) -> None:
+async def test_every_page_has_a_socket_but_the_login_page(farm: Farm) -> None:
+    assert "data-live" not in (await farm.client.get("/login")).text
     await farm.log_in()
-    assert "data-live" not in (await farm.client.get("/settings")).text
+    paths = ["/settings", "/templates", "/mining-software", "/mining-software/new", "/cpu-gpu", "/asics", "/nowhere"]
+    for path in paths:
+        assert 'data-live="/live?view=' in (await farm.client.get(path)).text, path
 
 
 async def test_an_api_key_is_shown_once_and_works_until_it_is_revoked(farm: Farm) -> None:

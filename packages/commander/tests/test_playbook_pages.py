@@ -89,7 +89,7 @@ async def test_what_is_in_use_says_by_whom_and_a_change_asks_first(
     rig = await farm.add("rig-07")
     playbook = await playbooks.add(rig, name="Main")
     wallet = playbook["works"][0]["wallet_id"]
-    link = f'<a href="/cpu-gpu/{rig.id}/playbooks/{playbook["id"]}">Main</a> on rig-07'
+    link = f'<a href="/cpu-gpu/{rig.id}/playbooks/{playbook["id"]}">Main</a> on <span data-rig="{rig.id}">rig-07</span>'
     dialog = await page(person, f"/templates?dialog=remove&address={wallet}")
     assert link in dialog
     assert "danger" not in dialog
@@ -262,7 +262,7 @@ async def test_the_list_orders_pauses_and_removes(person: httpx.AsyncClient, far
     await post(person, f"{path}/{second['id']}/pause")
     assert 'aria-label="Resume: Second"' in await page(person, path)
     dialog = await page(person, f"{path}?dialog=remove&playbook={second['id']}")
-    assert "The sentry of rig-07 stops this mining software" in dialog
+    assert f'The sentry of <span data-rig="{rig.id}">rig-07</span> stops this mining software' in dialog
     removed = await post(person, f"{path}/{second['id']}/remove")
     assert "The playbook was removed" in await page(person, removed.headers["location"])
     assert await names() == ["First"]

@@ -7,6 +7,7 @@
  *   <div id="rig-9" data-in="rows" data-before="rig-12">…  insert it, or move it, before that one (or last)
  *   <div id="rig-9" data-in="rows" … data-same>            move it; its content has not changed
  *   <div id="rig-7" data-gone>                             remove it
+ *   <span id="rename-7" data-rename="7">rig-07             write this name wherever the page shows the name of rig 7
  *   <a id="leave" data-go="/cpu-gpu">                      go to that page
  * An empty html means "start again": fetch this page and morph <main>.
  */
@@ -26,9 +27,10 @@ let rightAt = new Date();
 /** Applies one element of a frame; false if the page is not what the commander takes it for. */
 function apply(next: HTMLElement): boolean {
   const current = document.getElementById(next.id);
-  const { go, gone, same, in: parentId, before } = next.dataset;
+  const { go, gone, same, rename, in: parentId, before } = next.dataset;
   if (go !== undefined) leave(go);
   else if (gone !== undefined) remove(current);
+  else if (rename !== undefined) write(rename, next.textContent ?? "");
   else if (parentId) return place(current, next, parentId, before ?? "", same !== undefined);
   else if (current) morph(current, next);
   if (next.dataset.title) document.title = next.dataset.title;
@@ -39,6 +41,17 @@ function remove(current: HTMLElement | null): void {
   const focused = current?.contains(document.activeElement);
   current?.remove();
   if (focused) focusHeading();
+}
+
+/** Writes the name of a rig; only what shows it in words has to change, links know the rig by its number. */
+function write(rig: string, name: string): void {
+  for (const place of document.querySelectorAll<HTMLElement>(`[data-rig="${rig}"]`)) {
+    const heading = place.closest("h1")?.textContent?.trim();
+    place.textContent = name;
+    if (heading && document.title.startsWith(heading)) {
+      document.title = document.title.replace(heading, place.closest("h1")?.textContent?.trim() ?? "");
+    }
+  }
 }
 
 function place(current: HTMLElement | null, next: HTMLElement, parentId: string, before: string, same: boolean): boolean {
@@ -55,7 +68,7 @@ function place(current: HTMLElement | null, next: HTMLElement, parentId: string,
 function flush(): void {
   for (const frame of frames.splice(0)) {
     const cut = frame.indexOf("\n");
-    document.body.dataset.seq = frame.slice(0, cut);
+    if (document.body.dataset.seq) document.body.dataset.seq = frame.slice(0, cut); // a page without one keeps none
     template.innerHTML = frame.slice(cut + 1);
     localise(template.content);
     const parts = [...template.content.children] as HTMLElement[];
@@ -108,7 +121,7 @@ export function connect(): void {
   const address = document.body.dataset.live;
   if (document.hidden || socket || !address) return;
   const url = new URL(address, location.href.replace(/^http/, "ws"));
-  url.searchParams.set("seq", document.body.dataset.seq ?? "");
+  if (document.body.dataset.seq) url.searchParams.set("seq", document.body.dataset.seq);
   const opened = (socket = new WebSocket(url));
   opened.onopen = () => tellState("live");
   opened.onmessage = (event: MessageEvent<string>) => {

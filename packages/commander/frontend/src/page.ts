@@ -6,15 +6,22 @@ const gentle = {
   onBeforeElUpdated(from: HTMLElement, to: HTMLElement): boolean {
     if ("own" in from.dataset) return false; // a script draws there
     // What a person has typed, opened or ticked is theirs until they send it.
-    if (from instanceof HTMLInputElement && to instanceof HTMLInputElement && from.value !== from.defaultValue) {
-      to.value = from.value;
+    if (from instanceof HTMLInputElement && to instanceof HTMLInputElement) {
+      if (from.value !== from.defaultValue) to.value = from.value;
+      if (from.checked !== from.defaultChecked) to.checked = from.checked;
     }
+    if (from instanceof HTMLTextAreaElement && from.value !== from.defaultValue) return false;
+    if (from instanceof HTMLSelectElement && changedChoice(from)) return false;
     if (from instanceof HTMLDetailsElement && to instanceof HTMLDetailsElement) to.open = from.open;
     return !from.isEqualNode(to);
   },
   // What is shown once (a token) is on no page that can be fetched again.
   onBeforeNodeDiscarded: (node: Node) => !(node instanceof HTMLElement && "once" in node.dataset),
 };
+
+function changedChoice({ options, selectedIndex }: HTMLSelectElement): boolean {
+  return selectedIndex !== Math.max(0, [...options].findIndex(({ defaultSelected }) => defaultSelected));
+}
 
 export function morph(current: Element, next: Element): void {
   morphdom(current, next, gentle);

@@ -125,7 +125,12 @@ async def _page(book: AddressBook, dialog: Dialog | None, *, removed: str = "", 
     known = await book.all()
     return page(
         "addresses/templates.html",
-        Page(title="Templates", section=Section.TEMPLATES, url=dialog.url if dialog and wrong else ""),
+        Page(
+            title="Templates",
+            section=Section.TEMPLATES,
+            live="/live?view=names",
+            url=dialog.url if dialog and wrong else "",
+        ),
         status=WRONG if wrong else status,
         pools=[_row(each) for each in known if each.address.kind is AddressKind.POOL],
         wallets=[_row(each) for each in known if each.address.kind is AddressKind.WALLET],

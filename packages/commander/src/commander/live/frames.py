@@ -9,6 +9,7 @@ A frame is "<boot>-<number>\\n<html>". Top-level elements of the html are applie
     <div id="rig-7">…                                      morph the element with that id
     <div id="rig-9" data-in="rows" data-before="rig-12">…  insert it, or move it, before that one (or last)
     <div id="rig-7" data-gone>                             remove it
+    <span id="rename-7" data-rename="7">rig-07             write this name wherever the page shows the name of rig 7
     <a id="leave" data-go="/cpu-gpu">                      go to that page
 An empty html means "start again": the client fetches its page anew.
 """
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 RESYNC = ""
+NEVER = -1  # what a page without a stamp has seen
 
 
 class View(Protocol):
@@ -83,15 +85,20 @@ class Frames:
         """What a page that is rendered now says it has seen."""
         return f"{self.boot}-{self._number()}"
 
-    def join(self, key: Hashable, make_view: Callable[[], View], *, session: str, stamp: str) -> Viewer:
-        """A viewer of the view named by `key` who has seen `stamp`; the first frame is in its outbox at once."""
+    def join(self, key: Hashable, make_view: Callable[[], View], *, session: str, stamp: str | None) -> Viewer:
+        """A viewer of the view named by `key` who has seen `stamp`; the first frame is in its outbox at once.
+
+        Without a stamp the page holds what can't be fetched again, such as a form that came back with its errors: it
+        is never asked to start again.
+        """
         feed = self._feeds.get(key)
         if feed is None:
             feed = self._feeds[key] = Feed(make_view(), self._number())
-        boot, _, seen = stamp.rpartition("-")
+        boot, _, seen = (stamp or "").rpartition("-")
         known = boot == self.boot and seen.isdecimal()
         viewer = Viewer(session, feed.at)
-        missed = feed.view.catch_up(int(seen)) if known else RESYNC
+        must_start_again = stamp is not None and not known
+        missed = RESYNC if must_start_again else feed.view.catch_up(int(seen) if known else NEVER)
         if missed is not None:
             viewer.outbox.put_nowait(self._frame(feed.at, missed))
             self.made += 1

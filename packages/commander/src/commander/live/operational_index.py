@@ -39,7 +39,7 @@ class RigState:
 
     `heard_s` is on the monotonic clock, `heard_at` the same moment for people; `changed_at` numbers the last change,
     `page_changed_at` the last one that only the rig's own pages show, `playbooks_changed_at` the last one of what the
-    rig is to mine.
+    rig is to mine, `renamed_at` the last change of its name.
     """
 
     id: int
@@ -58,6 +58,7 @@ class RigState:
     playbooks_changed_at: int = 0
     changed_at: int = 0
     page_changed_at: int = 0
+    renamed_at: int = 0
     counted: Figures | None = None
     check_due: bool = False
 
@@ -120,6 +121,7 @@ class OperationalIndex:
         self.totals = Totals()
         self.now_at = 0
         self.shape_changed_at = 0  # a rig came, went, was renamed, changed its health, or is faulty since or no longer
+        self.renamed_at = 0
         self._stale_after_s = stale_after_s
         self._offline_after_s = offline_after_s
         self._checks: list[tuple[float, int]] = []  # (due, rig id): one entry for each rig that is not silent yet
@@ -133,6 +135,7 @@ class OperationalIndex:
         if state := self.rigs.get(rig_id):
             state.name = name
             self._changed(state, shape=True)
+            state.renamed_at = self.renamed_at = self.now_at
 
     def remove(self, rig_id: int) -> None:
         if state := self.rigs.pop(rig_id, None):

@@ -44,7 +44,7 @@ async def page_socket(
         await _hang_up(socket, NOT_SPOKEN_HERE, str(error))
         return
     await socket.accept()
-    viewer = live.frames.join(key, make_view, session=session, stamp=query.get("seq", ""))
+    viewer = live.frames.join(key, make_view, session=session, stamp=query.get("seq"))
     try:
         await pump(socket, viewer.outbox)
     finally:

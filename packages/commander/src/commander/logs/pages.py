@@ -20,6 +20,7 @@ from commander.logs.domain import LogQuery, Span, WrongRange, chosen, chosen_dev
 from commander.logs.download import csv_of_logs, csv_of_steps
 from commander.logs.figures import LOG_CHARTS
 from commander.logs.table import TableView, devices_in, is_raw, raw_table, steps_table
+from commander.playbooks.delivery import Delivery
 from commander.rigs.display import Display
 from commander.rigs.kinds import RigKind
 from commander.rigs.views import RigViews
@@ -59,8 +60,11 @@ async def show_log(
     views: NamedDependency[RigViews],
     database: NamedDependency[Database],
     settings: NamedDependency[Settings],
+    delivery: NamedDependency[Delivery],
 ) -> Html:
     asked = _asked(request, views.display, views.live.find(rig_id))
+    if asked.state.playbooks:
+        await delivery.look_at_output(rig_id)
     table = None if asked.wrong else await _table(database, asked, _raw_kept(settings))
     return _log_page(views, asked, table)
 

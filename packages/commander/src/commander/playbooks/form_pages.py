@@ -28,6 +28,7 @@ from commander.playbooks.forms import (
 )
 from commander.playbooks.found import the_playbook
 from commander.playbooks.placeholders import KNOWN
+from commander.playbooks.views import names_of
 from commander.software.shelf import SoftwareShelf
 from commander.web.shell import Page, Section, page
 
@@ -51,7 +52,7 @@ async def new(
     asked = str(request.query_params.get("software", ""))
     chosen = next((each for each in usable if str(each.id) == asked), None)
     if chosen is None:
-        about = Page(title=f"New playbook for {state.name}", section=Section.RIGS)
+        about = Page(title=f"New playbook for {state.name}", section=Section.RIGS, live=names_of(rig_id))
         return page("playbooks/choose.html", about, rig=state, system=SYSTEMS[platform], usable=usable, others=others)
     download = chosen.about.download(platform)
     form = PlaybookForm(software=chosen.id, script=download.script if download else "")
@@ -144,7 +145,7 @@ async def _form_page(
     title = f"Edit {playbook.recipe.name}" if playbook else f"New playbook for {state.name}"
     return page(
         "playbooks/form.html",
-        Page(title=title, section=Section.RIGS, url=at if errors or preview else ""),
+        Page(title=title, section=Section.RIGS, live=names_of(state.id), url=at if errors or preview else ""),
         status=WRONG if errors else 200,
         rig=state,
         form=form,

@@ -15,7 +15,7 @@ from commander.playbooks.desk import Copy, PlaybookDesk
 from commander.playbooks.differences import diff
 from commander.playbooks.domain import BadPlaybook, PlaybookNotFound, Revision, StoredPlaybook
 from commander.playbooks.found import the_playbook
-from commander.playbooks.views import list_sections, page_sections, playbook_view
+from commander.playbooks.views import list_sections, names_of, page_sections, playbook_view
 from commander.rigs.domain import name_key
 from commander.web.shell import Page, Section, page
 
@@ -204,9 +204,16 @@ def _copy_page(
     others = [rig for rig in live.index.rigs.values() if rig.id != state.id and wanted in name_key(rig.name)]
     others.sort(key=lambda rig: rig.name.casefold())
     at = f"/cpu-gpu/{state.id}/playbooks/{playbook.id}/copy"
+    about = Page(
+        title=f"Copy {playbook.recipe.name}",
+        section=Section.RIGS,
+        live=names_of(state.id),
+        seq="" if copies else live.frames.stamp(),
+        url=at if error or copies else "",
+    )
     return page(
         "playbooks/copy.html",
-        Page(title=f"Copy {playbook.recipe.name}", section=Section.RIGS, url=at if error or copies else ""),
+        about,
         status=WRONG if error else 200,
         rig=state,
         playbook=playbook,

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
 
 import msgspec
 from protocol import units
@@ -11,6 +10,7 @@ from protocol.messages import CpuGpuLog
 from protocol.playbook_messages import Platform, PlaybookState, PlaybookStatus, PlaybookWork
 
 from commander.live.frames import RESYNC, View
+from commander.live.names import leave_html, rename_html
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
 from commander.playbooks.domain import platform_of
@@ -125,8 +125,12 @@ def rig_sections(state: RigState) -> Parts:
     return {
         "guard": macro("playbooks/live.html", "guard", state.id, alarms(state)),
         "playbooks": macro("playbooks/live.html", "on_rig", state.id, playbook_views(state)),
-        "output": macro("playbooks/live.html", "output", outputs(state)),
-    }
+    } | output_sections(state)
+
+
+def output_sections(state: RigState) -> Parts:
+    """What the mining software printed; of the rig's page and its log page."""
+    return {"output": macro("playbooks/live.html", "output", outputs(state))}
 
 
 def list_sections(state: RigState) -> Parts:
@@ -210,7 +214,9 @@ class PlaybooksPage:
             return gone
         if state is None or max(state.changed_at, state.page_changed_at) <= since:
             return None
-        return RESYNC if self._is_another(state, since) else "".join(self._sections(state).values())
+        if self._is_another(state, since):
+            return RESYNC
+        return "".join(self._sections(state).values()) + _renamed(state, since)
 
     def step(self, since: int, now_s: float) -> str | None:
         state = self._rigs.get(self._rig_id)
@@ -222,7 +228,8 @@ class PlaybooksPage:
             self._sent = {}
             return RESYNC
         before, self._sent = self._sent, self._sections(state)
-        return "".join(html for name, html in self._sent.items() if html != before.get(name)) or None
+        changed = "".join(html for name, html in self._sent.items() if html != before.get(name))
+        return changed + _renamed(state, since) or None
 
     def _is_another(self, state: RigState, since: int) -> bool:
         """Script and revisions of a playbook's page are not sent in frames: it is fetched anew when they change."""
@@ -233,11 +240,20 @@ class PlaybooksPage:
 
     def _leave(self, state: RigState | None) -> str | None:
         if state is None:
-            return f'<a id="leave" data-go="/cpu-gpu?removed={quote(self._name, safe="")}"></a>'
+            return leave_html("/cpu-gpu", self._name)
         self._name = state.name
         if self._playbook_id is None or any(each.id == self._playbook_id for each in state.playbooks):
             return None
         return f'<a id="leave" data-go="/cpu-gpu/{self._rig_id}/playbooks"></a>'
+
+
+def _renamed(state: RigState, since: int) -> str:
+    return rename_html(state) if state.renamed_at > since else ""
+
+
+def names_of(rig_id: int) -> str:
+    """The address of the socket of a page about this rig that shows no figures."""
+    return f"/live?view=names&rig={rig_id}"
 
 
 def view_from_query(query: Mapping[str, str], live: LiveRigs) -> tuple[Hashable, Callable[[], View]] | None:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import chain
-from urllib.parse import quote
 
 from commander.live.frames import RESYNC, View
 from commander.live.moves import Moves, moves
+from commander.live.names import NamesView, QuietView, leave_html, rename_html, renames
 from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
 from commander.logs.charts import chart_now, farm_readings, log_head, rig_now
@@ -56,7 +56,8 @@ class RigViews:
     def log_sections(self, state: RigState) -> Parts:
         """The live parts of its log page."""
         head = macro("logs/log_parts.html", "head", log_head(state, self.display.path))
-        return {"head": head, "chart_now": rig_now(self.display.kind, state)}
+        output = playbook_views.output_sections(state) if self.display.kind is RigKind.CPU_GPU else {}
+        return {"head": head, "chart_now": rig_now(self.display.kind, state), **output}
 
     def around(self, order: Order, query: IndexQuery) -> Parts:
         """What stands around the rows and depends on which there are."""
@@ -110,6 +111,7 @@ class IndexView:
         parts += self._placed_rows(changes, since)
         parts += self._changed_rows(since, (rig_id for rig_id in here if rig_id not in moved))
         parts += self._changed_around()
+        parts += renames(self._views.index, since)
         parts += self._due_totals(now_s)
         parts += self._due_farm_now(now_s)
         return "".join(parts) or None
@@ -178,7 +180,7 @@ class RigView:
             return self._leave()
         if max(state.changed_at, state.page_changed_at) <= since:
             return None
-        return "".join(self._sections(state).values()) + _enrolled(state)
+        return "".join(self._sections(state).values()) + _around(state, since)
 
     def step(self, since: int, now_s: float) -> str | None:
         state = self._rigs.get(self._id)
@@ -188,15 +190,16 @@ class RigView:
             return None
         self._name = state.name
         before, self._sent = self._sent, self._sections(state)
-        return "".join(html for name, html in self._sent.items() if html != before.get(name)) + _enrolled(state)
+        return "".join(html for name, html in self._sent.items() if html != before.get(name)) + _around(state, since)
 
     def _leave(self) -> str:
-        return f'<a id="leave" data-go="{self._path}?removed={quote(self._name, safe="")}"></a>'
+        return leave_html(self._path, self._name)
 
 
-def _enrolled(state: RigState) -> str:
-    """A rig that reports needs the panel with its first token no longer."""
-    return "" if state.health is Health.WAITING else ENROLLED
+def _around(state: RigState, since: int) -> str:
+    """A new name for open dialogs; a rig that reports needs the panel with its first token no longer."""
+    renamed = rename_html(state) if state.renamed_at > since else ""
+    return renamed + ("" if state.health is Health.WAITING else ENROLLED)
 
 
 def view_from_query(
@@ -206,9 +209,20 @@ def view_from_query(
     for views in kinds:
         if query.get("view") in (views.display.view, f"{views.display.view}s", f"{views.display.view}-log"):
             return views.live, *view_of(query, views)
-        if views.display.kind is RigKind.CPU_GPU and (found := playbook_views.view_from_query(query, views.live)):
+        if views.display.kind is not RigKind.CPU_GPU:
+            continue
+        if query.get("view") in ("names", "quiet"):
+            return views.live, *_view_without_figures(query, views)
+        if found := playbook_views.view_from_query(query, views.live):
             return views.live, *found
     raise ValueError("no page has this view")
+
+
+def _view_without_figures(query: Mapping[str, str], views: RigViews) -> tuple[Hashable, Callable[[], View]]:
+    if query["view"] == "quiet":
+        return "quiet", QuietView
+    rig_id = int(query["rig"]) if "rig" in query else None
+    return ("names", rig_id), lambda: NamesView(views.index, views.display.path, rig_id)
 
 
 def view_of(query: Mapping[str, str], views: RigViews) -> tuple[Hashable, Callable[[], View]]:

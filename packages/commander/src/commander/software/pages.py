@@ -125,7 +125,7 @@ async def _list_page(
 ) -> Html:
     return page(
         "software/list.html",
-        Page(title="Mining software", section=Section.SOFTWARE),
+        Page(title="Mining software", section=Section.SOFTWARE, live="/live?view=names"),
         status=status,
         rows=[_row(each) for each in await shelf.all()],
         removing=_row(removing) if removing else None,
@@ -145,7 +145,7 @@ def _form_page(
     at = f"{HOME}/{known.entry.id}" if known else f"{HOME}/new"
     return page(
         "software/form.html",
-        Page(title=title, section=Section.SOFTWARE, url=at if wrong else ""),
+        Page(title=title, section=Section.SOFTWARE, live="/live?view=names", url=at if wrong else ""),
         status=WRONG if wrong else 200,
         form=form,
         known=_row(known) if known else None,

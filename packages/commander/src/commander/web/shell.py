@@ -29,8 +29,9 @@ class Section(StrEnum):
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What the shell needs to know of a page.
 
-    `live` is the address of its WebSocket and `seq` what it has seen; a page without both opens none. `url` is the
-    address to show where it is not the one that was asked for (the answer to a form).
+    `live` is the address of its WebSocket and `seq` what it has seen. A page without live parts has a socket too: it
+    shows when the commander is away and when the session has ended. `url` is the address to show where it is not the
+    one that was asked for (the answer to a form).
     """
 
     title: str
@@ -38,6 +39,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     live: str = ""
     seq: str = ""
     url: str = ""
+
+    @property
+    def socket(self) -> str:
+        """The address of the page's WebSocket; empty only for people who are not logged in."""
+        return self.live or ("/live?view=quiet" if self.section else "")
 
 
 def moment_text(moment: datetime) -> str:
