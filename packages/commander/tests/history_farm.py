@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import fmean
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -68,7 +68,19 @@ async def add_rigs(database: Database, count: int) -> None:
             await rigs.insert_rig(db, KIND, f"rig-{number}", bytes([number]) * 32, now=START)
 
 
-def new_log(moment: Moment) -> NewLog:
+class Sendable(Protocol):
+    """A log that a test sends."""
+
+    @property
+    def rig_id(self) -> int: ...
+
+    @property
+    def at_us(self) -> int: ...
+
+    def body(self) -> bytes: ...
+
+
+def new_log(moment: Sendable) -> NewLog:
     return NewLog(KIND, moment.rig_id, moment.at_us, moment.body(), NO_FIGURES)
 
 
@@ -79,7 +91,7 @@ class Place:
     database: Database
     commit: GroupCommit
 
-    async def send(self, moments: Iterable[Moment]) -> None:
+    async def send(self, moments: Iterable[Sendable]) -> None:
         await self.commit.write([new_log(moment) for moment in moments])
 
 

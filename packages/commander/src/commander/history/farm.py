@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from commander.history.buckets import Buckets, Gauge
-from commander.history.readings import HASHRATE, POWER, Series, work_of
+from commander.history.readings import HASHRATE, POWER, Series, one_series, work_of
 
 RIGS_ALIVE = "rigs_alive"
 EXPONENTS = {HASHRATE: -3, POWER: -1, RIGS_ALIVE: 0}
@@ -19,14 +19,19 @@ Sums = dict[Series, dict[int, Added]]  # by minute, in seconds since 1970
 
 
 def contribution(minutes: Buckets) -> Sums:
-    """What a rig's minutes (or longer steps) add to the farm."""
+    """What a rig's minutes (or longer steps) add to the farm.
+
+    Buckets of several spellings add what they added when they were written: it can be taken away exactly.
+    """
     step_s = minutes.step_s
-    sums: Sums = {ALIVE_SERIES: {minutes.start_s + step_s * bucket: (1, 1) for bucket in minutes.where}}
+    alive: Sums = {ALIVE_SERIES: {minutes.start_s + step_s * bucket: (1, 1) for bucket in minutes.where}}
+    parts = [(alive, 1)]
     for key, gauge in minutes.gauges.items():
         if key[1] is None and (key[0] == POWER or (key[0] == HASHRATE and work_of(key).adds_up)):
             values = zip(gauge.where, _in_steps_of(EXPONENTS[key[0]], gauge), strict=True)
-            sums[key] = {minutes.start_s + step_s * bucket: (value, 1) for bucket, value in values}
-    return sums
+            added = {minutes.start_s + step_s * bucket: (value, 1) for bucket, value in values}
+            parts.append(({one_series(key): added}, 1))
+    return summed_up(parts)
 
 
 def _in_steps_of(exponent: int, gauge: Gauge) -> list[int]:

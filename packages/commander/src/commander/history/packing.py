@@ -10,7 +10,7 @@ last one of the bucket before. Only the columns that are asked for are unpacked.
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from operator import add, sub
 
@@ -28,6 +28,7 @@ _VAST = 16  # bytes of a number that fits in no machine word: a farm's hashrate 
 _LENGTH = struct.Struct("<I")
 
 Wanted = Callable[[Series], bool]
+Column = Gauge | Counter
 
 
 class _Shape(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -170,28 +171,51 @@ def unpack(
 
     An unknown codec is a `ValueError`.
     """
-    if codec != CODEC:
-        raise ValueError(f"buckets are packed with codec {codec}, which this version does not know")
-    plain = zstandard.ZstdDecompressor().decompress(body)
-    (length,) = _LENGTH.unpack_from(plain)
-    header = _header.decode(plain[_LENGTH.size : _LENGTH.size + length])
-    where = [[bucket for start, count in runs for bucket in range(start, start + count)] for runs in header.where]
-    columns = _Columns(plain, _LENGTH.size + length)
-    logs, minutes = (columns.take(width, len(where[0])) for width in header.widths)
-    buckets = Buckets(start_s, step_s, where[0], logs, minutes)
-    logs_at = dict(zip(where[0], logs, strict=True))
-    for shape in header.series:
-        figure, device, algorithm, coin = (header.names[name] for name in shape.names)
-        key = (figure or "", device, algorithm, coin)
-        there = where[shape.where]
-        if wanted and not wanted(key):
-            columns.skip(shape.widths, len(there))
-        elif shape.exponent is None:
-            buckets.counters[key] = _unpack_counter(shape, there, columns)
+    opened = Opened(codec, body, start_s=start_s, step_s=step_s)
+    buckets = opened.buckets
+    for key, series in opened.series(wanted, for_chart=for_chart):
+        if isinstance(series, Gauge):
+            buckets.gauges[key] = series
         else:
-            its_logs = logs if shape.where == 0 else [logs_at[at] for at in there]
-            buckets.gauges[key] = _unpack_gauge(shape, there, columns, its_logs, for_chart)
+            buckets.counters[key] = series
     return buckets
+
+
+class Opened:
+    """Packed buckets, and their series one by one: however many there are, one at a time is in memory.
+
+    `buckets` has no series of its own.
+    """
+
+    def __init__(self, codec: int, body: bytes, *, start_s: int, step_s: int) -> None:
+        if codec != CODEC:
+            raise ValueError(f"buckets are packed with codec {codec}, which this version does not know")
+        plain = zstandard.ZstdDecompressor().decompress(body)
+        (length,) = _LENGTH.unpack_from(plain)
+        self._header = header = _header.decode(memoryview(plain)[_LENGTH.size : _LENGTH.size + length])
+        self._where = [[at for start, count in runs for at in range(start, start + count)] for runs in header.where]
+        self._columns = _Columns(plain, _LENGTH.size + length)
+        where = self._where[0]
+        logs, minutes = (self._columns.take(width, len(where)) for width in header.widths)
+        self.buckets = Buckets(start_s, step_s, where, logs, minutes)
+
+    def series(self, wanted: Wanted | None = None, *, for_chart: bool = False) -> Iterator[tuple[Series, Column]]:
+        """To be walked through once."""
+        logs = self.buckets.logs
+        logs_at = dict(zip(self.buckets.where, logs, strict=True))
+        for shape in self._header.series:
+            key, there = self._key(shape), self._where[shape.where]
+            if wanted and not wanted(key):
+                self._columns.skip(shape.widths, len(there))
+            elif shape.exponent is None:
+                yield key, _unpack_counter(shape, there, self._columns)
+            else:
+                its_logs = logs if shape.where == 0 else [logs_at[at] for at in there]
+                yield key, _unpack_gauge(shape, there, self._columns, its_logs, for_chart)
+
+    def _key(self, shape: _Shape) -> Series:
+        figure, device, algorithm, coin = (self._header.names[name] for name in shape.names)
+        return figure or "", device, algorithm, coin
 
 
 class _Columns:

@@ -3,15 +3,20 @@
 A device of None is the whole rig. Figures are named as in the messages. Counters (`COUNTERS`) belong to a source, the
 mining software or the pool that counts, because each starts again from zero by itself; its name stands in the device's
 place behind `SOURCE`, and readers add the sources up.
+
+Mining programs spell one algorithm (and people one coin) differently; a series has the name that totals use.
 """
 
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
 from protocol.asic_messages import AsicBoard, AsicLog
 from protocol.messages import AlgorithmReading, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
 
+from commander.live.algorithms import one_name
+from commander.live.coins import one_coin
 from commander.live.figures import Work
 from commander.rigs.domain import highest, merged_devices, total
 from commander.rigs.kinds import RigKind
@@ -107,13 +112,13 @@ def _put_rig(readings: Readings, cpu: CpuReading | None, gpus: list[GpuReading])
 
 def _put_hashrates(readings: Readings, miners: list[MinerReading]) -> None:
     for miner in miners:
-        works = [(algorithm.algorithm, algorithm.coin) for algorithm in miner.algorithms]
-        for (name, coin), algorithm in zip(works, miner.algorithms, strict=True):
+        works = [Work(algorithm.coin, algorithm.algorithm).named for algorithm in miner.algorithms]
+        for (coin, name), algorithm in zip(works, miner.algorithms, strict=True):
             if algorithm.hashrate_hs is not None:
                 series: Series = HASHRATE, None, name, coin
                 readings[series] = readings.get(series, 0.0) + algorithm.hashrate_hs
         for device in miner.devices:
-            for (name, coin), hashrate_hs in zip(works, device.hashrates_hs, strict=False):
+            for (coin, name), hashrate_hs in zip(works, device.hashrates_hs, strict=False):
                 if hashrate_hs is not None:
                     series = HASHRATE, device.device, name, coin
                     readings[series] = readings.get(series, 0.0) + hashrate_hs
@@ -131,7 +136,7 @@ def _sources(miners: list[MinerReading]) -> Iterator[tuple[str, MinerReading]]:
 def _put_shares(readings: Readings, source: str, miner: MinerReading) -> None:
     for algorithm in miner.algorithms:
         for figure, count in _shares(algorithm):
-            series = figure, source, algorithm.algorithm, algorithm.coin
+            series = one_series((figure, source, algorithm.algorithm, algorithm.coin))
             readings[series] = readings.get(series, 0) + count
     for device in miner.devices:
         for figure, counted in (("accepted", device.accepted), ("rejected", device.rejected)):
@@ -153,14 +158,14 @@ def asic_readings(body: bytes, figures: Figures = None) -> Readings:
         if (value := getattr(log, figure)) is not None:
             readings[figure, None, None, None] = value
     if log.hashrate_hs is not None:
-        readings[HASHRATE, None, log.algorithm, log.coin] = log.hashrate_hs
+        readings[one_series((HASHRATE, None, log.algorithm, log.coin))] = log.hashrate_hs
     for board in log.boards:
         _put_board(readings, board, log)
     _put_fans(readings, log.fans_rpm)
     for place, pool in enumerate(log.pools):
         for figure in ("accepted", "rejected", "stale"):
             if (count := getattr(pool, figure)) is not None:
-                readings[figure, f"{SOURCE}{place}", log.algorithm, log.coin] = count
+                readings[one_series((figure, f"{SOURCE}{place}", log.algorithm, log.coin))] = count
     return readings
 
 
@@ -168,7 +173,7 @@ def _put_board(readings: Readings, board: AsicBoard, log: AsicLog) -> None:
     device = f"board{board.slot}"
     _put(readings, board, _OF_BOARD, device)
     if board.hashrate_hs is not None:
-        readings[HASHRATE, device, log.algorithm, log.coin] = board.hashrate_hs
+        readings[one_series((HASHRATE, device, log.algorithm, log.coin))] = board.hashrate_hs
 
 
 def _put_fans(readings: Readings, fans_rpm: list[float | None]) -> None:
@@ -187,6 +192,22 @@ READINGS: dict[RigKind, ReadingsOf] = {
     RigKind.CPU_GPU: cpu_gpu_readings,
     RigKind.ASIC: asic_readings,
 }
+
+
+@lru_cache(maxsize=4096)
+def one_series(series: Series) -> Series:
+    """Returns the series under the names that totals use.
+
+    Each spelling counts its shares for itself, so the spelling stays in the name of the source.
+    """
+    figure, device, algorithm, coin = series
+    name = None if algorithm is None else one_name(algorithm)
+    named: Series = figure, device, name, None if coin is None else one_coin(coin)
+    if named == series:
+        return series
+    if device is None or not device.startswith(SOURCE):
+        return named
+    return figure, f"{device}#{algorithm or ''} {coin or ''}", *named[2:]
 
 
 def work_of(series: Series) -> Work:

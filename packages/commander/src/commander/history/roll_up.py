@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander.db import Database, DatabaseProblem, to_us
 from commander.history import farm, store
 from commander.history.buckets import Buckets, put_together, without
-from commander.history.packing import CODEC, pack, unpack
+from commander.history.opening import Packed, opened
+from commander.history.packing import CODEC, pack
 from commander.history.rolling import ChunkKey, Horizons, RigRolled, RigWork, chunks_of, roll_rig
 from commander.history.tables import CHUNKS, HOUR_S, MINUTES, ROLLED, TIERS, Tier
 from commander.partitions import add_missing_parts
@@ -145,7 +146,7 @@ async def _correct_farm(db: AsyncConnection, kind: RigKind, added: farm.Sums) ->
     await store.write_farm_chunks(db, kind, CODEC, packed)
 
 
-def _unpacked(packed: tuple[int, bytes] | None, tier: Tier, start_s: int) -> Buckets:
+def _unpacked(packed: Packed | None, tier: Tier, start_s: int) -> Buckets:
     if packed is None:
         return Buckets(start_s, tier.step_s)
-    return unpack(*packed, start_s=start_s, step_s=tier.step_s)
+    return opened(packed, start_s=start_s, step_s=tier.step_s, of_farm=True)

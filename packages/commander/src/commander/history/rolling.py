@@ -10,6 +10,7 @@ from commander.history import farm
 from commander.history.buckets import Buckets, put_together, within, without
 from commander.history.late import with_late
 from commander.history.moments import pack_moments, unpack_moments
+from commander.history.opening import Packed, opened
 from commander.history.packing import pack, unpack
 from commander.history.readings import READINGS, Readings, ReadingsOf
 from commander.history.summing import Summed, coarser, in_buckets, summed
@@ -18,7 +19,6 @@ from commander.rigs.kinds import RigKind
 
 log = logging.getLogger(__name__)
 ChunkKey = tuple[Tier, int]
-Packed = tuple[int, bytes]  # codec and body
 Log = tuple[int, bytes]  # taken at, in microseconds, and its JSON
 
 
@@ -132,7 +132,7 @@ class _Rolling:
     def _replace(self, tier: Tier, hour_s: int, part: Buckets) -> None:
         chunk = self._chunk(tier, hour_s)
         if tier is MINUTES:
-            self._farm += [(farm.contribution(part), 1), (farm.contribution(chunk), -1)]
+            self._farm += [(farm.contribution(part), 1), (farm.contribution(self._as_written(hour_s)), -1)]
         key = (tier, tier.chunk_of(hour_s))
         self._open[key] = put_together(without(chunk, hour_s, hour_s + HOUR_S), part)
 
@@ -141,8 +141,14 @@ class _Rolling:
         if key not in self._open:
             packed = self._work.chunks.get(key)
             start_s, step_s = key[1], tier.step_s
-            self._open[key] = unpack(*packed, start_s=start_s, step_s=step_s) if packed else Buckets(start_s, step_s)
+            self._open[key] = opened(packed, start_s=start_s, step_s=step_s) if packed else Buckets(start_s, step_s)
         return self._open[key]
+
+    def _as_written(self, hour_s: int) -> Buckets:
+        """The hour's minutes as the farm's sums have them."""
+        packed = self._work.chunks.get((MINUTES, hour_s))
+        step_s = MINUTES.step_s
+        return unpack(*packed, start_s=hour_s, step_s=step_s) if packed else Buckets(hour_s, step_s)
 
     def _add_unseen_minutes(self, late: Buckets, known: list[int]) -> None:
         """The rig's own minutes are gone: those in which it had logs before are in the farm's sums already."""

@@ -9,7 +9,7 @@ from commander.db import Database, to_us
 from commander.history import store
 from commander.history.buckets import Buckets, Gauge
 from commander.history.farm import ALIVE_SERIES, EXPONENTS
-from commander.history.readings import HASHRATE, POWER, Series
+from commander.history.readings import HASHRATE, POWER, Series, one_series
 from commander.live.operational_index import OperationalIndex, Totals
 from commander.rigs.kinds import RigKind
 
@@ -50,7 +50,8 @@ def in_minutes(hour_s: int, samples: Mapping[int, bytes]) -> Buckets:
         if sample.power is not None:
             values.setdefault((POWER, None, None, None), {})[bucket] = sample.power
         for algorithm, coin, rate in sample.hashrates:
-            values.setdefault((HASHRATE, None, algorithm, coin), {})[bucket] = int(rate)
+            line = values.setdefault(one_series((HASHRATE, None, algorithm, coin)), {})
+            line[bucket] = line.get(bucket, 0) + int(rate)
     minutes = Buckets(hour_s, 60)
     minutes.where = list(values.get(ALIVE_SERIES, {}))
     minutes.logs = minutes.minutes = [1] * len(minutes.where)

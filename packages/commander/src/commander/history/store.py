@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import insert_for
-from commander.history.rolling import ChunkKey, Horizons, Packed
+from commander.history.opening import Packed
+from commander.history.rolling import ChunkKey, Horizons
 from commander.history.tables import (
     CHUNKS,
     HOUR_S,

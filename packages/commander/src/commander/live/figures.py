@@ -6,6 +6,7 @@ import msgspec
 from protocol.messages import UNKNOWN_ALGORITHM
 
 from commander.live.algorithms import one_name
+from commander.live.coins import one_coin
 
 
 class Work(NamedTuple):
@@ -24,14 +25,20 @@ class Work(NamedTuple):
         """Whether hashrates of this work are of one kind: what nobody names may be anything."""
         return self.coin is not None or self.algorithm != UNKNOWN_ALGORITHM
 
+    @property
+    def named(self) -> "Work":
+        """The same work under the names that totals and history use."""
+        coin, algorithm = None if self.coin is None else one_coin(self.coin), one_name(self.algorithm)
+        return self if (coin, algorithm) == self else Work(coin, algorithm)
+
 
 def totalled(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]:
     """A rig's hashrates by the names that totals use: what its programs spell differently is one work."""
-    if all(one_name(work.algorithm) == work.algorithm for work in hashrates_hs):
+    if all(work.named is work for work in hashrates_hs):
         return hashrates_hs
     sums: dict[Work, float | None] = {}
     for work, hashrate_hs in hashrates_hs.items():
-        name = Work(work.coin, one_name(work.algorithm))
+        name = work.named
         before = sums.get(name)
         sums[name] = hashrate_hs if before is None else before + (hashrate_hs or 0)
     return sums

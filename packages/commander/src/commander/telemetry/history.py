@@ -14,10 +14,10 @@ from commander.history import events, sampling, store
 from commander.history.buckets import Buckets, within
 from commander.history.events import HistoryEvent
 from commander.history.farm import EXPONENTS, counted_once
-from commander.history.packing import unpack
+from commander.history.opening import Packed, opened
 from commander.history.points import Figures, Line, Points, points_in, step_of
 from commander.history.readings import READINGS, Series
-from commander.history.rolling import Horizons, Packed
+from commander.history.rolling import Horizons
 from commander.history.summing import in_buckets, summed
 from commander.history.tables import HOUR_S, MINUTES, TIERS, Tier
 from commander.rigs.kinds import RigKind
@@ -225,7 +225,9 @@ def _ready(kind: RigKind, part: Part, figures: Figures) -> Iterator[Ready]:
         yield Ready(part.start_s, in_buckets(summed(taken_apart, start_s=part.start_s, step_s=part.step_s)))
     else:
         wanted = None if figures is None else lambda key: key[0] in figures
-        chunk = unpack(*part.packed, start_s=part.start_s, step_s=part.step_s, wanted=wanted, for_chart=True)
+        chunk = opened(
+            part.packed, start_s=part.start_s, step_s=part.step_s, wanted=wanted, for_chart=True, of_farm=part.is_farms
+        )
         if part.is_farms and part.step_s == MINUTES.step_s:
             chunk = counted_once(chunk)
         since_s, end_s = part.start_s, 1 << 62
