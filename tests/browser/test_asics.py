@@ -38,7 +38,7 @@ async def test_an_asic_is_added_reports_and_is_removed(farm: Farm, open_page: Op
 
     farm.report_asics({"token": token, "logs": [an_asic_log() | {"faults": ["temperature"], "hashrate_hs": 71e12}]})
     await expect(row.get_by_text("Too hot")).to_be_visible()
-    await expect(about.get_by_text("It has a fault")).to_be_visible()
+    await expect(about.get_by_role("heading", name="Too hot (since ")).to_be_visible()
 
     await about.get_by_role("link", name="Rename").click()
     await about.get_by_label("Name", exact=True).fill("s19-08")

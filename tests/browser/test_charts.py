@@ -131,7 +131,7 @@ async def test_dragging_zooms_and_the_back_button_comes_back(rig: Rig, open_page
     await expect(page.get_by_role("button", name="Reset zoom")).to_be_visible()
     await expect(page.locator('[data-range][aria-current="true"]')).to_have_count(0)
     assert 20 < await rows.count() < 60 < before, "the table shows the six minutes too"
-    await expect(page.locator(".span")).to_contain_text("one point each 10 s")
+    await expect(page.locator(".span")).to_contain_text("one point every 10 seconds")
     address = page.url
     await page.reload()
     await drawn(page)
@@ -410,7 +410,7 @@ async def test_a_log_page_follows_its_rig(rig: Rig, open_page: OpenPage) -> None
     page = await open_page(f"/cpu-gpu/{rig.id}/log")
     await expect(page.locator("body")).to_have_attribute("data-state", "live")
     rig.farm.rename(rig, "rig-08")
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Log of rig-08")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("History of rig-08")
     rig.farm.remove(rig)
     await page.wait_for_url("**/cpu-gpu?removed=rig-08")
 
@@ -469,9 +469,9 @@ async def test_an_asic_s_log(farm: Farm, open_page: OpenPage) -> None:
     asic.send_past(minutes=120, gap=range(20, 30))
     page = await open_page(f"/asics/{asic.id}")
     await drawn(page)
-    await page.get_by_role("link", name="Log", exact=True).click()
+    await page.get_by_role("link", name="History", exact=True).click()
     await drawn(page)
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Log of s19-01")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("History of s19-01")
     titles = await page.locator("figure.chart h3").all_inner_texts()
     assert titles == ["Hashrate, Bitcoin", "Power", "Temperature", "Fan speed", "Shares accepted", "Shares refused"]
     speed = chart(page, "Fan speed")

@@ -93,7 +93,7 @@ async def test_from_a_template_to_mining(farm: Farm, open_page: OpenPage, script
 
     await page.get_by_role("link", name="Mining software", exact=True).click()
     await page.get_by_role("link", name="Add mining software").click()
-    for label, text in (("Name", "Our miner"), ("Version", "1.0"), ("Its figures are read as", "xmrig")):
+    for label, text in (("Name", "Our miner"), ("Version", "1.0"), ("Miner API type", "xmrig")):
         await page.get_by_label(label, exact=True).fill(text)
     linux = page.locator(".card", has=page.get_by_role("heading", name="For Linux"))
     await linux.get_by_label("Download address").fill("https://downloads.example/miner.tar.gz")
@@ -106,7 +106,7 @@ async def test_from_a_template_to_mining(farm: Farm, open_page: OpenPage, script
     await page.get_by_role("link", name="Add playbook").click()
     await page.get_by_role("link", name="Our miner 1.0").click()
     await page.get_by_role("button", name="Add playbook").click()
-    await expect(page.locator("#error-wallet")).to_contain_text("has no value")
+    await expect(page.locator("#error-wallet")).to_contain_text("Choose a wallet")
     await page.get_by_label("Pool", exact=True).select_option(label="My pool – stratum+ssl://pool.example:443 (Monero)")
     await page.get_by_label("Wallet", exact=True).select_option(index=1)
     await page.get_by_label("Algorithm").fill("rx/0")

@@ -100,7 +100,8 @@ def test_a_silent_asic_leaves_the_totals_and_its_faults_are_of_the_past(farm: Li
     assert '<span class="state idle">Fan fault</span>' in html
     assert 'data-total="efficiency-Bitcoin"' not in html
     about = page.step()
-    assert "When it was last heard, it had a fault" in about
+    assert "When last heard:" in about
+    assert "<h2>Fan fault</h2>" in about
     assert "Connected when last heard" in about
 
 

@@ -49,7 +49,7 @@ async def test_those_that_never_reported_stand_apart(person: httpx.AsyncClient, 
 async def test_where_none_has_reported_the_page_says_so(person: httpx.AsyncClient, farm: Farm) -> None:
     await farm.add_asic()
     assert "No ASIC has reported yet" in (await person.get("/asics")).text
-    assert "No ASIC matches" in (await person.get("/asics?q=garage")).text
+    assert "No ASIC matches “garage”." in (await person.get("/asics?q=garage")).text
 
 
 async def test_more_than_a_page_of_waiting_asics_has_a_page_of_its_own(person: httpx.AsyncClient, farm: Farm) -> None:
@@ -71,7 +71,7 @@ async def test_a_row_shows_model_figures_and_parts(person: httpx.AsyncClient, fa
     for name, text in {
         "temperature": "66 °C",
         "boards": "3 of 3",
-        "fan": "6000 rpm",
+        "fan": "6,000 rpm",
         "power": "3.25 kW",
         "efficiency": "29.5 J/TH",
         "rejected": "1.0 %",
@@ -99,7 +99,7 @@ async def test_faults_are_words_and_colour_and_a_filter(person: httpx.AsyncClien
     html = (await person.get("/asics")).text
     row = row_of(html, bad)
     assert '<span class="state bad">Too hot</span>' in row
-    assert "Board 2: 110 of 114 chips; Board 3: no hashrate; Fan 2 stands still" in row
+    assert "Board 2 has 110 of 114 chips; Board 3 has no hashrate; Fan 2 has stopped" in row
     assert '<span class="state bad">1 of 3</span>' in row
     assert '<span class="state bad">Not mining</span>' in row_of(html, idle)
     assert "Fan" not in row_of(html, idle), "where all fans stand, the machine is cooled without"
@@ -190,8 +190,8 @@ async def test_the_page_shows_machine_boards_fans_and_pools(person: httpx.AsyncC
     html = (await person.get(f"/asics/{asic.id}")).text
     for words in (
         *("110T", "2022-07-05", "cgminer 4.11.1", "02:00:5E:10:00:01", "192.168.1.50", "SHA-256"),
-        *("Power, entered", "Bitcoin (5 s)", "61 °C", "126 °C", "Connected", "Disconnected", "7\u202f225"),
-        *("stands still", "kaspa:ww…wwwwwwww", "It has a fault"),
+        *("Power, entered", "Bitcoin (5 s)", "61 °C", "126 °C", "Connected", "Disconnected", "7,225"),
+        *("stopped", "kaspa:ww…wwwwwwww", "<h2>Fan 2 has stopped</h2>"),
     ):
         assert words in html, words
     for name, text in {
@@ -210,7 +210,7 @@ async def test_its_pages_have_charts_and_a_log(person: httpx.AsyncClient, farm: 
     asic = await farm.add_asic()
     await farm.report_asic(asic, an_asic_log())
     page, log = (await person.get(f"/asics/{asic.id}")).text, (await person.get(f"/asics/{asic.id}/log")).text
-    assert f'href="/asics/{asic.id}/log">Log</a>' in page
+    assert f'href="/asics/{asic.id}/log">History</a>' in page
     for html in (page, log):
         assert f'data-history="/api/v1/asic-rigs/{asic.id}/history"' in html
         assert 'data-chart="hashrate-Bitcoin"' in html

@@ -53,7 +53,7 @@ def links_of(html: str) -> dict[str, str]:
 async def test_the_log_page_shows_what_was_reported(farm: Farm, person: httpx.AsyncClient) -> None:
     rig = await reported(farm, 120, 60, 5)
     html = (await person.get(f"/cpu-gpu/{rig.id}/log")).text
-    assert f'Log of <a href="/cpu-gpu/{rig.id}">rig-07</a>' in html
+    assert f'History of <a href="/cpu-gpu/{rig.id}">rig-07</a>' in html
     assert columns_of(html)[:3] == ["Time", "Hashrate, Monero", "Power"]
     rows = rows_of(html)
     assert (len(rows), rows[0][:2]) == (3, ["17.0 kH/s", "200 W"])
@@ -229,7 +229,7 @@ async def test_an_asic_has_a_log_too(farm: Farm, person: httpx.AsyncClient) -> N
     asic = await farm.add_asic("s19-01")
     await farm.report_asic(asic, *(an_asic_log(60 * ago) for ago in range(5, 0, -1)))
     html = (await person.get(f"/asics/{asic.id}/log?range=1h")).text
-    assert f'Log of <a href="/asics/{asic.id}">s19-01</a>' in html
+    assert f'History of <a href="/asics/{asic.id}">s19-01</a>' in html
     assert f'data-live="/live?view=asic-log&amp;rig={asic.id}"' in html
     assert columns_of(html)[:4] == ["Time", "Hashrate, Bitcoin", "Power", "Temperature"]
     assert [row[0] for row in rows_of(html)] == ["110 TH/s"] * 5

@@ -110,7 +110,7 @@ async def test_the_catalogue_marks_what_is_missing(person: httpx.AsyncClient) ->
     assert html.count('id="software-') == 16
     row = html[html.index("PhoenixMiner") :]
     assert "no address" in row[: row.index("</tr>")]
-    assert "no hash" in html
+    assert "no checksum" in html
 
 
 async def test_software_is_added_from_an_older_version_and_checked(
@@ -223,13 +223,14 @@ async def test_errors_stand_beside_their_fields_and_the_input_is_kept(
     assert answer.status_code == 422
     assert "{api_port}" in error_beside(answer.text, "script")
     assert "1 to 64 letters" in error_beside(answer.text, "name")
-    assert "none of the known placeholders" in error_beside(answer.text, "variable.threads")
+    assert "Not saved. 4 fields need your attention." in answer.text
+    assert "{threads} is not a known placeholder" in error_beside(answer.text, "variable.threads")
     assert 'name="variable.nice" value="19"' in answer.text
     assert 'value="&lt;b&gt;"' in answer.text
     assert "./x {pool2} {threads} {nice}" in answer.text
     missing = await post(person, path, **chosen | {"wallet": "", "password": ""})
-    assert "has no value" in error_beside(missing.text, "wallet")
-    assert "has no value" in error_beside(missing.text, "password")
+    assert "Choose a wallet" in error_beside(missing.text, "wallet")
+    assert "Enter a pool password" in error_beside(missing.text, "password")
 
 
 async def test_a_second_coin_is_only_meant_if_something_is_chosen(
@@ -242,7 +243,7 @@ async def test_a_second_coin_is_only_meant_if_something_is_chosen(
     script = SCRIPT.replace("-p ", "--pool2 {pool2} --wallet2 {wallet2} -p ")
     fields = chosen | {"software": dual, "script": script, "algorithm2": "kheavyhash", "password2": "x"}
     answer = await post(person, f"/cpu-gpu/{rig.id}/playbooks", **fields)
-    assert "has no value" in error_beside(answer.text, "pool2")
+    assert "Choose a second pool" in error_beside(answer.text, "pool2")
     both = fields | {"pool2": chosen["pool"], "wallet2": chosen["wallet"]}
     assert (await post(person, f"/cpu-gpu/{rig.id}/playbooks", **both)).status_code == 303
     assert len((await playbooks.wire(rig)).json()["playbooks"][0]["works"]) == 2

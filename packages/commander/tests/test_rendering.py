@@ -99,7 +99,7 @@ def test_everything_that_is_wrong_is_said_beside_its_field() -> None:
         *("name", "script", "works.0.algorithm", "works.0.pool_id", "works.0.wallet_id", "works.0.coin"),
         *("works.1.wallet_id", "variables.mine", "variables.Worker", "variables.worker"),
     }
-    assert "{mine} is none of the known" in errors["variables.mine"]
+    assert "{mine} is not a known placeholder" in errors["variables.mine"]
     assert "{api_port}" in errors["script"]
 
 

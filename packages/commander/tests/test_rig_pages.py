@@ -115,7 +115,7 @@ async def test_a_removed_rig_s_page_says_so(person: httpx.AsyncClient) -> None:
 async def test_a_new_token_kills_the_old_one(person: httpx.AsyncClient, farm: Farm) -> None:
     rig = await farm.add()
     await farm.report(rig, a_log())
-    assert "The old token is dead at once" in (await person.get(f"/cpu-gpu/{rig.id}?dialog=token")).text
+    assert "The old token stops working immediately" in (await person.get(f"/cpu-gpu/{rig.id}?dialog=token")).text
     answer = await post_form(person, f"/cpu-gpu/{rig.id}/token")
     assert answer.status_code == 200
     assert 'id="enrol-again" data-once' in answer.text
@@ -148,7 +148,7 @@ async def test_search_and_filter_stand_in_the_address(person: httpx.AsyncClient,
     assert '<input type="hidden" name="sort" value="power">' in html
     assert "/live?sort=power&amp;q=SHED&amp;view=rigs" in html
     assert row_names((await person.get("/cpu-gpu?health=waiting")).text) == ["cellar-01"]
-    assert "No rig matches" in (await person.get("/cpu-gpu?q=garage")).text
+    assert "No rig matches “garage”." in (await person.get("/cpu-gpu?q=garage")).text
 
 
 @pytest.mark.parametrize("query", ["page=x", "page=-1", "sort=colour", "health=ill", "page=99999999999"])

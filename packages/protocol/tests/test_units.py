@@ -7,7 +7,7 @@ def test_a_figure_has_three_digits_and_its_prefix() -> None:
     texts = {0.0: "0.00 H/s", 999.4: "999 H/s", 999.6: "1.00 kH/s", 17_000: "17.0 kH/s", 178.2e6: "178 MH/s"}
     assert {value: units.hashrate_text(value) for value in texts} == texts
     assert units.hashrate_text(15.011e12) == "15.0 TH/s"
-    assert units.hashrate_text(1.2e24) == "1200000 EH/s"
+    assert units.hashrate_text(1.2e24) == "1,200,000 EH/s"
 
 
 def test_power_is_whole_watts_until_a_kilowatt() -> None:

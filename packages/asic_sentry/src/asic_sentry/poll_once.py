@@ -69,9 +69,9 @@ def _hashrate(specs: AsicSpecs, log: AsicLog) -> str:
 def _board(board: AsicBoard) -> str:
     readings = (board.inlet_temperature_c, board.outlet_temperature_c, board.chip_temperature_c)
     hottest = max((each for each in readings if each is not None), default=None)
-    chips = f"{_whole(board.chips)} chips" + (f" of {board.expected_chips}" if board.expected_chips else "")
+    chips = f"{_whole(board.chips)} chips" + (f" of {_whole(board.expected_chips)}" if board.expected_chips else "")
     return f"{units.hashrate_text(board.hashrate_hs)}, {units.temperature_text(hottest)}, {chips}"
 
 
 def _whole(value: float | None) -> str:
-    return units.UNKNOWN if value is None else f"{value:.0f}"
+    return units.UNKNOWN if value is None else f"{value:,.0f}"

@@ -12,7 +12,8 @@
  * An empty html means "start again": fetch this page and morph <main>.
  */
 import { enter, focusHeading, leave, merge, morph, parse } from "./page";
-import { clockText, localise } from "./times";
+import { clockText } from "./clock";
+import { localise } from "./times";
 
 const SESSION_ENDED = 4401;
 const NOT_SPOKEN_HERE = 4404;
@@ -141,7 +142,7 @@ function tellState(state: "live" | "offline" | "paused"): void {
   if (before === "live") rightAt = new Date();
   document.body.dataset.state = state;
   const banner = document.getElementById("connection");
-  if (banner) banner.textContent = state === "offline" ? `Connection lost: figures are from ${clockText(rightAt)}.` : "";
+  if (banner) banner.textContent = state === "offline" ? `Connection lost. Reconnecting… Figures are from ${clockText(rightAt)}.` : "";
 }
 
 function pause(duration_ms: number): Promise<void> {

@@ -1,26 +1,41 @@
-/** Keeps every `<time datetime data-relative>` true: "12 s ago", and the date once that says more; `data-exact` tells seconds. */
+/**
+ * Keeps every `<time datetime>` true. `data-relative`: "12 s ago", and the date once that says more. `data-lasting`:
+ * "for 12 s". `data-clock`: "14:52". `data-exact`: date and time with seconds. Without any: date and time.
+ */
+import { clockText } from "./clock";
+
 const DAY_S = 86_400;
-const near = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;
 const far = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const clock = new Intl.DateTimeFormat(undefined, near);
+const MOVING = "time[data-relative], time[data-lasting], time[data-clock]";
 
-export function clockText(moment: Date): string {
-  return clock.format(moment);
+function secondsSince(moment: Date): number {
+  return Math.max(0, Math.floor((Date.now() - moment.getTime()) / 1000));
+}
+
+function durationText(seconds: number): string {
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < DAY_S ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / DAY_S)} d`;
 }
 
 function relativeText(moment: Date): string {
-  const seconds = Math.max(0, Math.floor((Date.now() - moment.getTime()) / 1000));
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < DAY_S) return `${Math.floor(seconds / 3600)} h ago`;
-  return seconds < 7 * DAY_S ? `${Math.floor(seconds / DAY_S)} d ago` : far.format(moment);
+  const seconds = secondsSince(moment);
+  return seconds < 7 * DAY_S ? `${durationText(seconds)} ago` : far.format(moment);
+}
+
+function textOf(time: HTMLTimeElement, moment: Date): string {
+  const { dataset } = time;
+  if ("relative" in dataset) return relativeText(moment);
+  if ("lasting" in dataset) return `for ${durationText(secondsSince(moment))}`;
+  if ("clock" in dataset) return clockText(moment);
+  return ("exact" in dataset ? exact : far).format(moment);
 }
 
 function tell(time: HTMLTimeElement): void {
   const moment = new Date(time.dateTime);
-  const text = "relative" in time.dataset ? relativeText(moment) : (("exact" in time.dataset) ? exact : far).format(moment);
+  const text = textOf(time, moment);
   if (time.textContent !== text) time.textContent = text;
   if (!time.title) time.title = whole.format(moment);
 }
@@ -33,6 +48,6 @@ export function localise(root: ParentNode): void {
 export function keepTimes(): void {
   localise(document);
   setInterval(() => {
-    if (!document.hidden) for (const time of document.querySelectorAll<HTMLTimeElement>("time[data-relative]")) tell(time);
+    if (!document.hidden) for (const time of document.querySelectorAll<HTMLTimeElement>(MOVING)) tell(time);
   }, 1000);
 }

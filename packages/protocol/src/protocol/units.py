@@ -8,7 +8,7 @@ _PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 
 def _three_digits(value: float) -> str:
     if value >= 99.95:
-        return f"{value:.0f}"
+        return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
@@ -48,15 +48,19 @@ def temperature_text(temperature_c: float | None) -> str:
 
 
 def percent_text(percent: float | None) -> str:
-    return UNKNOWN if percent is None else f"{percent:.0f} %"
+    return UNKNOWN if percent is None else f"{percent:,.0f} %"
+
+
+def turns_text(fan_rpm: float | None) -> str:
+    return UNKNOWN if fan_rpm is None else f"{fan_rpm:,.0f} rpm"
 
 
 def clock_text(clock_mhz: float | None) -> str:
-    return UNKNOWN if clock_mhz is None else f"{clock_mhz:.0f} MHz"
+    return UNKNOWN if clock_mhz is None else f"{clock_mhz:,.0f} MHz"
 
 
 def count_text(count: int | None) -> str:
-    return UNKNOWN if count is None else f"{count:,}".replace(",", "\u202f")
+    return UNKNOWN if count is None else f"{count:,}"
 
 
 def bytes_text(size_bytes: float | None) -> str:
@@ -86,7 +90,7 @@ def duration_text(seconds: float | None) -> str:
 def exact_text(value: float, unit: str) -> str:
     """The whole figure, for those who want to know: 221.53, "W" gives "221.53 W"."""
     digits = f"{value:,.2f}".rstrip("0").rstrip(".") if value % 1 else f"{value:,.0f}"
-    return f"{digits} {unit}".replace(",", "\u202f")
+    return f"{digits} {unit}"
 
 
 def shortened(text: str, keep: int = 8) -> str:

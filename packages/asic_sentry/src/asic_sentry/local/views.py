@@ -14,6 +14,7 @@ from protocol.units import (
     hashrate_text,
     power_text,
     temperature_text,
+    turns_text,
 )
 from sentry_kit.store import State
 
@@ -191,7 +192,7 @@ def _figures(sample: AsicLog | None) -> list[Figure]:
         Figure("Hashrate", hashrate_text(sample.hashrate_hs), hashrate),
         Figure("Power", power_text(sample.power_w), power, entered),
         Figure("Hottest", temperature_text(sample.temperature_c)),
-        Figure("Fans", f"{max(fans):.0f} rpm" if fans else UNKNOWN, ", ".join(f"{rpm:.0f}" for rpm in fans)),
+        Figure("Fans", turns_text(max(fans, default=None)), ", ".join(turns_text(rpm) for rpm in fans)),
     ]
 
 

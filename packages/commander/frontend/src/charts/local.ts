@@ -1,5 +1,5 @@
 /** Fields for times are in UTC for browsers without script, and in the viewer's own time with it. */
-import { zoneText } from "./range";
+import { zoneText } from "../clock";
 
 const done = new WeakSet<HTMLFormElement>();
 

@@ -1,10 +1,10 @@
 /** One chart on its canvas. What belongs to people who use no mouse stands around it, see `chart.ts`. */
 import uPlot from "uplot";
+import { dayText, minuteText, monthText, secondText, TWELVE_HOURS, zoneText } from "../clock";
 import type { Value } from "./answer";
 import type { Drawing, Line } from "./kinds";
 import type { Frame } from "./chart";
 import type { Colours } from "./colours";
-import { zoneText } from "./range";
 import { axisTexts, COUNT } from "./units";
 
 const AXIS_FONT = '12px system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-serif';
@@ -99,7 +99,7 @@ function axes(drawing: Drawing, colours: Colours): uPlot.Axis[] {
     ticks: { stroke: () => colours.line, width: 1, size: 4 },
   };
   return [
-    { ...look, size: 38, space: 64, values: (_self, splits) => timeTexts(splits) },
+    { ...look, size: 38, space: TWELVE_HOURS ? 84 : 64, values: (_self, splits) => timeTexts(splits) },
     { ...look, size: 76, space: 34, values: (_self, splits) => axisTexts(splits, drawing.unit), ...(drawing.unit === COUNT ? { incrs: WHOLE } : {}) },
   ];
 }
@@ -107,23 +107,18 @@ function axes(drawing: Drawing, colours: Colours): uPlot.Axis[] {
 /** There is no half share and no half rig. */
 const WHOLE = [1, 2, 5].flatMap((digit) => Array.from({ length: 8 }, (_, power) => digit * 10 ** power)).sort((one, other) => one - other);
 
-const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const second = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const month = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric" });
-
 /** Local times; the day stands below where it changes, and the zone below the first. */
 export function timeTexts(splits: number[]): string[] {
   const moments = splits.map((split) => new Date(split * 1000));
   const step_s = (splits[1] ?? 0) - (splits[0] ?? 0);
-  if (step_s >= 27 * 86_400) return moments.map((moment) => month.format(moment).replace(" ", "\n"));
-  if (step_s >= 86_400) return moments.map((moment) => day.format(moment));
-  const clock = step_s < 60 ? second : hour;
+  if (step_s >= 27 * 86_400) return moments.map((moment) => monthText(moment).replace(" ", "\n"));
+  if (step_s >= 86_400) return moments.map(dayText);
+  const clock = step_s < 60 ? secondText : minuteText;
   return moments.map((moment, at) => {
-    const date = day.format(moment);
+    const date = dayText(moment);
     const before = moments[at - 1];
-    if (before === undefined) return `${clock.format(moment)}\n${zoneText(moment)}`;
-    return day.format(before) === date ? clock.format(moment) : `${clock.format(moment)}\n${date}`;
+    if (before === undefined) return `${clock(moment)}\n${zoneText(moment)}`;
+    return dayText(before) === date ? clock(moment) : `${clock(moment)}\n${date}`;
   });
 }
 

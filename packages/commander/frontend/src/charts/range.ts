@@ -1,4 +1,5 @@
 /** From when to when: what the page's address says of it, and what people read. */
+import { dateText, minuteText, secondText, zoneText } from "../clock";
 
 export interface Range {
   from_s: number;
@@ -53,28 +54,20 @@ function zoned(text: string): string {
   return /(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`;
 }
 
-const day = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short", year: "numeric" });
-const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const second = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const zone = new Intl.DateTimeFormat(undefined, { hour: "2-digit", timeZoneName: "short" });
-
 export function rangeText({ from_s, to_s }: Range): string {
   const [from, to] = [new Date(from_s * 1000), new Date(to_s * 1000)];
-  const sameDay = day.format(from) === day.format(to);
-  const end = sameDay ? minute.format(to) : `${day.format(to)}, ${minute.format(to)}`;
-  return `${day.format(from)}, ${minute.format(from)} – ${end} ${zoneText(to)}`;
+  const sameDay = dateText(from) === dateText(to);
+  const end = sameDay ? minuteText(to) : `${dateText(to)}, ${minuteText(to)}`;
+  return `${dateText(from)}, ${minuteText(from)} – ${end} ${zoneText(to)}`;
 }
 
 export function momentText(moment_s: number, step_s: number): string {
   const moment = new Date(moment_s * 1000);
-  return `${day.format(moment)}, ${(step_s < 60 ? second : minute).format(moment)}`;
-}
-
-export function zoneText(moment: Date): string {
-  return zone.formatToParts(moment).find(({ type }) => type === "timeZoneName")?.value ?? "";
+  return `${dateText(moment)}, ${step_s < 60 ? secondText(moment) : minuteText(moment)}`;
 }
 
 export function stepText(step_s: number): string {
-  const [number, unit] = step_s < 60 ? [step_s, "s"] : step_s < 3600 ? [step_s / 60, "min"] : step_s < 86_400 ? [step_s / 3600, "h"] : [step_s / 86_400, "d"];
-  return `one point each ${Number(number.toFixed(1))} ${unit}`;
+  const [unit_s, unit] = step_s < 60 ? [1, "second"] : step_s < 3600 ? [60, "minute"] : step_s < 86_400 ? [3600, "hour"] : [86_400, "day"];
+  const number = Number((step_s / unit_s).toFixed(1));
+  return number === 1 ? `one point every ${unit}` : `one point every ${number} ${unit}s`;
 }

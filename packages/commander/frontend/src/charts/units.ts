@@ -27,7 +27,7 @@ export function text(value: number | null | undefined, unit: Unit): string {
 
 export function exact(value: number | null | undefined, unit: Unit): string {
   if (value === null || value === undefined) return "not known";
-  return joined(value.toLocaleString("en", { maximumFractionDigits: 2 }).replaceAll(",", "\u202f"), unit.name);
+  return joined(value.toLocaleString("en", { maximumFractionDigits: 2 }), unit.name);
 }
 
 /** The labels of an axis: one prefix for all of them, and as many digits as tell them apart. */
@@ -52,7 +52,7 @@ function threeDigits(value: number): string {
 
 function plain(value: number, digits: number): string {
   const few = Math.abs(value) < 10 && value % 1 !== 0 ? Math.max(digits, 1) : digits;
-  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: few }).replaceAll(",", "\u202f");
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: few });
 }
 
 function joined(number: string, unit: string): string {

@@ -101,7 +101,7 @@ class AsicsApi(Controller):
         live: NamedDependency[LiveRigs],
         settings: NamedDependency[Settings],
     ) -> AsicWithToken:
-        """A new token; the old one is dead at once."""
+        """A new token; the old one stops working immediately."""
         rig = live.find(rig_id)
         return with_token(rig.id, rig.name, await register.new_token(rig.id), settings)
 

@@ -1,6 +1,8 @@
 """An ASIC's page: what its templates see of it, as texts that are ready to be read."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from protocol import units
 from protocol.asic_messages import AsicBoard, AsicLog, AsicPool, PoolState, PowerSource
@@ -61,12 +63,19 @@ class PoolView:
     stale: Figure
 
 
+class FaultView(NamedTuple):
+    """`since` is None where the fault is older than the commander's memory of it."""
+
+    text: str
+    since: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class NowView:
     """What an ASIC that has reported is doing; `faults` are those of its last log."""
 
     old: bool
-    faults: list[str]
+    faults: list[FaultView]
     summary: list[SummaryView]
     boards: list[BoardView]
     fans: list[FanView]
@@ -81,7 +90,7 @@ def now_view(state: RigState) -> NowView | None:
     old = state.health in (Health.STALE, Health.OFFLINE)
     return NowView(
         old=old,
-        faults=list(state.figures.faults),
+        faults=[FaultView(fault, state.faults_since.get(fault)) for fault in state.figures.faults],
         summary=[*_hashrates(state, log), *_others(state, log)],
         boards=[_board(board, log) for board in log.boards],
         fans=[FanView(at, shown.turns(rpm), is_still(rpm, log)) for at, rpm in enumerate(log.fans_rpm, start=1)],
@@ -141,7 +150,7 @@ def _board(board: AsicBoard, log: AsicLog) -> BoardView:
 def _chips(board: AsicBoard) -> str:
     if board.expected_chips is None:
         return units.count_text(board.chips)
-    return f"{units.count_text(board.chips)} of {board.expected_chips}"
+    return f"{units.count_text(board.chips)} of {units.count_text(board.expected_chips)}"
 
 
 def _pool(pool: AsicPool, *, old: bool) -> PoolView:

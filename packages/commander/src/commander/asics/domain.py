@@ -43,10 +43,10 @@ def faults_of(log: AsicLog) -> Iterator[str]:
         yield REPORTED.get(name, name[:1].upper() + name[1:])
     for board in log.boards:
         if fault := board_fault(board, log):
-            yield f"Board {board.slot}: {fault}"
+            yield f"Board {board.slot} has {fault}"
     for number, rpm in enumerate(log.fans_rpm, start=1):
         if is_still(rpm, log):
-            yield f"Fan {number} stands still"
+            yield f"Fan {number} has stopped"
 
 
 def board_fault(board: AsicBoard, log: AsicLog) -> str:

@@ -121,7 +121,7 @@ def row_html(state: RigState) -> str:
 
 def total_views(index: OperationalIndex) -> list[TotalView]:
     totals = index.totals
-    return farm_totals(index, "ASICs") + coin_totals(totals) + _efficiency(totals)
+    return farm_totals(index) + coin_totals(totals) + _efficiency(totals)
 
 
 def _efficiency(totals: Totals) -> list[TotalView]:

@@ -50,6 +50,7 @@ class RigState:
     latest: bytes | None = None
     taken_at: datetime | None = None
     figures: Figures = NO_FIGURES
+    faults_since: dict[str, datetime | None] = field(default_factory=dict)  # None: since before this program started
     heard_at: datetime | None = None
     heard_s: float = float("-inf")
     two_sentries: bool = False
@@ -111,6 +112,12 @@ class Totals:
     def energy_j(self, work: Work) -> float | None:
         """Joules for a hash, over the rigs that do this work alone and tell their power."""
         return self.measured_mw[work] / self.measured_mhs[work] if self.measured_mhs[work] else None
+
+
+def _faults_since(state: RigState, faults: tuple[str, ...], taken_at: datetime) -> dict[str, datetime | None]:
+    """Returns when each fault began: with this log, unless an earlier one had it already or there is no earlier one."""
+    began_at = taken_at if state.latest is not None else None
+    return {fault: state.faults_since.get(fault, began_at) for fault in faults}
 
 
 class OperationalIndex:
@@ -199,6 +206,7 @@ class OperationalIndex:
         newest = state.taken_at is None or taken_at > state.taken_at
         was_faulty = bool(state.figures.faults)
         if newest:
+            state.faults_since = _faults_since(state, figures.faults, taken_at)
             state.latest, state.taken_at, state.figures = log, taken_at, figures
         if now_s >= state.heard_s:  # a log that had to wait in the queue tells of no later life
             state.heard_at, state.heard_s = heard_at, now_s

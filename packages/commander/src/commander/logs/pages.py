@@ -121,7 +121,7 @@ def _lines(database: Database, asked: Asked, raw_kept: timedelta) -> AsyncIterat
 def _log_page(views: RigViews, asked: Asked, table: TableView | None) -> Html:
     display, state, query, path = asked.display, asked.state, asked.query, asked.path
     about = Page(
-        title=f"Log of {state.name}",
+        title=f"History of {state.name}",
         section=display.section,
         live=f"/live?view={display.view}-log&rig={state.id}",
         seq=views.live.frames.stamp(),

@@ -24,8 +24,8 @@ BUILT_IN = {
     "pool_use_tls": "true or false, likewise",
     "wallet": "the wallet's address",
     "coin": "the coin",
-    "algorithm": "the algorithm, as the software spells it",
-    "password": "the password at the pool",
+    "algorithm": "the algorithm, for example rx/0 (XMRig), KASPA (lolMiner)",
+    "password": "the pool password",
 }
 SECOND = {f"pool2{name[4:]}" if name.startswith("pool") else f"{name}2": text for name, text in BUILT_IN.items()}
 OF_THE_RIG = {
@@ -33,6 +33,13 @@ OF_THE_RIG = {
     "rig_id": "the rig's number in the commander",
     "executable": "the program's path in the folder that the script runs in",
     API_PORT_NAME: "the port of the software's API on 127.0.0.1; the sentry chooses it",
+}
+_ASKED = {
+    "pool": "Choose a pool",
+    "wallet": "Choose a wallet",
+    "coin": "Enter a coin",
+    "algorithm": "Enter an algorithm",
+    "password": "Enter a pool password",
 }
 KNOWN = OF_THE_RIG | BUILT_IN | SECOND
 
@@ -82,9 +89,14 @@ def fill(script: str, values: Mapping[str, str], platform: Platform) -> str:
 
 
 def _without_value(name: str) -> str:
+    """Says what to enter: "Enter an algorithm: the script uses {algorithm}."."""
+    if name in OF_THE_RIG:
+        return f"{{{name}}} has no value here: take it out of the script."
     if name in KNOWN:
-        return f"{{{name}}} stands in the script, and has no value."
-    return f"{{{name}}} is none of the known placeholders: mend the script, or give this variable a value."
+        asked = _ASKED["pool" if name.startswith("pool") else name.removesuffix("2")]
+        asked = re.sub(" an? ", " a second ", asked) if name in SECOND else asked
+        return f"{asked}: the script uses {{{name}}}."
+    return f"Enter a value for {{{name}}}, or correct the script: {{{name}}} is not a known placeholder."
 
 
 def _literal(name: str, wrong: dict[str, str]) -> str:

@@ -54,7 +54,10 @@ class WorkLine:
 
 @dataclass(frozen=True, slots=True)
 class PlaybookView:
-    """`word` and `tone` say what it is doing; `outdated` that its sentry has not taken the newest revision so far."""
+    """`word` and `tone` say what it is doing, and `since` when it began to; `ended`: it does nothing since.
+
+    `outdated`: its sentry has not taken the newest revision so far.
+    """
 
     id: int
     rig_id: int
@@ -66,6 +69,7 @@ class PlaybookView:
     tone: str
     percent: int | None
     since: datetime | None
+    ended: bool
     reason: str
     last_lines: str
     restarts: int | None
@@ -155,7 +159,8 @@ def page_sections(state: RigState, playbook_id: int) -> Parts:
 def _view(state: RigState, at: int, playbook: PlaybookNow) -> PlaybookView:
     wire, told = playbook.wire, playbook.status
     word, tone = STATES[told.state] if told else NOT_YET
-    if told and state.health is Health.OFFLINE:  # nobody knows what it does now
+    offline = state.health is Health.OFFLINE  # what it does now is unknown
+    if told and offline:
         word, tone = f"{word} when last heard", "idle"
     told = told or PlaybookStatus(playbook_id=str(playbook.id), revision=wire.revision, state=PlaybookState.UNKNOWN)
     return PlaybookView(
@@ -168,7 +173,8 @@ def _view(state: RigState, at: int, playbook: PlaybookNow) -> PlaybookView:
         word=word,
         tone=tone,
         percent=None if told.percent is None else round(told.percent),
-        since=told.since,
+        since=None if offline else told.since,
+        ended=told.state is PlaybookState.FAILED,
         reason=told.reason or "",
         last_lines="\n".join(told.last_lines),
         restarts=told.restarts,

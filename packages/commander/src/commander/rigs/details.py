@@ -204,7 +204,7 @@ def _cpu(log: CpuGpuLog, specs: CpuGpuSpecs) -> DeviceView | None:
 
 
 def _gpu(gpu: GpuReading, name: str, log: CpuGpuLog) -> DeviceView:
-    clocks = [f"{clock:.0f}" for clock in (gpu.core_clock_mhz, gpu.memory_clock_mhz) if clock is not None]
+    clocks = [f"{clock:,.0f}" for clock in (gpu.core_clock_mhz, gpu.memory_clock_mhz) if clock is not None]
     return DeviceView(
         name=name,
         place=gpu.pci_address,
@@ -259,7 +259,7 @@ def _algorithm(reading: AlgorithmReading) -> AlgorithmView:
 
 
 def _all_shares(reading: AlgorithmReading) -> str:
-    """ "1 000 accepted, 3 rejected": what the software does not tell is left out, zeros of the rare kinds too."""
+    """ "1,000 accepted, 3 rejected": what the software does not tell is left out, zeros of the rare kinds too."""
     usual = [(reading.accepted, "accepted"), (reading.rejected, "rejected")]
     rare = [(number, what) for number, what in ((reading.stale, "stale"), (reading.invalid, "invalid")) if number]
     told = [f"{units.count_text(number)} {what}" for number, what in usual + rare if number is not None]

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from protocol import units
+
 from commander.live.operational_index import Health, OperationalIndex
 from commander.rigs.kinds import RigKind
 from commander.rigs.listing import PER_PAGE, WHOLE, IndexQuery, Order, Sort, pages, shown
@@ -80,12 +82,14 @@ def _column(query: IndexQuery, heading: Heading) -> Column:
 def health_links(order: Order, query: IndexQuery) -> list[Link]:
     everything = query.but(health=None, faulty=False)
     chosen = None if query.faulty else query.health
-    links = [Link("All", everything.address(), str(order.counts.total()), everything == query.but())]
+    links = [Link("All", everything.address(), units.count_text(order.counts.total()), everything == query.but())]
     for health, label in HEALTH_LABELS.items():
         href = everything.but(health=health).address()
-        links.append(Link(label, href, str(order.counts[health]), chosen is health))
+        links.append(Link(label, href, units.count_text(order.counts[health]), chosen is health))
     if query.kind is RigKind.ASIC:
-        links.append(Link("With faults", everything.but(faulty=True).address(), str(order.faulty), query.faulty))
+        links.append(
+            Link("With faults", everything.but(faulty=True).address(), units.count_text(order.faulty), query.faulty)
+        )
     return links
 
 
@@ -93,14 +97,14 @@ def pager(order: Order, query: IndexQuery) -> Pager:
     query, places = shown(order, query)
     count = len(places["rows"] or (places.get("waiting-rows", []) if order.ids else []))
     first = (query.page - 1) * PER_PAGE
-    span = f"{first + 1}–{first + count} of " if count < len(order.ids) else ""
+    span = f"{units.count_text(first + 1)}–{units.count_text(first + count)} of " if count < len(order.ids) else ""
     text = f"{span}{counted(len(order.ids), query.kind)}" if count else ""
     return Pager(text, _page_links(order, query))
 
 
 def counted(number: int, kind: RigKind) -> str:
     one, many = NOUNS[kind]
-    return f"{number} {one if number == 1 else many}"
+    return f"{units.count_text(number)} {one if number == 1 else many}"
 
 
 def _page_links(order: Order, query: IndexQuery) -> list[Link]:
@@ -112,7 +116,7 @@ def _page_links(order: Order, query: IndexQuery) -> list[Link]:
         return [Link(f"{PER_PAGE} a page", query.but(whole=False).address())]
     near = sorted({1, last, *(page for page in range(query.page - 1, query.page + 2) if 1 <= page <= last)})
     links = [Link(str(page), query.but(page=page).address(), current=page == query.page) for page in near]
-    label = "All on one page" if len(order.ids) <= WHOLE else f"First {WHOLE:,} on one page"
+    label = "All on one page" if len(order.ids) <= WHOLE else f"First {units.count_text(WHOLE)} on one page"
     return [*links, Link(label, query.but(whole=True).address())]
 
 
@@ -125,10 +129,21 @@ def empty_state(order: Order, index: OperationalIndex) -> str:
     return "waiting" if order.waiting and order.counts.total() == len(order.waiting) else "search"
 
 
+def no_match(query: IndexQuery) -> str:
+    """Says that no rig passes the search and the filter: "No ASIC has a fault." or "No rig matches “x”."."""
+    noun, health = NOUNS[query.kind][0], query.health
+    if query.search:
+        which = " with a fault" if query.faulty else f" in the state {HEALTH_LABELS[health]}" if health else ""
+        return f"No {noun}{which} matches “{query.search}”."
+    if query.faulty:
+        return f"No {noun} has a fault."
+    return f"No {noun} is waiting for its sentry." if health is Health.WAITING else f"No {noun} is {health}."
+
+
 def waiting_link(order: Order, query: IndexQuery) -> Link:
     """What stands above those that wait: how many, and where all of them are if here are not."""
     total = order.counts[Health.WAITING]
     more = len(order.waiting) > PER_PAGE
     verb = "waits" if total == 1 else "wait"
     label = f"{counted(total, query.kind)} {verb} for {'its' if total == 1 else 'their'} sentry"
-    return Link(label, query.but(health=Health.WAITING).address() if more else "", f"All {total}")
+    return Link(label, query.but(health=Health.WAITING).address() if more else "", f"All {units.count_text(total)}")

@@ -84,7 +84,7 @@ class RigRegister:
         return rig
 
     async def new_token(self, rig_id: int) -> Token:
-        """Another token; the old one is dead at once. Raises `RigNotFound`."""
+        """Replaces the token; the old one stops working immediately. Raises `RigNotFound`."""
         token = self._new_token()
         async with self._database.transaction() as db:
             old_hash = await store.replace_token(db, self._kind, rig_id, token.hash())

@@ -128,7 +128,7 @@ def gone(rig_id: int) -> str:
 
 def total_views(index: OperationalIndex) -> list[TotalView]:
     totals = index.totals
-    return farm_totals(index, "Rigs") + coin_totals(totals) + _efficiency(totals, totals.rigs)
+    return farm_totals(index) + coin_totals(totals) + _efficiency(totals, totals.rigs)
 
 
 def with_sparks(views: list[TotalView], trends: Trends) -> list[TotalView]:
@@ -136,9 +136,9 @@ def with_sparks(views: list[TotalView], trends: Trends) -> list[TotalView]:
     return [replace(view, spark=sparkline(trends.line(view.name), f"{view.label}, last 24 hours")) for view in views]
 
 
-def farm_totals(index: OperationalIndex, noun: str) -> list[TotalView]:
-    alive = Figure(f"{index.totals.alive} of {len(index.rigs)}")
-    return [TotalView(f"{noun} alive", alive, "alive"), TotalView("Power", _total_power(index.totals), "power")]
+def farm_totals(index: OperationalIndex) -> list[TotalView]:
+    alive = Figure(f"{units.count_text(index.totals.alive)} of {units.count_text(len(index.rigs))}")
+    return [TotalView("Reporting", alive, "alive"), TotalView("Power", _total_power(index.totals), "power")]
 
 
 def coin_totals(totals: Totals) -> list[TotalView]:
@@ -151,7 +151,7 @@ def coin_totals(totals: Totals) -> list[TotalView]:
 def _total_power(totals: Totals) -> Figure:
     text, exact = shown.power(totals.power_w)
     if totals.power_known < totals.alive and totals.power_known:
-        exact += f"; {totals.power_known} of {totals.alive} rigs tell theirs"
+        exact += f"; {units.count_text(totals.power_known)} of {units.count_text(totals.alive)} rigs report theirs"
     return Figure(text, exact)
 
 

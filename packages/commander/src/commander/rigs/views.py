@@ -14,7 +14,7 @@ from commander.playbooks import views as playbook_views
 from commander.rigs.display import Display, Parts
 from commander.rigs.kinds import RigKind
 from commander.rigs.listing import IndexQuery, Order, Orders, index_query, shown
-from commander.rigs.navigation import empty_state, health_links, pager, waiting_link
+from commander.rigs.navigation import empty_state, health_links, no_match, pager, waiting_link
 from commander.rigs.rows import Rows, gone, placed, with_sparks
 from commander.web.shell import macro
 
@@ -64,7 +64,9 @@ class RigViews:
         parts = {
             "healths": macro("rigs/index_parts.html", "healths", health_links(order, query)),
             "pager": macro("rigs/index_parts.html", "pager", pager(order, query)),
-            "empty": macro(f"{self.display.folder}/empty.html", "empty", empty_state(order, self.index)),
+            "empty": macro(
+                f"{self.display.folder}/empty.html", "empty", empty_state(order, self.index), no_match(query)
+            ),
         }
         if "waiting-rows" in shown(order, query)[1]:
             parts["waiting"] = macro("rigs/index_parts.html", "waiting", waiting_link(order, query))

@@ -92,9 +92,9 @@ def errors_of(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def platforms_of(about: MiningSoftware) -> list[tuple[str, str]]:
-    """Each platform of an entry with what is to be known of its download: "", "no hash" or "no address"."""
+    """Each platform of an entry with what is to be known of its download: "", "no checksum" or "no address"."""
     found = []
     for platform, side in ((Platform.LINUX, "linux"), (Platform.WINDOWS, "windows")):
         if download := about.download(platform):
-            found.append((SIDES[side], "no address" if not download.url else "" if download.sha256 else "no hash"))
+            found.append((SIDES[side], "no address" if not download.url else "" if download.sha256 else "no checksum"))
     return found

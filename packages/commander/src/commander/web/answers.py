@@ -11,7 +11,7 @@ from litestar.types import ExceptionHandlersMap, Scope, Send
 from commander.accounts.auth import is_for_machines
 from commander.accounts.domain import NotSignedIn
 from commander.rigs.kinds import PATHS, RigKind
-from commander.web.errors import extra_headers, problem_of, send_problem
+from commander.web.errors import NOT_FOUND, extra_headers, problem_of, send_problem
 from commander.web.shell import Section, error_page
 
 AnyRequest = Request[Any, Any, Any]
@@ -24,6 +24,8 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
     problem, retry_after_s = problem_of(error)
     if not is_for_machines(path):
         section = Section.ASICS if path.startswith(PATHS[RigKind.ASIC]) else Section.RIGS
+        if problem.code == NOT_FOUND:
+            return error_page(problem.status, "There is no page at this address.", "", section=section)
         return error_page(problem.status, problem.title, problem.detail, section=section)
     return Response(
         msgspec.json.encode(problem),

@@ -35,6 +35,7 @@ from commander.web.bodies import BadBody, NotJson, TooLarge, send_json
 from commander.web.security import CrossSite
 
 log = logging.getLogger(__name__)
+NOT_FOUND = "not_found"
 _MISSING = re.compile("Object missing required field `(.+)`")
 ALIASES = {"since": "from", "until": "to"}  # what Python can't call by the name that it has outside
 
@@ -88,7 +89,7 @@ KINDS: dict[type[Exception], Kind] = {
 def problem_of(error: Exception) -> tuple[Problem, int | None]:
     """The problem document of any exception, and after how many seconds to come back."""
     if isinstance(error, DBAPIError | OverflowError) and _is_out_of_range(error):
-        return _problem(404, "not_found", "Nothing here", "There is nothing with such a number."), None
+        return _problem(404, NOT_FOUND, "Not found", "There is nothing with such a number."), None
     if isinstance(error, DBAPIError):
         log.error("the database can't be used: %s", error.orig)
         error = StorageAway(f"The commander's database can't be used now ({error.orig}). Nothing was changed.")
@@ -131,7 +132,7 @@ def _fields(error: Exception, kind: Kind) -> list[FieldError]:
 
 HTTP_ERRORS = {
     400: ("bad_body", "Unreadable body"),
-    404: ("not_found", "Nothing here"),
+    404: (NOT_FOUND, "Not found"),
     405: ("method_not_allowed", "Method not allowed"),
 }
 

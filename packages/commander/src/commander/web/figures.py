@@ -52,7 +52,7 @@ def fan(fan_percent: float | None, fan_rpm: float | None) -> Figure:
 
 
 def turns(fan_rpm: float | None) -> Figure:
-    return NOT_KNOWN if fan_rpm is None else Figure(f"{fan_rpm:.0f} rpm", units.exact_text(fan_rpm, "rpm"))
+    return NOT_KNOWN if fan_rpm is None else Figure(units.turns_text(fan_rpm), units.exact_text(fan_rpm, "rpm"))
 
 
 def clock(clock_mhz: float | None) -> Figure:

@@ -86,6 +86,6 @@ def page(template: str, about: Page, *, status: int = 200, **values: object) -> 
 
 
 def error_page(status: int, title: str, detail: str, *, section: Section = Section.RIGS) -> Response[str]:
-    """A page that says what went wrong and where to go from there."""
+    """A page that says what went wrong and where to go from there; `detail` is empty where the title says it all."""
     about = Page(title=title, section=section)
-    return page("web/error.html", about, status=status, status_code=status, detail=detail)
+    return page("web/error.html", about, status=status, detail=detail)

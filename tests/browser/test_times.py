@@ -1,0 +1,47 @@
+"""One clock on every page: tables and charts write times as the viewer's language does."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.async_api import Page, expect
+
+from .conftest import OpenPage
+from .people_and_sentries import Farm, past_of
+from .test_charts import chart, drawn
+from .test_playbooks import settled
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+TWELVE_HOURS = re.compile(r"\d{1,2}:\d\d(:\d\d)? [AP]M")
+
+
+async def times_on(page: Page) -> list[str]:
+    """Returns the times of the chart's own words and table, of the table beside it, and of the head."""
+    await drawn(page)
+    await chart(page, "Power").get_by_text("As a table").click()
+    cells = [chart(page, "Power").locator("tbody td:first-child").first, page.locator("#log-table tbody time").first]
+    texts = [await cell.inner_text() for cell in [*cells, page.locator(".span").first]]
+    return [text.replace("\u202f", " ") for text in texts]
+
+
+@pytest.mark.parametrize(("locale", "is_twelve"), [("en-US", True), ("de-DE", False)])
+async def test_charts_and_tables_have_one_clock(farm: Farm, open_page: OpenPage, locale: str, is_twelve: bool) -> None:
+    rig = farm.add("rig-07")
+    rig.send(past_of(minutes=30))
+    page = await open_page(f"/cpu-gpu/{rig.id}/log?range=1h", locale=locale, timezone_id="Europe/Berlin")
+    for text in await times_on(page):
+        assert re.search(r"\d:\d\d", text), text
+        assert bool(TWELVE_HOURS.search(text)) is is_twelve, text
+
+
+async def test_a_playbook_says_for_how_long_it_mines_and_when_it_failed(farm: Farm, open_page: OpenPage) -> None:
+    rig, sentry, _ = settled(farm)
+    rig.report()
+    since = datetime.now(UTC) - timedelta(minutes=3, seconds=5)
+    sentry.tell("mining", since=since.isoformat())
+    page = await open_page(f"/cpu-gpu/{rig.id}")
+    state = page.locator("#rig-playbooks tbody td").last
+    await expect(state).to_have_text(re.compile(r"^Mining for 3 min$"))
+    sentry.tell("failed", since=since.isoformat())
+    await expect(state).to_have_text(re.compile(r"^Failed 3 min ago$"))
