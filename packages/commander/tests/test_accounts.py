@@ -83,6 +83,28 @@ async def test_guessing_is_slowed_down_for_one_address_and_the_right_password_wo
     assert await log_in(gate, "secret")
 
 
+async def test_wrong_passwords_of_a_clock_that_was_ahead_count_no_longer_when_it_is_right(
+    gate: Gate, clock: Clock
+) -> None:
+    await gate.set_password("secret")
+    clock.now += timedelta(days=1)
+    for _ in range(10):
+        with pytest.raises(WrongPassword):
+            await log_in(gate, "guess")
+    clock.now = NOON
+    assert await log_in(gate, "secret")
+
+
+async def test_a_visit_to_a_clock_that_was_ahead_does_not_make_a_session_live_longer(gate: Gate, clock: Clock) -> None:
+    await gate.set_password("secret")
+    clock.now += timedelta(days=400)
+    cookie = await log_in(gate, "secret")
+    clock.now = NOON
+    assert await gate.session_of(cookie)
+    clock.now += timedelta(days=31)
+    assert await gate.session_of(cookie) is None
+
+
 async def test_api_keys_are_named_listed_and_revoked(gate: Gate) -> None:
     key, text = await gate.create_api_key(" grafana ")
     assert key.name == "grafana"

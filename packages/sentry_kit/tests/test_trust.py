@@ -2,8 +2,9 @@ import asyncio
 import datetime
 import hashlib
 import ipaddress
+import sqlite3
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,10 +16,15 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from protocol.tokens import Token, TokenKind
+from sentry_kit import store
 from sentry_kit.client import CommanderError, commander_client
+from sentry_kit.delivery import Delivery
 from sentry_kit.enrol import check_enrolment, trusted_ca
 from sentry_kit.errors import EnrolmentError
+from sentry_kit.spool import Limits, Spool
+from sentry_kit.store import Enrolment, State
 from sentry_kit.trust import check_url, public_key_sha256
+from sentry_kit.worker import Worker
 
 DAY = datetime.timedelta(days=1)
 
@@ -28,6 +34,12 @@ class Authority:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.certificate = _sign(name, self.key.public_key(), name, self.key, is_ca=True)
         self.pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def pem_of(self, starts: float, ends: float) -> str:
+        """Another certificate of this authority, with the same key; valid from `starts` to `ends` days from now."""
+        name = _name_of(self.certificate)
+        again = _sign(name, self.key.public_key(), name, self.key, days=(starts, ends), is_ca=True)
+        return again.public_bytes(serialization.Encoding.PEM).decode()
 
     @property
     def pin(self) -> str:
@@ -214,6 +226,63 @@ async def test_another_authority_is_refused_and_nothing_is_sent(tmp_path: Path) 
 
 async def test_a_commander_that_the_system_does_not_trust_is_refused_without_a_pin(tmp_path: Path) -> None:
     assert "not from the authority" in await _refusal(AUTHORITY.server_context(tmp_path, "127.0.0.1"), None)
+
+
+@pytest.mark.parametrize("days", [(-900.0, -1.0), (1.0, 900.0)], ids=["expired", "not yet valid"])
+async def test_an_authority_that_was_renewed_with_its_key_is_trusted_in_place_of_the_old_one(
+    tmp_path: Path, db: sqlite3.Connection, days: tuple[float, float]
+) -> None:
+    old, renewed = AUTHORITY.pem_of(*days), AUTHORITY.pem_of(-20_000, 900)
+    async with recording_server(AUTHORITY.server_context(tmp_path, "127.0.0.1"), renewed) as (url, asked):
+        trusted = await _trusted_after(db, url, old, lambda enrolment: enrolment.ca_pem != old)
+        assert trusted == renewed == _stored_ca(db)
+    assert [request.split(b"\r\n")[0] for request in asked[:2]] == [b"GET /ca.pem HTTP/1.1", b"GET /healthz HTTP/1.1"]
+    assert not any(b"authorization" in request.lower() for request in asked[:2])
+
+
+@pytest.mark.parametrize("served", ["another authority", "the old one", "one that has expired too", "noise"])
+async def test_no_other_certificate_takes_the_place_of_the_authority(
+    tmp_path: Path, db: sqlite3.Connection, served: str
+) -> None:
+    old = AUTHORITY.pem_of(-900, -1)
+    answer = {
+        "another authority": Authority("Farm").pem,
+        "the old one": old,
+        "one that has expired too": AUTHORITY.pem_of(-900, -2),
+    }.get(served, served)
+    async with recording_server(AUTHORITY.server_context(tmp_path, "127.0.0.1"), answer) as (url, _asked):
+        trusted = await _trusted_after(db, url, old, lambda enrolment: enrolment.state is State.SPOOLING)
+    assert trusted == old == _stored_ca(db)
+
+
+async def _trusted_after(
+    db: sqlite3.Connection, url: str, ca_pem: str, condition: Callable[[Enrolment], bool]
+) -> str | None:
+    """What a sentry that was enrolled with `ca_pem` trusts as soon as `condition` is true."""
+    token = Token(TokenKind.RIG, SECRET, AUTHORITY.pin)
+    store.save_enrolment(db, Enrolment(url, token, ca_pem, 7, "rig-07", State.ONLINE))
+    disk, changed = Worker("disk"), asyncio.Event()
+
+    async def nothing() -> None: ...
+
+    delivery = Delivery(
+        db, Spool(db, Limits()), disk, lambda known: commander_client(known.url, known.token, known.ca_pem, "test"),
+        report_every_s=0.01, changed=changed.set, rig_removed=nothing,
+    )  # fmt: skip
+    await delivery.reload()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(delivery.run())
+        while not (delivery.enrolment and condition(delivery.enrolment)):
+            changed.clear()
+            await changed.wait()
+        running.cancel()
+    assert disk.end(within_s=10)
+    return delivery.enrolment.ca_pem
+
+
+def _stored_ca(db: sqlite3.Connection) -> str | None:
+    enrolment = store.load_enrolment(db)
+    return enrolment.ca_pem if enrolment else None
 
 
 async def _refusal(context: ssl.SSLContext, trusted: str | None) -> str:

@@ -1,6 +1,7 @@
 """What the commander is made of, from its settings alone, and what it does by itself."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -61,7 +62,8 @@ from commander.web.metrics import live_metrics, process_metrics
 if TYPE_CHECKING:
     from commander.scaled import ScaledNode
 
-RENEWAL_LOOK_EVERY_S = 12 * 3_600
+log = logging.getLogger(__name__)
+RENEWAL_LOOK_EVERY_S = 600
 
 
 class Parts:
@@ -226,6 +228,8 @@ class Parts:
         renewed = prepare_tls(self.settings, now=now)
         if renewed and renewed.facts != self.certificate:
             self.certificate = renewed.facts
+            for note in renewed.facts.notes:
+                log.warning("%s", note)
             on_renewal()
 
     async def _went_offline(self, kind: RigKind, states: list[RigState]) -> None:

@@ -37,6 +37,8 @@ def serve(settings: Settings) -> None:
     _allow_many_connections()
     with _alone(settings), _listening(settings) as listener:
         tls = prepare_tls(settings, now=datetime.now(UTC))
+        for note in tls.facts.notes if tls else ():
+            say(note)
         migrate(settings.database_url)
         bell = Bell()
         server = Server(_config(settings, tls, bell), bell)

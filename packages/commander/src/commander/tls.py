@@ -1,30 +1,30 @@
 """HTTPS out of the box: the commander's own certificate authority (CA), and the certificate that it signs for itself.
 
-The CA is made once and stays; its public key's fingerprint (the *pin*) stands in every token, so a sentry can tell this
-commander from any other. The server's certificate is renewed by itself, and made anew when its names have changed.
+The CA's key is made once and stays; its fingerprint (the *pin*) stands in every token, so a sentry can tell this
+commander from any other. Certificates are made anew by themselves, when their time or their names are not right.
 """
 
 import hashlib
-import ipaddress
 import os
 import socket
+import ssl
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import serialization
 from filelock import FileLock
 
+from commander import certificates
+from commander.certificates import RENEW_BEFORE, SERVER_LIFE, Key
 from commander.settings import Settings, TlsMode
 
-CA_LIFE = timedelta(days=20 * 365)
-SERVER_LIFE = timedelta(days=397)
-RENEW_BEFORE = timedelta(days=60)
+__all__ = ["RENEW_BEFORE", "SERVER_LIFE", "CertificateFacts", "TlsError", "TlsFiles", "pin_of", "prepare_tls"]
+
+WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)  # no clock that is right says less
 
 
 class TlsError(Exception):
@@ -33,7 +33,10 @@ class TlsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What people are shown of the certificate. `pin` and `ca_pem` only where the commander has its own CA."""
+    """What people are shown of the certificate. `pin` and `ca_pem` only where the commander has its own CA.
+
+    `notes` are sentences about times that were not right when the facts were found.
+    """
 
     mode: TlsMode
     fingerprint_sha256: str
@@ -41,6 +44,7 @@ class CertificateFacts:
     not_after: datetime
     pin: str | None = None
     ca_pem: bytes | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +62,24 @@ def prepare_tls(settings: Settings, *, now: datetime) -> TlsFiles | None:
     if settings.tls is TlsMode.OFF:
         return None
     if settings.tls is TlsMode.FILES:
-        return _from_files(settings)
+        return _from_files(settings, now=now)
     folder = settings.data_dir / "tls"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca_folder = settings.ca_dir or folder
     ca_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(ca_folder / "ca.lock", timeout=10, mode=0o600):  # of several commanders the first makes the CA
-        ca, ca_key = _own_ca(ca_folder, now=now)
-    names = server_names(settings)
-    cert_path, key_path = folder / "server.pem", folder / "server.key"
-    server = _read_certificate(cert_path)
-    if server is None or not key_path.exists() or _is_outdated(server, ca, names, now=now):
-        server = _issue(ca, ca_key, names, cert_path, key_path, now=now)
+        ca, ca_key, ca_notes = _own_ca(ca_folder, now=now)
+    server, notes = _own_server(folder, ca, ca_key, server_names(settings), now=now)
     facts = CertificateFacts(
         mode=settings.tls,
-        fingerprint_sha256=_fingerprint(ca),
-        names=_names_of(server),
+        fingerprint_sha256=certificates.fingerprint(ca),
+        names=certificates.names_of(server),
         not_after=server.not_valid_after_utc,
         pin=pin_of(ca),
-        ca_pem=ca.public_bytes(serialization.Encoding.PEM),
+        ca_pem=certificates.pem_of(ca),
+        notes=(*_about_clock(now), *ca_notes, *notes),
     )
-    return TlsFiles(cert_path, key_path, facts)
+    return TlsFiles(folder / "server.pem", folder / "server.key", facts)
 
 
 def pin_of(certificate: x509.Certificate) -> str:
@@ -115,140 +116,108 @@ def _own_addresses(host: str) -> list[str]:
     return [address.partition("%")[0] for address in addresses]
 
 
-def _from_files(settings: Settings) -> TlsFiles:
+def _from_files(settings: Settings, *, now: datetime) -> TlsFiles:
     if settings.tls_cert is None or settings.tls_key is None:
         raise TlsError("COMMANDER_TLS=files needs COMMANDER_TLS_CERT and COMMANDER_TLS_KEY.")
-    certificate = _read_certificate(settings.tls_cert)
+    certificate = certificates.read_certificate(settings.tls_cert.read_bytes())
     if certificate is None:
         raise TlsError(f"{settings.tls_cert} is no PEM certificate; set COMMANDER_TLS_CERT to one.")
+    if not _can_serve(settings.tls_cert, settings.tls_key):
+        raise TlsError(
+            f"{settings.tls_key} is not the key of {settings.tls_cert}, or it has a passphrase; set COMMANDER_TLS_KEY "
+            "to the certificate's PEM key without one."
+        )
+    notes = [] if certificates.is_valid(certificate, now=now) else [_not_valid(settings.tls_cert, certificate, now)]
     facts = CertificateFacts(
         mode=settings.tls,
-        fingerprint_sha256=_fingerprint(certificate),
-        names=_names_of(certificate),
+        fingerprint_sha256=certificates.fingerprint(certificate),
+        names=certificates.names_of(certificate),
         not_after=certificate.not_valid_after_utc,
+        notes=(*_about_clock(now), *notes),
     )
     return TlsFiles(settings.tls_cert, settings.tls_key, facts)
 
 
-def _own_ca(folder: Path, *, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+def _can_serve(cert: Path, key: Path) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")  # else OpenSSL asks a terminal
+    except ssl.SSLError:
+        return False
+    return True
+
+
+def _own_ca(folder: Path, *, now: datetime) -> tuple[x509.Certificate, Key, list[str]]:
+    """The CA, made if there is none; with its key in a new certificate, if the one before is not for ever."""
     cert_path, key_path = folder / "ca.pem", folder / "ca.key"
-    certificate = _read_certificate(cert_path)
-    if certificate is not None and key_path.exists():
-        key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            return certificate, key
-    if cert_path.exists() or key_path.exists():
-        raise TlsError(
-            f"{folder} holds only a part of the commander's CA. Put ca.pem and ca.key back from a backup; or remove "
-            "both, and every sentry must be enrolled again."
-        )
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Minewarden CA of {socket.gethostname()[:40]}")])
-    certificate = (
-        _builder(name, name, key.public_key(), now=now, life=CA_LIFE)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(for_ca=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    write_private(key_path, _key_pem(key))
-    write_private(cert_path, certificate.public_bytes(serialization.Encoding.PEM))
+    if not cert_path.exists() and not key_path.exists():
+        key = certificates.new_key()
+        certificate = certificates.make_ca(certificates.ca_name(), key)
+        write_private(key_path, certificates.key_pem(key))
+        write_private(cert_path, certificates.pem_of(certificate))
+        return certificate, key, []
+    certificate, key = _stored_ca(cert_path, key_path)
+    if certificates.is_for_ever(certificate):
+        return certificate, key, []
+    renewed = certificates.make_ca(certificate.subject, key)
+    write_private(cert_path, certificates.pem_of(renewed))
+    if certificates.is_valid(certificate, now=now):
+        return renewed, key, []
+    note = f"{_not_valid(cert_path, certificate, now)} It was renewed with its key: sentries and tokens stay good."
+    return renewed, key, [note]
+
+
+def _stored_ca(cert_path: Path, key_path: Path) -> tuple[x509.Certificate, Key]:
+    mend = "Put ca.pem and ca.key back from a backup; or remove both, and every sentry must be enrolled again."
+    if not cert_path.exists() or not key_path.exists():
+        raise TlsError(f"{cert_path.parent} holds only a part of the commander's CA. {mend}")
+    certificate = certificates.read_certificate(cert_path.read_bytes())
+    key = certificates.read_key(key_path.read_bytes())
+    if certificate is None or key is None:
+        broken = cert_path if certificate is None else key_path
+        raise TlsError(f"{broken}, of the commander's CA, is damaged. {mend}")
+    if not certificates.is_pair(certificate, key):
+        raise TlsError(f"{key_path} is not the key of {cert_path}: the two are of different CAs. {mend}")
     return certificate, key
 
 
-def _issue(
-    ca: x509.Certificate,
-    ca_key: ec.EllipticCurvePrivateKey,
-    names: list[str],
-    cert_path: Path,
-    key_path: Path,
-    *,
-    now: datetime,
-) -> x509.Certificate:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Minewarden commander")])
-    certificate = (
-        _builder(subject, ca.subject, key.public_key(), now=now, life=SERVER_LIFE)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(for_ca=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    write_private(key_path, _key_pem(key))
-    pem = serialization.Encoding.PEM
-    write_private(cert_path, certificate.public_bytes(pem) + ca.public_bytes(pem))
-    return certificate
+def _own_server(
+    folder: Path, ca: x509.Certificate, ca_key: Key, names: list[str], *, now: datetime
+) -> tuple[x509.Certificate, list[str]]:
+    """The server's certificate; made anew if there is none that can be used as it is."""
+    cert_path, key_path = folder / "server.pem", folder / "server.key"
+    stored = _stored_server(cert_path, key_path)
+    if stored is not None and not certificates.is_outdated(stored, ca, names, now=now):
+        return stored, []
+    key = certificates.new_key()
+    server = certificates.make_server(ca, ca_key, key, names, now=now)
+    write_private(key_path, certificates.key_pem(key))
+    write_private(cert_path, certificates.pem_of(server) + certificates.pem_of(ca))
+    if stored is None or certificates.is_valid(stored, now=now):
+        return server, []
+    return server, [f"{_not_valid(cert_path, stored, now)} It was made anew."]
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, now: datetime, life: timedelta
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))  # a rig's clock may be behind
-        .not_valid_after(now + life)
-    )
-
-
-def _key_usage(*, for_ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not for_ca,
-        key_cert_sign=for_ca,
-        crl_sign=for_ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _is_outdated(server: x509.Certificate, ca: x509.Certificate, names: list[str], *, now: datetime) -> bool:
-    return (
-        server.issuer != ca.subject
-        or server.not_valid_after_utc - now < RENEW_BEFORE
-        or not set(names) <= set(_names_of(server))
-    )
-
-
-def _names_of(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return [str(name.value) for name in names]
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name.encode("idna").decode())
-
-
-def _fingerprint(certificate: x509.Certificate) -> str:
-    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
-
-
-def _read_certificate(path: Path) -> x509.Certificate | None:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError):
+def _stored_server(cert_path: Path, key_path: Path) -> x509.Certificate | None:
+    """None if it is missing or damaged: it is made anew."""
+    if not cert_path.exists() or not key_path.exists():
         return None
+    server = certificates.read_certificate(cert_path.read_bytes())
+    key = certificates.read_key(key_path.read_bytes())
+    return server if server and key and certificates.is_pair(server, key) else None
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+def _not_valid(path: Path, certificate: x509.Certificate, now: datetime) -> str:
+    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return (
+        f"{path} is valid from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC, but this machine's clock says "
+        f"{now:%Y-%m-%d %H:%M} UTC; if the clock is wrong, set it."
     )
+
+
+def _about_clock(now: datetime) -> list[str]:
+    if now >= WRITTEN:
+        return []
+    return [f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, which is in the past; set it."]
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -218,9 +218,12 @@ def _unreachable(error: Exception, url: str) -> CommanderError:
 
 def _lan_ip(response: httpx.Response) -> str | None:
     """This machine's address towards the commander; beside the commander itself, its address in the
-    network."""
+    network. None if the server closed the connection after its answer, as web servers of all kinds may do."""
     stream = response.extensions.get("network_stream")
-    address = stream.get_extra_info("client_addr") if stream is not None else None
+    try:
+        address = stream.get_extra_info("client_addr") if stream is not None else None
+    except OSError:
+        return None
     if not address:
         return None
     ip = str(address[0])

@@ -22,6 +22,7 @@ from sentry_kit.client import Busy, CommanderClient, CommanderError, InvalidToke
 from sentry_kit.errors import SentryError
 from sentry_kit.masking import mask
 from sentry_kit.store import Enrolment, State
+from sentry_kit.trust import fetch_renewed_ca, is_out_of_date
 from sentry_kit.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -146,11 +147,36 @@ class Sending(ABC):
             await self._say(client)
             await self._succeeded()
         except SentryError as error:
-            await self._failed(error)
+            if not await self._trusts_anew(error):
+                await self._failed(error)
             return False
         finally:
             self.lan_ip = client.lan_ip or self.lan_ip
         return True
+
+    async def _trusts_anew(self, error: SentryError) -> bool:
+        """An authority whose dates were wrong may have been renewed with its key: then its new certificate is trusted
+        in place of the old one, if it verifies the commander."""
+        enrolment = self.enrolment
+        if enrolment is None or enrolment.ca_pem is None or not is_out_of_date(error):
+            return False
+        old, renewed = enrolment.ca_pem, await fetch_renewed_ca(enrolment.url, enrolment.ca_pem)
+        if renewed is None or not await self._verifies(replace(enrolment, token=None, ca_pem=renewed)):
+            return False
+        await self._note(lambda: store.renew_ca(self._db, old, renewed))
+        if self.enrolment is not None and self.enrolment.ca_pem == old:
+            self.enrolment = replace(self.enrolment, ca_pem=renewed)
+        log.info("authority_renewed The commander renewed its authority's certificate; its key is the same.")
+        self._wake.set()
+        self._changed()
+        return True
+
+    async def _verifies(self, commander: Enrolment) -> bool:
+        try:
+            async with self._open_client(commander) as client:
+                return await client.is_healthy()
+        except CommanderError:
+            return False
 
     async def _succeeded(self) -> None:
         self._failures, self._not_before = 0, 0.0

@@ -196,6 +196,11 @@ def name_rig(db: sqlite3.Connection, token: Token, rig_id: int, rig_name: str) -
     db.execute("UPDATE enrolment SET rig_id = ?, rig_name = ? WHERE token = ?", (rig_id, rig_name, str(token)))
 
 
+def renew_ca(db: sqlite3.Connection, old_pem: str, new_pem: str) -> None:
+    """The authority's new certificate takes the old one's place, unless the sentry has been enrolled anew meanwhile."""
+    db.execute("UPDATE enrolment SET ca_pem = ? WHERE ca_pem = ?", (new_pem, old_pem))
+
+
 def load_status(db: sqlite3.Connection) -> Status:
     row = db.execute(
         "SELECT last_stored_at, last_error, two_sentries, rejected_logs, rejected_reason, dropped_logs,"

@@ -16,6 +16,7 @@ from sentry_kit.errors import EnrolmentError, SentryError
 
 _CA_LIMIT_BYTES = 64 * 1024
 _TIMEOUT_S = 10
+_NOT_YET_VALID, _EXPIRED = 9, 10  # OpenSSL's X509_V_ERR_… (openssl/x509_vfy.h)
 
 
 class Distrusted(SentryError):
@@ -89,6 +90,19 @@ async def fetch_ca(url: str, pin: str) -> str:
     )
 
 
+async def fetch_renewed_ca(url: str, ca_pem: str) -> str | None:
+    """The commander's authority in another certificate than `ca_pem`, with the same public key; None if there is none.
+
+    The key is what the token's pin names, so a certificate that has it is as good as the first one.
+    """
+    try:
+        pin = public_key_sha256(ssl.PEM_cert_to_DER_cert(ca_pem))
+        found = await fetch_ca(url, pin) if pin else ca_pem
+    except (SentryError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+        return None
+    return found if found.split() != ca_pem.split() else None
+
+
 async def _get_bounded(http: httpx.AsyncClient, url: str) -> str:
     body = b""
     async with http.stream("GET", url) as response:
@@ -146,18 +160,27 @@ def _content(der: bytes, at: int) -> tuple[int, int]:
 def distrust(error: BaseException, url: str) -> Distrusted | None:
     """The sentence for a certificate that failed verification somewhere below `error`; None if it was another
     trouble."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
-        cause = cause.__cause__ or cause.__context__
+    cause = _verification_error(error)
     return None if cause is None else Distrusted(_sentence(cause.verify_code, urlsplit(url).hostname or url))
 
 
 def is_unknown_authority(error: BaseException) -> bool:
     """Whether all that is wrong with the certificate is that nobody has said yet who made it: a token will."""
+    cause = _verification_error(error)
+    return cause is not None and cause.verify_code in (18, 19, 20, 21)
+
+
+def is_out_of_date(error: BaseException) -> bool:
+    """Whether the certificate is signed as it should be, and only its dates, or those of its authority, are wrong."""
+    cause = _verification_error(error)
+    return cause is not None and cause.verify_code in (_NOT_YET_VALID, _EXPIRED)
+
+
+def _verification_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
         cause = cause.__cause__ or cause.__context__
-    return cause is not None and cause.verify_code in (18, 19, 20, 21)
+    return cause
 
 
 def _sentence(verify_code: int, host: str) -> str:
@@ -167,9 +190,9 @@ def _sentence(verify_code: int, host: str) -> str:
             f"The commander's certificate is not for “{host}”; use the name that it is known by, or set "
             "COMMANDER_PUBLIC_URL on the commander to this address."
         )
-    if verify_code == 10:
+    if verify_code == _EXPIRED:
         return "The commander's certificate has expired; renew it, or set this machine's clock if that is wrong."
-    if verify_code == 9:
+    if verify_code == _NOT_YET_VALID:
         return "The commander's certificate is not valid yet; set this machine's clock or the commander's."
     return (
         "The commander's certificate is not from the authority that this sentry trusts, so nothing was sent; "

@@ -62,7 +62,7 @@ class Gate:
             now = self._now()
             async with self._database.reading() as db:
                 known = await store.password_hash(db)
-                tries = await store.failed_logins_since(db, address, now - TRIES_WITHIN)
+                tries = await store.failed_logins_between(db, address, now - TRIES_WITHIN, now + TRIES_WITHIN)
             if tries >= TRIES:
                 raise TooManyTries("Too many wrong passwords from your address; wait a minute and try again.")
             right = known is not None and await self._verified(known, password)
@@ -79,7 +79,7 @@ class Gate:
         now = self._now()
         async with self._database.reading() as db:
             session = await store.find_session(db, _hash(cookie), seen_after=now - SESSION_LIFE)
-        if session and now - session.last_seen_at > SEEN_EVERY:
+        if session and abs(now - session.last_seen_at) > SEEN_EVERY:  # it may have been seen by a clock that was ahead
             await self._note(store.touch_session, session.id)
         return session
 
@@ -128,7 +128,7 @@ class Gate:
         now = self._now()
         async with self._database.reading() as db:
             key = await store.find_key(db, api_keys, _hash(text))
-        if key and (key.last_used_at is None or now - key.last_used_at > SEEN_EVERY):
+        if key and (key.last_used_at is None or abs(now - key.last_used_at) > SEEN_EVERY):
             await self._note(partial(store.touch_key, keys=api_keys), key.id)
         return key
 

@@ -121,10 +121,14 @@ async def insert_failed_login(db: AsyncConnection, address: str, *, now: datetim
     await db.execute(sa.insert(failed_logins).values(address=address, failed_at=now))
 
 
-async def failed_logins_since(db: AsyncConnection, address: str, since: datetime) -> int:
-    query = sa.select(sa.func.count()).where(failed_logins.c.address == address, failed_logins.c.failed_at > since)
+async def failed_logins_between(db: AsyncConnection, address: str, since: datetime, until: datetime) -> int:
+    """Those of after `until` were counted by a clock that was ahead: the address is not to wait for that time."""
+    query = sa.select(sa.func.count()).where(
+        failed_logins.c.address == address, failed_logins.c.failed_at > since, failed_logins.c.failed_at <= until
+    )
     return (await db.execute(query)).scalar_one()
 
 
-async def delete_failed_logins_before(db: AsyncConnection, before: datetime) -> None:
-    await db.execute(sa.delete(failed_logins).where(failed_logins.c.failed_at <= before))
+async def delete_failed_logins_outside(db: AsyncConnection, since: datetime, until: datetime) -> None:
+    old, ahead = failed_logins.c.failed_at <= since, failed_logins.c.failed_at > until
+    await db.execute(sa.delete(failed_logins).where(sa.or_(old, ahead)))

@@ -73,6 +73,7 @@ class CertificateView:
     fingerprint: str
     names: str
     not_after: datetime
+    notes: tuple[str, ...]
 
 
 def session_view(session: Session, this: Session) -> SessionView:
@@ -98,6 +99,7 @@ def certificate_view(facts: CertificateFacts) -> CertificateView:
         fingerprint=facts.fingerprint_sha256,
         names=", ".join(facts.names),
         not_after=facts.not_after,
+        notes=facts.notes,
     )
 
 

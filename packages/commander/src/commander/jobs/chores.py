@@ -15,7 +15,7 @@ def chores(database: Database, *, renew_certificate: Callable[[datetime], None])
     async def drop_old_sessions(now: datetime) -> None:
         async with database.transaction() as db:
             await accounts.delete_sessions_before(db, now - SESSION_LIFE)
-            await accounts.delete_failed_logins_before(db, now - TRIES_WITHIN)
+            await accounts.delete_failed_logins_outside(db, now - TRIES_WITHIN, now + TRIES_WITHIN)
 
     async def drop_dead_letters(now: datetime) -> None:
         async with database.transaction() as db:
@@ -32,5 +32,5 @@ def chores(database: Database, *, renew_certificate: Callable[[datetime], None])
     return ahead | {
         "drop-dead-letters": Job(timedelta(hours=12), drop_dead_letters),
         "drop-old-sessions": Job(timedelta(hours=1), drop_old_sessions),
-        "renew-certificate": Job(timedelta(hours=12), renew),
+        "renew-certificate": Job(timedelta(minutes=10), renew),
     }
