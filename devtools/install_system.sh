@@ -10,6 +10,7 @@ present() {
         chromium) [ -x /usr/bin/chromium ] ;;
         fonts-*) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
         promtool) [ -x .tools/promtool ] || command -v promtool >/dev/null ;;
+        python3-venv) python3 -c "import ensurepip" 2>/dev/null ;;
         postgresql) compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac

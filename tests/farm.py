@@ -35,11 +35,15 @@ def eventually(condition: Callable[[], bool], *, within_s: float, what: str) -> 
 
 @dataclass
 class CommanderProcess:
-    """`commander` with a data directory of its own, on a port that was free. `more` are further settings."""
+    """`commander` with a data directory of its own, on a port that was free.
+
+    `more` are further settings, `python` is that of the environment where the commander is installed.
+    """
 
     data_dir: Path
     port: int = field(default_factory=free_port)
     more: Mapping[str, str] = field(default_factory=dict)
+    python: str = sys.executable
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -77,7 +81,7 @@ class CommanderProcess:
     def run(self, *arguments: str, text_in: str = "") -> "subprocess.CompletedProcess[str]":
         """One of the short commands, such as `api-key list`."""
         return subprocess.run(
-            commander_command(*arguments),
+            commander_command(*arguments, python=self.python),
             env=self.environment,
             input=text_in,
             capture_output=True,
@@ -89,7 +93,8 @@ class CommanderProcess:
     def start(self) -> None:
         """Returns when it serves."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(commander_command("serve"), env=self.environment, stdout=log, stderr=log)
+            command = commander_command("serve", python=self.python)
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
         eventually(self._is_ready, within_s=READY_WITHIN_S, what="the commander's start")
 
     def kill(self) -> None:
@@ -126,8 +131,8 @@ class CommanderProcess:
             return False
 
 
-def commander_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "commander", *arguments]
+def commander_command(*arguments: str, python: str = sys.executable) -> list[str]:
+    return [python, "-m", "commander", *arguments]
 
 
 @contextmanager
