@@ -16,6 +16,7 @@ from protocol import asic_messages, messages, playbook_messages
 from sentry_kit.settings import expected as expected_by_sentry
 
 DOCS = Path(__file__).parent.parent / "docs"
+COUNT_LIMIT = 2**53  # every message bounds what it counts; that says nothing about a figure
 GENERATED = "<!-- Written by devtools/write_docs.py (`make docs`); change the code, not this page. -->\n"
 
 SETTINGS_HEAD = """
@@ -53,6 +54,10 @@ Units stand in the names: `_c` degrees Celsius, `_w` watts, `_hs` hashes (Equiha
 seconds, `_bytes`, `_mhz`, `_rpm`, `_percent`. Times are RFC 3339 with a zone. A field that is `null` or absent is
 unknown; it is never sent as 0 instead. Messages only ever grow: unknown fields are ignored, and no field changes its
 meaning or unit. One example of each stands in `packages/protocol/tests/golden/`.
+
+Each figure is possible between the two values that stand beside it (`protocol/figures.py` says where they are from). A
+figure that is not, a text that is too long and, in a log, a value of another type cost themselves alone: sentries leave
+them out before they send, and the commander leaves them out of what it keeps. What is left of the log is stored.
 """
 
 COMMANDER_DEFAULTS = {
@@ -137,10 +142,15 @@ def words(kind: inspect.Type) -> str:
             return _simple_words(kind)
 
 
+def _bounds(kind: inspect.Type) -> str:
+    lowest, highest = getattr(kind, "ge", None), getattr(kind, "le", None)
+    return "" if lowest is None or highest is None or highest >= COUNT_LIMIT else f", {lowest:,} to {highest:,}"
+
+
 def _simple_words(kind: inspect.Type) -> str:
     names = {
-        inspect.IntType: "whole number",
-        inspect.FloatType: "number",
+        inspect.IntType: f"whole number{_bounds(kind)}",
+        inspect.FloatType: f"number{_bounds(kind)}",
         inspect.BoolType: "true or false",
         inspect.DateTimeType: "time",
         inspect.RawType: "a message, decoded by itself",

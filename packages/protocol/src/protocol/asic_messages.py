@@ -6,7 +6,23 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from protocol.messages import Amount, Count, Message, Moment, Name, RejectedLog, Temperature, Text
+from protocol.figures import within
+from protocol.messages import (
+    Count,
+    FanRpm,
+    Hashrate,
+    Message,
+    Moment,
+    Name,
+    Parts,
+    RejectedLog,
+    Seconds,
+    Share,
+    Temperature,
+    Text,
+)
+
+AsicPower = Annotated[float, within("asic_power_w")]
 
 
 class PoolState(StrEnum):
@@ -38,12 +54,12 @@ class AsicBoard(Message, frozen=True, kw_only=True, gc=False):
     """One hash board; `slot` as the ASIC counts, from 0 or from 1. `expected_chips` is what its model has."""
 
     slot: Count
-    hashrate_hs: Amount | None = None
+    hashrate_hs: Hashrate | None = None
     inlet_temperature_c: Temperature | None = None
     outlet_temperature_c: Temperature | None = None
     chip_temperature_c: Temperature | None = None
-    chips: Count | None = None
-    expected_chips: Count | None = None
+    chips: Parts | None = None
+    expected_chips: Parts | None = None
 
 
 class AsicPool(Message, frozen=True, kw_only=True, gc=False):
@@ -65,21 +81,21 @@ class AsicLog(Message, frozen=True, kw_only=True, gc=False):
     """
 
     taken_at: Moment
-    uptime_s: Count | None = None
+    uptime_s: Seconds | None = None
     lan_ip: Name | None = None
     algorithm: Name | None = None
     coin: Name | None = None
-    hashrate_hs: Amount | None = None
-    hashrate_window_s: Count | None = None
-    average_hashrate_hs: Amount | None = None
-    expected_hashrate_hs: Amount | None = None
-    power_w: Amount | None = None
+    hashrate_hs: Hashrate | None = None
+    hashrate_window_s: Seconds | None = None
+    average_hashrate_hs: Hashrate | None = None
+    expected_hashrate_hs: Hashrate | None = None
+    power_w: AsicPower | None = None
     power_source: PowerSource | None = None
     temperature_c: Temperature | None = None
     boards: Annotated[list[AsicBoard], Meta(max_length=64)] = msgspec.field(default_factory=list)
-    fans_rpm: Annotated[list[Amount | None], Meta(max_length=64)] = msgspec.field(default_factory=list)
+    fans_rpm: Annotated[list[FanRpm | None], Meta(max_length=64)] = msgspec.field(default_factory=list)
     pools: Annotated[list[AsicPool], Meta(max_length=16)] = msgspec.field(default_factory=list)
-    rejected_percent: Amount | None = None
+    rejected_percent: Share | None = None
     faults: Annotated[list[Name], Meta(max_length=64)] = msgspec.field(default_factory=list)
 
 

@@ -2,7 +2,8 @@
 
 Units stand in the names (`_c`, `_w`, `_hs` hashes per second, `_s`, `_bytes`, `_mhz`, `_rpm`). `None` means that the
 device did not tell. An unknown field is ignored and an unknown state reads as `unknown`, so that a newer sentry works
-with an older commander and the other way round. Lengths and ranges are bounded: one log can't fill a database.
+with an older commander and the other way round. Lengths and ranges are bounded (`figures`): one log can't fill a
+database.
 """
 
 from datetime import datetime
@@ -12,13 +13,26 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from protocol.figures import within
+
 Text = Annotated[str, Meta(max_length=256)]
 Name = Annotated[str, Meta(max_length=64)]
 Reason = Annotated[str, Meta(max_length=512)]
 Moment = Annotated[datetime, Meta(tz=True)]
-Count = Annotated[int, Meta(ge=0, le=2**53)]
 Amount = Annotated[float, Meta(ge=0, le=1e24)]
-Temperature = Annotated[float, Meta(ge=-273.15, le=10_000)]
+
+Temperature = Annotated[float, within("temperature_c")]
+FanPercent = Annotated[float, within("fan_percent")]
+FanRpm = Annotated[float, within("fan_rpm")]
+Share = Annotated[float, within("load_percent")]
+Power = Annotated[float, within("power_w")]
+Clock = Annotated[float, within("core_clock_mhz")]
+Hashrate = Annotated[float, within("hashrate_hs")]
+Seconds = Annotated[int, within("uptime_s")]
+Size = Annotated[int, within("memory_bytes")]
+Parts = Annotated[int, within("chips")]
+Port = Annotated[int, within("api_port")]
+Count = Annotated[int, within("count")]
 
 
 PROXIES = frozenset({"xmrig-proxy"})  # software whose hashrate is that of the miners behind it: no total counts it
@@ -62,8 +76,8 @@ class MinerTrouble(StrEnum):
 
 class CpuReading(Message, frozen=True, kw_only=True, gc=False):
     temperature_c: Temperature | None = None
-    power_w: Amount | None = None
-    load_percent: Amount | None = None
+    power_w: Power | None = None
+    load_percent: Share | None = None
 
 
 class GpuReading(Message, frozen=True, kw_only=True, gc=False):
@@ -72,11 +86,11 @@ class GpuReading(Message, frozen=True, kw_only=True, gc=False):
     pci_address: Name
     temperature_c: Temperature | None = None
     memory_temperature_c: Temperature | None = None
-    fan_percent: Amount | None = None
-    fan_rpm: Amount | None = None
-    power_w: Amount | None = None
-    core_clock_mhz: Amount | None = None
-    memory_clock_mhz: Amount | None = None
+    fan_percent: FanPercent | None = None
+    fan_rpm: FanRpm | None = None
+    power_w: Power | None = None
+    core_clock_mhz: Clock | None = None
+    memory_clock_mhz: Clock | None = None
 
 
 class AlgorithmReading(Message, frozen=True, kw_only=True, gc=False):
@@ -84,7 +98,7 @@ class AlgorithmReading(Message, frozen=True, kw_only=True, gc=False):
 
     algorithm: Name
     coin: Name | None = None
-    hashrate_hs: Amount | None = None
+    hashrate_hs: Hashrate | None = None
     accepted: Count | None = None
     rejected: Count | None = None
     stale: Count | None = None
@@ -100,15 +114,15 @@ class MinerDevice(Message, frozen=True, kw_only=True, gc=False):
     """
 
     device: Name
-    hashrates_hs: Annotated[list[Amount | None], Meta(max_length=8)] = []
+    hashrates_hs: Annotated[list[Hashrate | None], Meta(max_length=8)] = []
     accepted: Count | None = None
     rejected: Count | None = None
     temperature_c: Temperature | None = None
     memory_temperature_c: Temperature | None = None
-    fan_percent: Amount | None = None
-    power_w: Amount | None = None
-    core_clock_mhz: Amount | None = None
-    memory_clock_mhz: Amount | None = None
+    fan_percent: FanPercent | None = None
+    power_w: Power | None = None
+    core_clock_mhz: Clock | None = None
+    memory_clock_mhz: Clock | None = None
 
 
 class MinerReading(Message, frozen=True, kw_only=True, gc=False):
@@ -122,10 +136,10 @@ class MinerReading(Message, frozen=True, kw_only=True, gc=False):
     state: MinerState
     playbook_id: Name | None = None
     version: Name | None = None
-    api_port: Count | None = None
+    api_port: Port | None = None
     trouble: MinerTrouble | None = None
     reason: Reason | None = None
-    uptime_s: Count | None = None
+    uptime_s: Seconds | None = None
     algorithms: Annotated[list[AlgorithmReading], Meta(max_length=8)] = []
     devices: Annotated[list[MinerDevice], Meta(max_length=512)] = []
 
@@ -134,18 +148,18 @@ class CpuGpuLog(Message, frozen=True, kw_only=True, gc=False):
     """Everything that a CPU/GPU sentry measured at one moment. Identified by its rig and `taken_at`."""
 
     taken_at: Moment
-    uptime_s: Count | None = None
+    uptime_s: Seconds | None = None
     lan_ip: Name | None = None
     cpu: CpuReading | None = None
-    memory_used_bytes: Count | None = None
+    memory_used_bytes: Size | None = None
     gpus: Annotated[list[GpuReading], Meta(max_length=256)] = []
     miners: Annotated[list[MinerReading], Meta(max_length=64)] = []
 
 
 class CpuSpecs(Message, frozen=True, kw_only=True, gc=False):
     name: Text | None = None
-    cores: Count | None = None
-    threads: Count | None = None
+    cores: Parts | None = None
+    threads: Parts | None = None
 
 
 class MotherboardSpecs(Message, frozen=True, kw_only=True, gc=False):
@@ -159,7 +173,7 @@ class GpuSpecs(Message, frozen=True, kw_only=True, gc=False):
     vendor: Text | None = None
     name: Text | None = None
     uuid: Text | None = None
-    memory_bytes: Count | None = None
+    memory_bytes: Size | None = None
     driver_version: Text | None = None
     vbios_version: Text | None = None
 
@@ -170,7 +184,7 @@ class CpuGpuSpecs(Message, frozen=True, kw_only=True, gc=False):
     hostname: Text | None = None
     os: Text | None = None
     cpu: CpuSpecs | None = None
-    memory_bytes: Count | None = None
+    memory_bytes: Size | None = None
     motherboard: MotherboardSpecs | None = None
     gpus: Annotated[list[GpuSpecs], Meta(max_length=256)] = []
     sentry_version: Name | None = None

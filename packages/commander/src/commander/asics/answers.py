@@ -2,6 +2,7 @@
 
 import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs
+from protocol.reading import Reader
 
 from commander.live.operational_index import RigState
 from commander.rigs.answers import RigFacts
@@ -14,8 +15,8 @@ class AsicAnswer(RigFacts, frozen=True, kw_only=True):
     latest: AsicLog | None
 
 
-_specs = msgspec.json.Decoder(AsicSpecs)
-_log = msgspec.json.Decoder(AsicLog)
+_specs = Reader(AsicSpecs)
+_log = Reader(AsicLog)
 
 
 def asic_answer(state: RigState) -> AsicAnswer:

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import Body, FromPath
 from litestar.types import ControllerRouterHandler
 from protocol.asic_messages import AsicLog
+from protocol.reading import Reader
 from protocol.tokens import Token
 
 from commander.asics.answers import AsicAnswer, asic_answer
@@ -21,7 +22,7 @@ from commander.telemetry.log_pages import Cursor, Limit, Since, Until, log_page
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName
 
-_log = msgspec.json.Decoder(AsicLog)
+_log = Reader(AsicLog)
 
 
 class AsicWithToken(msgspec.Struct, frozen=True, kw_only=True):

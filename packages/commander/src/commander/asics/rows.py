@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
+from protocol.reading import Reader
 
 from commander.asics.domain import board_fault, energy_j, is_still
 from commander.live.operational_index import Health, OperationalIndex, RigState, Totals
@@ -15,8 +15,8 @@ from commander.web.figures import Figure
 from commander.web.shell import templates
 
 FAULTS_IN_ROW = 2
-_log = msgspec.json.Decoder(AsicLog)
-_specs = msgspec.json.Decoder(AsicSpecs)
+_log = Reader(AsicLog)
+_specs = Reader(AsicSpecs)
 
 
 class Glance(NamedTuple):

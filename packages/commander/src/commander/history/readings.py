@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 from protocol.asic_messages import AsicBoard, AsicLog
 from protocol.messages import AlgorithmReading, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
+from protocol.reading import Reader
 
 from commander.live.algorithms import one_name
 from commander.live.coins import one_coin
@@ -50,9 +51,9 @@ class _MinersAlone(msgspec.Struct, frozen=True, gc=False):
     miners: list[MinerReading] = []
 
 
-_cpu_gpu_log = msgspec.json.Decoder(CpuGpuLog)
-_miners_alone = msgspec.json.Decoder(_MinersAlone)
-_asic_log = msgspec.json.Decoder(AsicLog)
+_cpu_gpu_log = Reader(CpuGpuLog)
+_miners_alone = Reader(_MinersAlone)
+_asic_log = Reader(AsicLog)
 
 
 def cpu_gpu_readings(body: bytes, figures: Figures = None) -> Readings:

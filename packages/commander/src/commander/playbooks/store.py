@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 from protocol.messages import CpuGpuSpecs
 from protocol.playbook_messages import Platform, Playbook
+from protocol.reading import Reader
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.history import events
@@ -46,7 +47,7 @@ _REVISION = (
 ADDRESSES = ("pool_id", "wallet_id", "pool2_id", "wallet2_id")
 _recipe = msgspec.json.Decoder(Recipe)
 _wire = msgspec.json.Decoder(Playbook)
-_specs = msgspec.json.Decoder(CpuGpuSpecs)
+_specs = Reader(CpuGpuSpecs)
 
 
 async def get_playbook(db: AsyncConnection, playbook_id: int) -> StoredPlaybook:

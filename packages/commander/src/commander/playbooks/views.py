@@ -8,6 +8,7 @@ import msgspec
 from protocol import units
 from protocol.messages import CpuGpuLog
 from protocol.playbook_messages import Platform, PlaybookState, PlaybookStatus, PlaybookWork
+from protocol.reading import Reader
 
 from commander.live.frames import RESYNC, View
 from commander.live.names import leave_html, rename_html
@@ -19,7 +20,7 @@ from commander.playbooks.now import PlaybookNow
 from commander.web.shell import macro
 
 Parts = dict[str, str]
-_log = msgspec.json.Decoder(CpuGpuLog)
+_log = Reader(CpuGpuLog)
 
 
 class _Os(msgspec.Struct, frozen=True):

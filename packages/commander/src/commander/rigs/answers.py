@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 from protocol.messages import CpuGpuLog, CpuGpuSpecs
 from protocol.playbook_messages import PlaybookState
+from protocol.reading import Reader
 
 from commander.live.operational_index import Health, RigState
 from commander.playbooks.now import PlaybookNow
@@ -41,8 +42,8 @@ class RigAnswer(RigFacts, frozen=True, kw_only=True):
     playbooks: list[PlaybookBrief]
 
 
-_specs = msgspec.json.Decoder(CpuGpuSpecs)
-_log = msgspec.json.Decoder(CpuGpuLog)
+_specs = Reader(CpuGpuSpecs)
+_log = Reader(CpuGpuLog)
 
 
 def rig_answer(state: RigState) -> RigAnswer:

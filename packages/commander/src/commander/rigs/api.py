@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import Body, FromPath
 from litestar.types import ControllerRouterHandler
 from protocol.messages import CpuGpuLog
+from protocol.reading import Reader
 from protocol.tokens import Token
 
 from commander.accounts.domain import author_of
@@ -22,7 +23,7 @@ from commander.telemetry.log_pages import Cursor, Limit, Since, Until, log_page
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName
 
-_log = msgspec.json.Decoder(CpuGpuLog)
+_log = Reader(CpuGpuLog)
 
 
 class RigWithToken(msgspec.Struct, frozen=True, kw_only=True):

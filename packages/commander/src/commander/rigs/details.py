@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
 from protocol import units
 from protocol.messages import (
     AlgorithmReading,
@@ -14,6 +13,7 @@ from protocol.messages import (
     MinerReading,
     MinerState,
 )
+from protocol.reading import Reader
 
 from commander.live.operational_index import Health, RigState
 from commander.rigs.domain import device_hashrates, merged_devices
@@ -22,8 +22,8 @@ from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS, WorkView, work_views
 from commander.web import figures as shown
 from commander.web.figures import NOT_KNOWN, Figure
 
-_log_decoder = msgspec.json.Decoder(CpuGpuLog)
-_specs_decoder = msgspec.json.Decoder(CpuGpuSpecs)
+_log_decoder = Reader(CpuGpuLog)
+_specs_decoder = Reader(CpuGpuSpecs)
 
 MINER_STATES = {
     MinerState.STARTING: ("Starting", "idle"),

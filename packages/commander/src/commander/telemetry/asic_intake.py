@@ -1,7 +1,7 @@
 """The door for the logs of ASICs: `POST /api/v1/sentry/asic-logs`, many ASICs in one request, each with its own token.
 
 It answers after the database has committed. What is wrong with one item is told in its result and harms no other. Specs
-that can't be read are rejected with the index -1.
+that can't be read are rejected with the index -1, and so is an item.
 """
 
 import asyncio
@@ -12,26 +12,26 @@ from datetime import UTC, datetime
 
 import msgspec
 from litestar.types import Receive, Scope, Send
-from protocol.asic_messages import AsicItemReceipt, AsicReceipt, AsicReport, AsicReportItem, AsicSpecs
+from protocol.asic_messages import AsicItemReceipt, AsicReceipt, AsicReportItem, AsicSpecs
 from protocol.messages import RejectedLog
+from protocol.reading import Reader
 
 from commander.live.rigs import LiveRigs
 from commander.rigs.register import RigRegister
+from commander.telemetry.asic_reports import items_of
 from commander.telemetry.counts import LogCounts
 from commander.telemetry.intake import Sorted, answer, counted, sort_out
 from commander.telemetry.sentry_runs import SentryRuns
 from commander.telemetry.sink import LogSink
 from commander.telemetry.tokens import InvalidToken, TokenError, Tokens
 from commander.telemetry.writers import Written
-from commander.web.bodies import TooLarge, header, read_body
+from commander.web.bodies import header, read_body
 
 PATH = "/api/v1/sentry/asic-logs"
-ITEMS_MAX = 5_000
 ITEMS_BETWEEN_BREATHS = 50  # about 2 ms of decoding; then others may have the event loop
 SPECS_INDEX = -1
 
-_report_decoder = msgspec.json.Decoder(AsicReport)
-_specs_decoder = msgspec.json.Decoder(AsicSpecs | None)
+_specs_reader = Reader(AsicSpecs, any_value=False)
 
 
 @dataclass(slots=True)
@@ -77,10 +77,11 @@ class AsicIntake:
         await answer(self._receipt, scope, receive, send)
 
     async def _receipt(self, scope: Scope, receive: Receive) -> AsicReceipt:
-        report = _report_decoder.decode(await read_body(scope, receive))
-        if len(report.items) > ITEMS_MAX:
-            raise TooLarge(f"A report has {ITEMS_MAX} items at most; send it in parts.")
-        items = await self._items(report, run=header(scope, b"sentry-run"))
+        said, unreadable = items_of(await read_body(scope, receive))
+        items = await self._items(said, run=header(scope, b"sentry-run"))
+        for index, why in unreadable.items():
+            items[index].logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=why))
+        self._counts.figures_left_out += sum(item.logs.figures_left_out for item in items)
         if changed := {item.rig_id: item.specs for item in items if item.specs is not None}:
             await self._register.set_specs(changed)
         good = [log for item in items for log in item.logs.good]
@@ -88,10 +89,10 @@ class AsicIntake:
         written = await counted(self._sink, self._counts, good, rejected=rejected)
         return AsicReceipt(results=_receipts(items, written))
 
-    async def _items(self, report: AsicReport, *, run: str | None) -> list[Item]:
-        holders = await self._tokens.asics_of([item.token for item in report.items])
+    async def _items(self, report: Sequence[AsicReportItem], *, run: str | None) -> list[Item]:
+        holders = await self._tokens.asics_of([item.token for item in report])
         items, now = list[Item](), self._now()
-        for at, (said, holder) in enumerate(zip(report.items, holders, strict=True)):
+        for at, (said, holder) in enumerate(zip(report, holders, strict=True)):
             items.append(await self._item(said, holder, run=run, now=now))
             if at % ITEMS_BETWEEN_BREATHS == ITEMS_BETWEEN_BREATHS - 1:
                 await asyncio.sleep(0)
@@ -108,12 +109,12 @@ class AsicIntake:
         return Item(holder, specs=self._changed_specs(holder, said.specs, logs), logs=logs)
 
     def _changed_specs(self, rig_id: int, raw: msgspec.Raw, logs: Sorted) -> bytes | None:
+        if bytes(raw) == b"null":
+            return None
         try:
-            specs = _specs_decoder.decode(raw)
+            specs = _specs_reader.decode(raw)
         except msgspec.DecodeError as error:
             logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=f"specs: {error}"))
-            return None
-        if specs is None:
             return None
         text, state = msgspec.json.encode(specs), self._live.index.rigs.get(rig_id)
         return None if state and state.specs == text else text

@@ -17,6 +17,7 @@ class LogCounts:
     duplicates: int = 0
     rejected: int = 0
     refused: int = 0
+    figures_left_out: int = 0
 
     def metrics(self) -> list[Metric]:
         outcomes = {
@@ -27,8 +28,10 @@ class LogCounts:
         }
         samples = [Sample(count, {"outcome": outcome}) for outcome, count in outcomes.items()]
         answered = "Logs by what became of them; refused ones will be sent again."
+        left_out = "Figures that were left out of logs, because they can't be."
         return [
             counter("minewarden_logs_received_total", "Logs that sentries sent to this process.", self.received),
+            counter("minewarden_figures_left_out_total", left_out, self.figures_left_out),
             Metric("minewarden_logs_answered_total", MetricKind.COUNTER, answered, samples),
         ]
 

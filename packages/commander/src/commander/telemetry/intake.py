@@ -1,6 +1,7 @@
 """The door for the logs of CPU/GPU rigs: `POST /api/v1/sentry/logs`. A bare ASGI handler, because it is a hot path.
 
-It answers after the database has committed. A log that can't be stored is rejected by itself.
+It answers after the database has committed. A log that can't be stored is rejected by itself; a figure that can't be is
+left out of its log.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import msgspec
 from litestar.exceptions import MethodNotAllowedException
 from litestar.types import Receive, Scope, Send
 from protocol.messages import LogReceipt, LogReport, Message, RejectedLog
+from protocol.reading import Reader
 
 from commander.db import to_us
 from commander.live.rigs import LiveRigs
@@ -32,7 +34,7 @@ AHEAD_ALLOWED = timedelta(minutes=5)
 AGE_ALLOWED = timedelta(days=30)
 LOGS_BETWEEN_BREATHS = 100  # about 2 ms of decoding; then others may have the event loop
 
-_report_decoder = msgspec.json.Decoder(LogReport)
+_report_reader = Reader(LogReport)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -42,6 +44,7 @@ class Sorted:
 
     good: list[NewLog] = field(default_factory=list)
     rejected: list[RejectedLog] = field(default_factory=list)
+    figures_left_out: int = 0
     wrong_clock: bool = False  # by the last log: those before may be what a clock set right has left
 
 
@@ -75,10 +78,11 @@ class Intake:
     async def _receipt(self, scope: Scope, receive: Receive) -> LogReceipt:
         body = await read_body(scope, receive)
         rig_id = await self._tokens.rig_of(header(scope, b"authorization"))
-        report = _report_decoder.decode(body)
+        report = _report_reader.decode(body)
         two = self._runs.two_sentries(rig_id, header(scope, b"sentry-run"), time.monotonic())
         self._live.index.set_two_sentries(rig_id, two)
         logs = await sort_out(self._live.kind, rig_id, report.logs, now=self._now())
+        self._counts.figures_left_out += logs.figures_left_out
         if report.logs:
             self._live.index.set_wrong_clock(rig_id, logs.wrong_clock)
         written = await counted(self._sink, self._counts, logs.good, rejected=len(logs.rejected))
@@ -127,7 +131,8 @@ async def sort_out(kind: RigKind, rig_id: int, bodies: Sequence[msgspec.Raw], *,
             logs.wrong_clock = isinstance(error, BadTime)
         else:
             logs.wrong_clock = False
-            logs.good.append(NewLog(kind, rig_id, to_us(log.taken_at), bytes(raw), log.figures))
+            logs.figures_left_out += log.figures_left_out
+            logs.good.append(NewLog(kind, rig_id, to_us(log.taken_at), log.body, log.figures))
         if index % LOGS_BETWEEN_BREATHS == LOGS_BETWEEN_BREATHS - 1:
             await asyncio.sleep(0)
     return logs

@@ -7,32 +7,37 @@ from typing import NamedTuple
 import msgspec
 from protocol.asic_messages import AsicLog
 from protocol.messages import CpuGpuLog
+from protocol.reading import Reader
 
 from commander.asics import domain as asics
 from commander.live.figures import Figures
 from commander.rigs import domain as rigs
 from commander.rigs.kinds import RigKind
 
-_cpu_gpu = msgspec.json.Decoder(CpuGpuLog)
-_asic = msgspec.json.Decoder(AsicLog)
+_cpu_gpu = Reader(CpuGpuLog)
+_asic = Reader(AsicLog)
 
 
 class Reading(NamedTuple):
+    """`body` is what is kept: the log without figures that can't be; `figures_left_out` counts those."""
+
     taken_at: datetime
     figures: Figures
+    body: bytes
+    figures_left_out: int
 
 
-Reader = Callable[[bytes | msgspec.Raw], Reading]
+ReadLog = Callable[[bytes | msgspec.Raw], Reading]
 
 
 def read_cpu_gpu_log(body: bytes | msgspec.Raw) -> Reading:
-    log = _cpu_gpu.decode(body)
-    return Reading(log.taken_at, rigs.figures_of(log))
+    log, kept, dropped = _cpu_gpu.read(body)
+    return Reading(log.taken_at, rigs.figures_of(log), kept, len(dropped))
 
 
 def read_asic_log(body: bytes | msgspec.Raw) -> Reading:
-    log = _asic.decode(body)
-    return Reading(log.taken_at, asics.figures_of(log))
+    log, kept, dropped = _asic.read(body)
+    return Reading(log.taken_at, asics.figures_of(log), kept, len(dropped))
 
 
-READERS: Mapping[RigKind, Reader] = {RigKind.CPU_GPU: read_cpu_gpu_log, RigKind.ASIC: read_asic_log}
+READERS: Mapping[RigKind, ReadLog] = {RigKind.CPU_GPU: read_cpu_gpu_log, RigKind.ASIC: read_asic_log}

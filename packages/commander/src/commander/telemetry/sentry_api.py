@@ -1,12 +1,15 @@
 """The sentries' API except the door for logs (`intake.py`): who am I, and what this rig is made of."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 from litestar import Request, get, post, put
 from litestar.di import NamedDependency
+from litestar.openapi.spec import OpenAPIMediaType, Operation, Reference, RequestBody
 from litestar.params import Body
 from protocol.messages import CpuGpuLog, CpuGpuSpecs, LogReceipt, Message, RigName, SentryWelcome
+from protocol.reading import Reader
 from protocol.tokens import TokenKind
 
 from commander import VERSION
@@ -18,6 +21,9 @@ from commander.settings import Settings
 from commander.telemetry import intake
 from commander.telemetry.tokens import RIG_KINDS, InvalidToken, Tokens, bearer_token
 from commander.web.api_docs import BEARER, problems
+from commander.web.openapi import REFERENCE
+
+_specs_reader = Reader(CpuGpuSpecs, any_value=False)
 
 
 @get("/api/v1/sentry", opt={OPEN: True}, responses=problems(401, 410), tags=["sentries"], security=BEARER)
@@ -68,23 +74,33 @@ async def post_logs(data: Annotated[Logs, Body()]) -> LogReceipt:
     raise NotImplementedError("described here, and answered by intake.Intake before it comes this far")
 
 
+@dataclass
+class _WithSpecs(Operation):
+    """The handler reads its body by itself: here is what the body is."""
+
+    def __post_init__(self) -> None:
+        specs = OpenAPIMediaType(schema=Reference(ref=REFERENCE.format(name="CpuGpuSpecs")))
+        self.request_body = RequestBody(content={"application/json": specs}, required=True)
+
+
 @put(
     "/api/v1/sentry/specs",
     opt={OPEN: True},
     status_code=204,
     responses=problems(400, 401, 410, 413, 415, 422),
+    operation_class=_WithSpecs,
     tags=["sentries"],
     security=BEARER,
 )
 async def put_specs(
     request: Request,  # type: ignore[type-arg]
-    data: Annotated[CpuGpuSpecs, Body()],
     tokens: NamedDependency[Tokens],
     register: NamedDependency[RigRegister],
 ) -> None:
-    """What the rig is made of; sent at the sentry's start and when it changes."""
+    """What the rig is made of; sent at the sentry's start and when it changes. A figure that can't be is left out."""
     rig_id = await tokens.rig_of(request.headers.get("authorization"))
-    await register.set_specs({rig_id: msgspec.json.encode(data)})
+    specs = _specs_reader.decode(await request.body())
+    await register.set_specs({rig_id: msgspec.json.encode(specs)})
 
 
 HANDLERS = [welcome, post_logs, put_specs]

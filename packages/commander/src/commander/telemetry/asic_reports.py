@@ -1,0 +1,58 @@
+"""Takes the report of an ASIC sentry apart. An item that can't be read is no matter of the others."""
+
+import msgspec
+from protocol.asic_messages import AsicReport, AsicReportItem
+from protocol.messages import Message, Text
+
+from commander.web.bodies import TooLarge
+
+ITEMS_MAX = 5_000
+
+Items = list[AsicReportItem]
+
+
+class _RawItems(Message, frozen=True, kw_only=True, gc=False):
+    items: list[msgspec.Raw]
+
+
+class _TokenAlone(Message, frozen=True, kw_only=True, gc=False):
+    token: Text
+
+
+_report = msgspec.json.Decoder(AsicReport)
+_raw_items = msgspec.json.Decoder(_RawItems)
+_item = msgspec.json.Decoder(AsicReportItem)
+_token_alone = msgspec.json.Decoder(_TokenAlone)
+
+
+def items_of(body: bytes) -> tuple[Items, dict[int, str]]:
+    """The items in order, and why some of them can't be read: those have nothing but their token.
+
+    Raises `TooLarge`, and `msgspec.DecodeError` where the body is no report, or an item has no token at all.
+    """
+    try:
+        items, unreadable = _report.decode(body).items, dict[int, str]()
+    except msgspec.ValidationError as error:
+        try:
+            items, unreadable = _one_by_one(_raw_items.decode(body).items)
+        except msgspec.ValidationError:
+            raise error from None
+    _check_number(len(items))
+    return items, unreadable
+
+
+def _check_number(count: int) -> None:
+    if count > ITEMS_MAX:
+        raise TooLarge(f"A report has {ITEMS_MAX} items at most; send it in parts.")
+
+
+def _one_by_one(raw_items: list[msgspec.Raw]) -> tuple[Items, dict[int, str]]:
+    _check_number(len(raw_items))
+    items, unreadable = Items(), dict[int, str]()
+    for index, raw in enumerate(raw_items):
+        try:
+            items.append(_item.decode(raw))
+        except msgspec.ValidationError as error:
+            items.append(AsicReportItem(token=_token_alone.decode(raw).token))
+            unreadable[index] = str(error)
+    return items, unreadable
