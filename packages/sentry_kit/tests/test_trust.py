@@ -145,7 +145,6 @@ AUTHORITY = Authority("Farm")
         (" https://Commander.lan:8443/ ", "https://commander.lan:8443"),
         ("https://[::1]:8443", "https://[::1]:8443"),
         ("http://localhost:8080", "http://localhost:8080"),
-        ("https://farm.example/minewarden/", "https://farm.example/minewarden"),
     ],
 )
 def test_a_url_is_normalised(typed: str, url: str) -> None:
@@ -168,6 +167,12 @@ def test_a_url_is_normalised(typed: str, url: str) -> None:
 def test_what_is_no_url_of_a_commander_is_refused(typed: str) -> None:
     with pytest.raises(EnrolmentError, match="looks like https://"):
         check_url(typed)
+
+
+@pytest.mark.parametrize("rest", ["/minewarden/", "/cpu-gpu/7", "/#rigs"])
+def test_what_stands_behind_the_port_is_refused_with_the_url_to_use(rest: str) -> None:
+    with pytest.raises(EnrolmentError, match=r"use https://farm\.example:8443 alone"):
+        check_url(f"https://farm.example:8443{rest}")
 
 
 @pytest.mark.parametrize("typed", ["http://commander.lan:8080", "http://10.0.0.1", "http://127.0.0.1.evil.example"])

@@ -3,13 +3,15 @@
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 from protocol.tokens import TokenKind
 from sentry_kit import store
 from sentry_kit.client import CommanderError, InvalidToken, RigRemoved, commander_client
 from sentry_kit.enrol import check_enrolment
 from sentry_kit.errors import EnrolmentError
 from sentry_kit.store import Enrolment, State
-from sentry_kit.trust import check_url, is_unknown_authority
+from sentry_kit.trust import check_url, fetch_any_ca, is_unknown_authority
+from sentry_kit.unreachable import why_unreachable
 
 from asic_sentry.asics.store import SCHEMA
 
@@ -36,16 +38,37 @@ async def _with_token(url: str, site_token: str, agent: str) -> Enrolment:
 
 
 async def _without_token(url_text: str, agent: str) -> Enrolment:
-    """A commander with an authority of its own can't be verified yet; the first ASIC's token names the authority, and
-    nothing is sent before that."""
+    """The authority of a commander that has its own can't be believed yet: that will be the one that the first ASIC's
+    token names."""
     url = check_url(url_text)
-    async with commander_client(url, None, None, agent) as client:
-        try:
-            await client.is_healthy()
-        except CommanderError as error:
-            if not is_unknown_authority(error):
-                raise EnrolmentError("url", str(error)) from error
+    try:
+        await _check_commander(url, None, agent)
+    except CommanderError as error:
+        if not is_unknown_authority(error):
+            raise EnrolmentError("url", str(error)) from error
+        await _check_with_own_authority(url, agent)
     return Enrolment(url, None, None, None, None, State.ONLINE)
+
+
+async def _check_commander(url: str, ca_pem: str | None, agent: str) -> None:
+    async with commander_client(url, None, ca_pem, agent) as client:
+        await client.check_commander()
+
+
+async def _check_with_own_authority(url: str, agent: str) -> None:
+    """A commander hands out the authority that its certificate is from; no other program does."""
+    try:
+        ca_pem = await fetch_any_ca(url)
+        if ca_pem is None:
+            raise CommanderError(
+                f"What answers at {url} is no commander, or its certificate is from an authority that this machine "
+                "does not know; check the URL."
+            )
+        await _check_commander(url, ca_pem, agent)
+    except CommanderError as error:
+        raise EnrolmentError("url", str(error)) from error
+    except (httpx.HTTPError, OSError) as error:
+        raise EnrolmentError("url", why_unreachable(error, url)) from error
 
 
 def _keeping_trust(before: Enrolment | None, commander: Enrolment) -> Enrolment:

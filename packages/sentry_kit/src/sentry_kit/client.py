@@ -8,7 +8,7 @@ import secrets
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,6 +22,7 @@ from protocol.tokens import Token
 
 from sentry_kit.errors import SentryError
 from sentry_kit.trust import distrust, plain_context, tls_context
+from sentry_kit.unreachable import why_unreachable
 
 RUN_HEADER = "Sentry-Run"
 _RUN = secrets.token_hex(16)  # made at each start: by it the commander tells two sentries with one token apart
@@ -30,6 +31,7 @@ _CONNECT_S = 5
 _GZIP_FROM_BYTES = 4096
 _NO_HEADERS: Mapping[str, str] = {}
 _LONGEST_WAIT_S = 300
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 M = TypeVar("M", bound=msgspec.Struct)
 
@@ -82,6 +84,11 @@ class CommanderClient:
 
     async def welcome(self) -> SentryWelcome:
         return _decode(await self._ask("GET", "api/v1/sentry"), SentryWelcome)
+
+    async def check_commander(self) -> None:
+        """Raises `CommanderError` unless a commander answers: no other program refuses in its words."""
+        with suppress(InvalidToken):
+            await self.welcome()
 
     async def is_healthy(self) -> bool:
         """Whether a commander answers at all; it may have its database away."""
@@ -173,7 +180,7 @@ async def commander_client(
 def _decode(response: httpx.Response, kind: type[M]) -> M:
     try:
         return msgspec.json.decode(response.content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise CommanderError(f"What answers at {response.url.host} is no commander; check the URL.") from error
 
 
@@ -181,7 +188,7 @@ def _failure(response: httpx.Response) -> CommanderError:
     """Only a problem document with the code is believed: a proxy's 410 must not stop a farm."""
     try:
         problem = msgspec.json.decode(response.content, type=Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         problem = Problem(title="", status=response.status_code, detail="", code="")
     status = response.status_code
     if status == 401 and problem.code == "invalid_token":
@@ -208,12 +215,7 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 
 def _unreachable(error: Exception, url: str) -> CommanderError:
-    distrusted = distrust(error, url)
-    if distrusted is not None:
-        return CommanderError(str(distrusted))
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return CommanderError(f"The commander at {url} does not answer in time; check that it runs and is reachable.")
-    return CommanderError(f"No commander can be reached at {url} ({error}); check the URL and that it runs.")
+    return CommanderError(str(distrust(error, url) or why_unreachable(error, url)))
 
 
 def _lan_ip(response: httpx.Response) -> str | None:

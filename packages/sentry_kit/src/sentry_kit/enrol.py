@@ -8,6 +8,7 @@ from sentry_kit.client import CommanderError, InvalidToken, RigRemoved, commande
 from sentry_kit.errors import EnrolmentError
 from sentry_kit.store import Enrolment, State
 from sentry_kit.trust import check_url, fetch_ca
+from sentry_kit.unreachable import why_unreachable
 
 
 async def check_enrolment(
@@ -52,6 +53,4 @@ async def trusted_ca(url: str, token: Token | None) -> str | None:
     try:
         return await fetch_ca(url, token.pin)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise EnrolmentError(
-            "url", f"No commander can be reached at {url} ({error}); check the URL and that it runs."
-        ) from error
+        raise EnrolmentError("url", why_unreachable(error, url)) from error

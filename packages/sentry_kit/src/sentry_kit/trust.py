@@ -4,6 +4,7 @@ Verification is never skipped for anything that carries data. The one request th
 authority to verify with, `fetch_ca`, carries no token, and its answer is believed only if it fits the pin.
 """
 
+import asyncio
 import functools
 import hashlib
 import ipaddress
@@ -39,7 +40,10 @@ def check_url(text: str) -> str:
             "Plain http:// would show the miners' data to the network; use the commander's https:// URL.",
         )
     authority = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{authority}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+    base = f"{parts.scheme}://{authority}{f':{port}' if port else ''}"
+    if parts.path or parts.fragment:
+        raise EnrolmentError("url", f"The commander's URL has nothing behind its name and port; use {base} alone.")
+    return base
 
 
 def is_loopback(host: str) -> bool:
@@ -76,18 +80,30 @@ async def fetch_ca(url: str, pin: str) -> str:
     token and no data, and whoever answers can only hand over the certificate that the token already names, or
     be refused.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    async with httpx.AsyncClient(verify=context, trust_env=False, timeout=_TIMEOUT_S) as http:
-        pem = await _get_bounded(http, f"{url}/ca.pem")
-    for certificate in _certificates(pem):
+    for certificate in await _served_certificates(url):
         if public_key_sha256(certificate) == pin:
             return ssl.DER_cert_to_PEM_cert(certificate)
     raise EnrolmentError(
         "url",
         "This is not the commander that the token was made by; check the URL, and copy both together.",
     )
+
+
+async def fetch_any_ca(url: str) -> str | None:
+    """The authority that is handed out there: what it verifies is not believed, only found to be a commander."""
+    certificates = await _served_certificates(url)
+    return ssl.DER_cert_to_PEM_cert(certificates[0]) if certificates else None
+
+
+async def _served_certificates(url: str) -> list[bytes]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    async with (
+        asyncio.timeout(_TIMEOUT_S),
+        httpx.AsyncClient(verify=context, trust_env=False, timeout=_TIMEOUT_S) as http,
+    ):
+        return _certificates(await _get_bounded(http, f"{url}/ca.pem"))
 
 
 async def fetch_renewed_ca(url: str, ca_pem: str) -> str | None:
