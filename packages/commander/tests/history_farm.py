@@ -215,6 +215,8 @@ def farm_plainly(moments: Iterable[Moment]) -> dict[tuple[str, str | None], dict
         for minute_s in plain.logs:
             lines["rigs_alive", None][minute_s] += 1
         for ((figure, device, _, coin), minute_s), gauge in plain.gauges.items():
+            if device is None and figure == "power_w":
+                lines["power_rigs", None][minute_s] += 1
             if device is None and figure in ("power_w", "hashrate_hs"):
                 lines[figure, coin][minute_s] += gauge.mean
     return {key: dict(line) for key, line in lines.items()}

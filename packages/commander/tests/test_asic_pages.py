@@ -124,9 +124,9 @@ async def test_efficiency_is_that_of_those_who_tell_their_power(person: httpx.As
     await farm.report_asic(tells, an_asic_log(hashrate_hs=100e12, power_w=3000.0))
     await farm.report_asic(silent, an_asic_log(hashrate_hs=100e12, power_w=None))
     html = (await person.get("/asics")).text
-    found = re.search(r'data-total="efficiency-Bitcoin" title="([^"]*)">([^<]*)<', html)
+    found = re.search(r'data-total="efficiency-Bitcoin" title="([^"]*)">([^<]*)</dd><dd class="small">([^<]*)<', html)
     assert found
-    assert found.groups() == ("30 J/TH; 1 of 2 tell their power", "30.0 J/TH")
+    assert found.groups() == ("30 J/TH", "30.0 J/TH", "1 of 2 ASICs")
 
 
 async def test_adding_answers_with_the_page_of_the_asic_and_its_token_once(person: httpx.AsyncClient) -> None:

@@ -68,6 +68,7 @@ async def test_the_totals_are_those_of_the_asics_alone(farm: Farm) -> None:
     )
     assert (await farm.get(STATS)).json() == {
         "rigs_alive": 2,
+        "power_rigs": 1,
         "rigs_total": 3,
         "power_w": 3250.0,
         "coins": [

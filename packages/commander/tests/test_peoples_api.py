@@ -67,7 +67,7 @@ async def test_the_totals_follow_each_log_and_each_removal(farm: Farm) -> None:
     assert stats["coins"] == [{"coin": "Monero", "algorithm": "rx/0", "hashrate_hs": 1000.0, "rigs": 1}]
     await farm.client.delete(f"{RIGS}/{first.id}", headers=farm.auth)
     stats = (await farm.get("/api/v1/cpu-gpu-stats")).json()
-    assert stats == {"rigs_alive": 1, "rigs_total": 2, "power_w": None, "coins": []}
+    assert stats == {"rigs_alive": 1, "rigs_total": 2, "power_w": None, "power_rigs": 0, "coins": []}
 
 
 async def test_logs_are_paged_newest_first(farm: Farm) -> None:

@@ -9,7 +9,7 @@ from protocol.reading import Reader
 
 from commander.asics.domain import board_fault, energy_j, is_still
 from commander.live.operational_index import Health, OperationalIndex, RigState, Totals
-from commander.rigs.rows import TotalView, WorkView, coin_totals, farm_totals, work_views
+from commander.rigs.rows import TotalView, WorkView, coin_totals, farm_totals, part_text, work_views
 from commander.web import figures as shown
 from commander.web.figures import Figure
 from commander.web.shell import templates
@@ -121,15 +121,14 @@ def row_html(state: RigState) -> str:
 
 def total_views(index: OperationalIndex) -> list[TotalView]:
     totals = index.totals
-    return farm_totals(index) + coin_totals(totals) + _efficiency(totals)
+    return farm_totals(index, "ASICs") + coin_totals(totals) + _efficiency(totals)
 
 
 def _efficiency(totals: Totals) -> list[TotalView]:
-    """Of each coin: over the ASICs that tell how much power they draw."""
+    """Of each coin: over the ASICs that report both hashrate and power."""
     views = []
     for work in sorted(totals.measured, key=lambda work: (work.label, work.algorithm)):
-        text, exact = shown.efficiency(totals.energy_j(work))
-        told, of = totals.measured[work], totals.rigs[work]
-        exact += f"; {told} of {of} tell their power" if told < of else ""
-        views.append(TotalView(f"{work.label}, efficiency", Figure(text, exact), f"efficiency-{work.label}"))
+        figure = shown.efficiency(totals.energy_j(work))
+        note = part_text(totals.measured[work], totals.rigs[work], "ASICs")
+        views.append(TotalView(f"{work.label}, efficiency", figure, f"efficiency-{work.label}", note=note))
     return views

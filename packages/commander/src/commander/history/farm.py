@@ -6,12 +6,14 @@ in thousandths, watts in tenths. A rig that is removed leaves what it added.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from commander.history.buckets import Buckets, Gauge
 from commander.history.readings import HASHRATE, POWER, Series, one_series, work_of
 
-RIGS_ALIVE = "rigs_alive"
-EXPONENTS = {HASHRATE: -3, POWER: -1, RIGS_ALIVE: 0}
+RIGS_ALIVE, POWER_RIGS = "rigs_alive", "power_rigs"
+EXPONENTS = {HASHRATE: -3, POWER: -1, RIGS_ALIVE: 0, POWER_RIGS: 0}
+POWER_SERIES: Series = (POWER, None, None, None)
 ALIVE_SERIES: Series = (RIGS_ALIVE, None, None, None)
 
 Added = tuple[int, int]  # to the sum, to the number of rigs in it
@@ -99,8 +101,17 @@ def longer(minutes: Buckets, step_s: int) -> Buckets:
         less.where.append(place)
         less.logs.append(sum(minutes.logs[start:end]))
         less.minutes.append(end - start)
-    less.gauges = {key: _longer(gauge, factor) for key, gauge in minutes.gauges.items()}
+    less.gauges = {key: _longer(gauge, factor) for key, gauge in with_power_rigs(minutes).gauges.items()}
     return less
+
+
+def with_power_rigs(minutes: Buckets) -> Buckets:
+    """The same and how many rigs are in the sum of the power: a minute has that as the sum's `count`."""
+    gauges = dict(minutes.gauges)
+    if power := gauges.get(POWER_SERIES):
+        rigs = power.count
+        gauges[POWER_RIGS, None, None, None] = Gauge(0, power.where, [1] * len(rigs), rigs, rigs, rigs, rigs)
+    return replace(minutes, gauges=gauges)
 
 
 def _longer(gauge: Gauge, factor: int) -> Gauge:

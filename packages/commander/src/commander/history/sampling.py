@@ -8,8 +8,8 @@ import msgspec
 from commander.db import Database, to_us
 from commander.history import store
 from commander.history.buckets import Buckets, Gauge
-from commander.history.farm import ALIVE_SERIES, EXPONENTS
-from commander.history.readings import HASHRATE, POWER, Series, one_series
+from commander.history.farm import ALIVE_SERIES, EXPONENTS, POWER_RIGS, POWER_SERIES
+from commander.history.readings import HASHRATE, Series, one_series
 from commander.live.operational_index import OperationalIndex, Totals
 from commander.rigs.kinds import RigKind
 
@@ -20,6 +20,7 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, gc=False):
     alive: int
     power: int | None
     hashrates: list[tuple[str, str | None, str]]
+    power_rigs: int | None = None
 
 
 _decode = msgspec.json.Decoder(Sample).decode
@@ -38,6 +39,7 @@ def _sample(totals: Totals) -> Sample:
         alive=totals.alive,
         power=totals.power_mw // 100 if totals.power_known else None,
         hashrates=[(work.algorithm, work.coin, str(rate)) for work, rate in totals.hashrates_mhs.items()],
+        power_rigs=totals.power_known or None,
     )
 
 
@@ -48,7 +50,9 @@ def in_minutes(hour_s: int, samples: Mapping[int, bytes]) -> Buckets:
         sample, bucket = _decode(body), (minute_s - hour_s) // 60
         values.setdefault(ALIVE_SERIES, {})[bucket] = sample.alive
         if sample.power is not None:
-            values.setdefault((POWER, None, None, None), {})[bucket] = sample.power
+            values.setdefault(POWER_SERIES, {})[bucket] = sample.power
+        if sample.power_rigs is not None:
+            values.setdefault((POWER_RIGS, None, None, None), {})[bucket] = sample.power_rigs
         for algorithm, coin, rate in sample.hashrates:
             line = values.setdefault(one_series((HASHRATE, None, algorithm, coin)), {})
             line[bucket] = line.get(bucket, 0) + int(rate)

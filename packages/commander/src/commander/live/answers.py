@@ -16,11 +16,12 @@ class CoinAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The farm's totals. `power_w` adds what the devices tell; null where none tells."""
+    """The farm's totals. `power_w` is the sum of those `power_rigs` that report their power; null where none does."""
 
     rigs_alive: int
     rigs_total: int
     power_w: float | None
+    power_rigs: int
     coins: list[CoinAnswer]
 
 
@@ -58,6 +59,7 @@ def stats_answer(index: OperationalIndex) -> StatsAnswer:
         rigs_alive=totals.alive,
         rigs_total=len(index.rigs),
         power_w=totals.power_w,
+        power_rigs=totals.power_known,
         coins=[_coin(totals, work) for work in sorted(totals.rigs, key=lambda work: (work.label, work.algorithm))],
     )
 

@@ -50,12 +50,13 @@ class RowView:
 
 @dataclass(frozen=True, slots=True)
 class TotalView:
-    """One cell of the totals; `name` is its `data-total`."""
+    """One cell of the totals; `name` is its `data-total`, `note` a line beneath the figure."""
 
     label: str
     figure: Figure
     name: str
     spark: str = ""
+    note: str = ""
 
 
 def row_view(state: RigState) -> RowView:
@@ -128,7 +129,7 @@ def gone(rig_id: int) -> str:
 
 def total_views(index: OperationalIndex) -> list[TotalView]:
     totals = index.totals
-    return farm_totals(index) + coin_totals(totals) + _efficiency(totals, totals.rigs)
+    return farm_totals(index, "rigs") + coin_totals(totals) + _efficiency(totals, totals.rigs)
 
 
 def with_sparks(views: list[TotalView], trends: Trends) -> list[TotalView]:
@@ -136,9 +137,10 @@ def with_sparks(views: list[TotalView], trends: Trends) -> list[TotalView]:
     return [replace(view, spark=sparkline(trends.line(view.name), f"{view.label}, last 24 hours")) for view in views]
 
 
-def farm_totals(index: OperationalIndex) -> list[TotalView]:
+def farm_totals(index: OperationalIndex, noun: str) -> list[TotalView]:
+    """`noun` is the plural of what a rig of this kind is called within a sentence."""
     alive = Figure(f"{units.count_text(index.totals.alive)} of {units.count_text(len(index.rigs))}")
-    return [TotalView("Reporting", alive, "alive"), TotalView("Power", _total_power(index.totals), "power")]
+    return [TotalView("Reporting", alive, "alive"), _total_power(index.totals, noun)]
 
 
 def coin_totals(totals: Totals) -> list[TotalView]:
@@ -148,18 +150,28 @@ def coin_totals(totals: Totals) -> list[TotalView]:
     return [TotalView(label, shown.hashrate(by_label[label]), f"hashrate-{label}") for label in sorted(by_label)]
 
 
-def _total_power(totals: Totals) -> Figure:
-    text, exact = shown.power(totals.power_w)
-    if totals.power_known < totals.alive and totals.power_known:
-        exact += f"; {units.count_text(totals.power_known)} of {units.count_text(totals.alive)} rigs report theirs"
-    return Figure(text, exact)
+def _total_power(totals: Totals, noun: str) -> TotalView:
+    """At least this much: the sum of those rigs that report their power."""
+    figure, note = shown.power(totals.power_w), part_text(totals.power_known, totals.alive, noun)
+    if note:
+        figure = Figure(f"≥ {figure.text}", figure.exact)
+    return TotalView("Power", figure, "power", note=note)
+
+
+def part_text(reporting: int, of: int, noun: str) -> str:
+    """ "1 715 of 1 985 rigs"; empty where a total is of all of them, or of none."""
+    if not reporting or reporting >= of:
+        return ""
+    return f"{units.count_text(reporting)} of {units.count_text(of)} {noun}"
 
 
 def _efficiency(totals: Totals, works: Iterable[Work]) -> list[TotalView]:
-    """Only where it means something: one coin, and every rig that is alive tells its power."""
+    """Only where it means something: one coin. Of those rigs that report both hashrate and power."""
     single = list(works)
-    if len(single) != 1 or not totals.power_w or totals.power_known < totals.alive:
+    energy_j = totals.energy_j(single[0]) if len(single) == 1 else None
+    if not energy_j:
         return []
-    per_watt = totals.hashrate_hs(single[0]) / totals.power_w
-    exact = units.exact_text(per_watt, "hashes per second and watt")
-    return [TotalView("Efficiency", Figure(units.with_prefix(per_watt, "H/W"), exact), "efficiency")]
+    exact = units.exact_text(1 / energy_j, "hashes per second and watt")
+    figure = Figure(units.with_prefix(1 / energy_j, "H/W"), exact)
+    note = part_text(totals.measured[single[0]], totals.rigs[single[0]], "rigs")
+    return [TotalView("Efficiency", figure, "efficiency", note=note)]

@@ -13,10 +13,11 @@ from commander.db import from_us, to_us
 from commander.history import events, sampling, store
 from commander.history.buckets import Buckets, within
 from commander.history.events import HistoryEvent
-from commander.history.farm import EXPONENTS, counted_once
+from commander.history.farm import EXPONENTS, POWER_RIGS, counted_once, with_power_rigs
 from commander.history.opening import Packed, opened
+from commander.history.packing import Wanted as WantedSeries
 from commander.history.points import Figures, Line, Points, points_in, step_of
-from commander.history.readings import READINGS, Series
+from commander.history.readings import POWER, READINGS, Series
 from commander.history.rolling import Horizons
 from commander.history.summing import in_buckets, summed
 from commander.history.tables import HOUR_S, MINUTES, TIERS, Tier
@@ -224,18 +225,25 @@ def _ready(kind: RigKind, part: Part, figures: Figures) -> Iterator[Ready]:
         taken_apart = ((to_us(log.taken_at), readings_of(log.body, figures)) for log in part.logs)
         yield Ready(part.start_s, in_buckets(summed(taken_apart, start_s=part.start_s, step_s=part.step_s)))
     else:
-        wanted = None if figures is None else lambda key: key[0] in figures
+        wanted = _wanted_series(figures)
         chunk = opened(
             part.packed, start_s=part.start_s, step_s=part.step_s, wanted=wanted, for_chart=True, of_farm=part.is_farms
         )
         if part.is_farms and part.step_s == MINUTES.step_s:
-            chunk = counted_once(chunk)
+            chunk = counted_once(with_power_rigs(chunk))
         since_s, end_s = part.start_s, 1 << 62
         for hour_s in sorted(part.but):
             if part.start_s <= hour_s and (before := within(chunk, since_s, hour_s)).where:
                 yield Ready(since_s, before)
             since_s = max(since_s, hour_s + HOUR_S)
         yield Ready(since_s, within(chunk, since_s, end_s) if part.but else chunk)
+
+
+def _wanted_series(figures: Figures) -> WantedSeries | None:
+    if figures is None:
+        return None
+    packed = {POWER if figure == POWER_RIGS else figure for figure in figures}.union(figures)
+    return lambda key: key[0] in packed
 
 
 def _answer(points: Points, happened: list[HistoryEvent]) -> History:

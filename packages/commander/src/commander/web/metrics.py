@@ -32,9 +32,20 @@ def live_metrics(live: Mapping[RigKind, LiveRigs]) -> list[Metric]:
         for kind, part in live.items()
         for health, count in _by_health(part).items()
     ]
+    power = [(kind, part.index.totals) for kind, part in live.items()]
+    watts = [Sample(totals.power_w, {"kind": kind}) for kind, totals in power if totals.power_w is not None]
     frames = [part.frames for part in live.values()]
     return [
         Metric("minewarden_rigs", MetricKind.GAUGE, "Rigs by kind and health.", rigs),
+        Metric(
+            "minewarden_power_watts", MetricKind.GAUGE, "Power of those rigs that report it, by kind, summed up.", watts
+        ),
+        Metric(
+            "minewarden_power_rigs",
+            MetricKind.GAUGE,
+            "Rigs alive that report their power, by kind.",
+            [Sample(totals.power_known, {"kind": kind}) for kind, totals in power],
+        ),
         gauge("minewarden_viewers", "Open pages that are kept up to date.", sum(each.viewers for each in frames)),
         counter("minewarden_frames_total", "Frames made for open pages.", sum(each.made for each in frames)),
     ]
