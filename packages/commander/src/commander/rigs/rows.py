@@ -159,7 +159,7 @@ def _total_power(totals: Totals, noun: str) -> TotalView:
 
 
 def part_text(reporting: int, of: int, noun: str) -> str:
-    """ "1 715 of 1 985 rigs"; empty where a total is of all of them, or of none."""
+    """ "1,715 of 1,985 rigs"; empty where a total is of all of them, or of none."""
     if not reporting or reporting >= of:
         return ""
     return f"{units.count_text(reporting)} of {units.count_text(of)} {noun}"
