@@ -109,9 +109,9 @@ class Vendor:
 
 
 @contextmanager
-def vendor(folder: Path) -> Iterator[Vendor]:
-    """Trust it with SSL_CERT_FILE=`ca`."""
-    certificate, ca = certificates(folder)
+def vendor(folder: Path, *, is_strict: bool = True) -> Iterator[Vendor]:
+    """Trust it with SSL_CERT_FILE=`ca`. `is_strict` as of `certificates`."""
+    certificate, ca = certificates(folder, is_strict=is_strict)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server = _Server(("127.0.0.1", 0), _Files)
@@ -189,24 +189,30 @@ class _Files(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-def certificates(folder: Path) -> tuple[Path, Path]:
-    """A CA that is named like the folder, and a certificate of it for 127.0.0.1."""
+_FOR_THIS_MACHINE = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+_SIGNS = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+
+
+def certificates(folder: Path, *, is_strict: bool = True) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 with its key, and its CA, which is named like the folder.
+
+    `is_strict`: as RFC 5280 asks. Python 3.13 and newer refuse others.
+    """
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"CA of {folder.name}")])
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a vendor")])
-    ca = (
-        _builder(ca_name, ca_name, ca_key)
-        .add_extension(x509.BasicConstraints(True, None), True)
-        .sign(ca_key, hashes.SHA256())
-    )
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    leaf = _builder(name, ca_name, key).add_extension(names, False).sign(ca_key, hashes.SHA256())
+    ca = _builder(ca_name, ca_name, ca_key).add_extension(x509.BasicConstraints(True, None), True)
+    leaf = _builder(name, ca_name, key).add_extension(_FOR_THIS_MACHINE, False)
+    if is_strict:
+        ca_id = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
+        ca = ca.add_extension(ca_id, False).add_extension(_SIGNS, True)
+        leaf = leaf.add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_id), False)
     folder.mkdir(exist_ok=True)
     ca_path, path = folder / "vendor-ca.pem", folder / "vendor.pem"
-    ca_path.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    ca_path.write_bytes(ca.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
     path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + leaf.public_bytes(serialization.Encoding.PEM)
+        + leaf.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     )
     return path, ca_path
 

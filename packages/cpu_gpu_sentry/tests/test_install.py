@@ -189,8 +189,30 @@ async def test_redirects_within_https_are_followed(rig: Rig) -> None:
 
 async def test_a_ca_that_nobody_trusts_is_not_believed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloading, "download_context", partial(ssl.create_default_context, cadata=_other_ca(rig)))
-    with pytest.raises(Trouble, match="certificate"):
+    with pytest.raises(Trouble, match=r"failed: this rig does not trust the CA .* SSL_CERT_FILE"):
         await rig.install(offered(rig))
+
+
+async def test_a_certificate_for_another_name_is_told(rig: Rig) -> None:
+    package = offered(rig)
+    elsewhere = msgspec.structs.replace(package, url=f"https://localhost:{rig.shop.port}/miner.tar.gz")
+    with pytest.raises(Trouble, match=r"from localhost failed: the server's certificate is for another name"):
+        await rig.install(elsewhere)
+
+
+async def test_a_ca_that_python_3_13_is_too_strict_for_says_which_rule_it_breaks_and_what_to_do(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strict() -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(downloading, "download_context", strict)
+    with vendor(tmp_path / "mirror", is_strict=False) as rig.shop:
+        monkeypatch.setenv("SSL_CERT_FILE", str(rig.shop.ca))
+        with pytest.raises(Trouble, match=r"breaks a rule of RFC 5280 .* \((Missing|CA cert) .*\); have it made anew"):
+            await rig.install(offered(rig))
 
 
 def _other_ca(rig: Rig) -> str:

@@ -2,9 +2,10 @@ import asyncio
 import datetime
 import hashlib
 import ipaddress
+import re
 import sqlite3
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from sentry_kit.enrol import check_enrolment, trusted_ca
 from sentry_kit.errors import EnrolmentError
 from sentry_kit.spool import Limits, Spool
 from sentry_kit.store import Enrolment, State
-from sentry_kit.trust import check_url, public_key_sha256
+from sentry_kit.trust import check_url, public_key_sha256, tls_context
 from sentry_kit.worker import Worker
 
 DAY = datetime.timedelta(days=1)
@@ -288,6 +289,32 @@ async def _trusted_after(
 def _stored_ca(db: sqlite3.Connection) -> str | None:
     enrolment = store.load_enrolment(db)
     return enrolment.ca_pem if enrolment else None
+
+
+@pytest.fixture
+def farm_ca_in_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The system's roots are the farm's CA alone, and looked at as strictly as by Python 3.13 and newer."""
+    usual = ssl.create_default_context
+
+    def strict() -> ssl.SSLContext:
+        context = usual()
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    (tmp_path / "roots.pem").write_text(AUTHORITY.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    tls_context.cache_clear()
+    yield
+    tls_context.cache_clear()
+
+
+@pytest.mark.usefixtures("farm_ca_in_the_system")
+async def test_a_certificate_that_python_3_13_is_too_strict_for_says_which_rule_it_breaks_and_what_to_do(
+    tmp_path: Path,
+) -> None:
+    refusal = await _refusal(AUTHORITY.server_context(tmp_path, "127.0.0.1"), None)
+    assert re.search(r"breaks a rule of RFC 5280 .* \((Missing|CA cert) .*\); have it made anew as docs/", refusal)
 
 
 async def _refusal(context: ssl.SSLContext, trusted: str | None) -> str:

@@ -21,6 +21,7 @@ from filelock import FileLock
 from commander import certificates
 from commander.certificates import RENEW_BEFORE, SERVER_LIFE, Key
 from commander.settings import Settings, TlsMode
+from commander.strictness import refused_by_strict
 
 __all__ = ["RENEW_BEFORE", "SERVER_LIFE", "CertificateFacts", "TlsError", "TlsFiles", "pin_of", "prepare_tls"]
 
@@ -35,7 +36,7 @@ class TlsError(Exception):
 class CertificateFacts:
     """What people are shown of the certificate. `pin` and `ca_pem` only where the commander has its own CA.
 
-    `notes` are sentences about times that were not right when the facts were found.
+    `notes` are sentences about what was not right when the facts were found.
     """
 
     mode: TlsMode
@@ -128,6 +129,7 @@ def _from_files(settings: Settings, *, now: datetime) -> TlsFiles:
             "to the certificate's PEM key without one."
         )
     notes = [] if certificates.is_valid(certificate, now=now) else [_not_valid(settings.tls_cert, certificate, now)]
+    notes += _refused_by_strict(settings.tls_cert)
     facts = CertificateFacts(
         mode=settings.tls,
         fingerprint_sha256=certificates.fingerprint(certificate),
@@ -136,6 +138,16 @@ def _from_files(settings: Settings, *, now: datetime) -> TlsFiles:
         notes=(*_about_clock(now), *notes),
     )
     return TlsFiles(settings.tls_cert, settings.tls_key, facts)
+
+
+def _refused_by_strict(path: Path) -> list[str]:
+    lacking = refused_by_strict(x509.load_pem_x509_certificates(path.read_bytes()))
+    if lacking is None:
+        return []
+    return [
+        f"{path} lacks {lacking}: browsers take it, sentries with Python 3.13 or newer refuse it. Have it made anew as "
+        "docs/certificates.md says."
+    ]
 
 
 def _can_serve(cert: Path, key: Path) -> bool:

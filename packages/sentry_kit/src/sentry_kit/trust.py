@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from sentry_kit.certificates import MADE_ANEW, Fault, fault_of, verification_error, wrong_form
 from sentry_kit.errors import EnrolmentError, SentryError
 
 _CA_LIMIT_BYTES = 64 * 1024
 _TIMEOUT_S = 10
-_NOT_YET_VALID, _EXPIRED = 9, 10  # OpenSSL's X509_V_ERR_… (openssl/x509_vfy.h)
 
 
 class Distrusted(SentryError):
@@ -176,40 +176,35 @@ def _content(der: bytes, at: int) -> tuple[int, int]:
 def distrust(error: BaseException, url: str) -> Distrusted | None:
     """The sentence for a certificate that failed verification somewhere below `error`; None if it was another
     trouble."""
-    cause = _verification_error(error)
-    return None if cause is None else Distrusted(_sentence(cause.verify_code, urlsplit(url).hostname or url))
+    cause = verification_error(error)
+    return None if cause is None else Distrusted(_sentence(cause, urlsplit(url).hostname or url))
 
 
 def is_unknown_authority(error: BaseException) -> bool:
     """Whether all that is wrong with the certificate is that nobody has said yet who made it: a token will."""
-    cause = _verification_error(error)
-    return cause is not None and cause.verify_code in (18, 19, 20, 21)
+    cause = verification_error(error)
+    return cause is not None and fault_of(cause) is Fault.UNKNOWN_AUTHORITY
 
 
 def is_out_of_date(error: BaseException) -> bool:
     """Whether the certificate is signed as it should be, and only its dates, or those of its authority, are wrong."""
-    cause = _verification_error(error)
-    return cause is not None and cause.verify_code in (_NOT_YET_VALID, _EXPIRED)
+    cause = verification_error(error)
+    return cause is not None and fault_of(cause) in (Fault.NOT_YET_VALID, Fault.EXPIRED)
 
 
-def _verification_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
-        cause = cause.__cause__ or cause.__context__
-    return cause
-
-
-def _sentence(verify_code: int, host: str) -> str:
-    """By OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h)."""
-    if verify_code in (62, 64):
+def _sentence(error: ssl.SSLCertVerificationError, host: str) -> str:
+    fault = fault_of(error)
+    if fault is Fault.OTHER_NAME:
         return (
             f"The commander's certificate is not for “{host}”; use the name that it is known by, or set "
             "COMMANDER_PUBLIC_URL on the commander to this address."
         )
-    if verify_code == _EXPIRED:
+    if fault is Fault.EXPIRED:
         return "The commander's certificate has expired; renew it, or set this machine's clock if that is wrong."
-    if verify_code == _NOT_YET_VALID:
+    if fault is Fault.NOT_YET_VALID:
         return "The commander's certificate is not valid yet; set this machine's clock or the commander's."
+    if fault is Fault.FORM:
+        return f"The certificate that the commander shows, or its CA's, {wrong_form(error)}; {MADE_ANEW}."
     return (
         "The commander's certificate is not from the authority that this sentry trusts, so nothing was sent; "
         "if the commander was set up anew, enrol again with a new token."

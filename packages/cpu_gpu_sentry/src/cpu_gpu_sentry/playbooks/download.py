@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 import msgspec
+from sentry_kit.certificates import MADE_ANEW, Fault, fault_of, verification_error, wrong_form
 from sentry_kit.worker import Worker
 
 from cpu_gpu_sentry.playbooks.errors import Refused, Trouble
@@ -133,9 +134,28 @@ def _too_large(limit_bytes: int) -> str:
 
 def _network_sentence(error: Exception, url: str) -> str:
     host = urlsplit(url).hostname
+    distrusted = verification_error(error)
+    if distrusted is not None:
+        return f"The download from {host} failed: {_distrust(distrusted)}."
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return f"{host} does not send the download in time; it goes on where it stopped."
     return f"The download from {host} failed ({error or type(error).__name__}); it goes on where it stopped."
+
+
+def _distrust(error: ssl.SSLCertVerificationError) -> str:
+    fault = fault_of(error)
+    if fault is Fault.FORM:
+        return f"the server's certificate, or its CA's, {wrong_form(error)}; {MADE_ANEW}"
+    if fault is Fault.UNKNOWN_AUTHORITY:
+        return (
+            "this rig does not trust the CA of the server's certificate; if it is your own, name its file with "
+            "SSL_CERT_FILE in the sentry's environment"
+        )
+    if fault is Fault.OTHER_NAME:
+        return "the server's certificate is for another name; check the software's address"
+    if fault in (Fault.EXPIRED, Fault.NOT_YET_VALID):
+        return "the server's certificate is not valid now; have it renewed, or set this rig's clock if that is wrong"
+    return f"the server's certificate is refused ({error.verify_message}); have it made anew"
 
 
 class _Part:

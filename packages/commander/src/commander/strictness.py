@@ -1,0 +1,30 @@
+"""Certificates of one's own that Python 3.13 and newer, and so sentries on Debian 13, refuse for a rule of RFC 5280."""
+
+from collections.abc import Sequence
+
+from cryptography import x509
+
+_OF_A_CA: dict[str, type[x509.ExtensionType]] = {
+    "subjectKeyIdentifier": x509.SubjectKeyIdentifier,
+    "keyUsage": x509.KeyUsage,
+}
+
+
+def refused_by_strict(chain: Sequence[x509.Certificate]) -> str | None:
+    """What a server's certificate, or one of the CAs that follow it, lacks; None: nothing.
+
+    A certificate that signed itself is its own CA and not looked at by that rule.
+    """
+    server, *authorities = chain
+    if server.issuer != server.subject and not _has(server, x509.AuthorityKeyIdentifier):
+        return "authorityKeyIdentifier"
+    lacking = [name for ca in authorities for name, kind in _OF_A_CA.items() if not _has(ca, kind)]
+    return f"its CA's {lacking[0]}" if lacking else None
+
+
+def _has(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> bool:
+    try:
+        certificate.extensions.get_extension_for_class(kind)
+    except (x509.ExtensionNotFound, ValueError):  # ValueError: they can't be read, which OpenSSL will say
+        return False
+    return True
