@@ -180,3 +180,16 @@ def test_every_dialect_has_a_fake_that_speaks_it() -> None:
 def test_each_dialect_is_one_file() -> None:
     files = {path.stem for path in (Path(__file__).parents[1] / "src" / "asic_sentry" / "dialects").glob("*.py")}
     assert {dialect.parse.__module__.rpartition(".")[2] for dialect in DIALECTS} <= files
+
+
+def test_what_can_t_be_is_unknown_and_hides_nothing_beside_it() -> None:
+    """Sensors that are not there say 255, 511 or 65535, whatever the firmware."""
+    answer = {
+        "hashRate": 500.0, "ASICModel": "BM1370", "temp": 61.5, "temp2": 511, "power": 65_535, "fanrpm": 65_535,
+        "uptimeSeconds": 2**32 - 1,
+    }  # fmt: skip
+    figures = BY_NAME["axeos"].parse([json.dumps(answer).encode()], None)
+    log = as_log("192.0.2.1", figures, None, utc_now())
+    assert (log.power_w, log.power_source, log.fans_rpm, log.uptime_s) == (None, None, [None], None)
+    assert (log.temperature_c, log.hashrate_hs) == (61.5, 500e9)
+    msgspec.json.decode(msgspec.json.encode(log), type=AsicLog)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
+from protocol.reading import Reader
+from sentry_kit.impossible import left_out, possible
 
 from asic_sentry import all_firmware, models
 from asic_sentry.coins import coin_of
@@ -16,6 +18,7 @@ from asic_sentry.failures import FailureKind, PollError, PollFailure
 from asic_sentry.transport import ask
 
 POLL_S = 5.0
+_LOG = Reader(AsicLog)
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +50,7 @@ async def poll(identity: Identity, now: Callable[[], datetime] = utc_now) -> Sam
     """The figures of one ASIC. Never raises for what a device does, and never makes a figure up."""
     if identity.dialect == all_firmware.DIALECT:
         told = await all_firmware.ask(identity.ip, now)
-        return told if isinstance(told, PollFailure) else Sample(told)
+        return told if isinstance(told, PollFailure) else Sample(left_out(_LOG, told, identity.ip))
     dialect, model = BY_NAME[identity.dialect], identity.model
     try:
         async with asyncio.timeout(POLL_S):
@@ -105,8 +108,10 @@ def too_slow() -> PollFailure:
 
 
 def as_log(ip: str, figures: Figures, model: models.Model | None, taken_at: datetime) -> AsicLog:
-    """The message that is reported; the algorithm is the model's, the coin its pool's or else the model's usual one."""
-    return AsicLog(
+    """The message that is reported, without figures that can't be. The algorithm is the model's, the coin its pool's or
+    else the model's usual one."""
+    power_w = possible("asic_power_w", figures.power_w, ip)
+    log = AsicLog(
         taken_at=taken_at,
         uptime_s=figures.uptime_s,
         lan_ip=ip,
@@ -116,8 +121,8 @@ def as_log(ip: str, figures: Figures, model: models.Model | None, taken_at: date
         hashrate_window_s=figures.hashrate_window_s,
         average_hashrate_hs=figures.average_hashrate_hs,
         expected_hashrate_hs=figures.expected_hashrate_hs,
-        power_w=figures.power_w,
-        power_source=None if figures.power_w is None else PowerSource.REPORTED,
+        power_w=power_w,
+        power_source=None if power_w is None else PowerSource.REPORTED,
         temperature_c=figures.temperature_c,
         boards=figures.boards,
         fans_rpm=figures.fans_rpm,
@@ -125,3 +130,4 @@ def as_log(ip: str, figures: Figures, model: models.Model | None, taken_at: date
         rejected_percent=figures.rejected_percent,
         faults=figures.faults,
     )
+    return left_out(_LOG, log, ip)

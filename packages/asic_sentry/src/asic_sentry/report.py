@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
-from protocol.asic_messages import AsicItemReceipt, AsicReceipt, AsicReport, AsicReportItem
+from protocol.asic_messages import AsicItemReceipt, AsicReceipt, AsicReport, AsicReportItem, AsicSpecs
 from protocol.messages import SentryWelcome
+from protocol.reading import Reader
 from protocol.tokens import Token
 from sentry_kit import store as kit
 from sentry_kit.client import CommanderClient, CommanderError, InvalidToken, Refused, RigRemoved, TooLarge
+from sentry_kit.impossible import left_out
 from sentry_kit.masking import mask
 from sentry_kit.sending import PAUSE_S, PROBE_INVALID_S, Sending
 from sentry_kit.spool import Spool, Spooled
@@ -34,6 +36,7 @@ BATCH_LOGS = 1000
 BATCH_BYTES = 1_500_000
 _GREET_EVERY_S = 600
 _TOKENS_TO_GREET_WITH = 3
+_SPECS = Reader(AsicSpecs)
 
 
 class AsicDelivery(Sending):
@@ -228,7 +231,8 @@ class Part(NamedTuple):
         item = AsicReportItem(token=str(self.asic.token), logs=[msgspec.Raw(each.body) for each in self.logs])
         if not self.tells_specs:
             return item
-        return msgspec.structs.replace(item, specs=msgspec.Raw(msgspec.json.encode(self.asic.identity.specs)))
+        specs = left_out(_SPECS, self.asic.identity.specs, self.asic.ip)
+        return msgspec.structs.replace(item, specs=msgspec.Raw(msgspec.json.encode(specs)))
 
 
 def _by_source(batch: Sequence[Spooled]) -> dict[int, list[Spooled]]:

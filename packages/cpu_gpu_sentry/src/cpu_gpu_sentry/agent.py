@@ -12,11 +12,13 @@ from importlib.metadata import version
 
 import httpx
 import msgspec
-from protocol.messages import CpuGpuSpecs, MinerReading
+from protocol.messages import CpuGpuLog, CpuGpuSpecs, MinerReading
+from protocol.reading import Reader
 from sentry_kit import store
 from sentry_kit.client import CommanderClient, commander_client
 from sentry_kit.delivery import Delivery, DiskTrouble
 from sentry_kit.errors import SentryError
+from sentry_kit.impossible import left_out
 from sentry_kit.spool import Limits, Spool
 from sentry_kit.store import Enrolment
 from sentry_kit.trust import plain_context
@@ -41,6 +43,7 @@ DEFAULT_REPORT_EVERY_S = 10.0
 _STORE_CHECK_S = 1.0
 _SPECS_EVERY_S = 600
 _MINERS_LIMIT = 64  # in one log
+_LOG, _SPECS = Reader(CpuGpuLog), Reader(CpuGpuSpecs)
 
 
 @dataclass(slots=True)
@@ -157,8 +160,8 @@ class Agent:
         await self._note_interval()
         self.changed()
 
-    async def _keep(self, taken_at_ms: int, entry: msgspec.Struct) -> None:
-        body = msgspec.json.encode(entry)
+    async def _keep(self, taken_at_ms: int, entry: CpuGpuLog) -> None:
+        body = msgspec.json.encode(left_out(_LOG, entry, "the log"))
         before = self.spool.trouble
         try:
             await self.delivery.on_disk(lambda: self.spool.append(taken_at_ms, body))
@@ -183,7 +186,7 @@ class Agent:
             specs = await self._sensors.specs(self.version)
             if specs is not None and specs != self.latest.specs:
                 self.latest.specs = specs
-                self.delivery.specs = msgspec.json.encode(specs)
+                self.delivery.specs = msgspec.json.encode(left_out(_SPECS, specs, "the specs"))
                 self.delivery.wake()
             await asyncio.sleep(_SPECS_EVERY_S)
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from protocol.figures import FIGURES
 from sentry_kit.errors import BadUse, SentryError
 
 from asic_sentry.addresses import check_address
@@ -10,7 +11,6 @@ from asic_sentry.asics.asic import Entered, model_key
 from asic_sentry.models import makes_of
 
 NONE = "none"
-_HIGHEST_W = 100_000.0
 _COIN_LIMIT = 64
 
 
@@ -27,7 +27,7 @@ def check_power(text: str) -> float:
         power_w = float(text.strip().removesuffix("W").strip())
     except ValueError:
         power_w = 0.0
-    if not 0 < power_w <= _HIGHEST_W:
+    if not 0 < power_w <= FIGURES["asic_power_w"].highest:
         raise BadEntry("power_w", f"“{text}” is no wattage; give watts, such as 3250.")
     return power_w
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+from protocol import figures
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
 
 from asic_sentry.failures import BadReply, bad_response
@@ -105,9 +106,8 @@ def positive(value: object) -> float | None:
 
 
 def temperature(value: object) -> float | None:
-    """In °C; a sensor that isn't there says 0."""
-    figure = number(value)
-    return figure if figure is not None and 0 < figure < 1000 else None
+    """In °C; a sensor that isn't there says 0, 255 or more. One of them must not hide the hottest that is."""
+    return figures.possible("temperature_c", positive(value))
 
 
 def hottest(values: Iterable[float | None]) -> float | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from protocol.messages import GpuReading, GpuSpecs
+from sentry_kit.impossible import possible
 
 DRM = Path("/sys/class/drm")
 _CARD = re.compile(r"card\d+", re.ASCII)
@@ -48,7 +49,7 @@ def _reading(address: str, device: Path) -> GpuReading:
     hwmon = next(iter(sorted(device.glob("hwmon/hwmon*"))), None)
     if hwmon is None:
         return GpuReading(pci_address=address)
-    temperatures = dict(_temperatures(hwmon))
+    temperatures = dict(_temperatures(hwmon, address))
     power = _number(hwmon / "power1_average", 1e6) or _number(hwmon / "power1_input", 1e6)
     pwm = _number(hwmon / "pwm1", 2.55)
     return GpuReading(
@@ -58,16 +59,18 @@ def _reading(address: str, device: Path) -> GpuReading:
         fan_percent=None if pwm is None else round(min(pwm, 100.0), 1),
         fan_rpm=_number(hwmon / "fan1_input", 1),
         power_w=power or None,
-        core_clock_mhz=_number(hwmon / "freq1_input", 1e6),
-        memory_clock_mhz=_number(hwmon / "freq2_input", 1e6),
+        core_clock_mhz=_number(hwmon / "freq1_input", 1e6) or None,
+        memory_clock_mhz=_number(hwmon / "freq2_input", 1e6) or None,
     )
 
 
-def _temperatures(hwmon: Path) -> Iterator[tuple[str, float | None]]:
+def _temperatures(hwmon: Path, address: str) -> Iterator[tuple[str, float | None]]:
+    """By label. The driver says 511 °C for a card that is lost."""
     for number in (1, 2, 3):
         label = _text(hwmon / f"temp{number}_label") or ("edge" if number == 1 else None)
         if label is not None:
-            yield label, _number(hwmon / f"temp{number}_input", 1000) or None
+            told = _number(hwmon / f"temp{number}_input", 1000) or None
+            yield label, possible("temperature_c", told, f"{address} {label}")
 
 
 def _specs(address: str, device: Path) -> GpuSpecs:

@@ -1,24 +1,30 @@
 """The processor: what it is, and what it does now."""
 
 import platform
+import re
 import sys
 import time
 from pathlib import Path
 
 import psutil
 from protocol.messages import CpuReading, CpuSpecs
+from sentry_kit.impossible import possible
 
-# (chip, label) in the order of trust; an empty label is any
-_TEMPERATURES = (
-    ("coretemp", "Package id 0"),
-    ("coretemp", ""),
-    ("k10temp", "Tctl"),
-    ("k10temp", ""),
-    ("zenpower", "Tdie"),
-    ("zenpower", ""),
-    ("cpu_thermal", ""),
-    ("cpu-thermal", ""),
-)
+# (chip, label) in the order of trust: of those that match, the hottest counts. AMD's Tctl may have an offset of up to
+# 27 °C, for the fans; Tdie has none. The boards of ARM processors have zones: soc_thermal, bigcore0_thermal, ….
+_TEMPERATURES = [
+    (re.compile(chip), re.compile(label))
+    for chip, label in (
+        ("coretemp", r"Package id \d+"),
+        ("coretemp", ".*"),
+        ("k10temp", "Tdie"),
+        ("k10temp", "Tctl"),
+        ("k10temp", ".*"),
+        ("zenpower", "Tdie"),
+        ("zenpower", ".*"),
+        (r"(cpu|soc|core|bigcore|littlecore|cluster|package)[\w-]*[_-]thermal", ".*"),
+    )
+]
 
 
 class CpuMeter:
@@ -34,17 +40,23 @@ class CpuMeter:
 
 
 def cpu_temperature_c() -> float | None:
-    """None where the system doesn't tell: virtual machines, Windows, macOS."""
+    """That of the hottest processor. None where the system doesn't tell: virtual machines, Windows, macOS."""
     if not hasattr(psutil, "sensors_temperatures"):
         return None
     try:
         sensors = psutil.sensors_temperatures()
     except (OSError, ValueError):
         return None
-    for chip, label in _TEMPERATURES:
-        for sensor in sensors.get(chip, []):
-            if label in ("", sensor.label) and sensor.current and sensor.current > 0:
-                return float(sensor.current)
+    for chips, labels in _TEMPERATURES:
+        found = [
+            possible("temperature_c", sensor.current, f"{chip} {sensor.label}".strip())
+            for chip, of_chip in sensors.items()
+            if chips.fullmatch(chip)
+            for sensor in of_chip
+            if labels.fullmatch(sensor.label or "") and sensor.current and sensor.current > 0
+        ]
+        if (hottest := max((each for each in found if each is not None), default=None)) is not None:
+            return float(hottest)
     return None
 
 

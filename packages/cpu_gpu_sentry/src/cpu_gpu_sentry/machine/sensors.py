@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from protocol.messages import CpuGpuSpecs, CpuReading, GpuReading
+from protocol.reading import Reader
+from sentry_kit.impossible import left_out
 from sentry_kit.worker import Worker
 
 from cpu_gpu_sentry.machine.amd import Amd
@@ -19,7 +21,10 @@ from cpu_gpu_sentry.machine.specs import machine_specs
 log = logging.getLogger(__name__)
 
 _READ_LIMIT_S = 3.0
+_FIRST_LIMIT_S = 15.0  # NVIDIA's driver takes seconds to wake many cards: which ones there are must not be missing
 _SPECS_LIMIT_S = 10.0
+
+_CPU, _GPU = Reader(CpuReading), Reader(GpuReading)
 
 T = TypeVar("T")
 
@@ -37,8 +42,11 @@ class MachineReading:
 class Sensors:
     """Reads everything; what does not answer in time, or fails, is unknown."""
 
-    def __init__(self, nvidia: Nvidia, amd: Amd, *, limit_s: float = _READ_LIMIT_S) -> None:
+    def __init__(
+        self, nvidia: Nvidia, amd: Amd, *, limit_s: float = _READ_LIMIT_S, first_limit_s: float = _FIRST_LIMIT_S
+    ) -> None:
         self._nvidia, self._amd, self._limit_s = nvidia, amd, limit_s
+        self._limits_s = {"nvidia": first_limit_s, "amd": first_limit_s}
         self._cpu = CpuMeter()
         self._workers = {name: Worker(name) for name in ("machine", "nvidia", "amd")}
         self._silent: set[str] = set()
@@ -50,7 +58,8 @@ class Sensors:
             nvidia = group.create_task(self._gpus("nvidia", lambda: self._nvidia.read(time.monotonic())))
             amd = group.create_task(self._gpus("amd", self._amd.read))
         known = machine.result() or MachineReading()
-        gpus = sorted([*nvidia.result(), *amd.result()], key=lambda gpu: gpu.pci_address)
+        told = sorted([*nvidia.result(), *amd.result()], key=lambda gpu: gpu.pci_address)
+        gpus = [left_out(_GPU, gpu, gpu.pci_address) for gpu in told]
         return MachineReading(known.uptime_s, known.cpu, known.memory_used_bytes, gpus)
 
     async def specs(self, sentry_version: str) -> CpuGpuSpecs | None:
@@ -61,11 +70,12 @@ class Sensors:
         return await self._try("machine", lambda: machine_specs(gpus, sentry_version), _SPECS_LIMIT_S)
 
     def _machine(self) -> MachineReading:
-        return MachineReading(uptime_s(), self._cpu.read(), memory_used_bytes())
+        return MachineReading(uptime_s(), left_out(_CPU, self._cpu.read(), "the processor"), memory_used_bytes())
 
     async def _gpus(self, vendor: str, read: Callable[[], list[GpuReading]]) -> list[GpuReading]:
         """Cards that were there stay listed when their driver hangs: with nothing known about them."""
-        gpus = await self._try(vendor, read, self._limit_s)
+        gpus = await self._try(vendor, read, self._limits_s[vendor])
+        self._limits_s[vendor] = self._limit_s
         if gpus is None:
             return [GpuReading(pci_address=gpu.pci_address) for gpu in self._last[vendor]]
         self._last[vendor] = gpus

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+from protocol import figures
 from protocol.messages import (
     UNKNOWN_ALGORITHM,
     AlgorithmReading,
@@ -21,18 +22,21 @@ from protocol.messages import (
     MinerState,
     MinerTrouble,
 )
+from protocol.reading import Reader
+from sentry_kit.impossible import left_out
 
 from cpu_gpu_sentry.miners.lenient import read_json
 
 STARTING_S = 120  # building a DAG or a dataset, or waiting for the pool: until then no hashrate is no fault
 NO_JOB = "Its pool gives it no work."
 _NAME_LIMIT, _TEXT_LIMIT = 64, 256
-_HOTTEST_C = 150  # 255, 511 and 65535 stand for a card that does not answer
 _NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 _UNIT = re.compile(r"([kmgtp]?)(?:h|sol|g)/s", re.ASCII | re.IGNORECASE)  # "G/s" are graphs, not giga
 _WITH_PREFIX = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([kmgtp]?)\s*", re.ASCII | re.IGNORECASE)
 _PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
 _PCI = re.compile(r"(?:([0-9a-fA-F]{1,8}):)?([0-9a-fA-F]{1,4}):([0-9a-fA-F]{1,2})(?:\.([0-7]))?", re.ASCII)
+
+_READING = Reader(MinerReading)
 
 T = TypeVar("T")
 
@@ -78,10 +82,10 @@ def decode_all(replies: Sequence[bytes]) -> list[Any]:
 
 
 def checked(software: str, parse: Callable[[], MinerReading]) -> MinerReading:
-    """What `parse` makes, if it is a message that may travel; any stumbling over the answer's shape is a
+    """What `parse` makes, without figures that can't be; any stumbling over the answer's shape is a
     `BadReply`."""
     try:
-        return msgspec.convert(msgspec.to_builtins(parse()), MinerReading)
+        return left_out(_READING, parse(), software)
     except BadReply:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -109,8 +113,8 @@ def percent(value: object) -> float | None:
 
 
 def temperature(value: object) -> float | None:
-    figure = positive(value)
-    return figure if figure is not None and figure <= _HOTTEST_C else None
+    """255, 511 and 65535 stand for a card that does not answer."""
+    return figures.possible("temperature_c", positive(value))
 
 
 def count(value: object) -> int | None:

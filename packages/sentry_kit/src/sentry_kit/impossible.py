@@ -1,0 +1,45 @@
+"""Leaves out figures that can't be, before they are shown or sent, and says once which: a sensor that is gone tells
+4,294,948 °C every ten seconds."""
+
+import logging
+from typing import TypeVar
+
+import msgspec
+from protocol import figures
+from protocol.reading import Dropped, Reader
+
+from sentry_kit.masking import mask
+
+log = logging.getLogger(__name__)
+
+_SAID_LIMIT = 256  # a device that makes up names must not fill the memory
+_said: set[tuple[str, str]] = set()
+
+T = TypeVar("T")
+
+
+def possible(figure: str, value: float | None, of: str) -> float | None:
+    """The value, or None if the figure can't have it. `of` is the device that told it."""
+    if value is None or figures.possible(figure, value) is not None:
+        return value
+    say_once([Dropped(figure, f"{value:g}")], of)
+    return None
+
+
+def left_out(reader: Reader[T], message: T, of: str) -> T:
+    """The message without figures that can't be."""
+    try:
+        read = reader.checked(message)
+    except msgspec.DecodeError:
+        return message  # nothing of it can stay; where it is sent, that is told
+    say_once(read.dropped, of)
+    return read.message
+
+
+def say_once(dropped: list[Dropped], of: str) -> None:
+    """A line of the log for each figure of each device, the first time."""
+    for each in dropped:
+        key = of, each.figure
+        if key not in _said and len(_said) < _SAID_LIMIT:
+            _said.add(key)
+            log.warning("figure_left_out %s: %s", mask(of), mask(str(each)))
