@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import psutil
 import pytest
-from protocol.messages import MinerReading, MinerState
+from protocol.messages import MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Archive, Playbook, PlaybookState, PlaybookWork
 
 from tests.farm import eventually
@@ -188,6 +188,41 @@ def test_a_miner_that_does_nothing_is_restarted_three_times_and_then_reported(tm
         assert "API does not answer" in (failed.reason or "")
         assert failed.restarts == 3
         assert len(rig.miners()) == 1
+
+
+def test_a_miner_without_work_is_not_restarted_and_says_its_own_line(tmp_path: Path) -> None:
+    quick = {"CPU_GPU_SENTRY_MINER_SILENT_S": "1", "CPU_GPU_SENTRY_MINER_GRACE_S": "2"}
+    with playbook_rig(tmp_path, **quick) as rig:
+        rig.commander.want(offered(rig, "--fault no-job"))
+
+        def says_why() -> bool:
+            now = rig.commander.status_of("p1")
+            return now is not None and "connect error" in (now.reason or "")
+
+        eventually(says_why, within_s=60, what="the miner's own line as the reason")
+        miners = {each.pid for each in rig.processes()}
+        told = len(rig.commander.logs)
+        eventually(lambda: len(rig.commander.logs) >= told + 5, within_s=60, what="five more logs")
+        status, miner = rig.commander.status_of("p1"), rig.reported()
+        assert status is not None
+        assert (status.state, status.restarts) == (PlaybookState.STARTING, 0)
+        assert all(each.state is not PlaybookState.FAILED for each in rig.commander.told("p1"))
+        assert {each.pid for each in rig.processes()} == miners
+        assert miner is not None
+        assert (miner.state, miner.trouble) == (MinerState.STARTING, MinerTrouble.NO_JOB)
+        assert "pool.example:443 connect error" in (miner.reason or "")
+
+
+def test_a_miner_whose_api_can_not_be_read_goes_on(tmp_path: Path) -> None:
+    quick = {"CPU_GPU_SENTRY_MINER_SILENT_S": "1", "CPU_GPU_SENTRY_MINER_GRACE_S": "2"}
+    with playbook_rig(tmp_path, **quick) as rig:
+        rig.commander.want(offered(rig, "--fault garbage"))
+        eventually(lambda: len(rig.commander.logs) >= 6, within_s=60, what="logs")
+        status, miner = rig.commander.status_of("p1"), rig.reported()
+        assert status is not None
+        assert miner is not None
+        assert (status.restarts, miner.trouble) == (0, MinerTrouble.UNREADABLE)
+        assert "can't be read" in (status.reason or "")
 
 
 def test_software_that_nobody_can_read_is_run_and_its_state_told(rig: PlaybookRig) -> None:

@@ -188,6 +188,37 @@ async def test_a_wallet_is_shortened_and_whole_on_hover(person: httpx.AsyncClien
     assert "Failed" in html
 
 
+async def test_two_miners_of_one_software_are_told_apart_and_say_why_they_give_no_figures(
+    person: httpx.AsyncClient, farm: Farm
+) -> None:
+    rig = await farm.add()
+    works = [{"algorithm": "rx/0", "coin": "Monero", "hashrate_hs": 5000}]
+    miners: list[dict[str, object]] = [
+        {"software": "xmrig", "state": "mining", "api_port": 18080, "algorithms": works},
+        {
+            "software": "xmrig",
+            "state": "api_silent",
+            "api_port": 18081,
+            "trouble": "access_denied",
+            "reason": "A <why>.",
+        },
+        {"software": "trex", "state": "starting", "api_port": 4067, "trouble": "no_job", "reason": "No work."},
+        {"software": "gminer", "state": "api_silent", "trouble": "of a newer sentry"},
+    ]
+    await farm.report(rig, a_log() | {"miners": miners})
+    html = (await person.get(f"/cpu-gpu/{rig.id}")).text
+    for words in (
+        "xmrig on port 18080",
+        "xmrig on port 18081",
+        "Wants a token",
+        "A &lt;why&gt;.",
+        "No job from the pool",
+    ):
+        assert words in html, words
+    assert "trex on port" not in html
+    assert "API silent" in html
+
+
 async def test_two_sentries_with_one_token_are_shown(person: httpx.AsyncClient, farm: Farm) -> None:
     rig = await farm.add()
     for run in ("a", "b", "a"):

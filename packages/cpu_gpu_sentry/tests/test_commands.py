@@ -83,7 +83,10 @@ def test_watches_are_listed_replaced_and_taken_away(capsys: pytest.CaptureFixtur
     capsys.readouterr()
     assert sentry("status", "--json") == 0
     status = json.loads(capsys.readouterr().out)
-    assert status["watches"] == [{"software": "lolminer", "host": "rig.lan", "port": 18080, "coin": "Ergo"}]
+    assert status["watches"] == [
+        {"software": "lolminer", "host": "rig.lan", "port": 18080, "coin": "Ergo"}
+        | {"state": None, "word": None, "reason": None}
+    ]
 
 
 def test_every_software_that_is_read_can_be_watched(capsys: pytest.CaptureFixture[str]) -> None:

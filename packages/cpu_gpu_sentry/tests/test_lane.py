@@ -3,7 +3,7 @@
 import pytest
 from cpu_gpu_sentry.playbooks.lane import Lane
 from cpu_gpu_sentry.playbooks.runs import RunNote
-from protocol.messages import AlgorithmReading, MinerReading, MinerState
+from protocol.messages import AlgorithmReading, MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Archive, Platform, Playbook, PlaybookState, PlaybookWork, SoftwarePackage
 
 
@@ -114,3 +114,60 @@ def test_since_is_when_the_state_began() -> None:
     made.show(PlaybookState.INSTALLING)
     assert made.since > since
     assert made.status().percent is None
+
+
+NO_WORK = MinerReading(
+    software="xmrig", state=MinerState.STARTING, uptime_s=500, algorithms=[AlgorithmReading(algorithm="unknown")],
+    trouble=MinerTrouble.NO_JOB, reason="Its pool gives it no work.",
+)  # fmt: skip
+UNREADABLE = MinerReading(
+    software="xmrig", state=MinerState.API_SILENT, trouble=MinerTrouble.UNREADABLE, reason="It can't be read."
+)
+
+
+def test_a_wait_for_the_pool_is_told_after_a_while_and_keeps_the_watchdog_away_at_once() -> None:
+    made = begun(lane())
+    made.take(NO_WORK, 1003)
+    assert (made.is_not_mended, made.patient_from_s, made.good_s) == (True, 1003, None)
+    assert [made.may_tell(now_s, 60) for now_s in (1003, 1059, 1061)] == [False, False, True]
+    quiet = made.miner()
+    made.shows_trouble = True
+    told = made.miner()
+    assert quiet is not None
+    assert told is not None
+    assert (quiet.trouble, told.trouble, told.reason) == (None, MinerTrouble.NO_JOB, "Its pool gives it no work.")
+    assert made.state_in_trouble(5000) is PlaybookState.STARTING
+
+
+def test_what_the_miner_printed_about_its_pool_is_its_reason() -> None:
+    made = begun(lane("gminer"))
+    made.printed = [
+        "12:00 Connected to pool.example",
+        "12:01 Failed to connect to pool.example: refused",
+        "12:02 GPU0 0 H/s",
+    ]
+    made.take(reading(0, state=MinerState.STALLED), 1003)
+    assert made.reading is not None
+    assert made.reading.trouble is MinerTrouble.NO_JOB
+    assert made.reading.reason == "Its pool gives it no work: “12:01 Failed to connect to pool.example: refused”."
+    made.take(reading(17_000), 1010)
+    mining = made.reading
+    assert (mining.trouble, made.good_s) == (None, 1010)
+
+
+def test_an_api_that_can_not_be_read_is_no_reason_to_restart_a_miner_that_lives() -> None:
+    made = begun(lane())
+    made.take(UNREADABLE, 1010)
+    assert (made.is_not_mended, made.patient_from_s) == (True, 1010)
+    assert [made.state_in_trouble(now_s) for now_s in (1010, 1130)] == [PlaybookState.STARTING, PlaybookState.MINING]
+    made.show(PlaybookState.MINING)
+    miner = made.miner()
+    assert miner is not None
+    assert (miner.state, miner.trouble) == (MinerState.API_SILENT, MinerTrouble.UNREADABLE)
+
+
+def test_a_proxy_without_miners_runs_and_is_not_restarted() -> None:
+    made = begun(lane("xmrig-proxy"))
+    idle = AlgorithmReading(algorithm="unknown", hashrate_hs=0)
+    made.take(MinerReading(software="xmrig-proxy", state=MinerState.STARTING, algorithms=[idle]), 1001)
+    assert (made.fault, made.is_known_to_mine(1001)) == (None, True)

@@ -12,8 +12,10 @@ from cpu_gpu_sentry.agent import Agent
 from cpu_gpu_sentry.enrolment import SCHEMA, STORE
 from cpu_gpu_sentry.local.page import Page
 from cpu_gpu_sentry.playbooks.lane import Lane
+from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.settings import Settings
-from protocol.messages import AlgorithmReading, MinerDevice, MinerReading, MinerState
+from cpu_gpu_sentry.status import read_status, status_lines
+from protocol.messages import AlgorithmReading, MinerDevice, MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Archive, Platform, Playbook, PlaybookState, SoftwarePackage
 from protocol.tokens import TokenKind, new_token
 from protocol.units import UNKNOWN
@@ -157,6 +159,55 @@ async def test_figures_are_shown_as_people_read_them_and_unknown_is_a_dash(rig: 
     assert "49gT…ijkl" in page
     assert "49gTabcdefghijkl" not in page
     assert f"<dt>cpu</dt><dd>{UNKNOWN}</dd>" in page
+
+
+@pytest.mark.parametrize(
+    ("state", "trouble", "word"),
+    [
+        (MinerState.API_SILENT, MinerTrouble.REFUSED, "API silent"),
+        (MinerState.API_SILENT, MinerTrouble.UNREADABLE, "Can&#39;t be read"),
+        (MinerState.API_SILENT, MinerTrouble.ACCESS_DENIED, "Wants a token"),
+        (MinerState.STARTING, MinerTrouble.NO_JOB, "No job from the pool"),
+        (MinerState.STARTING, None, "Starting"),
+    ],
+)
+async def test_a_miner_says_why_it_gives_no_figures_on_the_page_and_in_status(
+    rig: Rig, state: MinerState, trouble: MinerTrouble | None, word: str
+) -> None:
+    await rig.http.post("/watch", data={"software": "xmrig", "port": "18080", "host": "", "coin": ""})
+    why = "So <it> is." if trouble else None
+    reading = MinerReading(software="xmrig", state=state, api_port=18080, trouble=trouble, reason=why)
+    rig.agent.latest.miners = dict.fromkeys(rig.agent.watches, reading)
+    page = (await rig.http.get("/")).text
+    assert f">{word}</span>" in page
+    assert ("So &lt;it&gt; is." in page) is (trouble is not None)
+    await rig.agent.note_miners()
+    (watch,) = read_status(rig.path.parent).watches
+    assert (watch.state, watch.reason) == (state, why)
+    assert watch.word == word.replace("&#39;", "'")
+    said = "\n".join(status_lines(read_status(rig.path.parent)))
+    assert f"Watches: xmrig on 127.0.0.1 port 18080: {watch.word}" in said
+    assert (f"  {why}" in said) is (why is not None)
+
+
+async def test_the_page_and_the_log_say_one_state_of_a_playbook_s_miner_that_starts(rig: Rig) -> None:
+    package = SoftwarePackage(
+        software="xmrig", version="6.26.0", url="https://a/b", archive=Archive.TAR_GZ, executable="x", sha256="0" * 64
+    )
+    playbook = Playbook(id="p1", name="n", revision=1, package=package, platform=Platform.LINUX, script="x")
+    lane = rig.agent.mining.lanes["p1"] = Lane(playbook, 4000)
+    note = RunNote(playbook_id="p1", run="1-a", command=["x"], cwd="/", package="k", script="s", port=4001)
+    lane.began(note, 0)
+    silent = MinerReading(
+        software="xmrig", state=MinerState.API_SILENT, trouble=MinerTrouble.REFUSED, reason="Nothing."
+    )
+    lane.take(silent, 1)
+    reported = lane.miner()
+    assert reported is not None
+    assert reported.state is MinerState.STARTING
+    miners = (await rig.http.get("/")).text.partition('id="miners"')[2]
+    assert "Starting" in miners
+    assert "API silent" not in miners
 
 
 async def test_a_playbook_is_shown_with_its_state_its_reason_and_its_last_words(rig: Rig) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cpu_gpu_sentry.miners.answers import patient
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from protocol.messages import MinerReading, MinerState, MinerTrouble
 
@@ -62,8 +63,9 @@ def test_an_xmrig_without_a_pool_starts_and_says_what_it_knows(rates: list[float
 
 
 def test_a_wait_of_two_minutes_for_the_pool_is_no_trouble() -> None:
-    miner = read("xmrig", {**NO_POOL, "uptime": 100})
-    assert (miner.state, miner.trouble, miner.reason) == (MinerState.STARTING, None, None)
+    new, old = (patient(read("xmrig", {**NO_POOL, "uptime": uptime_s})) for uptime_s in (100, 130))
+    assert (new.state, new.trouble, new.reason) == (MinerState.STARTING, None, None)
+    assert old.trouble is MinerTrouble.NO_JOB
 
 
 def test_an_xmrig_that_loses_its_pool_is_stalled_for_want_of_work() -> None:

@@ -100,6 +100,15 @@ def test_a_card_hotter_than_anything_is_a_card_that_does_not_answer(heat: int) -
     assert (card.temperature_c, card.memory_temperature_c) == (None, None)
 
 
+def test_a_figure_that_can_not_be_costs_itself_alone() -> None:
+    told = answer("gminer__dual")
+    told["devices"][0] |= {"power_usage": 65535, "core_clock": 4294967295, "speed": 1e23}
+    miner = read("gminer", told)
+    card = miner.devices[0]
+    assert (card.power_w, card.core_clock_mhz, card.hashrates_hs) == (None, None, [None, 350_500_000])
+    assert (card.temperature_c, miner.state) == (58, MinerState.MINING)
+
+
 def test_ethminer_s_511_degrees_tell_neither_heat_nor_fan() -> None:
     told = answer("ethminer")
     told["result"][6] = "511;0; 64;55"

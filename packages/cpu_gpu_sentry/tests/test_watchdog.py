@@ -1,8 +1,17 @@
 """When a miner is started again, with time as a number."""
 
 import pytest
-from cpu_gpu_sentry.playbooks.watchdog import Patience, ended_text, fault_of, is_overdue, may_restart, wait_s
-from protocol.messages import AlgorithmReading, MinerReading, MinerState
+from cpu_gpu_sentry.playbooks.pool_lines import pool_trouble
+from cpu_gpu_sentry.playbooks.watchdog import (
+    Patience,
+    ended_text,
+    fault_of,
+    is_overdue,
+    may_restart,
+    restart_mends,
+    wait_s,
+)
+from protocol.messages import AlgorithmReading, MinerReading, MinerState, MinerTrouble
 
 PATIENCE = Patience(silent_s=600, grace_s=900)
 
@@ -10,6 +19,49 @@ PATIENCE = Patience(silent_s=600, grace_s=900)
 def reading(state: MinerState, *rates: float | None) -> MinerReading:
     algorithms = [AlgorithmReading(algorithm="rx/0", hashrate_hs=rate) for rate in rates]
     return MinerReading(software="xmrig", state=state, algorithms=algorithms)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "mends"),
+    [
+        (None, True),
+        (MinerTrouble.REFUSED, True),
+        (MinerTrouble.NO_ANSWER, True),
+        (MinerTrouble.ACCESS_DENIED, False),
+        (MinerTrouble.UNREADABLE, False),
+        (MinerTrouble.NO_JOB, False),
+    ],
+)
+def test_a_restart_mends_silence_but_neither_a_pool_nor_a_token_nor_an_answer(
+    trouble: MinerTrouble | None, mends: bool
+) -> None:
+    miner = MinerReading(software="xmrig", state=MinerState.API_SILENT, trouble=trouble)
+    assert restart_mends(miner) is mends
+    assert fault_of(miner)
+
+
+@pytest.mark.parametrize(
+    ("printed", "line"),
+    [
+        (
+            ['net  a:443 connect error: "refused"'],
+            'net  a:443 connect error: "refused"',
+        ),
+        (["net  no active pools, stop mining"], "net  no active pools, stop mining"),
+        (
+            ["ERROR: Can't connect to a:3333: refused"],
+            "ERROR: Can't connect to a:3333: refused",
+        ),
+        (["Pool pool.example failed to resolve host", "GPU0 0.00 Mh/s"], "Pool pool.example failed to resolve host"),
+        (["DNS error: temporary failure", "new job from pool.example"], None),
+        (["connection lost", "Connected to pool.example"], None),
+        (["not connected to any pool"], "not connected to any pool"),
+        (["speed 10s/60s/15m n/a", "GPU0 temperature 61"], None),
+        ([], None),
+    ],
+)
+def test_a_line_about_the_pool_counts_until_a_better_one(printed: list[str], line: str | None) -> None:
+    assert pool_trouble(printed) == line
 
 
 @pytest.mark.parametrize(

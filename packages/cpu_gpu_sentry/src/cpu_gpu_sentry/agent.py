@@ -28,6 +28,8 @@ from cpu_gpu_sentry.enrolment import STORE
 from cpu_gpu_sentry.machine.amd import Amd
 from cpu_gpu_sentry.machine.nvidia import Nvidia
 from cpu_gpu_sentry.machine.sensors import MachineReading, Sensors
+from cpu_gpu_sentry.miner_notes import MinerNote, notes_of, save_notes
+from cpu_gpu_sentry.miners.answers import patient
 from cpu_gpu_sentry.miners.poll import poll_all
 from cpu_gpu_sentry.playbooks.exchange import Exchange
 from cpu_gpu_sentry.playbooks.mining import Mining
@@ -71,6 +73,7 @@ class Agent:
         self._stamps = Stamps()
         self._sensors = Sensors(Nvidia(), Amd())
         self._noted_interval: float | None = None
+        self._noted_miners: list[MinerNote] | None = None
         self._due = asyncio.Event()  # a report is worth more now than at its time
         self.delivery = Delivery(
             db,
@@ -150,7 +153,7 @@ class Agent:
         self.latest.measured_at = datetime.fromtimestamp(taken_at_ms / 1000, UTC)
         self.latest.machine = machine.result()
         readings = asked.result()
-        self.latest.miners = dict(zip(watches, readings[: len(watches)], strict=True))
+        self.latest.miners = dict(zip(watches, map(patient, readings[: len(watches)]), strict=True))
         self.latest.playbook_miners = self.mining.take_readings(
             dict(zip(playbooks, readings[len(watches) :], strict=True))
         )
@@ -158,6 +161,7 @@ class Agent:
             miners = [*self.latest.miners.values(), *self.latest.playbook_miners][:_MINERS_LIMIT]
             await self._keep(taken_at_ms, make_log(taken_at_ms, machine.result(), miners, self.delivery.lan_ip))
         await self._note_interval()
+        await self.note_miners()
         self.changed()
 
     async def _keep(self, taken_at_ms: int, entry: CpuGpuLog) -> None:
@@ -180,6 +184,14 @@ class Agent:
         except DiskTrouble:
             return  # tried again with the next report
         self._noted_interval = every_s
+
+    async def note_miners(self) -> None:
+        notes = notes_of([*self.latest.miners.values(), *self.latest.playbook_miners])
+        if notes == self._noted_miners:
+            return
+        with contextlib.suppress(DiskTrouble):  # tried again with the next report
+            await self.delivery.on_disk(lambda: save_notes(self._db, notes))
+            self._noted_miners = notes
 
     async def read_specs_for_ever(self) -> None:
         while True:

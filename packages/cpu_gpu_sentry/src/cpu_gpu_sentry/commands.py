@@ -16,7 +16,7 @@ from sentry_kit.command_line import CommandLine, log_to_stderr, say
 from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.settings import prepare_data_dir
 
-from cpu_gpu_sentry.miners.answers import BadReply
+from cpu_gpu_sentry.miners.answers import BadReply, patient
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.settings import Settings, settings_from
 from cpu_gpu_sentry.watches import SCHEMA as WATCHES
@@ -137,7 +137,7 @@ def _parse(arguments: argparse.Namespace) -> int:
         paths = " and ".join(question.path for question in software.questions)
         raise BadUse(f"{software.title} is asked for {paths} only; give one file for each.")
     try:
-        reading = software.parse([_answer(path) for path in arguments.files])
+        reading = patient(software.parse([_answer(path) for path in arguments.files]))
     except BadReply as error:
         raise SentryError(str(error)) from error
     say(msgspec.json.format(msgspec.json.encode(reading)).decode())

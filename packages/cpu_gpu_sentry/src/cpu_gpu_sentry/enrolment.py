@@ -10,12 +10,13 @@ from sentry_kit import store
 from sentry_kit.enrol import check_enrolment
 from sentry_kit.store import Enrolment
 
+from cpu_gpu_sentry.miner_notes import SCHEMA as MINER_NOTES
 from cpu_gpu_sentry.playbooks import store as playbook_store
 from cpu_gpu_sentry.removal import stop_and_delete_mining
 from cpu_gpu_sentry.watches import SCHEMA as WATCHES
 
 STORE = "sentry.db"
-SCHEMA = store.SCHEMA + WATCHES + playbook_store.SCHEMA
+SCHEMA = store.SCHEMA + WATCHES + playbook_store.SCHEMA + MINER_NOTES
 
 
 async def enroll(path: Path, url: str, token: str, agent: str) -> Enrolment:

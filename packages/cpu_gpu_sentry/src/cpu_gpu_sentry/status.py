@@ -11,11 +11,12 @@ from sentry_kit.service import is_running
 from sentry_kit.store import State
 
 from cpu_gpu_sentry.enrolment import SCHEMA, STORE
+from cpu_gpu_sentry.miner_notes import MinerNote, load_notes
 from cpu_gpu_sentry.playbooks import store as playbook_store
 from cpu_gpu_sentry.playbooks.folders import Folders, is_plain_id
 from cpu_gpu_sentry.playbooks.lane import LAST_LINES
 from cpu_gpu_sentry.playbooks.output import last_lines
-from cpu_gpu_sentry.watches import load_watches
+from cpu_gpu_sentry.watches import Watch, load_watches
 
 _LINES_SHOWN = 5
 _WORDS = {
@@ -37,6 +38,9 @@ class WatchOut(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     coin: str | None
+    state: str | None = None
+    word: str | None = None
+    reason: str | None = None
 
 
 class PlaybookOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +53,8 @@ class PlaybookOut(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int | None
     api_port: int | None
     last_lines: list[str]
+    miner_state: str | None = None
+    miner_word: str | None = None
 
 
 class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,24 +93,43 @@ def read_status(data_dir: Path) -> StatusOut:
             rejected_reason=known.rejected_reason,
             dropped_logs=known.dropped_logs,
             report_every_s=known.report_every_s,
-            watches=[
-                WatchOut(software=each.software, host=each.host, port=each.port, coin=each.coin)
-                for each in load_watches(db)
-            ],
+            watches=_watches(db),
             playbooks=_playbooks(db, data_dir),
         )
     finally:
         db.close()
 
 
+def _watches(db: sqlite3.Connection) -> list[WatchOut]:
+    """With what the agent read last; nothing of one that it has not asked yet."""
+    notes = {each.api_port: each for each in load_notes(db) if each.playbook_id is None}
+    return [_watch(each, notes.get(each.port)) for each in load_watches(db)]
+
+
+def _watch(watch: Watch, note: MinerNote | None) -> WatchOut:
+    return WatchOut(
+        software=watch.software,
+        host=watch.host,
+        port=watch.port,
+        coin=watch.coin,
+        state=note.state if note else None,
+        word=note.word if note else None,
+        reason=note.reason if note else None,
+    )
+
+
 def _playbooks(db: sqlite3.Connection, data_dir: Path) -> list[PlaybookOut]:
     """As the agent noted them last; of what they print, the newest lines."""
     wanted = playbook_store.load_wanted(db)
     known = {each.playbook_id: each for each in playbook_store.load_status(db).playbooks}
-    return [_playbook(each, known.get(each.id), Folders(data_dir)) for each in (wanted.playbooks if wanted else [])]
+    notes, folders = {each.playbook_id: each for each in load_notes(db)}, Folders(data_dir)
+    playbooks = wanted.playbooks if wanted else []
+    return [_playbook(each, known.get(each.id), notes.get(each.id), folders) for each in playbooks]
 
 
-def _playbook(playbook: Playbook, known: PlaybookStatus | None, folders: Folders) -> PlaybookOut:
+def _playbook(
+    playbook: Playbook, known: PlaybookStatus | None, note: MinerNote | None, folders: Folders
+) -> PlaybookOut:
     said = known or PlaybookStatus(playbook_id=playbook.id, revision=playbook.revision, state=PlaybookState.WAITING)
     printed = last_lines(folders.of(playbook.id) / "output", None, LAST_LINES) if is_plain_id(playbook.id) else []
     return PlaybookOut(
@@ -117,6 +142,8 @@ def _playbook(playbook: Playbook, known: PlaybookStatus | None, folders: Folders
         restarts=said.restarts,
         api_port=said.api_port,
         last_lines=said.last_lines or printed,
+        miner_state=note.state if note else None,
+        miner_word=note.word if note else None,
     )
 
 
@@ -131,15 +158,23 @@ def status_lines(status: StatusOut) -> list[str]:
         lines.append(f"Commander: {status.commander_url}{rig}")
     lines.append(f"Logs waiting here: {status.spooled_logs}")
     lines += [f"{label}: {value}" for label, value in _exceptions(status) if value]
-    lines += [f"Watches: {each.software} on {each.host} port {each.port}" for each in status.watches]
+    for watch in status.watches:
+        lines += _watch_lines(watch)
     for playbook in status.playbooks:
         lines += _playbook_lines(playbook)
     return lines
 
 
+def _watch_lines(watch: WatchOut) -> list[str]:
+    word = f": {watch.word}" if watch.word else ""
+    lines = [f"Watches: {watch.software} on {watch.host} port {watch.port}{word}"]
+    return [*lines, f"  {watch.reason}"] if watch.reason else lines
+
+
 def _playbook_lines(playbook: PlaybookOut) -> list[str]:
     percent = "" if playbook.percent is None else f" {playbook.percent:.0f} %"
-    lines = [f"Playbook “{playbook.name}”: {playbook.state.value}{percent}"]
+    miner = f"; miner: {playbook.miner_word}" if playbook.miner_word else ""
+    lines = [f"Playbook “{playbook.name}”: {playbook.state.value}{percent}{miner}"]
     if playbook.reason:
         lines.append(f"  {playbook.reason}")
     return lines + [f"  | {line}" for line in playbook.last_lines[-_LINES_SHOWN:]]

@@ -13,6 +13,7 @@ from protocol.messages import (
     MinerReading,
     MinerState,
 )
+from protocol.miner_words import miner_name, miner_word
 from protocol.reading import Reader
 
 from commander.live.operational_index import Health, RigState
@@ -25,14 +26,14 @@ from commander.web.figures import NOT_KNOWN, Figure
 _log_decoder = Reader(CpuGpuLog)
 _specs_decoder = Reader(CpuGpuSpecs)
 
-MINER_STATES = {
-    MinerState.STARTING: ("Starting", "idle"),
-    MinerState.MINING: ("Mining", "good"),
-    MinerState.STALLED: ("Stalled", "warning"),
-    MinerState.STOPPED: ("Stopped", "idle"),
-    MinerState.FAILED: ("Failed", "bad"),
-    MinerState.API_SILENT: ("API silent", "warning"),
-    MinerState.UNKNOWN: ("Unknown", "idle"),
+MINER_TONES = {
+    MinerState.STARTING: "idle",
+    MinerState.MINING: "good",
+    MinerState.STALLED: "warning",
+    MinerState.STOPPED: "idle",
+    MinerState.FAILED: "bad",
+    MinerState.API_SILENT: "warning",
+    MinerState.UNKNOWN: "idle",
 }
 
 
@@ -80,6 +81,7 @@ class MinerView:
     version: str
     word: str
     tone: str
+    reason: str | None
     uptime: Figure
     algorithms: list[AlgorithmView]
 
@@ -130,7 +132,7 @@ def now_view(state: RigState) -> NowView | None:
         uptime=shown.duration(figures.uptime_s),
         memory_used=shown.size(log.memory_used_bytes),
         devices=_devices(log, _specs(state)),
-        miners=[_miner(miner, old=old) for miner in log.miners],
+        miners=[_miner(miner, miner_name(miner, log.miners), old=old) for miner in log.miners],
     )
 
 
@@ -233,15 +235,16 @@ def _shares(accepted: int | None, rejected: int | None) -> str:
     return f"{units.count_text(accepted)} / {units.count_text(rejected)}"
 
 
-def _miner(miner: MinerReading, *, old: bool) -> MinerView:
-    word, tone = MINER_STATES[miner.state]
+def _miner(miner: MinerReading, name: str, *, old: bool) -> MinerView:
+    word, tone = miner_word(miner), "warning" if miner.trouble else MINER_TONES[miner.state]
     if old:  # nobody knows what it does now
         word, tone = f"{word} when last heard", "idle"
     return MinerView(
-        software=miner.software,
+        software=name,
         version=miner.version or "",
         word=word,
         tone=tone,
+        reason=miner.reason,
         uptime=shown.duration(miner.uptime_s),
         algorithms=[_algorithm(reading) for reading in miner.algorithms],
     )

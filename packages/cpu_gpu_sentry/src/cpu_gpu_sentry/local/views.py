@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from protocol.messages import CpuGpuSpecs, GpuReading, MinerDevice, MinerReading, MinerState
+from protocol.miner_words import miner_word
 from protocol.playbook_messages import PlaybookState
 from protocol.units import (
     UNKNOWN,
@@ -32,11 +33,12 @@ _STATES = {
     State.INVALID_TOKEN: ("Invalid token", "wrong"),
     State.REMOVED: ("Removed", "wrong"),
 }
-_MINER_STATES = {
-    MinerState.STARTING: ("Starting", "careful"),
-    MinerState.MINING: ("Mining", "good"),
-    MinerState.STALLED: ("Stalled", "wrong"),
-    MinerState.API_SILENT: ("API silent", "wrong"),
+_MINER_TONES = {
+    MinerState.STARTING: "careful",
+    MinerState.MINING: "good",
+    MinerState.STALLED: "wrong",
+    MinerState.FAILED: "wrong",
+    MinerState.API_SILENT: "wrong",
 }
 _PLAYBOOK_STATES = {
     PlaybookState.WAITING: ("Waiting", ""),
@@ -102,6 +104,7 @@ class MinerView:
     api: str
     badge: str
     tone: str
+    reason: str | None
     uptime: str
     algorithms: list[AlgorithmView]
     devices: list[Fact]
@@ -206,7 +209,7 @@ def _gpu(gpu: GpuReading, name: str | None, mined: MinerDevice | None) -> GpuVie
 
 def miner_views(latest: Latest, watches: Sequence[Watch], lanes: Collection[Lane]) -> list[MinerView]:
     """Those of playbooks first."""
-    own = [_miner(watch, lane.reading) for lane in lanes if (watch := lane.watch)]
+    own = [_miner(watch, lane.miner() if lane.reading else None) for lane in lanes if (watch := lane.watch)]
     return own + [_miner(watch, latest.miners.get(watch)) for watch in watches]
 
 
@@ -234,15 +237,14 @@ def _playbook(lane: Lane) -> PlaybookView:
 
 
 def _miner(watch: Watch, reading: MinerReading | None) -> MinerView:
-    badge, tone = (
-        _MINER_STATES.get(reading.state, (reading.state.value, "careful")) if reading else ("Not asked yet", "")
-    )
+    is_troubled = reading is not None and reading.trouble is not None
     version = f" {reading.version}" if reading and reading.version else ""
     return MinerView(
-        title=f"{SOFTWARE[watch.software].title}{version}",
+        title=f"{SOFTWARE[reading.software if reading else watch.software].title}{version}",
         api=f"{watch.host} port {watch.port}",
-        badge=badge,
-        tone=tone,
+        badge=miner_word(reading) if reading else "Not asked yet",
+        tone="wrong" if is_troubled else _MINER_TONES.get(reading.state, "careful") if reading else "",
+        reason=reading.reason if reading else None,
         uptime=duration_text(reading.uptime_s if reading else None),
         algorithms=_algorithms(reading) if reading else [],
         devices=[(each.device, _rates(each)) for each in reading.devices] if reading else [],

@@ -88,7 +88,7 @@ def checked(software: str, parse: Callable[[], MinerReading]) -> MinerReading:
         return left_out(_READING, parse(), software)
     except BadReply:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, msgspec.MsgspecError) as error:
         raise BadReply(f"The answer has not the shape of {software}'s ({type(error).__name__}: {error}).") from error
 
 
@@ -242,11 +242,21 @@ def _without_job(told: MinerReading) -> MinerReading:
     return msgspec.structs.replace(
         told,
         state=MinerState.STALLED if has_mined else MinerState.STARTING,
-        trouble=MinerTrouble.NO_JOB if waits_long else None,
-        reason=NO_JOB if waits_long else None,
+        trouble=MinerTrouble.NO_JOB,
+        reason=NO_JOB,
         algorithms=[msgspec.structs.replace(each, hashrate_hs=None) for each in told.algorithms],
         devices=[msgspec.structs.replace(each, hashrates_hs=[None] * len(each.hashrates_hs)) for each in told.devices],
     )
+
+
+def patient(told: MinerReading) -> MinerReading:
+    """`told` as it is reported: that a miner waits for its first job is no trouble in its first minutes."""
+    is_new = told.uptime_s is None or told.uptime_s < STARTING_S
+    return without_trouble(told) if told.trouble is MinerTrouble.NO_JOB and is_new else told
+
+
+def without_trouble(told: MinerReading) -> MinerReading:
+    return msgspec.structs.replace(told, trouble=None, reason=None)
 
 
 def algorithm_or_unknown(value: object) -> str:

@@ -192,7 +192,7 @@ async def _how_it_ended(crew: Crew, lane: Lane) -> str:
 def _is_stuck(crew: Crew, lane: Lane) -> bool:
     """Whether it is to be started again for doing nothing; too often, and it is only told about."""
     now_s, patience = _now_s(), crew.patience
-    if lane.watch is None or not is_overdue(now_s, lane.started_s, lane.good_s, patience):
+    if lane.watch is None or lane.is_not_mended or not is_overdue(now_s, lane.started_s, lane.patient_from_s, patience):
         return False
     if may_restart(now_s, lane.restarts_s, patience):
         lane.restarts_s = [*lane.restarts_s[-9:], now_s]
@@ -204,14 +204,28 @@ def _is_stuck(crew: Crew, lane: Lane) -> bool:
 
 def judge(crew: Crew, lane: Lane) -> None:
     """Whether it mines now. A fault is told at once, and only later a reason to start it again."""
-    if lane.fault is None and lane.is_known_to_mine(_now_s()):
+    if lane.is_not_mended:
+        if lane.may_tell(_now_s(), crew.patience.no_job_s):
+            lane.shows_trouble = True
+            crew.show(lane, lane.state_in_trouble(_now_s()), f"{_reason(lane)} A restart does not mend that.")
+    elif lane.fault is None and lane.is_known_to_mine(_now_s()):
         if lane.state is not PlaybookState.MINING:
             lane.last_lines = []
             crew.mines()
+        lane.shows_trouble = False
         crew.show(lane, PlaybookState.MINING)
     elif lane.state is PlaybookState.MINING and lane.fault:
         minutes = crew.patience.silent_s / 60
         crew.show(lane, lane.state, f"At the moment {lane.fault}; after {minutes:.0f} min of that it is restarted.")
+    elif lane.shows_trouble:
+        lane.shows_trouble = False
+        crew.show(lane, lane.state)
+
+
+def _reason(lane: Lane) -> str:
+    """A sentence; the miner's own words, where it has some."""
+    reason = lane.reading.reason if lane.reading else None
+    return reason or f"At the moment {lane.fault}."
 
 
 async def _last_lines(crew: Crew, lane: Lane) -> list[str]:

@@ -4,15 +4,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
-from protocol.messages import AlgorithmReading, MinerReading, MinerState
+from protocol.messages import PROXIES, AlgorithmReading, MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Playbook, PlaybookState, PlaybookStatus
 
+from cpu_gpu_sentry.miners.answers import without_trouble
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.playbooks.decide import Running
 from cpu_gpu_sentry.playbooks.packages import package_fingerprint
+from cpu_gpu_sentry.playbooks.pool_lines import with_pool_trouble
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body
-from cpu_gpu_sentry.playbooks.watchdog import fault_of
+from cpu_gpu_sentry.playbooks.watchdog import fault_of, restart_mends
 from cpu_gpu_sentry.watches import Watch
 
 LAST_LINES = 20
@@ -47,6 +49,8 @@ class Lane:
     restarts_s: list[float] = field(default_factory=list)
     reading: MinerReading | None = None
     fault: str | None = None
+    excused_s: float | None = None  # when a restart could not have helped, last
+    shows_trouble: bool = False
 
     @property
     def running(self) -> Running | None:
@@ -73,6 +77,7 @@ class Lane:
         """A run is there: started now, or found, `age_s` old."""
         self.note, self.port, self.restarts = note, note.port, note.restarts
         self.started_s, self.good_s, self.reading, self.fault = now_s - age_s, None, None, None
+        self.excused_s, self.shows_trouble, self.printed = None, False, []
         self.show(PlaybookState.STARTING, self.reason)
 
     def is_known_to_mine(self, now_s: float) -> bool:
@@ -83,12 +88,39 @@ class Lane:
         if self.reading is None or self.reading.state is MinerState.API_SILENT:
             return False
         rates = [each.hashrate_hs for each in self.reading.algorithms]
+        if self.reading.software in PROXIES:
+            return self.reading.trouble is None
         return any(rates) or (age_s >= _UNTOLD_S and all(rate is None for rate in rates))
 
     def take(self, reading: MinerReading, now_s: float) -> None:
-        self.reading, self.fault = reading, fault_of(reading)
+        self.reading = with_pool_trouble(reading, self.printed)
+        self.fault = fault_of(self.reading)
         if self.fault is None and self.is_known_to_mine(now_s):
             self.good_s = now_s
+        elif self.is_not_mended:
+            self.excused_s = now_s
+
+    @property
+    def is_not_mended(self) -> bool:
+        """Whether something is wrong that starting it again does not mend."""
+        return self.reading is not None and not restart_mends(self.reading)
+
+    def may_tell(self, now_s: float, no_job_s: float) -> bool:
+        """Whether its trouble is to be told: a pool may be away for a while."""
+        is_no_job = self.reading is not None and self.reading.trouble is MinerTrouble.NO_JOB
+        return not is_no_job or now_s - max(self.started_s, self.good_s or self.started_s) >= no_job_s
+
+    @property
+    def patient_from_s(self) -> float | None:
+        """From when on its silence counts."""
+        return max((each for each in (self.good_s, self.excused_s) if each is not None), default=None)
+
+    def state_in_trouble(self, now_s: float) -> PlaybookState:
+        """What it does while a restart does not mend its trouble. A miner that lives and can't be read is taken for
+        mining; without work from the pool nothing mines."""
+        is_unknown = self.reading is not None and self.reading.trouble is not MinerTrouble.NO_JOB
+        is_taken_for_mining = is_unknown and now_s - self.started_s >= _UNTOLD_S
+        return PlaybookState.MINING if is_taken_for_mining else PlaybookState.STARTING
 
     def miner(self) -> MinerReading | None:
         """The element of the log; None as long as nothing of it was ever started."""
@@ -99,6 +131,10 @@ class Lane:
         reading = self.reading
         if reading.state is MinerState.API_SILENT and self.state is PlaybookState.STARTING:
             reading = msgspec.structs.replace(reading, state=MinerState.STARTING)
+            if restart_mends(reading):  # its API is not there yet, which is no news
+                reading = without_trouble(reading)
+        if reading.trouble is MinerTrouble.NO_JOB and not self.shows_trouble:
+            reading = without_trouble(reading)
         algorithms = [self._with_coin(each, place) for place, each in enumerate(reading.algorithms)]
         return msgspec.structs.replace(reading, playbook_id=self.playbook.id, algorithms=algorithms)
 

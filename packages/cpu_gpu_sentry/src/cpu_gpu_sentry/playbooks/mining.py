@@ -50,8 +50,7 @@ class OnDisk(Protocol):
 
 
 class Mining:
-    """All playbooks of one rig. `changed` is called when there is something new to show, `mines` when a miner is seen
-    to mine."""
+    """All playbooks of one rig. `changed` is called when there is something to show, `mines` when a miner mines."""
 
     def __init__(
         self,
@@ -239,15 +238,16 @@ class Mining:
 
     async def _read_printed(self) -> None:
         """What each of them printed last, for the local page."""
-        names = [name for name, lane in self.lanes.items() if lane.note is not None]
+        names = {name: lane.note.run for name, lane in self.lanes.items() if lane.note is not None}
         with contextlib.suppress(OSError, TimeoutError):
-            printed = await self._crew.read(lambda: {name: self._last_lines(name) for name in names})
-            for name in names:
-                if name in self.lanes:
-                    self.lanes[name].printed = printed[name]
+            printed = await self._crew.read(lambda: {name: self._last_lines(name, run) for name, run in names.items()})
+            for name, run in names.items():
+                lane = self.lanes.get(name)
+                if lane is not None and lane.note is not None and lane.note.run == run:
+                    lane.printed = printed[name]
 
-    def _last_lines(self, name: str) -> list[str]:
-        return last_lines(self.folders.of(name) / "output", None, LAST_LINES)
+    def _last_lines(self, name: str, run: str) -> list[str]:
+        return last_lines(self.folders.of(name) / "output", run, LAST_LINES)
 
     def status(self) -> PlaybooksStatus:
         return PlaybooksStatus(playbooks=[lane.status() for lane in self.lanes.values()])

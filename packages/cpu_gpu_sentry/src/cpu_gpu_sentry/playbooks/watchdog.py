@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from protocol.messages import MinerReading, MinerState
+from protocol.messages import PROXIES, MinerReading, MinerState, MinerTrouble
 
 _HOUR_S = 3600
 _FIRST_WAIT_S = 2.0
 _LONGEST_WAIT_S = 300.0
+_NO_JOB_S = 60.0
 FAILED_AFTER = 3  # ends in a row, each soon after the start: reported as failed, and still tried
 
 
@@ -20,12 +21,32 @@ class Patience:
     grace_s: float = 600
     restarts_an_hour: int = 3
 
+    @property
+    def no_job_s(self) -> float:
+        """How long its pool may be away before anybody is told."""
+        return min(_NO_JOB_S, self.silent_s)
+
+
+_NOT_MENDED = {
+    MinerTrouble.NO_JOB: "its pool gives it no work",
+    MinerTrouble.ACCESS_DENIED: "its API wants a token",
+    MinerTrouble.UNREADABLE: "its API's answers can't be read",
+}
+
+
+def restart_mends(reading: MinerReading) -> bool:
+    """Whether starting it again could help: not where it lives and answers, or where its pool is away."""
+    return reading.trouble not in _NOT_MENDED
+
 
 def fault_of(reading: MinerReading) -> str | None:
-    """What is wrong with it, as the end of a sentence. A hashrate that it does not tell is unknown, and no fault."""
+    """What is wrong with it, as the end of a sentence. A hashrate that it does not tell is unknown, and no fault. A
+    proxy without miners hashes nothing, and nothing is wrong with it."""
+    if reading.trouble in _NOT_MENDED:
+        return _NOT_MENDED[reading.trouble]
     if reading.state is MinerState.API_SILENT:
         return "its API does not answer"
-    rates = [each.hashrate_hs for each in reading.algorithms]
+    rates = [] if reading.software in PROXIES else [each.hashrate_hs for each in reading.algorithms]
     told = [rate for rate in rates if rate is not None]
     return "it hashes at 0 H/s" if told and not any(told) else None
 

@@ -1,0 +1,50 @@
+"""What mining software prints about its pool. Pure.
+
+Few programs tell in their API that the pool gives no work, but all of them print it.
+"""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+from protocol.messages import MinerReading, MinerState, MinerTrouble
+
+from cpu_gpu_sentry.miners.answers import NO_JOB
+
+_LINE_SHOWN = 300
+_BAD = re.compile(
+    r"""connect(ion)?\ (attempt\ )?(to\ \S+\ )?(error|refused|failed|time[d\ -]*out|closed|lost|reset|aborted)
+    | (can.?t|can\ ?not|could\ not|unable\ to|fail(ed)?\ to)\ (connect|resolve|reach|log\ ?in|authori[sz]e|subscribe)
+    | not\ connected | disconnected | no\ active\ pools? | unknown\ host | no\ such\ host | dns\ (error|failed)
+    | name\ resolution | (login|stratum|pool|socket|read)\ (error|failed|failure) | authori[sz]ation\ (error|failed)
+    | invalid\ (wallet|address|login|user|worker) | connection\ to\ (the\ )?pool\ (is\ )?(lost|closed|failed)
+    | (waiting\ for|no)\ (a\ )?(job|work)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_GOOD = re.compile(
+    r"new\ (job|work|block)|accepted|authori[sz]ed|logged\ in|subscribed|\bconnected|job\ received",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def pool_trouble(printed: Sequence[str]) -> str | None:
+    """The line that says that the pool gives no work, unless a later one says that it does."""
+    for line in reversed(printed):
+        if _BAD.search(line):
+            return line.strip()[:_LINE_SHOWN]
+        if _GOOD.search(line):
+            return None
+    return None
+
+
+def with_pool_trouble(reading: MinerReading, printed: Sequence[str]) -> MinerReading:
+    """`reading` of a miner that hashes nothing, with what its output says about the pool."""
+    waits = reading.state in (MinerState.STARTING, MinerState.STALLED) and reading.trouble in (
+        None,
+        MinerTrouble.NO_JOB,
+    )
+    line = pool_trouble(printed) if waits else None
+    if line is None:
+        return reading
+    reason = f"{NO_JOB.rstrip('.')}: “{line}”."
+    return msgspec.structs.replace(reading, trouble=MinerTrouble.NO_JOB, reason=reason)

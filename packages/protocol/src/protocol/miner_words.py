@@ -1,0 +1,30 @@
+"""What a miner does, in a word: one place, so that every page and every program says the same."""
+
+from protocol.messages import MinerReading, MinerState, MinerTrouble
+
+_STATES = {
+    MinerState.STARTING: "Starting",
+    MinerState.MINING: "Mining",
+    MinerState.STALLED: "Stalled",
+    MinerState.STOPPED: "Stopped",
+    MinerState.FAILED: "Failed",
+    MinerState.API_SILENT: "API silent",
+    MinerState.UNKNOWN: "Unknown",
+}
+_TROUBLES = {
+    MinerTrouble.ACCESS_DENIED: "Wants a token",
+    MinerTrouble.UNREADABLE: "Can't be read",
+    MinerTrouble.NO_JOB: "No job from the pool",
+}
+
+
+def miner_word(miner: MinerReading) -> str:
+    """Its state; where a trouble says more than the state, that trouble."""
+    trouble = _TROUBLES.get(miner.trouble) if miner.trouble else None
+    return trouble or _STATES[miner.state]
+
+
+def miner_name(miner: MinerReading, others: list[MinerReading]) -> str:
+    """Its software; among `others` of the same software, which include it, with its port."""
+    alike = [each for each in others if each.software == miner.software]
+    return miner.software if len(alike) < 2 or miner.api_port is None else f"{miner.software} on port {miner.api_port}"
