@@ -165,7 +165,8 @@ class SmallCommander:
             rig.logs |= fresh
         rig.duplicates += len(logs) - len(fresh)
         self.stored += len(fresh)
-        return AsicItemReceipt(stored=len(fresh), duplicates=len(logs) - len(fresh))
+        name = RigName(id=rig.id, name=rig.name)
+        return AsicItemReceipt(stored=len(fresh), duplicates=len(logs) - len(fresh), rig=name)
 
     async def _adopt(self, request: Request) -> Response:
         if (refusal := self._noted(request)) is not None:

@@ -3,17 +3,21 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 from asic_commander import SmallCommander, problem
 from asic_sentry.addresses import Network
-from asic_sentry.asics.asic import Refusal
+from asic_sentry.asics.asic import Entered, Refusal
+from asic_sentry.device import Device
 from asic_sentry.local.page import Page
+from asic_sentry.local.views import in_trouble
 from fake_asics import make_asics, running
+from protocol.asic_messages import AsicLog
 from protocol.tokens import TokenKind, new_token
 from protocol.units import UNKNOWN
-from sentry_farm import BASE, Sentry
+from sentry_farm import BASE, Sentry, put
 from sentry_kit import store as kit
 
 PORT = str(BASE + 80)
@@ -51,6 +55,13 @@ def row(html: str, key: int) -> str:
 def error(html: str, field: str) -> str:
     found = re.search(rf'id="{field}-error" role="alert">([^<]*)<', html)
     return found[1] if found else ""
+
+
+async def live_parts(page: Page) -> str:
+    """The first event that a browser gets: all live parts."""
+    async for event in page.fragments.events():
+        return event
+    raise AssertionError("no event came")
 
 
 async def test_a_new_sentry_says_what_to_do(browser: Browser) -> None:
@@ -104,7 +115,10 @@ async def test_an_invalid_token_has_new_token_beside_it(
         rigs[ip].is_removed = True
         await browser.sentry.until(lambda: browser.sentry.asic(ip).refusal is Refusal.RIG_REMOVED)
         key = browser.sentry.device(ip).asic.id
-        shown = row(await browser.get(), key)
+        page = await browser.get()
+        assert "<dd>2 of 2</dd>" in page  # both answer: the token is the commander's matter
+        assert '<a href="/?show=trouble">1 with trouble</a>' in page
+        shown = row(page, key)
         assert "Invalid token" in shown
         assert "removed from the commander" in shown
         assert f'href="/?change={key}#change"' in shown
@@ -116,6 +130,46 @@ async def test_an_invalid_token_has_new_token_beside_it(
         assert (await browser.send("/token", id=str(key), token=str(fresh.token))).status_code == 303
         await commander.until(lambda: bool(fresh.logs))
         assert "anew" in row(await browser.get(), key)
+
+
+def test_an_asic_that_reports_a_fault_is_in_trouble_and_one_that_was_never_asked_is_not(sentry: Sentry) -> None:
+    (fake,) = make_asics(1, "127.0.0.0/24", ["iceriver"], port_base=BASE)
+    device = Device(put(sentry.db, fake), Entered(), specs_due_s=0, identify_due_s=0)
+    assert in_trouble([device]) == []
+    device.log = AsicLog(taken_at=datetime.now(UTC), faults=["fan"])
+    assert in_trouble([device]) == [device]
+
+
+async def test_trouble_is_counted_live(browser: Browser, commander: SmallCommander, network: str) -> None:
+    async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
+        rigs = browser.sentry.add(farm.asics, commander)
+        ip = farm.asics[0].ip
+        await commander.until(lambda: bool(rigs[ip].logs))
+        calm = await live_parts(browser.page)
+        rigs[ip].is_removed = True
+        await browser.sentry.until(lambda: browser.sentry.device(ip).asic.refusal is not None)
+        troubled = await live_parts(browser.page)
+    assert '<span id="trouble"></span>' in calm
+    assert '<a href="/?show=trouble">1 with trouble</a>' in troubled
+    sets = [dict(re.findall(r'id="(\w+-set)"[^>]* data-set="([^"]*)"', event)) for event in (calm, troubled)]
+    assert sets[0]["asics-set"] == sets[1]["asics-set"]
+    assert sets[0]["trouble-set"] != sets[1]["trouble-set"]
+
+
+async def test_the_model_is_a_choice_and_is_checked(browser: Browser, commander: SmallCommander, network: str) -> None:
+    rig = commander.add_rig("ks-01")
+    page = await browser.get()
+    choices = re.findall(r"<option[^>]*>([^<]*)</option>", page)
+    assert choices[0] == "Find out"
+    assert {"Antminer S19 Pro", "IceRiver KS5L", "BitAxe Gamma"} < set(choices)
+    async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
+        given = {"ip": farm.asics[0].ip, "port": PORT, "token": str(rig.token)}
+        other = await browser.send("/add", **given, model="IceRiver KS3")
+        unknown = await browser.send("/add", **given, model="Toaster 9")
+        assert "says that it is an IceRiver KS5L, not an IceRiver KS3" in error(other.text, "model")
+        assert "<option selected>IceRiver KS3</option>" in other.text
+        assert "no model that this sentry knows" in error(unknown.text, "model")
+        assert (await browser.send("/add", **given, model="IceRiver KS5L")).status_code == 303
 
 
 async def test_wattage_and_coin_are_entered_for_one_and_for_a_model(

@@ -32,6 +32,16 @@ async def test_one_request_carries_many_asics_with_their_specs_once(
     assert sentry.agent.delivery.state is State.ONLINE
 
 
+async def test_a_new_name_of_a_rig_is_kept_and_shown(sentry: Sentry, commander: SmallCommander, network: str) -> None:
+    async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
+        ip = farm.asics[0].ip
+        rig = sentry.add(farm.asics, commander)[ip]
+        await commander.until(lambda: bool(rig.logs))
+        rig.name = "hall-2-ks-01"
+        await sentry.until(lambda: sentry.device(ip).asic.rig.name == "hall-2-ks-01")
+        await sentry.until(lambda: sentry.asic(ip).rig == Rig(rig.id, "hall-2-ks-01"))
+
+
 async def test_an_invalid_token_concerns_its_asic_alone_and_its_logs_wait_for_the_new_one(
     sentry: Sentry, commander: SmallCommander, network: str
 ) -> None:

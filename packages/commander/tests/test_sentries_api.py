@@ -4,7 +4,7 @@ import gzip
 import json
 
 import zstandard
-from commander_farm import LOGS, RIGS, Farm, a_log
+from commander_farm import ASICS, LOGS, RIGS, Farm, a_log, an_asic_log
 from protocol.tokens import TokenKind, new_token
 
 WELCOME = "/api/v1/sentry"
@@ -62,6 +62,7 @@ async def test_the_same_log_again_is_a_duplicate_and_not_a_second_row(farm: Farm
         "duplicates": 0,
         "rejected": [],
         "two_sentries": False,
+        "rig": {"id": rig.id, "name": rig.name},
     }
     assert (await farm.report(rig, log, other, other)).json()["stored"] == 1
     assert (await farm.report(rig, log, other)).json()["duplicates"] == 2
@@ -138,6 +139,15 @@ async def test_specs_are_shown_and_unknown_fields_of_a_newer_sentry_are_ignored(
 async def test_logs_are_sent_with_post(farm: Farm) -> None:
     answer = await farm.client.get(LOGS)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+async def test_a_renamed_rig_s_sentry_hears_the_name_with_its_next_report(farm: Farm) -> None:
+    rig = await farm.add()
+    await farm.client.patch(f"{RIGS}/{rig.id}", json={"name": "rig-99"}, headers=farm.auth)
+    assert (await farm.report(rig, a_log())).json()["rig"] == {"id": rig.id, "name": "rig-99"}
+    asic = await farm.add_asic()
+    await farm.client.patch(f"{ASICS}/{asic.id}", json={"name": "s19-99"}, headers=farm.auth)
+    assert (await farm.report_asic(asic, an_asic_log()))["rig"] == {"id": asic.id, "name": "s19-99"}
 
 
 async def test_two_sentries_with_one_token_are_told_and_shown(farm: Farm) -> None:

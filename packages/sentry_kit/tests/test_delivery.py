@@ -43,6 +43,7 @@ class Farm:
         self.requests: list[str] = []
         self.refuses: Reply = lambda _logs: None
         self.two_sentries = False
+        self.rig: RigName | None = None
         self.removals = 0
         self.changed = asyncio.Event()
         self.spool = Spool(db, Limits())
@@ -67,7 +68,7 @@ class Farm:
             return refusal
         if request.url.path.endswith("/logs"):
             self.stored += logs
-            receipt = LogReceipt(stored=len(logs), duplicates=0, two_sentries=self.two_sentries)
+            receipt = LogReceipt(stored=len(logs), duplicates=0, two_sentries=self.two_sentries, rig=self.rig)
             return httpx.Response(200, content=msgspec.json.encode(receipt))
         if request.url.path.endswith("/specs"):
             return httpx.Response(204)
@@ -189,6 +190,14 @@ async def test_a_busy_commander_is_left_alone_for_as_long_as_it_asks(farm: Farm)
     await asyncio.wait_for(farm.delivery.on_disk(lambda: None), 5)
     assert len(farm.requests) == asked
     assert len(farm.spool) == 2
+
+
+async def test_a_new_name_of_the_rig_comes_with_the_next_receipt(farm: Farm) -> None:
+    farm.rig = RigName(id=7, name="hall-2-rig-07")
+    farm.keep(b"1")
+    await farm.until(lambda: (known := store.load_enrolment(farm.db)) is not None and known.rig_name == "hall-2-rig-07")
+    assert farm.delivery.enrolment is not None
+    assert farm.delivery.enrolment.rig_name == "hall-2-rig-07"
 
 
 async def test_two_sentries_with_one_token_are_told(farm: Farm) -> None:

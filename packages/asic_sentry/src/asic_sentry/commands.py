@@ -123,6 +123,8 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from sentry_kit.service import is_running
+
     from asic_sentry.asics.asic import entered_for
     from asic_sentry.asics.store import load_asics, load_models
     from asic_sentry.listing import as_json, asic_lines, asic_out
@@ -130,10 +132,14 @@ def _list(arguments: argparse.Namespace) -> int:
     with _store() as db:
         asics = load_asics(db)
         models = {key: entry.entered for key, entry in load_models(db).items()}
+    running = is_running(settings_from(os.environ).data_dir)
     if arguments.json:
-        say(as_json([asic_out(asic, entered_for(asic, models)) for asic in asics]))
+        say(as_json([asic_out(asic, entered_for(asic, models), running=running) for asic in asics]))
     else:
-        say("\n".join(asic_lines(asics)) or "No ASICs are listed yet; asic-sentry add, or scan, adds some.")
+        say(
+            "\n".join(asic_lines(asics, running=running))
+            or "No ASICs are listed yet; asic-sentry add, or scan, adds some."
+        )
     return 0
 
 

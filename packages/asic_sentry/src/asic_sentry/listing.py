@@ -14,6 +14,7 @@ STATES = {
     AsicState.WAITING: "waiting for its first answer",
     AsicState.NOT_ANSWERING: "does not answer",
     AsicState.INVALID_TOKEN: "invalid token",
+    AsicState.NOT_POLLED: "not polled",
 }
 
 
@@ -48,12 +49,12 @@ class FoundOut(msgspec.Struct, frozen=True, kw_only=True):
     added: bool
 
 
-def asic_out(asic: Asic, entered: Entered) -> AsicOut:
+def asic_out(asic: Asic, entered: Entered, *, running: bool) -> AsicOut:
     specs = asic.identity.specs
     return AsicOut(
         ip=asic.ip,
         port=asic.identity.port,
-        state=state_of(asic),
+        state=state_of(asic, running=running),
         error=asic.refusal,
         failure=asic.failure,
         failing_since=asic.failing_since.isoformat() if asic.failing_since else None,
@@ -68,16 +69,22 @@ def asic_out(asic: Asic, entered: Entered) -> AsicOut:
     )
 
 
-def asic_lines(asics: Sequence[Asic]) -> list[str]:
-    rows = [(asic.ip, asic.model_name or units.UNKNOWN, asic.rig.name or units.UNKNOWN, _said(asic)) for asic in asics]
-    return columns(rows)
+def asic_lines(asics: Sequence[Asic], *, running: bool) -> list[str]:
+    rows = [
+        (asic.ip, asic.model_name or units.UNKNOWN, asic.rig.name or units.UNKNOWN, _said(asic, running))
+        for asic in asics
+    ]
+    notice = (
+        [] if running or not asics else ["The sentry does not run, so nothing is polled. Start it: asic-sentry run"]
+    )
+    return columns(rows) + notice
 
 
-def _said(asic: Asic) -> str:
-    said = STATES[state_of(asic)]
+def _said(asic: Asic, running: bool) -> str:
+    said = STATES[state_of(asic, running=running)]
     if asic.refusal is not None:
         return f"{said}: {words_of(asic.refusal)}"
-    return f"{said} ({asic.failure.kind}): {asic.failure.detail}" if asic.failure else said
+    return f"{said} ({asic.failure.kind}): {asic.failure.detail}" if asic.failure and running else said
 
 
 def found_out(found: Found, added: bool) -> FoundOut:

@@ -136,6 +136,21 @@ def find(make: str, name: str) -> Model | None:
     return None
 
 
+def names_by_make() -> dict[str, list[str]]:
+    """The models that this sentry knows, by make, each as it is listed: "Antminer S19 Pro"."""
+    by_make: dict[str, list[str]] = {}
+    for model in MODELS:
+        by_make.setdefault(model.make, []).append(f"{model.make} {model.name}")
+    return by_make
+
+
+def known(said: str) -> Model | None:
+    """The row that a person means by "Antminer S19 Pro" or "S19 Pro"; None if none or several are meant."""
+    words = plain(said)
+    rows = [model for model in MODELS if words in (plain(model.name), plain(model.make + model.name))]
+    return rows[0] if len(rows) == 1 else None
+
+
 def makes_of(said: str) -> set[str]:
     """Which makes a person may mean by "Antminer S19 Pro", "S19 Pro" or "iceriver"; empty if none is known."""
     words = plain(said)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 from protocol.asic_messages import AsicItemReceipt, AsicReceipt, AsicReport, AsicReportItem, AsicSpecs
-from protocol.messages import SentryWelcome
+from protocol.messages import RigName, SentryWelcome
 from protocol.reading import Reader
 from protocol.tokens import Token
 from sentry_kit import store as kit
@@ -25,7 +25,7 @@ from sentry_kit.store import Enrolment, State
 from sentry_kit.worker import Worker
 
 from asic_sentry.asics import store
-from asic_sentry.asics.asic import Asic, Refusal
+from asic_sentry.asics.asic import Asic, Refusal, Rig
 from asic_sentry.device import Device
 from asic_sentry.fleet import Fleet
 
@@ -179,10 +179,20 @@ class AsicDelivery(Sending):
                 await self._note_refusal(part.device, part.asic, Refusal.of(result.error))
                 continue
             part.device.specs_sent = part.asic.identity.specs
+            await self._name_rig(part.device, part.asic, result.rig)
             stored += result.stored + result.duplicates
             reasons += [rejected.reason[:200] for rejected in result.rejected]
         await self._confirm([each for each in batch if each.source not in unanswered], stored, reasons)
         await self._hold_back()
+
+    async def _name_rig(self, device: Device, asic: Asic, name: RigName | None) -> None:
+        """`asic` is what was sent; the device may have another token by now."""
+        rig = asic.rig if name is None else Rig(name.id, name.name)
+        if device.asic.rig == rig or device.asic.token != asic.token:
+            return
+        device.touch(rig=rig)
+        await self._note(lambda: store.name_rig(self._db, asic.id, asic.token, rig))
+        self._changed()
 
     async def _confirm(self, logs: Sequence[Spooled], stored: int | None, reasons: Sequence[str]) -> None:
         if reasons:

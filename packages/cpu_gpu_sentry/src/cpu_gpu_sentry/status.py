@@ -19,7 +19,9 @@ from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.watches import Watch, load_watches
 
 _LINES_SHOWN = 5
-_WORDS = {
+STOPPED = "stopped"
+_WORDS: dict[str, str] = {
+    STOPPED: "stopped: this rig is enrolled, and nothing is reported until the sentry runs",
     State.NOT_ENROLLED: "not enrolled; run cpu-gpu-sentry enroll --url URL --token TOKEN",
     State.ONLINE: "online",
     State.SPOOLING: "spooling: the commander can't be reached, logs are kept here",
@@ -58,9 +60,9 @@ class PlaybookOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
-    """`status --json`."""
+    """`status --json`. `state` is a `State`, or `stopped` where a sentry that is enrolled does not run."""
 
-    state: State
+    state: str
     running: bool
     commander_url: str | None
     rig: RigOut | None
@@ -79,10 +81,11 @@ class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
 def read_status(data_dir: Path) -> StatusOut:
     db = store.open_store(data_dir / STORE, SCHEMA)
     try:
+        running = is_running(data_dir)
         enrolment, known = store.load_enrolment(db), store.load_status(db)
         return StatusOut(
-            state=enrolment.state if enrolment else State.NOT_ENROLLED,
-            running=is_running(data_dir),
+            state=_state(enrolment.state if enrolment else State.NOT_ENROLLED, running),
+            running=running,
             commander_url=enrolment.url if enrolment else None,
             rig=RigOut(id=enrolment.rig_id, name=enrolment.rig_name) if enrolment else None,
             spooled_logs=store.spooled_logs(db),
@@ -116,6 +119,11 @@ def _watch(watch: Watch, note: MinerNote | None) -> WatchOut:
         word=note.word if note else None,
         reason=note.reason if note else None,
     )
+
+
+def _state(noted: State, running: bool) -> str:
+    """The state as of now: a sentry that was killed could not note that it is neither online nor keeping logs."""
+    return noted if running or noted not in (State.ONLINE, State.SPOOLING) else STOPPED
 
 
 def _playbooks(db: sqlite3.Connection, data_dir: Path) -> list[PlaybookOut]:

@@ -16,6 +16,7 @@ from protocol.messages import (
     Name,
     Parts,
     RejectedLog,
+    RigName,
     Seconds,
     Share,
     Temperature,
@@ -129,13 +130,15 @@ class AsicReport(Message, frozen=True, kw_only=True, gc=False):
 class AsicItemReceipt(Message, frozen=True, kw_only=True, gc=False):
     """What became of one item. `error`: `invalid_token` or `rig_removed`, and then nothing of it is stored.
 
-    `rejected` goes by the index of the log; specs that can't be read have the index -1.
+    `rejected` goes by the index of the log; specs that can't be read have the index -1. `rig` is the rig as it is
+    called now; None from a commander that is older than this field.
     """
 
     stored: int
     duplicates: int
     rejected: list[RejectedLog] = msgspec.field(default_factory=list)
     error: str | None = None
+    rig: RigName | None = None
 
 
 class AsicReceipt(Message, frozen=True, kw_only=True, gc=False):

@@ -201,21 +201,23 @@ class RejectedLog(Message, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
+class RigName(Message, frozen=True, kw_only=True, gc=False):
+    id: int
+    name: str
+
+
 class LogReceipt(Message, frozen=True, kw_only=True, gc=False):
     """Answer to a `LogReport`: what is committed, what was there before, what can't be stored and why.
 
-    `two_sentries` tells both of them that another sentry reports with the same token.
+    `two_sentries` tells both of them that another sentry reports with the same token. `rig` is the rig as it is called
+    now: a new name reaches its sentry with the next report.
     """
 
     stored: int
     duplicates: int
     rejected: list[RejectedLog] = []
     two_sentries: bool = False
-
-
-class RigName(Message, frozen=True, kw_only=True, gc=False):
-    id: int
-    name: str
+    rig: RigName | None = None
 
 
 class SentryWelcome(Message, frozen=True, kw_only=True, gc=False):

@@ -135,6 +135,8 @@ class Delivery(Sending):
         stored_at = now.isoformat(timespec="seconds") if self.last_stored_at == now else None
         await self._confirm(batch, stored_at, reasons)
         await self._become(State.ONLINE, None)
+        if receipt.rig is not None:
+            await self._name_rig(receipt.rig.id, receipt.rig.name)
         if receipt.two_sentries != self.two_sentries:
             self.two_sentries = receipt.two_sentries
             log.warning("two_sentries %s", self.two_sentries)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from protocol.asic_messages import AsicSpecs
 from protocol.tokens import Token, TokenKind
 from sentry_kit import store as kit
 from sentry_kit.client import InvalidToken, RigRemoved
@@ -23,9 +24,11 @@ from asic_sentry.asics.asic import Rig
 from asic_sentry.asics.store import SCHEMA, NewAsic
 from asic_sentry.failures import PollFailure
 from asic_sentry.identify import identify
+from asic_sentry.models import MODELS, Model, find, known, makes_of
 from asic_sentry.neighbours import neighbours
 from asic_sentry.poll import Identity
 
+LEAVE_IT = "Without a model the sentry finds it out."
 NO_COMMANDER = "This sentry has no commander yet, which could check the token: connect it first."
 
 T = TypeVar("T")
@@ -110,10 +113,26 @@ async def _check_asic(ip: str, port: str | None, model: str | None) -> Identity:
         address, at = check_address(ip, port)
     except BadAddress as error:
         raise NotAdded({error.field: str(error)}) from error
+    if model and not makes_of(model):
+        raise NotAdded({"model": f"“{model[:80]}” is no model that this sentry knows. {LEAVE_IT}"})
     found = await identify(address, at, model or None)
     if isinstance(found, PollFailure):
         raise NotAdded({"ip": f"{address} ({found.kind}) {found.detail}"})
+    if model:
+        _check_model(model, found.specs)
     return found
+
+
+def _check_model(model: str, specs: AsicSpecs) -> None:
+    """Compares what the operator chose with what the ASIC says, as far as both are in the table of models."""
+    chosen, own = known(model), find(specs.make or "", specs.model or "")
+    if chosen and own and own in MODELS and own != chosen:
+        says = f"The ASIC says that it is {_with_article(own)}, not {_with_article(chosen)}."
+        raise NotAdded({"model": f"{says} Choose {own.make} {own.name}. {LEAVE_IT}"})
+
+
+def _with_article(model: Model) -> str:
+    return f"{'an' if model.make[0] in 'AEIOU' else 'a'} {model.make} {model.name}"
 
 
 async def _or_error(check: Awaitable[T]) -> T | NotAdded:

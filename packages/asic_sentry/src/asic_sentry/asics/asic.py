@@ -32,6 +32,7 @@ class AsicState(StrEnum):
     WAITING = "waiting"
     NOT_ANSWERING = "not_answering"
     INVALID_TOKEN = "invalid_token"  # noqa: S105 - a state's name
+    NOT_POLLED = "not_polled"  # the sentry does not run
 
 
 class Entered(msgspec.Struct, frozen=True):
@@ -83,8 +84,13 @@ class Asic(msgspec.Struct, frozen=True, kw_only=True):
         return " ".join(word for word in (specs.make, specs.model) if word) or self.said_model
 
 
-def state_of(asic: Asic) -> AsicState:
-    """How it stands. A removed rig's token is invalid as well: F8 gives both one word."""
+def state_of(asic: Asic, *, running: bool = True) -> AsicState:
+    """How it stands. A removed rig's token is invalid as well: F8 gives both one word.
+
+    `running`: the sentry polls it. What a killed sentry noted last is not how the ASIC is now.
+    """
+    if not running and asic.refusal is None:
+        return AsicState.NOT_POLLED
     if asic.refusal is not None:
         return AsicState.INVALID_TOKEN
     if asic.failure is not None:

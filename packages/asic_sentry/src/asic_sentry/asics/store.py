@@ -158,6 +158,14 @@ def note_refusal(db: sqlite3.Connection, asic_id: int, token: Token, refusal: Re
     return changed.rowcount == 1
 
 
+def name_rig(db: sqlite3.Connection, asic_id: int, token: Token, rig: Rig) -> bool:
+    """Stores the rig as the commander calls it now; False if the ASIC has been given another token meanwhile."""
+    changed = db.execute(
+        "UPDATE asic SET rig_id = ?, name = ? WHERE id = ? AND token = ?", (rig.id, rig.name, asic_id, str(token))
+    )
+    return changed.rowcount == 1
+
+
 def note_failure(db: sqlite3.Connection, asic_id: int, failure: PollFailure | None, since: datetime | None) -> None:
     """How its polls go: written when that changes, not at each poll."""
     db.execute(

@@ -27,6 +27,7 @@ from asic_sentry.asics.store import SCHEMA
 from asic_sentry.connect import connect
 from asic_sentry.device import Device
 from asic_sentry.local import views
+from asic_sentry.models import names_by_make
 
 PROGRAM = "ASIC sentry"
 FRAGMENTS = ("status", "connect", "scan-progress", "scan-stop", "scan-found")
@@ -81,12 +82,17 @@ class Page:
         parts = {name: self._part(name) for name in FRAGMENTS}
         rows = {f"asic-{device.asic.id}": f"<table>{self._row(device)}</table>" for device in self._agent.fleet}
         self._rows = {key: row for key, row in self._rows.items() if key in self._agent.fleet.devices}
-        return {**parts, **rows, "asics-set": self._marker()}
+        trouble = len(views.in_trouble(self._agent.fleet))
+        parts["trouble"] = self._templates.get_template("_trouble.html").render(trouble=trouble)
+        return {**parts, **rows, "asics-set": self._marker(), "trouble-set": self._marker(is_trouble=True)}
 
-    def _marker(self) -> str:
-        """Which ASICs there are: another set is fetched anew, as each page shows another part of it."""
-        listed = hash(tuple((device.asic.id, device.asic.ip) for device in self._agent.fleet))
-        return self._templates.get_template("_marker.html").render(listed=listed)
+    def _marker(self, *, is_trouble: bool = False) -> str:
+        """Which ASICs there are, or which have trouble: a page that shows another set is fetched again."""
+        devices = views.in_trouble(self._agent.fleet) if is_trouble else self._agent.fleet
+        listed = hash(tuple((device.asic.id, device.asic.ip) for device in devices))
+        return self._templates.get_template("_marker.html").render(
+            id="trouble-set" if is_trouble else "asics-set", listed=listed
+        )
 
     def _row(self, device: Device) -> str:
         """Rendered again only where there is something else to show."""
@@ -125,12 +131,13 @@ class Page:
             self._templates, "page.html", status,
             program=PROGRAM, hostname=socket.gethostname(), version=self._agent.version,
             live={name: self._part(name, *((errors, given) if form == name else ())) for name in FRAGMENTS},
-            marker=self._marker(), rows=[self._row(device) for device in part],
+            marker=self._marker(is_trouble=is_trouble), rows=[self._row(device) for device in part],
             total=len(devices), trouble=len(views.in_trouble(devices)), is_trouble=is_trouble,
             number=number, pages=pages,
             change=views.row_view(changing) if changing else None,
             entered=_entered_texts(changing.asic.entered) if changing else NOTHING,
-            models=views.models_of(devices), entries=views.model_facts(self._agent.models),
+            models=views.models_of(devices), known_models=names_by_make(),
+            entries=views.model_facts(self._agent.models),
             errors=errors, form=form, given=given,
         )  # fmt: skip
 

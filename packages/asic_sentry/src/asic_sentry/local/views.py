@@ -1,6 +1,5 @@
 """What the local page shows, as ready texts: the templates do no arithmetic."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,6 +38,7 @@ _STATES = {
     AsicState.WAITING: ("Waiting", "careful"),
     AsicState.NOT_ANSWERING: ("Not answering", "wrong"),
     AsicState.INVALID_TOKEN: ("Invalid token", "wrong"),
+    AsicState.NOT_POLLED: ("Not polled", "careful"),
 }
 
 
@@ -128,11 +128,11 @@ def _notices(agent: Agent) -> list[str]:
 def _facts(agent: Agent) -> list[Fact]:
     delivery = agent.delivery
     enrolment = delivery.enrolment
-    states = Counter(state_of(device.asic) for device in agent.fleet)
+    answering = sum(device.asic.answered and device.asic.failure is None for device in agent.fleet)
     return [
         ("Commander", enrolment.url if enrolment else UNKNOWN),
         ("Site token", "stored" if enrolment and enrolment.token else "none"),
-        ("ASICs that answer", f"{states[AsicState.ONLINE]} of {states.total()}"),
+        ("ASICs that answer", f"{answering} of {len(agent.fleet.devices)}"),
         ("Polled every", duration_text(agent.poll_every_s)),
         ("Logs waiting here", count_text(len(agent.spool))),
         ("Last stored there", time_text(delivery.last_stored_at)),
@@ -145,7 +145,15 @@ def time_text(moment: datetime | None) -> str:
 
 
 def in_trouble(devices: Iterable[Device]) -> list[Device]:
-    return [device for device in devices if state_of(device.asic) is not AsicState.ONLINE]
+    """The ASICs that need somebody: no answer, no valid token, or a fault that they report."""
+    return [device for device in devices if _is_in_trouble(device)]
+
+
+def _is_in_trouble(device: Device) -> bool:
+    asic = device.asic
+    if asic.refusal is not None or asic.failure is not None:
+        return True
+    return device.log is not None and bool(device.log.faults)
 
 
 def row_view(device: Device) -> Row:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
+from protocol.messages import RigName
 
 from commander.live.answers import IndexStatsAnswer, figures_answer, stats_answer
 from commander.live.channels import Channels, Event
@@ -55,6 +56,11 @@ class LiveRigs:
         if state is None:
             raise RigNotFound("There is no such rig; it may have been removed.")
         return state
+
+    def name_of(self, rig_id: int) -> RigName | None:
+        """The rig as it is called now; None if it was removed."""
+        state = self.index.rigs.get(rig_id)
+        return RigName(id=rig_id, name=state.name) if state else None
 
     def by_name(self) -> list[RigState]:
         return sorted(self.index.rigs.values(), key=lambda rig: rig.name.casefold())

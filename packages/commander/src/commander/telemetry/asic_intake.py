@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 from litestar.types import Receive, Scope, Send
 from protocol.asic_messages import AsicItemReceipt, AsicReceipt, AsicReportItem, AsicSpecs
-from protocol.messages import RejectedLog
+from protocol.messages import RejectedLog, RigName
 from protocol.reading import Reader
 
 from commander.live.rigs import LiveRigs
@@ -43,12 +43,12 @@ class Item:
     specs: bytes | None = None
     logs: Sorted = field(default_factory=Sorted)
 
-    def receipt(self, written: Written) -> AsicItemReceipt:
+    def receipt(self, written: Written, rig: RigName | None) -> AsicItemReceipt:
         """`written` is the fate of its good logs; None among it: the ASIC was removed just now."""
         if self.error or None in written:
             return AsicItemReceipt(stored=0, duplicates=0, error=self.error or "rig_removed")
         stored = written.count(True)
-        return AsicItemReceipt(stored=stored, duplicates=len(written) - stored, rejected=self.logs.rejected)
+        return AsicItemReceipt(stored=stored, duplicates=len(written) - stored, rejected=self.logs.rejected, rig=rig)
 
 
 class AsicIntake:
@@ -87,7 +87,7 @@ class AsicIntake:
         good = [log for item in items for log in item.logs.good]
         rejected = sum(len(item.logs.rejected) for item in items)
         written = await counted(self._sink, self._counts, good, rejected=rejected)
-        return AsicReceipt(results=_receipts(items, written))
+        return AsicReceipt(results=_receipts(items, written, self._live))
 
     async def _items(self, report: Sequence[AsicReportItem], *, run: str | None) -> list[Item]:
         holders = await self._tokens.asics_of([item.token for item in report])
@@ -120,11 +120,11 @@ class AsicIntake:
         return None if state and state.specs == text else text
 
 
-def _receipts(items: Sequence[Item], written: Written) -> list[AsicItemReceipt]:
+def _receipts(items: Sequence[Item], written: Written, live: LiveRigs) -> list[AsicItemReceipt]:
     """The results in the order of the items, from what became of all their logs in one row."""
     results, start = list[AsicItemReceipt](), 0
     for item in items:
         end = start + len(item.logs.good)
-        results.append(item.receipt(written[start:end]))
+        results.append(item.receipt(written[start:end], live.name_of(item.rig_id)))
         start = end
     return results

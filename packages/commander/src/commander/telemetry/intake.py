@@ -89,7 +89,13 @@ class Intake:
         if None in written:
             raise RigRemoved("This rig was removed from the commander.")
         stored = written.count(True)
-        return LogReceipt(stored=stored, duplicates=len(written) - stored, rejected=logs.rejected, two_sentries=two)
+        return LogReceipt(
+            stored=stored,
+            duplicates=len(written) - stored,
+            rejected=logs.rejected,
+            two_sentries=two,
+            rig=self._live.name_of(rig_id),
+        )
 
 
 async def answer(

@@ -49,10 +49,10 @@ async def welcome(
 
 
 def _rig_name(live: LiveRigs, rig_id: int) -> RigName:
-    state = live.index.rigs.get(rig_id)
-    if state is None:  # removed just now
+    rig = live.name_of(rig_id)
+    if rig is None:  # removed just now
         raise InvalidToken("No rig has this token.")
-    return RigName(id=rig_id, name=state.name)
+    return rig
 
 
 class Logs(Message, frozen=True, kw_only=True, gc=False):
