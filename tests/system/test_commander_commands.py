@@ -1,11 +1,16 @@
 """The commander's commands as a person types them: what they print, and how they end."""
 
+import asyncio
 import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from commander import VERSION
+from commander.__main__ import run
+from commander.accounts.gate import Gate
+from commander.db import open_database
 
 from tests.farm import PASSWORD, CommanderProcess, eventually, simulated_farm
 
@@ -52,10 +57,34 @@ def test_a_password_set_by_command_logs_in_and_the_old_one_does_not(commander: C
         assert browser.post("/login", data={"password": "another good password"}).status_code == 303
 
 
-def test_an_empty_password_is_refused(stopped: CommanderProcess) -> None:
-    done = stopped.run("set-password", text_in="\n")
+@pytest.mark.parametrize("text", ["", "x", "eleven sign"])
+def test_a_password_that_can_be_guessed_is_refused(stopped: CommanderProcess, text: str) -> None:
+    done = stopped.run("set-password", text_in=f"{text}\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "A password has 12 characters or more" in one_sentence(done.stderr)
+
+
+def test_a_short_configured_password_is_refused_unless_it_is_that_of_an_earlier_version(tmp_path: Path) -> None:
+    commander = CommanderProcess(tmp_path / "data", more={"COMMANDER_PASSWORD": "hunter22"})
+    done = commander.run("serve")
     assert done.returncode == 1
-    assert "password" in one_sentence(done.stderr)
+    assert "COMMANDER_PASSWORD is too short." in one_sentence(done.stderr)
+    set_directly(commander, "hunter22")
+    commander.start()
+    with commander.client() as browser:
+        assert browser.post("/login", data={"password": "hunter22"}).status_code == 303
+    assert commander.stop() == 0
+    assert "COMMANDER_PASSWORD is short and may be guessed" in commander.log.read_text()
+
+
+def set_directly(commander: CommanderProcess, password: str) -> None:
+    """As earlier versions did, which took any."""
+
+    async def work() -> None:
+        async with open_database(f"sqlite:///{commander.data_dir / 'commander.db'}") as database:
+            await Gate(database).set_password(password)
+
+    asyncio.run(work())
 
 
 def test_a_printed_api_key_works_until_it_is_revoked(commander: CommanderProcess) -> None:
@@ -93,11 +122,41 @@ def test_an_api_keys_name_is_taken_once(stopped: CommanderProcess) -> None:
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", [("no-such-command",), ("serve", "--no-such-option"), ("api-key", "create")])
-def test_wrong_usage_ends_with_2(stopped: CommanderProcess, arguments: tuple[str, ...]) -> None:
-    done = stopped.run(*arguments)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize(
+    "arguments", [(), ("no-such-command",), ("serve", "--no-such-option"), ("api-key",), ("api-key", "create")]
+)
+def test_wrong_usage_ends_with_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(*arguments) == 2
+    said = one_sentence(capsys.readouterr().err)
+    assert said.startswith("commander")
+    assert said.endswith(" --help.")
+
+
+COMMANDS = [
+    *(("serve",), ("ingest",), ("set-password",), ("backup",), ("restore",), ("migrate-data",)),
+    *(("api-key",), ("api-key", "create"), ("api-key", "list"), ("api-key", "revoke")),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_its_version(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(*command, "--version") == 0
+    assert capsys.readouterr().out == f"commander {VERSION}\n"
+
+
+def test_no_command_is_left_out_above(capsys: pytest.CaptureFixture[str]) -> None:
+    for group in ((), ("api-key",)):
+        assert typed(*group, "--help") == 0
+        listed = capsys.readouterr().out.partition("Commands:")[2].splitlines()
+        names = {line.split()[0] for line in listed if line.startswith("  ") and line[2] != " "}
+        assert names == {command[len(group)] for command in COMMANDS if command[: len(group)] == group != command}
+
+
+def typed(*arguments: str) -> int:
+    """The exit code; in this process, since nothing of these commands is done."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["commander", *arguments])
+        return run()
 
 
 @pytest.mark.parametrize(

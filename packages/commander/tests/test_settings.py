@@ -44,6 +44,40 @@ def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None
         load_settings({"COMMANDER_DATA_DIR": str(tmp_path), **more, name: value})
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('port = "eighty"', "port in {path} is not what was expected: a port number"),
+        ("port = [8443]", "port in {path} is not"),
+        ("host = 5", "host in {path} is not"),
+        ("tls_cert = 5", "tls_cert in {path} is not"),
+        ("password = 123456789012", "password in {path} is not"),
+        ("ingest_here = 7", "ingest_here in {path} is not"),
+        ("report_every_s = true", "report_every_s in {path} is not"),
+        ("stale_after_s = nan", "stale_after_s in {path} is not"),
+        ("minutes_kept_d = 1e9", "minutes_kept_d in {path} is not"),
+        ('[tls]\ncert = "a.pem"', "tls in {path} is not what was expected: auto, files or off"),
+        ("portt = 8443", "portt in {path} is no setting"),
+        ("COMMANDER_PORT = 8443", "COMMANDER_PORT in {path} is no setting"),
+        ('data_dir = "/elsewhere"', "data_dir in {path} can't name another folder"),
+        ('tls = "off"', "tls in {path} is “off”"),
+        ('nats_url = "nats://one:4222"', "nats_url in {path} is for several"),
+    ],
+)
+def test_a_line_of_the_file_is_blamed_by_its_file_and_its_name_there(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "commander.toml"
+    path.write_text(f"{line}\n")
+    with pytest.raises(BadSetting) as caught:
+        load_settings({"COMMANDER_DATA_DIR": str(tmp_path)})
+    assert str(caught.value).startswith(said.format(path=path))
+
+
+def test_what_the_environment_says_itself_is_blamed_by_its_variable(tmp_path: Path) -> None:
+    (tmp_path / "commander.toml").write_text("port = 9000\n")
+    with pytest.raises(BadSetting, match=r"^COMMANDER_PORT is not"):
+        load_settings({"COMMANDER_DATA_DIR": str(tmp_path), "COMMANDER_PORT": "eighty"})
+
+
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "commander.toml").write_text("port = = 1")
     with pytest.raises(BadSetting, match=r"commander\.toml"):

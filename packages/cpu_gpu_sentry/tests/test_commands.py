@@ -51,6 +51,7 @@ def test_parse_prints_the_element_of_miners(capsys: pytest.CaptureFixture[str]) 
         (["watch", "xmrig", "--port", "http"], 2, "from 1 to 65535"),
         (["watch", "xmrig", "--port", "1", "--host", "a b"], 2, "name or an address"),
         (["watch", "xmrig"], 2, "--port"),
+        (["leave"], 2, "say so with --yes"),
         (["unwatch", "--port", "18080"], 1, "Nothing is watched on port 18080"),
         (["enroll", "--url", "http://farm.example", "--token", "x"], 1, "https://"),
         (["enroll", "--url", "https://farm.example", "--token", "x"], 1, "mw_rig_"),

@@ -14,7 +14,7 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from commander import VERSION
-from commander.accounts.domain import AccountError
+from commander.accounts.domain import AccountError, check_new_password
 from commander.accounts.gate import Gate
 from commander.backup import BackupProblem
 from commander.backup.swap import check_nothing_pending
@@ -29,11 +29,10 @@ Result = TypeVar("Result")
 cli = typer.Typer(
     name="commander",
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-keys = typer.Typer(help="Keys for scripts that use the commander's API.", no_args_is_help=True, rich_markup_mode=None)
+keys = typer.Typer(rich_markup_mode=None)
 cli.add_typer(keys, name="api-key")
 
 
@@ -52,13 +51,21 @@ Version = Annotated[
 ]
 
 
+KeyName = Annotated[str, typer.Argument(metavar="NAME", help="Of the key.")]
+
+
+@keys.callback()
+def keys_top(version: Version = False) -> None:
+    """Keys for scripts that use the commander's API."""
+
+
 @cli.callback()
 def top(version: Version = False) -> None:
     """Minewarden's commander: the web server of a mining farm."""
 
 
 @cli.command("serve")
-def serve_command() -> None:
+def serve_command(version: Version = False) -> None:
     """Run everything in one process: web pages, API, intake, jobs. Settings come from the environment."""
     from commander.serve import CannotServe, serve
 
@@ -69,7 +76,7 @@ def serve_command() -> None:
 
 
 @cli.command("ingest")
-def ingest_command() -> None:
+def ingest_command(version: Version = False) -> None:
     """Take logs from the queue into the database, beside other nodes; needs COMMANDER_NATS_URL."""
     chosen = settings()
     if not chosen.nats_url:
@@ -82,7 +89,7 @@ def ingest_command() -> None:
 
 
 @cli.command("set-password")
-def set_password() -> None:
+def set_password(version: Version = False) -> None:
     """Set the dashboard's password: read twice from the terminal, or once from standard input. Ends every session."""
     chosen = settings()
     password = read_password()
@@ -93,14 +100,14 @@ def set_password() -> None:
 
 
 @keys.command("create")
-def create_key(name: str) -> None:
+def create_key(name: KeyName, version: Version = False) -> None:
     """Make a key and print it, this once."""
     _, text = with_gate(settings(), lambda gate: gate.create_api_key(name))
     typer.echo(f"API key {name.strip()} (it is not shown again): {text}")
 
 
 @keys.command("list")
-def list_keys() -> None:
+def list_keys(version: Version = False) -> None:
     """All keys, and when each was last used."""
     for key in with_gate(settings(), lambda gate: gate.api_keys()):
         used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
@@ -108,7 +115,7 @@ def list_keys() -> None:
 
 
 @keys.command("revoke")
-def revoke_key(name: str) -> None:
+def revoke_key(name: KeyName, version: Version = False) -> None:
     """Make a key worthless at once."""
     with_gate(settings(), lambda gate: gate.revoke_api_key_named(name))
     typer.echo(f"API key {name} is revoked.")
@@ -116,7 +123,8 @@ def revoke_key(name: str) -> None:
 
 @cli.command("backup")
 def backup_command(
-    file: Annotated[Path, typer.Argument(help="What to write; refused if it exists.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to write; refused if it exists.")],
+    version: Version = False,
 ) -> None:
     """Copy the farm into one file while it runs: the database, and what the sentries' trust hangs on."""
     from commander.backup.make import backup
@@ -126,8 +134,9 @@ def backup_command(
 
 @cli.command("restore")
 def restore_command(
-    file: Annotated[Path, typer.Argument(help="What `commander backup` has written.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `commander backup` has written.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the farm that is there.")] = False,
+    version: Version = False,
 ) -> None:
     """Put a backup in place. The commander must not run; until all of it is in place the old farm stays."""
     from commander.backup.restore import restore
@@ -138,6 +147,7 @@ def restore_command(
 @cli.command("migrate-data")
 def migrate_data_command(
     to: Annotated[str, typer.Option("--to", help="postgresql://USER@HOST/DATABASE; PGPASSWORD has the password.")],
+    version: Version = False,
 ) -> None:
     """Copy the farm from SQLite to an empty PostgreSQL database. May be killed, and goes on when typed again."""
     from commander.moving.move import move_farm
@@ -170,8 +180,7 @@ def read_password() -> str:
         password = getpass.getpass("New password: ")
         if getpass.getpass("Once more: ") != password:
             raise WrongUse("The two are not the same; nothing was changed.")
-    if not password:
-        raise WrongUse("An empty password would let anybody in; nothing was changed.")
+    check_new_password(password)
     return password
 
 
@@ -180,15 +189,30 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
-        cli()
+        sys.exit(run())
     except (BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem, BackupProblem, MoveProblem) as error:
         end(str(error))
     except DBAPIError as error:
         end(f"The commander's database can't be used: {error.orig}.")
     except (sqlite3.Error, OSError) as error:
         end(f"The commander's data can't be used: {error}. Look at COMMANDER_DATA_DIR, its rights and its disk.")
+    except typer.Abort:
+        end("Nothing was typed, and nothing was changed.")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def run() -> int:
+    """The command that was typed; wrong usage ends with 2 and one sentence, as in all programs."""
+    try:
+        return int(cli(prog_name="commander", standalone_mode=False) or 0)
+    except Exception as error:
+        if getattr(error, "exit_code", None) != 2:  # typer's classes for this are its own
+            raise
+        typed = getattr(error, "ctx", None)
+        program = typed.command_path if typed else "commander"
+        sys.stderr.write(f"{program}: {str(error).strip().rstrip('.')}; see {program} --help.\n")
+        return 2
 
 
 def end(sentence: str) -> None:

@@ -14,8 +14,11 @@ from datetime import UTC, datetime
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from commander.accounts.domain import BadNewPassword, check_new_password
+from commander.accounts.gate import Gate
 from commander.app import create_app
 from commander.backup.restore import finish_pending
+from commander.db import open_database
 from commander.lock import CommanderRuns, only_commander
 from commander.migrations import migrate
 from commander.playbooks.bell import Bell
@@ -40,6 +43,7 @@ def serve(settings: Settings) -> None:
         for note in tls.facts.notes if tls else ():
             say(note)
         migrate(settings.database_url)
+        asyncio.run(_check_password(settings))
         bell = Bell()
         server = Server(_config(settings, tls, bell), bell)
         say(f"Minewarden's commander: {settings.public_url}")
@@ -50,6 +54,19 @@ def serve(settings: Settings) -> None:
         server.run(sockets=[listener])
         if not server.started:
             raise CannotServe("The commander could not start; the lines above say why.")
+
+
+async def _check_password(settings: Settings) -> None:
+    """A short COMMANDER_PASSWORD is refused, unless it is the password already, from an earlier version."""
+    if settings.password is None:
+        return
+    try:
+        check_new_password(settings.password)
+    except BadNewPassword as error:
+        async with open_database(settings.database_url) as database:
+            if not await Gate(database).is_password(settings.password):
+                raise CannotServe(f"COMMANDER_PASSWORD is too short. {error}") from error
+        say("COMMANDER_PASSWORD is short and may be guessed; change it to 12 characters or more.")
 
 
 class Server(uvicorn.Server):

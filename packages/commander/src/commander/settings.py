@@ -15,6 +15,7 @@ import platformdirs
 from commander.db import is_postgresql
 
 PREFIX = "COMMANDER_"
+MOST = 100_000.0  # seconds, hours or days: no clock reckons with many more
 
 
 class BadSetting(Exception):
@@ -65,7 +66,7 @@ EXPECTED = {
     "data_dir": "a folder",
     "host": "an address to listen on, such as 0.0.0.0 or 127.0.0.1",
     "port": "a port number from 1 to 65535",
-    "password": "the dashboard's password",
+    "password": "the dashboard's password, 12 characters or more",
     "tls": "auto, files or off",
     "tls_cert": "the path of a PEM certificate, with COMMANDER_TLS=files",
     "tls_key": "the path of its PEM key, with COMMANDER_TLS=files",
@@ -101,14 +102,15 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         if name.startswith(PREFIX) and value  # an empty one is how container tools say "not set"
     }
     data_dir = Path(str(given.get("data_dir") or platformdirs.user_data_dir("minewarden-commander", appauthor=False)))
-    values = _read_file(data_dir / "commander.toml") | given | {"data_dir": data_dir}
-    for name in values:
-        if name not in Settings.__struct_fields__:
-            raise BadSetting(
-                f"{PREFIX}{name.upper()} is no setting of the commander; see docs/settings.md for all of them."
-            )
-    settings = _converted(values)
-    _check(settings)
+    path = data_dir / "commander.toml"
+    filed = _read_file(path)
+    names = {name: f"{name} in {path}" for name in filed if name not in given}
+    _check_names({**filed, **given}, names)
+    if "data_dir" in filed and Path(str(filed["data_dir"])).expanduser() != data_dir.expanduser():
+        raise BadSetting(f"data_dir in {path} can't name another folder than the file's own; set COMMANDER_DATA_DIR.")
+    values = filed | given | {"data_dir": data_dir}
+    settings = _converted(values, names)
+    _check(settings, names)
     return _with_defaults(settings)
 
 
@@ -117,16 +119,35 @@ def _read_file(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadSetting(f"{path} can't be read: {error}.") from error
+    except OSError as error:
+        raise BadSetting(f"{path} can't be read ({error.strerror}); mend its rights.") from error
+    except UnicodeDecodeError as error:
+        raise BadSetting(f"{path} can't be read: it is not UTF-8; save it as that.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadSetting(f"{path} can't be read ({error}); each line is like: port = 8443.") from error
 
 
-def _converted(values: Mapping[str, object]) -> Settings:
+def name_of(setting: str, names: Mapping[str, str]) -> str:
+    """As the person knows it: by its line in the file, which `names` has, or by its variable of the environment."""
+    return names.get(setting, f"{PREFIX}{setting.upper()}")
+
+
+def _check_names(values: Mapping[str, object], names: Mapping[str, str]) -> None:
+    for name in values:
+        if name not in Settings.__struct_fields__:
+            raise BadSetting(
+                f"{name_of(name, names)} is no setting of the commander; see docs/settings.md for all of them."
+            )
+
+
+def _converted(values: Mapping[str, object], names: Mapping[str, str]) -> Settings:
     for name, value in values.items():
         try:
-            _convert({"data_dir": values["data_dir"], name: value})
+            converted = getattr(_convert({"data_dir": values["data_dir"], name: value}), name)
         except (msgspec.ValidationError, TypeError) as error:
-            raise _unexpected(name) from error
+            raise _unexpected(name, names) from error
+        if isinstance(converted, float) and not converted <= MOST:  # NaN is not either
+            raise _unexpected(name, names)
     return _convert(values)
 
 
@@ -134,11 +155,11 @@ def _convert(values: Mapping[str, object]) -> Settings:
     return msgspec.convert(dict(values), Settings, strict=False, dec_hook=lambda kind, value: kind(value))
 
 
-def _unexpected(name: str) -> BadSetting:
-    return BadSetting(f"{PREFIX}{name.upper()} is not what was expected: {EXPECTED[name]}.")
+def _unexpected(name: str, names: Mapping[str, str]) -> BadSetting:
+    return BadSetting(f"{name_of(name, names)} is not what was expected: {EXPECTED[name]}.")
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: Settings, names: Mapping[str, str]) -> None:
     """Refuse values that have the right type and make no sense."""
     wrong = {
         "port": not 0 <= settings.port <= 65535,
@@ -162,16 +183,16 @@ def _check(settings: Settings) -> None:
     }
     for name, is_wrong in wrong.items():
         if is_wrong:
-            raise _unexpected(name)
+            raise _unexpected(name, names)
     if settings.nats_url and not is_postgresql(settings.database_url):
         raise BadSetting(
-            "COMMANDER_NATS_URL is for several commanders, which need one database: set COMMANDER_DATABASE_URL to a "
-            "PostgreSQL, or leave COMMANDER_NATS_URL out."
+            f"{name_of('nats_url', names)} is for several commanders, which need one database: set "
+            "COMMANDER_DATABASE_URL to a PostgreSQL, or leave it out."
         )
     if settings.tls is TlsMode.OFF and not settings.trusted_proxies and not is_loopback(settings.host):
         raise BadSetting(
-            "COMMANDER_TLS=off would send miners' data in clear: set COMMANDER_HOST=127.0.0.1, or name the proxy in "
-            "front of the commander in COMMANDER_TRUSTED_PROXIES."
+            f"{name_of('tls', names)} is “off”, which would send miners' data in clear: set COMMANDER_HOST=127.0.0.1, "
+            "or name the proxy in front of the commander in COMMANDER_TRUSTED_PROXIES."
         )
 
 

@@ -99,7 +99,9 @@ def _leave(arguments: argparse.Namespace) -> int:
     from cpu_gpu_sentry.enrolment import STORE, leave
 
     path = prepare_data_dir(_settings().data_dir) / STORE
-    if not arguments.yes and sys.stdin.isatty():
+    if not arguments.yes:
+        if not sys.stdin.isatty():
+            raise BadUse("Nobody can be asked here whether to stop and delete all mining; say so with --yes.")
         answer = input(
             "Stop and delete what playbooks run and installed, and forget the commander, its token and the logs that "
             "wait for it? [y/N] "

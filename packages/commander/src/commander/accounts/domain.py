@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 SESSION_LIFE = timedelta(days=30)
 SEEN_EVERY = timedelta(minutes=1)
+PASSWORD_LEAST = 12
 TRIES = 10
 TRIES_WITHIN = timedelta(minutes=1)
 _KEY_NAME = re.compile(r"[\w][\w .:#()+@/-]{0,63}")
@@ -21,6 +22,10 @@ class NotSignedIn(AccountError):
 
 class WrongPassword(AccountError):
     """Not the password."""
+
+
+class BadNewPassword(AccountError):
+    """A password that can be guessed."""
 
 
 class TooManyTries(AccountError):
@@ -56,6 +61,14 @@ class NamedKey:
     name: str
     created_at: datetime
     last_used_at: datetime | None
+
+
+def check_new_password(text: str) -> None:
+    """For one that is set from now on: shorter ones of earlier versions stay good. Raises `BadNewPassword`."""
+    if len(text) < PASSWORD_LEAST:
+        raise BadNewPassword(
+            f"A password has {PASSWORD_LEAST} characters or more, so that it can't be guessed; nothing was changed."
+        )
 
 
 def checked_key_name(text: str) -> str:

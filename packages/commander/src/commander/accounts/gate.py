@@ -102,6 +102,11 @@ class Gate:
             await store.set_password_hash(db, hashed, now=self._now())
             await store.delete_all_sessions(db)
 
+    async def is_password(self, text: str) -> bool:
+        async with self._database.reading() as db:
+            known = await store.password_hash(db)
+        return known is not None and await self._verified(known, text)
+
     async def settle_password(self, configured: str | None) -> str | None:
         """Make the configured password the valid one; without one, and at the very first start, make and return one."""
         async with self._database.reading() as db:
