@@ -167,6 +167,7 @@ def show(demo: Demo, lock: IO[str]) -> None:
 def say(demo: Demo) -> None:
     said = (DATA / "commander.log").read_text(errors="replace").split()
     public = next((word for word in said if word.startswith(("http://", "https://"))), demo.url)
+    own, asics = (page_address(demo, program) for program in ("cpu-gpu-sentry", "asic-sentry"))
     also = "" if public == demo.url else f"   (on this machine also {demo.url})"
     print(
         f"\n  Minewarden's demo\n"
@@ -175,12 +176,29 @@ def say(demo: Demo) -> None:
         f"    shows     “{THIS_MACHINE}”: real figures of this machine; its miner is a stand-in that mines nothing\n"
         f"              {SIMULATED_RIGS} rigs and {SIMULATED_ASICS} ASICs named “simulated-…” that do not exist\n"
         f"              {COUNT} ASICs named “stand-in …” that an ASIC sentry polls on addresses of this machine\n"
-        f"    sentry    http://127.0.0.1:{demo.sentry_port}   (this machine's local page)\n"
-        f"              http://127.0.0.1:{demo.asic_sentry_port}   (the ASIC sentry's)\n"
+        f"    sentry    {own}\n"
+        f"              this machine's local page, open for changes: once, within ten minutes. A new address by\n"
+        f"              CPU_GPU_SENTRY_DATA_DIR={DATA / 'sentry'} {TOOLS / 'cpu-gpu-sentry'} page\n"
+        f"              {asics}\n"
+        f"              the ASIC sentry's; a new address by\n"
+        f"              ASIC_SENTRY_DATA_DIR={DATA / 'asic-sentry'} {TOOLS / 'asic-sentry'} page\n"
         f"    ends      with Ctrl-C\n\n"
         f"  The browser will say that it does not know the certificate: the commander made its own.\n",
         flush=True,
     )
+
+
+def page_address(demo: Demo, program: str) -> str:
+    """A one-time address of a sentry's local page, as soon as the sentry runs."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while not demo.ended.wait(0.1):
+        demo.check()
+        try:
+            return demo.command(program, "page").strip()
+        except CannotShow:
+            if time.monotonic() > deadline:
+                raise
+    raise CannotShow("Ended before its sentries had started.")
 
 
 @contextmanager

@@ -66,7 +66,7 @@ COMMANDER_DEFAULTS = {
     "database_url": "SQLite in the data directory",
     "password": "made and printed at the first start",
 }
-SENTRY_DEFAULTS = {"data_dir": "the platform's data folder"}
+SENTRY_DEFAULTS = {"data_dir": "the platform's data folder", "ui_password": "none"}
 
 
 def settings_page() -> str:

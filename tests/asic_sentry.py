@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from tests.farm import ROOT, eventually, free_port
+from tests.sentry import log_in
 
 PORT_BASE = 20_000
 
@@ -49,6 +52,10 @@ class AsicSentryProcess:
         """One of the short commands."""
         command = [sys.executable, "-m", "asic_sentry", *arguments]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=90, check=False)
+
+    def browser(self) -> AbstractContextManager[httpx.Client]:
+        """One that has opened the local page by a one-time address."""
+        return log_in(self.must("page"))
 
     def must(self, *arguments: str) -> str:
         done = self.run(*arguments)

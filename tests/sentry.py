@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,15 @@ EVERY = {CPU_GPU_SENTRY: "REPORT_EVERY_S", ASIC_SENTRY: "POLL_EVERY_S"}
 
 def python_module(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
+
+
+@contextmanager
+def log_in(address: str) -> Iterator[httpx.Client]:
+    """Opens the one-time address of a local page; the client then sends what a browser sends from there."""
+    page = address[: address.index("/login")]
+    with httpx.Client(base_url=page, headers={"Origin": page}, timeout=60) as browser:
+        assert browser.get(address.strip()).status_code == 303
+        yield browser
 
 
 @dataclass
@@ -61,10 +70,14 @@ class SentryProcess:
         done = self.run("enroll", "--url", url, "--token", token)
         assert done.returncode == 0, done.stderr
 
+    def browser(self) -> AbstractContextManager[httpx.Client]:
+        """One that has opened the local page by a one-time address."""
+        return log_in(self.run("page").stdout)
+
     def send(self, form: str, **fields: str) -> httpx.Response:
-        """Fills a form of the local page in, as a person does."""
-        page = f"http://127.0.0.1:{self.ui_port}"
-        return httpx.post(f"{page}/{form}", data=fields, headers={"Origin": page}, timeout=60)
+        """Fills a form of the local page in, as its owner does."""
+        with self.browser() as browser:
+            return browser.post(f"/{form}", data=fields)
 
     def status(self) -> dict[str, Any]:
         done = self.run("status", "--json")

@@ -83,7 +83,7 @@ async def test_an_asic_is_added_seen_live_and_removed_and_its_neighbour_goes_on(
 ) -> None:
     with fake_asics(2) as ips:
         index = await open_page("/asics")
-        local = await open_page(f"http://127.0.0.1:{sentry.ui_port}/", logged_in=False)
+        local = await open_page(sentry.run("page").stdout.strip(), logged_in=False)
         await connect(local, commander)
         (about, first), (_, second) = await added(open_page, "hall-1"), await added(open_page, "hall-2")
         for ip, token in zip(ips, (first, second), strict=True):
@@ -117,7 +117,7 @@ async def test_a_scan_finds_fifty_that_are_adopted_and_seen(
         await settings.get_by_label("Name of a new site").fill("hall 1")
         await settings.keyboard.press("Enter")
         token = await settings.locator("#created-site").inner_text()
-        local = await open_page(f"http://127.0.0.1:{sentry.ui_port}/", logged_in=False)
+        local = await open_page(sentry.run("page").stdout.strip(), logged_in=False)
         await connect(local, commander, token)
         await local.locator("#network").fill(str(NETWORK))
         await local.get_by_role("button", name="Look for ASICs").click()

@@ -35,7 +35,7 @@ async def page(browser: Browser, sentry: AsicSentryProcess) -> AsyncIterator[Pag
     context = await browser.new_context(base_url=sentry.page)
     context.set_default_timeout(PATIENCE_MS)
     opened = await context.new_page()
-    await opened.goto("/")
+    await opened.goto(sentry.must("page").strip())
     yield opened
     await context.close()
 

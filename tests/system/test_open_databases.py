@@ -101,7 +101,7 @@ def test_a_commander_opens_its_database_by_sqlite_alone(tmp_path: Path, commande
     with (tmp_path / "audited.log").open("wb") as log:
         serving = subprocess.Popen(audited("commander", "serve"), env=commander.environment, stdout=log, stderr=log)
     try:
-        eventually(lambda: _is_healthy(commander), within_s=30, what="the commander's start")
+        eventually(lambda: _is_healthy(commander), within_s=90, what="the commander's start")
         for command in (["backup", str(tmp_path / "farm.backup")], ["api-key", "create", "a"], ["api-key", "list"]):
             line = audited("commander", *command)
             done = subprocess.run(line, env=commander.environment, capture_output=True, text=True, timeout=60)

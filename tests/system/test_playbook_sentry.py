@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import psutil
 import pytest
@@ -294,7 +293,8 @@ def test_a_removed_rig_keeps_no_process_and_no_file_and_asks_for_a_token(rig: Pl
     rig.sentry.becomes("removed")
     eventually(rig.is_clean, within_s=40, what="a clean rig")
     told = len(rig.commander.statuses), len(rig.commander.logs)
-    page = httpx.get(f"http://127.0.0.1:{rig.sentry.ui_port}/", timeout=10).text
+    with rig.sentry.browser() as browser:
+        page = browser.get("/").text
     assert "Removed" in page
     assert "<details open>" in page
     assert rig.sentry.status()["playbooks"] == []
@@ -335,7 +335,8 @@ def test_the_page_and_status_show_what_playbooks_do(rig: PlaybookRig) -> None:
     assert "stand-in" in one["last_lines"][-1]
     assert "exit code 7" in two["reason"]
     assert "Playbook “Monero on the CPU”: mining" in rig.sentry.run("status").stdout
-    page = httpx.get(f"http://127.0.0.1:{rig.sentry.ui_port}/", timeout=10).text
+    with rig.sentry.browser() as browser:
+        page = browser.get("/").text
     for words in ("Monero on the CPU", "&lt;b&gt;Crashes", "exit code 7", "told to crash", "accepted ("):
         assert words in page, words
 

@@ -76,7 +76,9 @@ def test_run_shows_its_page_and_ends_on_sigterm(data_dir: Path) -> None:
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert " running " in process.stderr.readline()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+        address = subprocess.check_output([*command[:-1], "page"], env=environ, text=True).strip()
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        with opener.open(address, timeout=10) as answer:
             page = answer.read().decode()
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=10)[1]

@@ -1,15 +1,18 @@
 """The local page of a real agent, asked as a browser asks."""
 
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 from cpu_gpu_sentry.agent import Agent
-from cpu_gpu_sentry.enrolment import SCHEMA, STORE
+from cpu_gpu_sentry.enrolment import SCHEMA, STORE, forget, save_same_commander
+from cpu_gpu_sentry.local import views
 from cpu_gpu_sentry.local.page import Page
 from cpu_gpu_sentry.playbooks.lane import Lane
 from cpu_gpu_sentry.playbooks.runs import RunNote
@@ -20,17 +23,23 @@ from protocol.playbook_messages import Archive, Platform, Playbook, PlaybookStat
 from protocol.tokens import TokenKind, new_token
 from protocol.units import UNKNOWN
 from sentry_kit import store
+from sentry_kit.errors import EnrolmentError
+from sentry_kit.local_page.access import Access
+from sentry_kit.local_page.one_time import new_code
+from sentry_kit.local_page.shell import LocalApp
 from sentry_kit.store import Enrolment, State
 from sentry_kit.worker import Worker
 
 TOKEN = new_token(TokenKind.RIG, pin=None)
+SECRET = bytes(range(32))
 
 
 @dataclass
 class Rig:
     agent: Agent
     page: Page
-    http: httpx.AsyncClient
+    http: httpx.AsyncClient  # the owner's browser
+    stranger: httpx.AsyncClient
     path: Path
 
     async def enrol(self, state: State) -> None:
@@ -41,15 +50,21 @@ class Rig:
         await self.agent.reload()
 
 
+def browser_at(app: LocalApp) -> httpx.AsyncClient:
+    page = "http://127.0.0.1:8471"
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=page, headers={"Origin": page})
+
+
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     db, disk = store.open_store(tmp_path / STORE, SCHEMA), Worker("test")
     agent = Agent(Settings(data_dir=tmp_path), db, disk)
-    page = Page(agent, tmp_path / STORE)
-    agent.changed = page.fragments.publish
-    transport = httpx.ASGITransport(page.app("127.0.0.1"))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8471") as http:
-        yield Rig(agent, page, http, tmp_path / STORE)
+    page = Page(agent)
+    agent.changed = page.live.publish
+    app = page.app("127.0.0.1", Access(SECRET, "cookie"))
+    async with browser_at(app) as http, browser_at(app) as stranger:
+        assert (await http.get("/login", params={"code": new_code(SECRET, time.time())})).status_code == 303
+        yield Rig(agent, page, http, stranger, tmp_path / STORE)
     assert disk.end(within_s=10)
     db.close()
 
@@ -136,7 +151,7 @@ async def test_leaving_needs_a_confirmation(rig: Rig) -> None:
 
 
 async def test_an_open_page_follows_what_happens_elsewhere(rig: Rig) -> None:
-    events = rig.page.fragments.events()
+    events = rig.page.live.owners.events()
     assert "Not enrolled" in await anext(events)
     await rig.enrol(State.INVALID_TOKEN)
     event = await anext(events)
@@ -226,3 +241,63 @@ async def test_a_playbook_is_shown_with_its_state_its_reason_and_its_last_words(
     for words in ("&lt;i&gt;Monero", "xmrig 6.26.0", ">Failed<", "exit code 1.", "&lt;script&gt;alert", "no space"):
         assert words in page, words
     assert "<script>alert" not in page
+
+
+FORMS: dict[str, dict[str, str]] = {
+    "/enroll": {"url": "https://192.0.2.1:8443", "token": str(TOKEN)},
+    "/watch": {"software": "xmrig", "port": "18080", "host": "", "coin": ""},
+    "/unwatch": {"port": "4068"},
+    "/leave": {"sure": "yes"},
+}
+
+
+def test_every_form_of_the_page_is_tried_without_its_owner(rig: Rig) -> None:
+    templates = Path(views.__file__).parent / "templates"
+    forms = {found for each in templates.iterdir() for found in re.findall(r'action="([^"]+)"', each.read_text())}
+    assert forms == set(FORMS)
+
+
+@pytest.mark.parametrize("path", list(FORMS))
+async def test_a_form_of_anybody_but_the_owner_changes_nothing(rig: Rig, path: str) -> None:
+    await rig.http.post("/watch", data={"software": "lolminer", "port": "4068", "host": "", "coin": ""})
+    await rig.enrol(State.ONLINE)
+    answer = await rig.stranger.post(path, data=FORMS[path])
+    assert (answer.status_code, "cpu-gpu-sentry page" in answer.text) == (403, True)
+    await rig.agent.reload()
+    assert [watch.port for watch in rig.agent.watches] == [4068]
+    assert rig.agent.delivery.enrolment is not None
+    assert (rig.agent.delivery.enrolment.url, rig.agent.delivery.state) == ("https://a.lan", State.ONLINE)
+
+
+async def test_anybody_may_look_but_sees_no_form_and_nothing_that_miners_print(rig: Rig) -> None:
+    await rig.enrol(State.ONLINE)
+    await rig.http.post("/watch", data={"software": "xmrig", "port": "18080", "host": "", "coin": ""})
+    package = SoftwarePackage(
+        software="xmrig", version="6.26.0", url="https://a/b", archive=Archive.TAR_GZ, executable="x", sha256="0" * 64
+    )
+    playbook = Playbook(id="p1", name="Monero", revision=1, package=package, platform=Platform.LINUX, script="x")
+    lane = rig.agent.mining.lanes["p1"] = Lane(playbook, 4000)
+    lane.printed = ["a line with 49gTabcdefghijkl in it"]
+    lane.reason = "It printed “invalid address 49gTabcdefghijkl”."
+    reading = MinerReading(software="xmrig", state=MinerState.STALLED, reason=lane.reason)
+    rig.agent.latest.miners = dict.fromkeys(rig.agent.watches, reading)
+    assert (await rig.http.get("/")).text.count("49gTabcdefghijkl") == 3
+    page = (await rig.stranger.get("/")).text
+    events = rig.page.live.others.events()
+    for shown in (page, await anext(events)):
+        assert "Online" in shown
+        assert "Monero" in shown
+        assert "49gTabcdefghijkl" not in shown
+        assert "<form" not in shown
+    assert "cpu-gpu-sentry page" in page
+    assert TOKEN.secret not in page
+
+
+async def test_another_commander_is_taken_only_after_leaving_the_one_before(rig: Rig) -> None:
+    new = Enrolment("https://b.lan", new_token(TokenKind.RIG, pin=None), None, 7, "rig-07", State.ONLINE)
+    await rig.agent.change(partial(save_same_commander, new))
+    with pytest.raises(EnrolmentError, match=r"another commander, https://b.lan; leave that one first"):
+        await rig.agent.change(partial(save_same_commander, replace(new, url="https://c.lan")))
+    await rig.agent.change(partial(save_same_commander, replace(new, rig_id=8)))
+    await rig.agent.change(forget)
+    await rig.agent.change(partial(save_same_commander, replace(new, url="https://c.lan")))

@@ -4,12 +4,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from sentry_kit.errors import BadSetting, StorageError
-from sentry_kit.settings import Port, Seconds, prepare_data_dir, read_settings
+from sentry_kit.settings import Password, Port, Seconds, prepare_data_dir, read_settings
 
 
 class Example(msgspec.Struct, frozen=True):
     data_dir: Path = Path("somewhere")
     ui_port: Port = 8471
+    ui_password: Password | None = None
     every_s: Seconds | None = None
 
 
@@ -19,7 +20,7 @@ def test_settings_that_are_not_given_keep_their_defaults() -> None:
 
 def test_settings_are_read_in_their_own_types() -> None:
     environ = {"X_UI_PORT": "9000", "X_EVERY_S": "2.5", "X_DATA_DIR": "/srv/data"}
-    assert read_settings(Example, "X_", environ) == Example(Path("/srv/data"), 9000, 2.5)
+    assert read_settings(Example, "X_", environ) == Example(Path("/srv/data"), 9000, every_s=2.5)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,12 @@ def test_settings_are_read_in_their_own_types() -> None:
         ("X_UI_PORT", "", "X_UI_PORT is “”; expected a port from 1 to 65535."),
         ("X_EVERY_S", "0", "X_EVERY_S is “0”; expected a number of seconds from 1 to 3600."),
         ("X_EVERY_S", "nan", "X_EVERY_S is “nan”; expected a number of seconds from 1 to 3600."),
-        ("X_COLOUR", "red", "X_COLOUR is not a setting; there are X_DATA_DIR, X_UI_PORT, X_EVERY_S."),
+        ("X_COLOUR", "red", "X_COLOUR is not a setting; there are X_DATA_DIR, X_UI_PORT, X_UI_PASSWORD, X_EVERY_S."),
+        (
+            "X_UI_PASSWORD",
+            "short",
+            "X_UI_PASSWORD is not one that can be used; expected a password of at least 12 characters.",
+        ),
     ],
 )
 def test_an_unreadable_setting_is_named_with_what_was_expected(name: str, value: str, sentence: str) -> None:

@@ -137,8 +137,12 @@ class Agent:
             self.delivery.wake()
 
     async def _remember(self, write: Callable[[sqlite3.Connection], None]) -> None:
-        await self.delivery.on_disk(lambda: self._note([lambda: write(self._db)]))
+        await self.change(write)
         self.changed()
+
+    async def change(self, write: Callable[[sqlite3.Connection], object]) -> None:
+        """Changes the store in one transaction; `reload` takes the change over."""
+        await self.delivery.on_disk(lambda: self._note([lambda: write(self._db)]))
 
     def _note(self, notes: list[Callable[[], object]]) -> None:
         with kit.transaction(self._db):

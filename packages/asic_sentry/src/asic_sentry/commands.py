@@ -14,7 +14,7 @@ from sentry_kit.command_line import CommandLine, log_to_stderr, say
 from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.settings import prepare_data_dir
 
-from asic_sentry.settings import settings_from
+from asic_sentry.settings import PREFIX, settings_from
 
 DISTRIBUTION = "minewarden-asic-sentry"
 
@@ -25,6 +25,7 @@ def command_line() -> CommandLine:
     connect = line.command("connect", _connect, "check that a commander answers there, then store which one")
     connect.add_argument("--url", required=True, help="of the commander, such as https://commander.lan:8443")
     connect.add_argument("--site-token", help="of this site; with it, ASICs that a scan finds can be adopted")
+    line.command("page", _page, "print an address that opens the local page for changes, once, within ten minutes")
     _add_asic_commands(line)
     _add_network_commands(line)
     return line
@@ -87,6 +88,13 @@ def _run(_arguments: argparse.Namespace) -> int:
     settings = settings_from(os.environ)
     log_to_stderr()
     run(settings)
+    return 0
+
+
+def _page(_arguments: argparse.Namespace) -> int:
+    from sentry_kit.local_page.one_time import one_time_address
+
+    say(one_time_address(settings_from(os.environ).data_dir, "asic-sentry", f"{PREFIX}DATA_DIR"))
     return 0
 
 

@@ -1,5 +1,6 @@
 """Which commander: asked before it is stored, like an enrolment, but a token is not needed."""
 
+import ssl
 from contextlib import closing
 from pathlib import Path
 
@@ -10,21 +11,39 @@ from sentry_kit.client import CommanderError, InvalidToken, RigRemoved, commande
 from sentry_kit.enrol import check_enrolment
 from sentry_kit.errors import EnrolmentError
 from sentry_kit.store import Enrolment, State
-from sentry_kit.trust import check_url, fetch_any_ca, is_unknown_authority
+from sentry_kit.trust import check_url, fetch_any_ca, is_unknown_authority, public_key_sha256
 from sentry_kit.unreachable import why_unreachable
 
 from asic_sentry.asics.store import SCHEMA
 
+_CHANGE_IT = "to change it, run asic-sentry connect on this computer."
 
-async def connect(path: Path, url: str, site_token: str | None, agent: str) -> Enrolment:
-    """Checks that a commander answers there, and the token if there is one; raises `EnrolmentError`."""
+
+async def connect(
+    path: Path, url: str, site_token: str | None, agent: str, *, same_commander: bool = False
+) -> Enrolment:
+    """Checks that a commander answers there, and the token if there is one; raises `EnrolmentError`.
+
+    With `same_commander` another one than the sentry has is refused: it would be sent the tokens of all ASICs.
+    """
     if site_token is None:
         commander = await _without_token(url, agent)
     else:
         commander = await _with_token(url, site_token, agent)
     with closing(store.open_store(path, SCHEMA)) as db, store.transaction(db):
-        store.save_enrolment(db, _keeping_trust(store.load_enrolment(db), commander))
+        before = store.load_enrolment(db)
+        if same_commander and before is not None and not _is_same(before, commander):
+            raise EnrolmentError("url", f"This sentry reports to another commander, {before.url}; {_CHANGE_IT}")
+        store.save_enrolment(db, _keeping_trust(before, commander))
     return commander
+
+
+def _is_same(before: Enrolment, commander: Enrolment) -> bool:
+    """By the key of the authority that both were verified by; where one of them was not, by the URL."""
+    if before.ca_pem is None or commander.ca_pem is None:
+        return before.url == commander.url
+    old, new = (public_key_sha256(ssl.PEM_cert_to_DER_cert(each)) for each in (before.ca_pem, commander.ca_pem))
+    return old == new
 
 
 async def _with_token(url: str, site_token: str, agent: str) -> Enrolment:

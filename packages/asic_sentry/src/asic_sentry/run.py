@@ -7,23 +7,24 @@ import sys
 from collections.abc import Coroutine
 
 from sentry_kit.running import run_on_store
-from sentry_kit.service import listen, only_one, run_until_stopped, serving
+from sentry_kit.service import check_reach, listen, only_one, open_access, run_until_stopped, serving
 from sentry_kit.settings import prepare_data_dir
 from sentry_kit.worker import Worker
 
 from asic_sentry.agent import Agent
 from asic_sentry.asics.store import KEPT, SCHEMA, STORE
 from asic_sentry.limits import raise_open_files
-from asic_sentry.local.page import Page
+from asic_sentry.local.page import COMMAND, Page
 from asic_sentry.settings import PREFIX, Settings
 
 
 def run(settings: Settings) -> None:
     """Returns when the service has been told to stop."""
+    check_reach(settings.ui_host, settings.ui_password, PREFIX)
     data_dir = prepare_data_dir(settings.data_dir)
     connections = raise_open_files()
     with (
-        only_one(data_dir, "asic-sentry"),
+        only_one(data_dir, COMMAND),
         listen(settings.ui_host, settings.ui_port, f"{PREFIX}UI_PORT") as page,
     ):
 
@@ -49,7 +50,8 @@ async def serve_page(settings: Settings, agent: Agent, listener: socket.socket) 
     await agent.reload()
     page = Page(agent, settings.data_dir / STORE)
     agent.changed = agent.scans.changed = page.changed
-    async with serving(page.app(settings.ui_host), listener):
+    access = open_access(settings.data_dir, COMMAND, settings.ui_host, settings.ui_port, settings.ui_password)
+    async with serving(page.app(settings.ui_host, access), listener):
         loops = [
             agent.fleet.poll_for_ever,
             agent.write_for_ever,

@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-from sentry_kit.settings import Days, Megabytes, Port, Seconds, default_data_dir, read_settings
+from sentry_kit.settings import Days, Megabytes, Password, Port, Seconds, default_data_dir, read_settings
 
 PREFIX = "ASIC_SENTRY_"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """`None` is the commander's setting."""
+    """An interval that is `None` is the commander's."""
 
     data_dir: Path = msgspec.field(default_factory=lambda: default_data_dir("asic-sentry"))
     ui_host: str = "127.0.0.1"
     ui_port: Port = 8472
+    ui_password: Password | None = None
     poll_every_s: Seconds | None = None
     spool_days: Days = 7
     spool_mb: Megabytes = 1024

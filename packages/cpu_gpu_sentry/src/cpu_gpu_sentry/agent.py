@@ -216,6 +216,15 @@ class Agent:
                 log.warning("store_unreadable %s", error)
             await asyncio.sleep(_STORE_CHECK_S)
 
+    async def change(self, write: Callable[[sqlite3.Connection], object]) -> None:
+        """Changes the store in one transaction; `reload` takes the change over."""
+
+        def written() -> None:
+            with store.transaction(self._db):
+                write(self._db)
+
+        await self.delivery.on_disk(written)
+
     async def reload(self) -> None:
         self.watches = await self.delivery.on_disk(lambda: load_watches(self._db))
         await self.delivery.reload()

@@ -18,7 +18,7 @@ from sentry_kit.settings import prepare_data_dir
 
 from cpu_gpu_sentry.miners.answers import BadReply, patient
 from cpu_gpu_sentry.miners.registry import SOFTWARE
-from cpu_gpu_sentry.settings import Settings, settings_from
+from cpu_gpu_sentry.settings import PREFIX, Settings, settings_from
 from cpu_gpu_sentry.watches import SCHEMA as WATCHES
 from cpu_gpu_sentry.watches import add_watch, check_port, check_watch, remove_watch
 
@@ -34,6 +34,7 @@ def command_line() -> CommandLine:
     enroll.add_argument("--token", required=True, help="of this rig, as the commander showed it once")
     status = line.command("status", _status, "say what the sentry does now")
     status.add_argument("--json", action="store_true", help="for programs")
+    line.command("page", _page, "print an address that opens the local page for changes, once, within ten minutes")
     leave = line.command("leave", _leave, "stop and delete what playbooks run and installed, and forget the commander")
     leave.add_argument("--yes", action="store_true", help="do not ask")
     _add_watch_commands(line)
@@ -92,6 +93,13 @@ def _status(arguments: argparse.Namespace) -> int:
         say(msgspec.json.format(msgspec.json.encode(status)).decode())
     else:
         say("\n".join(status_lines(status)))
+    return 0
+
+
+def _page(_arguments: argparse.Namespace) -> int:
+    from sentry_kit.local_page.one_time import one_time_address
+
+    say(one_time_address(_settings().data_dir, "cpu-gpu-sentry", f"{PREFIX}DATA_DIR"))
     return 0
 
 

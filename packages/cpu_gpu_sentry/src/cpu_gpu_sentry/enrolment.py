@@ -35,10 +35,20 @@ def save(db: sqlite3.Connection, enrolment: Enrolment) -> None:
     store.save_enrolment(db, enrolment)
 
 
+def save_same_commander(enrolment: Enrolment, db: sqlite3.Connection) -> None:
+    """For the local page: whoever can use it must not hand the rig to another commander in one step."""
+    store.check_same_commander(store.load_enrolment(db), enrolment)
+    save(db, enrolment)
+
+
+def forget(db: sqlite3.Connection) -> None:
+    """Forgets the commander with the logs that were meant for it, and says that nothing is to run."""
+    store.forget_commander(db)
+    playbook_store.want_nothing(db)
+
+
 def leave(path: Path) -> None:
-    """Forgets the commander with the logs that were meant for it, and stops and removes what it made this rig
-    do."""
+    """Forgets the commander, and stops and removes what it made this rig do."""
     with closing(store.open_store(path, SCHEMA)) as db, store.transaction(db):
-        store.forget_commander(db)
-        playbook_store.want_nothing(db)
+        forget(db)
     stop_and_delete_mining(path.parent)

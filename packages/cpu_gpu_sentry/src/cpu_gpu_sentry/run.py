@@ -4,21 +4,22 @@ import socket
 import sqlite3
 
 from sentry_kit.running import run_on_store
-from sentry_kit.service import listen, only_one, run_until_stopped, serving
+from sentry_kit.service import check_reach, listen, only_one, open_access, run_until_stopped, serving
 from sentry_kit.settings import prepare_data_dir
 from sentry_kit.worker import Worker
 
 from cpu_gpu_sentry.agent import Agent
 from cpu_gpu_sentry.enrolment import SCHEMA, STORE
-from cpu_gpu_sentry.local.page import Page
+from cpu_gpu_sentry.local.page import COMMAND, Page
 from cpu_gpu_sentry.settings import PREFIX, Settings
 
 
 def run(settings: Settings) -> None:
     """Returns when the service has been told to stop."""
+    check_reach(settings.ui_host, settings.ui_password, PREFIX)
     data_dir = prepare_data_dir(settings.data_dir)
     with (
-        only_one(data_dir, "cpu-gpu-sentry"),
+        only_one(data_dir, COMMAND),
         listen(settings.ui_host, settings.ui_port, f"{PREFIX}UI_PORT") as page,
     ):
 
@@ -32,9 +33,10 @@ def run(settings: Settings) -> None:
 async def _main(settings: Settings, db: sqlite3.Connection, disk: Worker, listener: socket.socket) -> None:
     agent = Agent(settings, db, disk)
     await agent.reload()
-    page = Page(agent, settings.data_dir / STORE)
-    agent.changed = page.fragments.publish
-    async with serving(page.app(settings.ui_host), listener):
+    page = Page(agent)
+    agent.changed = page.live.publish
+    access = open_access(settings.data_dir, COMMAND, settings.ui_host, settings.ui_port, settings.ui_password)
+    async with serving(page.app(settings.ui_host, access), listener):
         loops = [
             agent.measure_for_ever,
             agent.read_specs_for_ever,

@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-from sentry_kit.settings import Days, Megabytes, Port, Seconds, default_data_dir, read_settings
+from sentry_kit.settings import Days, Megabytes, Password, Port, Seconds, default_data_dir, read_settings
 
 PREFIX = "CPU_GPU_SENTRY_"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """`None` is the commander's setting. A playbook's miner that does nothing for `miner_silent_s` is started again, in
-    its first `miner_grace_s` excepted."""
+    """An interval that is `None` is the commander's. A playbook's miner that does nothing for `miner_silent_s` is
+    started again, in its first `miner_grace_s` excepted."""
 
     data_dir: Path = msgspec.field(default_factory=lambda: default_data_dir("cpu-gpu-sentry"))
     ui_host: str = "127.0.0.1"
     ui_port: Port = 8471
+    ui_password: Password | None = None
     report_every_s: Seconds | None = None
     playbooks_every_s: Seconds | None = None
     spool_days: Days = 7

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import signal
 import socket
@@ -11,39 +12,28 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from filelock import FileLock, Timeout
 
-from sentry_kit.errors import SentryError
+from sentry_kit.errors import BadSetting, SentryError
+from sentry_kit.local_page.access import Access
+from sentry_kit.local_page.one_time import publish_secret
 from sentry_kit.local_page.shell import LocalApp
+from sentry_kit.lock import is_running, only_one
 from sentry_kit.memory import tidy_for_ever
+from sentry_kit.settings import Password, expected
+from sentry_kit.trust import is_loopback
+
+__all__ = ["check_reach", "is_running", "listen", "only_one", "open_access", "run_until_stopped", "serving"]
 
 log = logging.getLogger(__name__)
 
-_LOCK_WAIT_S = 1  # `status` holds the lock for a moment, to see whether it is free
 
-
-@contextlib.contextmanager
-def only_one(data_dir: Path, program: str) -> Iterator[None]:
-    """A second `run` on one data directory would report every log twice; it is refused."""
-    lock = FileLock(data_dir / "run.lock", mode=0o600)
-    try:
-        lock.acquire(timeout=_LOCK_WAIT_S)
-    except Timeout as error:
-        raise SentryError(f"{program} already runs with the data directory {data_dir}; stop that one first.") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def is_running(data_dir: Path) -> bool:
-    lock = FileLock(data_dir / "run.lock", mode=0o600)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
+def check_reach(host: str, password: str | None, prefix: str) -> None:
+    """The local page is for this machine alone, unless it has a password. Raises `BadSetting`."""
+    if password is None and not is_loopback(host):
+        raise BadSetting(
+            f"{prefix}UI_HOST is “{host}”, so that other machines could use the local page; set {prefix}UI_PASSWORD to "
+            f"{expected(Password)}, or {prefix}UI_HOST to 127.0.0.1."
+        )
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:
@@ -63,6 +53,18 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
         ) from error
     listener.setblocking(False)
     return listener
+
+
+def open_access(data_dir: Path, program: str, host: str, port: int, password: str | None) -> Access:
+    """Who may log in to the local page from now on. Browsers give a cookie to every port of an address, hence its
+    name."""
+    try:
+        is_everywhere = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        is_everywhere = False
+    name = ("::1" if ":" in host else "127.0.0.1") if is_everywhere else host
+    secret = publish_secret(data_dir, f"http://{f'[{name}]' if ':' in name else name}:{port}/")
+    return Access(secret, f"{program.replace('-', '_')}_{port}", password)
 
 
 class _PageServer(uvicorn.Server):

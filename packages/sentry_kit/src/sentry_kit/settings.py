@@ -19,6 +19,7 @@ Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")
 Seconds = Annotated[float, Meta(ge=1, le=3600, description="a number of seconds from 1 to 3600")]
 Days = Annotated[float, Meta(gt=0, le=30, description="a number of days, at most 30")]
 Megabytes = Annotated[float, Meta(gt=0, le=100_000, description="a number of megabytes, at most 100000")]
+Password = Annotated[str, Meta(min_length=12, description="a password of at least 12 characters")]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -44,7 +45,9 @@ def _value(name: str, text: str, field: object) -> object:
             raise ValueError(name)
         return Path(text) if field is Path else msgspec.convert(text, field, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
-        raise BadSetting(f"{name} is “{text}”; expected {expected(field)}.") from error
+        is_secret = name.endswith("_PASSWORD")  # it must not stand in a log
+        what = "is not one that can be used" if is_secret else f"is “{text}”"
+        raise BadSetting(f"{name} {what}; expected {expected(field)}.") from error
 
 
 def expected(field: object) -> str:

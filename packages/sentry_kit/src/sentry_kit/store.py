@@ -14,7 +14,7 @@ from pathlib import Path
 
 from protocol.tokens import Token, parse_token
 
-from sentry_kit.errors import StorageError
+from sentry_kit.errors import EnrolmentError, StorageError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS enrolment (
@@ -56,11 +56,13 @@ class Enrolment:
     state: State
 
     def same_rig(self, other: "Enrolment") -> bool:
-        """Rigs of two commanders may have one number: the pin tells the commanders apart, else the URL
-        does."""
+        """Rigs of two commanders may have one number."""
+        return self.rig_id == other.rig_id and self.same_commander(other)
+
+    def same_commander(self, other: "Enrolment") -> bool:
+        """The pin tells the commanders apart, else the URL does."""
         pins = {each.token.pin for each in (self, other) if each.token and each.token.pin}
-        same_commander = len(pins) == 1 if pins and self.token and other.token else self.url == other.url
-        return self.rig_id == other.rig_id and same_commander
+        return len(pins) == 1 if pins and self.token and other.token else self.url == other.url
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,12 @@ def save_enrolment(db: sqlite3.Connection, new: Enrolment) -> None:
         (new.url, token, new.ca_pem, new.rig_id, new.rig_name, new.state),
     )
     db.execute("UPDATE status SET last_error = NULL, two_sentries = 0")
+
+
+def check_same_commander(old: Enrolment | None, new: Enrolment) -> None:
+    """Raises `EnrolmentError` if the sentry has another commander, which it has not left, nor been removed from."""
+    if old is not None and old.state is not State.REMOVED and not old.same_commander(new):
+        raise EnrolmentError("url", f"This sentry reports to another commander, {old.url}; leave that one first.")
 
 
 def forget_commander(db: sqlite3.Connection) -> None:

@@ -2,16 +2,14 @@
 
 import asyncio
 import functools
-import socket
 import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 
-from sentry_kit import store as kit
 from sentry_kit.errors import EnrolmentError, SentryError
-from sentry_kit.local_page.shell import Fragments, LocalApp, fields_of, form_of, html, page_templates
-from sentry_kit.worker import Worker
+from sentry_kit.local_page.access import Access
+from sentry_kit.local_page.forms import fields_of, form_of, html
+from sentry_kit.local_page.shell import Fragments, Live, LocalApp, is_owner, page_templates
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -23,16 +21,15 @@ from asic_sentry.asics.addition import NotAdded, add, give_token
 from asic_sentry.asics.adoption import PATTERN, BadPattern, CannotAdopt, adopt, check_pattern
 from asic_sentry.asics.asic import Entered
 from asic_sentry.asics.entering import BadEntry, check_model, entered_from
-from asic_sentry.asics.store import SCHEMA
 from asic_sentry.connect import connect
 from asic_sentry.device import Device
 from asic_sentry.local import views
 from asic_sentry.models import names_by_make
 
-PROGRAM = "ASIC sentry"
+PROGRAM, COMMAND = "ASIC sentry", "asic-sentry"
 FRAGMENTS = ("status", "connect", "scan-progress", "scan-stop", "scan-found")
+FOR_ALL = ("status",)  # the others hold forms, and what they found
 NOTHING: Mapping[str, str] = {}
-_DISK_TIMEOUT_S = 20
 _PUBLISH_EVERY_S = 0.5
 _FORM_LIMIT_BYTES = 2_000_000  # a box for each of 65,534 addresses
 _FIELDS_LIMIT = 70_000
@@ -45,13 +42,15 @@ class Page:
 
     def __init__(self, agent: Agent, store_path: Path) -> None:
         self._agent, self._path = agent, store_path
-        self._disk = Worker("page")
-        self._templates = page_templates("asic_sentry.local")
-        self._rows: dict[int, tuple[int, str]] = {}
+        self._templates = page_templates("asic_sentry.local", PROGRAM, COMMAND, agent.version)
+        self._rows: dict[tuple[int, bool], tuple[int, str]] = {}
         self._news = asyncio.Event()
-        self.fragments = Fragments(self._live)
+        self.live = Live(
+            Fragments(functools.partial(self._live, is_owner=True)),
+            Fragments(functools.partial(self._live, is_owner=False)),
+        )
 
-    def app(self, ui_host: str) -> LocalApp:
+    def app(self, ui_host: str, access: Access) -> LocalApp:
         forms = {
             "/connect": self._connect,
             "/add": self._add,
@@ -64,7 +63,7 @@ class Page:
             "/adopt": self._adopt,
         }
         routes = [Route("/", self._index), *(Route(path, do, methods=["POST"]) for path, do in forms.items())]
-        return LocalApp(routes, self.fragments, ui_host, form_limit_bytes=_FORM_LIMIT_BYTES)
+        return LocalApp(routes, self.live, ui_host, access, self._templates, form_limit_bytes=_FORM_LIMIT_BYTES)
 
     def changed(self) -> None:
         """There is something new to show; a thousand ASICs change often, a page twice a second."""
@@ -74,14 +73,14 @@ class Page:
         while True:
             await self._news.wait()
             self._news.clear()
-            self.fragments.publish()
+            self.live.publish()
             await asyncio.sleep(_PUBLISH_EVERY_S)
 
-    def _live(self) -> Mapping[str, str]:
+    def _live(self, *, is_owner: bool) -> Mapping[str, str]:
         """Each fragment is one element, whose id is its name; of the table each row."""
-        parts = {name: self._part(name) for name in FRAGMENTS}
-        rows = {f"asic-{device.asic.id}": f"<table>{self._row(device)}</table>" for device in self._agent.fleet}
-        self._rows = {key: row for key, row in self._rows.items() if key in self._agent.fleet.devices}
+        parts = {name: self._part(name) for name in (FRAGMENTS if is_owner else FOR_ALL)}
+        rows = {f"asic-{each.asic.id}": f"<table>{self._row(each, is_owner)}</table>" for each in self._agent.fleet}
+        self._rows = {key: row for key, row in self._rows.items() if key[0] in self._agent.fleet.devices}
         trouble = len(views.in_trouble(self._agent.fleet))
         parts["trouble"] = self._templates.get_template("_trouble.html").render(trouble=trouble)
         return {**parts, **rows, "asics-set": self._marker(), "trouble-set": self._marker(is_trouble=True)}
@@ -94,13 +93,13 @@ class Page:
             id="trouble-set" if is_trouble else "asics-set", listed=listed
         )
 
-    def _row(self, device: Device) -> str:
+    def _row(self, device: Device, is_owner: bool) -> str:
         """Rendered again only where there is something else to show."""
-        known = self._rows.get(device.asic.id)
+        key = device.asic.id, is_owner
+        known = self._rows.get(key)
         if known is None or known[0] != device.version:
-            row = views.row_view(device)
-            known = device.version, self._templates.get_template("_row.html").render(asic=row)
-            self._rows[device.asic.id] = known
+            row = self._templates.get_template("_row.html").render(asic=views.row_view(device), is_owner=is_owner)
+            known = self._rows[key] = device.version, row
         return known[1]
 
     def _part(self, name: str, errors: Errors = NOTHING, given: Mapping[str, str] = NOTHING) -> str:
@@ -120,18 +119,20 @@ class Page:
         self, request: Request, status: int = 200, errors: Errors = NOTHING, form: str = "", **given: str
     ) -> Response:
         """`form` is the one that `errors` and `given` belong to."""
+        owner = is_owner(request)
+        shown_parts = FRAGMENTS if owner else FOR_ALL
         devices = list(self._agent.fleet)
         is_trouble = request.query_params.get("show") == "trouble"
         shown = views.in_trouble(devices) if is_trouble else devices
         number = max(1, _number(request.query_params.get("page", "1")))
         pages = max(1, -(-len(shown) // views.ROWS_PER_PAGE))
         part = shown[(number - 1) * views.ROWS_PER_PAGE : number * views.ROWS_PER_PAGE]
-        changing = self._changing(given.get("id") or request.query_params.get("change", ""))
+        changing = self._changing(given.get("id") or request.query_params.get("change", "")) if owner else None
         return html(
             self._templates, "page.html", status,
-            program=PROGRAM, hostname=socket.gethostname(), version=self._agent.version,
-            live={name: self._part(name, *((errors, given) if form == name else ())) for name in FRAGMENTS},
-            marker=self._marker(is_trouble=is_trouble), rows=[self._row(device) for device in part],
+            read_only=not owner,
+            live={name: self._part(name, *((errors, given) if form == name else ())) for name in shown_parts},
+            marker=self._marker(is_trouble=is_trouble), rows=[self._row(device, owner) for device in part],
             total=len(devices), trouble=len(views.in_trouble(devices)), is_trouble=is_trouble,
             number=number, pages=pages,
             change=views.row_view(changing) if changing else None,
@@ -151,7 +152,7 @@ class Page:
         form = await form_of(request)
         url, token = form.get("url", ""), form.get("token", "").strip()
         try:
-            await connect(self._path, url, token or None, user_agent(self._agent.version))
+            await connect(self._path, url, token or None, user_agent(self._agent.version), same_commander=True)
         except EnrolmentError as error:
             return self._render(request, 422, {error.field: str(error)}, "connect", url=url, token=token)
         except SentryError as error:
@@ -242,11 +243,8 @@ class Page:
         return await self._done()
 
     async def _change(self, write: Callable[[sqlite3.Connection], object]) -> None:
-        await self._disk.call(functools.partial(self._written, write), timeout_s=_DISK_TIMEOUT_S)
-
-    def _written(self, write: Callable[[sqlite3.Connection], object]) -> None:
-        with closing(kit.open_store(self._path, SCHEMA)) as db, kit.transaction(db):
-            write(db)
+        """Over the agent's own connection."""
+        await self._agent.change(write)
 
     async def _done(self, to: str = "/") -> Response:
         await self._agent.reload()

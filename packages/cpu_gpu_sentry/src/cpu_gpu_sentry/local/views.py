@@ -207,17 +207,21 @@ def _gpu(gpu: GpuReading, name: str | None, mined: MinerDevice | None) -> GpuVie
     )
 
 
-def miner_views(latest: Latest, watches: Sequence[Watch], lanes: Collection[Lane]) -> list[MinerView]:
+def miner_views(
+    latest: Latest, watches: Sequence[Watch], lanes: Collection[Lane], *, for_owner: bool
+) -> list[MinerView]:
     """Those of playbooks first."""
-    own = [_miner(watch, lane.miner() if lane.reading else None) for lane in lanes if (watch := lane.watch)]
-    return own + [_miner(watch, latest.miners.get(watch)) for watch in watches]
+    own = [(watch, lane.miner() if lane.reading else None) for lane in lanes if (watch := lane.watch)]
+    watched = [(watch, latest.miners.get(watch)) for watch in watches]
+    return [_miner(watch, reading, for_owner=for_owner) for watch, reading in own + watched]
 
 
-def playbook_views(lanes: Collection[Lane]) -> list[PlaybookView]:
-    return [_playbook(lane) for lane in lanes]
+def playbook_views(lanes: Collection[Lane], *, for_owner: bool) -> list[PlaybookView]:
+    """What mining software prints may hold wallets: that is for the owner alone, and so are reasons that quote it."""
+    return [_playbook(lane, for_owner=for_owner) for lane in lanes]
 
 
-def _playbook(lane: Lane) -> PlaybookView:
+def _playbook(lane: Lane, *, for_owner: bool) -> PlaybookView:
     badge, tone = _PLAYBOOK_STATES.get(lane.state, (lane.state.value, "careful"))
     package, percent = lane.playbook.package, None if lane.percent is None else int(lane.percent)
     return PlaybookView(
@@ -226,17 +230,17 @@ def _playbook(lane: Lane) -> PlaybookView:
         badge=badge if percent is None else f"{badge} {percent} %",
         tone=tone,
         percent=percent,
-        reason=lane.reason,
+        reason=lane.reason if for_owner else None,
         facts=[
             ("Since", time_text(lane.since)),
             ("Started again", {0: "never", 1: "once"}.get(lane.restarts, f"{lane.restarts} times")),
             ("Port of its API", str(lane.port) if lane.note else UNKNOWN),
         ],
-        lines="\n".join(lane.last_lines or lane.printed[-_PRINTED_SHOWN:]),
+        lines="\n".join(lane.last_lines or lane.printed[-_PRINTED_SHOWN:]) if for_owner else "",
     )
 
 
-def _miner(watch: Watch, reading: MinerReading | None) -> MinerView:
+def _miner(watch: Watch, reading: MinerReading | None, *, for_owner: bool) -> MinerView:
     is_troubled = reading is not None and reading.trouble is not None
     version = f" {reading.version}" if reading and reading.version else ""
     return MinerView(
@@ -244,7 +248,7 @@ def _miner(watch: Watch, reading: MinerReading | None) -> MinerView:
         api=f"{watch.host} port {watch.port}",
         badge=miner_word(reading) if reading else "Not asked yet",
         tone="wrong" if is_troubled else _MINER_TONES.get(reading.state, "careful") if reading else "",
-        reason=reading.reason if reading else None,
+        reason=reading.reason if reading and for_owner else None,
         uptime=duration_text(reading.uptime_s if reading else None),
         algorithms=_algorithms(reading) if reading else [],
         devices=[(each.device, _rates(each)) for each in reading.devices] if reading else [],

@@ -8,24 +8,34 @@ import asyncio
 import ipaddress
 import logging
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import jinja2
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sentry_kit.errors import SentryError
+from sentry_kit.local_page.access import Access
+from sentry_kit.local_page.login import Login
 
 log = logging.getLogger(__name__)
 
 _VIEWERS_LIMIT = 16
 _HEARTBEAT_S = 15
 _FORM_LIMIT_BYTES = 16_384
+_OWNER = "minewarden.is_owner"
+_OWNERS_ONLY = (
+    "Only the sentry's owner can change something here: run “{} page” as the user that the sentry runs as, "
+    "and open the address that it prints.\n"
+)
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self';"
@@ -38,13 +48,15 @@ _HEADERS = {
 }
 
 
-def page_templates(package: str) -> jinja2.Environment:
+def page_templates(package: str, program: str, command: str, version: str) -> jinja2.Environment:
     """Templates of the sentry's `local` package, over those of this frame. Undefined names are errors."""
     loaders = [jinja2.PackageLoader(package), jinja2.PackageLoader("sentry_kit.local_page")]
-    return jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    templates.globals.update(program=program, command=command, version=version, hostname=socket.gethostname())
+    return templates
 
 
 class Fragments:
@@ -101,57 +113,114 @@ class Fragments:
             self._viewers.discard(queue)
 
 
+class Live(NamedTuple):
+    """The same page, live: what its owner sees, and what everybody else does."""
+
+    owners: Fragments
+    others: Fragments
+
+    def publish(self) -> None:
+        for each in self:
+            each.publish()
+
+    def close(self) -> None:
+        for each in self:
+            each.close()
+
+
 def _event(html: str) -> str:
     return "".join(f"data: {line}\n" for line in html.splitlines()) + "\n"
 
 
 class LocalApp:
-    """The page as an ASGI app. Nobody is asked for a password: only this machine, or who may reach it, gets
-    here."""
+    """The page as an ASGI app. It changes nothing for anybody but its owner. Everybody who can reach it may look,
+    unless it has a password."""
 
     def __init__(
         self,
         routes: Sequence[Route],
-        fragments: Fragments,
+        live: Live,
         ui_host: str,
+        access: Access,
+        templates: jinja2.Environment,
         *,
         form_limit_bytes: int = _FORM_LIMIT_BYTES,
     ) -> None:
-        self._fragments = fragments
+        self._live, self._access, self._login = live, access, Login(access, templates)
         self._form_limit_bytes = form_limit_bytes
+        self._command = str(templates.globals["command"])
         static = StaticFiles(packages=[("sentry_kit.local_page", "static")])
-        app = Starlette(routes=[*routes, Route("/events", self._events), Mount("/static", static)])
-        self._app: ASGIApp = app
+        self._app: ASGIApp = Starlette(
+            routes=[*routes, *self._login.routes, Route("/events", self._events), Mount("/static", static)],
+            exception_handlers={SentryError: _trouble, sqlite3.Error: _trouble, TimeoutError: _trouble},
+        )
         self._names = {"localhost", ui_host.lower(), socket.gethostname().lower()}
 
     def stop(self) -> None:
-        self._fragments.close()
+        self._live.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        refusal = self._refusal(scope["method"], Headers(scope=scope))
+        headers = Headers(scope=scope)
+        scope[_OWNER] = self._access.is_owner(headers)
+        if scope["method"] in ("GET", "HEAD"):
+            refusal = self._unreadable(scope, headers)
+        else:
+            refusal = self._unchangeable(scope, headers)
         await (refusal or self._app)(scope, receive, _with_headers(send))
 
-    def _refusal(self, method: str, headers: Headers) -> Response | None:
-        """DNS rebinding brings a foreign name in `Host`; a form on a foreign page brings a foreign
-        `Origin`."""
-        host = headers.get("host", "")
-        name = urlsplit(f"//{host}").hostname or ""
+    def _unreadable(self, scope: Scope, headers: Headers) -> Response | None:
+        """DNS rebinding brings a foreign name in `Host`."""
+        name = _host_name(headers)
         if not (name in self._names or _is_address(name)):
             return PlainTextResponse("Open this page by its address or by localhost.\n", 421)
-        if method in ("GET", "HEAD"):
-            return None
-        if headers.get("origin", f"http://{host}") != f"http://{host}":
+        is_open = scope["path"] == "/login" or scope["path"].startswith("/static/")
+        if self._access.has_password and not scope[_OWNER] and not is_open:
+            return self._login.form(401)
+        return None
+
+    def _unchangeable(self, scope: Scope, headers: Headers) -> Response | None:
+        if refusal := self._unreadable({**scope, "path": "/login"}, headers):
+            return refusal
+        if not _is_own_form(headers):
             return PlainTextResponse("This form must be sent from the sentry's own page.\n", 403)
+        if not (scope[_OWNER] or scope["path"] == "/login"):
+            return PlainTextResponse(_OWNERS_ONLY.format(self._command), 403)
         if int(headers.get("content-length") or self._form_limit_bytes + 1) > self._form_limit_bytes:
             return PlainTextResponse("The form is too large.\n", 413)
         return None
 
-    async def _events(self, _request: Request) -> Response:
-        if self._fragments.is_full:
+    async def _events(self, request: Request) -> Response:
+        fragments = self._live.owners if is_owner(request) else self._live.others
+        if fragments.is_full:
             return PlainTextResponse("Too many open pages; close one.\n", 503, {"Retry-After": "30"})
-        return StreamingResponse(self._fragments.events(), media_type="text/event-stream")
+        return StreamingResponse(fragments.events(), media_type="text/event-stream")
+
+
+def is_owner(request: Request) -> bool:
+    return bool(request.scope[_OWNER])
+
+
+async def _trouble(_request: Request, error: Exception) -> Response:
+    """What nobody's form is to blame for, such as a disk that does not answer."""
+    log.warning("page_trouble %s: %s", type(error).__name__, error)
+    sentence = str(error) if isinstance(error, SentryError) else f"The sentry's file can't be used now ({error})."
+    return PlainTextResponse(f"{sentence} Try again.\n", 503)
+
+
+def _host_name(headers: Headers) -> str:
+    try:
+        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    except ValueError:  # such as “[”
+        return ""
+
+
+def _is_own_form(headers: Headers) -> bool:
+    """A browser says where a form comes from. A form of a foreign page says so too, and a program says nothing."""
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    own = f"http://{headers.get('host', '')}"
+    return origin in (None, own) and site in (None, "same-origin") and (origin or site) is not None
 
 
 def _is_address(name: str) -> bool:
@@ -169,21 +238,3 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return with_headers
-
-
-async def form_of(request: Request) -> dict[str, str]:
-    """The fields of an ordinary form. Starlette's own parser would need python-multipart."""
-    return dict(await fields_of(request, at_most=20))
-
-
-async def fields_of(request: Request, *, at_most: int) -> list[tuple[str, str]]:
-    """With every box of a name that is ticked."""
-    body = (await request.body()).decode("utf-8", "replace")
-    try:
-        return parse_qsl(body, keep_blank_values=True, max_num_fields=at_most)
-    except ValueError:
-        return []
-
-
-def html(templates: jinja2.Environment, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    return HTMLResponse(templates.get_template(template).render(values), status)

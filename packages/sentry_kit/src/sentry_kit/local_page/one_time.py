@@ -1,0 +1,81 @@
+"""One-time addresses of the local page. The running sentry keeps a secret in a file that only its user can read;
+whoever can read it makes an address, which the sentry takes once and within ten minutes.
+
+Neither side needs the other to make or to check a code: `EXPIRES-NONCE-MAC`, where MAC is the HMAC-SHA256 of the two
+before it.
+"""
+
+import hmac
+import logging
+import secrets
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from sentry_kit.errors import SentryError
+from sentry_kit.lock import is_running
+from sentry_kit.private_files import write_private
+
+log = logging.getLogger(__name__)
+
+FILE = "page.json"
+CODE_LASTS_S = 600
+_SECRET_BYTES = 32
+_NONCE_BYTES = 16
+
+
+class PageFile(msgspec.Struct, frozen=True, kw_only=True):
+    """`page.json`: the page's address without a code, and the secret in hex; both as of the sentry's last start."""
+
+    url: str
+    secret: str
+
+
+def publish_secret(data_dir: Path, url: str) -> bytes:
+    """Makes a new secret and writes it down, so that addresses of before this start are worth nothing."""
+    secret = secrets.token_bytes(_SECRET_BYTES)
+    try:
+        write_private(data_dir / FILE, msgspec.json.encode(PageFile(url=url, secret=secret.hex())))
+    except OSError as error:
+        log.warning("page_closed Nobody can log in to the local page: %s can't be written (%s).", FILE, error)
+    return secret
+
+
+def one_time_address(data_dir: Path, program: str, data_dir_setting: str) -> str:
+    """The address to open in a browser. Raises `SentryError` where no sentry runs, or another user's."""
+    try:
+        page = msgspec.json.decode((data_dir / FILE).read_bytes(), type=PageFile)
+        has_page = is_running(data_dir)
+    except FileNotFoundError:
+        has_page = False
+    except (OSError, msgspec.DecodeError) as error:
+        raise SentryError(
+            f"{data_dir / FILE} can't be read; run this command as the user that the sentry runs as."
+        ) from error
+    if not has_page:
+        raise SentryError(
+            f"No sentry runs with the data directory {data_dir}; start it with {program} run, "
+            f"or name the directory of the one that runs with {data_dir_setting}."
+        )
+    return f"{page.url}login?code={new_code(bytes.fromhex(page.secret), time.time())}"
+
+
+def new_code(secret: bytes, now_s: float) -> str:
+    signed = f"{int(now_s) + CODE_LASTS_S}-{secrets.token_hex(_NONCE_BYTES)}"
+    return f"{signed}-{_mac(secret, signed)}"
+
+
+def expiry_of(code: str, secret: bytes, now_s: float) -> float | None:
+    """When a code ends that this secret made; None for any other text, and after the end."""
+    signed, _, mac = code.rpartition("-")
+    expires = signed.partition("-")[0]
+    if not hmac.compare_digest(mac.encode("utf-8", "replace"), _mac(secret, signed).encode()):
+        return None
+    left_s = int(expires) - now_s
+    return int(expires) if 0 < left_s <= CODE_LASTS_S + 1 else None
+
+
+def _mac(secret: bytes, signed: str) -> str:
+    return hmac.new(secret, signed.encode("utf-8", "replace"), sha256).hexdigest()

@@ -1,0 +1,48 @@
+"""The file that a running sentry holds locked: one sentry for a data directory."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sentry_kit.errors import SentryError, StorageError
+
+_LOCK_WAIT_S = 1  # `status` holds the lock for a moment, to see whether it is free
+
+
+@contextlib.contextmanager
+def only_one(data_dir: Path, program: str) -> Iterator[None]:
+    """A second `run` on one data directory would report every log twice; it is refused."""
+    lock = _lock(data_dir)
+    if not _is_acquired(lock, _LOCK_WAIT_S):
+        raise SentryError(f"{program} already runs with the data directory {data_dir}; stop that one first.")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_running(data_dir: Path) -> bool:
+    lock = _lock(data_dir)
+    if not _is_acquired(lock, 0):
+        return True
+    lock.release()
+    return False
+
+
+def _lock(data_dir: Path) -> FileLock:
+    return FileLock(data_dir / "run.lock", mode=0o600)
+
+
+def _is_acquired(lock: FileLock, within_s: float) -> bool:
+    try:
+        lock.acquire(timeout=within_s)
+    except Timeout:
+        return False
+    except OSError as error:
+        raise StorageError(
+            f"{lock.lock_file} can't be opened ({error.strerror or error}); it is to be a file of the user that the "
+            "sentry runs as. Remove it, and start again."
+        ) from error
+    return True
