@@ -44,11 +44,16 @@ packed with gzip or zstd and have 4 MiB at most unpacked.
 `Prefer: wait=50` only after that many seconds, unless there is news before |
 | `PUT /api/v1/sentry/playbooks/status` | `PlaybooksStatus` | 204 |
 | `POST /api/v1/sentry/output` | `OutputReport` | 204 |
-| `POST /api/v1/sentry/asic-logs` | `AsicReport` | 200 `AsicReceipt`; no `Authorization`: each item has its token |
+| `POST /api/v1/sentry/asic-logs` | `AsicReport` | 200 `AsicReceipt`; each item has its token, and no \
+`Authorization` is needed: one good token there has the body read among the farm's and not among the strangers' |
 | `POST /api/v1/sentry/asic-rigs` | `Adoption` | 201 `AdoptionAnswer`; with a site token |
 
 An error is a `Problem` (RFC 9457). 401 `invalid_token`: keep the logs and ask for another token. 410 `rig_removed`: the
-rig is gone. 413, 415, 422: this body will never be taken. 429 and 503: come back after `Retry-After`; nothing is lost.
+rig is gone. 400: the body can't be unpacked, or is nested too deeply. 413: it is too large. 415: it is not JSON. 422:
+a field is wrong. Such a body will never be taken. 429 and 503: come back after `Retry-After`; nothing is lost.
+
+Two answers end the connection. 408: the headers did not arrive within 10 s, or the body did not arrive within 30 s and
+with 1 KiB/s at least. 431: the address and the headers have more than 64 KiB, or there are more than 100 headers.
 
 Units stand in the names: `_c` degrees Celsius, `_w` watts, `_hs` hashes (Equihash-like: solutions) per second, `_s`
 seconds, `_bytes`, `_mhz`, `_rpm`, `_percent`. Times are RFC 3339 with a zone. A field that is `null` or absent is

@@ -144,7 +144,7 @@ async def test_logs_are_sent_with_post(farm: Farm) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "field"), [(b"{}", 422, "items"), (b'{"items":[{}]}', 422, "items[0].token"), (b"{", 400, "")]
+    ("body", "status", "field"), [(b"{}", 422, "items"), (b'{"items":[{}]}', 422, "items[0].token"), (b"{", 415, "")]
 )
 async def test_a_bad_body_gets_its_answer(farm: Farm, body: bytes, status: int, field: str) -> None:
     answer = await farm.client.post(ASIC_LOGS, content=body, headers={"Content-Type": "application/json"})

@@ -96,9 +96,9 @@ async def test_bodies_may_be_packed(farm: Farm) -> None:
 
 
 BAD_BODIES: list[tuple[bytes, dict[str, str], int, str]] = [
-    (b'{"logs": [', {}, 400, "bad_body"),
-    (b"\xff\xfe", {}, 400, "bad_body"),
-    (b"", {}, 400, "bad_body"),
+    (b'{"logs": [', {}, 415, "not_json"),
+    (b"\xff\xfe", {}, 415, "not_json"),
+    (b"", {}, 415, "not_json"),
     (b'{"logs": 5}', {}, 422, "wrong_field"),
     (b"{}", {}, 422, "wrong_field"),
     (b"logs", {"Content-Type": "text/plain"}, 415, "not_json"),

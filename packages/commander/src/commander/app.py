@@ -20,7 +20,8 @@ from commander.telemetry import asic_intake, intake
 from commander.telemetry.dictionaries import use_newest
 from commander.tls import TlsFiles, prepare_tls
 from commander.web.answers import refuse
-from commander.web.bodies import BodyGate, method_of
+from commander.web.bodies import method_of
+from commander.web.body_gate import BodyGate
 from commander.web.security import Guarded
 
 
@@ -64,7 +65,7 @@ def create_app(
         await parts.database.dispose()
 
     routes = make_routes(parts, lifespan)
-    guarded = Guarded(BodyGate(routes, refuse), refuse)
+    guarded = Guarded(BodyGate(routes, parts.bodies, parts.tokens.check), refuse)
 
     doors: dict[str, ASGIApp] = {
         intake.PATH: parts.intake,

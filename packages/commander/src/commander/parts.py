@@ -56,6 +56,7 @@ from commander.telemetry.sink import LogSink
 from commander.telemetry.store import NewLog
 from commander.telemetry.tokens import Tokens
 from commander.tls import CertificateFacts, prepare_tls
+from commander.web.body_budget import BodyBudget
 from commander.web.exposition import Metric
 from commander.web.metrics import live_metrics, process_metrics
 
@@ -103,6 +104,7 @@ class Parts:
         self.commit = GroupCommit(self.database, self._stored)
         self.watches = {kind: RigWatch(kind, live.index) for kind, live in self.lives.items()}
         self.counts = LogCounts()
+        self.bodies = BodyBudget()
         self.runs = {kind: SentryRuns(partial(self._tell_run, kind)) for kind in RigKind}
         self.scaled = self._as_one_of_several() if settings.nats_url else None
         self.sink: LogSink = self.scaled.intake if self.scaled else self.commit
@@ -112,6 +114,7 @@ class Parts:
             self.lives[RigKind.CPU_GPU],
             runs=self.runs[RigKind.CPU_GPU],
             counts=self.counts,
+            bodies=self.bodies,
         )
         self.playbooks_door = door.PlaybooksDoor(self.tokens, self.delivery)
         self.asic_intake = asic_intake.AsicIntake(
@@ -121,6 +124,7 @@ class Parts:
             self.registers[RigKind.ASIC],
             runs=self.runs[RigKind.ASIC],
             counts=self.counts,
+            bodies=self.bodies,
         )
 
     def _live(

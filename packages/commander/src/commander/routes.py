@@ -32,7 +32,7 @@ from commander.telemetry import asic_sentry_api, history_api, sentry_api
 from commander.web import public
 from commander.web.answers import exception_handlers
 from commander.web.assets import assets_router
-from commander.web.bodies import BODY_LIMIT
+from commander.web.body_gate import FORM_LIMITS
 from commander.web.metrics import metrics
 from commander.web.openapi import OpenApiDocument, openapi_config, openapi_json, write_document
 
@@ -95,7 +95,8 @@ def make_routes(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContex
         middleware=[DefineMiddleware(Authentication, gate=parts.gate)],
         exception_handlers=exception_handlers,
         lifespan=[lifespan],
-        request_max_body_size=BODY_LIMIT,
+        request_max_body_size=None,  # `BodyGate` has limits for each kind of body
+        multipart_form_part_limit=FORM_LIMITS.fields,
         openapi_config=openapi_config(),
         logging_config=None,
     )

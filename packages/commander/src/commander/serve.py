@@ -24,6 +24,7 @@ from commander.migrations import migrate
 from commander.playbooks.bell import Bell
 from commander.settings import Settings
 from commander.tls import TlsFiles, prepare_tls
+from commander.web.limited_protocol import LimitedProtocol
 
 log = logging.getLogger(__name__)
 ANSWERED_AFTER_S = 0.05  # what waited at the bell is let go with an answer before its connection is cut
@@ -127,7 +128,7 @@ def _config(settings: Settings, tls: TlsFiles | None, bell: Bell) -> uvicorn.Con
 
     config = uvicorn.Config(
         create_app(settings, tls=tls, on_renewal=reload_certificate, on_password=say_password, bell=bell),
-        http="httptools",
+        http=LimitedProtocol,
         lifespan="on",  # a start that fails is the end: half a commander would look healthy and store nothing
         ssl_certfile=tls.cert if tls else None,
         ssl_keyfile=tls.key if tls else None,

@@ -7,6 +7,7 @@ that can't be read are rejected with the index -1, and so is an item.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -25,7 +26,9 @@ from commander.telemetry.sentry_runs import SentryRuns
 from commander.telemetry.sink import LogSink
 from commander.telemetry.tokens import InvalidToken, TokenError, Tokens
 from commander.telemetry.writers import Written
-from commander.web.bodies import header, read_body
+from commander.web.bodies import header, read_body, reading
+from commander.web.body_budget import BodyBudget, Share
+from commander.web.body_gate import address_of
 
 PATH = "/api/v1/sentry/asic-logs"
 ITEMS_BETWEEN_BREATHS = 50  # about 2 ms of decoding; then others may have the event loop
@@ -63,6 +66,7 @@ class AsicIntake:
         *,
         runs: SentryRuns,
         counts: LogCounts,
+        bodies: BodyBudget,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tokens = tokens
@@ -72,15 +76,33 @@ class AsicIntake:
         self._runs = runs
         self._now = now
         self._counts = counts
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await answer(self._receipt, scope, receive, send)
 
     async def _receipt(self, scope: Scope, receive: Receive) -> AsicReceipt:
-        said, unreadable = items_of(await read_body(scope, receive))
-        items = await self._items(said, run=header(scope, b"sentry-run"))
-        for index, why in unreadable.items():
-            items[index].logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=why))
+        with self._bodies.share(address_of(scope)) as share:
+            await self._recognise(scope, share)
+            body = await read_body(scope, receive, share)
+            with reading():
+                said, unreadable = items_of(body)
+            holders = await self._tokens.asics_of([item.token for item in said])
+            if any(isinstance(holder, int) for holder in holders):
+                share.sender_is_known()
+            items = await self._items(said, holders, run=header(scope, b"sentry-run"))
+            for index, why in unreadable.items():
+                items[index].logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=why))
+            return await self._take(items)
+
+    async def _recognise(self, scope: Scope, share: Share) -> None:
+        """A valid token in the header only lets the body count among the farm's: this call needs none."""
+        if authorization := header(scope, b"authorization"):
+            with suppress(TokenError):
+                await self._tokens.check(authorization)
+                share.sender_is_known()
+
+    async def _take(self, items: Sequence[Item]) -> AsicReceipt:
         self._counts.figures_left_out += sum(item.logs.figures_left_out for item in items)
         if changed := {item.rig_id: item.specs for item in items if item.specs is not None}:
             await self._register.set_specs(changed)
@@ -89,8 +111,9 @@ class AsicIntake:
         written = await counted(self._sink, self._counts, good, rejected=rejected)
         return AsicReceipt(results=_receipts(items, written, self._live))
 
-    async def _items(self, report: Sequence[AsicReportItem], *, run: str | None) -> list[Item]:
-        holders = await self._tokens.asics_of([item.token for item in report])
+    async def _items(
+        self, report: Sequence[AsicReportItem], holders: Sequence[int | TokenError], *, run: str | None
+    ) -> list[Item]:
         items, now = list[Item](), self._now()
         for at, (said, holder) in enumerate(zip(report, holders, strict=True)):
             items.append(await self._item(said, holder, run=run, now=now))
@@ -113,7 +136,7 @@ class AsicIntake:
             return None
         try:
             specs = _specs_reader.decode(raw)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=f"specs: {error}"))
             return None
         text, state = msgspec.json.encode(specs), self._live.index.rigs.get(rig_id)

@@ -26,8 +26,10 @@ from commander.telemetry.sink import LogSink
 from commander.telemetry.store import NewLog
 from commander.telemetry.tokens import RigRemoved, Tokens
 from commander.telemetry.writers import Written
-from commander.web.bodies import header, method_of, read_body, send_json
+from commander.web.bodies import header, method_of, read_body, reading, send_json
+from commander.web.body_budget import BodyBudget
 from commander.web.errors import send_problem
+from commander.web.nesting import is_nested_too_deeply
 
 PATH = "/api/v1/sentry/logs"
 AHEAD_ALLOWED = timedelta(minutes=5)
@@ -52,6 +54,13 @@ class BadTime(ValueError):
     """A log's time can't be right."""
 
 
+class TooDeep(ValueError):
+    """A log is nested so deeply that nothing could read it later."""
+
+    def __init__(self) -> None:
+        super().__init__("The log is nested too deeply.")
+
+
 class Intake:
     """ASGI application for `PATH`."""
 
@@ -63,6 +72,7 @@ class Intake:
         *,
         runs: SentryRuns,
         counts: LogCounts,
+        bodies: BodyBudget,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tokens = tokens
@@ -71,15 +81,21 @@ class Intake:
         self._runs = runs
         self._now = now
         self._counts = counts
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await answer(self._receipt, scope, receive, send)
 
     async def _receipt(self, scope: Scope, receive: Receive) -> LogReceipt:
-        body = await read_body(scope, receive)
         rig_id = await self._tokens.rig_of(header(scope, b"authorization"))
-        report = _report_reader.decode(body)
-        two = self._runs.two_sentries(rig_id, header(scope, b"sentry-run"), time.monotonic())
+        with self._bodies.share(None) as share:
+            body = await read_body(scope, receive, share)
+            with reading():
+                report = _report_reader.decode(body)
+            return await self._take(rig_id, report, run=header(scope, b"sentry-run"))
+
+    async def _take(self, rig_id: int, report: LogReport, *, run: str | None) -> LogReceipt:
+        two = self._runs.two_sentries(rig_id, run, time.monotonic())
         self._live.index.set_two_sentries(rig_id, two)
         logs = await sort_out(self._live.kind, rig_id, report.logs, now=self._now())
         self._counts.figures_left_out += logs.figures_left_out
@@ -132,8 +148,10 @@ async def sort_out(kind: RigKind, rig_id: int, bodies: Sequence[msgspec.Raw], *,
         try:
             log = read(raw)
             check_time(log.taken_at, now=now)
-        except (msgspec.DecodeError, ValueError, OverflowError) as error:
-            logs.rejected.append(RejectedLog(index=index, reason=str(error)))
+            check_nesting(log.body)
+        except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
+            reason = TooDeep() if isinstance(error, RecursionError) else error
+            logs.rejected.append(RejectedLog(index=index, reason=str(reason)))
             logs.wrong_clock = isinstance(error, BadTime)
         else:
             logs.wrong_clock = False
@@ -142,6 +160,12 @@ async def sort_out(kind: RigKind, rig_id: int, bodies: Sequence[msgspec.Raw], *,
         if index % LOGS_BETWEEN_BREATHS == LOGS_BETWEEN_BREATHS - 1:
             await asyncio.sleep(0)
     return logs
+
+
+def check_nesting(body: bytes) -> None:
+    """Raises `TooDeep` for a log that could be stored but not read again."""
+    if is_nested_too_deeply(body):
+        raise TooDeep
 
 
 def check_time(taken_at: datetime, *, now: datetime) -> None:

@@ -52,6 +52,10 @@ class Tokens:
         """The site whose token it is. Raises `InvalidToken`."""
         return await self.holder_of(bearer_token(authorization, TokenKind.SITE))
 
+    async def check(self, authorization: str | None) -> None:
+        """Raises `InvalidToken` or `RigRemoved` if the header holds no valid token of any kind."""
+        await self.holder_of(bearer_token(authorization))
+
     async def holder_of(self, token: Token) -> int:
         """The rig or site that has the token. Raises `InvalidToken` or `RigRemoved`."""
         token_hash = token.hash()

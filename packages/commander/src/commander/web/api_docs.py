@@ -8,7 +8,7 @@ from protocol.messages import Problem
 BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 
 MEANINGS = {
-    400: "The body can't be read.",
+    400: "The body can't be unpacked, or is nested too deeply.",
     401: "No session, key or token, or a wrong one.",
     403: "Another web site made a browser send this.",
     404: "There is no such thing, or no longer.",
@@ -23,7 +23,9 @@ MEANINGS = {
 
 
 def problems(*statuses: int) -> Mapping[int, ResponseSpec]:
-    """The error answers of a handler."""
+    """The error answers of a handler. One that takes a body may have no room for it."""
+    if 413 in statuses:
+        statuses = (*statuses, 503)
     return {
         status: ResponseSpec(
             Problem,
@@ -31,5 +33,5 @@ def problems(*statuses: int) -> Mapping[int, ResponseSpec]:
             generate_examples=False,
             media_type="application/problem+json",
         )
-        for status in statuses
+        for status in sorted(set(statuses))
     }

@@ -1,25 +1,24 @@
-"""Bodies of the machines' API: JSON, 4 MiB at most unpacked, gzip or zstd if the sender likes."""
+"""Bodies of requests: JSON of 4 MiB at most unpacked, packed by gzip or zstd if the sender likes; and forms."""
 
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
+import msgspec
 import zstandard
 from litestar.enums import ScopeType
-from litestar.types import (
-    ASGIApp,
-    HTTPReceiveMessage,
-    HTTPRequestEvent,
-    Receive,
-    Scope,
-    Send,
-    WebSocketReceiveMessage,
-)
+from litestar.types import Receive, Scope, Send
+
+from commander.web.body_budget import Share
 
 BODY_LIMIT = 4 * 1024 * 1024
 DRAIN_LIMIT = 16 * BODY_LIMIT
+TOO_DEEP = "The body is nested too deeply."
 
 
 Refuse = Callable[[Exception, Scope, Send], Awaitable[None]]
+_any_json = msgspec.json.Decoder(msgspec.Raw)
 
 
 class TooLarge(Exception):
@@ -30,73 +29,85 @@ class TooLarge(Exception):
 
 
 class NotJson(Exception):
-    """The body is in a form that is not spoken here."""
+    """The body is not JSON, or is packed in a way that is not accepted here."""
 
 
 class BadBody(Exception):
-    """The body can't be read: broken JSON or broken compression."""
+    """The body can't be read: broken compression, or JSON that is nested too deeply."""
 
 
-class BodyGate:
-    """ASGI middleware: checks and unpacks the bodies of `/api/`, so that everything behind it reads plain JSON."""
+class FormLimits(NamedTuple):
+    """How many bytes and fields a form has at most."""
 
-    def __init__(self, app: ASGIApp, refuse: Refuse) -> None:
-        self._app = app
-        self._refuse = refuse
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if method_of(scope) in (None, "GET", "HEAD") or not scope["path"].startswith("/api/"):
-            await self._app(scope, receive, send)
-            return
-        try:
-            plain = await _plain(scope, receive)
-        except (TooLarge, NotJson, BadBody) as error:
-            await self._refuse(error, scope, send)
-        else:
-            await self._app(scope, plain, send)
+    size: int
+    fields: int
 
 
-async def _plain(scope: Scope, receive: Receive) -> Receive:
-    body = await read_body(scope, receive)
-    sent = False
-
-    async def again() -> HTTPReceiveMessage | WebSocketReceiveMessage:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return HTTPRequestEvent(type="http.request", body=body, more_body=False)
-
-    return again
-
-
-async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """The JSON text that was sent, unpacked. Raises `TooLarge`, `NotJson` or `BadBody`."""
+async def read_body(scope: Scope, receive: Receive, share: Share) -> bytes:
+    """The JSON text that was sent, unpacked. Raises `TooLarge`, `NotJson`, `BadBody` or `TooManyBodies`."""
     kind = (header(scope, b"content-type") or "application/json").partition(";")[0].strip().lower()
     encoding = (header(scope, b"content-encoding") or "identity").strip().lower()
-    body = await _read(receive)
+    body = await _read(receive, share, BODY_LIMIT)
+    if body is None:
+        raise TooLarge
     if body and kind != "application/json":
         raise NotJson(f"Send JSON (Content-Type: application/json), not {kind[:60]}.")
-    return unpacked(body, encoding)
+    if encoding == "identity":
+        return body
+    plain = unpacked(body, encoding)
+    share.take(len(plain))
+    return plain
 
 
-async def _read(receive: Receive) -> bytes:
-    """The whole body; one that is too large is read to its end (within reason), or its sender would see a broken
-    connection instead of the answer."""
+async def read_form(receive: Receive, share: Share, limits: FormLimits) -> bytes:
+    """A form as a browser sends it. Raises `TooLarge` before anything is parsed, or `TooManyBodies`."""
+    body = await _read(receive, share, limits.size)
+    if body is None or body.count(b"&") >= limits.fields:
+        raise TooLarge(
+            f"A form has {limits.size // 1024} KB and {limits.fields} fields at most. "
+            "Go back, shorten it and send it again."
+        )
+    return body
+
+
+async def _read(receive: Receive, share: Share, limit: int) -> bytes | None:
+    """The whole body, or None if it is larger than `limit`. That one is read to its end (within reason), or its sender
+    would see a broken connection instead of the answer."""
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise BadBody("The connection ended before the body did.")
-        size += len(message.get("body", b""))
-        if size <= BODY_LIMIT:
-            parts.append(message.get("body", b""))
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= limit:
+            share.take(len(part))
+            parts.append(part)
+        elif parts:
+            parts.clear()
         if not message.get("more_body", False) or size > DRAIN_LIMIT:
             break
-    if size > BODY_LIMIT:
-        raise TooLarge
-    return b"".join(parts)
+    return b"".join(parts) if size <= limit else None
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turns what a JSON parser says of a body that it can't read into `BadBody` or `NotJson`."""
+    try:
+        yield
+    except RecursionError as error:
+        raise BadBody(TOO_DEEP) from error
+    except msgspec.ValidationError:
+        raise  # it is JSON, and a field is wrong
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotJson(f"The body is not JSON: {error}.") from error
+
+
+def check_json(body: bytes) -> None:
+    """Raises `BadBody` or `NotJson` if it is no JSON that can be read."""
+    with reading():
+        _any_json.decode(body)
 
 
 def unpacked(body: bytes, encoding: str) -> bytes:
@@ -124,10 +135,15 @@ def _gunzipped(body: bytes) -> bytes:
 
 
 def _unzstd(body: bytes) -> bytes:
-    with zstandard.ZstdDecompressor().stream_reader(body) as reader:
+    unzip = zstandard.ZstdDecompressor(max_window_size=BODY_LIMIT * 2)
+    with unzip.stream_reader(body) as reader:  # never makes more than it is asked for
         plain = reader.read(BODY_LIMIT + 1)
     if len(plain) > BODY_LIMIT:
         raise TooLarge
+    whole = unzip.decompressobj()  # the reader does not say whether the frame came to its end
+    whole.decompress(body)
+    if not whole.eof:
+        raise BadBody("The zstd body ends too early.")
     return plain
 
 

@@ -31,7 +31,8 @@ from commander.software.domain import BadSoftware, SoftwareNotFound, SoftwareTak
 from commander.telemetry.group_commit import Overloaded, StorageAway
 from commander.telemetry.history import BadRange
 from commander.telemetry.tokens import InvalidToken, RigRemoved
-from commander.web.bodies import BadBody, NotJson, TooLarge, send_json
+from commander.web.bodies import TOO_DEEP, BadBody, NotJson, TooLarge, send_json
+from commander.web.body_budget import TooManyBodies
 from commander.web.security import CrossSite
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ KINDS: dict[type[Exception], Kind] = {
     Overloaded: Kind(503, "overloaded", "Overloaded", retry_after_s=1),
     StorageAway: Kind(503, "storage_away", "Storage away", retry_after_s=5),
     DatabaseProblem: Kind(503, "storage_away", "Storage away", retry_after_s=5),
+    TooManyBodies: Kind(503, "overloaded", "Overloaded", retry_after_s=2),
     TooLarge: Kind(413, "too_large", "Body too large"),
     NotJson: Kind(415, "not_json", "Not JSON"),
     BadBody: Kind(400, "bad_body", "Unreadable body"),
@@ -101,7 +103,10 @@ def problem_of(error: Exception) -> tuple[Problem, int | None]:
     if isinstance(error, ValidationException):
         return _wrong_fields(_field_errors(error)), None
     if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
-        return _problem(400, "bad_body", "Unreadable body", f"The body is not JSON: {error}."), None
+        return _problem(415, "not_json", "Not JSON", f"The body is not JSON: {error}."), None
+    if isinstance(error, RecursionError):
+        log.warning("a body could not be read: %s", error)
+        return _problem(400, "bad_body", "Unreadable body", TOO_DEEP), None
     if isinstance(error, HTTPException) and error.status_code < 500:
         code, title = HTTP_ERRORS.get(error.status_code, ("refused", HTTPStatus(error.status_code).phrase))
         return _problem(error.status_code, code, title, error.detail or title), None

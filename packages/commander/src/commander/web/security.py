@@ -32,8 +32,7 @@ def is_cross_site(scope: Scope) -> bool:
     site = header(scope, b"sec-fetch-site")
     if site is not None:
         return site not in ("same-origin", "none")
-    origin = header(scope, b"origin")
-    return origin is not None and urlsplit(origin).netloc != header(scope, b"host")
+    return _comes_from_elsewhere(scope)
 
 
 class Guarded:
@@ -46,7 +45,7 @@ class Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if method_of(scope) is not None:
             await self._http(scope, receive, send)
-        elif scope["type"] == ScopeType.WEBSOCKET and _foreign_socket(scope):
+        elif scope["type"] == ScopeType.WEBSOCKET and _comes_from_elsewhere(scope):
             await receive()
             await send({"type": "websocket.close", "code": 4403, "reason": "another origin"})
         else:
@@ -64,6 +63,14 @@ class Guarded:
             await self._app(scope, receive, with_headers)
 
 
-def _foreign_socket(scope: Scope) -> bool:
+def _comes_from_elsewhere(scope: Scope) -> bool:
     origin = header(scope, b"origin")
-    return origin is not None and urlsplit(origin).netloc != header(scope, b"host")
+    return origin is not None and _host_of(origin) != header(scope, b"host")
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port; None for what is no address, such as `http://[`."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None

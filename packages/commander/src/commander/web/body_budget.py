@@ -1,0 +1,89 @@
+"""One count of the bytes of all bodies that are being read or worked on, so that senders can't fill the memory.
+
+Senders whose token is not known have a smaller budget, and one address of them a part of that. Thus a flood from
+strangers leaves room for the farm, and a flood from one address leaves room for the sentries that send no
+`Authorization`.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+MIB = 1024 * 1024
+
+
+class TooManyBodies(Exception):
+    """The bodies that are being read take all the memory that they may."""
+
+    def __init__(self) -> None:
+        super().__init__("The commander reads as many requests as it has memory for. Nothing is lost: come back.")
+
+
+class BodyBudget:
+    """Bytes of all bodies, of those of strangers, and of those of each stranger's address."""
+
+    def __init__(self, *, total: int = 96 * MIB, of_strangers: int = 32 * MIB, of_one_address: int = 10 * MIB) -> None:
+        self._total, self._of_strangers, self._of_one_address = total, of_strangers, of_one_address
+        self._used = self._used_by_strangers = 0
+        self._used_by_address = Counter[str]()
+
+    @contextmanager
+    def share(self, stranger_at: str | None) -> Iterator["Share"]:
+        """The part of one request. `stranger_at` is the address of a sender that is not known, or not yet."""
+        share = Share(self, stranger_at)
+        try:
+            yield share
+        finally:
+            share.close()
+
+    def take(self, count: int, stranger_at: str | None) -> None:
+        """Raises `TooManyBodies`."""
+        if self._used + count > self._total or (
+            stranger_at is not None and not self._has_room_for_stranger(count, stranger_at)
+        ):
+            raise TooManyBodies
+        self._book(count, stranger_at)
+
+    def give_back(self, count: int, stranger_at: str | None) -> None:
+        self._book(-count, stranger_at)
+
+    def _has_room_for_stranger(self, count: int, address: str) -> bool:
+        if self._used_by_strangers + count > self._of_strangers:
+            return False
+        return self._used_by_address[address] + count <= self._of_one_address
+
+    def _book(self, count: int, stranger_at: str | None) -> None:
+        self._used += count
+        if stranger_at is not None:
+            self._used_by_strangers += count
+            self._used_by_address[stranger_at] += count
+            if not self._used_by_address[stranger_at]:
+                del self._used_by_address[stranger_at]
+
+
+class Share:
+    """What one request has taken of a `BodyBudget`."""
+
+    def __init__(self, budget: BodyBudget, stranger_at: str | None) -> None:
+        self._budget = budget
+        self._stranger_at = stranger_at
+        self._taken = 0
+
+    def take(self, count: int) -> None:
+        """Raises `TooManyBodies`."""
+        self._budget.take(count, self._stranger_at)
+        self._taken += count
+
+    def give_back(self, count: int) -> None:
+        self._budget.give_back(count, self._stranger_at)
+        self._taken -= count
+
+    def sender_is_known(self) -> None:
+        """Counts the request among those of the farm. Raises `TooManyBodies` if these have no room either."""
+        taken = self._taken
+        self.give_back(taken)
+        self._stranger_at = None
+        self.take(taken)
+
+    def close(self) -> None:
+        self.give_back(self._taken)

@@ -1,0 +1,82 @@
+"""The bodies of the API for scripts and of the pages' forms, read when a handler asks for them and not before.
+
+Litestar has looked at the session or key by then, and the gate looks at a sentry's token: what a stranger sends is not
+read. Everything behind the gate sees plain JSON, or a form within its limits.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from litestar.types import (
+    ASGIApp,
+    HTTPReceiveMessage,
+    HTTPRequestEvent,
+    Receive,
+    Scope,
+    Send,
+    WebSocketReceiveMessage,
+)
+
+from commander.web.bodies import FormLimits, check_json, header, method_of, read_body, read_form
+from commander.web.body_budget import BodyBudget, Share
+
+CheckToken = Callable[[str | None], Awaitable[object]]
+SENTRIES = "/api/v1/sentry/"
+WITHOUT_BODY = frozenset({None, "GET", "HEAD", "OPTIONS"})
+LOGIN_LIMITS = FormLimits(size=4 * 1024, fields=10)
+FORM_LIMITS = FormLimits(size=64 * 1024, fields=100)
+COPY_LIMITS = FormLimits(size=64 * 1024, fields=600)  # the page of a playbook's copies has a box for each of 500 rigs
+
+
+class BodyGate:
+    """ASGI middleware. `check_token` raises if an `Authorization` header holds no valid token of a sentry."""
+
+    def __init__(self, app: ASGIApp, budget: BodyBudget, check_token: CheckToken) -> None:
+        self._app = app
+        self._budget = budget
+        self._check_token = check_token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if method_of(scope) in WITHOUT_BODY:
+            await self._app(scope, receive, send)
+            return
+        with self._budget.share(address_of(scope)) as share:
+            await self._app(scope, self._when_asked_for(scope, receive, share), send)
+
+    def _when_asked_for(self, scope: Scope, receive: Receive, share: Share) -> Receive:
+        is_read = False
+
+        async def body() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+            nonlocal is_read
+            if is_read:
+                return await receive()
+            is_read = True
+            plain = await self._read(scope, receive, share)
+            return HTTPRequestEvent(type="http.request", body=plain, more_body=False)
+
+        return body
+
+    async def _read(self, scope: Scope, receive: Receive, share: Share) -> bytes:
+        path = scope["path"]
+        if path.startswith(SENTRIES):
+            await self._check_token(header(scope, b"authorization"))
+            share.sender_is_known()
+        elif scope.get("user") is not None:
+            share.sender_is_known()
+        if not path.startswith("/api/"):
+            return await read_form(receive, share, limits_of(path))
+        body = await read_body(scope, receive, share)
+        if body:
+            check_json(body)
+        return body
+
+
+def limits_of(path: str) -> FormLimits:
+    """How large the form that is sent to this page may be."""
+    if path == "/login":
+        return LOGIN_LIMITS
+    return COPY_LIMITS if path.endswith("/copies") else FORM_LIMITS
+
+
+def address_of(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
