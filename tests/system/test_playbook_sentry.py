@@ -212,6 +212,17 @@ def test_a_miner_without_work_is_not_restarted_and_says_its_own_line(tmp_path: P
         assert "pool.example:443 connect error" in (miner.reason or "")
 
 
+def test_a_miner_whose_api_wants_a_token_is_asked_with_it(rig: PlaybookRig) -> None:
+    rig.commander.want(offered(rig, "--access-token {api_token}"))
+    rig.becomes(PlaybookState.MINING)
+    before = rig.miners()
+    rig.sentry.kill()
+    rig.sentry.start()
+    told = len(rig.commander.logs)
+    eventually(lambda: len(rig.commander.logs) > told and _mines(rig), within_s=30, what="a hashrate after a restart")
+    assert rig.miners() == before
+
+
 def test_a_miner_whose_api_can_not_be_read_goes_on(tmp_path: Path) -> None:
     quick = {"CPU_GPU_SENTRY_MINER_SILENT_S": "1", "CPU_GPU_SENTRY_MINER_GRACE_S": "2"}
     with playbook_rig(tmp_path, **quick) as rig:

@@ -78,6 +78,8 @@ def test_what_travels_says_all_that_a_sentry_needs() -> None:
     assert (wire.id, wire.revision, wire.paused, wire.has_api) == ("3", 2, True, True)
     assert (wire.package.software, wire.package.executable, wire.package.sha256) == ("xmrig", "dir/miner", None)
     assert wire.script == "x {api_port}\n"
+    assert rendered(a_recipe("x {api_port} {api_token}"), GIVEN).script == "x {api_port} {api_token}\n"
+    assert "{{api_token}}" in errors_of(a_recipe("x {api_port} {{api_token}}"), GIVEN)["script"]
 
 
 def test_a_rig_s_name_is_quoted_where_it_has_to_be() -> None:

@@ -1,17 +1,23 @@
 """The command line, through the door that people use."""
 
+import io
 import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from cpu_gpu_sentry.commands import command_line
+from cpu_gpu_sentry.enrolment import SCHEMA
 from cpu_gpu_sentry.miners.registry import SOFTWARE
+from cpu_gpu_sentry.watches import load_watches
 from protocol.tokens import TokenKind, new_token
+from sentry_kit.store import open_store
 
 ANSWERS = Path(__file__).parent / "answers"
 
@@ -86,8 +92,50 @@ def test_watches_are_listed_replaced_and_taken_away(capsys: pytest.CaptureFixtur
     status = json.loads(capsys.readouterr().out)
     assert status["watches"] == [
         {"software": "lolminer", "host": "rig.lan", "port": 18080, "coin": "Ergo"}
-        | {"state": None, "word": None, "reason": None}
+        | {"has_access_token": False, "state": None, "word": None, "reason": None}
     ]
+
+
+@pytest.mark.parametrize("from_file", [True, False])
+def test_a_token_of_a_miner_s_api_is_stored_for_its_owner_alone_and_never_said(
+    from_file: bool, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("a-secret\nanother line\n")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a-secret\n"))
+    file = str(secret) if from_file else "-"
+    assert sentry("watch", "xmrig", "--port", "18080", "--access-token-file", file) == 0
+    assert sentry("status", "--json") == 0
+    assert sentry("status") == 0
+    said = capsys.readouterr().out
+    assert '"has_access_token": true' in said
+    assert "a-secret" not in said
+    with closing(open_store(data_dir / "sentry.db", SCHEMA)) as db:
+        assert [each.access_token for each in load_watches(db)] == ["a-secret"]
+        assert stat.S_IMODE((data_dir / "sentry.db").stat().st_mode) == 0o600
+        assert sentry("watch", "xmrig", "--port", "18080") == 0
+        assert [each.access_token for each in load_watches(db)] == [None]
+        assert sentry("unwatch", "--port", "18080") == 0
+        assert db.execute("SELECT count(*) FROM watch_token").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [
+        (None, 1, "can't be read"),
+        ("\n", 1, "No access token"),
+        ("a b", 2, "no spaces"),
+        ("x" * 300, 2, "256"),
+    ],
+)
+def test_a_token_that_is_none_is_said_without_it(
+    content: str | None, code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    assert sentry("watch", "xmrig", "--port", "18080", "--access-token-file", str(file)) == code
+    assert words in capsys.readouterr().err
 
 
 def test_every_software_that_is_read_can_be_watched(capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,6 +132,17 @@ async def test_a_miner_is_watched_and_unwatched(rig: Rig) -> None:
     assert rig.agent.watches == []
 
 
+async def test_a_token_is_taken_and_never_shown(rig: Rig) -> None:
+    form = {"software": "xmrig", "port": "18080", "host": "", "coin": "", "access_token": "a-secret"}
+    assert (await rig.http.post("/watch", data=form)).status_code == 303
+    assert [watch.access_token for watch in rig.agent.watches] == ["a-secret"]
+    assert "a-secret" not in (await rig.http.get("/")).text
+    wrong = await rig.http.post("/watch", data=form | {"port": "0"})
+    assert (wrong.status_code, "a-secret" in wrong.text) == (422, False)
+    spaced = await rig.http.post("/watch", data=form | {"access_token": "a b"})
+    assert 'id="access_token-error"' in spaced.text
+
+
 @pytest.mark.parametrize(("field", "value"), [("port", "0"), ("port", "²"), ("host", "a b"), ("software", "doom")])
 async def test_a_wrong_watch_comes_back_with_its_error(rig: Rig, field: str, value: str) -> None:
     form = {"software": "xmrig", "port": "18080", "host": "", "coin": "Monero", field: value}

@@ -47,6 +47,11 @@ def _add_watch_commands(line: CommandLine) -> None:
     watch.add_argument("software", metavar="SOFTWARE", help=f"one of {supported}")
     watch.add_argument("--port", required=True, help="that its API listens on")
     watch.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    watch.add_argument(
+        "--access-token-file",
+        metavar="FILE",
+        help="that holds the access token which its API wants; - reads standard input",
+    )
     watch.add_argument("--coin", default="", help="that it mines, where the algorithm does not tell")
     unwatch = line.command("unwatch", _unwatch, "stop reporting a miner")
     unwatch.add_argument("--port", required=True, help="that was given to watch")
@@ -122,11 +127,26 @@ def _leave(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    watch = check_watch(arguments.software, arguments.port, arguments.host, arguments.coin)
+    watch = check_watch(
+        arguments.software, arguments.port, arguments.host, arguments.coin, _access_token(arguments.access_token_file)
+    )
     with _store() as db:
         add_watch(db, watch)
     say(f"Watching {SOFTWARE[watch.software].title} on {watch.host} port {watch.port}.")
     return 0
+
+
+def _access_token(file: str | None) -> str:
+    """The first line. A file, and no argument: arguments can be read by everybody on the machine."""
+    if file is None:
+        return ""
+    try:
+        told = sys.stdin.readline() if file == "-" else Path(file).read_text(errors="replace").partition("\n")[0]
+    except OSError as error:
+        raise SentryError(f"{file} can't be read ({error.strerror}).") from error
+    if not told.strip():
+        raise SentryError(f"No access token stands in {'standard input' if file == '-' else file}.")
+    return told
 
 
 def _unwatch(arguments: argparse.Namespace) -> int:

@@ -40,6 +40,7 @@ class WatchOut(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     coin: str | None
+    has_access_token: bool = False
     state: str | None = None
     word: str | None = None
     reason: str | None = None
@@ -115,6 +116,7 @@ def _watch(watch: Watch, note: MinerNote | None) -> WatchOut:
         host=watch.host,
         port=watch.port,
         coin=watch.coin,
+        has_access_token=watch.access_token is not None,
         state=note.state if note else None,
         word=note.word if note else None,
         reason=note.reason if note else None,

@@ -12,9 +12,11 @@ from cpu_gpu_sentry.miners.registry import SOFTWARE
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS watch (
     port INTEGER PRIMARY KEY, host TEXT NOT NULL, software TEXT NOT NULL, coin TEXT);
+CREATE TABLE IF NOT EXISTS watch_token (port INTEGER PRIMARY KEY, access_token TEXT NOT NULL);
 """
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _WATCHES_LIMIT = 32
+_TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class BadWatch(BadUse):
         self.field = field
 
 
-def check_watch(software: str, port: str, host: str, coin: str) -> Watch:
+def check_watch(software: str, port: str, host: str, coin: str, access_token: str = "") -> Watch:
     """A watch from what a person typed; raises `BadWatch`."""
     software, host, coin = software.strip().lower(), host.strip().strip("[]") or "127.0.0.1", coin.strip()
     if software not in SOFTWARE:
@@ -51,7 +53,10 @@ def check_watch(software: str, port: str, host: str, coin: str) -> Watch:
         raise BadWatch("host", "The host is a name or an address, such as 127.0.0.1.")
     if len(coin) > 64 or not coin.isprintable():
         raise BadWatch("coin", "The coin's name has at most 64 letters.")
-    return Watch(software, check_port(port), host, coin or None)
+    access_token = access_token.strip()
+    if access_token and not _TOKEN.fullmatch(access_token):
+        raise BadWatch("access_token", "The access token has at most 256 letters, digits and signs, and no spaces.")
+    return Watch(software, check_port(port), host, coin or None, access_token or None)
 
 
 def check_port(text: str) -> int:
@@ -70,7 +75,9 @@ def _is_host(host: str) -> bool:
 
 
 def load_watches(db: sqlite3.Connection) -> list[Watch]:
-    rows = db.execute("SELECT software, port, host, coin FROM watch ORDER BY port")
+    rows = db.execute(
+        "SELECT software, port, host, coin, access_token FROM watch LEFT JOIN watch_token USING (port) ORDER BY port"
+    )
     return [Watch(*row) for row in rows if row[0] in SOFTWARE]
 
 
@@ -82,8 +89,12 @@ def add_watch(db: sqlite3.Connection, watch: Watch) -> None:
         "INSERT OR REPLACE INTO watch (port, host, software, coin) VALUES (?, ?, ?, ?)",
         (watch.port, watch.host, watch.software, watch.coin),
     )
+    db.execute("DELETE FROM watch_token WHERE port = ?", (watch.port,))
+    if watch.access_token is not None:
+        db.execute("INSERT INTO watch_token VALUES (?, ?)", (watch.port, watch.access_token))
 
 
 def remove_watch(db: sqlite3.Connection, port: int) -> bool:
     """False if nothing was watched there."""
+    db.execute("DELETE FROM watch_token WHERE port = ?", (port,))
     return db.execute("DELETE FROM watch WHERE port = ?", (port,)).rowcount == 1

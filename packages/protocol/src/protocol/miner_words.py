@@ -2,6 +2,7 @@
 
 from protocol.messages import MinerReading, MinerState, MinerTrouble
 
+PROXY_NOTE = "A proxy: this hashrate is that of the miners behind it, and no total counts it."
 _STATES = {
     MinerState.STARTING: "Starting",
     MinerState.MINING: "Mining",

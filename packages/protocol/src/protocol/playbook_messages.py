@@ -1,6 +1,7 @@
 """The messages about playbooks: what a rig is to mine with, what became of it, and what the mining software prints.
 
-The rules of `messages` hold here too. A script is finished but for `{api_port}`: only the sentry knows a free port.
+The rules of `messages` hold here too. A script is finished but for `{api_port}` and `{api_token}`: only the
+sentry knows a free port, and a token.
 """
 
 from enum import StrEnum
@@ -17,6 +18,7 @@ Line = Annotated[str, Meta(max_length=2000)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 API_PORT = "{api_port}"  # stands in a script for the port that the sentry gives to this playbook on 127.0.0.1
+API_TOKEN = "{api_token}"  # noqa: S105 - likewise for the access token of its API, which never leaves the rig
 
 
 class Archive(StrEnum):

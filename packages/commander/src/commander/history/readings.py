@@ -13,7 +13,8 @@ from typing import Protocol
 
 import msgspec
 from protocol.asic_messages import AsicBoard, AsicLog
-from protocol.messages import AlgorithmReading, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
+from protocol.messages import PROXIES, AlgorithmReading, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
+from protocol.miners_apart import source_names, with_own_cards
 from protocol.reading import Reader
 
 from commander.live.algorithms import one_name
@@ -60,16 +61,17 @@ def cpu_gpu_readings(body: bytes, figures: Figures = None) -> Readings:
     """Of a CPU/GPU rig's log, given as its JSON; at least those of the figures."""
     readings: Readings = {}
     if figures is not None and OF_MINERS.issuperset(figures):
-        miners = _miners_alone.decode(body).miners
+        miners = with_own_cards(_miners_alone.decode(body).miners)
     else:
         log = _cpu_gpu_log.decode(body)
-        miners = log.miners
+        miners = with_own_cards(log.miners)
         _put_machine(readings, log)
     if figures is None or HASHRATE in figures:
         _put_hashrates(readings, miners)
     if figures is None or not COUNTERS.isdisjoint(figures):
-        for source, miner in _sources(miners):
-            _put_shares(readings, source, miner)
+        for source, miner in zip(source_names(miners), miners, strict=True):
+            if miner.software not in PROXIES:
+                _put_shares(readings, SOURCE + source, miner)
     return readings
 
 
@@ -112,7 +114,8 @@ def _put_rig(readings: Readings, cpu: CpuReading | None, gpus: list[GpuReading])
 
 
 def _put_hashrates(readings: Readings, miners: list[MinerReading]) -> None:
-    for miner in miners:
+    """Of those that mine: a proxy's hashrate is in the history of the rigs behind it."""
+    for miner in (each for each in miners if each.software not in PROXIES):
         works = [Work(algorithm.coin, algorithm.algorithm).named for algorithm in miner.algorithms]
         for (coin, name), algorithm in zip(works, miner.algorithms, strict=True):
             if algorithm.hashrate_hs is not None:
@@ -123,15 +126,6 @@ def _put_hashrates(readings: Readings, miners: list[MinerReading]) -> None:
                 if hashrate_hs is not None:
                     series = HASHRATE, device.device, name, coin
                     readings[series] = readings.get(series, 0.0) + hashrate_hs
-
-
-def _sources(miners: list[MinerReading]) -> Iterator[tuple[str, MinerReading]]:
-    """Each miner with a name that no other of the rig has: its playbook, or its software."""
-    seen: dict[str, int] = {}
-    for miner in miners:
-        name = SOURCE + (miner.playbook_id or miner.software)
-        seen[name] = seen.get(name, 0) + 1
-        yield name if seen[name] == 1 else f"{name}#{seen[name]}", miner
 
 
 def _put_shares(readings: Readings, source: str, miner: MinerReading) -> None:

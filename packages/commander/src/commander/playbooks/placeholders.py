@@ -1,18 +1,19 @@
 """Placeholders of a script template, and the script that becomes of it.
 
 `{name}` with small letters, digits and _ is a placeholder; `{{name}}` is the text {name}. Every other brace is the
-script's own: `${HOME}`, `{ …; }`, JSON. `{api_port}` stays, because only the sentry knows a free port.
+script's own: `${HOME}`, `{ …; }`, JSON. `{api_port}` and `{api_token}` stay: only the sentry knows them.
 """
 
 import re
 from collections.abc import Mapping
 
-from protocol.playbook_messages import API_PORT, Platform
+from protocol.playbook_messages import API_PORT, API_TOKEN, Platform
 
 from commander.playbooks.quoting import CantQuote, quoted_bat, quoted_sh
 
 _PLACEHOLDER = re.compile(r"\{\{(?P<text>[a-z][a-z0-9_]*)\}\}|\{(?P<name>[a-z][a-z0-9_]*)\}")
 API_PORT_NAME = API_PORT.strip("{}")
+_OF_THE_SENTRY = {API_PORT_NAME: API_PORT, API_TOKEN.strip("{}"): API_TOKEN}
 BUILT_IN = {
     "pool": "the pool's address as it stands in its template",
     "pool_host": "its host alone",
@@ -33,6 +34,9 @@ OF_THE_RIG = {
     "rig_id": "the rig's number in the commander",
     "executable": "the program's path in the folder that the script runs in",
     API_PORT_NAME: "the port of the software's API on 127.0.0.1; the sentry chooses it",
+    API_TOKEN.strip(
+        "{}"
+    ): "a secret for the software's API; the sentry makes it: --http-access-token={api_token} (XMRig)",
 }
 _ASKED = {
     "pool": "Choose a pool",
@@ -74,8 +78,8 @@ def fill(script: str, values: Mapping[str, str], platform: Platform) -> str:
         name = found["name"]
         if name is None:
             parts.append(_literal(found["text"], wrong))
-        elif name == API_PORT_NAME:
-            parts.append(API_PORT)
+        elif name in _OF_THE_SENTRY:
+            parts.append(_OF_THE_SENTRY[name])
         elif not values.get(name):
             wrong[name] = _without_value(name)
         else:
@@ -100,6 +104,6 @@ def _without_value(name: str) -> str:
 
 
 def _literal(name: str, wrong: dict[str, str]) -> str:
-    if name == API_PORT_NAME:
-        wrong[name] = f"{{{{{name}}}}} can't be kept: the sentry would fill in its port there too."
+    if name in _OF_THE_SENTRY:
+        wrong[name] = f"{{{{{name}}}}} can't be kept: the sentry fills it in there too."
     return f"{{{name}}}"

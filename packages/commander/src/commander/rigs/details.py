@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from protocol import units
 from protocol.messages import (
+    PROXIES,
     AlgorithmReading,
     CpuGpuLog,
     CpuGpuSpecs,
@@ -13,7 +15,8 @@ from protocol.messages import (
     MinerReading,
     MinerState,
 )
-from protocol.miner_words import miner_name, miner_word
+from protocol.miner_words import PROXY_NOTE, miner_name, miner_word
+from protocol.miners_apart import with_own_cards
 from protocol.reading import Reader
 
 from commander.live.operational_index import Health, RigState
@@ -82,6 +85,7 @@ class MinerView:
     word: str
     tone: str
     reason: str | None
+    note: str | None
     uptime: Figure
     algorithms: list[AlgorithmView]
 
@@ -121,6 +125,7 @@ def now_view(state: RigState) -> NowView | None:
     if state.latest is None:
         return None
     log, figures = _log_decoder.decode(state.latest), state.figures
+    log = msgspec.structs.replace(log, miners=with_own_cards(log.miners))
     old = state.health in (Health.STALE, Health.OFFLINE)
     return NowView(
         old=old,
@@ -245,6 +250,7 @@ def _miner(miner: MinerReading, name: str, *, old: bool) -> MinerView:
         word=word,
         tone=tone,
         reason=miner.reason,
+        note=PROXY_NOTE if miner.software in PROXIES else None,
         uptime=shown.duration(miner.uptime_s),
         algorithms=[_algorithm(reading) for reading in miner.algorithms],
     )

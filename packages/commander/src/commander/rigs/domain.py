@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from protocol.messages import CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
+from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
+from protocol.miners_apart import with_own_cards
 from protocol.tokens import Token
 
 from commander.live.figures import Figures, Work
@@ -62,7 +63,7 @@ def name_key(name: str) -> str:
 
 def figures_of(log: CpuGpuLog) -> Figures:
     """The log in a few figures. It is worked out for every log that comes in."""
-    readings = [algorithm for miner in log.miners for algorithm in miner.algorithms]
+    readings = [each for miner in log.miners if miner.software not in PROXIES for each in miner.algorithms]
     hashrates: dict[Work, float | None] = {}
     for reading in readings:
         work = Work(reading.coin, reading.algorithm)
@@ -88,8 +89,9 @@ def _tells(device: MinerDevice) -> bool:
 
 def merged_devices(log: CpuGpuLog) -> list[GpuReading]:
     """The log's GPUs; what the driver does not tell is taken from the mining software that runs on the card."""
+    miners = with_own_cards(log.miners)
     by_address: dict[str, GpuReading] = {gpu.pci_address: gpu for gpu in log.gpus}
-    for device in (device for miner in log.miners for device in miner.devices if device.device != "cpu"):
+    for device in (device for miner in miners for device in miner.devices if device.device != "cpu"):
         measured = by_address.get(device.device, GpuReading(pci_address=device.device))
         by_address[device.device] = _filled(measured, device)
     return list(by_address.values())

@@ -111,9 +111,10 @@ class Page:
         return await self._done()
 
     async def _watch(self, request: Request) -> Response:
-        form = {name: (await form_of(request)).get(name, "") for name in ("software", "port", "host", "coin")}
+        told = await form_of(request)
+        form = {name: told.get(name, "") for name in ("software", "port", "host", "coin")}
         try:
-            watch = check_watch(**form)
+            watch = check_watch(**form, access_token=told.get("access_token", ""))
             await self._change(lambda db: add_watch(db, watch))
         except BadWatch as error:
             return self._render(422, {error.field: str(error)}, form)

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from protocol.messages import CpuGpuSpecs, GpuReading, MinerDevice, MinerReading, MinerState
-from protocol.miner_words import miner_word
+from protocol.messages import PROXIES, CpuGpuSpecs, GpuReading, MinerDevice, MinerReading, MinerState
+from protocol.miner_words import PROXY_NOTE, miner_word
 from protocol.playbook_messages import PlaybookState
 from protocol.units import (
     UNKNOWN,
@@ -105,6 +105,7 @@ class MinerView:
     badge: str
     tone: str
     reason: str | None
+    note: str | None
     uptime: str
     algorithms: list[AlgorithmView]
     devices: list[Fact]
@@ -186,7 +187,8 @@ def _board(specs: CpuGpuSpecs | None) -> str:
 
 def gpu_views(latest: Latest) -> list[GpuView]:
     names = {gpu.pci_address: gpu.name for gpu in latest.specs.gpus} if latest.specs else {}
-    mined = {device.device: device for miner in latest.miners.values() for device in miner.devices}
+    miners = [*latest.miners.values(), *latest.playbook_miners]
+    mined = {device.device: device for miner in miners for device in miner.devices}
     return [_gpu(gpu, names.get(gpu.pci_address), mined.get(gpu.pci_address)) for gpu in latest.machine.gpus]
 
 
@@ -249,6 +251,7 @@ def _miner(watch: Watch, reading: MinerReading | None, *, for_owner: bool) -> Mi
         badge=miner_word(reading) if reading else "Not asked yet",
         tone="wrong" if is_troubled else _MINER_TONES.get(reading.state, "careful") if reading else "",
         reason=reading.reason if reading and for_owner else None,
+        note=PROXY_NOTE if reading and reading.software in PROXIES else None,
         uptime=duration_text(reading.uptime_s if reading else None),
         algorithms=_algorithms(reading) if reading else [],
         devices=[(each.device, _rates(each)) for each in reading.devices] if reading else [],

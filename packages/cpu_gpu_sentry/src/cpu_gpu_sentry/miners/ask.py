@@ -54,7 +54,7 @@ def _refusal(status: int, *, has_token: bool) -> NoAnswer:
         return NoAnswer(
             f"Its API refuses the token (HTTP {status}): give it the right one.", MinerTrouble.ACCESS_DENIED
         )
-    what_to_do = "give it to cpu-gpu-sentry watch, or write {api_token} into the script"
+    what_to_do = "watch it with --access-token-file, or write {api_token} into the script"
     return NoAnswer(f"Its API wants a token (HTTP {status}): {what_to_do}.", MinerTrouble.ACCESS_DENIED)
 
 

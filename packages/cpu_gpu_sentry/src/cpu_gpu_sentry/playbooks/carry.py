@@ -133,7 +133,7 @@ async def _end_of_run(crew: Crew, lane: Lane, reason: str, failures: int) -> Non
 
 
 async def _start(crew: Crew, lane: Lane) -> RunNote:
-    begin = Begin(lane.playbook, lane.port, lane.restarts)
+    begin = Begin(lane.playbook, lane.port, lane.restarts, lane.api_token)
     note = await crew.call(lambda: start_now(crew, begin))
     log.info("playbook_started %s port=%d run=%s", lane.playbook.id, note.port, note.run)
     return note
@@ -150,7 +150,7 @@ def start_now(crew: Crew, begin: Begin) -> RunNote:
         runs.end_runs(folders, [begin.playbook.id])  # what is left of an earlier run, and holds its port
         if not is_free(begin.port):
             begin = replace(begin, port=free_port())
-        return runs.start(folders, begin, runs.write_script(folders, begin.playbook, begin.port))
+        return runs.start(folders, begin, runs.write_script(folders, begin.playbook, begin.port, begin.api_token))
 
 
 async def _until_over(crew: Crew, lane: Lane) -> str:

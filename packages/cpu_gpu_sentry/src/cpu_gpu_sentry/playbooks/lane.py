@@ -9,6 +9,7 @@ from protocol.playbook_messages import Playbook, PlaybookState, PlaybookStatus
 
 from cpu_gpu_sentry.miners.answers import without_trouble
 from cpu_gpu_sentry.miners.registry import SOFTWARE
+from cpu_gpu_sentry.playbooks.api_tokens import api_token
 from cpu_gpu_sentry.playbooks.decide import Running
 from cpu_gpu_sentry.playbooks.packages import package_fingerprint
 from cpu_gpu_sentry.playbooks.pool_lines import with_pool_trouble
@@ -51,6 +52,7 @@ class Lane:
     fault: str | None = None
     excused_s: float | None = None  # when a restart could not have helped, last
     shows_trouble: bool = False
+    secret: bytes = field(default=b"", repr=False)
 
     @property
     def running(self) -> Running | None:
@@ -64,8 +66,14 @@ class Lane:
     def watch(self) -> Watch | None:
         """Where its figures are read; None if it does not run or can't be asked."""
         software = self.playbook.package.software
-        is_readable = self.playbook.has_api and software in SOFTWARE
-        return Watch(software, self.port) if self.note is not None and is_readable else None
+        if self.note is None or not self.playbook.has_api or software not in SOFTWARE:
+            return None
+        return Watch(software, self.port, access_token=self.api_token)
+
+    @property
+    def api_token(self) -> str | None:
+        """What its API wants of whoever asks."""
+        return api_token(self.playbook, self.secret)
 
     def show(self, state: PlaybookState, reason: str | None = None, percent: float | None = None) -> None:
         """`since` is when it came into this state."""

@@ -20,6 +20,7 @@ from sentry_kit.trust import plain_context
 from cpu_gpu_sentry.miners.poll import poll
 from cpu_gpu_sentry.playbooks import folders as disk
 from cpu_gpu_sentry.playbooks import runs, store, system
+from cpu_gpu_sentry.playbooks.api_tokens import load_secret
 from cpu_gpu_sentry.playbooks.carry import Crew, carry_out
 from cpu_gpu_sentry.playbooks.decide import Discard, Forget, Install, Keep, Refuse, Running, Step, Stop, decide
 from cpu_gpu_sentry.playbooks.folders import Folders
@@ -74,7 +75,7 @@ class Mining:
         )  # fmt: skip
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._found: dict[str, RunNote] = {}  # runs of before this start that have no lane yet
-        self._turn, self._news = asyncio.Lock(), asyncio.Event()
+        self._turn, self._news, self._secret = asyncio.Lock(), asyncio.Event(), b""
         self._http: httpx.AsyncClient | None = None
 
     async def take_wanted(self, token: Token, etag: str | None, body: bytes) -> bool:
@@ -114,6 +115,7 @@ class Mining:
             await self._look_again()
 
     def _find_running(self) -> None:
+        self._secret = load_secret(self.folders.data_dir)
         disk.clean(self.folders)
         self._found = runs.find_running(self.folders)
         runs.end_strays(self.folders, list(self._found.values()))
@@ -195,7 +197,7 @@ class Mining:
             before.playbook = playbook
             return before
         note = self._found.get(playbook.id)
-        return Lane(playbook, note.port if note else self._free_port())
+        return Lane(playbook, note.port if note else self._free_port(), secret=self._secret)
 
     def _free_port(self) -> int:
         taken = {lane.port for lane in self.lanes.values()} | {note.port for note in self._found.values()}

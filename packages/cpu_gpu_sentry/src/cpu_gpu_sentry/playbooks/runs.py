@@ -20,7 +20,7 @@ from cpu_gpu_sentry.playbooks.errors import Trouble
 from cpu_gpu_sentry.playbooks.folders import Folders, known, make
 from cpu_gpu_sentry.playbooks.packages import package_fingerprint, package_key
 from cpu_gpu_sentry.playbooks.processes import end, environment_for, has_mark, mark_of, marks_below
-from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body, script_command, script_name
+from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body, script_command, script_name, with_token
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class Begin:
     playbook: Playbook
     port: int
     restarts: int
+    api_token: str | None = None
 
 
 def new_run() -> str:
@@ -68,13 +69,14 @@ def running_of(note: RunNote) -> Running:
     return Running(note.package, note.script, note.port)
 
 
-def write_script(folders: Folders, playbook: Playbook, port: int) -> Path:
-    """The script with its port; those of before go."""
-    folder, body = make(folders.of(playbook.id)), script_body(playbook, port)
+def write_script(folders: Folders, playbook: Playbook, port: int, api_token: str | None = None) -> Path:
+    """The script with its port and token, for its owner alone; those of before go."""
+    folder, body = make(folders.of(playbook.id)), with_token(script_body(playbook, port), api_token)
     path = folder / script_name(body, playbook.platform)
     new = path.with_name(f"{path.name}.new")
-    new.write_bytes(body)
+    new.touch(0o700)
     new.chmod(0o700)
+    new.write_bytes(body)
     new.replace(path)
     for other in folder.glob("script-*"):
         if other != path:
@@ -91,7 +93,7 @@ def start(folders: Folders, begin: Begin, script: Path) -> RunNote:
         command=script_command(script, playbook.platform),
         cwd=str(folders.software / package_key(playbook.package)),
         package=package_fingerprint(playbook.package),
-        script=fingerprint(script.read_bytes()),
+        script=fingerprint(script_body(playbook, begin.port)),
         port=begin.port,
         restarts=begin.restarts,
     )

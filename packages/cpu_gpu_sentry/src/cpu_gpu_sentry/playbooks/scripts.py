@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from protocol.playbook_messages import API_PORT, Platform, Playbook
+from protocol.playbook_messages import API_PORT, API_TOKEN, Platform, Playbook
 
 from cpu_gpu_sentry.playbooks.errors import Refused
 
@@ -19,6 +19,11 @@ def script_body(playbook: Playbook, port: int) -> bytes:
     if playbook.platform is Platform.WINDOWS:
         return text.replace("\n", "\r\n").encode()
     return (text if text.startswith("#!") else _SHEBANG + text).encode()
+
+
+def with_token(body: bytes, api_token: str | None) -> bytes:
+    """The script with the token of its API. What is compared to tell a change is the script without it."""
+    return body.replace(API_TOKEN.encode(), (api_token or "").encode())
 
 
 def script_name(body: bytes, platform: Platform) -> str:
