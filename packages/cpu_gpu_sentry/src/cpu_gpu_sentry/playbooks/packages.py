@@ -14,6 +14,7 @@ from cpu_gpu_sentry.playbooks.errors import Refused
 _UNSAFE = re.compile(r"[^A-Za-z0-9.]+", re.ASCII)
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 _PATH_LIMIT = 1024
+_NAME_LIMIT_BYTES = 255
 
 
 def package_key(package: SoftwarePackage) -> str:
@@ -60,6 +61,8 @@ def safe_path(name: str, *, for_windows: bool = sys.platform == "win32") -> Pure
     is_plain = name.isprintable() and "\\" not in name and len(name) <= _PATH_LIMIT and not name.startswith("/")
     if not is_plain or not parts or ".." in parts or (for_windows and any(map(_has_a_meaning, parts))):
         raise Refused(f"“{_shown(name)}” is no path inside the software's own folder.")
+    if any(len(part.encode()) > _NAME_LIMIT_BYTES for part in parts):
+        raise Refused(f"“{_shown(name)}…” has a name of more than {_NAME_LIMIT_BYTES} bytes, which no disk takes.")
     return PurePosixPath(*parts)
 
 

@@ -3,8 +3,26 @@
 import sys
 
 if sys.platform == "win32":
-    from cpu_gpu_sentry.playbooks.system_windows import HERE, ask_to_end, end_now, held, is_held, start_keeper
+    from cpu_gpu_sentry.playbooks.system_windows import (
+        HERE,
+        SYNCS_AT_ONCE,
+        ask_to_end,
+        end_now,
+        held,
+        is_held,
+        start_keeper,
+        sync_folder,
+    )
 else:
-    from cpu_gpu_sentry.playbooks.system_posix import HERE, ask_to_end, end_now, held, is_held, start_keeper
+    from cpu_gpu_sentry.playbooks.system_posix import (
+        HERE,
+        SYNCS_AT_ONCE,
+        ask_to_end,
+        end_now,
+        held,
+        is_held,
+        start_keeper,
+        sync_folder,
+    )
 
-__all__ = ["HERE", "ask_to_end", "end_now", "held", "is_held", "start_keeper"]
+__all__ = ["HERE", "SYNCS_AT_ONCE", "ask_to_end", "end_now", "held", "is_held", "start_keeper", "sync_folder"]

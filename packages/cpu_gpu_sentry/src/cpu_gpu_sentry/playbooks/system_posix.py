@@ -1,5 +1,6 @@
 """What starting and stopping a playbook needs of the system. POSIX only; `system_windows` is its other side."""
 
+import ctypes
 import fcntl
 import os
 import signal
@@ -15,6 +16,7 @@ from protocol.playbook_messages import Platform
 from cpu_gpu_sentry.playbooks import keeper_posix
 
 HERE = Platform.LINUX
+SYNCS_AT_ONCE = True  # `sync_folder` is enough; `fsync` of 100,000 files takes minutes
 KEEPER = Path(keeper_posix.__file__)
 ALREADY_RUNS = keeper_posix.ALREADY_RUNS
 _START_S = 20
@@ -65,3 +67,18 @@ def ask_to_end(process: psutil.Process) -> None:
 def end_now(process: psutil.Process) -> None:
     with suppress(psutil.Error):
         process.kill()
+
+
+def sync_folder(folder: Path) -> None:
+    """Returns when all that was written below it is on the disk: with Linux's `syncfs` that of this disk, else that of
+    all."""
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:
+        os.sync()
+        return
+    file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if syncfs(file) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(file)

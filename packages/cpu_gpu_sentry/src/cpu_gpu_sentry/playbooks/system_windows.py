@@ -23,6 +23,7 @@ from protocol.playbook_messages import Platform
 from cpu_gpu_sentry.playbooks import keeper_windows
 
 HERE = Platform.WINDOWS
+SYNCS_AT_ONCE = False  # nothing syncs a whole folder there: each file is synced when it is written
 KEEPER = Path(keeper_windows.__file__)
 ALREADY_RUNS = keeper_windows.ALREADY_RUNS
 _START_S = 20.0
@@ -87,3 +88,7 @@ def ask_to_end(process: psutil.Process) -> None:
 def end_now(process: psutil.Process) -> None:
     with suppress(psutil.Error):
         process.kill()
+
+
+def sync_folder(_folder: Path) -> None:
+    """Each file is on the disk already."""

@@ -2,6 +2,7 @@
 them than a mining software can need; everything is counted while it is read."""
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -9,7 +10,6 @@ import os
 import shutil
 import stat
 import struct
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,20 +20,19 @@ from typing import IO, cast
 
 from protocol.playbook_messages import Archive
 
+from cpu_gpu_sentry.playbooks import system
 from cpu_gpu_sentry.playbooks.errors import Refused
 from cpu_gpu_sentry.playbooks.packages import safe_path
+from cpu_gpu_sentry.playbooks.tar import BadTar, Member, members
 from cpu_gpu_sentry.playbooks.xz import XzReader
 
 _CHUNK = 256 * 1024
-_HEADER_LIMIT = 1024 * 1024  # of a long name or of extended attributes: tarfile reads those into memory
-_DIRECTORY_LIMIT = 64 * 1024 * 1024  # of a zip file: zipfile reads it into memory
-_LONG_HEADERS = {
-    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
-}  # fmt: skip
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}  # LZMA's memory is the archive's choice
+_DIRECTORY_LIMIT = 16 * 1024 * 1024  # of a zip file, for 100,000 files: zipfile reads it into memory
+_DIRECTORY_ENTRY, _END, _SEE_ZIP64 = b"PK\x01\x02", b"PK\x05\x06", 0xFFFF_FFFF
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # zipfile unpacks the others without a bound of memory
 _BROKEN = (
-    EOFError, OSError, ValueError, NotImplementedError, RuntimeError, zlib.error, lzma.LZMAError, struct.error,
-    tarfile.TarError, zipfile.BadZipFile, OverflowError, IndexError, KeyError,
+    BadTar, EOFError, OSError, ValueError, NotImplementedError, RuntimeError, zlib.error, lzma.LZMAError, struct.error,
+    zipfile.BadZipFile, OverflowError, IndexError, KeyError,
 )  # fmt: skip
 
 
@@ -88,10 +87,11 @@ def unpack(
         with archive.open("rb") as source:
             _write(into, safe_path(executable), source, size)
     elif kind is Archive.ZIP:
-        _unpack_zip(archive, into, budget)
+        _unpack_zip(archive, into, limits, budget)
     else:
         _unpack_tar(archive, kind, into, budget, check)
     _make_executable(into, executable)
+    system.sync_folder(into)  # rigs lose their power often, and the folder's name says that all is there
 
 
 def _make_executable(into: Path, executable: str) -> None:
@@ -105,17 +105,6 @@ def _make_executable(into: Path, executable: str) -> None:
 def _some_files(folder: Path) -> list[Path]:
     files = (each for each in folder.rglob("*") if each.is_file())
     return [each for each, _ in zip(files, range(8), strict=False)]
-
-
-class _CheckedHeader(tarfile.TarInfo):
-    """Says no to a header that would have to be read into memory whole."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> "_CheckedHeader":
-        header = super().frombuf(buf, encoding, errors)  # type: ignore[arg-type]  # typeshed: encoding is str
-        if header.type in _LONG_HEADERS and header.size > _HEADER_LIMIT:
-            raise Refused("The archive has a name of more than 1 MB; it is damaged or made to harm.")
-        return header
 
 
 class _Checked(io.RawIOBase):
@@ -137,11 +126,9 @@ def _unpack_tar(archive: Path, kind: Archive, into: Path, budget: _Budget, check
         _readable(kind),
         archive.open("rb") as file,
         _stream(cast("IO[bytes]", _Checked(file, check)), kind) as source,
-        tarfile.open(fileobj=source, mode="r|", tarinfo=_CheckedHeader, errors="strict") as tar,
     ):
-        for member in tar:
-            tar.members = []  # type: ignore[attr-defined]  # or it remembers them all
-            _take_member(tar, member, into, budget)
+        for member in members(source, budget.take):
+            _take_member(member, into, budget)
         while rest := source.read(_CHUNK):  # the checksum stands at the end
             budget.take(len(rest))
 
@@ -155,34 +142,53 @@ def _stream(packed: IO[bytes], kind: Archive) -> IO[bytes]:
     return cast("IO[bytes]", XzReader(packed))
 
 
-def _take_member(tar: tarfile.TarFile, member: tarfile.TarInfo, into: Path, budget: _Budget) -> None:
-    if member.name.strip("./") == "" and member.isdir():
+def _take_member(member: Member, into: Path, budget: _Budget) -> None:
+    if member.name.strip("./") == "" and member.is_folder:
         return  # the folder itself
     path = safe_path(member.name)
-    budget.take_file(member.size)
-    if member.isdir():
+    if member.refusal is not None:
+        raise Refused(f"“{path}” in the archive is {member.refusal}; only plain files and folders are unpacked.")
+    budget.take_file(0 if member.is_folder else member.size)
+    if member.is_folder:
         _make_folder(into, path)
         return
-    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
-        raise Refused(f"“{path}” in the archive is {_kind(member)}; only plain files and folders are unpacked.")
-    source = tar.extractfile(member)
-    if source is None:
-        raise Refused(f"“{path}” in the archive can't be read.")
-    _write(into, path, source, member.size, is_executable=bool(member.mode & 0o111))
+    _write(into, path, member.content, member.size, is_executable=member.is_executable)
 
 
-def _kind(member: tarfile.TarInfo) -> str:
-    if member.issym() or member.islnk():
-        return "a link"
-    if member.isdev():
-        return "a device or a pipe"
-    return "no plain file"
+class _Directory(io.RawIOBase):
+    """A zip file that does not let its list of contents fill memory. The list is read at once, and all else is not."""
+
+    def __init__(self, file: IO[bytes], limits: Limits) -> None:
+        self._file, self._limits = file, limits
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size > _DIRECTORY_LIMIT:
+            raise Refused("The archive has far too many files; no mining software does.")
+        data = self._file.read(size if size >= 0 else _DIRECTORY_LIMIT)
+        if data.count(_DIRECTORY_ENTRY) > self._limits.files:
+            raise Refused(f"The archive has more than {self._limits.files:,} files; no mining software does.")
+        return data
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if whence == 0 and offset < 0:
+            raise zipfile.BadZipFile("it names a place in front of its start")
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
 
 
-def _unpack_zip(archive: Path, into: Path, budget: _Budget) -> None:
+def _unpack_zip(archive: Path, into: Path, limits: Limits, budget: _Budget) -> None:
     with _readable(Archive.ZIP), archive.open("rb") as packed:
         _check_directory(packed)
-        with zipfile.ZipFile(packed) as files:
+        directory = cast("IO[bytes]", _Directory(packed, limits))
+        with zipfile.ZipFile(directory) as files:
             entries = files.infolist()
             for entry in entries:
                 _check_entry(entry, budget)
@@ -191,22 +197,16 @@ def _unpack_zip(archive: Path, into: Path, budget: _Budget) -> None:
 
 
 def _check_directory(packed: IO[bytes]) -> None:
-    """The list of a zip file's contents stands at its end; how long it is, in its last record (APPNOTE 4.3.16)."""
-    packed.seek(0, 2)
-    end = packed.tell()
-    packed.seek(max(0, end - 65_557 - 20))
+    """How long the list is stands in the file's last record (APPNOTE 4.3.16). This is for the sentence alone: the file
+    can say something else to zipfile."""
+    packed.seek(max(0, packed.seek(0, 2) - 65_557))
     tail = packed.read()
-    at = tail.rfind(b"PK\x05\x06")
+    at = tail.rfind(_END)
     if at < 0 or len(tail) - at < 22:
         raise zipfile.BadZipFile("no directory")
-    size = struct.unpack_from("<L", tail, at + 12)[0]
-    locator = tail.rfind(b"PK\x06\x07", 0, at)
-    if locator >= 0 and len(tail) - locator >= 20:
-        packed.seek(struct.unpack_from("<Q", tail, locator + 8)[0])
-        record = packed.read(56)
-        size = struct.unpack_from("<Q", record, 40)[0]
+    size: int = struct.unpack_from("<L", tail, at + 12)[0]
     packed.seek(0)
-    if size > _DIRECTORY_LIMIT:
+    if _DIRECTORY_LIMIT < size < _SEE_ZIP64:
         raise Refused("The archive has far too many files; no mining software does.")
 
 
@@ -242,6 +242,8 @@ def _make_folder(into: Path, path: PurePosixPath) -> None:
         (into / path).mkdir(mode=0o755, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise Refused(f"The archive has “{path}” twice.") from error
+    except OSError as error:
+        raise _refused_name(path, error) from error
 
 
 def _write(into: Path, path: PurePosixPath, source: IO[bytes], size: int, *, is_executable: bool = False) -> None:
@@ -251,13 +253,23 @@ def _write(into: Path, path: PurePosixPath, source: IO[bytes], size: int, *, is_
     try:
         with target.open("xb") as file:
             shutil.copyfileobj(source, file, _CHUNK)
-            file.flush()
-            os.fsync(file.fileno())  # rigs lose their power often, and the folder's name says that all is there
+            if not system.SYNCS_AT_ONCE:
+                file.flush()
+                os.fsync(file.fileno())
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise Refused(f"The archive has “{path}” twice.") from error
+    except OSError as error:
+        raise _refused_name(path, error) from error
     if target.stat().st_size != size:
         raise Refused(f"“{path}” in the archive is cut off.")
     target.chmod(0o755 if is_executable else 0o644)
+
+
+def _refused_name(path: PurePosixPath, error: OSError) -> Exception:
+    """A name that no disk takes is the archive's fault; anything else is the disk's, and is tried again."""
+    if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ):
+        return Refused(f"“{str(path)[:60]}…” in the archive is a name that this machine's disk does not take.")
+    return error
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import io
 import lzma
 from typing import IO
 
-_MEMORY_LIMIT = 256 * 1024 * 1024  # `xz -9` needs 65 MB
+_MEMORY_LIMIT = 128 * 1024 * 1024  # `xz -9` needs 65 MB
 _CHUNK = 64 * 1024
 _STREAMS_LIMIT = 10_000
 

@@ -1,0 +1,201 @@
+"""Reads the headers of a tar by itself, in bounded memory and linear time, on every version of Python.
+
+Python's `tarfile` reads a long name, extended attributes (pax) and the list of a sparse file whole, as long as the
+archive says, and offers no door to bound them. Formats: POSIX.1-2001 (ustar, pax) and GNU tar, as in
+https://www.gnu.org/software/tar/manual/html_node/Standard.html and `pax(1)`.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from typing import IO, NamedTuple
+
+from cpu_gpu_sentry.playbooks.errors import Refused
+
+BLOCK = 512
+_LONG_LIMIT = 1024 * 1024  # of all names and attributes in front of one file
+_CHUNK = 256 * 1024
+_DIGITS_LIMIT = 20
+_FILE, _OLD_FILE, _FOLDER = b"0", b"\0", b"5"
+_LONG_NAME, _LONG_LINK, _PAX, _PAX_FOR_ALL, _SOLARIS_PAX = b"L", b"K", b"x", b"g", b"X"
+_LONG = {_LONG_NAME, _LONG_LINK, _PAX, _PAX_FOR_ALL, _SOLARIS_PAX}
+_LINKS, _DEVICES = {b"1", b"2"}, {b"3", b"4", b"6"}
+
+
+class BadTar(ValueError):
+    """What is read is no tar, or a damaged one."""
+
+
+class Member(NamedTuple):
+    """A file or folder of a tar; `refusal` says what else it is."""
+
+    name: str
+    size: int
+    is_folder: bool
+    is_executable: bool
+    refusal: str | None
+    content: IO[bytes]
+
+
+class _Header(NamedTuple):
+    """One block of 512 bytes."""
+
+    name: bytes
+    size: int
+    mode: int
+    kind: bytes
+
+
+class _Told(NamedTuple):
+    """What long headers say about the file behind them."""
+
+    name: bytes | None = None
+    size: int | None = None
+    is_sparse: bool = False
+
+
+class _Content(io.RawIOBase):
+    """The bytes of one file, and no more."""
+
+    def __init__(self, source: IO[bytes], size: int) -> None:
+        self._source, self.left = source, size
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        wanted = min(self.left, _CHUNK if size < 0 else size)
+        data = self._source.read(wanted) if wanted else b""
+        if wanted and not data:
+            raise EOFError("it is cut off")
+        self.left -= len(data)
+        return data
+
+
+def members(source: IO[bytes], take: Callable[[int], None]) -> Iterator[Member]:
+    """The tar's entries in order; each has to be read, or left, before the next. `take` counts what is read beside
+    their contents. Raises `BadTar`, `EOFError` or `Refused`."""
+    is_empty = True
+    while (read := _next(source, take)) is not None:
+        is_empty = False
+        header, told = read
+        size = header.size if told.size is None else told.size
+        is_folder = header.kind == _FOLDER or (header.kind == _OLD_FILE and header.name.endswith(b"/"))
+        content = _Content(source, 0 if is_folder else size)
+        name = (told.name or header.name).decode("utf-8")
+        yield Member(name, size, is_folder, bool(header.mode & 0o111), _refusal(header.kind, told), content)  # type: ignore[arg-type]  # typeshed: RawIOBase is no IO
+        while content.read(_CHUNK):
+            pass
+        _exactly(source, -(0 if is_folder else size) % BLOCK)
+    if is_empty:
+        raise BadTar("it is empty")
+
+
+def _next(source: IO[bytes], take: Callable[[int], None]) -> tuple[_Header, _Told] | None:
+    """The next header that stands for a file, with what the long ones in front of it say; None at the end."""
+    told, long_bytes = _Told(), 0
+    while (header := _header(_block(source))) is not None:
+        if header.kind not in _LONG:
+            return header, told
+        long_bytes += header.size + BLOCK
+        if long_bytes > _LONG_LIMIT:
+            raise Refused("The archive has a name of more than 1 MB; it is damaged or made to harm.")
+        take(header.size + BLOCK)
+        body = _exactly(source, header.size)
+        _exactly(source, -header.size % BLOCK)
+        told = _with_long(told, header.kind, body)
+    if long_bytes:
+        raise EOFError("it is cut off")
+    return None
+
+
+def _with_long(told: _Told, kind: bytes, body: bytes) -> _Told:
+    """What is said for all files behind it concerns none of what is read here."""
+    if kind == _LONG_NAME:
+        return told._replace(name=body.partition(b"\0")[0])
+    if kind not in (_PAX, _SOLARIS_PAX):
+        return told
+    for key, value in _records(body):
+        if key == b"path":
+            told = told._replace(name=value)
+        elif key == b"size":
+            told = told._replace(size=_decimal(value))
+        elif key.startswith(b"GNU.sparse"):
+            told = told._replace(is_sparse=True)
+    return told
+
+
+def _records(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Pax: `LENGTH KEY=VALUE` and a new line, one behind the other; the length counts all of it."""
+    at = 0
+    while at < len(body) and body[at]:
+        space = body.find(b" ", at, at + _DIGITS_LIMIT)
+        length = _decimal(body[at:space]) if space > 0 else 0
+        record = body[space + 1 : at + length]
+        key, equals, value = record[:-1].partition(b"=")
+        if not record.endswith(b"\n") or not equals:
+            raise BadTar("an extended header is damaged")
+        yield key, value
+        at += length
+
+
+def _block(source: IO[bytes]) -> bytes:
+    """A block of 512 bytes; b"" at the end of what is read."""
+    block = b""
+    while len(block) < BLOCK and (more := source.read(BLOCK - len(block))):
+        block += more
+    if block and len(block) < BLOCK:
+        raise EOFError("it is cut off")
+    return block
+
+
+def _header(block: bytes) -> _Header | None:
+    """None at the end of the tar, which a block of zeros says."""
+    if not block.strip(b"\0"):
+        return None
+    without_sum = block[:148] + b" " * 8 + block[156:]
+    signed = sum(without_sum) - 256 * sum(byte > 127 for byte in without_sum)  # old programs add signed bytes
+    if _number(block[148:156]) not in (sum(without_sum), signed):
+        raise BadTar("a header's checksum is wrong")
+    name, prefix = _text(block[:100]), _text(block[345:500])
+    if block[257:265] == b"ustar\x0000" and prefix:
+        name = prefix + b"/" + name
+    return _Header(name, _number(block[124:136]), _number(block[100:108]), block[156:157])
+
+
+def _refusal(kind: bytes, told: _Told) -> str | None:
+    if kind in _LINKS:
+        return "a link"
+    if kind in _DEVICES:
+        return "a device or a pipe"
+    return None if kind in (_FILE, _OLD_FILE, _FOLDER) and not told.is_sparse else "no plain file"
+
+
+def _text(field: bytes) -> bytes:
+    return field.partition(b"\0")[0]
+
+
+def _number(field: bytes) -> int:
+    """Octal digits, or, for large numbers, binary with the first bit set."""
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    digits = _text(field).strip()
+    if digits.strip(b"01234567"):
+        raise BadTar("a header has no number where one must be")
+    return int(digits or b"0", 8)
+
+
+def _decimal(digits: bytes) -> int:
+    if not digits.isdigit() or len(digits) > _DIGITS_LIMIT:
+        raise BadTar("an extended header has no number where one must be")
+    return int(digits)
+
+
+def _exactly(source: IO[bytes], size: int) -> bytes:
+    parts: list[bytes] = []
+    while size:
+        part = source.read(min(size, _CHUNK))
+        if not part:
+            raise EOFError("it is cut off")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
