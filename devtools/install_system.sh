@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need of the system: Debian's packages, by name. Without root it says what to install.
-# `promtool` goes into .tools, for its package, prometheus, would start a server that nobody asked for; the tests can do
-# without it.
+# `promtool` goes into .tools, for Debian 12's package of it, prometheus, would start a server that nobody asked for; the
+# tests can do without it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,12 +16,15 @@ present() {
     esac
 }
 
-fetch_promtool() {
-    local folder
+fetch_promtool() { # Debian 13 and newer have it in a package of its own
+    local folder package
     folder=$(mktemp -d)
-    (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq prometheus && dpkg-deb --extract ./*.deb .) &&
-        install -D "$folder/usr/bin/promtool" .tools/promtool ||
-        echo "promtool could not be fetched out of Debian's package prometheus: its test is skipped." >&2
+    for package in promtool prometheus; do
+        (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq $package && dpkg-deb --extract ./${package}_*.deb .) \
+            2>/dev/null || continue
+        [ -x "$folder/usr/bin/promtool" ] && install -D "$folder/usr/bin/promtool" .tools/promtool && break
+    done
+    [ -x .tools/promtool ] || echo "promtool could not be fetched out of Debian's packages: its test is skipped." >&2
     rm -rf "$folder"
 }
 
