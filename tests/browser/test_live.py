@@ -216,3 +216,37 @@ async def _show(page: Page, *, hidden: bool) -> None:
         f"Object.defineProperty(document, 'hidden', {{configurable: true, get: () => {value}}});"
         "document.dispatchEvent(new Event('visibilitychange'))"
     )
+
+
+async def test_a_click_while_the_commander_is_away_leaves_the_page_as_it_is(
+    farm: Farm, open_page: OpenPage, commander: CommanderProcess
+) -> None:
+    rig = farm.add("rig-01")
+    rig.report()
+    page, settings = await open_page(f"/cpu-gpu/{rig.id}"), await open_page("/settings")
+    await live(page)
+    await live(settings)
+    figure = page.locator('[data-figure="hashrate"]').first
+    bold = await figure.evaluate("figure => getComputedStyle(figure).color")
+    await asyncio.to_thread(commander.stop)
+    await expect(page.locator("body")).to_have_attribute("data-state", "offline")
+    await expect(settings.locator("body")).to_have_attribute("data-state", "offline")
+    await expect(page.locator("#connection")).to_contain_text("Reconnecting…")
+    await expect(figure).not_to_have_css("color", bold)
+
+    for name in ("History", "Rename", "ASICs"):
+        await page.get_by_role("link", name=name, exact=True).click()
+        await expect(page.get_by_role("alert")).to_have_text("The commander does not answer; nothing was changed.")
+        assert page.url.endswith(f"/cpu-gpu/{rig.id}")
+        await page.locator("#away").evaluate("note => note.remove()")
+    await expect(figure).to_have_text("17.0 kH/s")
+    await settings.get_by_label("Name of a new key").fill("backup script")
+    await settings.get_by_role("button", name="Create key").click()
+    await expect(settings.get_by_role("alert")).to_have_text("The commander does not answer; nothing was changed.")
+    await expect(settings.get_by_label("Name of a new key")).to_have_value("backup script")
+
+    await asyncio.to_thread(commander.start)
+    await live(page)
+    await expect(figure).to_have_css("color", bold)
+    await page.get_by_role("link", name="History", exact=True).click()
+    await page.wait_for_url("**/log")

@@ -2,18 +2,16 @@
  * Dialogs without leaving the page: a link with `data-dialog` leads to a page with an open dialog; here that dialog is
  * fetched and shown modal, and its form is sent in the background. Without this script both work as link and form.
  */
+import { isPlain, sayAway } from "./away";
 import { arrive, refresh } from "./live";
 import { focusHeading, leave, parse } from "./page";
 
-const FAILED = "The commander did not answer. Nothing was changed; try again.";
-
-function plain(event: MouseEvent): boolean {
-  return event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
-}
+const FAILED = "The commander does not answer; nothing was changed. Try again.";
 
 async function open(link: HTMLAnchorElement): Promise<void> {
   const response = await fetch(link.href).catch(() => undefined);
-  const dialog = response && !response.redirected && parse(await response.text()).querySelector("dialog");
+  if (!response || response.status === 502) return sayAway();
+  const dialog = !response.redirected && parse(await response.text()).querySelector("dialog");
   if (!dialog) return leave(link.href);
   if (document.querySelector("dialog")) return;
   dialog.open = false;
@@ -79,7 +77,7 @@ function tellFailure(form: HTMLFormElement): void {
 
 function clicked(event: MouseEvent): void {
   const link = event.target instanceof Element && event.target.closest<HTMLAnchorElement>("a[data-dialog], a[data-close]");
-  if (!link || !plain(event)) return;
+  if (!link || !isPlain(event)) return;
   const dialog = link.closest("dialog");
   if ("close" in link.dataset && !dialog?.matches(":modal")) return;
   event.preventDefault();

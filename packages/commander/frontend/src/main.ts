@@ -1,4 +1,5 @@
 /** What every page of the commander runs. */
+import { reload, startStaying } from "./away";
 import { startCopying } from "./copy";
 import { startDialogs } from "./dialogs";
 import { startLive } from "./live";
@@ -8,10 +9,13 @@ const { url } = document.body.dataset;
 // The answer to a form has its own address: a reload asks for the page instead of sending the form again.
 if (url) history.replaceState(null, "", url);
 addEventListener("popstate", () => {
-  if (!location.hash) location.reload();
+  if (!location.hash) void reload();
 });
 document.documentElement.dataset.script = "";
 keepTimes();
 startCopying();
 startDialogs();
+startStaying();
+// On a phone the navigation is a line that is longer than the screen.
+document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 startLive();

@@ -10,7 +10,8 @@ export async function showBeside(signal: AbortSignal): Promise<void> {
   const own = (asked = new AbortController());
   try {
     const response = await fetch(location.href, { signal: AbortSignal.any([signal, own.signal]) });
-    if (response.redirected || response.status >= 500) return location.reload();
+    if (response.redirected) return location.reload();
+    if (response.status >= 500) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     for (const next of page.querySelectorAll<HTMLElement>("[data-beside]")) {
       localise(next);
