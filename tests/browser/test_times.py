@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Page, expect
@@ -45,3 +46,25 @@ async def test_a_playbook_says_for_how_long_it_mines_and_when_it_failed(farm: Fa
     await expect(state).to_have_text(re.compile(r"^Mining for 3 min$"))
     sentry.tell("failed", since=since.isoformat())
     await expect(state).to_have_text(re.compile(r"^Failed 3 min ago$"))
+
+
+async def test_a_young_rig_s_charts_begin_with_its_first_figure(farm: Farm, open_page: OpenPage) -> None:
+    young, old = farm.add("young"), farm.add("old")
+    young.send(past_of(minutes=150, every_s=60))
+    old.send(past_of(minutes=26 * 60, every_s=600))
+    page = await open_page(f"/cpu-gpu/{young.id}")
+    await drawn(page)
+    await expect(page.locator(".span")).to_contain_text("no older figures")
+    assert await shown_h(page) == pytest.approx(2.5, abs=0.1)
+    await page.goto(f"/cpu-gpu/{old.id}")
+    await drawn(page)
+    await expect(page.locator(".span")).not_to_contain_text("no older figures")
+    assert await shown_h(page) == pytest.approx(24, abs=0.1)
+
+
+async def shown_h(page: Page) -> float:
+    """Returns how many hours the charts asked for last."""
+    names = await page.evaluate("performance.getEntriesByType('resource').map(each => each.name)")
+    text = [name for name in names if "/history?" in name][-1]
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(text).query).items()}
+    return (datetime.fromisoformat(asked["to"]) - datetime.fromisoformat(asked["from"])) / timedelta(hours=1)

@@ -4,7 +4,7 @@ import { Chart, type Frame, type Heard } from "./chart";
 import { Colours } from "./colours";
 import { type Drawing, drawings, figuresOf, type Wanted } from "./kinds";
 import { LiveEdge, type Now, type Taken, trim } from "./now";
-import type { Range } from "./range";
+import { type Range, SPANS } from "./range";
 
 const LATE_S = 45;
 
@@ -13,6 +13,7 @@ export class Board {
   private charts: Chart[] = [];
   private history: History | undefined;
   private edge: LiveEdge | undefined;
+  private span_s = 0;
   private wanted: Wanted = { ids: [], devices: {}, lines: [] };
   /** Lines that the commander was asked for, maybe in vain. */
   private readonly asked = new Set<string>();
@@ -34,6 +35,7 @@ export class Board {
     this.wanted = wanted;
     this.edge = new LiveEdge(history, now, figuresOf(wanted.ids), this.asked);
     const { times_s, step_s, events } = history;
+    this.span_s = SPANS[range.span] ?? range.to_s - range.from_s;
     Object.assign(this.frame, { times_s, step_s, silence_s: silenceIn(history), events: sorted(events), from_s: range.from_s, to_s: range.to_s });
     const found = drawings(history, wanted);
     this.lay(found);
@@ -52,8 +54,8 @@ export class Board {
     const taken = this.edge.take(now);
     if (taken !== "taken" && taken !== "new line") return taken;
     if (follow) {
-      this.frame.from_s += Math.max(0, now.at_s - this.frame.to_s);
       this.frame.to_s = Math.max(now.at_s, this.frame.to_s);
+      this.frame.from_s = Math.max(this.frame.from_s, this.frame.to_s - this.span_s);
       trim(this.history, this.frame.from_s);
     }
     if (taken === "new line") this.lay(drawings(this.history, this.wanted));

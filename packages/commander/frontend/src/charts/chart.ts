@@ -188,7 +188,7 @@ function tableBox(title: string, table: HTMLTableElement, onOpen: () => void): H
   word.textContent = "As a table";
   const frame = part("div", "framed scroll");
   frame.tabIndex = 0;
-  frame.role = "region";
+  frame.role = "group";
   frame.ariaLabel = `${title} as a table`;
   frame.append(table);
   details.append(word, frame);

@@ -2,13 +2,13 @@
  * `<history-charts>`: the charts of one page. The address says from when to when they are; figures come by one fetch
  * for each range, after the page is painted, and go on with what the page's socket brings into `#chart-now`.
  */
-import { fetchHistory } from "./answer";
+import { fetchHistory, firstFigure_s, type History } from "./answer";
 import { showBeside } from "./beside";
 import { Board } from "./board";
 import { figuresOf } from "./kinds";
 import { localiseForm } from "./local";
 import { type Now, parseNow } from "./now";
-import { address, chosen, lastOf, ofAddress, type Range, rangeText, stepText, USUAL } from "./range";
+import { address, chosen, isShortened, lastOf, ofAddress, type Range, rangeText, stepText, USUAL, youngRange } from "./range";
 
 const SPOOL_SENT_MS = 5_000;
 const [POINTS_MIN, POINTS_MAX] = [200, 1200];
@@ -17,6 +17,8 @@ export class HistoryCharts extends HTMLElement {
   private range: Range = lastOf(USUAL, 0);
   /** What "reset zoom" goes back to. */
   private span = USUAL;
+  /** The first figure of all, once it is known to be younger than a range. */
+  private first_s: number | undefined;
   private board: Board | undefined;
   private asked: AbortController | undefined;
   private again: ReturnType<typeof setTimeout> | undefined;
@@ -56,8 +58,16 @@ export class HistoryCharts extends HTMLElement {
       news.disconnect();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.board?.dye(), { signal });
+    addEventListener("beforeprint", () => this.dyeFor("light"), { signal });
+    addEventListener("afterprint", () => this.dyeFor(""), { signal });
     addEventListener("popstate", (event) => this.wentBack(event), { capture: true, signal });
     this.addEventListener("click", (event) => this.clicked(event), { signal });
+  }
+
+  /** Lines are drawn in the colours of the screen's scheme, and paper is white. */
+  private dyeFor(scheme: string): void {
+    document.documentElement.style.colorScheme = scheme;
+    this.board?.dye();
   }
 
   /** The commander's clock: a viewer's may be wrong. */
@@ -111,7 +121,8 @@ export class HistoryCharts extends HTMLElement {
 
   private tellRange(): void {
     const step_s = this.board?.step_s;
-    this.tell(".span", step_s ? `${rangeText(this.range)} · ${stepText(step_s)}` : rangeText(this.range));
+    const parts = [rangeText(this.range), isShortened(this.range) ? "no older figures" : "", step_s ? stepText(step_s) : ""];
+    this.tell(".span", parts.filter(Boolean).join(" · "));
   }
 
   private tell(selector: string, words: string): void {
@@ -134,15 +145,33 @@ export class HistoryCharts extends HTMLElement {
   }
 
   private async fetched(signal: AbortSignal): Promise<void> {
-    const { range } = this;
     const ids = (this.dataset.figures ?? "").split(",");
-    const points = Math.max(POINTS_MIN, Math.min(POINTS_MAX, Math.round(this.clientWidth)));
-    const told = await fetchHistory({ ...range, address: this.dataset.history ?? "", points, figures: figuresOf(ids) }, signal);
+    const told = await this.history(figuresOf(ids), signal);
+    const { range } = this;
     const devices = JSON.parse(this.dataset.devices ?? "{}") as Record<string, string>;
     const any = this.board?.take(told, range, newest(), { ids, devices, lines: (this.dataset.lines ?? "").split(",").filter(Boolean) });
     if (any) this.hidden = false;
     this.say(any ? "" : (this.dataset.empty ?? ""));
     this.tellRange();
+  }
+
+  /** The history of the range. Where that is longer than all history there is, the range begins with it. */
+  private async history(figures: string[], signal: AbortSignal): Promise<History> {
+    const points = Math.max(POINTS_MIN, Math.min(POINTS_MAX, Math.round(this.clientWidth)));
+    const asked = { address: this.dataset.history ?? "", points, figures };
+    this.range = youngRange(this.range, this.born_s(), this.first_s) ?? this.range;
+    const told = await fetchHistory({ ...this.range, ...asked }, signal);
+    const young = youngRange(this.range, this.born_s(), firstFigure_s(told));
+    if (!young || this.first_s !== undefined) return told;
+    this.first_s = firstFigure_s(told);
+    this.range = young;
+    return fetchHistory({ ...young, ...asked }, signal);
+  }
+
+  /** When what is shown was added; null where the commander does not know. */
+  private born_s(): number | null {
+    const born_s = Date.parse(this.dataset.born ?? "") / 1000;
+    return Number.isNaN(born_s) ? null : born_s;
   }
 
   private say(words: string): void {
@@ -165,6 +194,7 @@ export class HistoryCharts extends HTMLElement {
 
   private reload(): void {
     if (this.range.span) this.range = lastOf(this.range.span, this.now_s());
+    this.first_s = undefined; // a spool may have brought older ones
     void this.load();
   }
 }

@@ -11,9 +11,25 @@ export interface Range {
 export const SPANS: Record<string, number> = { "1h": 3600, "24h": 86_400, "7d": 604_800, "90d": 7_776_000, "1y": 31_536_000 };
 export const USUAL = "24h";
 export const SHORTEST_S = 60;
+const SHORTEST_YOUNG_S = 3600;
 
 export function lastOf(span: string, now_s: number): Range {
   return { from_s: now_s - (SPANS[span] ?? SPANS[USUAL] ?? 0), to_s: now_s, span: span in SPANS ? span : USUAL };
+}
+
+/**
+ * Where the axis begins while there is less to show than `range` holds: at the first figure, at `first_s`, with an hour
+ * at least. Null if what is shown existed before (`born_s`): then it was silent, and the picture says so.
+ */
+export function youngRange(range: Range, born_s: number | null, first_s: number | undefined): Range | null {
+  if (!range.span || born_s === null || first_s === undefined || born_s <= range.from_s) return null;
+  const from_s = Math.min(first_s, range.to_s - SHORTEST_YOUNG_S);
+  return from_s > range.from_s ? { ...range, from_s } : null;
+}
+
+/** Whether `range` shows less than its name says. */
+export function isShortened({ span, from_s, to_s }: Range): boolean {
+  return span !== "" && to_s - from_s < (SPANS[span] ?? 0) - 1;
 }
 
 /** What is drawn with the mouse may be a few pixels wide; nothing can be seen in less than a minute. */

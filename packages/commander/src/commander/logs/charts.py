@@ -51,7 +51,7 @@ class Place:
 class ChartsView:
     """`figures`, `devices` (what each is called) and `lines` (whose are drawn; empty: as is usual) are for the script.
 
-    `along`: the page has a table of the same range.
+    `along`: the page has a table of the same range. `born`: when the rig, or the farm's first rig, was added.
     """
 
     title: str
@@ -64,6 +64,7 @@ class ChartsView:
     places: list[Place]
     now: Markup
     empty: str
+    born: datetime | None = None
     along: bool = False
 
 
@@ -117,6 +118,7 @@ def rig_charts(
         places=places(readings, wanted),
         now=chart_now(state.taken_at, readings),
         empty="Nothing was reported in this time.",
+        born=state.added_at,
         along=along,
     )
 
@@ -135,6 +137,7 @@ def farm_charts(kind: RigKind, index: OperationalIndex, query: LogQuery, path: s
         places=places(readings, FARM_CHARTS),
         now=chart_now(now, readings),
         empty="Nothing is known of this time yet: the farm's history grows from the first minute on.",
+        born=min((rig.added_at for rig in index.rigs.values() if rig.added_at), default=None),
     )
 
 

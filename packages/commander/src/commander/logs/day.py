@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from commander.db import Database, DatabaseProblem
@@ -17,6 +17,7 @@ from commander.telemetry.history import History, HistorySeries, farm_history
 log = logging.getLogger(__name__)
 EVERY_S = 60
 DAY = timedelta(hours=24)
+SHORTEST_S = 3600  # a shorter line would be a tick at the right edge
 POINTS = 73  # a day in steps of 20 minutes, wherever in one it begins
 
 
@@ -36,7 +37,14 @@ async def keep_trends(database: Database, lives: Mapping[RigKind, LiveRigs], sto
 async def day_of(database: Database, kind: RigKind, *, now: datetime) -> dict[str, list[Value]]:
     async with database.reading() as db:
         history = await farm_history(db, kind, since=now - DAY, until=now, points=POINTS)
-    return trend_lines(history)
+    lines = trend_lines(history)
+    return {name: line for name, line in lines.items() if known_for_s(line, history.step_s) >= SHORTEST_S}
+
+
+def known_for_s(line: Sequence[Value], step_s: int) -> int:
+    """Returns how much time lies between the first and the last value that is known."""
+    known = [at for at, value in enumerate(line) if value is not None]
+    return (known[-1] - known[0]) * step_s if known else 0
 
 
 def trend_lines(history: History) -> dict[str, list[Value]]:
