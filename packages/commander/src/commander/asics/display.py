@@ -1,7 +1,5 @@
 """The pages of ASICs: what is theirs alone."""
 
-from dataclasses import dataclass
-
 from protocol.tokens import Token
 
 from commander.asics.details import now_view, spec_rows
@@ -10,6 +8,7 @@ from commander.asics.rows import row_html, total_views
 from commander.live.operational_index import Health, RigState
 from commander.rigs.details import head_view
 from commander.rigs.display import Display, Parts
+from commander.rigs.enrolment import Enrolment, systems
 from commander.rigs.kinds import RigKind
 from commander.rigs.listing import Sort
 from commander.rigs.navigation import Heading
@@ -29,18 +28,6 @@ HEADINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What is shown once: the token, alone and in finished commands."""
-
-    name: str
-    waiting: bool
-    url: str
-    token: str
-    connect: str
-    add: str
-
-
 def asic_sections(state: RigState) -> Parts:
     """The live parts of an ASIC's page."""
     head, now = head_view(state, RigKind.ASIC), now_view(state)
@@ -49,6 +36,7 @@ def asic_sections(state: RigState) -> Parts:
         "notices": macro("asics/live.html", "notices", head, now),
         "now": macro("asics/live.html", "now", head, now),
         "specs": macro("rigs/live.html", "specs", spec_rows(state)),
+        "ticks": macro("rigs/enrolment.html", "ticks", state),
     }
 
 
@@ -58,8 +46,7 @@ def enrolment(state: RigState, url: str, token: Token) -> Enrolment:
         waiting=state.health is Health.WAITING,
         url=url,
         token=str(token),
-        connect=connect_command(url),
-        add=add_command(token),
+        systems=systems("asic_sentry", "asic-sentry", [connect_command(url), add_command(token)]),
     )
 
 

@@ -55,6 +55,8 @@ class RigState:
     heard_s: float = float("-inf")
     two_sentries: bool = False
     wrong_clock: bool = False  # its newest logs were refused for their time
+    connected: bool = False  # a sentry has used the newest token
+    reported: bool = False  # and has sent a log with it
     playbooks: list[PlaybookNow] = field(default_factory=list)
     playbooks_changed_at: int = 0
     changed_at: int = 0
@@ -134,7 +136,7 @@ class OperationalIndex:
         self._checks: list[tuple[float, int]] = []  # (due, rig id): one entry for each rig that is not silent yet
 
     def add(self, rig_id: int, name: str, specs: bytes | None = None, *, added_at: datetime | None = None) -> RigState:
-        state = self.rigs[rig_id] = RigState(rig_id, name, specs, added_at)
+        state = self.rigs[rig_id] = RigState(rig_id, name, specs, added_at, connected=specs is not None)
         self._changed(state, shape=True)
         return state
 
@@ -157,8 +159,20 @@ class OperationalIndex:
 
     def set_specs(self, rig_id: int, specs: bytes) -> None:
         if state := self.rigs.get(rig_id):
-            state.specs = specs
+            state.specs, state.connected = specs, True
             self._changed(state)
+
+    def set_connected(self, rig_id: int) -> None:
+        state = self.rigs.get(rig_id)
+        if state and not state.connected:
+            state.connected = True
+            self.touch_page(rig_id)
+
+    def replace_token(self, rig_id: int) -> None:
+        """No sentry has used the newest token so far."""
+        if state := self.rigs.get(rig_id):
+            state.connected = state.reported = False
+            self.touch_page(rig_id)
 
     def set_two_sentries(self, rig_id: int, seen: bool) -> None:
         state = self.rigs.get(rig_id)
@@ -212,6 +226,7 @@ class OperationalIndex:
             state.heard_at, state.heard_s = heard_at, now_s
         awoke = state.health is not Health.ONLINE
         state.health = Health.ONLINE
+        state.connected = state.reported = True
         self._count(state, state.figures)
         self._changed(state, shape=awoke or bool(state.figures.faults) is not was_faulty)
         if not state.check_due:

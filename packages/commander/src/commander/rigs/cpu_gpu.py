@@ -1,7 +1,5 @@
 """The pages of CPU/GPU rigs: what is theirs alone."""
 
-from dataclasses import dataclass
-
 from protocol.tokens import Token
 
 from commander.live.operational_index import Health, RigState
@@ -9,22 +7,11 @@ from commander.playbooks import views as playbook_views
 from commander.rigs.details import head_view, now_view, spec_rows
 from commander.rigs.display import Display, Parts
 from commander.rigs.domain import enroll_command
+from commander.rigs.enrolment import Enrolment, systems
 from commander.rigs.kinds import RigKind
 from commander.rigs.navigation import HEADINGS
 from commander.rigs.rows import row_html, total_views
 from commander.web.shell import Section, macro
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What is shown once: the token, alone and in finished commands."""
-
-    name: str
-    waiting: bool
-    url: str
-    token: str
-    linux: str
-    windows: str
 
 
 def rig_sections(state: RigState) -> Parts:
@@ -35,18 +22,17 @@ def rig_sections(state: RigState) -> Parts:
         "notices": macro("rigs/live.html", "notices", head),
         "now": macro("rigs/live.html", "now", head, now_view(state)),
         "specs": macro("rigs/live.html", "specs", spec_rows(state)),
+        "ticks": macro("rigs/enrolment.html", "ticks", state),
     } | playbook_views.rig_sections(state)
 
 
 def enrolment(state: RigState, url: str, token: Token) -> Enrolment:
-    command = enroll_command(url, token)
     return Enrolment(
         name=state.name,
         waiting=state.health is Health.WAITING,
         url=url,
         token=str(token),
-        linux=command,
-        windows=command.replace("cpu-gpu-sentry ", "cpu-gpu-sentry.exe ", 1),
+        systems=systems("cpu_gpu_sentry", "cpu-gpu-sentry", [enroll_command(url, token)]),
     )
 
 

@@ -89,6 +89,7 @@ class RigRegister:
         async with self._database.transaction() as db:
             old_hash = await store.replace_token(db, self._kind, rig_id, token.hash())
         self._tokens.forget(old_hash)
+        self._live.index.replace_token(rig_id)
         if self._playbooks:
             self._playbooks.gone(rig_id)
         return token

@@ -52,6 +52,7 @@ def _rig_name(live: LiveRigs, rig_id: int) -> RigName:
     rig = live.name_of(rig_id)
     if rig is None:  # removed just now
         raise InvalidToken("No rig has this token.")
+    live.index.set_connected(rig_id)
     return rig
 
 

@@ -1,0 +1,65 @@
+"""The card with a new token: how to install a sentry, connect it and start it, for each system it may run on."""
+
+from dataclasses import dataclass
+
+FOLDER = "minewarden-sentry"
+LINUX, WINDOWS = "Linux", "Windows"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemSteps:
+    """What to type on one system. `connect` holds the token; `id` names the tab."""
+
+    id: str
+    label: str
+    install: str
+    connect: list[str]
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What is shown once: the token, alone and in finished commands.
+
+    `waiting`: the rig has never reported. `connected` and `reported` say what its sentry did with this token so far.
+    """
+
+    name: str
+    waiting: bool
+    url: str
+    token: str
+    systems: list[SystemSteps]
+    connected: bool = False
+    reported: bool = False
+
+
+def systems(package: str, program: str, connect: list[str]) -> list[SystemSteps]:
+    """Returns the steps for the sentry `package`, whose commands begin with `program`."""
+    windows = [command.replace(f"{program} ", f"{program}.exe ", 1) for command in connect]
+    return [
+        SystemSteps("linux", LINUX, linux_install(package), connect, f"{program} run"),
+        SystemSteps("windows", f"{WINDOWS} (PowerShell)", windows_install(package), windows, f"{program}.exe run"),
+    ]
+
+
+def linux_install(package: str) -> str:
+    """In a checkout of the repository, on Debian 12 or newer, whose own Python takes no packages from outside."""
+    return "\n".join(
+        (
+            "sudo apt install python3-venv",
+            f"python3 -m venv ~/{FOLDER}",
+            f"~/{FOLDER}/bin/pip install ./packages/protocol ./packages/sentry_kit ./packages/{package}",
+            f"export PATH=~/{FOLDER}/bin:$PATH",
+        )
+    )
+
+
+def windows_install(package: str) -> str:
+    packages = f".\\packages\\protocol .\\packages\\sentry_kit .\\packages\\{package}"
+    return "\n".join(
+        (
+            f"py -m venv $HOME\\{FOLDER}",
+            f"& $HOME\\{FOLDER}\\Scripts\\pip install {packages}",
+            f'$env:Path = "$HOME\\{FOLDER}\\Scripts;$env:Path"',
+        )
+    )
