@@ -31,7 +31,7 @@ NOUNS = {
 }
 OWN_ROLES = {"pages", "api"}  # a noun's doors: no other noun goes through them
 WIRING = {"commander.app", "commander.parts", "commander.routes"}
-DECISIONS = "commander.live.figures"  # a domain module that has another name
+DECISIONS = ("commander.live.figures", "commander.problems")  # domain modules that have other names
 
 
 def why_not(module: str, imported: str) -> str | None:

@@ -18,6 +18,8 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from commander.problems import CommanderError, ErrorKind
+
 metadata = sa.MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -31,8 +33,10 @@ MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 15
 
 
-class DatabaseProblem(Exception):
+class DatabaseProblem(CommanderError):
     """The database can't be used; the text says why and what to do, and holds no secret."""
+
+    kind = ErrorKind(503, "storage_away", "Storage away", retry_after_s=5)
 
 
 class DatabaseAway(DatabaseProblem):

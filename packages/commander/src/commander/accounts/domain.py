@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from commander.problems import CommanderError, ErrorKind
+
 SESSION_LIFE = timedelta(days=30)
 SEEN_EVERY = timedelta(minutes=1)
 PASSWORD_LEAST = 12
@@ -12,16 +14,22 @@ TRIES_WITHIN = timedelta(minutes=1)
 _KEY_NAME = re.compile(r"[\w][\w .:#()+@/-]{0,63}")
 
 
-class AccountError(Exception):
+class AccountError(CommanderError):
     """Root of what can be wrong with a login or a key; its text is for people."""
+
+    kind = ErrorKind(422, "bad_name", "Not a name", field="name")
 
 
 class NotSignedIn(AccountError):
     """No session and no API key."""
 
+    kind = ErrorKind(401, "not_signed_in", "Not signed in", asks_for_token=True)
+
 
 class WrongPassword(AccountError):
     """Not the password."""
+
+    kind = ErrorKind(401, "wrong_password", "Wrong password", field="password")
 
 
 class BadNewPassword(AccountError):
@@ -31,6 +39,8 @@ class BadNewPassword(AccountError):
 class TooManyTries(AccountError):
     """Somebody is guessing."""
 
+    kind = ErrorKind(429, "too_many_tries", "Too many tries", field="password", retry_after_s=60)
+
 
 class BadKeyName(AccountError):
     """The text can't be the name of a key or site token."""
@@ -39,9 +49,13 @@ class BadKeyName(AccountError):
 class KeyNameTaken(AccountError):
     """Another one has this name."""
 
+    kind = ErrorKind(409, "name_taken", "Name taken", field="name")
+
 
 class NoSuchKey(AccountError):
     """There is no such API key or site token."""
+
+    kind = ErrorKind(404, "no_such_key", "No such key")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlencode
 
+from commander.problems import CommanderError, ErrorKind
+
 WHOLE = "total"  # how addresses name the whole rig among its devices
 DEVICES_MAX = 64
 PAGE_MAX = 10_000
@@ -16,8 +18,10 @@ _CARD = re.compile(r"(?:0000:)?(?P<place>.+?)(?:\.0)?")
 _NUMBERED = re.compile(r"(?P<what>[a-z]+)(?P<number>\d+)")
 
 
-class WrongRange(Exception):
+class WrongRange(CommanderError):
     """There is no such range of time. `field` is what has to be changed: from or to."""
+
+    kind = ErrorKind(422, "bad_range", "Not a range", field="to")
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)

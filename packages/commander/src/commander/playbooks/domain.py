@@ -1,9 +1,13 @@
 """What a playbook is, and what can be wrong with one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from protocol.messages import FieldError
 from protocol.playbook_messages import Platform, Playbook
+
+from commander.problems import CommanderError, ErrorKind
 
 NAME_MAX_LENGTH = 64
 PLAYBOOKS_A_RIG = 64
@@ -36,32 +40,46 @@ class Recipe:
     variables: dict[str, str] = field(default_factory=dict)
 
 
-class PlaybookError(Exception):
+class PlaybookError(CommanderError):
     """Root of what can be wrong with a request about a playbook; its text is for people."""
 
 
 class BadPlaybook(PlaybookError):
     """Fields can't be taken; `fields` says which, by the names of the API, and why."""
 
+    kind = ErrorKind(422, "bad_playbook", "Not a playbook")
+
     def __init__(self, fields: dict[str, str]) -> None:
         super().__init__(" ".join(fields.values()))
         self.fields = fields
+
+    def field_errors(self) -> list[FieldError]:
+        """The fields that the error is about."""
+        return [FieldError(field=name, message=text) for name, text in self.fields.items()]
 
 
 class PlaybookNotFound(PlaybookError):
     """No such playbook or revision, or no longer."""
 
+    kind = ErrorKind(404, "playbook_not_found", "No such playbook")
+
 
 class PlaybookChanged(PlaybookError):
     """Somebody else has just changed or removed it."""
+
+    kind = ErrorKind(409, "playbook_changed", "Playbook changed")
 
 
 class TooManyPlaybooks(PlaybookError):
     """A rig takes no more of them."""
 
+    kind = ErrorKind(409, "too_many_playbooks", "Too many playbooks")
+
 
 class InUse(PlaybookError):
     """Playbooks use what somebody wants to remove."""
+
+    kind = ErrorKind(409, "in_use", "In use")
 
     def __init__(self, what: str, uses: list["Use"]) -> None:
         named = ", ".join(f"{use.playbook} on {use.rig}" for use in uses[:10])
@@ -69,13 +87,23 @@ class InUse(PlaybookError):
         super().__init__(f"{what} is used by {named}{more}. Let them use another one first, or remove them.")
         self.uses = uses
 
+    def field_errors(self) -> list[FieldError]:
+        """The playbooks that the error is about."""
+        return used_by_errors(self.uses)
+
 
 class NotConfirmed(PlaybookError):
     """Rigs would restart their miners, and nobody has said yet that this is meant."""
 
+    kind = ErrorKind(409, "not_confirmed", "Not confirmed")
+
     def __init__(self, uses: list["Use"]) -> None:
         super().__init__("Rigs will restart their mining software with this change.")
         self.uses = uses
+
+    def field_errors(self) -> list[FieldError]:
+        """The playbooks that the error is about."""
+        return used_by_errors(self.uses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +138,11 @@ class Revision:
     what: str
     recipe: Recipe
     wire: Playbook
+
+
+def used_by_errors(uses: Iterable[Use]) -> list[FieldError]:
+    """Names each playbook in the words of a problem document."""
+    return [FieldError(field=f"playbooks.{use.playbook_id}", message=f"{use.playbook} on {use.rig}") for use in uses]
 
 
 def needs_restart(before: Playbook, after: Playbook) -> bool:

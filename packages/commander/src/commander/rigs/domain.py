@@ -12,6 +12,7 @@ from protocol.miners_apart import with_own_cards
 from protocol.tokens import Token
 
 from commander.live.figures import Figures, Work
+from commander.problems import CommanderError, ErrorKind
 
 Number = TypeVar("Number", int, float)
 
@@ -19,20 +20,26 @@ NAME_MAX_LENGTH = 64
 _NAME = re.compile(r"[\w][\w .:#()+@/-]*")
 
 
-class RigError(Exception):
+class RigError(CommanderError):
     """Root of what can be wrong with a request about a rig; its text is for people."""
 
 
 class BadName(RigError):
     """The text can't be a rig's name."""
 
+    kind = ErrorKind(422, "bad_name", "Not a name", field="name")
+
 
 class NameTaken(RigError):
     """Another rig has this name."""
 
+    kind = ErrorKind(409, "name_taken", "Name taken", field="name")
+
 
 class RigNotFound(RigError):
     """No such rig, or no longer."""
+
+    kind = ErrorKind(404, "rig_not_found", "No such rig")
 
 
 @dataclass(frozen=True, slots=True)

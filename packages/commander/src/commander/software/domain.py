@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from protocol.messages import FieldError
 from protocol.playbook_messages import Archive, Platform
+
+from commander.problems import CommanderError, ErrorKind
 
 NAME_MAX_LENGTH = 64
 SCRIPT_MAX_LENGTH = 32_768
@@ -62,21 +65,31 @@ class Entry:
     about: MiningSoftware
 
 
-class SoftwareError(Exception):
+class SoftwareError(CommanderError):
     """Root of what can be wrong with a request about mining software; its text is for people."""
 
 
 class BadSoftware(SoftwareError):
     """Fields can't be taken; `fields` says which, and why."""
 
+    kind = ErrorKind(422, "bad_software", "Not mining software")
+
     def __init__(self, fields: dict[str, str]) -> None:
         super().__init__("; ".join(fields.values()))
         self.fields = fields
+
+    def field_errors(self) -> list[FieldError]:
+        """The fields that the error is about."""
+        return [FieldError(field=name, message=text) for name, text in self.fields.items()]
 
 
 class SoftwareTaken(SoftwareError):
     """This version of it is in the catalogue already."""
 
+    kind = ErrorKind(409, "version_taken", "Version taken", field="version")
+
 
 class SoftwareNotFound(SoftwareError):
     """No such entry, or no longer."""
+
+    kind = ErrorKind(404, "software_not_found", "No such mining software")

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from commander.db import Database, DatabaseProblem
+from commander.problems import CommanderError, ErrorKind
 from commander.telemetry.codec import Packer
 from commander.telemetry.counts import BatchCounts
 from commander.telemetry.store import NewLog
@@ -20,12 +21,16 @@ LOGS_A_TRANSACTION = 2_000
 LOGS_WAITING = 20_000
 
 
-class Overloaded(Exception):
+class Overloaded(CommanderError):
     """More logs are waiting than the database can take soon."""
 
+    kind = ErrorKind(503, "overloaded", "Overloaded", retry_after_s=1)
 
-class StorageAway(Exception):
+
+class StorageAway(CommanderError):
     """The database can't be written now (disk full, locked, broken); nothing was stored."""
+
+    kind = ErrorKind(503, "storage_away", "Storage away", retry_after_s=5)
 
 
 class Waiting(NamedTuple):

@@ -21,6 +21,7 @@ from commander.history.readings import POWER, READINGS, Series
 from commander.history.rolling import Horizons
 from commander.history.summing import in_buckets, summed
 from commander.history.tables import HOUR_S, MINUTES, TIERS, Tier
+from commander.problems import CommanderError, ErrorKind
 from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
 from commander.telemetry.store import StoredLog
@@ -34,8 +35,10 @@ FARM_FIGURES = frozenset(EXPONENTS)
 SECOND_US = 1_000_000
 
 
-class BadRange(Exception):
+class BadRange(CommanderError):
     """Nothing can be drawn of such a range of time."""
+
+    kind = ErrorKind(422, "bad_range", "Not a range", field="to")
 
 
 class HistorySeries(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,20 +8,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander.accounts import store as accounts
 from commander.accounts.tables import site_tokens
 from commander.db import Database
+from commander.problems import CommanderError, ErrorKind
 from commander.rigs import store
 from commander.rigs.kinds import TOKEN_KINDS
 
 
-class TokenError(Exception):
+class TokenError(CommanderError):
     """Root of what can be wrong with a token; its text is for people."""
 
 
 class InvalidToken(TokenError):
     """Nobody has this token."""
 
+    kind = ErrorKind(401, "invalid_token", "Invalid token", asks_for_token=True)
+
 
 class RigRemoved(TokenError):
     """The rig of this token was removed."""
+
+    kind = ErrorKind(410, "rig_removed", "Rig removed")
 
 
 NOUNS = {TokenKind.RIG: "CPU/GPU rig", TokenKind.ASIC: "ASIC", TokenKind.SITE: "site"}

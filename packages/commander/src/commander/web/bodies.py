@@ -10,6 +10,7 @@ import zstandard
 from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 
+from commander.problems import CommanderError, ErrorKind
 from commander.web.body_budget import Share
 
 BODY_LIMIT = 4 * 1024 * 1024
@@ -21,19 +22,25 @@ Refuse = Callable[[Exception, Scope, Send], Awaitable[None]]
 _any_json = msgspec.json.Decoder(msgspec.Raw)
 
 
-class TooLarge(Exception):
+class TooLarge(CommanderError):
     """The body has more than `BODY_LIMIT` bytes, packed or unpacked, or too many parts."""
+
+    kind = ErrorKind(413, "too_large", "Body too large")
 
     def __init__(self, text: str = "A body has 4 MiB at most, unpacked; send it in parts.") -> None:
         super().__init__(text)
 
 
-class NotJson(Exception):
+class NotJson(CommanderError):
     """The body is not JSON, or is packed in a way that is not accepted here."""
 
+    kind = ErrorKind(415, "not_json", "Not JSON")
 
-class BadBody(Exception):
+
+class BadBody(CommanderError):
     """The body can't be read: broken compression, or JSON that is nested too deeply."""
+
+    kind = ErrorKind(400, "bad_body", "Unreadable body")
 
 
 class FormLimits(NamedTuple):

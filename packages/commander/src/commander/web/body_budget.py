@@ -9,11 +9,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from commander.problems import CommanderError, ErrorKind
+
 MIB = 1024 * 1024
 
 
-class TooManyBodies(Exception):
+class TooManyBodies(CommanderError):
     """The bodies that are being read take all the memory that they may."""
+
+    kind = ErrorKind(503, "overloaded", "Overloaded", retry_after_s=2)
 
     def __init__(self) -> None:
         super().__init__("The commander reads as many requests as it has memory for. Nothing is lost: come back.")

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from commander.problems import CommanderError, ErrorKind
 from commander.web.bodies import Refuse, header, method_of
 
 CONTENT_SECURITY_POLICY = (
@@ -20,8 +21,10 @@ HEADERS = [
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class CrossSite(Exception):
+class CrossSite(CommanderError):
     """Another site made the browser send this."""
+
+    kind = ErrorKind(403, "cross_site", "Sent by another site")
 
     def __init__(self) -> None:
         super().__init__("Another web site sent this request; it was not carried out.")

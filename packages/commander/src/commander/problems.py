@@ -1,0 +1,33 @@
+"""Errors that a request may be answered with. Each says its own status, code and title."""
+
+from typing import ClassVar, NamedTuple
+
+from protocol.messages import FieldError
+
+
+class ErrorKind(NamedTuple):
+    """How an error is answered. `field` names what the person has to change, `retry_after_s` when to come back.
+
+    `asks_for_token`: the answer says that a bearer token is wanted.
+    """
+
+    status: int
+    code: str
+    title: str
+    field: str | None = None
+    retry_after_s: int | None = None
+    asks_for_token: bool = False
+
+
+class CommanderError(Exception):
+    """Root of the errors that a person or a program can cause; its text is for people.
+
+    One without a `kind` is a mistake of the commander: status 500, and a line in its log.
+    """
+
+    kind: ClassVar[ErrorKind | None] = None
+
+    def field_errors(self) -> list[FieldError]:
+        """The fields that the error is about; a class with a `field` of its own says which."""
+        field = getattr(self, "field", self.kind.field if self.kind else None)
+        return [FieldError(field=field, message=str(self))] if field else []
