@@ -91,5 +91,10 @@ def a_software(**more: object) -> Json:
     return {"name": "Miner", "software": "xmrig", "version": "1.0", "hardware": "cpu", "linux": linux, **more}
 
 
+def another(mark: object) -> str:
+    """A script that differs from the others: a rig takes no two playbooks that are the same."""
+    return f"{SCRIPT}# {mark}\n"
+
+
 def a_status(playbook: Json, state: str, **more: object) -> Json:
     return {"playbook_id": str(playbook["id"]), "revision": playbook["revision"], "state": state, **more}

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from commander.accounts.domain import NamedKey, author_of
 from commander_farm import Farm, Rig, a_log
-from playbook_farm import MONERO, OTHER_MONERO, PLAYBOOKS, SCRIPT, SOFTWARE, Json, Playbooks, a_status
+from playbook_farm import MONERO, OTHER_MONERO, PLAYBOOKS, SCRIPT, SOFTWARE, Json, Playbooks, a_status, another
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -251,7 +251,7 @@ async def test_a_second_coin_is_only_meant_if_something_is_chosen(
 
 async def test_the_list_orders_pauses_and_removes(person: httpx.AsyncClient, farm: Farm, playbooks: Playbooks) -> None:
     rig, recipe = await farm.add("rig-07"), await playbooks.recipe()
-    first, second = [await playbooks.add(rig, recipe, name=name) for name in ("First", "Second")]
+    first, second = [await playbooks.add(rig, recipe, name=name, script=another(name)) for name in ("First", "Second")]
     path = f"/cpu-gpu/{rig.id}/playbooks"
 
     async def names() -> list[str]:

@@ -3,7 +3,7 @@
 import pytest
 from commander.playbooks.domain import PLAYBOOKS_A_RIG
 from commander_farm import RIGS, Farm
-from playbook_farm import MONERO, PLAYBOOKS, SCRIPT, Playbooks, a_software
+from playbook_farm import MONERO, PLAYBOOKS, SCRIPT, Playbooks, a_software, another
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def test_pausing_is_a_change_that_travels(farm: Farm, playbooks: Playbooks
 
 async def test_the_operator_s_order_travels(farm: Farm, playbooks: Playbooks) -> None:
     rig, recipe = await farm.add(), await playbooks.recipe()
-    ids = [(await playbooks.add(rig, recipe, name=name))["id"] for name in ("a", "b", "c")]
+    ids = [(await playbooks.add(rig, recipe, name=name, script=another(name)))["id"] for name in ("a", "b", "c")]
     before = (await playbooks.wire(rig)).headers["ETag"]
     await playbooks.put(f"{RIGS}/{rig.id}/playbooks/order", {"playbooks": [ids[2], 999, ids[0]]}, status=204)
     wire = await playbooks.wire(rig)
@@ -153,8 +153,8 @@ async def test_an_unedited_script_is_copied_to_the_other_system(farm: Farm, play
 
 async def test_a_rig_has_so_many_playbooks_at_most(farm: Farm, playbooks: Playbooks) -> None:
     rig, recipe = await farm.add(), await playbooks.recipe()
-    for _ in range(PLAYBOOKS_A_RIG):
-        await playbooks.add(rig, recipe)
+    for number in range(PLAYBOOKS_A_RIG):
+        await playbooks.add(rig, recipe, script=another(number))
     answer = await playbooks.post(f"{RIGS}/{rig.id}/playbooks", recipe, status=409)
     assert answer["code"] == "too_many_playbooks"
 

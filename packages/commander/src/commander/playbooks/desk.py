@@ -22,6 +22,7 @@ from commander.playbooks.domain import (
     TooManyPlaybooks,
 )
 from commander.playbooks.rendering import coin_of, rendered
+from commander.playbooks.sense import check_new, check_sense
 from commander.rigs.domain import RigNotFound
 
 SYSTEMS = {Platform.LINUX: "Linux", Platform.WINDOWS: "Windows"}
@@ -68,7 +69,9 @@ class PlaybookDesk:
         """What the sentry would be given. Raises `BadPlaybook` or `RigNotFound`."""
         async with self._database.reading() as db:
             recipe, pantry = await _settled(db, rig_id, recipe)
-            return rendered(recipe, pantry.for_recipe(rig_id, recipe))
+            preview = rendered(recipe, pantry.for_recipe(rig_id, recipe))
+            check_sense(recipe, pantry.addresses)
+            return preview
 
     async def add(self, rig_id: int, recipe: Recipe, *, author: str, paused: bool = False) -> StoredPlaybook:
         """Raises `BadPlaybook`, `RigNotFound` or `TooManyPlaybooks`."""
@@ -158,9 +161,12 @@ class PlaybookDesk:
         what: str,
         paused: bool,
     ) -> StoredPlaybook:
-        if len(await store.playbooks_of(db, rig_id)) >= PLAYBOOKS_A_RIG:
+        others = await store.playbooks_of(db, rig_id)
+        if len(others) >= PLAYBOOKS_A_RIG:
             raise TooManyPlaybooks(f"A rig has {PLAYBOOKS_A_RIG} playbooks at most; remove one first.")
         wire = rendered(recipe, pantry.for_recipe(rig_id, recipe), revision=1, paused=paused)
+        check_sense(recipe, pantry.addresses)
+        check_new(wire, others)
         playbook_id, now = await store.insert_playbook(db, rig_id, recipe, now=self._now()), self._now()
         wire = msgspec.structs.replace(wire, id=str(playbook_id))
         await store.write_revision(db, playbook_id, recipe, wire, author=author, what=what, now=now)
@@ -182,6 +188,8 @@ class PlaybookDesk:
         wire = rendered(recipe, ingredients, playbook_id=was.id, revision=was.wire.revision, paused=stays)
         if wire == was.wire and recipe == was.recipe:
             return was
+        check_sense(recipe, pantry.addresses)
+        check_new(wire, await store.playbooks_of(db, was.rig_id), was=was.wire)
         wire = msgspec.structs.replace(wire, revision=wire.revision + 1)
         await store.write_revision(db, was.id, recipe, wire, author=author, what=what, now=self._now())
         return await store.get_playbook(db, was.id)
