@@ -149,7 +149,7 @@ def test_what_the_miner_printed_about_its_pool_is_its_reason() -> None:
     made.take(reading(0, state=MinerState.STALLED), 1003)
     assert made.reading is not None
     assert made.reading.trouble is MinerTrouble.NO_JOB
-    assert made.reading.reason == "Its pool gives it no work: “12:01 Failed to connect to pool.example: refused”."
+    assert made.reading.reason == "Its pool gives it no work: “Failed to connect to pool.example: refused”."
     made.take(reading(17_000), 1010)
     mining = made.reading
     assert (mining.trouble, made.good_s) == (None, 1010)

@@ -44,10 +44,10 @@ def test_a_restart_mends_silence_but_neither_a_pool_nor_a_token_nor_an_answer(
     ("printed", "line"),
     [
         (
-            ['net  a:443 connect error: "refused"'],
-            'net  a:443 connect error: "refused"',
+            ['[2026-11-20 12:00:00.417]  net      a:443 connect error: "refused"'],
+            'net a:443 connect error: "refused"',
         ),
-        (["net  no active pools, stop mining"], "net  no active pools, stop mining"),
+        (["12:00:01 net  no active pools, stop mining"], "net no active pools, stop mining"),
         (
             ["ERROR: Can't connect to a:3333: refused"],
             "ERROR: Can't connect to a:3333: refused",

@@ -12,6 +12,7 @@ from protocol.messages import MinerReading, MinerState, MinerTrouble
 from cpu_gpu_sentry.miners.answers import NO_JOB
 
 _LINE_SHOWN = 300
+_CLOCK = re.compile(r"^\W*(\d{4}[-/.]\d\d[-/.]\d\d[ T])?\d\d?:\d\d(:\d\d)?([.,]\d+)?\W*")
 _BAD = re.compile(
     r"""connect(ion)?\ (attempt\ )?(to\ \S+\ )?(error|refused|failed|time[d\ -]*out|closed|lost|reset|aborted)
     | (can.?t|can\ ?not|could\ not|unable\ to|fail(ed)?\ to)\ (connect|resolve|reach|log\ ?in|authori[sz]e|subscribe)
@@ -28,10 +29,11 @@ _GOOD = re.compile(
 
 
 def pool_trouble(printed: Sequence[str]) -> str | None:
-    """The line that says that the pool gives no work, unless a later one says that it does."""
+    """The line that says that the pool gives no work, unless a later one says that it does. Without its time, so that
+    it stays the same while nothing changes."""
     for line in reversed(printed):
         if _BAD.search(line):
-            return line.strip()[:_LINE_SHOWN]
+            return " ".join(_CLOCK.sub("", line).split())[:_LINE_SHOWN]
         if _GOOD.search(line):
             return None
     return None
