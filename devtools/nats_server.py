@@ -29,10 +29,11 @@ class NatsServer:
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """Returns when it takes connections."""
+    def start(self, more: str = "") -> None:
+        """Returns when it takes connections. `more` is for its configuration."""
         config = self.folder / "nats.conf"
-        config.write_text(CONFIG.format(port=self.port, folder=self.folder, max_file_bytes=self.max_file_bytes))
+        settings = CONFIG.format(port=self.port, folder=self.folder, max_file_bytes=self.max_file_bytes)
+        config.write_text(settings + more)
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(["nats-server", "-c", str(config)], stdout=log, stderr=log)  # noqa: S607
         deadline = time.monotonic() + READY_WITHIN_S

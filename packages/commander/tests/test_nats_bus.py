@@ -1,14 +1,18 @@
 """The connection to NATS comes back by itself, on a real server, however it was lost."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
-from commander.nats_bus import Bus
+from commander.nats_bus import Bus, NatsAway
 from nats.aio.client import Client
 from nats_server import NatsServer, running_nats
 from queue_farm import eventually
+
+from tests.playbook_software import certificates
 
 pytestmark = pytest.mark.servers
 
@@ -68,3 +72,29 @@ async def test_it_ends_though_an_answer_is_owed(server: NatsServer) -> None:
     bus.attach(attached)
     async with asyncio.timeout(10), bus.running():
         await waited.wait()
+
+
+async def test_a_certificate_that_a_strict_python_refuses_is_told_as_that(
+    server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = ssl.create_default_context
+
+    def strict() -> ssl.SSLContext:
+        context = usual()
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 and newer
+        return context
+
+    certificate, ca = certificates(tmp_path / "queue", is_strict=False)
+    server.kill()
+    server.start(f'tls {{ cert_file: "{certificate}", key_file: "{certificate}" }}')
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    bus = Bus(server.url.replace("nats://", "tls://"))
+
+    async def is_told() -> bool:
+        with pytest.raises(NatsAway) as away:
+            bus.check()
+        return "refused (Missing Authority Key Identifier); docs/certificates.md" in str(away.value)
+
+    async with bus.running():
+        await eventually(is_told)

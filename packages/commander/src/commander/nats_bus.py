@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import SlowConsumerError
 
+from commander.strictness import why_refused
 from commander.telemetry.group_commit import StorageAway
 
 log = logging.getLogger(__name__)
@@ -133,7 +134,7 @@ class Bus:
             )
 
     def _say_away(self, error: BaseException) -> None:
-        why = str(error) or type(error).__name__
+        why = why_refused(error) or str(error) or type(error).__name__
         if self._away != why:  # once for each reason, not four times a second
             log.warning("NATS at %s can't be used: %s; trying again", self.place, why)
             self._away = why

@@ -10,6 +10,7 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from commander.db import DatabaseAway, DatabaseProblem
+from commander.strictness import why_refused
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -174,7 +175,7 @@ def _why(cause: BaseException) -> str:
         return "nothing answers there; is it running"
     if isinstance(cause, asyncpg.ClientConfigurationError):
         return "its URL can't be read"
-    return (str(cause) or type(cause).__name__).strip().rstrip(".").splitlines()[0]
+    return why_refused(cause) or (str(cause) or type(cause).__name__).strip().rstrip(".").splitlines()[0]
 
 
 def _refuse_closed(dbapi_connection: DriverConnection, _record: object, _proxy: object) -> None:

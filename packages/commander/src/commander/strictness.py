@@ -1,5 +1,7 @@
-"""Certificates of one's own that Python 3.13 and newer, and so sentries on Debian 13, refuse for a rule of RFC 5280."""
+"""Certificates of one's own, which Python 3.13 and newer may refuse for a rule of RFC 5280: the commander's, or those
+of the servers that it uses."""
 
+import ssl
 from collections.abc import Sequence
 
 from cryptography import x509
@@ -28,3 +30,10 @@ def _has(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> bool:
     except (x509.ExtensionNotFound, ValueError):  # ValueError: they can't be read, which OpenSSL will say
         return False
     return True
+
+
+def why_refused(error: BaseException) -> str | None:
+    """What is wrong with a server's certificate, and what to do; None if it is another trouble."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return None
+    return f"its certificate is refused ({error.verify_message}); docs/certificates.md says what it needs"
