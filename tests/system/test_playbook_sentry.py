@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
-from protocol.messages import MinerReading, MinerState, MinerTrouble
+from protocol.messages import CpuGpuLog, MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Archive, Playbook, PlaybookState, PlaybookWork
 
 from tests.farm import eventually
@@ -107,6 +108,21 @@ def test_a_killed_sentry_finds_its_miners_again_and_needs_no_commander_for_it(ri
     assert {each.pid for each in rig.processes()} == before
     assert rig.commander.questions[-1] == rig.commander.etag, "it remembers what it was told"
     assert rig.commander.sent_twice == 0
+
+
+def test_the_first_log_after_a_restart_has_the_figures_of_miners_that_go_on(rig: PlaybookRig) -> None:
+    rig.commander.want(offered(rig))
+    rig.becomes(PlaybookState.MINING)
+    rig.sentry.kill()
+    started_at = datetime.now(UTC)
+    rig.sentry.start()
+
+    def since() -> list[CpuGpuLog]:
+        return [log for log in rig.commander.logs if log.taken_at > started_at]
+
+    eventually(lambda: bool(since()), within_s=20, what="a log")
+    assert [each.hashrate_hs for miner in since()[0].miners for each in miner.algorithms] != []
+    assert all(each.hashrate_hs for miner in since()[0].miners for each in miner.algorithms)
 
 
 def test_without_its_commander_it_starts_again_what_it_was_told(rig: PlaybookRig) -> None:

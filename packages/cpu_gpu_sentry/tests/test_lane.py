@@ -1,7 +1,7 @@
 """What a playbook's miner tells, and what becomes of it in the log and in the status."""
 
 import pytest
-from cpu_gpu_sentry.playbooks.lane import Lane
+from cpu_gpu_sentry.playbooks.lane import Lane, not_known_yet
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from protocol.messages import AlgorithmReading, MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Archive, Platform, Playbook, PlaybookState, PlaybookWork, SoftwarePackage
@@ -171,3 +171,9 @@ def test_a_proxy_without_miners_runs_and_is_not_restarted() -> None:
     idle = AlgorithmReading(algorithm="unknown", hashrate_hs=0)
     made.take(MinerReading(software="xmrig-proxy", state=MinerState.STARTING, algorithms=[idle]), 1001)
     assert (made.fault, made.is_known_to_mine(1001)) == (None, True)
+
+
+def test_before_it_is_found_out_what_runs_the_figures_are_unknown_and_not_missing() -> None:
+    told = not_known_yet(lane().playbook)
+    assert (told.playbook_id, told.state) == ("p1", MinerState.UNKNOWN)
+    assert [(each.coin, each.hashrate_hs) for each in told.algorithms] == [("Zephyr", None), (None, None)]

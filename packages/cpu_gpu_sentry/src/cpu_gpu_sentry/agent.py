@@ -44,6 +44,7 @@ DISTRIBUTION = "minewarden-cpu-gpu-sentry"
 DEFAULT_REPORT_EVERY_S = 10.0
 _STORE_CHECK_S = 1.0
 _SPECS_EVERY_S = 600
+_FIND_MINING_S = 10
 _MINERS_LIMIT = 64  # in one log
 _LOG, _SPECS = Reader(CpuGpuLog), Reader(CpuGpuSpecs)
 
@@ -130,6 +131,7 @@ class Agent:
         """A report every interval, counted from the last one's start, so that measuring takes no time from
         it."""
         clock = asyncio.get_running_loop().time
+        await self._await_mining()
         limits = httpx.Limits(max_connections=16, keepalive_expiry=60)
         async with httpx.AsyncClient(verify=plain_context(), trust_env=False, timeout=3, limits=limits) as http:
             while True:
@@ -137,6 +139,12 @@ class Agent:
                 self._due.clear()
                 await self.measure(http)
                 await self._rest(max(0.1, started + self.report_every_s - clock()))
+
+    async def _await_mining(self) -> None:
+        """Until the miners are found that run since before this start: the first log is to have their figures."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIND_MINING_S):
+                await self.mining.is_known.wait()
 
     async def _rest(self, pause_s: float) -> None:
         """Until the next report's time, or until a playbook's miner is seen to mine: people wait for that."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
-from protocol.messages import PROXIES, AlgorithmReading, MinerReading, MinerState, MinerTrouble
+from protocol.messages import PROXIES, UNKNOWN_ALGORITHM, AlgorithmReading, MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Playbook, PlaybookState, PlaybookStatus
 
 from cpu_gpu_sentry.miners.answers import without_trouble
@@ -165,3 +165,11 @@ class Lane:
             api_port=self.port if self.note else None,
             pinned_sha256=self.pinned_sha256,
         )
+
+
+def not_known_yet(playbook: Playbook) -> MinerReading:
+    """The element of a log that is written before it is found out whether the playbook runs: its figures are unknown,
+    not missing, or the rig's hashrate would fall."""
+    works = [AlgorithmReading(algorithm=work.algorithm or UNKNOWN_ALGORITHM, coin=work.coin) for work in playbook.works]
+    name = playbook.package.software
+    return MinerReading(software=name, state=MinerState.UNKNOWN, playbook_id=playbook.id, algorithms=works)

@@ -25,7 +25,7 @@ from cpu_gpu_sentry.playbooks.carry import Crew, carry_out
 from cpu_gpu_sentry.playbooks.decide import Discard, Forget, Install, Keep, Refuse, Running, Step, Stop, decide
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.install import Pins
-from cpu_gpu_sentry.playbooks.lane import LAST_LINES, Lane
+from cpu_gpu_sentry.playbooks.lane import LAST_LINES, Lane, not_known_yet
 from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.playbooks.packages import package_key
 from cpu_gpu_sentry.playbooks.ports import free_port
@@ -73,6 +73,7 @@ class Mining:
             self.folders, store_path, Pins(self._pinned, self._pin), patience, limits or Limits(),
             ask=self._ask, mines=mines, changed=changed,
         )  # fmt: skip
+        self.is_known = asyncio.Event()  # what runs since before this start
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._found: dict[str, RunNote] = {}  # runs of before this start that have no lane yet
         self._turn, self._news, self._secret = asyncio.Lock(), asyncio.Event(), b""
@@ -98,6 +99,8 @@ class Mining:
     async def run(self) -> None:
         """For ever. What runs is left running at the end: the sentry's end is no reason to stop mining."""
         await self._try_to_find()
+        if self.wanted is None:
+            self.is_known.set()
         async with _http() as self._http, asyncio.TaskGroup() as group:
             group.create_task(self._save_status_for_ever())
             group.create_task(self._read_printed_for_ever())
@@ -106,6 +109,7 @@ class Mining:
                 self._news.clear()
                 async with self._turn:
                     await self._try_to_converge(group)
+                self.is_known.set()
 
     async def _try_to_find(self) -> None:
         try:
@@ -133,6 +137,7 @@ class Mining:
             await self._on_disk(lambda: store.want_nothing(self._db))
             self.etag, self.wanted = None, []
             self._news.clear()
+            self.is_known.set()
             await self._crew.call(lambda: stop_and_delete_mining(self.folders.data_dir))
         self._changed()
 
@@ -236,7 +241,10 @@ class Mining:
             lane = self.lanes.get(name)
             if lane is not None and lane.note is not None:
                 lane.take(reading, self._now_s())
-        return [miner for lane in self.lanes.values() if (miner := lane.miner())]
+        found = [miner for lane in self.lanes.values() if (miner := lane.miner())]
+        if self.is_known.is_set():
+            return found
+        return found + [not_known_yet(each) for each in self.wanted or [] if each.id not in self.lanes]
 
     async def _read_printed(self) -> None:
         """What each of them printed last, for the local page."""
