@@ -25,6 +25,7 @@ from typing import IO, Any
 
 import httpx
 from demo_asics import COUNT, show_asics, site_token
+from demo_pages import CannotShow, say_pages
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("DEMO_DATA_DIR") or ROOT / "demo-data").absolute()
@@ -32,10 +33,6 @@ TOOLS = Path(sys.executable).parent
 THIS_MACHINE = f"{socket.gethostname()[:40]} (this machine)"
 SIMULATED_RIGS, SIMULATED_ASICS, SIMULATED_EVERY_S, OWN_EVERY_S = 25, 20, 5, 2
 READY_WITHIN_S = 30
-
-
-class CannotShow(Exception):
-    """The demo can't go on; the text says what to do."""
 
 
 @dataclass
@@ -160,6 +157,7 @@ def show(demo: Demo, lock: IO[str]) -> None:
     start = functools.partial(demo.start, lock=lock)
     show_asics(start, demo.command, demo.url, site, demo.asics_port)
     say(demo)
+    say_pages(demo.command, DATA, lambda: demo.ended.wait(0.1))
     while not demo.ended.wait(0.5):
         demo.check()
 
@@ -167,7 +165,6 @@ def show(demo: Demo, lock: IO[str]) -> None:
 def say(demo: Demo) -> None:
     said = (DATA / "commander.log").read_text(errors="replace").split()
     public = next((word for word in said if word.startswith(("http://", "https://"))), demo.url)
-    own, asics = (page_address(demo, program) for program in ("cpu-gpu-sentry", "asic-sentry"))
     also = "" if public == demo.url else f"   (on this machine also {demo.url})"
     print(
         f"\n  Minewarden's demo\n"
@@ -176,29 +173,10 @@ def say(demo: Demo) -> None:
         f"    shows     “{THIS_MACHINE}”: real figures of this machine; its miner is a stand-in that mines nothing\n"
         f"              {SIMULATED_RIGS} rigs and {SIMULATED_ASICS} ASICs named “simulated-…” that do not exist\n"
         f"              {COUNT} ASICs named “stand-in …” that an ASIC sentry polls on addresses of this machine\n"
-        f"    sentry    {own}\n"
-        f"              this machine's local page, open for changes: once, within ten minutes. A new address by\n"
-        f"              CPU_GPU_SENTRY_DATA_DIR={DATA / 'sentry'} {TOOLS / 'cpu-gpu-sentry'} page\n"
-        f"              {asics}\n"
-        f"              the ASIC sentry's; a new address by\n"
-        f"              ASIC_SENTRY_DATA_DIR={DATA / 'asic-sentry'} {TOOLS / 'asic-sentry'} page\n"
         f"    ends      with Ctrl-C\n\n"
         f"  The browser will say that it does not know the certificate: the commander made its own.\n",
         flush=True,
     )
-
-
-def page_address(demo: Demo, program: str) -> str:
-    """A one-time address of a sentry's local page, as soon as the sentry runs."""
-    deadline = time.monotonic() + READY_WITHIN_S
-    while not demo.ended.wait(0.1):
-        demo.check()
-        try:
-            return demo.command(program, "page").strip()
-        except CannotShow:
-            if time.monotonic() > deadline:
-                raise
-    raise CannotShow("Ended before its sentries had started.")
 
 
 @contextmanager

@@ -62,6 +62,11 @@ def logged_in(environment: dict[str, str], said: str) -> Iterator[httpx.Client]:
         yield browser
 
 
+def pages(output: Path) -> list[str]:
+    """The one-time addresses of the sentries' pages."""
+    return re.findall(r"http://\S+/login\?code=\S+\n", output.read_text())
+
+
 def rigs(browser: httpx.Client) -> dict[str, Any]:
     return {rig["name"]: rig for rig in browser.get("/api/v1/cpu-gpu-rigs").raise_for_status().json()}
 
@@ -87,6 +92,8 @@ def test_the_demo_shows_this_machine_moving_ends_with_ctrl_c_and_starts_again_wi
 ) -> None:
     with demo(environment, tmp_path / "first.out") as browser:
         eventually(lambda: all_online(browser), within_s=40, what="every rig's first report")
+        eventually(lambda: len(pages(tmp_path / "first.out")) == 2, within_s=40, what="the sentries' addresses")
+        assert [httpx.get(page.strip()).status_code for page in pages(tmp_path / "first.out")] == [303, 303]
         first = own_load(browser)
         assert first is not None
         eventually(lambda: own_load(browser) != first, within_s=30, what="another load of this machine")

@@ -145,3 +145,20 @@ async def test_a_site_token_that_is_none_is_told_beside_it(tmp_path: Path, comma
         with pytest.raises(EnrolmentError) as caught:
             await connect(tmp_path / STORE, commander.url, str(token), "tests")
         assert caught.value.field == "token"
+
+
+@pytest.mark.parametrize(("column", "value"), [("token", "mw_asic2_x"), ("specs", "{"), ("refusal", 7), ("specs", 7)])
+async def test_an_asic_that_another_version_wrote_does_not_stop_the_others(
+    path: Path, commander: SmallCommander, network: str, column: str, value: object
+) -> None:
+    async with running(make_asics(2, network, ["iceriver"], port_base=BASE)) as farm:
+        first, second = (asic.ip for asic in farm.asics)
+        rigs = [commander.add_rig(ip) for ip in (first, second)]
+        for ip, rig in zip((first, second), rigs, strict=True):
+            await add(path, ip, str(BASE + 80), None, str(rig.token), "tests")
+        with closing(kit.open_store(path, SCHEMA)) as db:
+            db.execute(f"UPDATE asic SET {column} = ? WHERE ip = ?", (value, first))  # noqa: S608 - a test's own word
+            assert [asic.ip for asic in store.load_asics(db)] == [second]
+        await add(path, first, str(BASE + 80), None, str(commander.renew(rigs[0])), "tests")
+        with closing(kit.open_store(path, SCHEMA)) as db:
+            assert [asic.ip for asic in store.load_asics(db)] == [first, second]

@@ -10,9 +10,11 @@ import pytest
 from protocol.tokens import TokenKind, new_token
 from sentry_kit import store
 from sentry_kit.errors import StorageError
+from sentry_kit.running import move_aside
 from sentry_kit.store import Enrolment, State
 
 PIN = "cd" * 32
+KEPT = {"enrolment": "*"}
 RIG = Enrolment("https://a.lan", new_token(TokenKind.RIG, pin=PIN), "a certificate", 7, "rig-07", State.ONLINE)
 
 
@@ -110,7 +112,7 @@ def test_a_file_that_is_no_database_is_damage_and_can_be_moved_aside(tmp_path: P
     with pytest.raises(StorageError) as caught:
         store.open_store(path)
     assert store.is_damage(caught.value.__cause__)
-    aside = store.move_aside(path, store.SCHEMA, keep=("enrolment",))
+    aside = move_aside(path, store.SCHEMA, KEPT)
     assert aside.read_bytes().startswith(b"no database")
     with closing(store.open_store(path)) as db:
         assert store.load_enrolment(db) is None
@@ -125,7 +127,7 @@ def test_a_broken_spool_does_not_cost_the_enrolment(tmp_path: Path) -> None:
     broken = bytearray(path.read_bytes())
     broken[len(broken) // 2 :] = b"\xff" * (len(broken) - len(broken) // 2)
     path.write_bytes(broken)
-    store.move_aside(path, store.SCHEMA, keep=("enrolment",))
+    move_aside(path, store.SCHEMA, KEPT)
     with closing(store.open_store(path)) as db:
         assert store.load_enrolment(db) == RIG
         assert store.spooled_logs(db) == 0

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import msgspec
 from protocol.asic_messages import AsicLog
 from sentry_kit import store as kit
 from sentry_kit.client import CommanderClient, commander_client
+from sentry_kit.copies import Copies
 from sentry_kit.errors import SentryError
 from sentry_kit.sending import PROBE_INVALID_S, DiskTrouble
 from sentry_kit.spool import Limits, Spool, Spooled
@@ -41,6 +43,7 @@ class Pace:
     write_every_s: float = 1.0
     store_check_s: float = 0.5
     probe_every_s: float = PROBE_INVALID_S
+    copy_every_s: float = 5.0
 
 
 PACE = Pace()
@@ -62,6 +65,7 @@ class Agent:
         self.fleet.listeners.identified = self._identified
         self.models: dict[str, store.ModelEntry] = {}
         self._settings, self._db, self._pace = settings, db, pace
+        self._copies, self._copy_at_s = Copies(settings.data_dir / store.STORE, store.KEPT), 0.0
         self.scans = Scans()
         self.lookout = Lookout(self.fleet, self._remember)
         self._samples: list[Spooled] = []
@@ -154,13 +158,21 @@ class Agent:
         known: int | None = None
         while True:
             try:
-                now = await self.delivery.on_disk(lambda: kit.changes(self._db))
+                now = await self.delivery.on_disk(self._look_at_store)
                 if now != known:
                     await self.reload()
                 known = now
             except SentryError as error:
                 log.warning("store_unreadable %s", error)
             await asyncio.sleep(self._pace.store_check_s)
+
+    def _look_at_store(self) -> int:
+        """Copying a thousand ASICs takes 5 ms, so that it is done at most every few seconds."""
+        now_s = time.monotonic()
+        if now_s >= self._copy_at_s:
+            self._copies.save(self._db)
+            self._copy_at_s = now_s + self._pace.copy_every_s
+        return kit.changes(self._db)
 
     async def reload(self) -> None:
         asics = await self.delivery.on_disk(lambda: store.load_asics(self._db))

@@ -5,7 +5,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -72,9 +72,9 @@ def _store_path() -> Path:
 
 @contextmanager
 def _store() -> Iterator[sqlite3.Connection]:
-    from asic_sentry.asics.store import SCHEMA
+    from asic_sentry.asics.store import KEPT, SCHEMA
 
-    with closing(kit.open_store(_store_path(), SCHEMA)) as db, kit.transaction(db):
+    with kit.changing(_store_path(), SCHEMA, KEPT) as db:
         yield db
 
 

@@ -14,7 +14,7 @@ from sentry_kit.store import Enrolment, State
 from sentry_kit.trust import check_url, fetch_any_ca, is_unknown_authority, public_key_sha256
 from sentry_kit.unreachable import why_unreachable
 
-from asic_sentry.asics.store import SCHEMA
+from asic_sentry.asics.store import KEPT, SCHEMA
 
 _CHANGE_IT = "to change it, run asic-sentry connect on this computer."
 
@@ -30,7 +30,7 @@ async def connect(
         commander = await _without_token(url, agent)
     else:
         commander = await _with_token(url, site_token, agent)
-    with closing(store.open_store(path, SCHEMA)) as db, store.transaction(db):
+    with store.changing(path, SCHEMA, KEPT) as db:
         before = store.load_enrolment(db)
         if same_commander and before is not None and not _is_same(before, commander):
             raise EnrolmentError("url", f"This sentry reports to another commander, {before.url}; {_CHANGE_IT}")

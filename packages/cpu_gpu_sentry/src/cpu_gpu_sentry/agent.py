@@ -16,15 +16,16 @@ from protocol.messages import CpuGpuLog, CpuGpuSpecs, MinerReading
 from protocol.reading import Reader
 from sentry_kit import store
 from sentry_kit.client import CommanderClient, commander_client
+from sentry_kit.copies import Copies
 from sentry_kit.delivery import Delivery, DiskTrouble
 from sentry_kit.errors import SentryError
 from sentry_kit.impossible import left_out
 from sentry_kit.spool import Limits, Spool
-from sentry_kit.store import Enrolment
+from sentry_kit.store import Enrolment, State
 from sentry_kit.trust import plain_context
 from sentry_kit.worker import Worker
 
-from cpu_gpu_sentry.enrolment import STORE
+from cpu_gpu_sentry.enrolment import KEPT, STORE
 from cpu_gpu_sentry.machine.amd import Amd
 from cpu_gpu_sentry.machine.nvidia import Nvidia
 from cpu_gpu_sentry.machine.sensors import MachineReading, Sensors
@@ -73,6 +74,7 @@ class Agent:
         self._settings, self._db = settings, db
         self._stamps = Stamps()
         self._sensors = Sensors(Nvidia(), Amd())
+        self._copies = Copies(settings.data_dir / STORE, KEPT)
         self._noted_interval: float | None = None
         self._noted_miners: list[MinerNote] | None = None
         self._due = asyncio.Event()  # a report is worth more now than at its time
@@ -120,6 +122,13 @@ class Agent:
     def _mining_changed(self) -> None:
         self.exchange.tell()
         self.changed()
+
+    @property
+    def _is_to_mine_nothing(self) -> bool:
+        """Whether the rig was removed, or has left, which stands in the store as an empty list. An enrolment that can't
+        be read says neither."""
+        has_left = self.delivery.enrolment is None and self.mining.wanted == []
+        return has_left or self.delivery.state is State.REMOVED
 
     async def _remove_mining(self) -> None:
         try:
@@ -216,13 +225,17 @@ class Agent:
         known: int | None = None
         while True:
             try:
-                now = await self.delivery.on_disk(lambda: store.changes(self._db))
+                now = await self.delivery.on_disk(self._look_at_store)
                 if now != known:
                     await self.reload()
                 known = now
             except SentryError as error:
                 log.warning("store_unreadable %s", error)
             await asyncio.sleep(_STORE_CHECK_S)
+
+    def _look_at_store(self) -> int:
+        self._copies.save(self._db)
+        return store.changes(self._db)
 
     async def change(self, write: Callable[[sqlite3.Connection], object]) -> None:
         """Changes the store in one transaction; `reload` takes the change over."""
@@ -237,7 +250,7 @@ class Agent:
         self.watches = await self.delivery.on_disk(lambda: load_watches(self._db))
         await self.delivery.reload()
         await self.mining.reload()
-        if not self.delivery.keeps_logs and self.mining.has_left_anything:
+        if self._is_to_mine_nothing and self.mining.has_left_anything:
             await self._remove_mining()
         self.exchange.turn()
         self.changed()

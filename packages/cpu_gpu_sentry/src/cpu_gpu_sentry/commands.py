@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from sentry_kit.settings import prepare_data_dir
 from cpu_gpu_sentry.miners.answers import BadReply, patient
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.settings import PREFIX, Settings, settings_from
-from cpu_gpu_sentry.watches import SCHEMA as WATCHES
 from cpu_gpu_sentry.watches import add_watch, check_port, check_watch, remove_watch
 
 DISTRIBUTION = "minewarden-cpu-gpu-sentry"
@@ -66,8 +65,10 @@ def _settings() -> Settings:
 
 @contextmanager
 def _store() -> Iterator[sqlite3.Connection]:
-    path = prepare_data_dir(_settings().data_dir) / "sentry.db"
-    with closing(store.open_store(path, store.SCHEMA + WATCHES)) as db, store.transaction(db):
+    from cpu_gpu_sentry.enrolment import KEPT, SCHEMA, STORE
+
+    path = prepare_data_dir(_settings().data_dir) / STORE
+    with store.changing(path, SCHEMA, KEPT) as db:
         yield db
 
 

@@ -2,7 +2,6 @@
 connection."""
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from protocol.tokens import TokenKind
@@ -17,12 +16,13 @@ from cpu_gpu_sentry.watches import SCHEMA as WATCHES
 
 STORE = "sentry.db"
 SCHEMA = store.SCHEMA + WATCHES + playbook_store.SCHEMA + MINER_NOTES
+KEPT = dict.fromkeys(("enrolment", "watch", "wanted", "pin"), "*")
 
 
 async def enroll(path: Path, url: str, token: str, agent: str) -> Enrolment:
     """Checks both with the commander, then stores them; raises `EnrolmentError`."""
     enrolment = await check_enrolment(url, token, TokenKind.RIG, agent)
-    with closing(store.open_store(path, SCHEMA)) as db, store.transaction(db):
+    with store.changing(path, SCHEMA, KEPT) as db:
         save(db, enrolment)
     return enrolment
 
@@ -49,6 +49,6 @@ def forget(db: sqlite3.Connection) -> None:
 
 def leave(path: Path) -> None:
     """Forgets the commander, and stops and removes what it made this rig do."""
-    with closing(store.open_store(path, SCHEMA)) as db, store.transaction(db):
+    with store.changing(path, SCHEMA, KEPT) as db:
         forget(db)
     stop_and_delete_mining(path.parent)

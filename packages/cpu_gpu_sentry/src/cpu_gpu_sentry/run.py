@@ -9,7 +9,7 @@ from sentry_kit.settings import prepare_data_dir
 from sentry_kit.worker import Worker
 
 from cpu_gpu_sentry.agent import Agent
-from cpu_gpu_sentry.enrolment import SCHEMA, STORE
+from cpu_gpu_sentry.enrolment import KEPT, SCHEMA, STORE
 from cpu_gpu_sentry.local.page import COMMAND, Page
 from cpu_gpu_sentry.settings import PREFIX, Settings
 
@@ -27,7 +27,7 @@ def run(settings: Settings) -> None:
             with page.dup() as listener:
                 await _main(settings, db, disk, listener)
 
-        run_on_store(settings.data_dir / STORE, SCHEMA, ("enrolment", "watch", "wanted", "pin"), serve)
+        run_on_store(settings.data_dir / STORE, SCHEMA, KEPT, serve)
 
 
 async def _main(settings: Settings, db: sqlite3.Connection, disk: Worker, listener: socket.socket) -> None:

@@ -52,7 +52,7 @@ class Delivery(Sending):
     @property
     def keeps_logs(self) -> bool:
         """Whether there is a rig that logs belong to."""
-        return self.enrolment is not None and self._may_speak(self.enrolment)
+        return self.enrolment is not None and self.enrolment.state is not State.REMOVED
 
     def _may_speak(self, enrolment: Enrolment) -> bool:
         return enrolment.token is not None

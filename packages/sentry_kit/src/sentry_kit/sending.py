@@ -45,6 +45,14 @@ def backoff_s(failures: int, report_every_s: float, jitter: float) -> float:
     return min(longest, 2.0 ** min(failures - 1, 10)) * (0.5 + jitter / 2)
 
 
+def _moment(text: str | None) -> datetime | None:
+    """None too for what can't be read: it is only shown."""
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except (ValueError, TypeError):
+        return None
+
+
 class DiskTrouble(SentryError):
     """The disk does not do what it should just now; a damaged file is another matter and is raised as it
     is."""
@@ -66,7 +74,7 @@ class Sending(ABC):
         status = store.load_status(db)
         self.enrolment: Enrolment | None = None
         self.error: str | None = None
-        self.last_stored_at = datetime.fromisoformat(status.last_stored_at) if status.last_stored_at else None
+        self.last_stored_at = _moment(status.last_stored_at)
         self.lan_ip: str | None = None
         self.welcome: SentryWelcome | None = None
         self.report_every_s, self._pause_s = report_every_s, pause_s

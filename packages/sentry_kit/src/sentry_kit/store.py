@@ -6,14 +6,15 @@ by `changes()`. Functions over a connection; the caller opens the transaction.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from protocol.tokens import Token, parse_token
+from protocol.tokens import BadToken, Token, parse_token
 
+from sentry_kit.copies import Copies, are_there, is_new, take_over
 from sentry_kit.errors import EnrolmentError, StorageError
 
 SCHEMA = """
@@ -89,13 +90,31 @@ def open_store(path: Path, schema: str = SCHEMA) -> sqlite3.Connection:
             if not _is_up_to_date(db, schema):
                 db.executescript(schema)
             _bring_up_to_date(db)
+            _take_over_copies(db, path)
             load_status(db)
         except BaseException:
             db.close()
             raise
     except (OSError, sqlite3.Error) as error:
-        raise StorageError(f"The sentry's file {path} can't be opened ({error}).") from error
+        advice = " The sentry's next start moves it aside and goes on with a new one." if is_damage(error) else ""
+        raise StorageError(f"The sentry's file {path} can't be opened ({error}).{advice}") from error
     return db
+
+
+@contextmanager
+def changing(path: Path, schema: str, kept: Mapping[str, str]) -> Iterator[sqlite3.Connection]:
+    """One change of the store, from another process than the sentry that runs; `kept` as for `Copies`."""
+    with closing(open_store(path, schema)) as db:
+        with transaction(db):
+            yield db
+        Copies(path, kept).save(db)
+
+
+def _take_over_copies(db: sqlite3.Connection, path: Path) -> None:
+    if are_there(path) and is_new(db):
+        with transaction(db):
+            if is_new(db):  # another process may have been faster
+                take_over(db, path)
 
 
 def _make(path: Path) -> None:
@@ -156,7 +175,15 @@ def load_enrolment(db: sqlite3.Connection) -> Enrolment | None:
     if row is None:
         return None
     url, token, ca_pem, rig_id, rig_name, state = row
-    return Enrolment(url, parse_token(token) if token else None, ca_pem, rig_id, rig_name, State(state))
+    try:
+        return Enrolment(url, parse_token(token) if token else None, ca_pem, rig_id, rig_name, _state(state))
+    except (BadToken, AttributeError, TypeError):  # of another version, or damaged: a new token mends it
+        return Enrolment(url, None, ca_pem, rig_id, rig_name, State.INVALID_TOKEN)
+
+
+def _state(text: str) -> State:
+    """One that this version does not know is found out with the next report."""
+    return State(text) if text in set(State) else State.SPOOLING
 
 
 def save_enrolment(db: sqlite3.Connection, new: Enrolment) -> None:
@@ -231,31 +258,3 @@ def note_interval(db: sqlite3.Connection, report_every_s: float) -> None:
 
 def spooled_logs(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT count(*) FROM spool").fetchone()[0])
-
-
-def move_aside(path: Path, schema: str, keep: tuple[str, ...]) -> Path:
-    """Puts a damaged store out of the way and starts a new one with what could still be read of the `keep`
-    tables.
-
-    Those are small and stand at the start of the file, so a broken spool seldom costs the enrolment.
-    """
-    aside = path.with_name(f"{path.name}.damaged")
-    for suffix in ("", "-wal", "-shm"):
-        source, target = Path(f"{path}{suffix}"), Path(f"{aside}{suffix}")
-        target.unlink(missing_ok=True)
-        if source.exists():
-            source.rename(target)
-    with closing(open_store(path, schema)) as new, closing(sqlite3.connect(aside)) as old:
-        for table in keep:
-            _copy(old, new, table)
-    return aside
-
-
-def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
-    try:
-        rows = old.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - our own tables' names
-    except sqlite3.Error:
-        return
-    for row in rows:
-        marks = ", ".join("?" * len(row))
-        new.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)  # noqa: S608

@@ -21,7 +21,7 @@ from sentry_kit.store import Enrolment
 from asic_sentry.addresses import BadAddress, check_address
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Rig
-from asic_sentry.asics.store import SCHEMA, NewAsic
+from asic_sentry.asics.store import KEPT, SCHEMA, NewAsic
 from asic_sentry.failures import PollFailure
 from asic_sentry.identify import identify
 from asic_sentry.models import MODELS, Model, find, known, makes_of
@@ -70,7 +70,7 @@ async def add(path: Path, ip: str, port: str | None, model: str | None, token: s
         raise NotAdded({**_errors(identity), **_errors(known)})
     mac = identity.specs.mac or neighbours().get(identity.ip)
     new = NewAsic(identity=identity, said_model=model or None, mac=mac, token=known.token, rig=known.rig)
-    with closing(kit.open_store(path, SCHEMA)) as db, kit.transaction(db):
+    with kit.changing(path, SCHEMA, KEPT) as db:
         _check_unused(store.holder_of(db, known.token), identity.ip)
         store.put_asic(db, new, datetime.now(UTC))
         _trust(db, known)
@@ -81,7 +81,7 @@ async def add(path: Path, ip: str, port: str | None, model: str | None, token: s
 async def give_token(path: Path, asic_id: int, ip: str, token: str, agent: str) -> None:
     """A new token for an ASIC that is listed; raises `NotAdded`."""
     known = await check_token(_commander(path), token, agent)
-    with closing(kit.open_store(path, SCHEMA)) as db, kit.transaction(db):
+    with kit.changing(path, SCHEMA, KEPT) as db:
         _check_unused(store.holder_of(db, known.token), ip)
         store.give_token(db, asic_id, known.token, known.rig)
         _trust(db, known)

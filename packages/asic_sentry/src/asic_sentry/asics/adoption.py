@@ -17,7 +17,7 @@ from sentry_kit.store import Enrolment
 
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Rig
-from asic_sentry.asics.store import SCHEMA, NewAsic
+from asic_sentry.asics.store import KEPT, SCHEMA, NewAsic
 from asic_sentry.scan import Found
 
 PATTERN = "{model}-{ip}"
@@ -114,7 +114,7 @@ def _store(
 ) -> list[Adopted]:
     """One that was listed at an address where it is no longer keeps its row, with what was entered for it."""
     now = datetime.now(UTC)
-    with closing(kit.open_store(path, SCHEMA)) as db, kit.transaction(db):
+    with kit.changing(path, SCHEMA, KEPT) as db:
         for each, rig, known in zip(found, rigs, known_as, strict=True):
             try:
                 token = parse_token(rig.token)

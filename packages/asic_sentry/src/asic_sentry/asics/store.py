@@ -1,5 +1,6 @@
 """The sentry's ASICs in its one file. Functions over a connection; the caller opens the transaction."""
 
+import logging
 import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from sentry_kit import store as kit
 from asic_sentry.asics.asic import NOTHING_ENTERED, Asic, Entered, Refusal, Rig, model_key
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.poll import Identity
+
+log = logging.getLogger(__name__)
 
 STORE = "sentry.db"
 # AUTOINCREMENT: a number is the source of logs in the spool, so a later ASIC must not have it again.
@@ -30,7 +33,11 @@ CREATE TABLE IF NOT EXISTS model_entry (
     key TEXT PRIMARY KEY, model TEXT NOT NULL, power_w REAL, coin TEXT);
 """
 )
-KEPT = ("enrolment", "asic", "model_entry")  # saved from a damaged file
+KEPT = {
+    "enrolment": "*",
+    "model_entry": "*",
+    "asic": "id, ip, port, dialect, specs, identified_at, said_model, mac, name, rig_id, token, power_w, coin",
+}  # outlives a damaged file
 
 _COLUMNS = (
     "id, ip, port, dialect, specs, identified_at, said_model, mac, name, rig_id, token, refusal, power_w, coin,"
@@ -56,7 +63,16 @@ class ModelEntry(msgspec.Struct, frozen=True):
 def load_asics(db: sqlite3.Connection) -> list[Asic]:
     """In the order of their addresses."""
     rows = db.execute(f"SELECT {_COLUMNS} FROM asic")  # noqa: S608 - our own columns' names
-    return sorted((_asic(row) for row in rows), key=lambda asic: address_key(asic.ip))
+    return sorted((asic for row in rows if (asic := _readable(row))), key=lambda asic: address_key(asic.ip))
+
+
+def _readable(row: tuple[Any, ...]) -> Asic | None:
+    """None for a row of another version, or a damaged one: the others go on, and a new token mends it."""
+    try:
+        return _asic(row)
+    except (ValueError, TypeError, AttributeError, msgspec.DecodeError) as error:
+        log.warning("asic_unreadable ip=%s %s; add it again with a new token.", row[1], error)
+        return None
 
 
 def _asic(row: tuple[Any, ...]) -> Asic:  # the parsing door: a row of our own table
@@ -141,7 +157,7 @@ def _drop_logs_of_another_rig(db: sqlite3.Connection, asic_id: int, before: Rig,
 def holder_of(db: sqlite3.Connection, token: Token) -> str | None:
     """The address of the ASIC that has this token."""
     rows = db.execute("SELECT ip, token FROM asic")
-    return next((str(ip) for ip, text in rows if parse_token(text).secret == token.secret), None)
+    return next((str(ip) for ip, text in rows if token.secret in str(text)), None)
 
 
 def remove_asic(db: sqlite3.Connection, ip: str) -> bool:

@@ -134,6 +134,8 @@ def _sentence(agent: Agent) -> str:
             return f"Reports to the commander as {rig}."
         case State.SPOOLING:
             return error or "Keeps its logs here until the commander answers."
+        case State.INVALID_TOKEN if enrolment is not None and enrolment.token is None:
+            return f"The token of {rig} that is stored here can't be read. Mining goes on; give a new token below."
         case State.INVALID_TOKEN:
             return (
                 f"The commander does not know the token of {rig} any longer. Mining and measuring go on; "

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from protocol.playbook_messages import Playbook, Playbooks, PlaybooksStatus
 from protocol.tokens import Token
-from sentry_kit.store import load_enrolment, transaction
+from sentry_kit.store import State, load_enrolment, transaction
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS wanted (only INTEGER PRIMARY KEY CHECK (only = 1), etag TEXT, body BLOB NOT NULL);
@@ -53,8 +53,8 @@ def is_wanted(store_path: Path, playbook_id: str) -> bool:
     """Asked right before a start, beside the agent: `leave` may just have been called."""
     with closing(sqlite3.connect(f"{store_path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
         enrolment, wanted = load_enrolment(db), load_wanted(db)
-    is_enrolled = enrolment is not None and enrolment.token is not None
-    return is_enrolled and wanted is not None and playbook_id in [each.id for each in wanted.playbooks]
+    is_removed = enrolment is not None and enrolment.state is State.REMOVED
+    return not is_removed and wanted is not None and playbook_id in [each.id for each in wanted.playbooks]
 
 
 def want_nothing(db: sqlite3.Connection) -> None:

@@ -1,0 +1,35 @@
+"""The local pages of the demo's sentries: they change nothing for whoever does not come by a one-time address."""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+Command = Callable[..., str]
+WITHIN_S = 30
+
+
+class CannotShow(Exception):
+    """The demo can't go on; the text says what to do."""
+
+
+def say_pages(command: Command, data: Path, rest: Callable[[], bool]) -> None:
+    """`command` runs one of the short ones; `rest` waits a little and says whether the demo has ended meanwhile."""
+    for program, folder in (("cpu-gpu-sentry", "sentry"), ("asic-sentry", "asic-sentry")):
+        if address := page_address(command, program, rest):
+            setting = f"{program.upper().replace('-', '_')}_DATA_DIR={data / folder}"
+            print(
+                f"  The page of {program}, open for changes (once, within ten minutes):\n    {address}\n"
+                f"    a new address: {setting} {Path(sys.executable).parent / program} page\n",
+                flush=True,
+            )
+
+
+def page_address(command: Command, program: str, rest: Callable[[], bool]) -> str | None:
+    """As soon as the sentry runs; None if that takes too long."""
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline and not rest():
+        with suppress(CannotShow):
+            return command(program, "page").strip()
+    return None

@@ -1,0 +1,105 @@
+"""Copies of the rows that must outlive a damaged store, one small file for each table: `sentry-enrolment.copy`.
+
+The store is the truth, and the copies follow it. A store that was just made takes over what they have: when the old
+one is damaged or gone, the sentry goes on with its commander, and what it mined goes on. A store is marked then, so
+that an empty table of it means what it says: somebody has left the commander, or removed the last ASIC.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sentry_kit.private_files import write_private
+
+log = logging.getLogger(__name__)
+
+
+class Copy(msgspec.Struct, frozen=True):
+    """A table's rows, as MessagePack."""
+
+    columns: list[str]
+    rows: list[list[Any]]  # what SQLite takes and gives
+
+
+class Copies:
+    """Keeps the copies up to date. `tables` has the columns of each table that are worth it, or `*`."""
+
+    def __init__(self, store_path: Path, tables: Mapping[str, str]) -> None:
+        self._path, self._tables = store_path, tables
+        self._saved: tuple[int, int] | None = None
+
+    def save(self, db: sqlite3.Connection) -> None:
+        """Writes the copies of tables that have changed. What can't be written now is tried again the next time."""
+        now = db.total_changes, int(db.execute("PRAGMA data_version").fetchone()[0])
+        if now == self._saved:
+            return
+        try:
+            _mark(db)
+            for table, columns in self._tables.items():
+                _write(path_of(self._path, table), _read(db, table, columns))
+        except (sqlite3.OperationalError, OSError) as error:
+            log.debug("copies_not_written %s", error)  # a full disk, which is told elsewhere
+            return
+        self._saved = now
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Another process may have written it meanwhile: the file itself is what is compared."""
+    if not path.exists() or path.read_bytes() != content:
+        write_private(path, content)
+
+
+def path_of(store_path: Path, table: str) -> Path:
+    return store_path.with_name(f"{store_path.stem}-{table}.copy")
+
+
+def take_over(db: sqlite3.Connection, store_path: Path) -> None:
+    """Fills a store that was just made; the caller opens the transaction."""
+    before = len(store_path.stem) + 1
+    for path in sorted(store_path.parent.glob(f"{store_path.stem}-*.copy")):
+        table = path.stem[before:]
+        try:
+            copy = msgspec.msgpack.decode(path.read_bytes(), type=Copy)
+            _fill(db, table, copy)
+        except (OSError, msgspec.DecodeError, sqlite3.Error, OverflowError) as error:
+            log.warning("copy_unreadable %s %s", path.name, error)
+            continue
+        log.warning("copy_taken_over table=%s rows=%d", table, len(copy.rows))
+    _mark(db)
+
+
+def _fill(db: sqlite3.Connection, table: str, copy: Copy) -> None:
+    """Raises `sqlite3.Error` for a table or a column that there is not."""
+    known = [str(column[1]) for column in db.execute(f"PRAGMA table_info({_quoted(table)})")]
+    if not set(copy.columns) <= set(known):
+        raise sqlite3.OperationalError(f"{table} has no such columns")
+    columns, marks = ", ".join(map(_quoted, copy.columns)), ", ".join("?" * len(copy.columns))
+    db.executemany(f"INSERT OR REPLACE INTO {_quoted(table)} ({columns}) VALUES ({marks})", copy.rows)  # noqa: S608
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def is_new(db: sqlite3.Connection) -> bool:
+    """Whether nothing was ever decided in this store."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0]) == 0
+
+
+def are_there(store_path: Path) -> bool:
+    return any(store_path.parent.glob(f"{store_path.stem}-*.copy"))
+
+
+def _mark(db: sqlite3.Connection) -> None:
+    if is_new(db):
+        db.execute("PRAGMA user_version = 1")
+
+
+def _read(db: sqlite3.Connection, table: str, columns: str) -> bytes:
+    rows = db.execute(f"SELECT {columns} FROM {_quoted(table)}")  # noqa: S608 - our own tables
+    names = [str(column[0]) for column in rows.description]
+    return msgspec.msgpack.encode(Copy(names, [list(row) for row in rows]))
