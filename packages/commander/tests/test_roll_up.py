@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from commander.db import Database, DatabaseProblem
-from commander.history import roll_up as job
 from commander.history import rolling, store
 from commander.history.retention import Kept, drop_old, forget_removed
 from commander.history.roll_up import roll_up
@@ -371,14 +370,14 @@ async def test_a_log_that_comes_during_the_roll_up_leaves_its_hour_due(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await place.send(steady(1, 0, 600))
-    real = rolling.roll_rig
+    real = rolling.Rolling.result
     loop = asyncio.get_running_loop()
 
-    def interrupted(*arguments: object) -> object:
-        monkeypatch.setattr(job, "roll_rig", real)
+    def interrupted(self: rolling.Rolling) -> rolling.RigRolled:
+        monkeypatch.setattr(rolling.Rolling, "result", real)
         asyncio.run_coroutine_threadsafe(place.send([Moment(1, 1234.0)]), loop).result(timeout=10)
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(self)
 
-    monkeypatch.setattr(job, "roll_rig", interrupted)
+    monkeypatch.setattr(rolling.Rolling, "result", interrupted)
     await roll_up(place.database, now=START + 2 * HOUR)
     assert sum((await kept(place.database, 1, MINUTES)).logs.values()) == 61

@@ -100,7 +100,10 @@ def now_view(state: RigState) -> NowView | None:
 
 def _hashrates(state: RigState, log: AsicLog) -> list[SummaryView]:
     window = "" if log.hashrate_window_s is None else f" ({units.duration_text(log.hashrate_window_s)})"
-    now = [SummaryView(f"{view.label}{window}", view.hashrate, "hashrate") for view in work_views(state.figures)]
+    now = [
+        SummaryView(f"{view.label}{window}", view.hashrate, "hashrate")
+        for view in work_views(state.figures.hashrates_hs)
+    ]
     return [
         *(now or [SummaryView(f"Hashrate{window}", NOT_KNOWN, "hashrate")]),
         SummaryView("Average", shown.hashrate(log.average_hashrate_hs), "average-hashrate"),

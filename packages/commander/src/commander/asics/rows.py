@@ -8,7 +8,8 @@ from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
 from protocol.reading import Reader
 
 from commander.asics.domain import board_fault, energy_j, is_still
-from commander.live.operational_index import Health, OperationalIndex, RigState, Totals
+from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.totals import Totals
 from commander.rigs.rows import TotalView, WorkView, coin_totals, farm_totals, part_text, work_views
 from commander.web import figures as shown
 from commander.web.figures import Figure
@@ -78,7 +79,7 @@ def row_view(state: RigState) -> RowView:
         faults=list(figures.faults[:FAULTS_IN_ROW]),
         more_faults=max(0, len(figures.faults) - FAULTS_IN_ROW),
         all_faults="; ".join(figures.faults),
-        works=work_views(figures),
+        works=work_views(figures.hashrates_hs),
         temperature=shown.temperature(figures.temperature_c),
         boards=boards_glance(log),
         fan=shown.fan(None, figures.fan_rpm),
@@ -127,7 +128,7 @@ def total_views(index: OperationalIndex) -> list[TotalView]:
 def _efficiency(totals: Totals) -> list[TotalView]:
     """Of each coin: over the ASICs that report both hashrate and power."""
     views = []
-    for work in sorted(totals.measured, key=lambda work: (work.label, work.algorithm)):
+    for work in (each.work for each in totals.largest() if each.work in totals.measured):
         figure = shown.efficiency(totals.energy_j(work))
         note = part_text(totals.measured[work], totals.rigs[work], "ASICs")
         views.append(TotalView(f"{work.label}, efficiency", figure, f"efficiency-{work.label}", note=note))

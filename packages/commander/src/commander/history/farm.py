@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from commander.history.buckets import Buckets, Gauge
+from commander.history.names import Named
 from commander.history.readings import HASHRATE, POWER, Series, one_series, work_of
 
 RIGS_ALIVE, POWER_RIGS = "rigs_alive", "power_rigs"
@@ -29,11 +30,21 @@ def contribution(minutes: Buckets) -> Sums:
     alive: Sums = {ALIVE_SERIES: {minutes.start_s + step_s * bucket: (1, 1) for bucket in minutes.where}}
     parts = [(alive, 1)]
     for key, gauge in minutes.gauges.items():
-        if key[1] is None and (key[0] == POWER or (key[0] == HASHRATE and work_of(key).adds_up)):
+        if is_part_of_farm(key):
             values = zip(gauge.where, _in_steps_of(EXPONENTS[key[0]], gauge), strict=True)
             added = {minutes.start_s + step_s * bucket: (value, 1) for bucket, value in values}
             parts.append(({one_series(key): added}, 1))
     return summed_up(parts)
+
+
+def is_part_of_farm(key: Series) -> bool:
+    """Whether the farm has the sum of such a series of its rigs."""
+    return key[1] is None and (key[0] == POWER or (key[0] == HASHRATE and work_of(key).adds_up))
+
+
+def named(sums: Sums, names: Named) -> Sums:
+    """The same under as many names as there is room for."""
+    return summed_up(({name: by_minute}, 1) for key, by_minute in sums.items() if (name := names(key)) is not None)
 
 
 def _in_steps_of(exponent: int, gauge: Gauge) -> list[int]:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from commander.history.buckets import Buckets, Gauge
+from commander.history.names import ADDED_UP, Named
 from commander.history.packing import Opened, Wanted
-from commander.history.readings import HASHRATE, POWER, Series, one_series
+from commander.history.readings import Series, one_series
 from commander.history.tables import MINUTES
 
-ADDED_UP = frozenset({HASHRATE, POWER})
 Packed = tuple[int, bytes]  # codec and body
 
 
@@ -34,17 +34,19 @@ def opened(
     *,
     start_s: int,
     step_s: int,
+    names: Named,
     wanted: Wanted | None = None,
     for_chart: bool = False,
     of_farm: bool = False,
 ) -> Buckets:
-    """Returns the buckets of a rig, or of the farm."""
+    """Returns the buckets of a rig, or of the farm, with as many series as there is room for."""
     parcel = Opened(*packed, start_s=start_s, step_s=step_s)
     buckets = parcel.buckets
     piles: dict[Series, Pile] = {}
     room = _room(buckets, of_farm=of_farm)
     for key, series in parcel.series(wanted, for_chart=for_chart):
-        name = one_series(key)
+        if (name := names(one_series(key))) is None:
+            continue
         if not isinstance(series, Gauge):
             buckets.counters[name] = series
         elif name not in buckets.gauges:

@@ -1,13 +1,14 @@
 """Buckets of any length joined to the evenly spaced points of a chart."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from operator import mul
 
 from commander.history.buckets import Buckets, Counter, Gauge, grown
 from commander.history.readings import ALIVE, HASHRATE, SOURCE, Series
 from commander.history.resolution import all_in_units
+from commander.live.figures import OTHER
 
 WEEK_S = 7 * 86_400
 STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 2 * 86400, WEEK_S)
@@ -151,6 +152,46 @@ class Points:
                 line.weight[place] += minutes
                 line.mean[place] = min(1.0, line.weight[place] / minutes_a_point)
         line.low = line.high = line.mean
+
+
+WORKS_IN_AN_ANSWER = 64
+
+
+def largest(points: Points) -> Points:
+    """The same with the hashrates of so many works as an answer has room for: the longest known, then the highest.
+
+    The rest is added up as “other”.
+    """
+    others: Series = (HASHRATE, None, OTHER, None)
+    lines = {key: line for key, line in points.lines.items() if key[0] == HASHRATE and key != others}
+    by_size = sorted(lines, key=lambda key: _size(lines[key]), reverse=True)
+    if not (rest := set(by_size[WORKS_IN_AN_ANSWER:])):
+        return points
+    known = {key: line for key, line in points.lines.items() if key not in rest}
+    known[others] = _added_up([points.lines[key] for key in (*rest, others) if key in points.lines])
+    return replace(points, lines=known)
+
+
+def _size(line: Line) -> tuple[int, float]:
+    known = [value for value in line.mean if value is not None]
+    return len(known), sum(known)
+
+
+def _added_up(lines: list[Line]) -> Line:
+    mean, low, high = (
+        [_total(values) for values in zip(*columns, strict=True)]
+        for columns in (
+            [line.mean for line in lines],
+            [line.low for line in lines],
+            [line.high for line in lines],
+        )
+    )
+    return Line(mean, low, high, [max(weights) for weights in zip(*(line.weight for line in lines), strict=True)])
+
+
+def _total(values: Iterable[Value]) -> Value:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def _fill(

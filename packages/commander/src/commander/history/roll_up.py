@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander.db import Database, DatabaseProblem, to_us
 from commander.history import farm, store
 from commander.history.buckets import Buckets, put_together, without
+from commander.history.names import OF_THE_FARM, Names
 from commander.history.opening import Packed, opened
 from commander.history.packing import CODEC, pack
-from commander.history.rolling import ChunkKey, Horizons, RigRolled, RigWork, chunks_of, roll_rig
-from commander.history.tables import CHUNKS, HOUR_S, MINUTES, ROLLED, TIERS, Tier
+from commander.history.rolling import ChunkKey, Horizons, RigRolled, RigWork, Rolling, chunks_of
+from commander.history.tables import CHUNKS, HOUR_S, HOURS, MINUTES, ROLLED, TIERS, Tier
 from commander.partitions import add_missing_parts
 from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
@@ -56,7 +57,7 @@ async def _roll_some(database: Database, kind: RigKind, over_s: int, failed: set
         try:
             async with database.reading() as db:
                 work = await _work(db, kind, rig_id, marks, kept)
-            rolled.append(await asyncio.to_thread(roll_rig, kind, work, kept))
+            rolled.append(await _rolled(database, kind, work, kept))
         except DatabaseProblem:
             raise
         except Exception:
@@ -82,18 +83,26 @@ async def _make_room(database: Database, kind: RigKind, rolled: Iterable[RigRoll
         await add_missing_parts(database, table, starts_s)
 
 
-async def _work(db: AsyncConnection, kind: RigKind, rig_id: int, marks: dict[int, int], kept: Horizons) -> RigWork:
-    work = RigWork(rig_id, marks)
-    for hour_s in marks:
-        stored = await logs.read_logs(
-            db,
+async def _rolled(database: Database, kind: RigKind, work: RigWork, kept: Horizons) -> RigRolled:
+    """Reads an hour's logs in slices: many, and large ones, would fill the memory."""
+    rolling = Rolling(kind, work, kept)
+    for hour_s in sorted(work.marks):
+        await asyncio.to_thread(rolling.begin, hour_s)
+        async for rows in logs.read_in_slices(
+            database,
             kind,
-            rig_id,
+            work.rig_id,
             from_us=hour_s * SECOND_US,
             before_us=(hour_s + HOUR_S) * SECOND_US,
             limit=LOGS_AN_HOUR,
-        )
-        work.logs[hour_s] = [(to_us(each.taken_at), each.body) for each in reversed(stored)]
+        ):
+            await asyncio.to_thread(rolling.take, rows)
+        await asyncio.to_thread(rolling.end)
+    return await asyncio.to_thread(rolling.result)
+
+
+async def _work(db: AsyncConnection, kind: RigKind, rig_id: int, marks: dict[int, int], kept: Horizons) -> RigWork:
+    work = RigWork(rig_id, marks)
     work.rolled = await store.read_rolled(db, kind, rig_id, marks)
     for tier in TIERS:
         starts = sorted({start_s for of_tier, start_s in chunks_of(marks, kept) if of_tier is tier})
@@ -128,15 +137,17 @@ async def _is_as_it_was(db: AsyncConnection, kind: RigKind, rolled: RigRolled) -
 async def _correct_farm(db: AsyncConnection, kind: RigKind, added: farm.Sums) -> None:
     """Add to the farm's minutes, and make its longer steps of them anew."""
     hours = farm.by_hour(added)
+    names = {HOURS.chunk_of(hour_s): Names(OF_THE_FARM) for hour_s in hours}  # a week has the same ones in every tier
     chunks: dict[ChunkKey, Buckets] = {}
-    for tier in TIERS:
+    for tier in reversed(TIERS):
         starts = sorted({tier.chunk_of(hour_s) for hour_s in hours})
         found = await store.read_farm_chunks(db, kind, tier, starts)
         for start_s in starts:
-            chunks[tier, start_s] = _unpacked(found.get(start_s), tier, start_s)
+            chunks[tier, start_s] = _unpacked(found.get(start_s), tier, start_s, names)
     for hour_s, sums in hours.items():
         before = farm.sums_of(chunks[MINUTES, hour_s])
-        minutes = farm.in_minutes(hour_s, farm.summed_up([(before, 1), (sums, 1)]))
+        more = farm.named(sums, names[HOURS.chunk_of(hour_s)].named)
+        minutes = farm.in_minutes(hour_s, farm.summed_up([(before, 1), (more, 1)]))
         chunks[MINUTES, hour_s] = minutes
         for tier in TIERS[1:]:
             key = (tier, tier.chunk_of(hour_s))
@@ -146,7 +157,8 @@ async def _correct_farm(db: AsyncConnection, kind: RigKind, added: farm.Sums) ->
     await store.write_farm_chunks(db, kind, CODEC, packed)
 
 
-def _unpacked(packed: Packed | None, tier: Tier, start_s: int) -> Buckets:
+def _unpacked(packed: Packed | None, tier: Tier, start_s: int, names: dict[int, Names]) -> Buckets:
     if packed is None:
         return Buckets(start_s, tier.step_s)
-    return opened(packed, start_s=start_s, step_s=tier.step_s, of_farm=True)
+    of_week = names.get(HOURS.chunk_of(start_s)) or Names(OF_THE_FARM)
+    return opened(packed, start_s=start_s, step_s=tier.step_s, names=of_week.named, of_farm=True)

@@ -10,16 +10,18 @@ from commander.history import farm
 from commander.history.buckets import Buckets, put_together, within, without
 from commander.history.late import with_late
 from commander.history.moments import pack_moments, unpack_moments
+from commander.history.names import IN_A_CHUNK, IN_AN_HOUR, Names, in_turn
 from commander.history.opening import Packed, opened
 from commander.history.packing import pack, unpack
-from commander.history.readings import READINGS, Readings, ReadingsOf
-from commander.history.summing import Summed, coarser, in_buckets, summed
-from commander.history.tables import HOUR_S, MINUTES, TIERS, Tier
+from commander.history.readings import READINGS
+from commander.history.summing import Summed, Summing, coarser, in_buckets
+from commander.history.tables import HOUR_S, HOURS, MINUTES, TIERS, Tier
 from commander.rigs.kinds import RigKind
+from commander.telemetry.codec import unpack as unpack_log
 
 log = logging.getLogger(__name__)
 ChunkKey = tuple[Tier, int]
-Log = tuple[int, bytes]  # taken at, in microseconds, and its JSON
+StoredRow = tuple[int, int, bytes]  # taken at, in microseconds; codec and body
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,10 @@ class Horizons:
 
 @dataclass(slots=True)
 class RigWork:
-    """What there is of a rig's due hours: their marks, raw logs, and what was rolled up before."""
+    """What there is of a rig's due hours but their logs: their marks, and what was rolled up before."""
 
     rig_id: int
     marks: dict[int, int]
-    logs: dict[int, list[Log]] = field(default_factory=dict)
     rolled: dict[int, bytes] = field(default_factory=dict)
     chunks: dict[ChunkKey, Packed] = field(default_factory=dict)
 
@@ -60,45 +61,58 @@ def chunks_of(hours_s: Iterable[int], horizons: Horizons) -> set[ChunkKey]:
     return {(tier, tier.chunk_of(hour_s)) for hour_s in hours_s for tier in TIERS if hour_s >= horizons.of(tier)}
 
 
-def roll_rig(kind: RigKind, work: RigWork, horizons: Horizons) -> RigRolled:
-    """While the raw logs of an hour are kept it is rolled up afresh, later what is new is added to it."""
-    rolling = _Rolling(READINGS[kind], work, horizons)
-    for hour_s in sorted(work.marks):
-        rolling.roll(hour_s)
-    return rolling.result()
+class Rolling:
+    """While the raw logs of an hour are kept it is rolled up afresh, later what is new is added to it.
 
+    For each hour: `begin`, `take` its logs slice by slice in the order of their times, `end`. However many and however
+    large the logs are, and however many names they have, what is in memory is bounded: one log, the readings that
+    `Summing` holds, and the series that there is room for.
+    """
 
-class _Rolling:
-    def __init__(self, readings_of: ReadingsOf, work: RigWork, horizons: Horizons) -> None:
-        self._readings_of = readings_of
+    def __init__(self, kind: RigKind, work: RigWork, horizons: Horizons) -> None:
+        self._readings_of = READINGS[kind]
         self._work = work
         self._horizons = horizons
         self._open: dict[ChunkKey, Buckets] = {}
+        self._names: dict[int, Names] = {}
         self._rolled: dict[int, bytes] = {}
         self._farm: list[tuple[farm.Sums, int]] = []
 
-    def roll(self, hour_s: int) -> None:
-        logs = sorted(self._work.logs.get(hour_s, []))
+    def begin(self, hour_s: int) -> None:
+        self._hour_s, self._taken, self._known = hour_s, list[int](), list[int]()
+        if hour_s < self._horizons.raw_s and hour_s in self._work.rolled:
+            self._known = unpack_moments(self._work.rolled[hour_s])
+        self._not_again = set(self._known)
+        names = in_turn(Names(IN_AN_HOUR).named, self._names_of(hour_s).named)
+        self._summing = Summing(hour_s, MINUTES.step_s, names)
+
+    def take(self, logs: Iterable[StoredRow]) -> None:
+        for taken_at_us, codec, body in logs:
+            if taken_at_us in self._not_again:
+                continue
+            self._taken.append(taken_at_us)
+            plain = unpack_log(codec, body)
+            try:
+                readings = self._readings_of(plain)
+            except (msgspec.DecodeError, ValueError) as error:  # what can't be read must not stop all the others
+                log.error("a log of rig %d is left out of the history: %s", self._work.rig_id, error)
+                continue
+            self._summing.add(taken_at_us, readings)
+
+    def end(self) -> None:
+        hour_s, sums = self._hour_s, self._summing.result()
+        if not sums.where:
+            return
         if hour_s >= self._horizons.raw_s:
-            self._roll_afresh(hour_s, logs)
-            return
-        known = unpack_moments(self._work.rolled[hour_s]) if hour_s in self._work.rolled else []
-        late = [each for each in logs if each[0] not in set(known)] if known else logs
-        self._add(hour_s, late, known)
+            for tier, part in self._in_tiers(hour_s, sums):
+                self._replace(tier, hour_s, part)
+            self._rolled[hour_s] = pack_moments(self._taken)
+        else:
+            self._add(hour_s, sums)
 
-    def _roll_afresh(self, hour_s: int, logs: list[Log]) -> None:
-        sums = self._summed(hour_s, logs)
-        if not sums.where:
-            return
-        for tier, part in self._in_tiers(hour_s, sums):
-            self._replace(tier, hour_s, part)
-        self._rolled[hour_s] = pack_moments([taken_at_us for taken_at_us, _ in logs])
-
-    def _add(self, hour_s: int, late: list[Log], known: list[int]) -> None:
-        sums = self._summed(hour_s, late)
-        if not sums.where:
-            return
-        moments = sorted([*known, *(taken_at_us for taken_at_us, _ in late)])
+    def _add(self, hour_s: int, sums: Summed) -> None:
+        known, late = self._known, self._taken
+        moments = sorted([*known, *late])
         if hour_s < self._horizons.of(MINUTES):
             self._add_unseen_minutes(in_buckets(sums), known)
         for tier, part in self._in_tiers(hour_s, sums):
@@ -107,21 +121,6 @@ class _Rolling:
             both.minutes = _minutes_with_logs(both, moments)
             self._replace(tier, hour_s, both)
         self._rolled[hour_s] = pack_moments(moments)
-
-    def _summed(self, hour_s: int, logs: list[Log]) -> Summed:
-        return summed(self._taken_apart(logs), start_s=hour_s, step_s=MINUTES.step_s)
-
-    def _taken_apart(self, logs: Iterable[Log]) -> Iterable[tuple[int, Readings]]:
-        for taken_at_us, body in logs:
-            try:
-                readings = self._readings_of(body)
-            except (
-                msgspec.DecodeError,
-                ValueError,
-            ) as error:  # a log that nobody can read must not stop all the others
-                log.error("a log of rig %d is left out of the history: %s", self._work.rig_id, error)
-                continue
-            yield taken_at_us, readings
 
     def _in_tiers(self, hour_s: int, sums: Summed) -> Iterable[tuple[Tier, Buckets]]:
         for tier in TIERS:
@@ -139,16 +138,29 @@ class _Rolling:
     def _chunk(self, tier: Tier, hour_s: int) -> Buckets:
         key = (tier, tier.chunk_of(hour_s))
         if key not in self._open:
-            packed = self._work.chunks.get(key)
-            start_s, step_s = key[1], tier.step_s
-            self._open[key] = opened(packed, start_s=start_s, step_s=step_s) if packed else Buckets(start_s, step_s)
+            self._open[key] = self._opened(key, self._names_of(hour_s))
         return self._open[key]
+
+    def _names_of(self, hour_s: int) -> Names:
+        """Of the week that the hour is in: what its hours have has a name, in the finer tiers too."""
+        key = (HOURS, HOURS.chunk_of(hour_s))
+        if key[1] not in self._names:
+            names = self._names[key[1]] = Names(IN_A_CHUNK)
+            self._open[key] = self._opened(key, names)
+        return self._names[key[1]]
+
+    def _opened(self, key: ChunkKey, names: Names) -> Buckets:
+        packed, (tier, start_s) = self._work.chunks.get(key), key
+        if packed is None:
+            return Buckets(start_s, tier.step_s)
+        return opened(packed, start_s=start_s, step_s=tier.step_s, names=names.named)
 
     def _as_written(self, hour_s: int) -> Buckets:
         """The hour's minutes as the farm's sums have them."""
         packed = self._work.chunks.get((MINUTES, hour_s))
-        step_s = MINUTES.step_s
-        return unpack(*packed, start_s=hour_s, step_s=step_s) if packed else Buckets(hour_s, step_s)
+        if packed is None:
+            return Buckets(hour_s, MINUTES.step_s)
+        return unpack(*packed, start_s=hour_s, step_s=MINUTES.step_s, wanted=farm.is_part_of_farm)
 
     def _add_unseen_minutes(self, late: Buckets, known: list[int]) -> None:
         """The rig's own minutes are gone: those in which it had logs before are in the farm's sums already."""
@@ -165,11 +177,11 @@ class _Rolling:
         return RigRolled(self._work.rig_id, self._work.marks, chunks, self._rolled, farm.summed_up(self._farm))
 
 
-def _newer_than(known: list[int], late: list[Log], hour_s: int, step_s: int) -> Callable[[int], bool]:
+def _newer_than(known: list[int], late: list[int], hour_s: int, step_s: int) -> Callable[[int], bool]:
     """Whether the late logs of a bucket are newer than those that it had."""
     last_known, last_late = (
         {(moment - hour_s * 1_000_000) // (step_s * 1_000_000): moment for moment in moments}
-        for moments in (known, [taken_at_us for taken_at_us, _ in late])
+        for moments in (known, late)
     )
     return lambda bucket: last_late.get(bucket, 0) > last_known.get(bucket, 0)
 

@@ -10,7 +10,8 @@ from commander.history import store
 from commander.history.buckets import Buckets, Gauge
 from commander.history.farm import ALIVE_SERIES, EXPONENTS, POWER_RIGS, POWER_SERIES
 from commander.history.readings import HASHRATE, Series, one_series
-from commander.live.operational_index import OperationalIndex, Totals
+from commander.live.operational_index import OperationalIndex
+from commander.live.totals import Totals
 from commander.rigs.kinds import RigKind
 
 
@@ -38,7 +39,7 @@ def _sample(totals: Totals) -> Sample:
     return Sample(
         alive=totals.alive,
         power=totals.power_mw // 100 if totals.power_known else None,
-        hashrates=[(work.algorithm, work.coin, str(rate)) for work, rate in totals.hashrates_mhs.items()],
+        hashrates=[(each.work.algorithm, each.work.coin, str(each.hashrate_mhs)) for each in totals.largest()],
         power_rigs=totals.power_known or None,
     )
 

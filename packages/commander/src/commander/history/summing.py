@@ -6,8 +6,11 @@ from itertools import groupby, pairwise
 from math import fsum
 
 from commander.history.buckets import Buckets, Counter, Gauge, grown
+from commander.history.names import Named, put
 from commander.history.readings import COUNTERS, Readings, Series
 from commander.history.resolution import exponent_of, in_whole_steps, rounded, rounded_all, scale_of
+
+VALUES_AT_ONCE = 500_000  # some 20 MB
 
 
 @dataclass(slots=True)
@@ -38,31 +41,115 @@ class Summed:
 Run = tuple[int, int, int]  # bucket, its first place in a list, the place behind its last
 
 
-def summed(logs: Iterable[tuple[int, Readings]], *, start_s: int, step_s: int) -> Summed:
+def summed(logs: Iterable[tuple[int, Readings]], *, start_s: int, step_s: int, names: Named) -> Summed:
     """Of logs as (taken at, in microseconds; readings), in the order of their times, in steps of a minute or less."""
-    sums = Summed(start_s, step_s)
-    start_us, step_us = start_s * 1_000_000, step_s * 1_000_000
-    places: list[int] = []
-    columns: dict[Series, tuple[list[int], list[float]]] = {}
+    summing = Summing(start_s, step_s, names)
     for taken_at_us, readings in logs:
-        place = (taken_at_us - start_us) // step_us
-        places.append(place)
+        summing.add(taken_at_us, readings)
+    return summing.result()
+
+
+class Summing:
+    """The same log by log. So many readings as `VALUES_AT_ONCE` are in memory, however many logs come."""
+
+    def __init__(self, start_s: int, step_s: int, names: Named) -> None:
+        self._start_us, self._step_us = start_s * 1_000_000, step_s * 1_000_000
+        self._names = names
+        self._done = Summed(start_s, step_s)
+        self._places: list[int] = []
+        self._columns: dict[Series, tuple[list[int], list[float]]] = {}
+        self._values = 0
+
+    def add(self, taken_at_us: int, readings: Readings) -> None:
+        if self._values > VALUES_AT_ONCE:
+            self._sum_up()
+        place, columns = (taken_at_us - self._start_us) // self._step_us, self._columns
+        self._places.append(place)
+        self._values += len(readings)
+        beyond: Readings = {}
         for key, value in readings.items():
             try:
                 where, values = columns[key]
             except KeyError:
+                if (name := self._names(key)) is None:
+                    continue
+                if name != key:
+                    put(beyond, name, value)
+                    continue
                 where, values = columns[key] = [], []
             where.append(place)
             values.append(value)
-    runs = _runs(places)
-    sums.where, sums.logs, sums.minutes = [run[0] for run in runs], [end - at for _, at, end in runs], [1] * len(runs)
-    for key, (where, values) in columns.items():
-        its_runs = runs if where == places else _runs(where)
-        if key[0] in COUNTERS:
-            sums.counters[key] = _counter(its_runs, values)
-        else:
-            sums.gauges[key] = _sums(key[0], its_runs, values)
-    return sums
+        for key, value in beyond.items():
+            where, values = columns.setdefault(key, ([], []))
+            where.append(place)
+            values.append(value)
+
+    def result(self) -> Summed:
+        self._sum_up()
+        return self._done
+
+    def _sum_up(self) -> None:
+        done, places = self._done, self._places
+        runs = _runs(places)
+        part = Summed(done.start_s, done.step_s, [run[0] for run in runs])
+        part.logs, part.minutes = [end - at for _, at, end in runs], [1] * len(runs)
+        for key, (where, values) in self._columns.items():
+            its_runs = runs if where == places else _runs(where)
+            if key[0] in COUNTERS:
+                part.counters[key] = _counter(its_runs, values)
+            else:
+                part.gauges[key] = _sums(key[0], its_runs, values)
+        self._done = followed(done, part) if done.where else part
+        self._places, self._columns, self._values = [], {}, 0
+
+
+def followed(first: Summed, then: Summed) -> Summed:
+    """`first`, and what came after it. The last bucket of `first` may go on."""
+    if not then.where:
+        return first
+    goes_on = first.where[-1] == then.where[0]
+    if goes_on:
+        first.logs[-1] += then.logs[0]
+    start = 1 if goes_on else 0
+    first.where += then.where[start:]
+    first.logs += then.logs[start:]
+    first.minutes += then.minutes[start:]
+    for key, gauge in then.gauges.items():
+        first.gauges[key] = _followed_sums(first.gauges[key], gauge) if key in first.gauges else gauge
+    for key, counter in then.counters.items():
+        first.counters[key] = _followed_counter(first.counters[key], counter) if key in first.counters else counter
+    return first
+
+
+def _followed_sums(first: Sums, then: Sums) -> Sums:
+    start = 0
+    if first.where[-1] == then.where[0]:
+        start = 1
+        first.count[-1] += then.count[0]
+        first.low[-1] = min(first.low[-1], then.low[0])
+        first.total[-1] += then.total[0]
+        first.high[-1] = max(first.high[-1], then.high[0])
+        first.last[-1] = then.last[0]
+    first.where += then.where[start:]
+    first.count += then.count[start:]
+    first.low += then.low[start:]
+    first.total += then.total[start:]
+    first.high += then.high[start:]
+    first.last += then.last[start:]
+    return first
+
+
+def _followed_counter(first: Counter, then: Counter) -> Counter:
+    start = 0
+    if first.where[-1] == then.where[0]:
+        start = 1
+        first.grown[-1] += grown(first.last[-1], then.first[0]) + then.grown[0]
+        first.last[-1] = then.last[0]
+    first.where += then.where[start:]
+    first.first += then.first[start:]
+    first.grown += then.grown[start:]
+    first.last += then.last[start:]
+    return first
 
 
 def _runs(places: list[int]) -> list[Run]:

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from commander.live.figures import Work
-from commander.live.operational_index import Health, OperationalIndex, RigState, Totals
+from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.totals import WorkTotal
 
 
 class CoinAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,14 +60,13 @@ def stats_answer(index: OperationalIndex) -> StatsAnswer:
         rigs_total=len(index.rigs),
         power_w=totals.power_w,
         power_rigs=totals.power_known,
-        coins=[_coin(totals, work) for work in sorted(totals.rigs, key=lambda work: (work.label, work.algorithm))],
+        coins=[_coin(each) for each in totals.largest()],
     )
 
 
-def _coin(totals: Totals, work: Work) -> CoinAnswer:
-    return CoinAnswer(
-        coin=work.coin, algorithm=work.algorithm, hashrate_hs=totals.hashrate_hs(work), rigs=totals.rigs[work]
-    )
+def _coin(total: WorkTotal) -> CoinAnswer:
+    coin, algorithm = total.work
+    return CoinAnswer(coin=coin, algorithm=algorithm, hashrate_hs=total.hashrate_hs, rigs=total.rigs)
 
 
 def figures_answer(state: RigState) -> RigFiguresAnswer:

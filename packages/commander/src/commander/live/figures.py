@@ -8,6 +8,9 @@ from protocol.messages import UNKNOWN_ALGORITHM
 from commander.live.algorithms import one_name
 from commander.live.coins import one_coin
 
+OTHER = "other"  # the name of all works, or devices, for which there is no room
+WORKS_OF_A_RIG = 64
+
 
 class Work(NamedTuple):
     """What is mined, as far as the rig knows: `coin` is None where its software does not say."""
@@ -30,6 +33,16 @@ class Work(NamedTuple):
         """The same work under the names that totals and history use."""
         coin, algorithm = None if self.coin is None else one_coin(self.coin), one_name(self.algorithm)
         return self if (coin, algorithm) == self else Work(coin, algorithm)
+
+
+def bounded(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]:
+    """A rig's hashrates by as many names as there is room for; what is beyond is added up as “other”."""
+    if len(hashrates_hs) <= WORKS_OF_A_RIG:
+        return hashrates_hs
+    works = list(hashrates_hs)
+    known = {work: hashrates_hs[work] for work in works[:WORKS_OF_A_RIG]}
+    rest = [value for work in works[WORKS_OF_A_RIG:] if (value := hashrates_hs[work]) is not None]
+    return known | {Work(None, OTHER): sum(rest) if rest else None}
 
 
 def totalled(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]:

@@ -3,18 +3,18 @@
 It is fed log by log and asked by pages; a change costs the same however many rigs there are. Every change gets a
 number (`now_at`), and every rig remembers the number of its last one: what a page has missed since it was rendered is
 read from the state itself, so there is no backlog to keep, to bound or to lose.
-
-Totals are kept in thousandths as whole numbers: adding and taking away floats a million times would drift.
 """
 
 import heapq
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from commander.live.figures import NO_FIGURES, Figures, Work, totalled
+from commander.live.figures import NO_FIGURES, WORKS_OF_A_RIG, Figures, Work
+from commander.live.totals import Totals
 from commander.playbooks.now import PlaybookNow
+
+WORKS_SEEN_S = 3_600
 
 
 class Health(StrEnum):
@@ -54,6 +54,9 @@ class RigState:
     heard_at: datetime | None = None
     heard_s: float = float("-inf")
     two_sentries: bool = False
+    works_seen: set[Work] = field(default_factory=set)  # since `works_since_s`, for an hour
+    works_since_s: float = float("-inf")
+    too_many_works: bool = False  # more than there is room for: some are “other”
     wrong_clock: bool = False  # its newest logs were refused for their time
     connected: bool = False  # a sentry has used the newest token
     reported: bool = False  # and has sent a log with it
@@ -66,60 +69,22 @@ class RigState:
     check_due: bool = False
 
 
-@dataclass(slots=True)
-class Totals:
-    """Of the rigs that are online or stale. Thousandths: mW and mH/s."""
-
-    alive: int = 0
-    power_mw: int = 0
-    power_known: int = 0
-    hashrates_mhs: Counter[Work] = field(default_factory=Counter)
-    rigs: Counter[Work] = field(default_factory=Counter)
-    # Of the rigs that do one work and tell their power: what efficiency is worked out from.
-    measured: Counter[Work] = field(default_factory=Counter)
-    measured_mhs: Counter[Work] = field(default_factory=Counter)
-    measured_mw: Counter[Work] = field(default_factory=Counter)
-
-    def count(self, figures: Figures, sign: int) -> None:
-        self.alive += sign
-        if figures.power_w is not None:
-            self.power_mw += sign * round(figures.power_w * 1000)
-            self.power_known += sign
-        for work, hashrate_hs in totalled(figures.hashrates_hs).items():
-            if hashrate_hs is not None and work.adds_up:
-                self._count_work(work, sign * round(hashrate_hs * 1000), sign)
-                if figures.power_w is not None and len(figures.hashrates_hs) == 1:
-                    self._count_measured(work, hashrate_hs, figures.power_w, sign)
-
-    def _count_measured(self, work: Work, hashrate_hs: float, power_w: float, sign: int) -> None:
-        self.measured[work] += sign
-        self.measured_mhs[work] += sign * round(hashrate_hs * 1000)
-        self.measured_mw[work] += sign * round(power_w * 1000)
-        if not self.measured[work]:
-            del self.measured[work], self.measured_mhs[work], self.measured_mw[work]
-
-    def _count_work(self, work: Work, hashrate_mhs: int, sign: int) -> None:
-        self.hashrates_mhs[work] += hashrate_mhs
-        self.rigs[work] += sign
-        if not self.rigs[work]:
-            del self.rigs[work], self.hashrates_mhs[work]
-
-    @property
-    def power_w(self) -> float | None:
-        return self.power_mw / 1000 if self.power_known else None
-
-    def hashrate_hs(self, work: Work) -> float:
-        return self.hashrates_mhs[work] / 1000
-
-    def energy_j(self, work: Work) -> float | None:
-        """Joules for a hash, over the rigs that do this work alone and tell their power."""
-        return self.measured_mw[work] / self.measured_mhs[work] if self.measured_mhs[work] else None
-
-
 def _faults_since(state: RigState, faults: tuple[str, ...], taken_at: datetime) -> dict[str, datetime | None]:
     """Returns when each fault began: with this log, unless an earlier one had it already or there is no earlier one."""
     began_at = taken_at if state.latest is not None else None
     return {fault: state.faults_since.get(fault, began_at) for fault in faults}
+
+
+def _note_works(state: RigState, now_s: float) -> None:
+    """What the rig's page says. History counts for itself, from the logs: this is as much as this process has seen."""
+    works, is_over = state.figures.hashrates_hs.keys(), now_s - state.works_since_s >= WORKS_SEEN_S
+    if works <= state.works_seen and not is_over:
+        return
+    if is_over:
+        state.works_seen, state.works_since_s = set(), now_s
+    if len(state.works_seen) <= WORKS_OF_A_RIG:
+        state.works_seen.update(works)
+    state.too_many_works = len(state.works_seen) > WORKS_OF_A_RIG
 
 
 class OperationalIndex:
@@ -222,6 +187,7 @@ class OperationalIndex:
         if newest:
             state.faults_since = _faults_since(state, figures.faults, taken_at)
             state.latest, state.taken_at, state.figures = log, taken_at, figures
+            _note_works(state, now_s)
         if now_s >= state.heard_s:  # a log that had to wait in the queue tells of no later life
             state.heard_at, state.heard_s = heard_at, now_s
         awoke = state.health is not Health.ONLINE

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 from markupsafe import Markup
 
+from commander.history.names import ON_A_PAGE, Names, folded
 from commander.history.readings import COUNTERS, HASHRATE, POWER, READINGS, SOURCE, Readings, Series, work_of
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.logs.domain import WHOLE, LogQuery, Span, WrongRange, device_label, last, range_of
@@ -158,12 +159,14 @@ def span_links(query: LogQuery, path: str) -> list[SpanLink]:
 
 def readings_of(kind: RigKind, state: RigState) -> Readings:
     """The rig's newest log, taken apart; empty while it waits for its sentry."""
-    return {} if state.latest is None else READINGS[kind](state.latest)
+    return {} if state.latest is None else folded(READINGS[kind](state.latest), Names(ON_A_PAGE).named)
 
 
 def farm_readings(index: OperationalIndex) -> Readings:
     totals = index.totals
-    readings: Readings = {(HASHRATE, None, work.algorithm, work.coin): totals.hashrate_hs(work) for work in totals.rigs}
+    readings: Readings = {
+        (HASHRATE, None, each.work.algorithm, each.work.coin): each.hashrate_hs for each in totals.largest()
+    }
     if totals.power_w is not None:
         readings[POWER, None, None, None] = totals.power_w
     return readings | {(ALIVE, None, None, None): totals.alive}

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database, to_us
+from commander.history.names import Named, folded, only
 from commander.history.readings import COUNTERS, READINGS, Series
 from commander.logs.domain import LogQuery
 from commander.logs.figures import added_up, columns
@@ -31,14 +32,14 @@ async def csv_of_logs(
 ) -> AsyncIterator[str]:
     """A line for each log as it came, from the oldest on."""
     known = await _known_series(database, kind, rig_id, query, until)
-    shown = columns(known, figures=wanted_figures(query), devices=query.devices)
+    shown, names = columns(known, figures=wanted_figures(query), devices=query.devices), only(known)
     yield _lines([["taken_at", *map(_name, shown)]])
     since = await _first(database, kind, rig_id, query.range.since)
     for start, end in _windows(since, until, LOGS_AT_ONCE):
         async with database.reading() as db:
             stored = await logs.read_logs(db, kind, rig_id, from_us=to_us(start), before_us=to_us(end), limit=LOGS_MOST)
         if stored:
-            yield _lines(_log_line(kind, log, shown) for log in reversed(stored))
+            yield _lines(_log_line(kind, log, shown, names) for log in reversed(stored))
 
 
 async def csv_of_steps(
@@ -104,8 +105,8 @@ def _windows(since: datetime, until: datetime, length: timedelta) -> Iterable[tu
         start = end
 
 
-def _log_line(kind: RigKind, log: logs.StoredLog, shown: Sequence[Series]) -> list[str]:
-    readings = added_up(READINGS[kind](log.body))
+def _log_line(kind: RigKind, log: logs.StoredLog, shown: Sequence[Series], names: Named) -> list[str]:
+    readings = folded(added_up(READINGS[kind](log.body)), names)
     return [_moment(log.taken_at), *(_number(readings.get(series)) for series in shown)]
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import to_us
+from commander.history.names import ON_A_PAGE, Names, folded
 from commander.history.readings import READINGS, SOURCE, Readings, Series
 from commander.logs.domain import LogQuery
 from commander.logs.figures import LOG_CHARTS, added_up, cell, column_label, columns, figures_on
@@ -16,6 +17,7 @@ from commander.telemetry.history import POINTS_AT_MOST, History, rig_history
 from commander.web.figures import Figure
 
 ROWS_A_PAGE = 100
+COLUMNS_A_PAGE = 200
 MINUTE_S, HOUR_S = 60, 3_600
 
 
@@ -27,9 +29,13 @@ class RowView:
 
 @dataclass(frozen=True, slots=True)
 class TableView:
-    """`what` says what a row is. The addresses are empty where there is no further page."""
+    """`what` says what a row is, `left_out` how many columns there is no room for.
+
+    The addresses are empty where there is no further page.
+    """
 
     what: str
+    left_out: int
     columns: list[str]
     rows: list[RowView]
     newest: str
@@ -47,7 +53,8 @@ async def raw_table(db: AsyncConnection, kind: RigKind, rig_id: int, query: LogQ
     before_us = until_us if query.before_us is None else min(query.before_us, until_us)
     since_us = to_us(query.range.since)
     page = await logs.read_logs(db, kind, rig_id, from_us=since_us, before_us=before_us, limit=ROWS_A_PAGE + 1)
-    rows = [(log.taken_at, added_up(READINGS[kind](log.body))) for log in page[:ROWS_A_PAGE]]
+    names = Names(ON_A_PAGE)
+    rows = [(log.taken_at, added_up(folded(READINGS[kind](log.body), names.named))) for log in page[:ROWS_A_PAGE]]
     older = query.turned(before_us=to_us(rows[-1][0])).address(path) if len(page) > ROWS_A_PAGE else ""
     newest = query.turned().address(path) if query.before_us is not None else ""
     return _table("Each row is a log as it came; shares count from the miner's start.", rows, query, newest, older)
@@ -88,9 +95,10 @@ def history_rows(history: History) -> list[tuple[datetime, Readings]]:
 
 def _table(what: str, rows: list[tuple[datetime, Readings]], query: LogQuery, newest: str, older: str) -> TableView:
     known = {series for _, readings in rows for series in readings}
-    shown = columns(known, figures=wanted_figures(query), devices=query.devices)
+    found = columns(known, figures=wanted_figures(query), devices=query.devices)
+    shown, left_out = found[:COLUMNS_A_PAGE], max(0, len(found) - COLUMNS_A_PAGE)
     views = [RowView(at, [cell(series, readings.get(series)) for series in shown]) for at, readings in rows]
-    return TableView(what, [column_label(series) for series in shown], views, newest, older)
+    return TableView(what, left_out, [column_label(series) for series in shown], views, newest, older)
 
 
 def devices_in(readings: Collection[Series]) -> list[str]:

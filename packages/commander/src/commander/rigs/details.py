@@ -19,12 +19,16 @@ from protocol.miner_words import PROXY_NOTE, miner_name, miner_word
 from protocol.miners_apart import with_own_cards
 from protocol.reading import Reader
 
+from commander.live.figures import WORKS_OF_A_RIG
 from commander.live.operational_index import Health, RigState
 from commander.rigs.domain import device_hashrates, merged_devices
 from commander.rigs.kinds import PATHS, RigKind
-from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS, WorkView, work_views
+from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS, WORKS_SHOWN, WorkView, work_views
 from commander.web import figures as shown
 from commander.web.figures import NOT_KNOWN, Figure
+
+DEVICES_SHOWN = 256
+Parts = dict[str, list[MinerReading]]
 
 _log_decoder = Reader(CpuGpuLog)
 _specs_decoder = Reader(CpuGpuSpecs)
@@ -51,6 +55,8 @@ class HeadView:
     heard_at: datetime | None
     two_sentries: bool
     wrong_clock: bool
+    too_many_works: bool
+    works_most: int = WORKS_OF_A_RIG
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,7 @@ class NowView:
     uptime: Figure
     memory_used: Figure
     devices: list[DeviceView]
+    more_devices: int
     miners: list[MinerView]
 
 
@@ -117,6 +124,7 @@ def head_view(state: RigState, kind: RigKind) -> HeadView:
         heard_at=state.heard_at,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
+        too_many_works=state.too_many_works,
     )
 
 
@@ -129,7 +137,7 @@ def now_view(state: RigState) -> NowView | None:
     old = state.health in (Health.STALE, Health.OFFLINE)
     return NowView(
         old=old,
-        works=work_views(figures),
+        works=work_views(figures.hashrates_hs, at_most=WORKS_OF_A_RIG),
         power=shown.power(figures.power_w),
         temperature=shown.temperature(figures.temperature_c),
         fan=shown.fan(figures.fan_percent, figures.fan_rpm),
@@ -137,6 +145,7 @@ def now_view(state: RigState) -> NowView | None:
         uptime=shown.duration(figures.uptime_s),
         memory_used=shown.size(log.memory_used_bytes),
         devices=_devices(log, _specs(state)),
+        more_devices=max(0, len(merged_devices(log)) - DEVICES_SHOWN),
         miners=[_miner(miner, miner_name(miner, log.miners), old=old) for miner in log.miners],
     )
 
@@ -186,13 +195,23 @@ def _gpu_name(gpu: GpuSpecs) -> str:
 
 def _devices(log: CpuGpuLog, specs: CpuGpuSpecs) -> list[DeviceView]:
     names = {gpu.pci_address: _gpu_name(gpu) for gpu in specs.gpus}
-    cards = [_gpu(gpu, names.get(gpu.pci_address, "GPU"), log) for gpu in merged_devices(log)]
-    cpu = _cpu(log, specs)
+    parts = _parts(log)
+    cards = [_gpu(gpu, names.get(gpu.pci_address, "GPU"), parts) for gpu in merged_devices(log)[:DEVICES_SHOWN]]
+    cpu = _cpu(log, specs, parts)
     return cards if cpu is None else [cpu, *cards]
 
 
-def _cpu(log: CpuGpuLog, specs: CpuGpuSpecs) -> DeviceView | None:
-    works = _works_of("cpu", log)
+def _parts(log: CpuGpuLog) -> Parts:
+    """By device: which miners run on it."""
+    parts: Parts = {}
+    for miner in log.miners:
+        for part in miner.devices:
+            parts.setdefault(part.device, []).append(msgspec.structs.replace(miner, devices=[part]))
+    return parts
+
+
+def _cpu(log: CpuGpuLog, specs: CpuGpuSpecs, parts: Parts) -> DeviceView | None:
+    works = _works_of("cpu", parts)
     if log.cpu is None and not works:
         return None
     cpu = log.cpu
@@ -206,33 +225,32 @@ def _cpu(log: CpuGpuLog, specs: CpuGpuSpecs) -> DeviceView | None:
         fan=NOT_KNOWN,
         power=shown.power(cpu.power_w if cpu else None),
         clocks=units.UNKNOWN,
-        shares=_device_shares("cpu", log),
+        shares=_device_shares("cpu", parts),
     )
 
 
-def _gpu(gpu: GpuReading, name: str, log: CpuGpuLog) -> DeviceView:
+def _gpu(gpu: GpuReading, name: str, parts: Parts) -> DeviceView:
     clocks = [f"{clock:,.0f}" for clock in (gpu.core_clock_mhz, gpu.memory_clock_mhz) if clock is not None]
     return DeviceView(
         name=name,
         place=gpu.pci_address,
-        works=_works_of(gpu.pci_address, log),
+        works=_works_of(gpu.pci_address, parts),
         temperature=shown.temperature(gpu.temperature_c),
         memory_temperature=shown.temperature(gpu.memory_temperature_c),
         fan=shown.fan(gpu.fan_percent, gpu.fan_rpm),
         power=shown.power(gpu.power_w),
         clocks=f"{' / '.join(clocks)} MHz" if clocks else units.UNKNOWN,
-        shares=_device_shares(gpu.pci_address, log),
+        shares=_device_shares(gpu.pci_address, parts),
     )
 
 
-def _works_of(device: str, log: CpuGpuLog) -> list[WorkView]:
-    rates = device_hashrates(log.miners, device)
-    return [WorkView(work.label, shown.hashrate(value)) for work, value in rates.items()]
+def _works_of(device: str, parts: Parts) -> list[WorkView]:
+    return work_views(device_hashrates(parts.get(device, []), device))
 
 
-def _device_shares(device: str, log: CpuGpuLog) -> str:
-    parts = [part for miner in log.miners for part in miner.devices if part.device == device]
-    texts = [_shares(part.accepted, part.rejected) for part in parts if part.accepted is not None]
+def _device_shares(device: str, parts: Parts) -> str:
+    its = [part for miner in parts.get(device, [])[:WORKS_SHOWN] for part in miner.devices]
+    texts = [_shares(part.accepted, part.rejected) for part in its if part.accepted is not None]
     return ", ".join(texts) or units.UNKNOWN
 
 

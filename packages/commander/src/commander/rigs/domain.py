@@ -11,7 +11,7 @@ from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerD
 from protocol.miners_apart import with_own_cards
 from protocol.tokens import Token
 
-from commander.live.figures import Figures, Work
+from commander.live.figures import Figures, Work, bounded
 from commander.problems import CommanderError, ErrorKind
 
 Number = TypeVar("Number", int, float)
@@ -78,7 +78,7 @@ def figures_of(log: CpuGpuLog) -> Figures:
     gpus = merged_devices(log) if any(_tells(device) for miner in log.miners for device in miner.devices) else log.gpus
     cpu = log.cpu or CpuReading()
     return Figures(
-        hashrates_hs=hashrates,
+        hashrates_hs=bounded(hashrates),
         power_w=total([cpu.power_w, *[gpu.power_w for gpu in gpus]]),
         temperature_c=highest([cpu.temperature_c, *[gpu.temperature_c for gpu in gpus]]),
         fan_percent=highest([gpu.fan_percent for gpu in gpus]),

@@ -4,17 +4,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from protocol import units
 
-from commander.live.figures import Figures, Work
-from commander.live.operational_index import Health, OperationalIndex, RigState, Totals
+from commander.live.figures import Work
+from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.totals import Totals
 from commander.live.trends import Trends
 from commander.web import figures as shown
 from commander.web.figures import Figure
 from commander.web.shell import templates
 from commander.web.sparkline import sparkline
 
+WORKS_SHOWN = 8
 HEALTH_WORDS = {
     Health.WAITING: "Waiting for its sentry",
     Health.ONLINE: "Online",
@@ -66,7 +69,7 @@ def row_view(state: RigState) -> RowView:
         name=state.name,
         health=state.health,
         old=state.health in (Health.STALE, Health.OFFLINE),
-        works=work_views(figures),
+        works=work_views(figures.hashrates_hs),
         temperature=shown.temperature(figures.temperature_c),
         fan=shown.fan(figures.fan_percent, figures.fan_rpm),
         power=shown.power(figures.power_w),
@@ -79,8 +82,12 @@ def row_view(state: RigState) -> RowView:
     )
 
 
-def work_views(figures: Figures) -> list[WorkView]:
-    return [WorkView(work.label, shown.hashrate(value)) for work, value in figures.hashrates_hs.items()]
+def work_views(hashrates_hs: dict[Work, float | None], *, at_most: int = WORKS_SHOWN) -> list[WorkView]:
+    """Very many are not shown one by one; the last line says how many are left out."""
+    views = [WorkView(work.label, shown.hashrate(value)) for work, value in islice(hashrates_hs.items(), at_most + 1)]
+    if len(hashrates_hs) <= at_most + 1:
+        return views
+    return [*views[:at_most], WorkView(f"{len(hashrates_hs) - at_most} more", Figure(""))]
 
 
 _row = templates.get_template("rigs/row.html").module.row  # type: ignore[attr-defined]  # a macro
@@ -145,8 +152,8 @@ def farm_totals(index: OperationalIndex, noun: str) -> list[TotalView]:
 
 def coin_totals(totals: Totals) -> list[TotalView]:
     by_label: Counter[str] = Counter()
-    for work in totals.rigs:
-        by_label[work.label] += totals.hashrate_hs(work)  # type: ignore[assignment]  # a Counter of floats
+    for each in totals.largest():
+        by_label[each.work.label] += each.hashrate_hs  # type: ignore[assignment]  # a Counter of floats
     return [TotalView(label, shown.hashrate(by_label[label]), f"hashrate-{label}") for label in sorted(by_label)]
 
 

@@ -14,9 +14,10 @@ from commander.history import events, sampling, store
 from commander.history.buckets import Buckets, within
 from commander.history.events import HistoryEvent
 from commander.history.farm import EXPONENTS, POWER_RIGS, counted_once, with_power_rigs
+from commander.history.names import OF_THE_FARM, Names, in_an_answer
 from commander.history.opening import Packed, opened
 from commander.history.packing import Wanted as WantedSeries
-from commander.history.points import Figures, Line, Points, points_in, step_of
+from commander.history.points import Figures, Line, Points, largest, points_in, step_of
 from commander.history.readings import POWER, READINGS, Series
 from commander.history.rolling import Horizons
 from commander.history.summing import in_buckets, summed
@@ -24,7 +25,8 @@ from commander.history.tables import HOUR_S, MINUTES, TIERS, Tier
 from commander.problems import CommanderError, ErrorKind
 from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
-from commander.telemetry.store import StoredLog
+from commander.telemetry.codec import unpack as unpack_log
+from commander.telemetry.store import PackedLog
 
 POINTS_AT_MOST = 2_000
 RAW_RANGE_S = 2 * 3_600  # a longer range is not drawn log by log: decoding them would take too long
@@ -83,7 +85,8 @@ async def rig_history(
     """
     wanted = _wanted(since, until, points, await store.read_horizons(db, kind), may_be_raw=may_be_raw)
     parts = await _parts_of_rig(db, kind, rig_id, wanted)
-    found = await asyncio.to_thread(_joined, kind, parts, wanted.points, figures)
+    names = Names(in_an_answer(wanted.points.count))
+    found = await asyncio.to_thread(_joined, kind, parts, wanted.points, figures, names)
     return _answer(found, await events.read_events(db, kind, rig_id, since=since, until=until))
 
 
@@ -100,7 +103,8 @@ async def farm_history(
     wanted = _wanted(since, until, points, await store.read_horizons(db, kind, of=store.FARM), may_be_raw=False)
     parts = await _parts_of_farm(db, kind, wanted)
     chosen = FARM_FIGURES if figures is None else FARM_FIGURES.intersection(figures)
-    return _answer(await asyncio.to_thread(_joined, kind, parts, wanted.points, chosen), [])
+    names = Names(OF_THE_FARM)
+    return _answer(largest(await asyncio.to_thread(_joined, kind, parts, wanted.points, chosen, names)), [])
 
 
 def check_range(since: datetime, until: datetime) -> None:
@@ -135,7 +139,7 @@ class Raw(NamedTuple):
 
     start_s: int
     step_s: int
-    logs: list[StoredLog]
+    logs: list[PackedLog]
 
 
 class Chunk(NamedTuple):
@@ -205,32 +209,41 @@ async def _starts(ends: Awaitable[tuple[int, int] | None], tier: Tier, since_s: 
     return list(range(first, last + 1, tier.chunk_s))
 
 
-async def _logs(db: AsyncConnection, kind: RigKind, rig_id: int, since_s: int, until_s: int) -> list[StoredLog]:
-    found = await logs.read_logs(
+async def _logs(db: AsyncConnection, kind: RigKind, rig_id: int, since_s: int, until_s: int) -> list[PackedLog]:
+    return await logs.read_packed(
         db, kind, rig_id, from_us=since_s * SECOND_US, before_us=until_s * SECOND_US, limit=LOGS_AT_MOST
     )
-    return found[::-1]
 
 
-def _joined(kind: RigKind, parts: list[Part], points: Points, figures: Figures) -> Points:
-    """In the order of time: what of a chunk is before an hour that is due goes in before that hour."""
-    ready = [piece for part in parts for piece in _ready(kind, part, figures)]
+def _joined(kind: RigKind, parts: list[Part], points: Points, figures: Figures, names: Names) -> Points:
+    """In the order of time: what of a chunk is before an hour that is due goes in before that hour.
+
+    Where there is no room for all names, the newest have theirs.
+    """
+    ready = [piece for part in reversed(parts) for piece in _ready(kind, part, figures, names)]
     for piece in sorted(ready, key=lambda piece: piece.start_s):
         points.put(piece.buckets, figures)
     return points
 
 
-def _ready(kind: RigKind, part: Part, figures: Figures) -> Iterator[Ready]:
+def _ready(kind: RigKind, part: Part, figures: Figures, names: Names) -> Iterator[Ready]:
     if isinstance(part, Ready):
         yield part
     elif isinstance(part, Raw):
         readings_of = READINGS[kind]
-        taken_apart = ((to_us(log.taken_at), readings_of(log.body, figures)) for log in part.logs)
-        yield Ready(part.start_s, in_buckets(summed(taken_apart, start_s=part.start_s, step_s=part.step_s)))
+        taken_apart = ((at_us, readings_of(unpack_log(codec, body), figures)) for at_us, codec, body in part.logs)
+        sums = summed(taken_apart, start_s=part.start_s, step_s=part.step_s, names=names.named)
+        yield Ready(part.start_s, in_buckets(sums))
     else:
         wanted = _wanted_series(figures)
         chunk = opened(
-            part.packed, start_s=part.start_s, step_s=part.step_s, wanted=wanted, for_chart=True, of_farm=part.is_farms
+            part.packed,
+            start_s=part.start_s,
+            step_s=part.step_s,
+            names=names.named,
+            wanted=wanted,
+            for_chart=True,
+            of_farm=part.is_farms,
         )
         if part.is_farms and part.step_s == MINUTES.step_s:
             chunk = counted_once(with_power_rigs(chunk))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 RUNS_REMEMBERED = 8
+RUN_LENGTH = 64  # a longer id is no sentry's
 SEEN_FOR_S = 300
 
 
@@ -26,7 +27,7 @@ class SentryRuns:
 
     def two_sentries(self, rig_id: int, run: str | None, now_s: float) -> bool:
         """Whether another sentry reports for the same rig, as of this report at `now_s` (monotonic seconds)."""
-        if not run:
+        if not run or len(run) > RUN_LENGTH:
             return False
         if rig_id not in self._rigs or run != self._rigs[rig_id].current:
             self._on_new(rig_id, run)

@@ -1,14 +1,14 @@
 """Logs in and out of the database. Writing uses the driver itself: it is the hottest path of the commander."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.db import from_us, to_us
+from commander.db import Database, from_us, to_us
 from commander.history.due import Due, DueHours, mark
 from commander.live.figures import Figures
 from commander.partitions import drop_oldest_part, lock_if_droppable
@@ -21,6 +21,8 @@ from commander.telemetry.tables import BUCKET_S, LOGS, bucket_of
 BUCKETS_A_DAY = 86_400 // BUCKET_S
 BUCKETS_LOOKED_BACK = 7_200 // BUCKET_S
 MANY = 300  # parameters of one query
+SLICE_BYTES, READ_BYTES = 4 * 1024 * 1024, 64 * 1024 * 1024
+PackedLog = tuple[int, int, bytes]  # taken at, in microseconds; codec and body
 
 
 class NewLog(NamedTuple):
@@ -125,6 +127,67 @@ async def read_logs(
         if len(found) >= limit:
             break
     return found
+
+
+async def read_in_slices(
+    database: Database, kind: RigKind, rig_id: int, *, from_us: int, before_us: int, limit: int
+) -> AsyncIterator[list[PackedLog]]:
+    """The rig's newest `limit` logs in a range of time, oldest first, as they are packed; a slice has a few MB."""
+    async with database.reading() as db:
+        sizes = await _sizes(db, kind, rig_id, from_us, before_us, limit)
+    for first_us, last_us in _slices(sizes):
+        async with database.reading() as db:
+            rows = await _packed(db, kind, rig_id, first_us, last_us)
+            await load_needed(db, [(codec, body) for _, codec, body in rows])
+        yield rows
+
+
+async def read_packed(
+    db: AsyncConnection, kind: RigKind, rig_id: int, *, from_us: int, before_us: int, limit: int
+) -> list[PackedLog]:
+    """The rig's newest `limit` logs in a range of time, oldest first; of very large ones fewer."""
+    size, first_us = 0, before_us
+    for taken_at_us, length in reversed(await _sizes(db, kind, rig_id, from_us, before_us, limit)):
+        if size and size + length > READ_BYTES:
+            break
+        first_us, size = taken_at_us, size + length
+    rows = await _packed(db, kind, rig_id, first_us, before_us - 1) if size else []
+    await load_needed(db, [(codec, body) for _, codec, body in rows])
+    return rows
+
+
+def _slices(sizes: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Of (taken at, bytes): where each slice begins and ends."""
+    first_us = last_us = size = 0
+    for taken_at_us, length in sizes:
+        if size and size + length > SLICE_BYTES:
+            yield first_us, last_us
+            size = 0
+        if not size:
+            first_us = taken_at_us
+        last_us, size = taken_at_us, size + length
+    if size:
+        yield first_us, last_us
+
+
+async def _sizes(
+    db: AsyncConnection, kind: RigKind, rig_id: int, from_us: int, before_us: int, limit: int
+) -> list[tuple[int, int]]:
+    logs = LOGS[kind]
+    query = sa.select(logs.c.taken_at_us, sa.func.length(logs.c.body)).where(logs.c.rig_id == rig_id)
+    query = query.where(logs.c.bucket.in_(range(bucket_of(from_us), bucket_of(before_us - 1) + 1)))
+    query = query.where(logs.c.taken_at_us >= from_us, logs.c.taken_at_us < before_us)
+    rows = await db.execute(query.order_by(logs.c.bucket.desc(), logs.c.taken_at_us.desc()).limit(limit))
+    return [(taken_at_us, length) for taken_at_us, length in rows][::-1]
+
+
+async def _packed(db: AsyncConnection, kind: RigKind, rig_id: int, first_us: int, last_us: int) -> list[PackedLog]:
+    logs = LOGS[kind]
+    query = sa.select(logs.c.taken_at_us, logs.c.codec, logs.c.body).where(logs.c.rig_id == rig_id)
+    query = query.where(logs.c.bucket.in_(range(bucket_of(first_us), bucket_of(last_us) + 1)))
+    query = query.where(logs.c.taken_at_us >= first_us, logs.c.taken_at_us <= last_us)
+    rows = await db.execute(query.order_by(logs.c.bucket, logs.c.taken_at_us))
+    return [(taken_at_us, codec, body) for taken_at_us, codec, body in rows]
 
 
 def _days_back(first: int, last: int) -> Iterator[range]:

@@ -1,0 +1,88 @@
+"""The farm's totals, followed log by log.
+
+They are kept in thousandths as whole numbers: adding and taking away floats a million times would drift.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from commander.live.figures import OTHER, Figures, Work, totalled
+
+WORKS_OF_THE_FARM = 64
+OTHERS = Work(None, OTHER)
+
+
+class WorkTotal(NamedTuple):
+    """What the farm does of one work; `rigs` counts a rig once for each of the works that are “other”."""
+
+    work: Work
+    hashrate_mhs: int
+    rigs: int
+
+    @property
+    def hashrate_hs(self) -> float:
+        return self.hashrate_mhs / 1000
+
+
+@dataclass(slots=True)
+class Totals:
+    """Of the rigs that are online or stale. Thousandths: mW and mH/s."""
+
+    alive: int = 0
+    power_mw: int = 0
+    power_known: int = 0
+    hashrates_mhs: Counter[Work] = field(default_factory=Counter)
+    rigs: Counter[Work] = field(default_factory=Counter)
+    # Of the rigs that do one work and report their power: what efficiency is worked out from.
+    measured: Counter[Work] = field(default_factory=Counter)
+    measured_mhs: Counter[Work] = field(default_factory=Counter)
+    measured_mw: Counter[Work] = field(default_factory=Counter)
+
+    def count(self, figures: Figures, sign: int) -> None:
+        self.alive += sign
+        if figures.power_w is not None:
+            self.power_mw += sign * round(figures.power_w * 1000)
+            self.power_known += sign
+        for work, hashrate_hs in totalled(figures.hashrates_hs).items():
+            if hashrate_hs is not None and work.adds_up:
+                self._count_work(work, sign * round(hashrate_hs * 1000), sign)
+                if figures.power_w is not None and len(figures.hashrates_hs) == 1:
+                    self._count_measured(work, hashrate_hs, figures.power_w, sign)
+
+    def _count_measured(self, work: Work, hashrate_hs: float, power_w: float, sign: int) -> None:
+        self.measured[work] += sign
+        self.measured_mhs[work] += sign * round(hashrate_hs * 1000)
+        self.measured_mw[work] += sign * round(power_w * 1000)
+        if not self.measured[work]:
+            del self.measured[work], self.measured_mhs[work], self.measured_mw[work]
+
+    def _count_work(self, work: Work, hashrate_mhs: int, sign: int) -> None:
+        self.hashrates_mhs[work] += hashrate_mhs
+        self.rigs[work] += sign
+        if not self.rigs[work]:
+            del self.rigs[work], self.hashrates_mhs[work]
+
+    def largest(self) -> list["WorkTotal"]:
+        """The works of most rigs, as many as there is room for, by name; the rest together as “other”."""
+        works = [work for work in self.rigs if work != OTHERS]
+        if len(works) > WORKS_OF_THE_FARM:
+            works.sort(key=lambda work: (self.rigs[work], self.hashrates_mhs[work]), reverse=True)
+        named = sorted(works[:WORKS_OF_THE_FARM], key=lambda work: (work.label, work.algorithm))
+        totals = [WorkTotal(work, self.hashrates_mhs[work], self.rigs[work]) for work in named]
+        rest = [*works[WORKS_OF_THE_FARM:], *(work for work in self.rigs if work == OTHERS)]
+        if rest:
+            hashrate_mhs, rigs = (sum(count[work] for work in rest) for count in (self.hashrates_mhs, self.rigs))
+            totals.append(WorkTotal(OTHERS, hashrate_mhs, rigs))
+        return totals
+
+    @property
+    def power_w(self) -> float | None:
+        return self.power_mw / 1000 if self.power_known else None
+
+    def hashrate_hs(self, work: Work) -> float:
+        return self.hashrates_mhs[work] / 1000
+
+    def energy_j(self, work: Work) -> float | None:
+        """Joules for a hash, over the rigs that do this work alone and tell their power."""
+        return self.measured_mw[work] / self.measured_mhs[work] if self.measured_mhs[work] else None
