@@ -191,7 +191,7 @@ async def test_without_a_token_nobody_comes_in(farm: Farm) -> None:
             await farm.client.post(OUTPUT, json={"output": []}, headers=headers),
         ):
             assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
-    assert (await farm.client.post(FOR_SENTRY)).headers["Allow"] == "GET"
+    assert (await farm.client.post(FOR_SENTRY)).headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
 async def test_a_removed_rig_is_told_so_and_nothing_of_it_is_left(farm: Farm, playbooks: Playbooks) -> None:

@@ -14,7 +14,7 @@ from commander.parts import Parts
 from commander.playbooks import door
 from commander.playbooks.bell import Bell
 from commander.rigs.memory import note_newest, remember
-from commander.routes import make_routes
+from commander.routes import make_routes, methods_of
 from commander.settings import Settings
 from commander.telemetry import asic_intake, intake
 from commander.telemetry.dictionaries import use_newest
@@ -22,6 +22,8 @@ from commander.tls import TlsFiles, prepare_tls
 from commander.web.answers import refuse
 from commander.web.bodies import method_of
 from commander.web.body_gate import BodyGate
+from commander.web.compression import Compressed
+from commander.web.methods import TruthfulAllow, WithHead
 from commander.web.security import Guarded
 
 
@@ -65,7 +67,8 @@ def create_app(
         await parts.database.dispose()
 
     routes = make_routes(parts, lifespan)
-    guarded = Guarded(BodyGate(routes, parts.bodies, parts.tokens.check), refuse)
+    gated = BodyGate(TruthfulAllow(routes, methods_of(routes)), parts.bodies, parts.tokens.check)
+    guarded = Compressed(Guarded(gated, refuse))
 
     doors: dict[str, ASGIApp] = {
         intake.PATH: parts.intake,
@@ -74,7 +77,7 @@ def create_app(
     }
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        at_the_door = doors.get(scope["path"]) if method_of(scope) else None
+        at_the_door = doors.get(scope["path"]) if method_of(scope) not in (None, "OPTIONS") else None
         await (at_the_door or guarded)(scope, receive, send)
 
-    return dispatch
+    return WithHead(dispatch)

@@ -35,9 +35,11 @@ async def figures_door(place: str, collect: Callable[[], Iterable[Metric]]) -> A
 
 
 def _answer_to(request: bytes, collect: Callable[[], Iterable[Metric]]) -> bytes:
-    if not request.startswith((b"GET /metrics ", b"GET /metrics?")):
+    method, _, address = request.partition(b" ")
+    if method not in (b"GET", b"HEAD") or not address.startswith((b"/metrics ", b"/metrics?")):
         return _response("404 Not Found", "text/plain", "There is /metrics here, and nothing else.\n")
-    return _response("200 OK", CONTENT_TYPE, exposition(collect()))
+    answer = _response("200 OK", CONTENT_TYPE, exposition(collect()))
+    return answer if method == b"GET" else answer[: answer.index(b"\r\n\r\n") + 4]
 
 
 def _response(status: str, kind: str, text: str) -> bytes:

@@ -7,6 +7,7 @@ from functools import cache, partial
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
+from litestar.routes import HTTPRoute
 
 from commander.accounts import api as account_api
 from commander.accounts import pages as account_pages
@@ -31,7 +32,7 @@ from commander.software import pages as software_pages
 from commander.telemetry import asic_sentry_api, history_api, sentry_api
 from commander.web import public
 from commander.web.answers import exception_handlers
-from commander.web.assets import assets_router
+from commander.web.assets import asset_file
 from commander.web.body_gate import FORM_LIMITS
 from commander.web.metrics import metrics
 from commander.web.openapi import OpenApiDocument, openapi_config, openapi_json, write_document
@@ -87,7 +88,7 @@ def make_routes(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContex
             openapi_json,
             page_socket,
             events_socket,
-            assets_router(),
+            asset_file,
         ],
         dependencies=_provided(provided)
         | {"openapi": Provide(openapi, sync_to_thread=False)}
@@ -101,6 +102,11 @@ def make_routes(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContex
         logging_config=None,
     )
     return made
+
+
+def methods_of(site: Litestar) -> dict[str, list[str]]:
+    """The methods of each path template."""
+    return {route.path_format: sorted(route.methods) for route in site.routes if isinstance(route, HTTPRoute)}
 
 
 def _of_both_kinds(parts: Parts) -> list[Router]:

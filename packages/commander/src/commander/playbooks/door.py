@@ -9,6 +9,7 @@ from commander.playbooks.delivery import Delivery
 from commander.telemetry.tokens import Tokens
 from commander.web.bodies import header, method_of, send_json
 from commander.web.errors import send_problem
+from commander.web.methods import allowed
 
 PATH = "/api/v1/sentry/playbooks"
 LONGEST_WAIT_S = 50
@@ -25,7 +26,9 @@ class PlaybooksDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if method_of(scope) != "GET":
-                raise MethodNotAllowedException("Playbooks are asked for with GET.", headers={"Allow": "GET"})
+                raise MethodNotAllowedException(
+                    "Playbooks are asked for with GET.", headers={"Allow": allowed(["GET"])}
+                )
             await self._answer(scope, send)
         except Exception as error:  # noqa: BLE001 - one table turns every error into its answer
             await send_problem(error, scope, send)

@@ -29,6 +29,7 @@ from commander.telemetry.writers import Written
 from commander.web.bodies import header, method_of, read_body, reading, send_json
 from commander.web.body_budget import BodyBudget
 from commander.web.errors import send_problem
+from commander.web.methods import allowed
 from commander.web.nesting import is_nested_too_deeply
 
 PATH = "/api/v1/sentry/logs"
@@ -120,7 +121,7 @@ async def answer(
     """What a door does around its work: the method, and every error's answer."""
     try:
         if method_of(scope) != "POST":
-            raise MethodNotAllowedException("Logs are sent with POST.", headers={"Allow": "POST"})
+            raise MethodNotAllowedException("Logs are sent with POST.", headers={"Allow": allowed(["POST"])})
         receipt = await receipt_of(scope, receive)
     except Exception as error:  # noqa: BLE001 - one table turns every error into its answer
         await send_problem(error, scope, send)

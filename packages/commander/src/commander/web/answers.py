@@ -26,7 +26,9 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
         section = Section.ASICS if path.startswith(PATHS[RigKind.ASIC]) else Section.RIGS
         if problem.code == NOT_FOUND:
             return error_page(problem.status, "There is no page at this address.", "", section=section)
-        return error_page(problem.status, problem.title, problem.detail, section=section)
+        shown = error_page(problem.status, problem.title, problem.detail, section=section)
+        shown.headers.update(extra_headers(error, retry_after_s))
+        return shown
     return Response(
         msgspec.json.encode(problem),
         status_code=problem.status,

@@ -1,19 +1,25 @@
-"""The front end's files, as the build put them into the package `commander_assets`."""
+"""The front end's files, as the build put them into the package `commander_assets`. They are kept in memory."""
 
+import gzip
+import mimetypes
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from litestar.datastructures import CacheControlHeader
-from litestar.router import Router
-from litestar.static_files import create_static_files_router
+import zstandard
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from commander.accounts.auth import OPEN
+from commander.web.compression import SMALLEST_BYTES, ZSTD, accepted
 
 ASSETS_AT = "/assets"
+SERVED = frozenset({".js", ".css", ".svg"})
 # A file's name changes with its content, so a browser may keep what it has for ever.
-FOR_EVER = CacheControlHeader(public=True, max_age=365 * 24 * 3600, immutable=True)
+HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 
 
 def assets_folder() -> Path:
@@ -30,11 +36,27 @@ def asset(name: str) -> str:
     return f"{ASSETS_AT}/{_manifest()[name]}"
 
 
-def assets_router() -> Router:
-    return create_static_files_router(
-        path=ASSETS_AT,
-        directories=[assets_folder()],
-        opt={OPEN: True},
-        cache_control=FOR_EVER,
-        include_in_schema=False,
-    )
+@cache
+def _assets() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in assets_folder().iterdir() if path.suffix in SERVED}
+
+
+@cache
+def _packed(name: str, encoding: str) -> bytes:
+    """A file is packed once, as small as it gets."""
+    plain = _assets()[name]
+    return zstandard.compress(plain, 19) if encoding == ZSTD.name else gzip.compress(plain, 9, mtime=0)
+
+
+@get("/assets/{name:str}", opt={OPEN: True}, include_in_schema=False)
+async def asset_file(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Looked up by its name: nothing that is asked for here reaches the disk."""
+    plain = _assets().get(name)
+    if plain is None:
+        raise NotFoundException("There is no such file.")
+    media_type = mimetypes.guess_type(name)[0]
+    encodings = accepted(request.headers.get("accept-encoding"))
+    if len(plain) < SMALLEST_BYTES or not encodings:
+        return Response(plain, media_type=media_type, headers=HEADERS)
+    best = encodings[0].name
+    return Response(_packed(name, best), media_type=media_type, headers={**HEADERS, "Content-Encoding": best})

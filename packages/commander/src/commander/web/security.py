@@ -1,5 +1,6 @@
 """What every answer and every request of a browser must keep to."""
 
+import re
 from urllib.parse import urlsplit
 
 from litestar.enums import ScopeType
@@ -18,6 +19,8 @@ HEADERS = [
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
+_HOST = re.compile(r"(?:[\w.-]+|\[[\w:.%]+\])?(?::(?P<port>[0-9]{0,5}))?", re.ASCII)
+PORT_LIMIT = 65_535
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -28,6 +31,22 @@ class CrossSite(CommanderError):
 
     def __init__(self) -> None:
         super().__init__("Another web site sent this request; it was not carried out.")
+
+
+class BadHost(CommanderError):
+    """The `Host` header is no name or address."""
+
+    kind = ErrorKind(400, "bad_host", "Not a host")
+
+    def __init__(self) -> None:
+        super().__init__("The Host header is no name or address with a port; check the address that you opened.")
+
+
+def check_host(scope: Scope) -> None:
+    """Raises `BadHost`. What reads the address of a request relies on it."""
+    match = _HOST.fullmatch(header(scope, b"host") or "")
+    if match is None or int(match["port"] or 0) > PORT_LIMIT:
+        raise BadHost
 
 
 def is_cross_site(scope: Scope) -> bool:
@@ -60,8 +79,12 @@ class Guarded:
                 message["headers"] = [*message["headers"], *HEADERS]
             await send(message)
 
-        if method_of(scope) not in SAFE and is_cross_site(scope):
-            await self._refuse(CrossSite(), scope, with_headers)
+        try:
+            check_host(scope)
+            if method_of(scope) not in SAFE and is_cross_site(scope):
+                raise CrossSite
+        except (BadHost, CrossSite) as error:
+            await self._refuse(error, scope, with_headers)
         else:
             await self._app(scope, receive, with_headers)
 
