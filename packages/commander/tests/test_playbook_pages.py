@@ -359,6 +359,36 @@ async def test_the_wallet_guard_speaks_up(person: httpx.AsyncClient, farm: Farm,
         assert "evil.example:1" in html
 
 
+async def test_the_wallet_guard_says_what_it_can_not_see(
+    person: httpx.AsyncClient, farm: Farm, playbooks: Playbooks
+) -> None:
+    rig, added = await told(farm, playbooks, state="mining")
+    path = f"/cpu-gpu/{rig.id}/playbooks/{added['id']}"
+    miner = {"software": "xmrig", "state": "mining", "playbook_id": str(added["id"])}
+    await farm.report(rig, a_log() | {"miners": [miner | {"algorithms": [{"algorithm": "rx/0", "hashrate_hs": 1.0}]}]})
+    assert "Not reported by the software.</dd>" in await page(person, path)
+    await playbooks.tell(rig, a_status(added, "mining", wallet_evidence="arguments"))
+    html = await page(person, path)
+    assert "its process was started with that of the playbook" in html
+    assert "does not mine what it should" not in html
+    await playbooks.tell(rig, a_status(added, "mining", wallet_evidence="neither"))
+    html = await page(person, path)
+    assert "does not mine what it should" in html
+    assert f'names the playbook\'s wallet <b class="wrap">{MONERO}</b>' in html
+    assert (await playbooks.get(f"{PLAYBOOKS}/{added['id']}"))["status"]["wallet_evidence"] == "neither"
+
+
+async def test_a_script_without_the_wallet_is_no_alarm(
+    person: httpx.AsyncClient, farm: Farm, playbooks: Playbooks
+) -> None:
+    rig = await farm.add()
+    added = await playbooks.add(rig, script="./{executable} --config mine.json --port {api_port}")
+    await playbooks.tell(rig, a_status(added, "mining", wallet_evidence="neither"))
+    miner = {"software": "xmrig", "state": "mining", "playbook_id": str(added["id"])}
+    await farm.report(rig, a_log() | {"miners": [miner | {"algorithms": [{"algorithm": "rx/0", "hashrate_hs": 1.0}]}]})
+    assert "does not mine what it should" not in await page(person, f"/cpu-gpu/{rig.id}")
+
+
 async def test_a_rig_that_turns_out_to_run_windows_says_so(
     person: httpx.AsyncClient, farm: Farm, playbooks: Playbooks
 ) -> None:

@@ -1,9 +1,9 @@
 """The wallet guard: what differs is an alarm, what is not known is none."""
 
 import pytest
-from commander.playbooks.guard import Difference, differences, same_pool, same_user
+from commander.playbooks.guard import Difference, differences, same_pool, same_user, wallet_words
 from protocol.messages import AlgorithmReading, MinerReading, MinerState
-from protocol.playbook_messages import PlaybookWork
+from protocol.playbook_messages import PlaybookWork, WalletEvidence
 
 WALLET = "44AFFq5kSiGBoZ4NMDwYtN18obc8"
 WORK = PlaybookWork(algorithm="rx/0", coin="Monero", pool="stratum+ssl://Pool.example:443", user=WALLET)
@@ -81,3 +81,42 @@ def test_either_coin_of_two_will_do_and_a_playbook_that_says_nothing_alarms_nobo
     assert differences([PlaybookWork(pool="b.example:1")], miner) == []
     assert differences([PlaybookWork()], miner) == []
     assert len(differences([WORK], miner)) == 2
+
+
+SILENT = MinerReading(software="xmrig", state=MinerState.MINING, algorithms=[AlgorithmReading(algorithm="rx/0")])
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (None, "Not reported by the software."),
+        (WalletEvidence.UNKNOWN, "Not reported by the software."),
+        (WalletEvidence.ARGUMENTS, "its process was started with that of the playbook"),
+        (WalletEvidence.SCRIPT, "the script that started it names that of the playbook"),
+    ],
+)
+def test_a_wallet_that_the_software_does_not_report_is_said_to_be_so(
+    evidence: WalletEvidence | None, words: str
+) -> None:
+    assert words in wallet_words([WORK], SILENT, evidence)
+    assert differences([WORK], SILENT, evidence) == []
+
+
+def test_a_wallet_that_is_nowhere_in_what_runs_is_an_alarm() -> None:
+    assert differences([WORK], SILENT, WalletEvidence.NEITHER) == [Difference("wallet", None, WALLET)]
+    assert "in neither its process nor its script" in wallet_words([WORK], SILENT, WalletEvidence.NEITHER)
+
+
+def test_what_the_software_reports_comes_before_any_evidence() -> None:
+    for user, words in ((WALLET, "the one of the playbook"), ("48evil", "another")):
+        miner = MinerReading(
+            software="x", state=MinerState.MINING, algorithms=[AlgorithmReading(algorithm="rx/0", user=user)]
+        )
+        assert words in wallet_words([WORK], miner, WalletEvidence.NEITHER)
+        assert all(each.told for each in differences([WORK], miner, WalletEvidence.NEITHER))
+
+
+def test_nothing_is_said_before_it_mines_or_where_nobody_is_named() -> None:
+    starting = MinerReading(software="xmrig", state=MinerState.STARTING)
+    assert wallet_words([WORK], starting, WalletEvidence.SCRIPT) == ""
+    assert wallet_words([PlaybookWork(algorithm="rx/0")], SILENT, None) == ""

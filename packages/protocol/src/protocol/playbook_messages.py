@@ -66,6 +66,19 @@ class PlaybookState(StrEnum):
         return cls.UNKNOWN
 
 
+class WalletEvidence(StrEnum):
+    """Where the sentry finds the wallet that a playbook is to mine for, beside what the software's API reports."""
+
+    ARGUMENTS = "arguments"  # in the arguments of its processes
+    SCRIPT = "script"  # in the script that it was started with
+    NEITHER = "neither"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "WalletEvidence":
+        return cls.UNKNOWN
+
+
 class SoftwarePackage(Message, frozen=True, kw_only=True, gc=False):
     """Mining software as it is downloaded and unpacked for one platform.
 
@@ -118,7 +131,8 @@ class PlaybookStatus(Message, frozen=True, kw_only=True, gc=False):
     """What one playbook does on its rig.
 
     `percent` is that of a download. `reason` says why it failed or is started again, `last_lines` what it printed then.
-    `pinned_sha256` is the hash of the download, where the package brought none.
+    `pinned_sha256` is the hash of the download, where the package brought none. `wallet_evidence` says where the sentry
+    finds the wallets of its `works` in what runs.
     """
 
     playbook_id: Name
@@ -131,6 +145,7 @@ class PlaybookStatus(Message, frozen=True, kw_only=True, gc=False):
     restarts: Count | None = None
     api_port: Count | None = None
     pinned_sha256: Sha256 | None = None
+    wallet_evidence: WalletEvidence | None = None
 
 
 class PlaybooksStatus(Message, frozen=True, kw_only=True, gc=False):

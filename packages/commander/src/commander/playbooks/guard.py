@@ -6,27 +6,53 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from protocol.messages import AlgorithmReading, MinerReading
-from protocol.playbook_messages import PlaybookWork
+from protocol.playbook_messages import PlaybookWork, WalletEvidence
 
 _SEPARATORS = ".+/@:;,_"
+_EVIDENCE = {
+    WalletEvidence.ARGUMENTS: "Not reported by the software; its process was started with that of the playbook.",
+    WalletEvidence.SCRIPT: "Not reported by the software; the script that started it names that of the playbook.",
+    WalletEvidence.NEITHER: "Not reported by the software, and in neither its process nor its script.",
+}
 _HIDDEN = re.compile(r"\*|\.\.\.|…")  # some software shortens what it shows
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`what` is pool or wallet; `told` is what the software itself says, `wanted` what the playbook says."""
+    """`what` is pool or wallet; `told` is what the software itself says, `wanted` what the playbook says.
+
+    Where the software says nothing and what runs does not hold the wallet, `told` is None.
+    """
 
     what: str
-    told: str
+    told: str | None
     wanted: str
 
 
-def differences(works: Sequence[PlaybookWork], miner: MinerReading) -> list[Difference]:
-    """How what a miner reports differs from the works of its playbook."""
+def differences(
+    works: Sequence[PlaybookWork], miner: MinerReading, evidence: WalletEvidence | None = None
+) -> list[Difference]:
+    """How what a miner reports, and what its sentry finds in what runs, differ from the works of its playbook."""
     found: list[Difference] = []
     for reading in miner.algorithms:
         found += _in_reading(works, reading)
+    if evidence is WalletEvidence.NEITHER and not reports_wallet(miner):
+        found.append(Difference("wallet", None, " or ".join(work.user for work in works if work.user)))
     return list(dict.fromkeys(found))
+
+
+def reports_wallet(miner: MinerReading) -> bool:
+    return any(reading.user for reading in miner.algorithms)
+
+
+def wallet_words(works: Sequence[PlaybookWork], miner: MinerReading, evidence: WalletEvidence | None) -> str:
+    """What is known about whom a miner works for; empty where its playbook names nobody, or it does not mine yet."""
+    if not miner.algorithms or not any(work.user for work in works):
+        return ""
+    if reports_wallet(miner):
+        is_wrong = any(each.what == "wallet" for each in differences(works, miner))
+        return f"The software reports {'another' if is_wrong else 'the one of the playbook'}."
+    return _EVIDENCE.get(evidence or WalletEvidence.UNKNOWN, "Not reported by the software.")
 
 
 def _in_reading(works: Sequence[PlaybookWork], reading: AlgorithmReading) -> list[Difference]:

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 from protocol import units
 from protocol.messages import CpuGpuLog
-from protocol.playbook_messages import Platform, PlaybookState, PlaybookStatus, PlaybookWork
+from protocol.playbook_messages import Platform, PlaybookState, PlaybookStatus, PlaybookWork, WalletEvidence
 from protocol.reading import Reader
 
 from commander.live.frames import RESYNC, View
@@ -15,7 +15,7 @@ from commander.live.names import leave_html, rename_html
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
 from commander.playbooks.domain import platform_of
-from commander.playbooks.guard import Difference, differences
+from commander.playbooks.guard import Difference, differences, wallet_words
 from commander.playbooks.now import PlaybookNow
 from commander.web.shell import macro
 
@@ -115,9 +115,28 @@ def alarms(state: RigState) -> list[Alarm]:
     found = []
     for miner in _log.decode(state.latest).miners:
         playbook = by_id.get(miner.playbook_id or "")
-        if playbook and (wrong := differences(playbook.wire.works, miner)):
+        if playbook and (wrong := differences(playbook.wire.works, miner, _evidence(playbook))):
             found.append(Alarm(playbook.id, playbook.wire.name, wrong))
     return found
+
+
+def _evidence(playbook: PlaybookNow) -> WalletEvidence | None:
+    """None too where the script's author left the wallet out of it: what is not in it can't be in what runs."""
+    users = [work.user for work in playbook.wire.works if work.user]
+    is_named = all(user in playbook.wire.script for user in users)
+    is_current = playbook.status is not None and playbook.status.revision == playbook.wire.revision
+    return playbook.status.wallet_evidence if playbook.status and is_named and is_current else None
+
+
+def _wallet_of(state: RigState, playbook_id: int) -> str:
+    return next((_wallet(state, each) for each in state.playbooks if each.id == playbook_id), "")
+
+
+def _wallet(state: RigState, playbook: PlaybookNow) -> str:
+    if state.latest is None or state.health is Health.OFFLINE:
+        return ""
+    own = (each for each in _log.decode(state.latest).miners if each.playbook_id == str(playbook.id))
+    return next((wallet_words(playbook.wire.works, each, _evidence(playbook)) for each in own), "")
 
 
 def outputs(state: RigState) -> list[OutputView]:
@@ -152,7 +171,7 @@ def page_sections(state: RigState, playbook_id: int) -> Parts:
     printed = [each for each in outputs(state) if each.id == playbook_id]
     return {
         "guard": macro("playbooks/live.html", "guard", state.id, mine),
-        "state": macro("playbooks/live.html", "state", view),
+        "state": macro("playbooks/live.html", "state", view, _wallet_of(state, playbook_id)),
         "output": macro("playbooks/live.html", "output", printed),
     }
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from protocol.messages import PROXIES, UNKNOWN_ALGORITHM, AlgorithmReading, MinerReading, MinerState, MinerTrouble
-from protocol.playbook_messages import Playbook, PlaybookState, PlaybookStatus
+from protocol.playbook_messages import Playbook, PlaybookState, PlaybookStatus, WalletEvidence
 
 from cpu_gpu_sentry.miners.answers import without_trouble
 from cpu_gpu_sentry.miners.registry import SOFTWARE
@@ -52,6 +52,7 @@ class Lane:
     fault: str | None = None
     excused_s: float | None = None  # when a restart could not have helped, last
     shows_trouble: bool = False
+    wallet_evidence: WalletEvidence | None = None
     secret: bytes = field(default=b"", repr=False)
 
     @property
@@ -86,6 +87,7 @@ class Lane:
         self.note, self.port, self.restarts = note, note.port, note.restarts
         self.started_s, self.good_s, self.reading, self.fault = now_s - age_s, None, None, None
         self.excused_s, self.shows_trouble, self.printed = None, False, []
+        self.wallet_evidence = None
         self.show(PlaybookState.STARTING, self.reason)
 
     def is_known_to_mine(self, now_s: float) -> bool:
@@ -164,6 +166,7 @@ class Lane:
             restarts=self.restarts,
             api_port=self.port if self.note else None,
             pinned_sha256=self.pinned_sha256,
+            wallet_evidence=self.wallet_evidence if self.note else None,
         )
 
 

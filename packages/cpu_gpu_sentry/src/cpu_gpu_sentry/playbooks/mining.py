@@ -31,6 +31,7 @@ from cpu_gpu_sentry.playbooks.packages import package_key
 from cpu_gpu_sentry.playbooks.ports import free_port
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.playbooks.unpack import Limits
+from cpu_gpu_sentry.playbooks.wallets import look_at_wallets
 from cpu_gpu_sentry.playbooks.watchdog import Patience
 from cpu_gpu_sentry.removal import stop_and_delete_mining
 from cpu_gpu_sentry.watches import Watch
@@ -41,6 +42,7 @@ _CANCEL_S = 60.0
 _AGAIN_S = 30.0
 _SAVE_EVERY_S = 1.0
 _PRINTED_EVERY_S = 5.0
+_WALLETS_EVERY_S = 10.0
 T = TypeVar("T")
 
 
@@ -104,6 +106,7 @@ class Mining:
         async with _http() as self._http, asyncio.TaskGroup() as group:
             group.create_task(self._save_status_for_ever())
             group.create_task(self._read_printed_for_ever())
+            group.create_task(self._look_at_wallets_for_ever())
             while True:
                 await self._news.wait()
                 self._news.clear()
@@ -277,6 +280,13 @@ class Mining:
         while True:
             await self._read_printed()
             await asyncio.sleep(_PRINTED_EVERY_S)
+
+    async def _look_at_wallets_for_ever(self) -> None:
+        while True:
+            with contextlib.suppress(OSError, TimeoutError):
+                if await look_at_wallets(list(self.lanes.values()), self.folders, self._crew.read):
+                    self._changed()
+            await asyncio.sleep(_WALLETS_EVERY_S)
 
     async def _save(self, status: PlaybooksStatus) -> None:
         await self._on_disk(lambda: store.save_status(self._db, status))

@@ -1,0 +1,71 @@
+"""Whom a playbook's software mines for, as far as this rig can tell where the software's own API does not: by the
+arguments of its processes, and by the script on disk. Blocking: called in a thread.
+
+What it looks for is what the commander wants; nothing else of the arguments is kept or sent.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
+
+import psutil
+from protocol.playbook_messages import Playbook, WalletEvidence
+
+from cpu_gpu_sentry.playbooks.folders import Folders
+from cpu_gpu_sentry.playbooks.lane import Lane
+from cpu_gpu_sentry.playbooks.processes import below
+from cpu_gpu_sentry.playbooks.runs import RunNote
+from cpu_gpu_sentry.playbooks.scripts import fingerprint
+
+T = TypeVar("T")
+
+
+class InThread(Protocol):
+    async def __call__(self, function: Callable[[], T], /) -> T: ...
+
+
+async def look_at_wallets(lanes: Iterable[Lane], folders: Folders, in_thread: InThread) -> bool:
+    """Notes for each lane what is found; whether that is news."""
+    running = [(lane, lane.playbook, note) for lane in lanes if (note := lane.note) is not None]
+    found = await in_thread(lambda: [_look(folders, playbook, note) for _, playbook, note in running])
+    is_news = False
+    for (lane, _, note), evidence in zip(running, found, strict=True):
+        if lane.note is note and lane.wallet_evidence is not evidence:
+            lane.wallet_evidence, is_news = evidence, True
+    return is_news
+
+
+def _look(folders: Folders, playbook: Playbook, note: RunNote) -> WalletEvidence | None:
+    return wallet_evidence(playbook, arguments_below(note.keeper_pid), _script_of(folders, note))
+
+
+def wallet_evidence(playbook: Playbook, arguments: Sequence[str], script: str | None) -> WalletEvidence | None:
+    """`script` is the one on disk; None if it is not what the sentry wrote. None: there is nothing to look for, or
+    nothing runs."""
+    users = [work.user for work in playbook.works if work.user]
+    if not users or not arguments:
+        return None
+    if all(any(user in argument for argument in arguments) for user in users):
+        return WalletEvidence.ARGUMENTS
+    return WalletEvidence.SCRIPT if script and all(user in script for user in users) else WalletEvidence.NEITHER
+
+
+def arguments_below(pid: int) -> list[str]:
+    """Of every process of a playbook, without the keeper's own."""
+    found: list[str] = []
+    for process in below(pid):
+        try:
+            found += process.cmdline()
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def _script_of(folders: Folders, note: RunNote) -> str | None:
+    for path in list(folders.of(note.playbook_id).glob("script-*")):
+        try:
+            body = path.read_bytes()
+        except OSError:
+            continue
+        if fingerprint(body) == note.script:
+            return body.decode(errors="replace")
+    return None
