@@ -39,7 +39,7 @@ from commander.playbooks import door
 from commander.playbooks.bell import Bell
 from commander.playbooks.delivery import Delivery
 from commander.playbooks.desk import PlaybookDesk
-from commander.playbooks.followers import RigPlaybooks
+from commander.playbooks.followers import RigPlaybooks, playbooks_by_address, playbooks_by_software
 from commander.rigs.answers import log_json, rig_json
 from commander.rigs.cpu_gpu import CPU_GPU
 from commander.rigs.kinds import RigKind
@@ -91,8 +91,8 @@ class Parts:
             tell=lambda rig_id: self.others.tell(PlaybooksChanged(rig_id)),
         )
         self.desk = PlaybookDesk(self.database, self.delivery)
-        self.book = AddressBook(self.database, self.delivery)
-        self.shelf = SoftwareShelf(self.database, self.delivery)
+        self.book = AddressBook(self.database, playbooks_by_address(self.delivery))
+        self.shelf = SoftwareShelf(self.database, playbooks_by_software(self.delivery))
         followers = {RigKind.CPU_GPU: RigPlaybooks(self.delivery)}
         self.registers = {
             kind: RigRegister(self.database, live, self.tokens, pin=pin, playbooks=followers.get(kind))

@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 from commander.accounts.domain import author_of
 from commander.addresses.book import AddressBook, KnownAddress
 from commander.addresses.domain import AddressKind
-from commander.playbooks.answers import UseAnswer, use_answers
+from commander.dependents import UseAnswer, use_answers
 from commander.web.api_docs import BEARER, problems
 
 

@@ -16,7 +16,7 @@ from commander.accounts.domain import author_of
 from commander.addresses.book import AddressBook, KnownAddress
 from commander.addresses.coins import COINS
 from commander.addresses.domain import AddressKind, AddressNameTaken, AddressNotFound, BadAddress
-from commander.playbooks.domain import InUse, NotConfirmed, Use
+from commander.dependents import InUse, NotConfirmed, Use
 from commander.web.shell import Page, Section, page
 
 WRONG = 422

@@ -1,22 +1,12 @@
 """How playbooks read as JSON, for scripts."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 from protocol.playbook_messages import Platform, PlaybookStatus, PlaybookWork, SoftwarePackage
 
-from commander.playbooks.domain import Revision, StoredPlaybook, Use
+from commander.playbooks.domain import Revision, StoredPlaybook
 from commander.playbooks.now import PlaybookNow
-
-
-class UseAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A playbook that uses something, and its rig."""
-
-    playbook_id: int
-    playbook: str
-    rig_id: int
-    rig: str
 
 
 class WorkAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,12 +53,6 @@ class RevisionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     diff: str
     rendered_script: str
-
-
-def use_answers(uses: Iterable[Use]) -> list[UseAnswer]:
-    return [
-        UseAnswer(playbook_id=use.playbook_id, playbook=use.playbook, rig_id=use.rig_id, rig=use.rig) for use in uses
-    ]
 
 
 def playbook_answer(stored: StoredPlaybook, now: PlaybookNow | None) -> PlaybookAnswer:

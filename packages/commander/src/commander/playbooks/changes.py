@@ -1,7 +1,7 @@
 """Rendering within a transaction: what a recipe names is read, and what came of it is written."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.addresses.domain import Address
 from commander.addresses.store import all_addresses
+from commander.dependents import Changed, Use
 from commander.playbooks import store
-from commander.playbooks.domain import BadPlaybook, Recipe, StoredPlaybook, Use, needs_restart
+from commander.playbooks.domain import BadPlaybook, Recipe, StoredPlaybook, needs_restart
 from commander.playbooks.rendering import Ingredients, rendered
 from commander.software.domain import Entry
 from commander.software.store import all_software
@@ -28,14 +29,6 @@ class Pantry:
     def for_recipe(self, rig_id: int, recipe: Recipe) -> Ingredients:
         entry = self.software.get(recipe.software_id)
         return Ingredients(rig_id, self.rigs.get(rig_id, ""), entry.about if entry else None, self.addresses)
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What a re-rendering has changed: rigs whose sentries have news, and playbooks that restart for it."""
-
-    rig_ids: set[int] = field(default_factory=set)
-    restarting: list[Use] = field(default_factory=list)
 
 
 NOTHING_CHANGED = Changed()

@@ -1,6 +1,5 @@
 """What a playbook is, and what can be wrong with one."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -76,46 +75,6 @@ class TooManyPlaybooks(PlaybookError):
     kind = ErrorKind(409, "too_many_playbooks", "Too many playbooks")
 
 
-class InUse(PlaybookError):
-    """Playbooks use what somebody wants to remove."""
-
-    kind = ErrorKind(409, "in_use", "In use")
-
-    def __init__(self, what: str, uses: list["Use"]) -> None:
-        named = ", ".join(f"{use.playbook} on {use.rig}" for use in uses[:10])
-        more = f" and {len(uses) - 10} more" if len(uses) > 10 else ""
-        super().__init__(f"{what} is used by {named}{more}. Let them use another one first, or remove them.")
-        self.uses = uses
-
-    def field_errors(self) -> list[FieldError]:
-        """The playbooks that the error is about."""
-        return used_by_errors(self.uses)
-
-
-class NotConfirmed(PlaybookError):
-    """Rigs would restart their miners, and nobody has said yet that this is meant."""
-
-    kind = ErrorKind(409, "not_confirmed", "Not confirmed")
-
-    def __init__(self, uses: list["Use"]) -> None:
-        super().__init__("Rigs will restart their mining software with this change.")
-        self.uses = uses
-
-    def field_errors(self) -> list[FieldError]:
-        """The playbooks that the error is about."""
-        return used_by_errors(self.uses)
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A playbook that uses an address or a mining software."""
-
-    playbook_id: int
-    playbook: str
-    rig_id: int
-    rig: str
-
-
 @dataclass(frozen=True, slots=True)
 class StoredPlaybook:
     """`wire` is what the rig's sentry is given; its revision is the newest of `recipe`."""
@@ -138,11 +97,6 @@ class Revision:
     what: str
     recipe: Recipe
     wire: Playbook
-
-
-def used_by_errors(uses: Iterable[Use]) -> list[FieldError]:
-    """Names each playbook in the words of a problem document."""
-    return [FieldError(field=f"playbooks.{use.playbook_id}", message=f"{use.playbook} on {use.rig}") for use in uses]
 
 
 def needs_restart(before: Playbook, after: Playbook) -> bool:

@@ -1,15 +1,18 @@
-"""What happens to a rig's playbooks when something happens to the rig."""
+"""Playbooks follow what they depend on: their rig, the addresses and the mining software that they name."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from commander.addresses.domain import BadAddress
+from commander.dependents import Changed, Use
 from commander.playbooks import store
-from commander.playbooks.changes import Changed, rerender
+from commander.playbooks.changes import rerender
 from commander.playbooks.delivery import Delivery
-from commander.playbooks.domain import BadPlaybook
+from commander.playbooks.domain import BadPlaybook, StoredPlaybook
 from commander.rigs.domain import BadName
+from commander.software.domain import BadSoftware
 
 
 class RigPlaybooks:
@@ -37,3 +40,67 @@ class RigPlaybooks:
     def gone(self, rig_id: int) -> None:
         """The rig was removed, or its token replaced."""
         self._delivery.gone(rig_id)
+
+
+class DependentPlaybooks:
+    """The playbooks that use one kind of thing, as a `Dependents`.
+
+    `named_in` says which ones of it a playbook names, `using` reads the playbooks that name one, and `refuse` makes the
+    error of a change that a playbook can't take.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        *,
+        named_in: Callable[[StoredPlaybook], Collection[int | None]],
+        using: Callable[[AsyncConnection, int], Awaitable[list[StoredPlaybook]]],
+        refuse: Callable[[str], Exception],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._delivery = delivery
+        self._named_in = named_in
+        self._using = using
+        self._refuse = refuse
+        self._now = now
+
+    async def all(self, db: AsyncConnection) -> dict[int, list[Use]]:
+        every = await store.all_playbooks(db)
+        found: dict[int, list[Use]] = {}
+        for playbook, use in zip(every, await store.uses(db, every), strict=True):
+            for used_id in {each for each in self._named_in(playbook) if each is not None}:
+                found.setdefault(used_id, []).append(use)
+        return found
+
+    async def of(self, db: AsyncConnection, used_id: int) -> list[Use]:
+        return await store.uses(db, await self._using(db, used_id))
+
+    async def rerender(self, db: AsyncConnection, used_id: int, *, author: str, what: str) -> Changed:
+        found = await self._using(db, used_id)
+        try:
+            return await rerender(db, found, author=author, what=what, now=self._now())
+        except BadPlaybook as error:
+            raise self._refuse(str(error)) from error
+
+    async def notify(self, changed: Changed) -> None:
+        await self._delivery.changed(changed.rig_ids)
+
+
+def playbooks_by_address(delivery: Delivery) -> DependentPlaybooks:
+    """The playbooks that use a pool or a wallet."""
+    return DependentPlaybooks(
+        delivery,
+        named_in=lambda playbook: [each for work in playbook.recipe.works for each in (work.pool_id, work.wallet_id)],
+        using=store.using_address,
+        refuse=lambda text: BadAddress("address", text),
+    )
+
+
+def playbooks_by_software(delivery: Delivery) -> DependentPlaybooks:
+    """The playbooks that use a mining software."""
+    return DependentPlaybooks(
+        delivery,
+        named_in=lambda playbook: [playbook.recipe.software_id],
+        using=store.using_software,
+        refuse=lambda text: BadSoftware({"": text}),
+    )

@@ -10,6 +10,7 @@ from protocol.playbook_messages import Platform, Playbook
 from protocol.reading import Reader
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from commander.dependents import Use
 from commander.history import events
 from commander.history.events import NewEvent, RigEvent
 from commander.playbooks.domain import (
@@ -19,7 +20,6 @@ from commander.playbooks.domain import (
     Recipe,
     Revision,
     StoredPlaybook,
-    Use,
     platform_of,
 )
 from commander.playbooks.tables import playbook_revisions as revisions
@@ -77,10 +77,6 @@ async def using_address(db: AsyncConnection, address_id: int) -> list[StoredPlay
 async def using_software(db: AsyncConnection, software_id: int) -> list[StoredPlaybook]:
     query = sa.select(*_PLAYBOOK).where(playbooks.c.software_id == software_id).order_by(playbooks.c.id)
     return [_stored(*row) for row in await db.execute(query)]
-
-
-async def software_in_use(db: AsyncConnection) -> set[int]:
-    return set((await db.execute(sa.select(playbooks.c.software_id).distinct())).scalars())
 
 
 async def rig_names(db: AsyncConnection) -> dict[int, str]:

@@ -10,8 +10,7 @@ from litestar.types import ControllerRouterHandler
 from protocol.playbook_messages import Archive
 
 from commander.accounts.domain import author_of
-from commander.playbooks.answers import UseAnswer, use_answers
-from commander.playbooks.domain import Use
+from commander.dependents import Use, UseAnswer, use_answers
 from commander.software.domain import Download, Entry, Hardware, MiningSoftware
 from commander.software.shelf import KnownSoftware, SoftwareShelf
 from commander.web.api_docs import BEARER, problems

@@ -12,7 +12,7 @@ from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
 from commander.accounts.domain import author_of
-from commander.playbooks.domain import InUse, NotConfirmed, Use
+from commander.dependents import InUse, NotConfirmed, Use
 from commander.playbooks.placeholders import KNOWN
 from commander.software.domain import BadSoftware, SoftwareNotFound, SoftwareTaken
 from commander.software.forms import (

@@ -5,14 +5,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from commander.db import Database
-from commander.playbooks import store as playbooks
-from commander.playbooks.changes import rerender
-from commander.playbooks.delivery import Delivery
-from commander.playbooks.domain import BadPlaybook, InUse, NotConfirmed, Use
+from commander.dependents import Dependents, InUse, Use, must_be_meant
 from commander.software import store
 from commander.software.catalogue import bring_in
 from commander.software.checks import checked_software
-from commander.software.domain import BadSoftware, Entry, MiningSoftware
+from commander.software.domain import Entry, MiningSoftware
 
 
 class KnownSoftware(NamedTuple):
@@ -22,30 +19,27 @@ class KnownSoftware(NamedTuple):
 
 class SoftwareShelf:
     def __init__(
-        self, database: Database, delivery: Delivery, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, database: Database, playbooks: Dependents, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._database = database
-        self._delivery = delivery
+        self._playbooks = playbooks
         self._now = now
 
     async def stock(self) -> None:
         """At the start: what this version of the commander ships."""
         async with self._database.transaction() as db:
-            await bring_in(db, await playbooks.software_in_use(db), now=self._now())
+            await bring_in(db, set(await self._playbooks.all(db)), now=self._now())
 
     async def all(self) -> list[KnownSoftware]:
         async with self._database.reading() as db:
-            found, every = await store.all_software(db), await playbooks.all_playbooks(db)
-            uses = {use.playbook_id: use for use in await playbooks.uses(db, every)}
-        return [
-            KnownSoftware(each, [uses[one.id] for one in every if one.recipe.software_id == each.id]) for each in found
-        ]
+            found, uses = await store.all_software(db), await self._playbooks.all(db)
+        return [KnownSoftware(each, uses.get(each.id, [])) for each in found]
 
     async def find(self, software_id: int) -> KnownSoftware:
         """Raises `SoftwareNotFound`."""
         async with self._database.reading() as db:
             found = await store.get_software(db, software_id)
-            return KnownSoftware(found, await playbooks.uses(db, await playbooks.using_software(db, software_id)))
+            return KnownSoftware(found, await self._playbooks.of(db, software_id))
 
     async def add(self, given: MiningSoftware) -> Entry:
         """Raises `BadSoftware` or `SoftwareTaken`."""
@@ -62,24 +56,19 @@ class SoftwareShelf:
         about = checked_software(given)
         async with self._database.transaction() as db:
             was = await store.get_software(db, software_id)
-            using = await playbooks.using_software(db, software_id)
             await store.update_software(db, software_id, about, edited=True, now=self._now())
-            try:
-                what = f"{about.title} was edited among the mining software"
-                changed = await rerender(db, using, author=author, what=what, now=self._now())
-            except BadPlaybook as error:
-                raise BadSoftware({"": str(error)}) from error
-            if changed.restarting and not confirmed:
-                raise NotConfirmed(changed.restarting)
-            uses = await playbooks.uses(db, using)
-        await self._delivery.changed(changed.rig_ids)
+            what = f"{about.title} was edited among the mining software"
+            changed = await self._playbooks.rerender(db, software_id, author=author, what=what)
+            must_be_meant(changed, confirmed=confirmed)
+            uses = await self._playbooks.of(db, software_id)
+        await self._playbooks.notify(changed)
         return KnownSoftware(Entry(software_id, was.shipped, about), uses)
 
     async def remove(self, software_id: int) -> Entry:
         """Raises `InUse` or `SoftwareNotFound`."""
         async with self._database.transaction() as db:
             found = await store.get_software(db, software_id)
-            if using := await playbooks.using_software(db, software_id):
-                raise InUse(found.about.title, await playbooks.uses(db, using))
+            if uses := await self._playbooks.of(db, software_id):
+                raise InUse(found.about.title, uses)
             await store.delete_software(db, software_id, now=self._now())
         return found
