@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from cpu_gpu_sentry import enrolment
-from cpu_gpu_sentry.enrolment import SCHEMA, STORE
+from cpu_gpu_sentry.enrolment import KEPT, SCHEMA, STORE
 from cpu_gpu_sentry.playbooks import store
 from cpu_gpu_sentry.status import read_status
+from cpu_gpu_sentry.watches import Watch, add_watch, load_watches
 from protocol.playbook_messages import (
     Archive,
     Platform,
@@ -105,3 +106,14 @@ def test_status_tells_what_was_noted_and_what_was_printed(db: sqlite3.Connection
     (playbook,) = read_status(tmp_path).playbooks
     assert (playbook.name, playbook.state, playbook.restarts, playbook.api_port) == ("Monero", "mining", 2, 4000)
     assert playbook.last_lines == ["one", "two"]
+
+
+def test_what_the_operator_said_of_a_miner_outlives_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "sentry.db"
+    watch = Watch("xmrig", 18080, "127.0.0.1", "Monero", "a token")
+    with kit_store.changing(path, SCHEMA, KEPT) as db:
+        add_watch(db, watch)
+    for each in tmp_path.glob("sentry.db*"):
+        each.unlink()
+    with closing(kit_store.open_store(path, SCHEMA)) as db:
+        assert load_watches(db) == [watch]

@@ -54,3 +54,13 @@ def test_a_data_directory_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     with pytest.raises(StorageError, match="can't be used"):
         prepare_data_dir(tmp_path / "data")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_data_directory_that_others_may_change_is_refused(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(mode)
+    with pytest.raises(StorageError, match=f"mode {mode:o}.*run chmod 700"):
+        prepare_data_dir(tmp_path / "data")
+    (tmp_path / "data").chmod(0o755)
+    assert prepare_data_dir(tmp_path / "data") == tmp_path / "data"

@@ -30,6 +30,17 @@ def test_only_the_owner_may_read_the_file_with_the_token(tmp_path: Path) -> None
     assert "sentry.db-wal" in modes
 
 
+def test_a_file_that_was_copied_here_by_hand_becomes_private_again(tmp_path: Path) -> None:
+    path = tmp_path / "sentry.db"
+    with closing(store.open_store(path)) as db:
+        store.save_enrolment(db, RIG)
+    path.chmod(0o644)
+    with closing(store.open_store(path)) as db:
+        assert store.load_enrolment(db) == RIG
+        store.note_error(db, "trouble")
+        assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
+
+
 def test_an_enrolment_is_kept(db: sqlite3.Connection) -> None:
     store.save_enrolment(db, RIG)
     assert store.load_enrolment(db) == RIG

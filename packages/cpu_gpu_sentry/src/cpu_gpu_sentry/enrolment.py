@@ -16,7 +16,7 @@ from cpu_gpu_sentry.watches import SCHEMA as WATCHES
 
 STORE = "sentry.db"
 SCHEMA = store.SCHEMA + WATCHES + playbook_store.SCHEMA + MINER_NOTES
-KEPT = dict.fromkeys(("enrolment", "watch", "wanted", "pin"), "*")
+KEPT = dict.fromkeys(("enrolment", "watch", "watch_token", "wanted", "pin"), "*")
 
 
 async def enroll(path: Path, url: str, token: str, agent: str) -> Enrolment:

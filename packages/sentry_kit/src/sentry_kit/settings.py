@@ -5,6 +5,8 @@ The description of a field says what was expected; it is part of the sentence th
 """
 
 import os
+import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar, get_args, get_type_hints
@@ -20,6 +22,8 @@ Seconds = Annotated[float, Meta(ge=1, le=3600, description="a number of seconds 
 Days = Annotated[float, Meta(gt=0, le=30, description="a number of days, at most 30")]
 Megabytes = Annotated[float, Meta(gt=0, le=100_000, description="a number of megabytes, at most 100000")]
 Password = Annotated[str, Meta(min_length=12, description="a password of at least 12 characters")]
+
+_FOR_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -76,4 +80,9 @@ def prepare_data_dir(path: Path) -> Path:
             f"The data directory {path} can't be used ({error.strerror or 'permission denied'}); "
             "choose another with the setting that ends in _DATA_DIR, or mend its rights."
         ) from error
+    if sys.platform != "win32" and (mode := stat.S_IMODE(path.stat().st_mode)) & _FOR_OTHERS:
+        raise StorageError(
+            f"Other users may change the data directory {path} (mode {mode:o}), and with it what runs here; "
+            f"run chmod 700 {path}."
+        )
     return path

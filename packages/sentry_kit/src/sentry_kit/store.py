@@ -6,6 +6,7 @@ by `changes()`. Functions over a connection; the caller opens the transaction.
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -123,8 +124,12 @@ def _make(path: Path) -> None:
     A file that is there is never opened here. Closing any descriptor of a file drops all locks that SQLite holds on it
     in this process, and the next process then deletes the WAL (https://www.sqlite.org/howtocorrupt.html, 2.2).
     """
-    with suppress(FileExistsError):
+    try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if sys.platform != "win32" and path.stat().st_mode & 0o077:  # copied here by hand
+            with suppress(PermissionError):
+                path.chmod(0o600)
 
 
 def _is_up_to_date(db: sqlite3.Connection, schema: str) -> bool:
