@@ -7,13 +7,18 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sentry_kit.errors import SentryError, StorageError
+from sentry_kit.read_only import is_read_only
 
 _LOCK_WAIT_S = 1  # `status` holds the lock for a moment, to see whether it is free
 
 
 @contextlib.contextmanager
 def only_one(data_dir: Path, program: str) -> Iterator[None]:
-    """A second `run` on one data directory would report every log twice; it is refused."""
+    """A second `run` on one data directory would report every log twice; it is refused. On a disk that can only be read
+    the local page's port is all that keeps a second one away."""
+    if is_read_only(data_dir):
+        yield
+        return
     lock = _lock(data_dir)
     if not _is_acquired(lock, _LOCK_WAIT_S):
         raise SentryError(f"{program} already runs with the data directory {data_dir}; stop that one first.")

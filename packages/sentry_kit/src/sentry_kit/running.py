@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from sentry_kit import store
+from sentry_kit import read_only, store
 from sentry_kit.copies import path_of
 from sentry_kit.errors import StorageError
 from sentry_kit.worker import Worker
@@ -37,7 +37,8 @@ def run_on_store(
 
 
 def _run_once(path: Path, schema: str, serve: Serve, runner: Runner) -> None:
-    db = store.open_store(path, schema)
+    is_stuck = read_only.is_read_only(path.parent)
+    db = read_only.open_in_memory(path, schema) if is_stuck else store.open_store(path, schema)
     disk = Worker("disk")
     try:
         runner(serve(db, disk))

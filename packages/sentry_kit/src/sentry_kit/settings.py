@@ -16,6 +16,7 @@ import platformdirs
 from msgspec import Meta
 
 from sentry_kit.errors import BadSetting, StorageError
+from sentry_kit.read_only import is_read_only
 
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 Seconds = Annotated[float, Meta(ge=1, le=3600, description="a number of seconds from 1 to 3600")]
@@ -73,7 +74,8 @@ def prepare_data_dir(path: Path) -> Path:
         if not path.is_dir():
             path.mkdir(mode=0o700, parents=True)
             path.chmod(0o700)
-        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        wanted = os.R_OK | os.X_OK | (0 if is_read_only(path) else os.W_OK)
+        if not os.access(path, wanted):
             raise PermissionError(path)
     except OSError as error:
         raise StorageError(

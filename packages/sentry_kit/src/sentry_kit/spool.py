@@ -15,8 +15,9 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sentry_kit.read_only import SENTENCE, is_in_memory
 from sentry_kit.store import is_damage, transaction
 
 _DAY_MS = 86_400_000
@@ -48,9 +49,10 @@ class Spool:
     def __init__(
         self, db: sqlite3.Connection, limits: Limits, *, monotonic_s: Callable[[], float] = time.monotonic
     ) -> None:
-        self.trouble: str | None = None
+        self._standing = SENTENCE if is_in_memory(db) else None
+        self.trouble: str | None = self._standing
         self._db = db
-        self._limits = limits
+        self._limits = replace(limits, megabytes=min(limits.megabytes, limits.memory_mb)) if self._standing else limits
         self._unsaved: deque[Spooled] = deque()
         self._unsaved_bytes = 0
         self._dropped = 0  # not yet counted in the store
@@ -157,7 +159,7 @@ class Spool:
                 raise
             self.trouble = _sentence(error)
             return
-        self.trouble = None
+        self.trouble = self._standing
         self._unsaved.clear()
         self._confirmed.clear()
         self._unsaved_bytes = self._dropped = 0

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 from protocol.playbook_messages import Platform
+from sentry_kit.read_only import is_read_only
 
 from cpu_gpu_sentry.playbooks import keeper_posix
 
@@ -39,7 +40,10 @@ def is_held(lock: Path) -> bool:
 
 @contextmanager
 def held(lock: Path) -> Iterator[None]:
-    """Waits for whoever holds it now."""
+    """Waits for whoever holds it now. On a disk that can only be read there is nothing to change, and no lock."""
+    if is_read_only(lock.parent):
+        yield
+        return
     file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
