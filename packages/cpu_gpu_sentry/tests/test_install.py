@@ -16,7 +16,7 @@ import pytest
 from cpu_gpu_sentry.playbooks import download as downloading
 from cpu_gpu_sentry.playbooks import folders as disk
 from cpu_gpu_sentry.playbooks import install as installing
-from cpu_gpu_sentry.playbooks.errors import Refused, Trouble
+from cpu_gpu_sentry.playbooks.errors import Interrupted, Refused, Trouble, failure_text, next_try_text
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.install import Pins, install
 from cpu_gpu_sentry.playbooks.packages import package_key
@@ -94,12 +94,22 @@ async def test_it_is_downloaded_proven_and_put_in_its_place(rig: Rig) -> None:
 async def test_a_broken_download_goes_on_where_it_stopped(rig: Rig) -> None:
     package = offered(rig)
     rig.shop.cut_after = 600_000
-    with pytest.raises(Trouble, match="goes on where it stopped"):
+    with pytest.raises(Interrupted, match="was cut within the download"):
         await rig.install(package)
     assert (await rig.install(package) / EXECUTABLE).is_file()
     ranges = [wanted for _, wanted in rig.shop.asked]
     assert ranges[0] is None
     assert 0 < int((ranges[1] or "").removeprefix("bytes=").removesuffix("-")) <= 600_000
+
+
+async def test_a_server_without_a_name_is_said_in_words(rig: Rig) -> None:
+    package = msgspec.structs.replace(offered(rig), url="https://downloads.invalid./miner.tar.gz")
+    with pytest.raises(Interrupted) as failed:
+        await rig.install(package)
+    assert f"{failure_text(failed.value)} {next_try_text(failed.value, 30.0)}" == (
+        "Could not reach downloads.invalid.: its name does not resolve. "
+        "Trying again in 30 s; what was downloaded is kept."
+    )
 
 
 async def test_a_part_of_a_file_that_has_changed_meanwhile_is_thrown_away(rig: Rig) -> None:
@@ -160,7 +170,7 @@ async def test_without_a_hash_the_first_download_is_pinned_and_another_one_refus
         ({"url": "{shop}/loop"}, {}, "again and again"),
         ({"url": "{shop}/plain"}, {}, "without https"),
         ({"url": "http://127.0.0.1:1/a", "sha256": None}, {}, "SHA-256"),
-        ({"url": "https://127.0.0.1:1/a"}, {}, "from 127.0.0.1 failed"),
+        ({"url": "https://127.0.0.1:1/a"}, {}, "Could not reach 127.0.0.1: the connection was refused"),
         ({"url": "https://localhost:{port}/miner.tar.gz"}, {}, "failed"),
         ({}, {"archive_bytes": 1_000_000}, "larger than 0.001 GB"),
         ({}, {"unpacked_bytes": 1_000_000}, "more than 1 MB"),

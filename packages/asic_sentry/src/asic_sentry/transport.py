@@ -11,6 +11,8 @@ import errno
 from enum import StrEnum
 from typing import NamedTuple, cast
 
+from protocol.reasons import reason
+
 from asic_sentry.failures import BadReply, FailureKind, NoAnswer, PollError
 from asic_sentry.framing import LIMIT_BYTES, Framing, after_length, http_body, too_large, until_nul
 
@@ -174,7 +176,7 @@ def _silence(question: str, received: int) -> str:
 
 
 def _failed(error: OSError) -> NoAnswer | BadReply:
-    words = error.strerror or str(error) or type(error).__name__
+    words = reason(error)
     if error.errno in _OUR_LIMITS:
         return NoAnswer(FailureKind.LOCAL_LIMIT, f"This computer can't open another connection ({words}).")
     if error.errno in _NO_WAY:

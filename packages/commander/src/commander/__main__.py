@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
+from protocol.reasons import reason
 from sqlalchemy.exc import DBAPIError
 
 from commander import VERSION
@@ -195,7 +196,9 @@ def main() -> None:
     except DBAPIError as error:
         end(f"The commander's database can't be used: {error.orig}.")
     except (sqlite3.Error, OSError) as error:
-        end(f"The commander's data can't be used: {error}. Look at COMMANDER_DATA_DIR, its rights and its disk.")
+        place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+        look = "Look at COMMANDER_DATA_DIR, its rights and its disk."
+        end(f"The commander's data can't be used ({place}{reason(error)}). {look}")
     except typer.Abort:
         end("Nothing was typed, and nothing was changed.")
     except KeyboardInterrupt:

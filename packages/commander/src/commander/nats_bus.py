@@ -14,6 +14,7 @@ import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import SlowConsumerError
+from protocol.reasons import reason
 
 from commander.strictness import why_refused
 from commander.telemetry.group_commit import StorageAway
@@ -134,7 +135,8 @@ class Bus:
             )
 
     def _say_away(self, error: BaseException) -> None:
-        why = why_refused(error) or str(error) or type(error).__name__
+        words = reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+        why = why_refused(error) or words
         if self._away != why:  # once for each reason, not four times a second
             log.warning("NATS at %s can't be used: %s; trying again", self.place, why)
             self._away = why

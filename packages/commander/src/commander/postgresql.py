@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import sqlalchemy as sa
+from protocol.reasons import reason
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -173,6 +174,8 @@ def _why(cause: BaseException) -> str:
         return "it does not answer in time"
     if isinstance(cause, ConnectionRefusedError):
         return "nothing answers there; is it running"
+    if isinstance(cause, OSError):
+        return reason(cause)
     if isinstance(cause, asyncpg.ClientConfigurationError):
         return "its URL can't be read"
     return why_refused(cause) or (str(cause) or type(cause).__name__).strip().rstrip(".").splitlines()[0]

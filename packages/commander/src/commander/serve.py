@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import uvicorn
+from protocol.reasons import reason
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from commander.accounts.domain import BadNewPassword, check_new_password
@@ -115,7 +116,7 @@ def _listening(settings: Settings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         raise CannotServe(
-            f"Can't listen on {settings.host} port {settings.port} ({error.strerror}); "
+            f"Can't listen on {settings.host} port {settings.port} ({reason(error)}); "
             "is another program there? COMMANDER_HOST and COMMANDER_PORT choose another place."
         ) from error
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import platformdirs
+from protocol.reasons import reason
 
 from commander.db import is_postgresql
 
@@ -120,7 +121,7 @@ def _read_file(path: Path) -> dict[str, object]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise BadSetting(f"{path} can't be read ({error.strerror}); mend its rights.") from error
+        raise BadSetting(f"{path} can't be read ({reason(error)}); mend its rights.") from error
     except UnicodeDecodeError as error:
         raise BadSetting(f"{path} can't be read: it is not UTF-8; save it as that.") from error
     except tomllib.TOMLDecodeError as error:

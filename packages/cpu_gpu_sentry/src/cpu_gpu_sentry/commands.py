@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+from protocol.reasons import reason
 from sentry_kit import store
 from sentry_kit.command_line import CommandLine, log_to_stderr, say
 from sentry_kit.errors import BadUse, SentryError
@@ -144,7 +145,7 @@ def _access_token(file: str | None) -> str:
     try:
         told = sys.stdin.readline() if file == "-" else Path(file).read_text(errors="replace").partition("\n")[0]
     except OSError as error:
-        raise SentryError(f"{file} can't be read ({error.strerror}).") from error
+        raise SentryError(f"{file} can't be read ({reason(error)}).") from error
     if not told.strip():
         raise SentryError(f"No access token stands in {'standard input' if file == '-' else file}.")
     return told
@@ -180,7 +181,7 @@ def _answer(path: Path) -> bytes:
         with path.open("rb") as file:
             answer = file.read(_ANSWER_LIMIT_BYTES + 1)
     except OSError as error:
-        raise SentryError(f"{path} can't be read ({error.strerror}).") from error
+        raise SentryError(f"{path} can't be read ({reason(error)}).") from error
     if len(answer) > _ANSWER_LIMIT_BYTES:
         raise SentryError(f"{path} is larger than 1 MiB, which no mining software answers.")
     return answer

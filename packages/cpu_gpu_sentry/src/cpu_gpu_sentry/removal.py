@@ -7,6 +7,7 @@ deleted. What the operator runs without a playbook is watched only, and is never
 import logging
 from pathlib import Path
 
+from protocol.reasons import reason
 from sentry_kit.errors import StorageError
 
 from cpu_gpu_sentry.playbooks import folders as disk
@@ -27,7 +28,7 @@ def stop_and_delete_mining(data_dir: Path) -> None:
             disk.delete_all(folders)
         except OSError as error:
             raise StorageError(
-                f"Not everything under {data_dir} could be deleted ({error.strerror or error}); delete the folders "
+                f"Not everything under {data_dir} could be deleted ({reason(error)}); delete the folders "
                 "playbooks, software and downloads there."
             ) from error
     log.info("mining_removed")

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
+from protocol.reasons import reason
+
 from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.masking import MaskingFormatter, mask
 
@@ -51,7 +53,7 @@ class CommandLine:
         except SentryError as error:
             return _fail(str(error), 1)
         except sqlite3.Error as error:
-            return _fail(f"The sentry's file can't be used now ({error}); try again.", 1)
+            return _fail(f"The sentry's file can't be used now ({reason(error)}); try again.", 1)
         except BrokenPipeError:  # `status | head`: whoever read has read enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from protocol.reasons import reason
 
 from sentry_kit.errors import SentryError, StorageError
 from sentry_kit.read_only import is_read_only
@@ -47,7 +48,7 @@ def _is_acquired(lock: FileLock, within_s: float) -> bool:
         return False
     except OSError as error:
         raise StorageError(
-            f"{lock.lock_file} can't be opened ({error.strerror or error}); it is to be a file of the user that the "
+            f"{lock.lock_file} can't be opened ({reason(error)}); it is to be a file of the user that the "
             "sentry runs as. Remove it, and start again."
         ) from error
     return True

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from protocol.messages import SentryWelcome
+from protocol.reasons import reason
 
 from sentry_kit import store
 from sentry_kit.client import Busy, CommanderClient, CommanderError, InvalidToken
@@ -107,7 +108,7 @@ class Sending(ABC):
         except (sqlite3.Error, TimeoutError) as error:
             if store.is_damage(error):
                 raise
-            raise DiskTrouble(f"This machine's disk does not answer as it should ({error}).") from error
+            raise DiskTrouble(f"This machine's disk does not answer as it should ({reason(error)}).") from error
 
     def _start_anew(self) -> None:
         self.error = self.welcome = None

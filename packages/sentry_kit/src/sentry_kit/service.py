@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from protocol.reasons import reason
 
 from sentry_kit.errors import BadSetting, SentryError
 from sentry_kit.local_page.access import Access
@@ -48,8 +49,7 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     except OSError as error:
         listener.close()
         raise SentryError(
-            f"The local page can't listen on {host} port {port} ({error.strerror or error}); "
-            f"choose another with {setting}."
+            f"The local page can't listen on {host} port {port} ({reason(error)}); choose another with {setting}."
         ) from error
     listener.setblocking(False)
     return listener

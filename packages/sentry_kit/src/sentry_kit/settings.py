@@ -14,6 +14,7 @@ from typing import Annotated, TypeVar, get_args, get_type_hints
 import msgspec
 import platformdirs
 from msgspec import Meta
+from protocol.reasons import reason
 
 from sentry_kit.errors import BadSetting, StorageError
 from sentry_kit.read_only import is_read_only
@@ -79,7 +80,7 @@ def prepare_data_dir(path: Path) -> Path:
             raise PermissionError(path)
     except OSError as error:
         raise StorageError(
-            f"The data directory {path} can't be used ({error.strerror or 'permission denied'}); "
+            f"The data directory {path} can't be used ({reason(error)}); "
             "choose another with the setting that ends in _DATA_DIR, or mend its rights."
         ) from error
     if sys.platform != "win32" and (mode := stat.S_IMODE(path.stat().st_mode)) & _FOR_OTHERS:

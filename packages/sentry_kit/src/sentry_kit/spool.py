@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
+from protocol.reasons import reason
+
 from sentry_kit.read_only import SENTENCE, is_in_memory
 from sentry_kit.store import is_damage, transaction
 
@@ -220,4 +222,4 @@ class Spool:
 def _sentence(error: sqlite3.Error) -> str:
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return "The disk is full: new logs wait in memory. Make room; nothing else is to be done."
-    return f"The disk can't be written ({error}): new logs wait in memory."
+    return f"The disk can't be written ({reason(error)}): new logs wait in memory."

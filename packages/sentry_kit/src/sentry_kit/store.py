@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from protocol.reasons import reason
 from protocol.tokens import BadToken, Token, parse_token
 
 from sentry_kit.copies import Copies, are_there, is_new, take_over
@@ -98,7 +99,7 @@ def open_store(path: Path, schema: str = SCHEMA) -> sqlite3.Connection:
             raise
     except (OSError, sqlite3.Error) as error:
         advice = " The sentry's next start moves it aside and goes on with a new one." if is_damage(error) else ""
-        raise StorageError(f"The sentry's file {path} can't be opened ({error}).{advice}") from error
+        raise StorageError(f"The sentry's file {path} can't be opened ({reason(error)}).{advice}") from error
     return db
 
 

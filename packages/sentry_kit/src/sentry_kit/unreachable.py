@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
+from protocol.reasons import reason
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 
@@ -51,6 +52,6 @@ def _why(causes: list[BaseException], url: str) -> str:
             return f": the name “{urlsplit(url).hostname}” is not known here"
         if isinstance(cause, ConnectionRefusedError):
             return ": nothing listens on that port"
-        if isinstance(cause, OSError) and cause.errno is not None and cause.strerror:
-            return f": {cause.strerror[0].lower()}{cause.strerror[1:]}"
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return f": {reason(cause)}"
     return ""

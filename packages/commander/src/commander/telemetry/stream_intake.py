@@ -13,6 +13,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from protocol.reasons import reason
 
 from commander.nats_bus import ANSWER_TIMEOUT_S, Bus, NatsAway
 from commander.telemetry.group_commit import LOGS_WAITING, Overloaded, StorageAway
@@ -97,7 +98,7 @@ class StreamIntake:
                 await self._send(logs, flight, numbers)
                 await flight.done
         except (NatsAway, NatsError, OSError, TimeoutError) as error:
-            why = str(error) or "NATS does not answer in time"
+            why = f"NATS can't be used: {reason(error)}" if isinstance(error, OSError) else str(error)
             raise StorageAway(f"{why.rstrip('.')}. Nothing is lost: come back.") from error
         finally:
             for number in numbers:

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from typing import Protocol
 
+from protocol.reasons import reason
+
 from commander.db import Database, DatabaseAway, connect_sqlite
 from commander.history.due import DueHours
 from commander.telemetry.codec import Packer
@@ -50,4 +52,4 @@ class SqliteWriter:
         try:
             return await loop.run_in_executor(self._thread, write_logs, self._connection, logs, self._packer, self._due)
         except sqlite3.Error as error:
-            raise DatabaseAway(f"The commander's database can't be written: {error}.") from error
+            raise DatabaseAway(f"The commander's database can't be written: {reason(error)}.") from error

@@ -125,7 +125,7 @@ def unpacked(body: bytes, encoding: str) -> bytes:
         if encoding == "zstd":
             return _unzstd(body)
     except (zlib.error, zstandard.ZstdError) as error:
-        raise BadBody(f"The body is not {encoding}: {error}.") from error
+        raise BadBody(f"The body is not {encoding}, or it is damaged.") from error
     if encoding not in ("identity", ""):
         raise NotJson(f"Content-Encoding may be gzip or zstd, not {encoding[:60]}.")
     return body

@@ -17,7 +17,7 @@ from sentry_kit.errors import SentryError
 from sentry_kit.worker import Worker
 
 from cpu_gpu_sentry.playbooks import runs, store, system
-from cpu_gpu_sentry.playbooks.errors import Refused, Trouble, disk_trouble
+from cpu_gpu_sentry.playbooks.errors import Refused, Trouble, disk_trouble, failure_text, next_try_text
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.install import Pins, install
 from cpu_gpu_sentry.playbooks.lane import LAST_LINES, Lane
@@ -92,9 +92,16 @@ async def carry_out(crew: Crew, lane: Lane, *, must_install: bool) -> None:
             return
         except (SentryError, OSError, TimeoutError) as error:
             failures, failed_s = (failures + 1 if _now_s() - failed_s < _STEADY_S else 1), _now_s()
-            crew.show(lane, PlaybookState.FAILED, str(error) or "This machine does not answer in time.")
+            pause_s = _pause_s(failures)
+            crew.show(lane, PlaybookState.FAILED, f"{failure_text(error)} {next_try_text(error, pause_s)}")
             log.warning("playbook_failed %s %s", lane.playbook.id, error)
-        await asyncio.sleep(wait_s(failures) * (1 + random.random()))  # noqa: S311 - spreads a farm's rigs
+        else:
+            pause_s = _pause_s(failures)
+        await asyncio.sleep(pause_s)
+
+
+def _pause_s(failures: int) -> float:
+    return wait_s(failures) * (1 + random.random())  # noqa: S311 - spreads a farm's rigs
 
 
 async def _prepare(crew: Crew, lane: Lane, *, must_install: bool) -> None:

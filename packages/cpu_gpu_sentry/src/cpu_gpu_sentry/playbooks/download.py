@@ -13,10 +13,11 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 import msgspec
+from protocol.reasons import reason
 from sentry_kit.certificates import MADE_ANEW, Fault, fault_of, verification_error, wrong_form
 from sentry_kit.worker import Worker
 
-from cpu_gpu_sentry.playbooks.errors import Refused, Trouble
+from cpu_gpu_sentry.playbooks.errors import Interrupted, Refused, Trouble
 from cpu_gpu_sentry.playbooks.packages import check_url
 
 _REDIRECTS = 8
@@ -64,7 +65,7 @@ async def download(wanted: Wanted, part: Path, disk: Worker, progress: Callable[
         async with asyncio.timeout(_LONGEST_S), _client() as http, _open(http, wanted, file.headers()) as response:
             await _receive(response, wanted, file, disk, progress)
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ssl.SSLError) as error:
-        raise Trouble(_network_sentence(error, wanted.url)) from error
+        raise Interrupted(_network_sentence(error, wanted.url)) from error
     finally:
         await disk.call(file.close, timeout_s=_DISK_S)
     return Fetched(file.sha256(), file.is_continued)
@@ -137,9 +138,15 @@ def _network_sentence(error: Exception, url: str) -> str:
     distrusted = verification_error(error)
     if distrusted is not None:
         return f"The download from {host} failed: {_distrust(distrusted)}."
+    if isinstance(error, httpx.ConnectTimeout):
+        return f"Could not reach {host}: it does not answer in time."
     if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return f"{host} does not send the download in time; it goes on where it stopped."
-    return f"The download from {host} failed ({error or type(error).__name__}); it goes on where it stopped."
+        return f"{host} does not send the download in time."
+    if isinstance(error, httpx.ConnectError):
+        return f"Could not reach {host}: {reason(error)}."
+    if isinstance(error, httpx.InvalidURL):
+        return f"{host or 'The download'} has no address that can be asked; correct the software's download address."
+    return f"The connection to {host} was cut within the download."
 
 
 def _distrust(error: ssl.SSLCertVerificationError) -> str:

@@ -4,6 +4,8 @@ import contextlib
 import errno
 from collections.abc import Iterator
 
+from protocol import units
+from protocol.reasons import reason
 from sentry_kit.errors import SentryError
 
 
@@ -15,6 +17,10 @@ class Trouble(SentryError):
     """The network, the disk or the mining software: tried again after a while."""
 
 
+class Interrupted(Trouble):
+    """A download that broke off: it goes on where it stopped."""
+
+
 @contextlib.contextmanager
 def disk_trouble() -> Iterator[None]:
     """Whatever the disk refuses is a sentence, and tried again."""
@@ -22,5 +28,20 @@ def disk_trouble() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Trouble("The disk is full; make room. It goes on by itself then.") from error
-        raise Trouble(f"This machine's disk can't be used as it should ({error.strerror or error}).") from error
+            raise Trouble("The disk is full; make room.") from error
+        raise Trouble(f"This machine's disk can't be used as it should ({reason(error)}).") from error
+
+
+def failure_text(error: BaseException) -> str:
+    """Returns what went wrong as a sentence, whatever was raised."""
+    if isinstance(error, SentryError):
+        return str(error)
+    if isinstance(error, TimeoutError):
+        return "This machine does not answer in time."
+    return f"This machine can't do what it should: {reason(error)}."
+
+
+def next_try_text(error: BaseException, pause_s: float) -> str:
+    """ "Trying again in 30 s; what was downloaded is kept."."""
+    kept = "; what was downloaded is kept" if isinstance(error, Interrupted) else ""
+    return f"Trying again in {units.duration_text(pause_s)}{kept}."

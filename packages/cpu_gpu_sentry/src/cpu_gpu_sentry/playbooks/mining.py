@@ -23,6 +23,7 @@ from cpu_gpu_sentry.playbooks import runs, store, system
 from cpu_gpu_sentry.playbooks.api_tokens import load_secret
 from cpu_gpu_sentry.playbooks.carry import Crew, carry_out
 from cpu_gpu_sentry.playbooks.decide import Discard, Forget, Install, Keep, Refuse, Running, Step, Stop, decide
+from cpu_gpu_sentry.playbooks.errors import failure_text
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.install import Pins
 from cpu_gpu_sentry.playbooks.lane import LAST_LINES, Lane, not_known_yet
@@ -150,7 +151,7 @@ class Mining:
         except (SentryError, OSError, TimeoutError) as error:
             log.warning("playbooks_stuck %s", error)
             for playbook in self.wanted or []:
-                self.lanes.setdefault(playbook.id, Lane(playbook, 0)).show(PlaybookState.FAILED, str(error))
+                self.lanes.setdefault(playbook.id, Lane(playbook, 0)).show(PlaybookState.FAILED, failure_text(error))
             await self._look_again()
         self._changed()
 

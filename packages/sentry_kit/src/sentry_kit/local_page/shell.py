@@ -14,6 +14,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import jinja2
+from protocol.reasons import reason
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -205,7 +206,9 @@ def is_owner(request: Request) -> bool:
 async def _trouble(_request: Request, error: Exception) -> Response:
     """What nobody's form is to blame for, such as a disk that does not answer."""
     log.warning("page_trouble %s: %s", type(error).__name__, error)
-    sentence = str(error) if isinstance(error, SentryError) else f"The sentry's file can't be used now ({error})."
+    sentence = (
+        str(error) if isinstance(error, SentryError) else f"The sentry's file can't be used now ({reason(error)})."
+    )
     return PlainTextResponse(f"{sentence} Try again.\n", 503)
 
 
