@@ -73,6 +73,7 @@ class SmallCommander:
     keys: dict[str, Rig] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     items: list[int] = field(default_factory=list)
+    shown: list[Token | None] = field(default_factory=list)
     stored: int = 0
     refuses: Callable[[str], Response | None] = lambda _path: None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -137,6 +138,7 @@ class SmallCommander:
         return answer(welcome)
 
     async def _logs(self, request: Request) -> Response:
+        self.shown.append(_token_of(request))
         if (refusal := self._noted(request)) is not None:
             return refusal
         report = msgspec.json.decode(await _body(request), type=AsicReport)

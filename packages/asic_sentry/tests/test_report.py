@@ -80,6 +80,19 @@ async def test_a_removed_rig_is_an_invalid_token_with_its_own_words(
         await sentry.until(lambda: sentry.device(ip).last_ms > before)
 
 
+async def test_a_report_shows_the_token_of_an_asic_that_is_not_refused(
+    sentry: Sentry, commander: SmallCommander, network: str
+) -> None:
+    """A commander reads what strangers send last."""
+    async with running(make_asics(2, network, ["iceriver"], port_base=BASE)) as farm:
+        rigs = sentry.add(farm.asics, commander)
+        await commander.until(each_has(rigs, 1))
+        first, second = (rigs[asic.ip] for asic in farm.asics)
+        assert set(commander.shown) == {first.token}
+        first.is_removed = True
+        await commander.until(lambda: commander.shown[-1] == second.token)
+
+
 async def test_the_token_of_another_rig_does_not_bring_it_the_old_rig_s_logs(
     sentry: Sentry, commander: SmallCommander, network: str
 ) -> None:

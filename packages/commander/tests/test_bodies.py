@@ -7,7 +7,7 @@ import httpx
 import pytest
 import zstandard
 from commander.web.body_budget import BodyBudget, TooManyBodies
-from commander_farm import ASICS, LOGS, RIGS, Farm, a_log, an_asic_log, on_sqlite, post_form
+from commander_farm import ASIC_LOGS, ASICS, LOGS, RIGS, Farm, a_log, an_asic_log, on_sqlite, post_form
 from protocol.tokens import TokenKind, new_token
 
 JSON = {"Content-Type": "application/json"}
@@ -110,6 +110,16 @@ async def test_a_playbook_is_copied_to_as_many_rigs_as_its_page_shows(person: ht
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = await person.post("/cpu-gpu/1/playbooks/1/copies", content=ticked, headers=headers)
     assert answer.status_code == 404  # the form was read; there is no such playbook
+
+
+@on_sqlite
+async def test_asic_logs_need_no_authorization_and_neither_a_good_nor_a_bad_one_changes_the_answer(farm: Farm) -> None:
+    asic = await farm.add_asic()
+    bad = {"Authorization": f"Bearer {new_token(TokenKind.ASIC, pin=None)}"}
+    for seconds, auth in enumerate(({}, bad, {"Authorization": "Basic x"}, asic.auth, await farm.site_token())):
+        item = {"token": asic.token, "logs": [an_asic_log(seconds)]}
+        answer = await farm.client.post(ASIC_LOGS, json={"items": [item]}, headers=auth)
+        assert (answer.status_code, answer.json()["results"][0]["stored"]) == (200, 1), answer.text
 
 
 def test_strangers_leave_room_for_the_farm_and_one_address_for_others() -> None:

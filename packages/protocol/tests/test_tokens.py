@@ -1,7 +1,7 @@
 """Tokens: what they say, and what they keep to themselves."""
 
 import pytest
-from protocol.tokens import BadToken, TokenKind, new_token, parse_token
+from protocol.tokens import BadToken, TokenKind, hash_of, new_token, parse_token
 
 PIN = "ab" * 32
 
@@ -23,6 +23,15 @@ def test_the_hash_tells_kinds_apart_and_not_pins() -> None:
     pinned = parse_token(f"{token}_{PIN}")
     other_kind = parse_token(str(token).replace("rig", "asic"))
     assert token.hash() == pinned.hash() != other_kind.hash()
+
+
+def test_the_short_way_to_a_hash_leads_to_the_same_one() -> None:
+    for kind in TokenKind:
+        for pin in (None, PIN):
+            token = new_token(kind, pin=pin)
+            assert hash_of(str(token), kind) == token.hash()
+            assert [hash_of(str(token), other) for other in TokenKind if other != kind] == [None, None]
+    assert hash_of("mw_asic_", TokenKind.ASIC) is None
 
 
 def test_a_token_in_a_log_is_masked() -> None:
