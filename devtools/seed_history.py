@@ -23,13 +23,14 @@ from commander.history.buckets import Buckets, put_together
 from commander.history.packing import CODEC, pack
 from commander.history.rolling import ChunkKey
 from commander.history.summing import Summed, coarser, in_buckets
-from commander.history.tables import CHUNKS, DAY_S, HOUR_S, HOURS, MINUTES, TEN_MINUTES, TIERS
+from commander.history.tables import CHUNKS, DAY_S, HOURS, MINUTES, TEN_MINUTES, TIERS
 from commander.migrations import migrate
 from commander.partitions import add_missing_parts
 from commander.rigs.domain import name_key
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
 from commander.settings import load_settings
+from commander.telemetry.tables import HOUR_S
 from seeded_figures import SeededRig, seeded_asic, seeded_gpu_rig
 
 WEEK_S = 7 * DAY_S

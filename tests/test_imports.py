@@ -31,7 +31,11 @@ NOUNS = {
 }
 OWN_ROLES = {"pages", "api"}  # a noun's doors: no other noun goes through them
 WIRING = {"commander.app", "commander.parts", "commander.routes"}
-DECISIONS = ("commander.live.figures", "commander.problems")  # domain modules that have other names
+DECISIONS = (
+    "commander.live.figures",
+    "commander.problems",
+    "commander.readings",
+)  # domain modules that have other names
 
 
 def why_not(module: str, imported: str) -> str | None:

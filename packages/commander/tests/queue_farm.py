@@ -11,8 +11,8 @@ import msgspec
 import sqlalchemy as sa
 from commander.db import Database, to_us
 from commander.nats_bus import Bus
+from commander.readings.cpu_gpu import figures_of
 from commander.rigs import store as rigs
-from commander.rigs.domain import figures_of
 from commander.rigs.kinds import RigKind
 from commander.telemetry.codec import Packer
 from commander.telemetry.ingest import Ingest

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from commander.db import Database, connect_sqlite, from_us, to_us
+from commander.readings.cpu_gpu import figures_of
 from commander.rigs import store as rigs
-from commander.rigs.domain import figures_of
 from commander.rigs.kinds import RigKind
 from commander.telemetry import group_commit, store, writers
 from commander.telemetry.group_commit import GroupCommit, Overloaded, StorageAway

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from protocol.coins import TICKERS, coin_name
+
 from commander.addresses.checksums import base58check, blake_checked, cash, cryptonote, eip55, segwit
 
 Rule = Callable[[str], None]
@@ -91,39 +93,32 @@ def zcash(text: str) -> None:
 
 _BITCOIN = versions("00", "05", bech32="bc")
 _ZCASH = versions("1cb8", "1cbd")
-COINS = (
-    Coin("Beam", "BEAM"),
-    Coin("Bitcoin", "BTC", _BITCOIN),
-    Coin("Bitcoin Cash", "BCH", cash_or("bitcoincash", "00", "05")),
-    Coin("Bitcoin Gold", "BTG", versions("26", "17", bech32="btg")),
-    Coin("Conflux", "CFX", conflux),
-    Coin("Dash", "DASH", versions("4c", "10")),
-    Coin("Dogecoin", "DOGE", versions("1e", "16")),
-    Coin("Dynex", "DNX"),
-    Coin("Ergo", "ERG", ergo),
-    Coin("Ethereum", "ETH", ethereum),
-    Coin("Ethereum Classic", "ETC", ethereum),
-    Coin("EthereumPoW", "ETHW", ethereum),
-    Coin("Firo", "FIRO", versions("52", "07")),
-    Coin("Flux", "FLUX", _ZCASH),
-    Coin("Iron Fish", "IRON"),
-    Coin("Kaspa", "KAS", cash_or("kaspa", payload_bytes=(33, 34))),
-    Coin("Litecoin", "LTC", versions("30", "32", "05", bech32="ltc")),
-    Coin("Monero", "XMR", prefixed(18, 19, 42)),
-    Coin("Neoxa", "NEOX"),
-    Coin("Nexa", "NEXA"),
-    Coin("Radiant", "RXD", versions("00", "05")),
-    Coin("Ravencoin", "RVN", versions("3c", "7a")),
-    Coin("Verus", "VRSC", versions("3c", "55", "66")),
-    Coin("Vertcoin", "VTC", versions("47", "05", bech32="vtc")),
-    Coin("Wownero", "WOW"),
-    Coin("Zano", "ZANO"),
-    Coin("Zcash", "ZEC", zcash),
-    Coin("Zephyr", "ZEPH"),
-)
-_BY_WORD = {word.casefold(): coin for coin in COINS for word in (coin.name, coin.ticker)}
+_RULES: dict[str, Rule] = {
+    "Bitcoin": _BITCOIN,
+    "Bitcoin Cash": cash_or("bitcoincash", "00", "05"),
+    "Bitcoin Gold": versions("26", "17", bech32="btg"),
+    "Conflux": conflux,
+    "Dash": versions("4c", "10"),
+    "Dogecoin": versions("1e", "16"),
+    "Ergo": ergo,
+    "Ethereum": ethereum,
+    "Ethereum Classic": ethereum,
+    "EthereumPoW": ethereum,
+    "Firo": versions("52", "07"),
+    "Flux": _ZCASH,
+    "Kaspa": cash_or("kaspa", payload_bytes=(33, 34)),
+    "Litecoin": versions("30", "32", "05", bech32="ltc"),
+    "Monero": prefixed(18, 19, 42),
+    "Radiant": versions("00", "05"),
+    "Ravencoin": versions("3c", "7a"),
+    "Verus": versions("3c", "55", "66"),
+    "Vertcoin": versions("47", "05", bech32="vtc"),
+    "Zcash": zcash,
+}
+COINS = tuple(Coin(name, ticker, _RULES.get(name)) for name, ticker in TICKERS.items())
+_BY_NAME = {coin.name: coin for coin in COINS}
 
 
 def coin_of(text: str) -> Coin | None:
     """By name or ticker, however it is capitalised."""
-    return _BY_WORD.get(text.casefold())
+    return _BY_NAME.get(coin_name(text) or "")

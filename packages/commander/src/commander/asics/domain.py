@@ -7,7 +7,7 @@ from protocol.messages import UNKNOWN_ALGORITHM
 from protocol.tokens import Token
 
 from commander.live.figures import Figures, Work
-from commander.rigs.domain import highest, total
+from commander.readings.cpu_gpu import highest, total
 
 REPORTED = {
     "temperature": "Too hot",

@@ -20,7 +20,7 @@ from protocol.reading import Reader
 from commander.live.algorithms import one_name
 from commander.live.coins import one_coin
 from commander.live.figures import Work
-from commander.rigs.domain import highest, merged_devices, total
+from commander.readings.cpu_gpu import highest, merged_devices, total
 from commander.rigs.kinds import RigKind
 
 Series = tuple[str, str | None, str | None, str | None]  # figure, device, algorithm, coin

@@ -19,10 +19,11 @@ from commander.history.names import OF_THE_FARM, Names
 from commander.history.opening import Packed, opened
 from commander.history.packing import CODEC, pack
 from commander.history.rolling import ChunkKey, Horizons, RigRolled, RigWork, Rolling, chunks_of
-from commander.history.tables import CHUNKS, HOUR_S, HOURS, MINUTES, ROLLED, TIERS, Tier
+from commander.history.tables import CHUNKS, HOURS, MINUTES, ROLLED, TIERS, Tier
 from commander.partitions import add_missing_parts
 from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
+from commander.telemetry.tables import HOUR_S
 
 log = logging.getLogger(__name__)
 GRACE_S = 120  # after an hour's end, for logs that are on their way

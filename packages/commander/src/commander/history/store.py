@@ -11,12 +11,10 @@ from commander.history.opening import Packed
 from commander.history.rolling import ChunkKey, Horizons
 from commander.history.tables import (
     CHUNKS,
-    HOUR_S,
     RAW,
     ROLLED,
     TIERS,
     Tier,
-    due_hours,
     farm_chunks,
     farm_samples,
     forgotten_rigs,
@@ -25,6 +23,7 @@ from commander.history.tables import (
 from commander.partitions import drop_oldest_part
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
+from commander.telemetry.tables import HOUR_S, due_hours
 
 MANY = 300  # parameters of one query
 FARM = "farm "  # before a tier's name, of its horizon for the farm

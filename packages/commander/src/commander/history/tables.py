@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from commander.db import Moment, metadata
 from commander.partitions import Partitioning
 from commander.rigs.kinds import RigKind
+from commander.telemetry.tables import HOUR_S
 
-HOUR_S, DAY_S = 3_600, 86_400
+DAY_S = 86_400
 
 
 class Tier(NamedTuple):
@@ -74,16 +75,6 @@ farm_samples = sa.Table(
     sa.Column("kind", sa.String(16), primary_key=True),
     sa.Column("minute_s", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
-)
-
-# An hour of a rig that has logs which are not rolled up. `marks` grows with each further log that is late.
-due_hours = sa.Table(
-    "due_hours",
-    metadata,
-    sa.Column("kind", sa.String(16), primary_key=True),
-    sa.Column("rig_id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("hour_s", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("marks", sa.BigInteger, nullable=False),
 )
 
 # What is before `until_s` was deleted, of raw logs or of a tier.

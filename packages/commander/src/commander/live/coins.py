@@ -2,11 +2,10 @@
 
 from functools import lru_cache
 
-from commander.addresses.coins import coin_of
+from protocol.coins import coin_name
 
 
 @lru_cache(maxsize=4096)
 def one_coin(name: str) -> str:
     """Returns the coin as totals call it; a coin that is not in the table keeps its name."""
-    known = coin_of(name.strip())
-    return known.name if known else name
+    return coin_name(name.strip()) or name

@@ -21,7 +21,7 @@ from protocol.reading import Reader
 
 from commander.live.figures import WORKS_OF_A_RIG
 from commander.live.operational_index import Health, RigState
-from commander.rigs.domain import device_hashrates, merged_devices
+from commander.readings.cpu_gpu import device_hashrates, merged_devices
 from commander.rigs.kinds import PATHS, RigKind
 from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS, WORKS_SHOWN, WorkView, work_views
 from commander.web import figures as shown

@@ -21,12 +21,13 @@ from commander.history.points import Figures, Line, Points, largest, points_in, 
 from commander.history.readings import POWER, READINGS, Series
 from commander.history.rolling import Horizons
 from commander.history.summing import in_buckets, summed
-from commander.history.tables import HOUR_S, MINUTES, TIERS, Tier
+from commander.history.tables import MINUTES, TIERS, Tier
 from commander.problems import CommanderError, ErrorKind
 from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
 from commander.telemetry.codec import unpack as unpack_log
 from commander.telemetry.store import PackedLog
+from commander.telemetry.tables import HOUR_S
 
 POINTS_AT_MOST = 2_000
 RAW_RANGE_S = 2 * 3_600  # a longer range is not drawn log by log: decoding them would take too long

@@ -11,7 +11,7 @@ from protocol.reading import Reader
 
 from commander.asics import domain as asics
 from commander.live.figures import Figures
-from commander.rigs import domain as rigs
+from commander.readings import cpu_gpu as rigs
 from commander.rigs.kinds import RigKind
 
 _cpu_gpu = Reader(CpuGpuLog)

@@ -6,6 +6,8 @@ from commander.db import Moment, metadata
 from commander.partitions import Partitioning
 from commander.rigs.kinds import RigKind
 
+HOUR_S = 3_600
+
 BUCKET_S = 600
 PARTS = Partitioning("bucket", unit_us=BUCKET_S * 1_000_000, days=1)
 
@@ -53,4 +55,14 @@ dead_letters = sa.Table(
     sa.Column("reason", sa.String(500), nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sqlite_autoincrement=True,
+)
+
+# An hour of a rig that has logs which are not rolled up. `marks` grows with each further log that is late.
+due_hours = sa.Table(
+    "due_hours",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("rig_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("hour_s", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("marks", sa.BigInteger, nullable=False),
 )

@@ -1,0 +1,85 @@
+"""What the logs of a CPU/GPU rig say."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
+from protocol.miners_apart import with_own_cards
+
+from commander.live.figures import Figures, Work, bounded
+
+Number = TypeVar("Number", int, float)
+
+
+def figures_of(log: CpuGpuLog) -> Figures:
+    """The log in a few figures. It is worked out for every log that comes in."""
+    readings = [each for miner in log.miners if miner.software not in PROXIES for each in miner.algorithms]
+    hashrates: dict[Work, float | None] = {}
+    for reading in readings:
+        work = Work(reading.coin, reading.algorithm)
+        hashrates[work] = total((hashrates.get(work), reading.hashrate_hs))
+    gpus = merged_devices(log) if any(_tells(device) for miner in log.miners for device in miner.devices) else log.gpus
+    cpu = log.cpu or CpuReading()
+    return Figures(
+        hashrates_hs=bounded(hashrates),
+        power_w=total([cpu.power_w, *[gpu.power_w for gpu in gpus]]),
+        temperature_c=highest([cpu.temperature_c, *[gpu.temperature_c for gpu in gpus]]),
+        fan_percent=highest([gpu.fan_percent for gpu in gpus]),
+        fan_rpm=highest([gpu.fan_rpm for gpu in gpus]),
+        accepted=total([reading.accepted for reading in readings]),
+        rejected=total([reading.rejected for reading in readings]),
+        uptime_s=log.uptime_s,
+    )
+
+
+def _tells(device: MinerDevice) -> bool:
+    """Whether the mining software says anything of the card that its driver may not."""
+    return device.temperature_c is not None or device.fan_percent is not None or device.power_w is not None
+
+
+def merged_devices(log: CpuGpuLog) -> list[GpuReading]:
+    """The log's GPUs; what the driver does not tell is taken from the mining software that runs on the card."""
+    miners = with_own_cards(log.miners)
+    by_address: dict[str, GpuReading] = {gpu.pci_address: gpu for gpu in log.gpus}
+    for device in (device for miner in miners for device in miner.devices if device.device != "cpu"):
+        measured = by_address.get(device.device, GpuReading(pci_address=device.device))
+        by_address[device.device] = _filled(measured, device)
+    return list(by_address.values())
+
+
+def _filled(gpu: GpuReading, device: MinerDevice) -> GpuReading:
+    return GpuReading(
+        pci_address=gpu.pci_address,
+        temperature_c=known(gpu.temperature_c, device.temperature_c),
+        memory_temperature_c=known(gpu.memory_temperature_c, device.memory_temperature_c),
+        fan_percent=known(gpu.fan_percent, device.fan_percent),
+        fan_rpm=gpu.fan_rpm,
+        power_w=known(gpu.power_w, device.power_w),
+        core_clock_mhz=known(gpu.core_clock_mhz, device.core_clock_mhz),
+        memory_clock_mhz=known(gpu.memory_clock_mhz, device.memory_clock_mhz),
+    )
+
+
+def device_hashrates(miners: Iterable[MinerReading], device: str) -> dict[Work, float | None]:
+    """What `device` (as in `MinerDevice.device`) gives to each work, over all mining software on it."""
+    hashrates: dict[Work, float | None] = {}
+    for miner in miners:
+        for part in (part for part in miner.devices if part.device == device):
+            for algorithm, hashrate_hs in zip(miner.algorithms, part.hashrates_hs, strict=False):
+                work = Work(algorithm.coin, algorithm.algorithm)
+                hashrates[work] = total((hashrates.get(work), hashrate_hs))
+    return hashrates
+
+
+def known(first: float | None, second: float | None) -> float | None:
+    return second if first is None else first
+
+
+def total(values: Iterable[Number | None]) -> Number | None:
+    """The sum of what is known; None if nothing is."""
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) if numbers else None
+
+
+def highest(values: Iterable[float | None]) -> float | None:
+    return max([value for value in values if value is not None], default=None)
