@@ -120,7 +120,7 @@ async def test_a_scan_finds_fifty_that_are_adopted_and_seen(
         local = await open_page(sentry.run("page").stdout.strip(), logged_in=False)
         await connect(local, commander, token)
         await local.locator("#network").fill(str(NETWORK))
-        await local.get_by_role("button", name="Look for ASICs").click()
+        await local.get_by_role("button", name="Scan network").click()
         ticks = local.locator('#scan input[type="checkbox"]:checked')
         await expect(ticks).to_have_count(50, timeout=SOON_MS)
         await local.get_by_role("button", name="Adopt those that are ticked").click()

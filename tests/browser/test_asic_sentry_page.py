@@ -96,7 +96,7 @@ async def test_the_page_is_open_to_all_and_follows_other_programs(
         await expect(rows.first).to_contain_text("TH/s", timeout=PATIENCE_MS)
         await expect(page.locator("#asics")).to_contain_text("entered", timeout=PATIENCE_MS)
         await page.get_by_role("textbox", name="Network").fill(NETWORK)
-        await page.get_by_role("button", name="Look for ASICs").click()
+        await page.get_by_role("button", name="Scan network").click()
         await expect(page.locator("#scan-progress")).to_contain_text("Done", timeout=PATIENCE_MS)
         await must_be_open_to_all(page)
         await page.goto("/?change=1#change")

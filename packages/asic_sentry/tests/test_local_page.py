@@ -360,8 +360,21 @@ async def test_anybody_may_look_but_sees_no_form(browser: Browser, commander: Sm
         assert next(iter(rig)) in shown
         assert "<form" not in shown
         assert "Change" not in shown
+        assert ">Edit</a>" not in shown
     assert "asic-sentry page" in page
     assert "Change" in await browser.get()
+
+
+async def test_buttons_and_facts_have_the_usual_words(
+    browser: Browser, commander: SmallCommander, network: str
+) -> None:
+    rig = browser.sentry.add(make_asics(1, network, ["iceriver"], port_base=BASE), commander)
+    await browser.sentry.until(lambda: len(browser.sentry.agent.fleet.devices) == 1)
+    key = browser.sentry.device(next(iter(rig))).asic.id
+    page = await browser.get(f"/?change={key}")
+    for words in (">Edit</a>", "<button>Save</button>", "<button>Scan network</button>", "Last report stored"):
+        assert words in page
+    assert not re.search("<button>(Keep|Look for ASICs)</button>|Last stored there|>Change</a>", page)
 
 
 async def test_the_page_does_not_hand_the_asics_to_another_commander(

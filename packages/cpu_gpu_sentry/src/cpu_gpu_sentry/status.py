@@ -192,7 +192,7 @@ def _playbook_lines(playbook: PlaybookOut) -> list[str]:
 
 def _exceptions(status: StatusOut) -> list[tuple[str, str | None]]:
     return [
-        ("Last stored there", status.last_stored_at),
+        ("Last report stored", status.last_stored_at),
         ("Trouble", status.last_error),
         (
             "Trouble",

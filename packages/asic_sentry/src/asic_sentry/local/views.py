@@ -135,13 +135,13 @@ def _facts(agent: Agent) -> list[Fact]:
         ("ASICs that answer", f"{answering} of {len(agent.fleet.devices)}"),
         ("Polled every", duration_text(agent.poll_every_s)),
         ("Logs waiting here", count_text(len(agent.spool))),
-        ("Last stored there", time_text(delivery.last_stored_at)),
+        ("Last report stored", time_text(delivery.last_stored_at)),
     ]
 
 
 def time_text(moment: datetime | None) -> str:
     """In the machine's own zone: the page is read beside it."""
-    return UNKNOWN if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return UNKNOWN if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def in_trouble(devices: Iterable[Device]) -> list[Device]:

@@ -158,14 +158,14 @@ def _facts(agent: Agent) -> list[Fact]:
     return [
         ("Commander", delivery.enrolment.url if delivery.enrolment else UNKNOWN),
         ("Logs waiting here", count_text(len(agent.spool))),
-        ("Last stored there", time_text(stored_at)),
+        ("Last report stored", time_text(stored_at)),
         ("Reports every", duration_text(agent.report_every_s)),
     ]
 
 
 def time_text(moment: datetime | None) -> str:
     """In the machine's own zone: the page is read beside it."""
-    return UNKNOWN if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return UNKNOWN if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def machine_facts(latest: Latest) -> list[Fact]:
@@ -237,7 +237,7 @@ def _playbook(lane: Lane, *, for_owner: bool) -> PlaybookView:
         reason=lane.reason if for_owner else None,
         facts=[
             ("Since", time_text(lane.since)),
-            ("Started again", {0: "never", 1: "once"}.get(lane.restarts, f"{lane.restarts} times")),
+            ("Restarts", str(lane.restarts)),
             ("Port of its API", str(lane.port) if lane.note else UNKNOWN),
         ],
         lines="\n".join(lane.last_lines or lane.printed[-_PRINTED_SHOWN:]) if for_owner else "",
