@@ -33,7 +33,8 @@ def rig(tmp_path: Path) -> Iterator[PlaybookRig]:
             yield ready
             mount("-o", "remount,rw", str(data))
     finally:
-        subprocess.run(["umount", "--lazy", str(data)], check=True)
+        while os.path.ismount(data):
+            subprocess.run(["umount", "--lazy", str(data)], check=True)
 
 
 def mount(*arguments: str) -> "subprocess.CompletedProcess[str]":

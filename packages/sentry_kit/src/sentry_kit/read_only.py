@@ -7,6 +7,8 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
+from sentry_kit.copies import take_over
+
 log = logging.getLogger(__name__)
 
 SENTENCE = "The disk can only be read: logs wait in memory, and what is changed is lost at the next start."
@@ -19,7 +21,7 @@ def is_read_only(folder: Path) -> bool:
 
 
 def open_in_memory(path: Path, schema: str) -> sqlite3.Connection:
-    """A store in memory with what stands in the store at `path`, waiting logs aside."""
+    """A store in memory with what stands in the store at `path`, waiting logs aside; or in the copies beside it."""
     log.error(
         "disk_read_only %s is on a disk that can only be read: the sentry measures and reports from memory.", path
     )
@@ -29,6 +31,8 @@ def open_in_memory(path: Path, schema: str) -> sqlite3.Connection:
         with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as old:
             _copy(old, db)
             break
+    else:
+        take_over(db, path)
     return db
 
 
