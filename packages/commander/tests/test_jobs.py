@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from commander.db import Database
 from commander.jobs import loop
 from commander.jobs.loop import Job, lead, run_due, run_jobs
@@ -109,3 +110,23 @@ async def test_a_leader_that_was_killed_is_replaced_when_its_lease_ends(
         while not await lead(database, "b", now=await database.now()):
             pass
     assert await database.now() > taken_at + timedelta(seconds=0.2)
+
+
+@pytest.mark.parametrize("table", ["jobs", "leases"])
+async def test_a_database_that_fails_under_the_jobs_is_a_line_and_no_traceback(
+    database: Database, table: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without the table the look for the lease, or the work under the lease, fails as it does without a server."""
+    stop = asyncio.Event()
+
+    async def rest(_stop: asyncio.Event, _seconds: float) -> None:
+        stop.set()
+
+    monkeypatch.setattr(loop, "rest", rest)
+    async with database.transaction() as db:
+        await db.execute(sa.text(f"DROP TABLE {table}"))
+    with caplog.at_level("WARNING"):
+        await run_jobs(database, {}, stop, holder="a")
+    (record,) = [record for record in caplog.records if record.name == "commander.jobs.loop"]
+    assert record.message.startswith("jobs wait for the database: ")
+    assert record.exc_info is None

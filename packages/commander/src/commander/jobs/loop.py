@@ -45,13 +45,20 @@ async def run_jobs(database: Database, table: Mapping[str, Job], stop: asyncio.E
         try:
             if await lead(database, holder, now=await database.now()):
                 await _work(database, table, holder=holder)
-        except (DatabaseProblem, DBAPIError) as error:
-            log.warning("jobs wait for the database: %s", error)
-        except Exception:
+        except* (DatabaseProblem, DBAPIError) as errors:  # the group of `_work` hands on a group
+            log.warning("jobs wait for the database: %s", _first(errors))
+        except* Exception:
             log.exception("jobs could not be looked at; they are tried again")
         await rest(stop, LOOK_EVERY_S)
     with suppress(DatabaseProblem, DBAPIError):
         await resign(database, holder)
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
 
 
 async def _work(database: Database, table: Mapping[str, Job], *, holder: str) -> None:
