@@ -74,7 +74,7 @@ def silent(port: int, trouble: MinerTrouble, reason: str) -> MinerReading:
     ("body", "reason"),
     [
         (b"", "What answers there does not know /2/summary: is it XMRig?"),
-        (b"nonsense", "It answers, but can't be read. The answer is not JSON: b'nonsense'."),
+        (b"nonsense", "It answers, but can't be read. The answer is not JSON: “nonsense”."),
         (b"[]", "It answers, but can't be read. The answer has not the shape of xmrig's summary."),
         (b" " * 1_100_000, "Its answer is longer than 1 MiB."),
         (SUMMARY[:100], "It answers, but can't be read. The answer has not the shape of xmrig's summary."),

@@ -7,6 +7,8 @@ and raises `BadReply` when nothing that comes could make it an answer.
 import re
 from collections.abc import Callable
 
+from protocol.plain_words import quoted
+
 from asic_sentry.failures import BadReply, bad_response, error_status
 
 LIMIT_BYTES = 1024 * 1024
@@ -48,11 +50,11 @@ def http_body(received: bytes | bytearray, ended: bool) -> bytes | None:
     head, found, _ = received.partition(b"\r\n\r\n")
     if not found:
         if ended or len(received) > _HEAD_LIMIT_BYTES or not b"HTTP/1.".startswith(bytes(received[:7])):
-            raise bad_response(f"The answer is not HTTP: {bytes(received[:60])!r}.")
+            raise bad_response(f"The answer is not HTTP: {quoted(received)}.")
         return None
     status = _STATUS.match(head)
     if status is None:
-        raise bad_response(f"The answer is not HTTP: {bytes(head[:60])!r}.")
+        raise bad_response(f"The answer is not HTTP: {quoted(head)}.")
     if status[1] != b"200":
         words = f"HTTP {status[1].decode()} {status[2].decode('latin-1').strip()}".strip()
         raise bad_response(f"{words}.") if status[1] in _UNKNOWN_THERE else error_status(words)

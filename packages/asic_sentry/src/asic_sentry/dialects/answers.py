@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from protocol import figures
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
+from protocol.plain_words import quoted, why
 
 from asic_sentry.failures import BadReply, bad_response
 from asic_sentry.models import Model
@@ -57,7 +58,7 @@ def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is ty
     try:
         return msgspec.json.decode(repaired)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise bad_response(f"The answer is not JSON: {body[:60]!r}.") from error
+        raise bad_response(f"The answer is not JSON: {quoted(body)}.") from error
 
 
 def checked(dialect: str, parse: Callable[[], T]) -> T:
@@ -67,8 +68,7 @@ def checked(dialect: str, parse: Callable[[], T]) -> T:
     except BadReply:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        why = f"{type(error).__name__}: {error}"[:120]
-        raise bad_response(f"The answer has not the shape of {dialect}'s ({why}).") from error
+        raise bad_response(f"The answer has not the shape of {dialect}'s ({why(error)}).") from error
 
 
 def sample(dialect: str, parse: Callable[[], Figures]) -> Figures:

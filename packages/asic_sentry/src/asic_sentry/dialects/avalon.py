@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
+from protocol.plain_words import quoted
 
 from asic_sentry.dialects.answers import (
     Figures,
@@ -129,7 +130,7 @@ def _specs(reply: bytes) -> AsicSpecs:
     version = answer_of(reply)["VERSION"][0]
     product, model = text(version.get("PROD")), text(version.get("MODEL"))
     if "avalon" not in (product or "").lower():
-        raise bad_response(f"The version names no Avalon: {reply[:60]!r}.")
+        raise bad_response(f"The version names no Avalon: {quoted(reply)}.")
     name, _, variant = (model or re.sub(r"(?i)avalon(miner)?\s*", "", product or "")).partition("-")
     software = text(version.get("CGMiner"))
     return AsicSpecs(

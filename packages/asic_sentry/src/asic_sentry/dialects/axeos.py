@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
+from protocol.plain_words import quoted
 
 from asic_sentry.dialects.answers import (
     Figures,
@@ -38,7 +39,7 @@ def parse_axeos(replies: Sequence[bytes], model: Model | None) -> Figures:
 def _info(reply: bytes) -> Mapping[str, Any]:
     info = decode(reply)
     if not isinstance(info, dict) or "hashRate" not in info or "ASICModel" not in info:
-        raise bad_response(f"The answer is not that of AxeOS: {reply[:60]!r}.")
+        raise bad_response(f"The answer is not that of AxeOS: {quoted(reply)}.")
     return info
 
 

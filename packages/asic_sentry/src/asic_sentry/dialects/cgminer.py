@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from protocol.asic_messages import AsicPool, PoolState
+from protocol.plain_words import quoted
 
 from asic_sentry.dialects.answers import count, decode, pools, scaled, text
 from asic_sentry.failures import bad_response, error_status
@@ -15,7 +16,7 @@ def answer_of(reply: bytes) -> Any:
     """The decoded answer, if the device doesn't say that it is an error (status E, or F for fatal)."""
     answer = decode(reply)
     if not isinstance(answer, dict):
-        raise bad_response(f"The answer is no object: {reply[:60]!r}.")
+        raise bad_response(f"The answer is no object: {quoted(reply)}.")
     status = answer.get("STATUS")
     # Whatsminers and some errors carry the status beside the message instead of in a list.
     said = status[0] if isinstance(status, list) and status and isinstance(status[0], dict) else answer

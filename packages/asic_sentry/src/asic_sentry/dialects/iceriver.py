@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
+from protocol.plain_words import quoted
 
 from asic_sentry.dialects.answers import (
     Figures,
@@ -51,7 +52,7 @@ def parse_iceriver(replies: Sequence[bytes], model: Model | None) -> Figures:
 def _data(reply: bytes) -> Mapping[str, Any]:
     answer = decode(reply)
     if not isinstance(answer, dict) or "error" not in answer:
-        raise bad_response(f"The answer is not that of an IceRiver: {reply[:60]!r}.")
+        raise bad_response(f"The answer is not that of an IceRiver: {quoted(reply)}.")
     if answer["error"] not in (0, False):
         raise error_status(text(answer.get("message")) or f"error {answer['error']}")
     data = answer.get("data")

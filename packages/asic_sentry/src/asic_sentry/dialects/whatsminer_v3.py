@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
+from protocol.plain_words import quoted
 
 from asic_sentry.dialects.answers import (
     Figures,
@@ -40,7 +41,7 @@ def parse_whatsminer_v3(replies: Sequence[bytes], model: Model | None) -> Figure
 def _message(reply: bytes) -> Mapping[str, Any]:
     answer = decode(reply)
     if not isinstance(answer, dict) or "code" not in answer:
-        raise bad_response(f"The answer has no code: {reply[:60]!r}.")
+        raise bad_response(f"The answer has no code: {quoted(reply)}.")
     message = answer.get("msg")
     if answer["code"] != 0:
         raise error_status(str(message or answer.get("desc", "")))

@@ -90,7 +90,7 @@ def _base58_number(text: str) -> int:
     number = 0
     for each in text:
         if each not in BASE58:
-            raise ValueError(f"it can't hold the character {each!r}")
+            raise ValueError(f"it can't hold the character “{each}”")
         number = number * 58 + BASE58.index(each)
     return number
 
@@ -103,7 +103,7 @@ def _bech32_values(start: str, text: str, alphabet: str = BECH32) -> list[int]:
         raise ValueError(f"it begins with {start}")
     for each in lower[len(start) :]:
         if each not in alphabet:
-            raise ValueError(f"it can't hold the character {each!r}")
+            raise ValueError(f"it can't hold the character “{each}”")
     return [alphabet.index(each) for each in lower[len(start) :]]
 
 

@@ -15,6 +15,7 @@ import msgspec
 from litestar.types import Receive, Scope, Send
 from protocol.asic_messages import AsicItemReceipt, AsicReceipt, AsicReportItem, AsicSpecs
 from protocol.messages import RejectedLog, RigName
+from protocol.plain_words import why
 from protocol.reading import Reader
 
 from commander.live.rigs import LiveRigs
@@ -137,7 +138,7 @@ class AsicIntake:
         try:
             specs = _specs_reader.decode(raw)
         except (msgspec.DecodeError, RecursionError) as error:
-            logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=f"specs: {error}"))
+            logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=f"specs: {why(error)}"))
             return None
         text, state = msgspec.json.encode(specs), self._live.index.rigs.get(rig_id)
         return None if state and state.specs == text else text

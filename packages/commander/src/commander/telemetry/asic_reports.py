@@ -3,6 +3,7 @@
 import msgspec
 from protocol.asic_messages import AsicReport, AsicReportItem
 from protocol.messages import Message, Text
+from protocol.plain_words import sentence
 
 from commander.web.bodies import TooLarge
 
@@ -54,5 +55,5 @@ def _one_by_one(raw_items: list[msgspec.Raw]) -> tuple[Items, dict[int, str]]:
             items.append(_item.decode(raw))
         except msgspec.ValidationError as error:
             items.append(AsicReportItem(token=_token_alone.decode(raw).token))
-            unreadable[index] = str(error)
+            unreadable[index] = sentence(error)
     return items, unreadable

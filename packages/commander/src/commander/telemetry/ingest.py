@@ -19,6 +19,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from protocol.plain_words import sentence
 
 from commander.db import Database, DatabaseProblem
 from commander.nats_bus import Bus
@@ -218,7 +219,7 @@ def _sorted_out(messages: Sequence[Msg]) -> tuple[list[Held], list[tuple[Msg, st
         try:
             held.append(Held(message, decode_log(message.data)))
         except msgspec.DecodeError as error:
-            unreadable.append((message, str(error)))
+            unreadable.append((message, sentence(error)))
     return held, unreadable
 
 

@@ -4,13 +4,13 @@ Machines (`/api/`) get RFC 9457 problem documents; people get a page (`web/shell
 """
 
 import logging
-import re
 from http import HTTPStatus
 
 import msgspec
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Scope, Send
 from protocol.messages import FieldError, Problem
+from protocol.plain_words import plain
 from sqlalchemy.exc import DBAPIError
 
 from commander.db import DatabaseProblem
@@ -19,7 +19,6 @@ from commander.web.bodies import TOO_DEEP, send_json
 
 log = logging.getLogger(__name__)
 NOT_FOUND = "not_found"
-_MISSING = re.compile("Object missing required field `(.+)`")
 ALIASES = {"since": "from", "until": "to"}  # what Python can't call by the name that it has outside
 
 
@@ -92,11 +91,8 @@ def _wrong_fields(errors: list[FieldError]) -> Problem:
 
 def _field_error(text: str, field: str = "") -> FieldError:
     """From msgspec's words: "Expected `str`, got `int` - at `$.cpu.name`"."""
-    message, _, path = text.partition(" - at `")
-    field = path.rstrip("`").removeprefix("$").removeprefix(".") or field
-    if missing := _MISSING.fullmatch(message):
-        field = f"{field}.{missing[1]}" if field else missing[1]
-    return FieldError(field=field or "body", message=message)
+    found, message = plain(text)
+    return FieldError(field=found or field or "body", message=message)
 
 
 def _field_errors(error: ValidationException) -> list[FieldError]:

@@ -22,6 +22,7 @@ from protocol.messages import (
     MinerState,
     MinerTrouble,
 )
+from protocol.plain_words import quoted, why
 from protocol.reading import Reader
 from sentry_kit.impossible import left_out
 
@@ -60,7 +61,7 @@ def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is ty
         try:
             return read_json(decoded(reply))
         except ValueError:
-            raise BadReply(f"The answer is not JSON: {reply[:60]!r}.") from strict
+            raise BadReply(f"The answer is not JSON: {quoted(reply)}.") from strict
 
 
 def decoded(reply: bytes) -> str:
@@ -89,7 +90,7 @@ def checked(software: str, parse: Callable[[], MinerReading]) -> MinerReading:
     except BadReply:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, msgspec.MsgspecError) as error:
-        raise BadReply(f"The answer has not the shape of {software}'s ({type(error).__name__}: {error}).") from error
+        raise BadReply(f"The answer has not the shape of {software}'s ({why(error)}).") from error
 
 
 def number(value: object) -> float | None:
