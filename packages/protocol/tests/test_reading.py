@@ -1,5 +1,6 @@
 """One impossible figure costs itself alone: never the message that it stands in, and nothing beside it."""
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator
@@ -201,3 +202,16 @@ def test_every_figure_of_a_message_has_the_bounds_of_the_table(kind: type) -> No
 def test_a_board_without_a_place_is_left_out_alone() -> None:
     body = b'{"taken_at":"2026-11-20T12:00:00Z","boards":[{"slot":"?","hashrate_hs":1},{"slot":2,"hashrate_hs":3}]}'
     assert READERS["AsicLog"].decode(body).boards == [AsicBoard(slot=2, hashrate_hs=3.0)]
+
+
+@pytest.mark.parametrize("depth", [100, 330, 500, 900, 990, 1_010, 50_000])
+@pytest.mark.parametrize("innermost", ["1", '"\\ud800"', "1e400"])
+@pytest.mark.parametrize("field", ["new", "lan_ip", "gpus"])
+def test_deep_json_is_read_or_refused_by_its_one_error(depth: int, innermost: str, field: str) -> None:
+    deep = "[" * depth + innermost + "]" * depth
+    body = f'{{"taken_at": "2026-11-20T12:00:00Z", "uptime_s": -1, "{field}": {deep}}}'.encode()
+    if depth == 100:
+        assert READERS["CpuGpuLog"].read(body).message == read_cpu_gpu()[0]
+    else:
+        with contextlib.suppress(msgspec.DecodeError):
+            READERS["CpuGpuLog"].read(body)

@@ -31,6 +31,7 @@ _PLACE_COUNTS = {AlgorithmReading}  # the hashrates of devices go by the order o
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _DIGITS_LIMIT = 400  # longer whole numbers are outside of every bounds
 _SHOWN = 40
+_TOO_DEEP = "JSON is nested too deeply"
 
 
 class _No:
@@ -105,10 +106,7 @@ class Reader(Generic[T]):
         fitted = _fit(tree, self._shape, "", dropped)
         if fitted is _NO or not (self._any_value or all(each.is_of_its_type for each in dropped)):
             raise msgspec.ValidationError(str(error)) from error
-        try:
-            body = msgspec.json.encode(fitted)
-        except UnicodeEncodeError:
-            body = msgspec.json.encode(_encodable(fitted))
+        body = _encoded(fitted)
         return Read(self._strict(body), body, dropped)
 
 
@@ -122,13 +120,26 @@ def _parsed(body: bytes, error: Exception) -> object:
     try:
         return json.loads(body.decode("utf-8", "replace"), parse_int=_whole)
     except RecursionError:
-        raise msgspec.DecodeError("JSON is nested too deeply") from error
+        raise msgspec.DecodeError(_TOO_DEEP) from error
     except ValueError:
         raise error from None
 
 
 def _whole(digits: str) -> float:
     return int(digits) if len(digits) < _DIGITS_LIMIT else float("inf")
+
+
+def _encoded(tree: Any) -> bytes:
+    try:
+        return msgspec.json.encode(tree)
+    except UnicodeEncodeError:
+        pass
+    except RecursionError as error:
+        raise msgspec.DecodeError(_TOO_DEEP) from error
+    try:
+        return msgspec.json.encode(_encodable(tree))
+    except RecursionError as error:
+        raise msgspec.DecodeError(_TOO_DEEP) from error
 
 
 def _encodable(value: Any) -> Any:
@@ -159,7 +170,11 @@ def _fit(value: Any, kind: inspect.Type, at: str, dropped: list[Dropped]) -> Any
 
 
 def _shown(value: object) -> str:
-    text = repr(value) if not isinstance(value, int) or abs(value) < 10**_SHOWN else "a number of many digits"
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, int) and abs(value) >= 10**_SHOWN:
+        return "a number of many digits"
+    text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
