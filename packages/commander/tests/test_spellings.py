@@ -267,4 +267,4 @@ def test_a_coin_has_one_name() -> None:
     assert [one_coin(word) for word in ("KAS", "kaspa", "Kaspa", "my coin")] == ["Kaspa"] * 3 + ["my coin"]
     assert Work("xmr", "RandomX").named == Work("Monero", "rx/0")
     known = Work(None, "unknown")
-    assert known.named is known
+    assert known.named == known

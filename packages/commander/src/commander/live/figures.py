@@ -1,5 +1,6 @@
 """What the operational index needs of a log, whatever kind of rig wrote it."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -31,8 +32,14 @@ class Work(NamedTuple):
     @property
     def named(self) -> "Work":
         """The same work under the names that totals and history use."""
-        coin, algorithm = None if self.coin is None else one_coin(self.coin), one_name(self.algorithm)
-        return self if (coin, algorithm) == self else Work(coin, algorithm)
+        return _named(self)
+
+
+@lru_cache(maxsize=4096)
+def _named(work: Work) -> Work:
+    """The work itself, where it has these names: it is asked for with every log."""
+    coin, algorithm = None if work.coin is None else one_coin(work.coin), one_name(work.algorithm)
+    return work if (coin, algorithm) == work else Work(coin, algorithm)
 
 
 def bounded(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]:
@@ -47,7 +54,7 @@ def bounded(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]:
 
 def totalled(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]:
     """A rig's hashrates by the names that totals use: what its programs spell differently is one work."""
-    if all(work.named is work for work in hashrates_hs):
+    if all(work.named == work for work in hashrates_hs):
         return hashrates_hs
     sums: dict[Work, float | None] = {}
     for work, hashrate_hs in hashrates_hs.items():
