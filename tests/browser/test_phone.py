@@ -44,6 +44,12 @@ async def test_the_section_that_is_open_is_in_sight(farm: Farm, open_page: OpenP
     await expect(link).to_be_in_viewport(ratio=1)
 
 
+async def test_the_filter_that_is_chosen_is_in_sight(farm: Farm, open_page: OpenPage) -> None:
+    farm.add_asic("asic-01").report()
+    page = await open_page("/asics?faults=yes", **PHONE)
+    await expect(page.locator("#healths [aria-current]")).to_be_in_viewport(ratio=1)
+
+
 async def test_a_device_s_temperature_is_on_a_phone_s_screen(farm: Farm, open_page: OpenPage) -> None:
     rig = farm.add("rig-07")
     rig.tell_specs({"gpus": [{"pci_address": "0000:03:00.0", "name": "NVIDIA GeForce RTX 4090 Founders Edition"}]})

@@ -16,6 +16,8 @@ keepTimes();
 startCopying();
 startDialogs();
 startStaying();
-// On a phone the navigation is a line that is longer than the screen.
-document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+// On a phone navigation and filters are lines that are longer than the screen.
+for (const link of document.querySelectorAll(".side nav [aria-current], #healths [aria-current]")) {
+  link.scrollIntoView({ block: "nearest", inline: "center" });
+}
 startLive();

@@ -37,8 +37,14 @@ async def keep_trends(database: Database, lives: Mapping[RigKind, LiveRigs], sto
 async def day_of(database: Database, kind: RigKind, *, now: datetime) -> dict[str, list[Value]]:
     async with database.reading() as db:
         history = await farm_history(db, kind, since=now - DAY, until=now, points=POINTS)
-    lines = trend_lines(history)
+    lines = from_first_value(trend_lines(history))
     return {name: line for name, line in lines.items() if known_for_s(line, history.step_s) >= SHORTEST_S}
+
+
+def from_first_value(lines: Mapping[str, list[Value]]) -> dict[str, list[Value]]:
+    """Begins all lines where the first of them has a value: a farm of two hours is no tick at the right edge."""
+    known = [at for line in lines.values() for at, value in enumerate(line) if value is not None]
+    return {name: line[min(known, default=0) :] for name, line in lines.items()}
 
 
 def known_for_s(line: Sequence[Value], step_s: int) -> int:
