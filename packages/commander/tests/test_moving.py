@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from commander.accounts.gate import Gate
-from commander.db import DatabaseProblem, connect_sqlite, metadata, open_database, to_us
+from commander.db import connect_sqlite, metadata, open_database, to_us
 from commander.lock import only_commander
 from commander.migrations import migrate
 from commander.moving import MoveProblem, move
 from commander.moving.move import move_farm
 from commander.moving.source import CONVERTED, SAME, key_from_text, key_text, read_rows
+from commander.problems import DatabaseProblem
 from commander.settings import Settings
 from commander_farm import RIGS, Farm, a_log, running
 from msgspec.structs import replace

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from commander.db import Database, DatabaseProblem, open_database
+from commander.db import Database, open_database
 from commander.history.retention import Kept, drop_old
 from commander.migrations import migrate
 from commander.partitions import existing_parts, make_parts_ahead
+from commander.problems import DatabaseProblem
 from commander.rigs import store as rigs
 from commander.rigs.kinds import RigKind
 from commander.settings import Settings

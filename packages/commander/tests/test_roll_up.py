@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from commander.db import Database, DatabaseProblem
+from commander.db import Database
 from commander.history import rolling, store
 from commander.history.retention import Kept, drop_old, forget_removed
 from commander.history.roll_up import roll_up
@@ -18,6 +18,7 @@ from commander.history.sampling import take_sample
 from commander.history.tables import HOURS, MINUTES, TEN_MINUTES, TIERS
 from commander.live.figures import Figures, Work
 from commander.live.operational_index import OperationalIndex
+from commander.problems import DatabaseProblem
 from commander.rigs import store as rigs
 from commander.telemetry.history import History, farm_history, rig_history
 from commander_farm import on_sqlite

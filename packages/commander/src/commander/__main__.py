@@ -19,9 +19,10 @@ from commander.accounts.domain import AccountError, check_new_password
 from commander.accounts.gate import Gate
 from commander.backup import BackupProblem
 from commander.backup.swap import check_nothing_pending
-from commander.db import DatabaseProblem, open_database
+from commander.db import open_database
 from commander.migrations import migrate
 from commander.moving import MoveProblem
+from commander.problems import DatabaseProblem
 from commander.settings import BadSetting, Settings, load_settings
 from commander.tls import TlsError
 

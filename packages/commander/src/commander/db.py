@@ -18,7 +18,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from commander.problems import CommanderError, ErrorKind
+from commander.problems import DatabaseAway, DatabaseProblem
 
 metadata = sa.MetaData(
     naming_convention={
@@ -31,16 +31,6 @@ metadata = sa.MetaData(
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 15
-
-
-class DatabaseProblem(CommanderError):
-    """The database can't be used; the text says why and what to do, and holds no secret."""
-
-    kind = ErrorKind(503, "storage_away", "Storage away", retry_after_s=5)
-
-
-class DatabaseAway(DatabaseProblem):
-    """It does not answer now."""
 
 
 class Moment(sa.types.TypeDecorator[datetime]):

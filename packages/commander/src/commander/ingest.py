@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
-from commander.db import DatabaseAway, open_database
+from commander.db import open_database
 from commander.figures_door import figures_door
 from commander.migrations import migrate
 from commander.nats_bus import Bus
+from commander.problems import DatabaseAway
 from commander.scaled import limits_of
 from commander.settings import Settings
 from commander.telemetry.codec import Packer

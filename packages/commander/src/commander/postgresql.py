@@ -10,7 +10,7 @@ from protocol.reasons import reason
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from commander.db import DatabaseAway, DatabaseProblem
+from commander.problems import DatabaseAway, DatabaseProblem
 from commander.strictness import why_refused
 
 if TYPE_CHECKING:

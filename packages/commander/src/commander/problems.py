@@ -31,3 +31,13 @@ class CommanderError(Exception):
         """The fields that the error is about; a class with a `field` of its own says which."""
         field = getattr(self, "field", self.kind.field if self.kind else None)
         return [FieldError(field=field, message=str(self))] if field else []
+
+
+class DatabaseProblem(CommanderError):
+    """The database can't be used; the text says why and what to do, and holds no secret."""
+
+    kind = ErrorKind(503, "storage_away", "Storage away", retry_after_s=5)
+
+
+class DatabaseAway(DatabaseProblem):
+    """It does not answer now."""

@@ -28,7 +28,8 @@ from commander.accounts.domain import (
     checked_key_name,
 )
 from commander.accounts.tables import api_keys
-from commander.db import Database, DatabaseProblem
+from commander.db import Database
+from commander.problems import DatabaseProblem
 
 API_KEY_PREFIX = "mw_key_"
 _hasher = PasswordHasher()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.db import Database, DatabaseProblem, to_us
+from commander.db import Database, to_us
 from commander.history import farm, store
 from commander.history.buckets import Buckets, put_together, without
 from commander.history.names import OF_THE_FARM, Names
@@ -21,6 +21,7 @@ from commander.history.packing import CODEC, pack
 from commander.history.rolling import ChunkKey, Horizons, RigRolled, RigWork, Rolling, chunks_of
 from commander.history.tables import CHUNKS, HOURS, MINUTES, ROLLED, TIERS, Tier
 from commander.partitions import add_missing_parts
+from commander.problems import DatabaseProblem
 from commander.rigs.kinds import RigKind
 from commander.telemetry import store as logs
 from commander.telemetry.tables import HOUR_S

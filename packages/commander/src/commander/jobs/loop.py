@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.db import Database, DatabaseProblem, insert_for
+from commander.db import Database, insert_for
 from commander.jobs.tables import jobs, leases
+from commander.problems import DatabaseProblem
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 15

@@ -10,9 +10,10 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
-from commander.db import Database, DatabaseProblem, from_us
+from commander.db import Database, from_us
 from commander.live.nodes import RigChanged
 from commander.live.rigs import LiveRigs
+from commander.problems import DatabaseProblem
 from commander.rigs import store
 from commander.rigs.kinds import RigKind
 from commander.rigs.memory import refresh

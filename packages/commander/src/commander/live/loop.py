@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from itertools import count
 
-from commander.db import DatabaseProblem
 from commander.jobs.loop import rest
 from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
+from commander.problems import DatabaseProblem
 from commander.rigs.kinds import RigKind
 
 log = logging.getLogger(__name__)

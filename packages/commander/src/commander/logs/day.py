@@ -5,12 +5,13 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from commander.db import Database, DatabaseProblem
+from commander.db import Database
 from commander.history.readings import HASHRATE, POWER, work_of
 from commander.jobs.loop import rest
 from commander.live.rigs import LiveRigs
 from commander.live.trends import Value
 from commander.logs.charts import ALIVE
+from commander.problems import DatabaseProblem
 from commander.rigs.kinds import RigKind
 from commander.telemetry.history import History, HistorySeries, farm_history
 

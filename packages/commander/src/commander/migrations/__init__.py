@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from commander.db import DatabaseProblem, connect_sqlite, is_postgresql, sqlite_path
+from commander.db import connect_sqlite, is_postgresql, sqlite_path
+from commander.problems import DatabaseProblem
 
 HEAD = "0005"
 

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from commander import migrations
-from commander.db import DatabaseProblem
 from commander.postgresql import SCHEMA_LOCK, UNFINISHED_MOVE, Connection, checked_connection, explained
+from commander.problems import DatabaseProblem
 
 Upgrade = Callable[[str, sa.Connection | None], None]
 

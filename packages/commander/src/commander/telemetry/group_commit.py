@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from commander.db import Database, DatabaseProblem
-from commander.problems import CommanderError, ErrorKind
+from commander.db import Database
+from commander.problems import CommanderError, DatabaseProblem, ErrorKind
 from commander.telemetry.codec import Packer
 from commander.telemetry.counts import BatchCounts
 from commander.telemetry.store import NewLog

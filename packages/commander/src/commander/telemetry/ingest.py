@@ -21,8 +21,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from protocol.plain_words import sentence
 
-from commander.db import Database, DatabaseProblem
+from commander.db import Database
 from commander.nats_bus import Bus
+from commander.problems import DatabaseProblem
 from commander.telemetry.codec import Packer
 from commander.telemetry.counts import BatchCounts
 from commander.telemetry.dead_letters import DeadLetter, put_aside

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from protocol.reasons import reason
 
-from commander.db import Database, DatabaseAway, connect_sqlite
+from commander.db import Database, connect_sqlite
 from commander.history.due import DueHours
+from commander.problems import DatabaseAway
 from commander.telemetry.codec import Packer
 from commander.telemetry.store import NewLog, write_logs
 

@@ -13,8 +13,7 @@ from protocol.messages import FieldError, Problem
 from protocol.plain_words import plain
 from sqlalchemy.exc import DBAPIError
 
-from commander.db import DatabaseProblem
-from commander.problems import CommanderError
+from commander.problems import CommanderError, DatabaseProblem
 from commander.web.bodies import TOO_DEEP, send_json
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 
 from commander.accounts.auth import OPEN
-from commander.db import Database, DatabaseAway
+from commander.db import Database
+from commander.problems import DatabaseAway
 from commander.tls import CertificateFacts
 from commander.web.api_docs import problems
 
