@@ -6,8 +6,7 @@ strangers leaves room for the farm, and a flood from one address leaves room for
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 from commander.problems import CommanderError, ErrorKind
 
@@ -31,42 +30,39 @@ class BodyBudget:
         self._used = self._used_by_strangers = 0
         self._used_by_address = Counter[str]()
 
-    @contextmanager
-    def share(self, stranger_at: str | None) -> Iterator["Share"]:
+    def share(self, stranger_at: str | None) -> "Share":
         """The part of one request. `stranger_at` is the address of a sender that is not known, or not yet."""
-        share = Share(self, stranger_at)
-        try:
-            yield share
-        finally:
-            share.close()
+        return Share(self, stranger_at)
 
     def take(self, count: int, stranger_at: str | None) -> None:
         """Raises `TooManyBodies`."""
-        if self._used + count > self._total or (
-            stranger_at is not None and not self._has_room_for_stranger(count, stranger_at)
-        ):
+        if self._used + count > self._total:
             raise TooManyBodies
-        self._book(count, stranger_at)
+        if stranger_at is not None:
+            self._take_as_stranger(count, stranger_at)
+        self._used += count
 
     def give_back(self, count: int, stranger_at: str | None) -> None:
-        self._book(-count, stranger_at)
-
-    def _has_room_for_stranger(self, count: int, address: str) -> bool:
-        if self._used_by_strangers + count > self._of_strangers:
-            return False
-        return self._used_by_address[address] + count <= self._of_one_address
-
-    def _book(self, count: int, stranger_at: str | None) -> None:
-        self._used += count
+        self._used -= count
         if stranger_at is not None:
-            self._used_by_strangers += count
-            self._used_by_address[stranger_at] += count
+            self._used_by_strangers -= count
+            self._used_by_address[stranger_at] -= count
             if not self._used_by_address[stranger_at]:
                 del self._used_by_address[stranger_at]
 
+    def _take_as_stranger(self, count: int, address: str) -> None:
+        if self._used_by_strangers + count > self._of_strangers:
+            raise TooManyBodies
+        if self._used_by_address[address] + count > self._of_one_address:
+            raise TooManyBodies
+        self._used_by_strangers += count
+        self._used_by_address[address] += count
+
 
 class Share:
-    """What one request has taken of a `BodyBudget`."""
+    """What one request has taken of a `BodyBudget`; it gives all of it back at the end of its `with`."""
+
+    __slots__ = ("_budget", "_stranger_at", "_taken")
 
     def __init__(self, budget: BodyBudget, stranger_at: str | None) -> None:
         self._budget = budget
@@ -89,5 +85,8 @@ class Share:
         self._stranger_at = None
         self.take(taken)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.give_back(self._taken)

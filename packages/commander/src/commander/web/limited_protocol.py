@@ -6,7 +6,7 @@ asyncio's and httptools' callbacks, whose names are those libraries' interfaces,
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from protocol.messages import Problem
@@ -82,16 +82,21 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
+        self._head_bytes += len(url)
+        if self._head_bytes > HEAD_LIMIT_BYTES:
+            self._refuse_head()
+        HttpToolsProtocol.on_url(self, url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers += 1
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
+        self._head_bytes += len(name) + len(value)
+        if self._headers > HEADERS_LIMIT or self._head_bytes > HEAD_LIMIT_BYTES:
+            self._refuse_head()
+        HttpToolsProtocol.on_header(self, name, value)  # not by super(), which takes as long as all the rest here
 
     def on_headers_complete(self) -> None:
-        self._stop_waiting()
+        if self._timer is not None:
+            self._stop_waiting()
         self._in_head, self._in_body = False, True
         self._unread_bytes = self._body_bytes = 0
         super().on_headers_complete()
@@ -102,7 +107,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._stop_waiting()
+        if self._timer is not None:
+            self._stop_waiting()
         self._in_body = False
         self._unread_bytes = 0
         super().on_message_complete()
@@ -111,11 +117,9 @@ class LimitedProtocol(HttpToolsProtocol):
         if not self._has_ended:
             super().send_400_response(msg)
 
-    def _count(self, head_bytes: int) -> None:
-        self._head_bytes += head_bytes
-        if self._head_bytes > HEAD_LIMIT_BYTES or self._headers > HEADERS_LIMIT:
-            self._end(TOO_LARGE)
-            raise HeadTooLarge
+    def _refuse_head(self) -> NoReturn:
+        self._end(TOO_LARGE)
+        raise HeadTooLarge
 
     def _wait_for_head(self) -> None:
         self._timer = self.loop.call_later(HEAD_WITHIN_S, self._end, TOO_SLOW)
