@@ -1,5 +1,6 @@
 """Several programs use a database that one of them holds open all the time; none takes its locks away."""
 
+import re
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -50,6 +51,11 @@ def page_of(sentry: SentryProcess) -> str:
     return httpx.get(f"http://127.0.0.1:{sentry.ui_port}/", timeout=10).text
 
 
+def waiting(sentry: SentryProcess) -> int:
+    found = re.search(r"Logs waiting here</dt><dd>(\d+)<", page_of(sentry))
+    return int(found[1]) if found else 0
+
+
 def rows(sentry: SentryProcess, table: str) -> int:
     with closing(sqlite3.connect(sentry.store)) as db:
         return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - a test's own word
@@ -62,9 +68,9 @@ def test_after_a_form_and_a_command_nothing_that_waits_is_lost_with_the_sentry(
     assert sentry.send("enroll", url=commander.url, token=rig["token"]).status_code == 303
     sentry.becomes("online")  # runs the command `status`
     commander.kill()
-    eventually(lambda: "<dd>4</dd>" in page_of(sentry), within_s=30, what="four logs that wait, on the page")
+    eventually(lambda: waiting(sentry) >= 5, within_s=60, what="five logs that wait, on the page")
     sentry.kill()
-    assert rows(sentry, "spool") >= 4
+    assert rows(sentry, "spool") >= 4  # the newest may just be being written
 
 
 def test_a_running_sentry_follows_watch_and_leave_after_a_form_and_a_command(
