@@ -80,9 +80,11 @@ def test_viewers_get_the_lines_with_their_totals_and_when_they_change() -> None:
 
 async def test_a_farm_of_less_than_an_hour_has_no_line(farm: Farm) -> None:
     rig = await farm.add("rig-01")
-    await farm.report(rig, *(a_log(60 * ago, power_w=200.0) for ago in range(50, 0, -1)))
+    await farm.report(rig, *(a_log(60 * ago, power_w=200.0) for ago in range(55, 0, -1)))
+    now = datetime.now(UTC)
     async with open_database(farm.settings.database_url) as database:
-        assert await day_of(database, RigKind.CPU_GPU, now=datetime.now(UTC)) == {}
+        await roll_up(database, now=now)
+        assert await day_of(database, RigKind.CPU_GPU, now=now) == {}
 
 
 async def test_the_farm_s_day_is_what_its_rigs_reported(farm: Farm) -> None:
