@@ -16,7 +16,7 @@ from commander.history.moments import pack_moments
 from commander.migrations import migrate
 from commander.rigs.kinds import RigKind
 from commander.telemetry import codec
-from commander.telemetry.dictionaries import made_from
+from commander.telemetry.dictionary_training import made_from
 from protocol.asic_messages import AsicBoard, AsicLog, AsicPool, PowerSource
 from seed_history import seed_all
 from simulated_rig import simulated_rig

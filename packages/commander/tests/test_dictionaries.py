@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from commander.telemetry import codec, dictionaries
+from commander.telemetry import codec
 from commander.telemetry.codec import ZSTD_DICTIONARY, Packer, unpack
-from commander.telemetry.dictionaries import make_if_it_pays, use_newest
+from commander.telemetry.dictionaries import use_newest
+from commander.telemetry.dictionary_training import made_from, make_if_it_pays
 from commander.telemetry.store import read_logs
 from commander.telemetry.tables import LOGS
 from history_farm import KIND, START, Moment, Place, a_place, steady
@@ -81,7 +82,7 @@ async def dictionary_count(place: Place) -> int:
 def test_an_unknown_codec_or_dictionary_is_said_to_be_one() -> None:
     with pytest.raises(ValueError, match="codec 9"):
         unpack(9, b"")
-    made = dictionaries.made_from([Moment(1, at_s, float(at_s)).body() for at_s in range(900)])
+    made = made_from([Moment(1, at_s, float(at_s)).body() for at_s in range(900)])
     codec.learn(made.dict_id(), made.as_bytes())
     packed = Packer({KIND: made.dict_id()}).pack(KIND, b"{}")
     del codec._DICTIONARIES[made.dict_id()]

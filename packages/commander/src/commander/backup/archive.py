@@ -5,13 +5,15 @@ import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
+from commander import VERSION
 from commander.backup import BackupProblem
+from commander.db import metadata
 
 FORMAT = 1
 CHUNK = 1 << 20
@@ -39,6 +41,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
     tables: list[str]
     files: list[Member] = []
+
+
+def manifest_of(kind: str, revision: str) -> Manifest:
+    """Returns the manifest of a backup that is made now."""
+    names = [str(table.name) for table in metadata.sorted_tables]
+    return Manifest(commander_version=VERSION, kind=kind, revision=revision, made_at=datetime.now(UTC), tables=names)
 
 
 class Archive:

@@ -5,10 +5,9 @@ import os
 import sqlite3
 import time
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
-from commander import VERSION, tables
+from commander import tables
 from commander.backup import BackupProblem
 from commander.backup.archive import (
     DATABASE,
@@ -16,13 +15,15 @@ from commander.backup.archive import (
     Archive,
     Manifest,
     chunks_of,
+    manifest_of,
     new_archive,
     sync_folder,
 )
 from commander.backup.progress import Progress, mebibytes
 from commander.backup.swap import check_nothing_pending
-from commander.db import connect_sqlite, is_postgresql, metadata, sqlite_path
-from commander.migrations import check_known, sqlite_revision
+from commander.db import connect_sqlite, is_postgresql, sqlite_path
+from commander.migrations import sqlite_revision
+from commander.migrations.revisions import check_known
 from commander.settings import Settings
 
 PAGES_A_STEP = 256  # 1 MiB
@@ -65,11 +66,6 @@ def _copy_sqlite(database: Path, path: Path, archive: Archive, progress: Progres
             copy.with_name(copy.name + suffix).unlink(missing_ok=True)
         sync_folder(path.parent)
     return manifest_of("sqlite", revision)
-
-
-def manifest_of(kind: str, revision: str) -> Manifest:
-    names = [str(table.name) for table in metadata.sorted_tables]
-    return Manifest(commander_version=VERSION, kind=kind, revision=revision, made_at=datetime.now(UTC), tables=names)
 
 
 def copy_database(database: Path, copy: Path, progress: Progress) -> str:

@@ -11,12 +11,11 @@ from typing import IO
 import asyncpg
 
 from commander.backup import BackupProblem
-from commander.backup.archive import CHUNK, DATABASE, Archive, Manifest
-from commander.backup.make import manifest_of
+from commander.backup.archive import CHUNK, DATABASE, Archive, Manifest, manifest_of
 from commander.backup.progress import Progress
 from commander.backup.tools import tool, without_password
 from commander.db import metadata
-from commander.migrations import check_known
+from commander.migrations.revisions import check_known
 from commander.partitions import part_name, partitioning_of
 from commander.postgresql import SCHEMA_LOCK, Connection, checked_connection, explained, lock_now, other_commanders
 

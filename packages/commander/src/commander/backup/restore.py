@@ -15,7 +15,7 @@ from commander.backup.progress import Progress
 from commander.backup.swap import Pending, abandon, finish, mark, new_of, pending
 from commander.db import is_postgresql, sqlite_path
 from commander.lock import CommanderRuns, only_commander
-from commander.migrations import HEAD, known_revisions
+from commander.migrations.revisions import HEAD, known_revisions
 from commander.settings import Settings
 
 

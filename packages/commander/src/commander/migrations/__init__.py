@@ -7,13 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from commander.db import connect_sqlite, is_postgresql, sqlite_path
-from commander.problems import DatabaseProblem
-
-HEAD = "0005"
-
-
-class SchemaTooNew(DatabaseProblem):
-    """A newer commander has written this database."""
+from commander.migrations.revisions import HEAD, check_known
 
 
 def migrate(database: Path | str) -> bool:
@@ -24,19 +18,6 @@ def migrate(database: Path | str) -> bool:
     if isinstance(database, str) and is_postgresql(database):
         return asyncio.run(_migrate_postgresql(database))
     return _migrate_sqlite(database if isinstance(database, Path) else sqlite_path(database))
-
-
-def known_revisions() -> set[str]:
-    return {path.name.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("0*.py")}
-
-
-def check_known(revision: str | None) -> None:
-    """Raises `SchemaTooNew` unless this commander knows the revision, or there is none yet."""
-    if revision is not None and revision not in known_revisions():
-        raise SchemaTooNew(
-            f"A newer commander has written this database (revision {revision}, this one knows {HEAD}): update this "
-            "commander."
-        )
 
 
 def _migrate_sqlite(path: Path) -> bool:

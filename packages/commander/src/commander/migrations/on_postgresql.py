@@ -5,7 +5,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from commander import migrations
+from commander.migrations.revisions import HEAD, check_known
 from commander.postgresql import SCHEMA_LOCK, UNFINISHED_MOVE, Connection, checked_connection, explained
 from commander.problems import DatabaseProblem
 
@@ -55,8 +55,8 @@ async def _check_whole(db: AsyncConnection) -> None:
 async def _at_head(db: AsyncConnection) -> bool:
     found = await revision(db)
     await db.commit()
-    migrations.check_known(found)
-    return found == migrations.HEAD
+    check_known(found)
+    return found == HEAD
 
 
 async def revision(db: AsyncConnection) -> str | None:

@@ -4,7 +4,7 @@ import asyncpg
 
 from commander.accounts.tables import secrets
 from commander.db import metadata
-from commander.migrations import HEAD
+from commander.migrations.revisions import HEAD
 from commander.moving import MoveProblem
 from commander.postgresql import UNFINISHED_MOVE, Connection, lock_now, other_commanders
 from commander.rigs.tables import RIGS
