@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from commander.error_handlers import refuse
 from commander.migrations import migrate
 from commander.parts import Parts
 from commander.playbooks import door
@@ -19,7 +20,6 @@ from commander.settings import Settings
 from commander.telemetry import asic_intake, intake
 from commander.telemetry.dictionaries import use_newest
 from commander.tls import TlsFiles, prepare_tls
-from commander.web.answers import refuse
 from commander.web.bodies import method_of
 from commander.web.body_gate import BodyGate
 from commander.web.compression import Compressed

@@ -10,6 +10,7 @@ from functools import partial
 
 from commander.db import open_database
 from commander.figures_door import figures_door
+from commander.metrics import process_metrics
 from commander.migrations import migrate
 from commander.nats_bus import Bus
 from commander.problems import DatabaseAway
@@ -21,7 +22,6 @@ from commander.telemetry.ingest import Ingest
 from commander.telemetry.queue_watch import QueueWatch
 from commander.telemetry.stream import Names
 from commander.web.exposition import Metric
-from commander.web.metrics import process_metrics
 
 log = logging.getLogger(__name__)
 DATABASE_AGAIN_AFTER_S = 1.0

@@ -15,11 +15,11 @@ from commander.addresses.book import AddressBook
 from commander.asics.adoption import Adoptions
 from commander.asics.answers import asic_json, asic_log_json
 from commander.asics.display import ASICS
+from commander.chores import chores
 from commander.db import Database, from_us
 from commander.history.jobs import history_jobs
 from commander.history.retention import kept_by
 from commander.history.watch import RigWatch
-from commander.jobs.chores import chores
 from commander.jobs.loop import leads, new_holder, rest, run_jobs
 from commander.live.channels import Channels
 from commander.live.loop import run_live
@@ -35,6 +35,7 @@ from commander.live.nodes import (
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
 from commander.logs.day import keep_trends
+from commander.metrics import live_metrics, process_metrics
 from commander.playbooks import door
 from commander.playbooks.bell import Bell
 from commander.playbooks.delivery import Delivery
@@ -58,7 +59,6 @@ from commander.telemetry.tokens import Tokens
 from commander.tls import CertificateFacts, prepare_tls
 from commander.web.body_budget import BodyBudget
 from commander.web.exposition import Metric
-from commander.web.metrics import live_metrics, process_metrics
 
 if TYPE_CHECKING:
     from commander.scaled import ScaledNode

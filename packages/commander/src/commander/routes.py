@@ -16,8 +16,10 @@ from commander.accounts.auth import Authentication
 from commander.addresses import api as address_api
 from commander.addresses import pages as address_pages
 from commander.asics import api as asic_api
+from commander.error_handlers import exception_handlers
 from commander.live.sockets import events_socket, page_socket
 from commander.logs import pages as log_pages
+from commander.metrics import metrics
 from commander.parts import Parts
 from commander.playbooks import api as playbook_api
 from commander.playbooks import form_pages as playbook_form_pages
@@ -31,10 +33,8 @@ from commander.software import api as software_api
 from commander.software import pages as software_pages
 from commander.telemetry import asic_sentry_api, history_api, sentry_api
 from commander.web import public
-from commander.web.answers import exception_handlers
 from commander.web.assets import asset_file
 from commander.web.body_gate import FORM_LIMITS
-from commander.web.metrics import metrics
 from commander.web.openapi import OpenApiDocument, openapi_config, openapi_json, write_document
 
 
