@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from commander.db import Database
 from commander.history import rolling, store
+from commander.history.query import History, farm_history, rig_history
 from commander.history.retention import Kept, drop_old, forget_removed
 from commander.history.roll_up import roll_up
 from commander.history.sampling import take_sample
@@ -20,7 +21,6 @@ from commander.live.figures import Figures, Work
 from commander.live.operational_index import OperationalIndex
 from commander.problems import DatabaseProblem
 from commander.rigs import store as rigs
-from commander.telemetry.history import History, farm_history, rig_history
 from commander_farm import on_sqlite
 from history_farm import KIND, START, START_S, Moment, Place, PlainBuckets, a_place, farm_plainly, kept, plainly, steady
 from hypothesis import HealthCheck, given, settings

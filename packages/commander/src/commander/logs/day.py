@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from commander.db import Database
+from commander.history.query import History, HistorySeries, farm_history
 from commander.history.readings import HASHRATE, POWER, work_of
 from commander.jobs.loop import rest
 from commander.live.rigs import LiveRigs
@@ -13,7 +14,6 @@ from commander.live.trends import Value
 from commander.logs.charts import ALIVE
 from commander.problems import DatabaseProblem
 from commander.rigs.kinds import RigKind
-from commander.telemetry.history import History, HistorySeries, farm_history
 
 log = logging.getLogger(__name__)
 EVERY_S = 60

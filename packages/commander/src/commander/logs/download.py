@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database, to_us
 from commander.history.names import Named, folded, only
+from commander.history.query import History, HistorySeries, rig_history
 from commander.history.readings import COUNTERS, READINGS, Series
 from commander.logs.domain import LogQuery
 from commander.logs.figures import added_up, columns
@@ -17,7 +18,6 @@ from commander.logs.table import wanted_figures
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
 from commander.telemetry import store as logs
-from commander.telemetry.history import History, HistorySeries, rig_history
 
 LOOK_POINTS = 200
 LOGS_AT_ONCE = timedelta(hours=1)

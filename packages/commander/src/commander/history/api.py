@@ -11,10 +11,10 @@ from litestar.types import ControllerRouterHandler
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database
+from commander.history.query import POINTS_AT_MOST, BadRange, History, check_range, farm_history, rig_history
 from commander.rigs.domain import RigNotFound
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
-from commander.telemetry.history import POINTS_AT_MOST, BadRange, History, check_range, farm_history, rig_history
 from commander.web.api_docs import BEARER, problems
 
 LAST = timedelta(hours=24)  # what is shown when nobody says what
