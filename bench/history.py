@@ -14,11 +14,11 @@ import msgspec
 import psutil
 from commander.db import Database, open_database, to_us
 from commander.history.roll_up import roll_up
+from commander.intake.group_commit import GroupCommit
 from commander.live.figures import NO_FIGURES
 from commander.migrations import migrate
 from commander.rigs.kinds import RigKind
 from commander.telemetry.dictionary_training import make_if_it_pays
-from commander.telemetry.group_commit import GroupCommit
 from commander.telemetry.store import NewLog
 from seed_history import seed_all
 from simulated_rig import simulated_rig

@@ -11,11 +11,12 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from commander.db import Database, connect_sqlite, from_us, to_us
+from commander.intake import group_commit, writers
+from commander.intake.group_commit import GroupCommit, Overloaded, StorageAway
 from commander.readings.cpu_gpu import figures_of
 from commander.rigs import store as rigs
 from commander.rigs.kinds import RigKind
-from commander.telemetry import group_commit, store, writers
-from commander.telemetry.group_commit import GroupCommit, Overloaded, StorageAway
+from commander.telemetry import store
 from commander.telemetry.store import NewLog
 from commander.telemetry.tables import LOGS, bucket_of
 from commander_farm import on_sqlite

@@ -12,14 +12,14 @@ import pytest
 import sqlalchemy as sa
 from commander.db import Database, open_database
 from commander.figures_door import figures_door
+from commander.intake.postgresql_writer import PostgresqlWriter
+from commander.intake.writers import Written
 from commander.migrations import migrate
 from commander.rigs.kinds import RigKind
 from commander.telemetry.ingest import Ingest
-from commander.telemetry.postgresql_writer import PostgresqlWriter
 from commander.telemetry.store import NewLog
 from commander.telemetry.stream import WORKERS, encode_log, settle_consumer, settle_stream
 from commander.telemetry.tables import dead_letters
-from commander.telemetry.writers import Written
 from commander.web.exposition import gauge
 from nats_server import NatsServer
 from postgresql_server import PostgresqlServer, running_server
@@ -174,7 +174,7 @@ async def test_what_could_not_be_worked_on_comes_again_though_nothing_else_comes
                 raise ArithmeticError("never seen before")
             return await super().write(logs)
 
-    monkeypatch.setattr("commander.telemetry.postgresql_writer.PostgresqlWriter", FailingOnce)
+    monkeypatch.setattr("commander.intake.postgresql_writer.PostgresqlWriter", FailingOnce)
     async with queue.intake() as intake, queue.worker(database):
         await intake.write([a_log(1, 0)])
         await failed.wait()

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from commander.db import Database, open_database
 from commander.history.retention import Kept, drop_old
+from commander.intake.writers import log_writer
 from commander.migrations import migrate
 from commander.partitions import existing_parts, make_parts_ahead
 from commander.problems import DatabaseProblem
@@ -17,7 +18,6 @@ from commander.rigs.kinds import RigKind
 from commander.settings import Settings
 from commander.telemetry.codec import Packer
 from commander.telemetry.tables import LOGS, due_hours
-from commander.telemetry.writers import log_writer
 from commander_farm import Farm, a_log, on_postgresql, running
 from msgspec.structs import replace
 from postgresql_server import PostgresqlServer, running_server

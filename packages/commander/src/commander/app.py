@@ -10,6 +10,8 @@ from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from commander.error_handlers import refuse
+from commander.intake import asic as asic_intake
+from commander.intake import cpu_gpu as intake
 from commander.migrations import migrate
 from commander.parts import Parts
 from commander.playbooks import door
@@ -17,7 +19,6 @@ from commander.playbooks.bell import Bell
 from commander.rigs.memory import note_newest, remember
 from commander.routes import make_routes, methods_of
 from commander.settings import Settings
-from commander.telemetry import asic_intake, intake
 from commander.telemetry.dictionaries import use_newest
 from commander.tls import TlsFiles, prepare_tls
 from commander.web.bodies import method_of

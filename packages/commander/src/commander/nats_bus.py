@@ -16,8 +16,8 @@ from nats.errors import Error as NatsError
 from nats.errors import SlowConsumerError
 from protocol.reasons import reason
 
+from commander.intake.group_commit import StorageAway
 from commander.strictness import why_refused
-from commander.telemetry.group_commit import StorageAway
 
 log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 5.0

@@ -20,6 +20,12 @@ from commander.db import Database, from_us
 from commander.history.jobs import history_jobs
 from commander.history.retention import kept_by
 from commander.history.watch import RigWatch
+from commander.intake import asic as asic_intake
+from commander.intake import cpu_gpu as intake
+from commander.intake.counts import LogCounts
+from commander.intake.group_commit import GroupCommit
+from commander.intake.sentry_runs import SentryRuns
+from commander.intake.sink import LogSink
 from commander.jobs.loop import leads, new_holder, rest, run_jobs
 from commander.live.channels import Channels
 from commander.live.loop import run_live
@@ -49,11 +55,6 @@ from commander.rigs.register import RigRegister
 from commander.rigs.views import RigViews
 from commander.settings import Settings
 from commander.software.shelf import SoftwareShelf
-from commander.telemetry import asic_intake, intake
-from commander.telemetry.counts import LogCounts
-from commander.telemetry.group_commit import GroupCommit
-from commander.telemetry.sentry_runs import SentryRuns
-from commander.telemetry.sink import LogSink
 from commander.telemetry.store import NewLog
 from commander.telemetry.tokens import Tokens
 from commander.tls import CertificateFacts, prepare_tls

@@ -18,6 +18,7 @@ from commander.addresses import pages as address_pages
 from commander.asics import api as asic_api
 from commander.error_handlers import exception_handlers
 from commander.history import api as history_api
+from commander.intake import asic_sentry_api, sentry_api
 from commander.live.sockets import events_socket, page_socket
 from commander.logs import pages as log_pages
 from commander.metrics import metrics
@@ -32,7 +33,6 @@ from commander.rigs.kinds import PATHS, RigKind
 from commander.rigs.views import view_from_query
 from commander.software import api as software_api
 from commander.software import pages as software_pages
-from commander.telemetry import asic_sentry_api, sentry_api
 from commander.web import public
 from commander.web.assets import asset_file
 from commander.web.body_gate import FORM_LIMITS

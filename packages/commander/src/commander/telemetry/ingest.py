@@ -22,10 +22,11 @@ from nats.errors import Error as NatsError
 from protocol.plain_words import sentence
 
 from commander.db import Database
+from commander.intake.counts import BatchCounts
+from commander.intake.writers import LogWriter, log_writer
 from commander.nats_bus import Bus
 from commander.problems import DatabaseProblem
 from commander.telemetry.codec import Packer
-from commander.telemetry.counts import BatchCounts
 from commander.telemetry.dead_letters import DeadLetter, put_aside
 from commander.telemetry.pull import Pull, pulling
 from commander.telemetry.store import NewLog
@@ -40,7 +41,6 @@ from commander.telemetry.stream import (
     settle_consumer,
     settle_stream,
 )
-from commander.telemetry.writers import LogWriter, log_writer
 from commander.web.exposition import Metric, MetricKind, Sample, counter
 
 log = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from commander.intake.writers import Written
 from commander.telemetry.store import NewLog
-from commander.telemetry.writers import Written
 from commander.web.exposition import Metric
 
 

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from commander.db import Database
+from commander.intake.counts import BatchCounts
+from commander.intake.writers import LogWriter, Written, log_writer
 from commander.problems import CommanderError, DatabaseProblem, ErrorKind
 from commander.telemetry.codec import Packer
-from commander.telemetry.counts import BatchCounts
 from commander.telemetry.store import NewLog
-from commander.telemetry.writers import LogWriter, Written, log_writer
 from commander.web.exposition import Metric
 
 log = logging.getLogger(__name__)

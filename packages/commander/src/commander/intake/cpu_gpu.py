@@ -17,15 +17,15 @@ from protocol.messages import LogReceipt, LogReport, Message, RejectedLog
 from protocol.reading import Reader
 
 from commander.db import to_us
+from commander.intake.counts import LogCounts
+from commander.intake.sentry_runs import SentryRuns
+from commander.intake.sink import LogSink
+from commander.intake.writers import Written
 from commander.live.rigs import LiveRigs
 from commander.rigs.kinds import RigKind
-from commander.telemetry.counts import LogCounts
 from commander.telemetry.readers import READERS
-from commander.telemetry.sentry_runs import SentryRuns
-from commander.telemetry.sink import LogSink
 from commander.telemetry.store import NewLog
 from commander.telemetry.tokens import RigRemoved, Tokens
-from commander.telemetry.writers import Written
 from commander.web.bodies import header, method_of, read_body, reading, send_json
 from commander.web.body_budget import BodyBudget
 from commander.web.errors import send_problem

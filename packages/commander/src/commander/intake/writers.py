@@ -31,7 +31,7 @@ class LogWriter(Protocol):
 async def log_writer(database: Database, packer: Packer) -> AsyncIterator[LogWriter]:
     with ThreadPoolExecutor(1, "intake") as thread:
         if database.is_postgresql:
-            from commander.telemetry.postgresql_writer import PostgresqlWriter
+            from commander.intake.postgresql_writer import PostgresqlWriter
 
             yield PostgresqlWriter(database, thread, packer)
         else:

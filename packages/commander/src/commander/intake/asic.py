@@ -18,15 +18,15 @@ from protocol.messages import RejectedLog, RigName
 from protocol.plain_words import why
 from protocol.reading import Reader
 
+from commander.intake.asic_reports import items_of
+from commander.intake.counts import LogCounts
+from commander.intake.cpu_gpu import Sorted, answer, counted, sort_out
+from commander.intake.sentry_runs import SentryRuns
+from commander.intake.sink import LogSink
+from commander.intake.writers import Written
 from commander.live.rigs import LiveRigs
 from commander.rigs.register import RigRegister
-from commander.telemetry.asic_reports import items_of
-from commander.telemetry.counts import LogCounts
-from commander.telemetry.intake import Sorted, answer, counted, sort_out
-from commander.telemetry.sentry_runs import SentryRuns
-from commander.telemetry.sink import LogSink
 from commander.telemetry.tokens import InvalidToken, TokenError, Tokens
-from commander.telemetry.writers import Written
 from commander.web.bodies import header, read_body, reading
 from commander.web.body_budget import BodyBudget, Share
 from commander.web.body_gate import address_of

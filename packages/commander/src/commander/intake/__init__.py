@@ -1,0 +1,1 @@
+"""Both doors for logs, from a request to a committed row."""
