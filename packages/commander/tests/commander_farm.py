@@ -14,7 +14,7 @@ import websockets
 from commander.accounts.gate import Gate
 from commander.app import create_app
 from commander.db import open_database
-from commander.playbooks.bell import Bell
+from commander.live.long_poll import Bell
 from commander.settings import Settings
 from litestar.testing import AsyncTestClient
 

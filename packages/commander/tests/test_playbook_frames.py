@@ -2,7 +2,7 @@
 
 import pytest
 from commander.live.frames import RESYNC
-from commander.playbooks.now import PlaybookNow
+from commander.live.playbooks import PlaybookNow
 from commander.playbooks.views import PlaybooksPage
 from commander.rigs.listing import IndexQuery
 from commander.rigs.views import IndexView, RigView

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from commander.db import metadata, open_database
-from commander.playbooks.bell import WAITING_A_RIG, Bell
+from commander.live.long_poll import WAITING_A_RIG, Bell
 from commander.playbooks.door import LONGEST_WAIT_S, etags, wait_of
 from commander.playbooks.output import CHARACTERS_KEPT, LINES_KEPT
 from commander.settings import Settings

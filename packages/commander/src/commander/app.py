@@ -12,10 +12,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from commander.error_handlers import refuse
 from commander.intake import asic as asic_intake
 from commander.intake import cpu_gpu as intake
+from commander.live.long_poll import Bell
 from commander.migrations import migrate
 from commander.parts import Parts
 from commander.playbooks import door
-from commander.playbooks.bell import Bell
 from commander.rigs.memory import note_newest, remember
 from commander.routes import make_routes, methods_of
 from commander.settings import Settings

@@ -28,6 +28,7 @@ from commander.intake.sentry_runs import SentryRuns
 from commander.intake.sink import LogSink
 from commander.jobs.loop import leads, new_holder, rest, run_jobs
 from commander.live.channels import Channels
+from commander.live.long_poll import Bell
 from commander.live.loop import run_live
 from commander.live.nodes import (
     NoOtherNodes,
@@ -43,7 +44,6 @@ from commander.live.rigs import LiveRigs
 from commander.logs.day import keep_trends
 from commander.metrics import live_metrics, process_metrics
 from commander.playbooks import door
-from commander.playbooks.bell import Bell
 from commander.playbooks.delivery import Delivery
 from commander.playbooks.desk import PlaybookDesk
 from commander.playbooks.followers import RigPlaybooks, playbooks_by_address, playbooks_by_software

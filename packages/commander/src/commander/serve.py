@@ -20,9 +20,9 @@ from commander.accounts.gate import Gate
 from commander.app import create_app
 from commander.backup.restore import finish_pending
 from commander.db import open_database
+from commander.live.long_poll import Bell
 from commander.lock import CommanderRuns, only_commander
 from commander.migrations import migrate
-from commander.playbooks.bell import Bell
 from commander.settings import Settings
 from commander.tls import TlsFiles, prepare_tls
 from commander.web.limited_protocol import LimitedProtocol

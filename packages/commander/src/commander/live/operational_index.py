@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from commander.live.figures import NO_FIGURES, WORKS_OF_A_RIG, Figures, Work
+from commander.live.playbooks import PlaybookNow
 from commander.live.totals import Totals
-from commander.playbooks.now import PlaybookNow
 
 WORKS_SEEN_S = 3_600
 

@@ -5,8 +5,8 @@ from datetime import datetime
 import msgspec
 from protocol.playbook_messages import Platform, PlaybookStatus, PlaybookWork, SoftwarePackage
 
+from commander.live.playbooks import PlaybookNow
 from commander.playbooks.domain import Revision, StoredPlaybook
-from commander.playbooks.now import PlaybookNow
 
 
 class WorkAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,13 +11,13 @@ from protocol.playbook_messages import Platform
 
 from commander.accounts.domain import author_of
 from commander.db import Database
+from commander.live.playbooks import PlaybookNow
 from commander.live.rigs import LiveRigs
 from commander.playbooks import output
 from commander.playbooks.answers import PlaybookAnswer, RevisionAnswer, playbook_answer, revision_answer
 from commander.playbooks.desk import PlaybookDesk
 from commander.playbooks.differences import diff
 from commander.playbooks.domain import Recipe, StoredPlaybook, Work
-from commander.playbooks.now import PlaybookNow
 from commander.web.api_docs import BEARER, problems
 
 AnyRequest = Request[Any, Any, Any]

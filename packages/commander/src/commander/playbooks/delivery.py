@@ -10,10 +10,10 @@ import msgspec
 from protocol.playbook_messages import OutputReport, Playbooks, PlaybooksStatus
 
 from commander.db import Database
+from commander.live.long_poll import Bell
+from commander.live.playbooks import TAIL_LINES, PlaybookNow, shortened_tail
 from commander.live.rigs import LiveRigs
 from commander.playbooks import output, status, store
-from commander.playbooks.bell import Bell
-from commander.playbooks.now import TAIL_LINES, PlaybookNow, shortened_tail
 
 TAILS_KEPT = 1_000
 NOTHING_TOLD = (None, None)

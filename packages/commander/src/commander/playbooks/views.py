@@ -13,10 +13,10 @@ from protocol.reading import Reader
 from commander.live.frames import RESYNC, View
 from commander.live.names import leave_html, rename_html
 from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.playbooks import PlaybookNow
 from commander.live.rigs import LiveRigs
 from commander.playbooks.domain import platform_of
 from commander.playbooks.guard import Difference, differences, wallet_words
-from commander.playbooks.now import PlaybookNow
 from commander.web.shell import macro
 
 Parts = dict[str, str]

@@ -8,7 +8,7 @@ from protocol.playbook_messages import PlaybookState
 from protocol.reading import Reader
 
 from commander.live.operational_index import Health, RigState
-from commander.playbooks.now import PlaybookNow
+from commander.live.playbooks import PlaybookNow
 
 
 class PlaybookBrief(msgspec.Struct, frozen=True, kw_only=True):
