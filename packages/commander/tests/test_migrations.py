@@ -8,9 +8,8 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from commander import tables
 from commander.db import Database, metadata
-from commander.migrations import migrate
+from commander.migrations import migrate, tables
 from commander.migrations.revisions import HEAD, SchemaTooNew, known_revisions
 from commander.partitions import partitioned_tables
 from postgresql_server import PostgresqlServer

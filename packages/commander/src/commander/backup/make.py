@@ -7,7 +7,6 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from commander import tables
 from commander.backup import BackupProblem
 from commander.backup.archive import (
     DATABASE,
@@ -22,7 +21,7 @@ from commander.backup.archive import (
 from commander.backup.progress import Progress, mebibytes
 from commander.backup.swap import check_nothing_pending
 from commander.db import connect_sqlite, is_postgresql, sqlite_path
-from commander.migrations import sqlite_revision
+from commander.migrations import sqlite_revision, tables
 from commander.migrations.revisions import check_known
 from commander.settings import Settings
 

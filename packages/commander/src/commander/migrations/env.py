@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import context
 
-from commander import tables
 from commander.db import metadata
+from commander.migrations import tables
 
 assert tables  # noqa: S101 - imported for what it adds to the metadata
 

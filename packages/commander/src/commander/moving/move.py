@@ -12,12 +12,12 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander import partitions, tables
+from commander import partitions
 from commander.backup.progress import Progress
 from commander.backup.swap import check_nothing_pending
 from commander.db import connect_sqlite, is_postgresql, metadata, open_database, sqlite_path
 from commander.lock import CommanderRuns, only_commander
-from commander.migrations import migrate
+from commander.migrations import migrate, tables
 from commander.moving import MoveProblem, target
 from commander.moving.compare import differences
 from commander.moving.source import Row, highest_ever, key_from_text, key_of, key_text, read_rows, stamp_of
