@@ -17,9 +17,9 @@ from commander.history.roll_up import roll_up
 from commander.intake.group_commit import GroupCommit
 from commander.live.figures import NO_FIGURES
 from commander.migrations import migrate
+from commander.raw_logs.dictionary_training import make_if_it_pays
+from commander.raw_logs.store import NewLog
 from commander.rigs.kinds import RigKind
-from commander.telemetry.dictionary_training import make_if_it_pays
-from commander.telemetry.store import NewLog
 from seed_history import seed_all
 from simulated_rig import simulated_rig
 

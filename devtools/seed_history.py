@@ -26,11 +26,11 @@ from commander.history.summing import Summed, coarser, in_buckets
 from commander.history.tables import CHUNKS, DAY_S, HOURS, MINUTES, TEN_MINUTES, TIERS
 from commander.migrations import migrate
 from commander.partitions import add_missing_parts
+from commander.raw_logs.tables import HOUR_S
 from commander.rigs.domain import name_key
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
 from commander.settings import load_settings
-from commander.telemetry.tables import HOUR_S
 from seeded_figures import SeededRig, seeded_asic, seeded_gpu_rig
 
 WEEK_S = 7 * DAY_S

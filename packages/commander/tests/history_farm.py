@@ -18,9 +18,9 @@ from commander.history.resolution import in_units, rounded, scale_of
 from commander.history.tables import CHUNKS, Tier
 from commander.intake.group_commit import GroupCommit
 from commander.live.figures import NO_FIGURES
+from commander.raw_logs.store import NewLog
 from commander.rigs import store as rigs
 from commander.rigs.kinds import RigKind
-from commander.telemetry.store import NewLog
 from protocol.messages import AlgorithmReading, CpuGpuLog, GpuReading, MinerReading, MinerState
 
 KIND = RigKind.CPU_GPU

@@ -11,15 +11,15 @@ import msgspec
 import sqlalchemy as sa
 from commander.db import Database, to_us
 from commander.nats_bus import Bus
+from commander.raw_logs.codec import Packer
+from commander.raw_logs.store import NewLog
+from commander.raw_logs.tables import LOGS
 from commander.readings.cpu_gpu import figures_of
 from commander.rigs import store as rigs
 from commander.rigs.kinds import RigKind
-from commander.telemetry.codec import Packer
 from commander.telemetry.ingest import Ingest
-from commander.telemetry.store import NewLog
 from commander.telemetry.stream import Names, QueueLimits
 from commander.telemetry.stream_intake import StreamIntake
-from commander.telemetry.tables import LOGS
 from nats.aio.client import Client
 from protocol.messages import CpuGpuLog
 

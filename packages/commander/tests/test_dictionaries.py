@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from commander.telemetry import codec
-from commander.telemetry.codec import ZSTD_DICTIONARY, Packer, unpack
-from commander.telemetry.dictionaries import use_newest
-from commander.telemetry.dictionary_training import made_from, make_if_it_pays
-from commander.telemetry.store import read_logs
-from commander.telemetry.tables import LOGS
+from commander.raw_logs import codec
+from commander.raw_logs.codec import ZSTD_DICTIONARY, Packer, unpack
+from commander.raw_logs.dictionaries import use_newest
+from commander.raw_logs.dictionary_training import made_from, make_if_it_pays
+from commander.raw_logs.store import read_logs
+from commander.raw_logs.tables import LOGS
 from history_farm import KIND, START, Moment, Place, a_place, steady
 
 

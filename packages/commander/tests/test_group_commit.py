@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from commander.db import Database, connect_sqlite, from_us, to_us
 from commander.intake import group_commit, writers
 from commander.intake.group_commit import GroupCommit, Overloaded, StorageAway
+from commander.raw_logs import store
+from commander.raw_logs.store import NewLog
+from commander.raw_logs.tables import LOGS, bucket_of
 from commander.readings.cpu_gpu import figures_of
 from commander.rigs import store as rigs
 from commander.rigs.kinds import RigKind
-from commander.telemetry import store
-from commander.telemetry.store import NewLog
-from commander.telemetry.tables import LOGS, bucket_of
 from commander_farm import on_sqlite
 from protocol.messages import CpuGpuLog
 

@@ -15,11 +15,11 @@ from commander.figures_door import figures_door
 from commander.intake.postgresql_writer import PostgresqlWriter
 from commander.intake.writers import Written
 from commander.migrations import migrate
+from commander.raw_logs.store import NewLog
+from commander.raw_logs.tables import dead_letters
 from commander.rigs.kinds import RigKind
 from commander.telemetry.ingest import Ingest
-from commander.telemetry.store import NewLog
 from commander.telemetry.stream import WORKERS, encode_log, settle_consumer, settle_stream
-from commander.telemetry.tables import dead_letters
 from commander.web.exposition import gauge
 from nats_server import NatsServer
 from postgresql_server import PostgresqlServer, running_server

@@ -25,7 +25,7 @@ from commander.intake.sentry_runs import SentryRuns
 from commander.live.figures import WORKS_OF_A_RIG, Figures, Work
 from commander.live.totals import OTHERS, WORKS_OF_THE_FARM, Totals
 from commander.partitions import add_missing_parts
-from commander.telemetry import store as logs
+from commander.raw_logs import store as logs
 from commander_farm import RIGS, Farm, on_sqlite
 from history_farm import KIND, START, START_S, Place, a_place, kept, plainly, steady
 from protocol.messages import AlgorithmReading, CpuGpuLog, MinerDevice, MinerReading, MinerState

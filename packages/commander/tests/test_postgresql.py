@@ -13,11 +13,11 @@ from commander.intake.writers import log_writer
 from commander.migrations import migrate
 from commander.partitions import existing_parts, make_parts_ahead
 from commander.problems import DatabaseProblem
+from commander.raw_logs.codec import Packer
+from commander.raw_logs.tables import LOGS, due_hours
 from commander.rigs import store as rigs
 from commander.rigs.kinds import RigKind
 from commander.settings import Settings
-from commander.telemetry.codec import Packer
-from commander.telemetry.tables import LOGS, due_hours
 from commander_farm import Farm, a_log, on_postgresql, running
 from msgspec.structs import replace
 from postgresql_server import PostgresqlServer, running_server

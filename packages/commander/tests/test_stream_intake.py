@@ -7,9 +7,9 @@ import pytest
 from commander.intake.group_commit import Overloaded, StorageAway
 from commander.live.figures import Figures, Work
 from commander.nats_bus import Bus
+from commander.raw_logs.store import NewLog
 from commander.rigs.kinds import RigKind
 from commander.telemetry import stream_intake
-from commander.telemetry.store import NewLog
 from commander.telemetry.stream import QueueLimits, decode_log, encode_log
 from commander.telemetry.stream_intake import LogTooLarge, StreamIntake
 from nats_server import NatsServer, running_nats

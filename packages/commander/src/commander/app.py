@@ -16,10 +16,10 @@ from commander.live.long_poll import Bell
 from commander.migrations import migrate
 from commander.parts import Parts
 from commander.playbooks import door
+from commander.raw_logs.dictionaries import use_newest
 from commander.rigs.memory import note_newest, remember
 from commander.routes import make_routes, methods_of
 from commander.settings import Settings
-from commander.telemetry.dictionaries import use_newest
 from commander.tls import TlsFiles, prepare_tls
 from commander.web.bodies import method_of
 from commander.web.body_gate import BodyGate

@@ -14,10 +14,10 @@ from commander.metrics import process_metrics
 from commander.migrations import migrate
 from commander.nats_bus import Bus
 from commander.problems import DatabaseAway
+from commander.raw_logs.codec import Packer
+from commander.raw_logs.dictionaries import use_newest
 from commander.scaled import limits_of
 from commander.settings import Settings
-from commander.telemetry.codec import Packer
-from commander.telemetry.dictionaries import use_newest
 from commander.telemetry.ingest import Ingest
 from commander.telemetry.queue_watch import QueueWatch
 from commander.telemetry.stream import Names

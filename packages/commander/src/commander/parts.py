@@ -47,6 +47,7 @@ from commander.playbooks import door
 from commander.playbooks.delivery import Delivery
 from commander.playbooks.desk import PlaybookDesk
 from commander.playbooks.followers import RigPlaybooks, playbooks_by_address, playbooks_by_software
+from commander.raw_logs.store import NewLog
 from commander.rigs.answers import log_json, rig_json
 from commander.rigs.cpu_gpu import CPU_GPU
 from commander.rigs.kinds import RigKind
@@ -55,7 +56,6 @@ from commander.rigs.register import RigRegister
 from commander.rigs.views import RigViews
 from commander.settings import Settings
 from commander.software.shelf import SoftwareShelf
-from commander.telemetry.store import NewLog
 from commander.telemetry.tokens import Tokens
 from commander.tls import CertificateFacts, prepare_tls
 from commander.web.body_budget import BodyBudget

@@ -12,12 +12,12 @@ from commander.live.nats_nodes import NatsNodes
 from commander.live.nodes import RunSeen
 from commander.live.rigs import LiveRigs
 from commander.nats_bus import Bus
+from commander.raw_logs.codec import Packer
+from commander.raw_logs.store import NewLog
 from commander.rigs.kinds import RigKind
 from commander.settings import Settings
-from commander.telemetry.codec import Packer
 from commander.telemetry.ingest import Ingest
 from commander.telemetry.queue_watch import QueueWatch
-from commander.telemetry.store import NewLog
 from commander.telemetry.stream import Names, QueueLimits
 from commander.telemetry.stream_intake import StreamIntake
 from commander.telemetry.tokens import Tokens

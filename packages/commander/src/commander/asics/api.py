@@ -16,9 +16,9 @@ from commander.asics.domain import add_command, connect_command
 from commander.db import Database
 from commander.live.answers import StatsAnswer, stats_answer
 from commander.live.rigs import LiveRigs
+from commander.raw_logs.pagination import Cursor, Limit, Since, Until, log_page
 from commander.rigs.register import RigRegister
 from commander.settings import Settings
-from commander.telemetry.log_pages import Cursor, Limit, Since, Until, log_page
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName
 

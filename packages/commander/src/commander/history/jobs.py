@@ -9,9 +9,9 @@ from commander.history.roll_up import roll_up
 from commander.history.sampling import take_sample
 from commander.jobs.loop import Job
 from commander.live.operational_index import OperationalIndex
+from commander.raw_logs.codec import Packer
+from commander.raw_logs.dictionary_training import make_if_it_pays
 from commander.rigs.kinds import RigKind
-from commander.telemetry.codec import Packer
-from commander.telemetry.dictionary_training import make_if_it_pays
 
 AT_A_TIME = timedelta(seconds=20)  # then the other jobs may work; twice a minute is often enough for a sample of each
 

@@ -23,11 +23,11 @@ from commander.history.rolling import Horizons
 from commander.history.summing import in_buckets, summed
 from commander.history.tables import MINUTES, TIERS, Tier
 from commander.problems import CommanderError, ErrorKind
+from commander.raw_logs import store as logs
+from commander.raw_logs.codec import unpack as unpack_log
+from commander.raw_logs.store import PackedLog
+from commander.raw_logs.tables import HOUR_S
 from commander.rigs.kinds import RigKind
-from commander.telemetry import store as logs
-from commander.telemetry.codec import unpack as unpack_log
-from commander.telemetry.store import PackedLog
-from commander.telemetry.tables import HOUR_S
 
 POINTS_AT_MOST = 2_000
 RAW_RANGE_S = 2 * 3_600  # a longer range is not drawn log by log: decoding them would take too long

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from commander.db import Database, from_us, to_us
 from commander.history import events, store
 from commander.history.tables import CHUNKS, MINUTES, RAW, ROLLED, TEN_MINUTES, TIERS, Tier
+from commander.raw_logs import store as logs
+from commander.raw_logs.tables import BUCKET_S, HOUR_S, bucket_of
 from commander.rigs.kinds import RigKind
 from commander.settings import Settings
-from commander.telemetry import store as logs
-from commander.telemetry.tables import BUCKET_S, HOUR_S, bucket_of
 
 LOGS_A_BITE = 5_000  # about 50 ms in which the intake waits
 CHUNKS_A_BITE = 200

@@ -22,9 +22,9 @@ from commander.history.rolling import ChunkKey, Horizons, RigRolled, RigWork, Ro
 from commander.history.tables import CHUNKS, HOURS, MINUTES, ROLLED, TIERS, Tier
 from commander.partitions import add_missing_parts
 from commander.problems import DatabaseProblem
+from commander.raw_logs import store as logs
+from commander.raw_logs.tables import HOUR_S
 from commander.rigs.kinds import RigKind
-from commander.telemetry import store as logs
-from commander.telemetry.tables import HOUR_S
 
 log = logging.getLogger(__name__)
 GRACE_S = 120  # after an hour's end, for logs that are on their way

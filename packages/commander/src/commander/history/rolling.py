@@ -16,9 +16,9 @@ from commander.history.packing import pack, unpack
 from commander.history.readings import READINGS
 from commander.history.summing import Summed, Summing, coarser, in_buckets
 from commander.history.tables import HOURS, MINUTES, TIERS, Tier
+from commander.raw_logs.codec import unpack as unpack_log
+from commander.raw_logs.tables import HOUR_S
 from commander.rigs.kinds import RigKind
-from commander.telemetry.codec import unpack as unpack_log
-from commander.telemetry.tables import HOUR_S
 
 log = logging.getLogger(__name__)
 ChunkKey = tuple[Tier, int]

@@ -21,9 +21,9 @@ from commander.history.tables import (
     horizons,
 )
 from commander.partitions import drop_oldest_part
+from commander.raw_logs.tables import HOUR_S, due_hours
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
-from commander.telemetry.tables import HOUR_S, due_hours
 
 MANY = 300  # parameters of one query
 FARM = "farm "  # before a tier's name, of its horizon for the farm

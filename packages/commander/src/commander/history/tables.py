@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from commander.db import Moment, metadata
 from commander.partitions import Partitioning
+from commander.raw_logs.tables import HOUR_S
 from commander.rigs.kinds import RigKind
-from commander.telemetry.tables import HOUR_S
 
 DAY_S = 86_400
 

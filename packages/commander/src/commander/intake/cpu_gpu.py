@@ -22,9 +22,9 @@ from commander.intake.sentry_runs import SentryRuns
 from commander.intake.sink import LogSink
 from commander.intake.writers import Written
 from commander.live.rigs import LiveRigs
+from commander.raw_logs.store import NewLog
 from commander.rigs.kinds import RigKind
 from commander.telemetry.readers import READERS
-from commander.telemetry.store import NewLog
 from commander.telemetry.tokens import RigRemoved, Tokens
 from commander.web.bodies import header, method_of, read_body, reading, send_json
 from commander.web.body_budget import BodyBudget

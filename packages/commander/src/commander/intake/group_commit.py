@@ -12,8 +12,8 @@ from commander.db import Database
 from commander.intake.counts import BatchCounts
 from commander.intake.writers import LogWriter, Written, log_writer
 from commander.problems import CommanderError, DatabaseProblem, ErrorKind
-from commander.telemetry.codec import Packer
-from commander.telemetry.store import NewLog
+from commander.raw_logs.codec import Packer
+from commander.raw_logs.store import NewLog
 from commander.web.exposition import Metric
 
 log = logging.getLogger(__name__)

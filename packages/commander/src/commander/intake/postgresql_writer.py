@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander import partitions
 from commander.db import Database
-from commander.history.due import DueHours, mark_due
 from commander.postgresql import driver_of, explained
+from commander.raw_logs.codec import Packer
+from commander.raw_logs.dirty_hours import DueHours, mark_due
+from commander.raw_logs.store import NewLog
+from commander.raw_logs.tables import LOGS, bucket_of
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
-from commander.telemetry.codec import Packer
-from commander.telemetry.store import NewLog
-from commander.telemetry.tables import LOGS, bucket_of
 
 Key = tuple[int, int]
 Row = tuple[int, int, int, int, bytes]

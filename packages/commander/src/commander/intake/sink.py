@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from commander.intake.writers import Written
-from commander.telemetry.store import NewLog
+from commander.raw_logs.store import NewLog
 from commander.web.exposition import Metric
 
 

@@ -10,10 +10,10 @@ from typing import Protocol
 from protocol.reasons import reason
 
 from commander.db import Database, connect_sqlite
-from commander.history.due import DueHours
 from commander.problems import DatabaseAway
-from commander.telemetry.codec import Packer
-from commander.telemetry.store import NewLog, write_logs
+from commander.raw_logs.codec import Packer
+from commander.raw_logs.dirty_hours import DueHours
+from commander.raw_logs.store import NewLog, write_logs
 
 Written = list[bool | None]
 

@@ -14,10 +14,10 @@ from commander.db import Database, from_us
 from commander.live.nodes import RigChanged
 from commander.live.rigs import LiveRigs
 from commander.problems import DatabaseProblem
+from commander.raw_logs.store import NewLog
 from commander.rigs import store
 from commander.rigs.kinds import RigKind
 from commander.rigs.memory import refresh
-from commander.telemetry.store import NewLog
 
 log = logging.getLogger(__name__)
 AGAIN_AFTER_S = 0.5

@@ -15,9 +15,9 @@ from commander.history.readings import COUNTERS, READINGS, Series
 from commander.logs.domain import LogQuery
 from commander.logs.figures import added_up, columns
 from commander.logs.table import wanted_figures
+from commander.raw_logs import store as logs
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
-from commander.telemetry import store as logs
 
 LOOK_POINTS = 200
 LOGS_AT_ONCE = timedelta(hours=1)

@@ -12,8 +12,8 @@ from commander.history.query import POINTS_AT_MOST, History, rig_history
 from commander.history.readings import READINGS, SOURCE, Readings, Series
 from commander.logs.domain import LogQuery
 from commander.logs.figures import LOG_CHARTS, added_up, cell, column_label, columns, figures_on
+from commander.raw_logs import store as logs
 from commander.rigs.kinds import RigKind
-from commander.telemetry import store as logs
 from commander.web.figures import Figure
 
 ROWS_A_PAGE = 100

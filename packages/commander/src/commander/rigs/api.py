@@ -15,11 +15,11 @@ from commander.accounts.domain import author_of
 from commander.db import Database
 from commander.live.answers import StatsAnswer, stats_answer
 from commander.live.rigs import LiveRigs
+from commander.raw_logs.pagination import Cursor, Limit, Since, Until, log_page
 from commander.rigs.answers import RigAnswer, rig_answer
 from commander.rigs.domain import enroll_command
 from commander.rigs.register import RigRegister
 from commander.settings import Settings
-from commander.telemetry.log_pages import Cursor, Limit, Since, Until, log_page
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName
 

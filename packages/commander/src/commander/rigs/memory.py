@@ -6,9 +6,9 @@ from datetime import datetime
 from commander.db import Database
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
+from commander.raw_logs import store as logs
 from commander.rigs import store
 from commander.rigs.kinds import RigKind
-from commander.telemetry import store as logs
 from commander.telemetry.readers import READERS
 
 

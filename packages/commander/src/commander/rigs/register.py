@@ -12,10 +12,10 @@ from commander.history.events import NewEvent, RigEvent
 from commander.live.rigs import LiveRigs
 from commander.playbooks.changes import NOTHING_CHANGED
 from commander.playbooks.followers import RigPlaybooks
+from commander.raw_logs import store as logs
 from commander.rigs import store
 from commander.rigs.domain import Rig, checked_name
 from commander.rigs.kinds import TOKEN_KINDS
-from commander.telemetry import store as logs
 from commander.telemetry.tokens import Tokens
 
 

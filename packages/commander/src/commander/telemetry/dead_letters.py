@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.telemetry.tables import dead_letters
+from commander.raw_logs.tables import dead_letters
 
 KEPT = timedelta(days=30)
 REASON_LENGTH = 500

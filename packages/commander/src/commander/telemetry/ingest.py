@@ -26,10 +26,10 @@ from commander.intake.counts import BatchCounts
 from commander.intake.writers import LogWriter, log_writer
 from commander.nats_bus import Bus
 from commander.problems import DatabaseProblem
-from commander.telemetry.codec import Packer
+from commander.raw_logs.codec import Packer
+from commander.raw_logs.store import NewLog
 from commander.telemetry.dead_letters import DeadLetter, put_aside
 from commander.telemetry.pull import Pull, pulling
-from commander.telemetry.store import NewLog
 from commander.telemetry.stream import (
     ACK_WAIT_S,
     WORKERS,

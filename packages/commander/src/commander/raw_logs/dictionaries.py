@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database
+from commander.raw_logs.codec import Packer, dictionary_of, is_known, learn
+from commander.raw_logs.tables import log_dictionaries as dictionaries
 from commander.rigs.kinds import RigKind
-from commander.telemetry.codec import Packer, dictionary_of, is_known, learn
-from commander.telemetry.tables import log_dictionaries as dictionaries
 
 
 class Newest(NamedTuple):

@@ -14,12 +14,12 @@ import zstandard
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database, to_us
+from commander.raw_logs.codec import Packer, learn
+from commander.raw_logs.dictionaries import Newest, newest_of
+from commander.raw_logs.store import read_logs
+from commander.raw_logs.tables import log_dictionaries as dictionaries
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
-from commander.telemetry.codec import Packer, learn
-from commander.telemetry.dictionaries import Newest, newest_of
-from commander.telemetry.store import read_logs
-from commander.telemetry.tables import log_dictionaries as dictionaries
 
 log = logging.getLogger(__name__)
 SIZE = 64 * 1024

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database, from_us, to_us
-from commander.history.due import Due, DueHours, mark
 from commander.live.figures import Figures
 from commander.partitions import drop_oldest_part, lock_if_droppable
+from commander.raw_logs.codec import Packer, unpack
+from commander.raw_logs.dictionaries import load_needed
+from commander.raw_logs.dirty_hours import Due, DueHours, mark
+from commander.raw_logs.tables import BUCKET_S, LOGS, bucket_of
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
-from commander.telemetry.codec import Packer, unpack
-from commander.telemetry.dictionaries import load_needed
-from commander.telemetry.tables import BUCKET_S, LOGS, bucket_of
 
 BUCKETS_A_DAY = 86_400 // BUCKET_S
 BUCKETS_LOOKED_BACK = 7_200 // BUCKET_S
