@@ -15,10 +15,10 @@ import psutil
 from commander.db import Database, open_database, to_us
 from commander.history.roll_up import roll_up
 from commander.intake.group_commit import GroupCommit
-from commander.live.figures import NO_FIGURES
 from commander.migrations import migrate
 from commander.raw_logs.dictionary_training import make_if_it_pays
 from commander.raw_logs.store import NewLog
+from commander.readings.summary import NO_FIGURES
 from commander.rigs.kinds import RigKind
 from seed_history import seed_all
 from simulated_rig import simulated_rig

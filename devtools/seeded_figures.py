@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from commander.history.buckets import Counter
-from commander.history.readings import Series
 from commander.history.resolution import rounded_all
 from commander.history.summing import Summed, Sums
+from commander.readings.series import Series
 from simulated_hardware import CPUS, GPUS, XMRIG, address
 from simulated_rig import hall_c
 

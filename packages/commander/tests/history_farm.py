@@ -13,12 +13,12 @@ import msgspec
 import sqlalchemy as sa
 from commander.db import Database, metadata, open_database
 from commander.history.packing import unpack
-from commander.history.readings import COUNTERS, READINGS, Series
 from commander.history.resolution import in_units, rounded, scale_of
 from commander.history.tables import CHUNKS, Tier
 from commander.intake.group_commit import GroupCommit
-from commander.live.figures import NO_FIGURES
 from commander.raw_logs.store import NewLog
+from commander.readings.series import COUNTERS, READINGS, Series
+from commander.readings.summary import NO_FIGURES
 from commander.rigs import store as rigs
 from commander.rigs.kinds import RigKind
 from protocol.messages import AlgorithmReading, CpuGpuLog, GpuReading, MinerReading, MinerState

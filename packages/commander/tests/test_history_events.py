@@ -7,8 +7,8 @@ from commander.db import Database
 from commander.history import events
 from commander.history.events import RigEvent
 from commander.history.watch import RigWatch
-from commander.live.figures import Figures
 from commander.live.operational_index import OperationalIndex
+from commander.readings.summary import Figures
 from commander.rigs.kinds import RigKind
 from commander.settings import Settings
 from commander_farm import RIGS, Farm, a_log, running

@@ -17,15 +17,15 @@ from commander.history.buckets import Buckets, Gauge
 from commander.history.names import IN_A_CHUNK, IN_AN_HOUR, Names, Room, folded
 from commander.history.packing import CODEC, pack, unpack
 from commander.history.query import farm_history, rig_history
-from commander.history.readings import Readings, Series
 from commander.history.roll_up import roll_up
 from commander.history.store import write_chunks, write_farm_chunks
 from commander.history.tables import CHUNKS, HOURS, MINUTES, TIERS, Tier
 from commander.intake.sentry_runs import SentryRuns
-from commander.live.figures import WORKS_OF_A_RIG, Figures, Work
 from commander.live.totals import OTHERS, WORKS_OF_THE_FARM, Totals
 from commander.partitions import add_missing_parts
 from commander.raw_logs import store as logs
+from commander.readings.series import Readings, Series
+from commander.readings.summary import WORKS_OF_A_RIG, Figures, Work
 from commander_farm import RIGS, Farm, on_sqlite
 from history_farm import KIND, START, START_S, Place, a_place, kept, plainly, steady
 from protocol.messages import AlgorithmReading, CpuGpuLog, MinerDevice, MinerReading, MinerState

@@ -4,7 +4,7 @@ import re
 
 import httpx
 import msgspec
-from commander.history.readings import cpu_gpu_readings
+from commander.readings.series import cpu_gpu_readings
 from commander_farm import RIGS, Farm, a_log
 
 

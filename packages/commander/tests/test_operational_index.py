@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from commander.live.algorithms import _SPELLINGS, one_name
-from commander.live.figures import Figures, Work
 from commander.live.operational_index import Health, OperationalIndex, health_after
+from commander.readings.algorithms import _SPELLINGS, one_name
+from commander.readings.summary import Figures, Work
 from hypothesis import given
 from hypothesis import strategies as some
 

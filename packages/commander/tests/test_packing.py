@@ -4,7 +4,7 @@ import pytest
 from commander.history.buckets import Buckets, Counter, Gauge, put_together, within, without
 from commander.history.moments import pack_moments, unpack_moments
 from commander.history.packing import CODEC, pack, unpack
-from commander.history.readings import Series
+from commander.readings.series import Series
 from hypothesis import given
 from hypothesis import strategies as some
 

@@ -17,9 +17,9 @@ from commander.history.retention import Kept, drop_old, forget_removed
 from commander.history.roll_up import roll_up
 from commander.history.sampling import take_sample
 from commander.history.tables import HOURS, MINUTES, TEN_MINUTES, TIERS
-from commander.live.figures import Figures, Work
 from commander.live.operational_index import OperationalIndex
 from commander.problems import DatabaseProblem
+from commander.readings.summary import Figures, Work
 from commander.rigs import store as rigs
 from commander_farm import on_sqlite
 from history_farm import KIND, START, START_S, Moment, Place, PlainBuckets, a_place, farm_plainly, kept, plainly, steady

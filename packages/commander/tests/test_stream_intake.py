@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from commander.intake.group_commit import Overloaded, StorageAway
-from commander.live.figures import Figures, Work
 from commander.nats_bus import Bus
 from commander.raw_logs.store import NewLog
+from commander.readings.summary import Figures, Work
 from commander.rigs.kinds import RigKind
 from commander.telemetry import stream_intake
 from commander.telemetry.stream import QueueLimits, decode_log, encode_log

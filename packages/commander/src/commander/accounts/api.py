@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body, FromPath
 
 from commander.accounts.sites import Sites
-from commander.asics.domain import site_command
+from commander.readings.asic import site_command
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName

@@ -12,7 +12,7 @@ from commander.accounts.gate import Gate
 from commander.accounts.pages import Html, PageRequest, settings_page
 from commander.accounts.sites import Sites
 from commander.accounts.views import CreatedSite
-from commander.asics.domain import site_command
+from commander.readings.asic import site_command
 from commander.settings import Settings
 from commander.tls import CertificateFacts
 

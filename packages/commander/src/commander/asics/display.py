@@ -3,9 +3,9 @@
 from protocol.tokens import Token
 
 from commander.asics.details import now_view, spec_rows
-from commander.asics.domain import add_command, connect_command
 from commander.asics.rows import row_html, total_views
 from commander.live.operational_index import Health, RigState
+from commander.readings.asic import add_command, connect_command
 from commander.rigs.details import head_view
 from commander.rigs.display import Display, Parts
 from commander.rigs.enrolment import Enrolment, systems

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
 from protocol.reading import Reader
 
-from commander.asics.domain import board_fault, energy_j, is_still
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.totals import Totals
+from commander.readings.asic import board_fault, energy_j, is_still
 from commander.rigs.rows import TotalView, WorkView, coin_totals, farm_totals, part_text, work_views
 from commander.web import figures as shown
 from commander.web.figures import Figure

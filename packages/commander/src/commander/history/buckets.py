@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from commander.history.readings import Series
+from commander.readings.series import Series
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from commander.history.buckets import Buckets, Gauge
 from commander.history.names import Named
-from commander.history.readings import HASHRATE, POWER, Series, one_series, work_of
+from commander.readings.series import HASHRATE, POWER, Series, one_series, work_of
 
 RIGS_ALIVE, POWER_RIGS = "rigs_alive", "power_rigs"
 EXPONENTS = {HASHRATE: -3, POWER: -1, RIGS_ALIVE: 0, POWER_RIGS: 0}

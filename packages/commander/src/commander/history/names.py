@@ -11,8 +11,8 @@ hold for whatever is stored, in every process and after every restart.
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from commander.history.readings import HASHRATE, POWER, SOURCE, Readings, Series
-from commander.live.figures import OTHER, WORKS_OF_A_RIG
+from commander.readings.series import HASHRATE, POWER, SOURCE, Readings, Series
+from commander.readings.summary import OTHER, WORKS_OF_A_RIG
 
 ADDED_UP = frozenset({HASHRATE, POWER})
 Work = tuple[str | None, str | None]  # algorithm, coin

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from commander.history.buckets import Buckets, Gauge
 from commander.history.names import ADDED_UP, Named
 from commander.history.packing import Opened, Wanted
-from commander.history.readings import Series, one_series
 from commander.history.tables import MINUTES
+from commander.readings.series import Series, one_series
 
 Packed = tuple[int, bytes]  # codec and body
 

@@ -18,7 +18,7 @@ import msgspec
 import zstandard
 
 from commander.history.buckets import Buckets, Counter, Gauge
-from commander.history.readings import Series
+from commander.readings.series import Series
 
 CODEC = 1
 _LEVEL = 6

@@ -6,9 +6,9 @@ from itertools import accumulate
 from operator import mul
 
 from commander.history.buckets import Buckets, Counter, Gauge, grown
-from commander.history.readings import ALIVE, HASHRATE, SOURCE, Series
 from commander.history.resolution import all_in_units
-from commander.live.figures import OTHER
+from commander.readings.series import ALIVE, HASHRATE, SOURCE, Series
+from commander.readings.summary import OTHER
 
 WEEK_S = 7 * 86_400
 STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 2 * 86400, WEEK_S)

@@ -18,7 +18,6 @@ from commander.history.names import OF_THE_FARM, Names, in_an_answer
 from commander.history.opening import Packed, opened
 from commander.history.packing import Wanted as WantedSeries
 from commander.history.points import Figures, Line, Points, largest, points_in, step_of
-from commander.history.readings import POWER, READINGS, Series
 from commander.history.rolling import Horizons
 from commander.history.summing import in_buckets, summed
 from commander.history.tables import MINUTES, TIERS, Tier
@@ -27,6 +26,7 @@ from commander.raw_logs import store as logs
 from commander.raw_logs.codec import unpack as unpack_log
 from commander.raw_logs.store import PackedLog
 from commander.raw_logs.tables import HOUR_S
+from commander.readings.series import POWER, READINGS, Series
 from commander.rigs.kinds import RigKind
 
 POINTS_AT_MOST = 2_000

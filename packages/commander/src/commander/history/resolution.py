@@ -7,7 +7,7 @@ any size, to five significant digits.
 from collections.abc import Iterable, Sequence
 from math import floor, log10
 
-from commander.history.readings import HASHRATE
+from commander.readings.series import HASHRATE
 
 HASHRATE_DIGITS = 5
 SMALLEST_HASHRATE_HS = 1e-6  # less is none

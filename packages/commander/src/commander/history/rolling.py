@@ -13,11 +13,11 @@ from commander.history.moments import pack_moments, unpack_moments
 from commander.history.names import IN_A_CHUNK, IN_AN_HOUR, Names, in_turn
 from commander.history.opening import Packed, opened
 from commander.history.packing import pack, unpack
-from commander.history.readings import READINGS
 from commander.history.summing import Summed, Summing, coarser, in_buckets
 from commander.history.tables import HOURS, MINUTES, TIERS, Tier
 from commander.raw_logs.codec import unpack as unpack_log
 from commander.raw_logs.tables import HOUR_S
+from commander.readings.series import READINGS
 from commander.rigs.kinds import RigKind
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from commander.db import Database, to_us
 from commander.history import store
 from commander.history.buckets import Buckets, Gauge
 from commander.history.farm import ALIVE_SERIES, EXPONENTS, POWER_RIGS, POWER_SERIES
-from commander.history.readings import HASHRATE, Series, one_series
 from commander.live.operational_index import OperationalIndex
 from commander.live.totals import Totals
+from commander.readings.series import HASHRATE, Series, one_series
 from commander.rigs.kinds import RigKind
 
 

@@ -10,8 +10,8 @@ from protocol import units
 from commander.db import Database
 from commander.history import events
 from commander.history.events import NewEvent, RigEvent
-from commander.live.figures import Figures
 from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.readings.summary import Figures
 from commander.rigs.kinds import RigKind
 
 log = logging.getLogger(__name__)

@@ -23,8 +23,8 @@ from commander.intake.sink import LogSink
 from commander.intake.writers import Written
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.store import NewLog
+from commander.readings.decode import READERS
 from commander.rigs.kinds import RigKind
-from commander.telemetry.readers import READERS
 from commander.telemetry.tokens import RigRemoved, Tokens
 from commander.web.bodies import header, method_of, read_body, reading, send_json
 from commander.web.body_budget import BodyBudget

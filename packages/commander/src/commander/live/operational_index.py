@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from commander.live.figures import NO_FIGURES, WORKS_OF_A_RIG, Figures, Work
 from commander.live.playbooks import PlaybookNow
 from commander.live.totals import Totals
+from commander.readings.summary import NO_FIGURES, WORKS_OF_A_RIG, Figures, Work
 
 WORKS_SEEN_S = 3_600
 

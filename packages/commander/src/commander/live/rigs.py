@@ -8,10 +8,10 @@ from protocol.messages import RigName
 
 from commander.live.answers import IndexStatsAnswer, figures_answer, stats_answer
 from commander.live.channels import Channels, Event
-from commander.live.figures import Figures
 from commander.live.frames import Frames
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.trends import Trends
+from commander.readings.summary import Figures
 from commander.rigs.domain import RigNotFound
 from commander.rigs.kinds import RigKind
 

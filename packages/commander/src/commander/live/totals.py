@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from commander.live.figures import OTHER, Figures, Work, totalled
+from commander.readings.summary import OTHER, Figures, Work, totalled
 
 WORKS_OF_THE_FARM = 64
 OTHERS = Work(None, OTHER)

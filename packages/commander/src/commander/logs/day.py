@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from commander.db import Database
 from commander.history.query import History, HistorySeries, farm_history
-from commander.history.readings import HASHRATE, POWER, work_of
 from commander.jobs.loop import rest
 from commander.live.rigs import LiveRigs
 from commander.live.trends import Value
 from commander.logs.charts import ALIVE
 from commander.problems import DatabaseProblem
+from commander.readings.series import HASHRATE, POWER, work_of
 from commander.rigs.kinds import RigKind
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander.db import Database, to_us
 from commander.history.names import Named, folded, only
 from commander.history.query import History, HistorySeries, rig_history
-from commander.history.readings import COUNTERS, READINGS, Series
 from commander.logs.domain import LogQuery
 from commander.logs.figures import added_up, columns
 from commander.logs.table import wanted_figures
 from commander.raw_logs import store as logs
+from commander.readings.series import COUNTERS, READINGS, Series
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
 

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander.db import to_us
 from commander.history.names import ON_A_PAGE, Names, folded
 from commander.history.query import POINTS_AT_MOST, History, rig_history
-from commander.history.readings import READINGS, SOURCE, Readings, Series
 from commander.logs.domain import LogQuery
 from commander.logs.figures import LOG_CHARTS, added_up, cell, column_label, columns, figures_on
 from commander.raw_logs import store as logs
+from commander.readings.series import READINGS, SOURCE, Readings, Series
 from commander.rigs.kinds import RigKind
 from commander.web.figures import Figure
 

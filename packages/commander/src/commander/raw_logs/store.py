@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database, from_us, to_us
-from commander.live.figures import Figures
 from commander.partitions import drop_oldest_part, lock_if_droppable
 from commander.raw_logs.codec import Packer, unpack
 from commander.raw_logs.dictionaries import load_needed
 from commander.raw_logs.dirty_hours import Due, DueHours, mark
 from commander.raw_logs.tables import BUCKET_S, LOGS, bucket_of
+from commander.readings.summary import Figures
 from commander.rigs.kinds import RigKind
 from commander.rigs.tables import RIGS
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
 from protocol.miners_apart import with_own_cards
 
-from commander.live.figures import Figures, Work, bounded
+from commander.readings.summary import Figures, Work, bounded
 
 Number = TypeVar("Number", int, float)
 

@@ -19,9 +19,9 @@ from protocol.miner_words import PROXY_NOTE, miner_name, miner_word
 from protocol.miners_apart import with_own_cards
 from protocol.reading import Reader
 
-from commander.live.figures import WORKS_OF_A_RIG
 from commander.live.operational_index import Health, RigState
 from commander.readings.cpu_gpu import device_hashrates, merged_devices
+from commander.readings.summary import WORKS_OF_A_RIG
 from commander.rigs.kinds import PATHS, RigKind
 from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS, WORKS_SHOWN, WorkView, work_views
 from commander.web import figures as shown

@@ -7,9 +7,9 @@ from commander.db import Database
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
 from commander.raw_logs import store as logs
+from commander.readings.decode import READERS
 from commander.rigs import store
 from commander.rigs.kinds import RigKind
-from commander.telemetry.readers import READERS
 
 
 async def remember(database: Database, kind: RigKind, index: OperationalIndex, *, now: datetime, now_s: float) -> None:

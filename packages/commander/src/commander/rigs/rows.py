@@ -8,10 +8,10 @@ from itertools import islice
 
 from protocol import units
 
-from commander.live.figures import Work
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.totals import Totals
 from commander.live.trends import Trends
+from commander.readings.summary import Work
 from commander.web import figures as shown
 from commander.web.figures import Figure
 from commander.web.shell import templates

@@ -17,9 +17,9 @@ from nats.js.api import (
 )
 from nats.js.errors import APIError, NotFoundError
 
-from commander.live.figures import Figures
 from commander.nats_bus import ANSWER_TIMEOUT_S, NatsAway
 from commander.raw_logs.store import NewLog
+from commander.readings.summary import Figures
 from commander.rigs.kinds import RigKind
 
 DUPLICATE_WINDOW_S = 120  # a log that is sent again later is a duplicate to the database only

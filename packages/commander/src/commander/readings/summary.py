@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 from protocol.messages import UNKNOWN_ALGORITHM
 
-from commander.live.algorithms import one_name
-from commander.live.coins import one_coin
+from commander.readings.algorithms import one_name
+from commander.readings.coins import one_coin
 
 OTHER = "other"  # the name of all works, or devices, for which there is no room
 WORKS_OF_A_RIG = 64

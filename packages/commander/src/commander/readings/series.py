@@ -17,10 +17,10 @@ from protocol.messages import PROXIES, AlgorithmReading, CpuGpuLog, CpuReading, 
 from protocol.miners_apart import source_names, with_own_cards
 from protocol.reading import Reader
 
-from commander.live.algorithms import one_name
-from commander.live.coins import one_coin
-from commander.live.figures import Work
+from commander.readings.algorithms import one_name
+from commander.readings.coins import one_coin
 from commander.readings.cpu_gpu import highest, merged_devices, total
+from commander.readings.summary import Work
 from commander.rigs.kinds import RigKind
 
 Series = tuple[str, str | None, str | None, str | None]  # figure, device, algorithm, coin

@@ -9,9 +9,9 @@ from protocol.asic_messages import AsicLog
 from protocol.messages import CpuGpuLog
 from protocol.reading import Reader
 
-from commander.asics import domain as asics
-from commander.live.figures import Figures
+from commander.readings import asic as asics
 from commander.readings import cpu_gpu as rigs
+from commander.readings.summary import Figures
 from commander.rigs.kinds import RigKind
 
 _cpu_gpu = Reader(CpuGpuLog)

@@ -6,8 +6,8 @@ from protocol.asic_messages import AsicBoard, AsicLog
 from protocol.messages import UNKNOWN_ALGORITHM
 from protocol.tokens import Token
 
-from commander.live.figures import Figures, Work
 from commander.readings.cpu_gpu import highest, total
+from commander.readings.summary import Figures, Work
 
 REPORTED = {
     "temperature": "Too hot",
