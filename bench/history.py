@@ -19,7 +19,7 @@ from commander.migrations import migrate
 from commander.raw_logs.dictionary_training import make_if_it_pays
 from commander.raw_logs.store import NewLog
 from commander.readings.summary import NO_FIGURES
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from seed_history import seed_all
 from simulated_rig import simulated_rig
 

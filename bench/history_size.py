@@ -16,7 +16,7 @@ from commander.history.moments import pack_moments
 from commander.migrations import migrate
 from commander.raw_logs import codec
 from commander.raw_logs.dictionary_training import made_from
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from protocol.asic_messages import AsicBoard, AsicLog, AsicPool, PowerSource
 from seed_history import seed_all
 from simulated_rig import simulated_rig

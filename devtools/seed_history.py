@@ -27,9 +27,9 @@ from commander.history.tables import CHUNKS, DAY_S, HOURS, MINUTES, TEN_MINUTES,
 from commander.migrations import migrate
 from commander.partitions import add_missing_parts
 from commander.raw_logs.tables import HOUR_S
-from commander.rigs.domain import name_key
-from commander.rigs.kinds import RigKind
-from commander.rigs.tables import RIGS
+from commander.registry.kinds import RigKind
+from commander.registry.names import name_key
+from commander.registry.tables import RIGS
 from commander.settings import load_settings
 from seeded_figures import SeededRig, seeded_asic, seeded_gpu_rig
 

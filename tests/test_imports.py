@@ -111,7 +111,7 @@ def test_every_module_imports_only_what_it_may() -> None:
 def test_the_modules_of_all_five_packages_are_looked_at() -> None:
     names = [module for module, _ in modules()]
     assert {name.partition(".")[0] for name in names} == OURS
-    assert "commander.rigs.domain" in names
+    assert "commander.registry.names" in names
 
 
 @pytest.mark.parametrize(
@@ -122,12 +122,12 @@ def test_the_modules_of_all_five_packages_are_looked_at() -> None:
         ("sentry_kit.spool", "from cpu_gpu_sentry.report import Report"),
         ("cpu_gpu_sentry.report", "import asic_sentry"),
         ("asic_sentry.poll", "from commander.settings import Settings"),
-        ("commander.rigs.domain", "import sqlalchemy as sa"),
-        ("commander.rigs.domain", "from commander.rigs import store"),
-        ("commander.rigs.domain", "from . import tables"),
+        ("commander.registry.names", "import sqlalchemy as sa"),
+        ("commander.registry.names", "from commander.rigs import store"),
+        ("commander.registry.names", "from . import tables"),
         ("commander.rigs.pages", "from commander.accounts import pages"),
-        ("commander.rigs.store", "from ..accounts.api import handler"),
-        ("commander.rigs.store", "from commander.app import create_app"),
+        ("commander.registry.store", "from ..accounts.api import handler"),
+        ("commander.registry.store", "from commander.app import create_app"),
         ("commander.rigs.pages", "from commander.parts import Parts"),
         ("commander.jobs.loop", "import cpu_gpu_sentry.report"),
     ],
@@ -146,7 +146,7 @@ def test_a_forbidden_import_is_caught(module: str, code: str) -> None:
         ),
         (
             "commander.playbooks.domain",
-            "from commander.rigs.domain import Rig\nfrom commander.readings.summary import Work",
+            "from commander.registry.names import Rig\nfrom commander.readings.summary import Work",
         ),
         ("commander.rigs.api", "from commander.accounts import domain, store"),
         ("commander.rigs.pages", "from commander.rigs.api import find"),

@@ -8,7 +8,7 @@ import pytest
 from commander.db import open_database
 from commander.history.query import farm_history, rig_history
 from commander.migrations import migrate
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from seed_history import seed_all
 
 pytestmark = pytest.mark.system  # by its cost

@@ -19,8 +19,8 @@ from commander.intake.group_commit import GroupCommit
 from commander.raw_logs.store import NewLog
 from commander.readings.series import COUNTERS, READINGS, Series
 from commander.readings.summary import NO_FIGURES
-from commander.rigs import store as rigs
-from commander.rigs.kinds import RigKind
+from commander.registry import store as rigs
+from commander.registry.kinds import RigKind
 from protocol.messages import AlgorithmReading, CpuGpuLog, GpuReading, MinerReading, MinerState
 
 KIND = RigKind.CPU_GPU

@@ -15,8 +15,8 @@ from commander.raw_logs.codec import Packer
 from commander.raw_logs.store import NewLog
 from commander.raw_logs.tables import LOGS
 from commander.readings.cpu_gpu import figures_of
-from commander.rigs import store as rigs
-from commander.rigs.kinds import RigKind
+from commander.registry import store as rigs
+from commander.registry.kinds import RigKind
 from commander.telemetry.ingest import Ingest
 from commander.telemetry.stream import Names, QueueLimits
 from commander.telemetry.stream_intake import StreamIntake

@@ -4,7 +4,7 @@ import pytest
 from commander.asics.display import ASICS
 from commander.live.frames import RESYNC
 from commander.live.operational_index import Health
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.rigs.listing import IndexQuery
 from commander.rigs.views import IndexView, RigView, view_from_query
 from commander_farm import an_asic_log

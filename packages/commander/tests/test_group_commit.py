@@ -17,8 +17,8 @@ from commander.raw_logs import store
 from commander.raw_logs.store import NewLog
 from commander.raw_logs.tables import LOGS, bucket_of
 from commander.readings.cpu_gpu import figures_of
-from commander.rigs import store as rigs
-from commander.rigs.kinds import RigKind
+from commander.registry import store as rigs
+from commander.registry.kinds import RigKind
 from commander_farm import on_sqlite
 from protocol.messages import CpuGpuLog
 

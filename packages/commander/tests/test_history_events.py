@@ -9,7 +9,7 @@ from commander.history.events import RigEvent
 from commander.history.watch import RigWatch
 from commander.live.operational_index import OperationalIndex
 from commander.readings.summary import Figures
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.settings import Settings
 from commander_farm import RIGS, Farm, a_log, running
 from history_farm import START, a_place

@@ -17,7 +17,7 @@ from commander.intake.writers import Written
 from commander.migrations import migrate
 from commander.raw_logs.store import NewLog
 from commander.raw_logs.tables import dead_letters
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.telemetry.ingest import Ingest
 from commander.telemetry.stream import WORKERS, encode_log, settle_consumer, settle_stream
 from commander.web.exposition import gauge

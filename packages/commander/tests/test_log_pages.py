@@ -11,7 +11,7 @@ import pytest
 from commander.db import open_database
 from commander.logs.domain import LogQuery, Range, Span, last
 from commander.logs.download import csv_of_logs, csv_of_steps
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.settings import Settings
 from commander_farm import Farm, Rig, a_log, an_asic_log, running
 

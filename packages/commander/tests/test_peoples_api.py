@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from commander.db import open_database
-from commander.rigs import store
-from commander.rigs.kinds import RigKind
+from commander.registry import store
+from commander.registry.kinds import RigKind
 from commander.settings import Settings
 from commander_farm import RIGS, Farm, a_log, running
 

@@ -15,8 +15,8 @@ from commander.partitions import existing_parts, make_parts_ahead
 from commander.problems import DatabaseProblem
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.tables import LOGS, due_hours
-from commander.rigs import store as rigs
-from commander.rigs.kinds import RigKind
+from commander.registry import store as rigs
+from commander.registry.kinds import RigKind
 from commander.settings import Settings
 from commander_farm import Farm, a_log, on_postgresql, running
 from msgspec.structs import replace

@@ -20,7 +20,7 @@ from commander.history.tables import HOURS, MINUTES, TEN_MINUTES, TIERS
 from commander.live.operational_index import OperationalIndex
 from commander.problems import DatabaseProblem
 from commander.readings.summary import Figures, Work
-from commander.rigs import store as rigs
+from commander.registry import store as rigs
 from commander_farm import on_sqlite
 from history_farm import KIND, START, START_S, Moment, Place, PlainBuckets, a_place, farm_plainly, kept, plainly, steady
 from hypothesis import HealthCheck, given, settings

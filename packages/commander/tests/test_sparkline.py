@@ -8,7 +8,7 @@ from commander.db import open_database
 from commander.history.query import History, HistorySeries
 from commander.history.roll_up import roll_up
 from commander.logs.day import day_of, trend_lines
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.rigs.listing import IndexQuery
 from commander.rigs.views import IndexView
 from commander.web.sparkline import HEIGHT, spark_path, sparkline

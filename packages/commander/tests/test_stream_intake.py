@@ -8,7 +8,7 @@ from commander.intake.group_commit import Overloaded, StorageAway
 from commander.nats_bus import Bus
 from commander.raw_logs.store import NewLog
 from commander.readings.summary import Figures, Work
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.telemetry import stream_intake
 from commander.telemetry.stream import QueueLimits, decode_log, encode_log
 from commander.telemetry.stream_intake import LogTooLarge, StreamIntake

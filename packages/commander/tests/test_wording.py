@@ -7,7 +7,7 @@ import pytest
 from commander.asics.display import ASICS
 from commander.live.operational_index import Health
 from commander.playbooks.placeholders import BadScript, fill
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.rigs.listing import IndexQuery
 from commander.rigs.navigation import no_match
 from commander.rigs.views import RigView

@@ -10,7 +10,7 @@ from litestar.types import ExceptionHandlersMap, Scope, Send
 
 from commander.accounts.auth import is_for_machines
 from commander.accounts.domain import NotSignedIn
-from commander.rigs.kinds import PATHS, RigKind
+from commander.registry.kinds import PATHS, RigKind
 from commander.web.errors import NOT_FOUND, extra_headers, problem_of, send_problem
 from commander.web.shell import Section, error_page
 

@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from commander import VERSION
 from commander.live.operational_index import Health
 from commander.live.rigs import LiveRigs
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.web.api_docs import problems
 from commander.web.exposition import CONTENT_TYPE, Metric, MetricKind, Sample, counter, exposition, gauge
 

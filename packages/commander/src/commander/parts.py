@@ -48,15 +48,15 @@ from commander.playbooks.delivery import Delivery
 from commander.playbooks.desk import PlaybookDesk
 from commander.playbooks.followers import RigPlaybooks, playbooks_by_address, playbooks_by_software
 from commander.raw_logs.store import NewLog
+from commander.registry.kinds import RigKind
+from commander.registry.tokens import Tokens
 from commander.rigs.answers import log_json, rig_json
 from commander.rigs.cpu_gpu import CPU_GPU
-from commander.rigs.kinds import RigKind
 from commander.rigs.memory import note_newest
 from commander.rigs.register import RigRegister
 from commander.rigs.views import RigViews
 from commander.settings import Settings
 from commander.software.shelf import SoftwareShelf
-from commander.telemetry.tokens import Tokens
 from commander.tls import CertificateFacts, prepare_tls
 from commander.web.body_budget import BodyBudget
 from commander.web.exposition import Metric

@@ -27,9 +27,9 @@ from commander.playbooks import api as playbook_api
 from commander.playbooks import form_pages as playbook_form_pages
 from commander.playbooks import pages as playbook_pages
 from commander.playbooks import sentry_api as playbook_sentry_api
+from commander.registry.kinds import PATHS, RigKind
 from commander.rigs import api as rig_api
 from commander.rigs import pages as rig_pages
-from commander.rigs.kinds import PATHS, RigKind
 from commander.rigs.views import view_from_query
 from commander.software import api as software_api
 from commander.software import pages as software_pages

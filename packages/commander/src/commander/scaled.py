@@ -14,13 +14,13 @@ from commander.live.rigs import LiveRigs
 from commander.nats_bus import Bus
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.store import NewLog
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
+from commander.registry.tokens import Tokens
 from commander.settings import Settings
 from commander.telemetry.ingest import Ingest
 from commander.telemetry.queue_watch import QueueWatch
 from commander.telemetry.stream import Names, QueueLimits
 from commander.telemetry.stream_intake import StreamIntake
-from commander.telemetry.tokens import Tokens
 from commander.web.exposition import Metric
 
 

@@ -9,7 +9,7 @@ from commander.accounts import store
 from commander.accounts.domain import NamedKey, NoSuchKey, checked_key_name
 from commander.accounts.tables import site_tokens
 from commander.db import Database
-from commander.telemetry.tokens import Tokens
+from commander.registry.tokens import Tokens
 
 
 class Sites:

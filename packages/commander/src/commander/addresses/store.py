@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.addresses.domain import Address, AddressKind, AddressNameTaken, AddressNotFound
 from commander.addresses.tables import addresses
-from commander.rigs.domain import name_key
+from commander.registry.names import name_key
 
 _ADDRESS = (addresses.c.id, addresses.c.kind, addresses.c.name, addresses.c.coin, addresses.c.address)
 

@@ -13,8 +13,8 @@ from commander.asics import store
 from commander.asics.store import Registered, Registration
 from commander.db import Database
 from commander.live.rigs import LiveRigs
-from commander.rigs.domain import NAME_MAX_LENGTH, BadName, checked_name, name_key
-from commander.telemetry.tokens import Tokens
+from commander.registry.names import NAME_MAX_LENGTH, BadName, checked_name, name_key
+from commander.registry.tokens import Tokens
 
 
 class BadAdoption(BadName):

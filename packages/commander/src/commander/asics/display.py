@@ -6,10 +6,10 @@ from commander.asics.details import now_view, spec_rows
 from commander.asics.rows import row_html, total_views
 from commander.live.operational_index import Health, RigState
 from commander.readings.asic import add_command, connect_command
+from commander.registry.kinds import RigKind
 from commander.rigs.details import head_view
 from commander.rigs.display import Display, Parts
 from commander.rigs.enrolment import Enrolment, systems
-from commander.rigs.kinds import RigKind
 from commander.rigs.listing import Sort
 from commander.rigs.navigation import Heading
 from commander.web.shell import Section, macro

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.rigs.domain import name_key
-from commander.rigs.tables import asic_rigs as asics
+from commander.registry.names import name_key
+from commander.registry.tables import asic_rigs as asics
 
 
 class Registered(NamedTuple):

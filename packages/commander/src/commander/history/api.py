@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database
 from commander.history.query import POINTS_AT_MOST, BadRange, History, check_range, farm_history, rig_history
-from commander.rigs.domain import RigNotFound
-from commander.rigs.kinds import RigKind
-from commander.rigs.tables import RIGS
+from commander.registry.kinds import RigKind
+from commander.registry.names import RigNotFound
+from commander.registry.tables import RIGS
 from commander.web.api_docs import BEARER, problems
 
 LAST = timedelta(hours=24)  # what is shown when nobody says what

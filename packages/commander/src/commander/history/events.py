@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.history.tables import rig_events
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 TEXT_LENGTH = 256
 EVENTS_AT_MOST = 1_000

@@ -11,7 +11,7 @@ from commander.jobs.loop import Job
 from commander.live.operational_index import OperationalIndex
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.dictionary_training import make_if_it_pays
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 AT_A_TIME = timedelta(seconds=20)  # then the other jobs may work; twice a minute is often enough for a sample of each
 

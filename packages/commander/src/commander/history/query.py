@@ -27,7 +27,7 @@ from commander.raw_logs.codec import unpack as unpack_log
 from commander.raw_logs.store import PackedLog
 from commander.raw_logs.tables import HOUR_S
 from commander.readings.series import POWER, READINGS, Series
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 POINTS_AT_MOST = 2_000
 RAW_RANGE_S = 2 * 3_600  # a longer range is not drawn log by log: decoding them would take too long

@@ -12,7 +12,7 @@ from commander.history import events, store
 from commander.history.tables import CHUNKS, MINUTES, RAW, ROLLED, TEN_MINUTES, TIERS, Tier
 from commander.raw_logs import store as logs
 from commander.raw_logs.tables import BUCKET_S, HOUR_S, bucket_of
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.settings import Settings
 
 LOGS_A_BITE = 5_000  # about 50 ms in which the intake waits

@@ -24,7 +24,7 @@ from commander.partitions import add_missing_parts
 from commander.problems import DatabaseProblem
 from commander.raw_logs import store as logs
 from commander.raw_logs.tables import HOUR_S
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 log = logging.getLogger(__name__)
 GRACE_S = 120  # after an hour's end, for logs that are on their way

@@ -18,7 +18,7 @@ from commander.history.tables import HOURS, MINUTES, TIERS, Tier
 from commander.raw_logs.codec import unpack as unpack_log
 from commander.raw_logs.tables import HOUR_S
 from commander.readings.series import READINGS
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 log = logging.getLogger(__name__)
 ChunkKey = tuple[Tier, int]

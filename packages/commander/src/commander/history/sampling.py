@@ -12,7 +12,7 @@ from commander.history.farm import ALIVE_SERIES, EXPONENTS, POWER_RIGS, POWER_SE
 from commander.live.operational_index import OperationalIndex
 from commander.live.totals import Totals
 from commander.readings.series import HASHRATE, Series, one_series
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 
 class Sample(msgspec.Struct, array_like=True, frozen=True, gc=False):

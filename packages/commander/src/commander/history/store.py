@@ -22,8 +22,8 @@ from commander.history.tables import (
 )
 from commander.partitions import drop_oldest_part
 from commander.raw_logs.tables import HOUR_S, due_hours
-from commander.rigs.kinds import RigKind
-from commander.rigs.tables import RIGS
+from commander.registry.kinds import RigKind
+from commander.registry.tables import RIGS
 
 MANY = 300  # parameters of one query
 FARM = "farm "  # before a tier's name, of its horizon for the farm

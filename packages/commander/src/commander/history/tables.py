@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from commander.db import Moment, metadata
 from commander.partitions import Partitioning
 from commander.raw_logs.tables import HOUR_S
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 DAY_S = 86_400
 

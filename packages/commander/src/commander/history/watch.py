@@ -12,7 +12,7 @@ from commander.history import events
 from commander.history.events import NewEvent, RigEvent
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.readings.summary import Figures
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 log = logging.getLogger(__name__)
 WAITING_AT_MOST = 10_000  # while the database can't be written; then the oldest go

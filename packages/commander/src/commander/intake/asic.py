@@ -25,8 +25,8 @@ from commander.intake.sentry_runs import SentryRuns
 from commander.intake.sink import LogSink
 from commander.intake.writers import Written
 from commander.live.rigs import LiveRigs
+from commander.registry.tokens import InvalidToken, TokenError, Tokens
 from commander.rigs.register import RigRegister
-from commander.telemetry.tokens import InvalidToken, TokenError, Tokens
 from commander.web.bodies import header, read_body, reading
 from commander.web.body_budget import BodyBudget, Share
 from commander.web.body_gate import address_of

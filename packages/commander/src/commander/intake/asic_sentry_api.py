@@ -12,7 +12,7 @@ from protocol.messages import Message, Text
 from commander.accounts.auth import OPEN
 from commander.asics.adoption import Adoptions
 from commander.intake import asic as asic_intake
-from commander.telemetry.tokens import Tokens
+from commander.registry.tokens import Tokens
 from commander.web.api_docs import BEARER, problems
 
 

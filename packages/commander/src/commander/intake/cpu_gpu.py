@@ -24,8 +24,8 @@ from commander.intake.writers import Written
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.store import NewLog
 from commander.readings.decode import READERS
-from commander.rigs.kinds import RigKind
-from commander.telemetry.tokens import RigRemoved, Tokens
+from commander.registry.kinds import RigKind
+from commander.registry.tokens import RigRemoved, Tokens
 from commander.web.bodies import header, method_of, read_body, reading, send_json
 from commander.web.body_budget import BodyBudget
 from commander.web.errors import send_problem

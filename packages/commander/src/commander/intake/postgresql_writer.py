@@ -16,8 +16,8 @@ from commander.raw_logs.codec import Packer
 from commander.raw_logs.dirty_hours import DueHours, mark_due
 from commander.raw_logs.store import NewLog
 from commander.raw_logs.tables import LOGS, bucket_of
-from commander.rigs.kinds import RigKind
-from commander.rigs.tables import RIGS
+from commander.registry.kinds import RigKind
+from commander.registry.tables import RIGS
 
 Key = tuple[int, int]
 Row = tuple[int, int, int, int, bytes]

@@ -17,9 +17,9 @@ from commander.accounts.auth import OPEN
 from commander.accounts.sites import Sites
 from commander.intake import cpu_gpu as intake
 from commander.live.rigs import LiveRigs, Lives
+from commander.registry.tokens import RIG_KINDS, InvalidToken, Tokens, bearer_token
 from commander.rigs.register import RigRegister
 from commander.settings import Settings
-from commander.telemetry.tokens import RIG_KINDS, InvalidToken, Tokens, bearer_token
 from commander.web.api_docs import BEARER, problems
 from commander.web.openapi import REFERENCE
 

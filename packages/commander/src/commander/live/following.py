@@ -15,8 +15,8 @@ from commander.live.nodes import RigChanged
 from commander.live.rigs import LiveRigs
 from commander.problems import DatabaseProblem
 from commander.raw_logs.store import NewLog
-from commander.rigs import store
-from commander.rigs.kinds import RigKind
+from commander.registry import store
+from commander.registry.kinds import RigKind
 from commander.rigs.memory import refresh
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from commander.jobs.loop import rest
 from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
 from commander.problems import DatabaseProblem
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 log = logging.getLogger(__name__)
 TICK_S = 0.25

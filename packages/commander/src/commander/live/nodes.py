@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 
 class RigChanged(msgspec.Struct, frozen=True, tag="rig"):

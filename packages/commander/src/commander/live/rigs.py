@@ -12,8 +12,8 @@ from commander.live.frames import Frames
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.trends import Trends
 from commander.readings.summary import Figures
-from commander.rigs.domain import RigNotFound
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
+from commander.registry.names import RigNotFound
 
 STATS_EVERY_S = 1.0
 

@@ -12,7 +12,7 @@ from commander.live.operational_index import OperationalIndex, RigState
 from commander.logs.domain import WHOLE, LogQuery, Span, WrongRange, device_label, last, range_of
 from commander.logs.figures import CHARTS, FARM_CHARTS, figures_on
 from commander.readings.series import COUNTERS, HASHRATE, POWER, READINGS, SOURCE, Readings, Series, work_of
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS
 from commander.web.shell import macro
 

@@ -13,7 +13,7 @@ from commander.live.trends import Value
 from commander.logs.charts import ALIVE
 from commander.problems import DatabaseProblem
 from commander.readings.series import HASHRATE, POWER, work_of
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 log = logging.getLogger(__name__)
 EVERY_S = 60

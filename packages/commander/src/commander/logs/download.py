@@ -16,8 +16,8 @@ from commander.logs.figures import added_up, columns
 from commander.logs.table import wanted_figures
 from commander.raw_logs import store as logs
 from commander.readings.series import COUNTERS, READINGS, Series
-from commander.rigs.kinds import RigKind
-from commander.rigs.tables import RIGS
+from commander.registry.kinds import RigKind
+from commander.registry.tables import RIGS
 
 LOOK_POINTS = 200
 LOGS_AT_ONCE = timedelta(hours=1)

@@ -21,8 +21,8 @@ from commander.logs.download import csv_of_logs, csv_of_steps
 from commander.logs.figures import LOG_CHARTS
 from commander.logs.table import TableView, devices_in, is_raw, raw_table, steps_table
 from commander.playbooks.delivery import Delivery
+from commander.registry.kinds import RigKind
 from commander.rigs.display import Display
-from commander.rigs.kinds import RigKind
 from commander.rigs.views import RigViews
 from commander.settings import Settings
 from commander.web.shell import Page, page

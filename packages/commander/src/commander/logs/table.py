@@ -13,7 +13,7 @@ from commander.logs.domain import LogQuery
 from commander.logs.figures import LOG_CHARTS, added_up, cell, column_label, columns, figures_on
 from commander.raw_logs import store as logs
 from commander.readings.series import READINGS, SOURCE, Readings, Series
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.web.figures import Figure
 
 ROWS_A_PAGE = 100

@@ -6,7 +6,7 @@ from commander.history import tables as history
 from commander.jobs import tables as jobs
 from commander.playbooks import tables as playbooks
 from commander.raw_logs import tables as telemetry
-from commander.rigs import tables as rigs
+from commander.registry import tables as rigs
 from commander.software import tables as software
 
 __all__ = ["accounts", "addresses", "history", "jobs", "playbooks", "rigs", "software", "telemetry"]

@@ -7,7 +7,7 @@ from commander.db import metadata
 from commander.migrations.revisions import HEAD
 from commander.moving import MoveProblem
 from commander.postgresql import UNFINISHED_MOVE, Connection, lock_now, other_commanders
-from commander.rigs.tables import RIGS
+from commander.registry.tables import RIGS
 
 MOVE_LOCK = 0x4D57_0003
 VERSION_TABLE = "alembic_version"

@@ -23,7 +23,7 @@ from commander.playbooks.domain import (
 )
 from commander.playbooks.rendering import coin_of, rendered
 from commander.playbooks.sense import check_new, check_sense
-from commander.rigs.domain import RigNotFound
+from commander.registry.names import RigNotFound
 
 SYSTEMS = {Platform.LINUX: "Linux", Platform.WINDOWS: "Windows"}
 

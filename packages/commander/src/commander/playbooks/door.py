@@ -6,7 +6,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.types import Receive, Scope, Send
 
 from commander.playbooks.delivery import Delivery
-from commander.telemetry.tokens import Tokens
+from commander.registry.tokens import Tokens
 from commander.web.bodies import header, method_of, send_json
 from commander.web.errors import send_problem
 from commander.web.methods import allowed

@@ -11,7 +11,7 @@ from commander.playbooks import store
 from commander.playbooks.changes import rerender
 from commander.playbooks.delivery import Delivery
 from commander.playbooks.domain import BadPlaybook, StoredPlaybook
-from commander.rigs.domain import BadName
+from commander.registry.names import BadName
 from commander.software.domain import BadSoftware
 
 

@@ -16,7 +16,7 @@ from commander.playbooks.differences import diff
 from commander.playbooks.domain import BadPlaybook, PlaybookNotFound, Revision, StoredPlaybook
 from commander.playbooks.found import the_playbook
 from commander.playbooks.views import list_sections, names_of, page_sections, playbook_view
-from commander.rigs.domain import name_key
+from commander.registry.names import name_key
 from commander.web.shell import Page, Section, page
 
 WRONG = 422

@@ -10,7 +10,7 @@ from protocol.playbook_messages import OutputReport, Playbooks, PlaybooksStatus
 from commander.accounts.auth import OPEN
 from commander.playbooks import door
 from commander.playbooks.delivery import Delivery
-from commander.telemetry.tokens import Tokens
+from commander.registry.tokens import Tokens
 from commander.web.api_docs import BEARER, problems
 
 

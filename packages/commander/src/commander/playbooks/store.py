@@ -24,9 +24,9 @@ from commander.playbooks.domain import (
 )
 from commander.playbooks.tables import playbook_revisions as revisions
 from commander.playbooks.tables import playbooks
-from commander.rigs.domain import RigNotFound
-from commander.rigs.kinds import RigKind
-from commander.rigs.tables import cpu_gpu_rigs as rigs
+from commander.registry.kinds import RigKind
+from commander.registry.names import RigNotFound
+from commander.registry.tables import cpu_gpu_rigs as rigs
 
 _PLAYBOOK = (
     playbooks.c.id,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import zstandard
 
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 ZSTD, ZSTD_DICTIONARY = 1, 2
 _LEVEL = 3

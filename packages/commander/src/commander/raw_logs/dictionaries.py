@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander.db import Database
 from commander.raw_logs.codec import Packer, dictionary_of, is_known, learn
 from commander.raw_logs.tables import log_dictionaries as dictionaries
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 
 class Newest(NamedTuple):

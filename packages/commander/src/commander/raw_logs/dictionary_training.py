@@ -18,8 +18,8 @@ from commander.raw_logs.codec import Packer, learn
 from commander.raw_logs.dictionaries import Newest, newest_of
 from commander.raw_logs.store import read_logs
 from commander.raw_logs.tables import log_dictionaries as dictionaries
-from commander.rigs.kinds import RigKind
-from commander.rigs.tables import RIGS
+from commander.registry.kinds import RigKind
+from commander.registry.tables import RIGS
 
 log = logging.getLogger(__name__)
 SIZE = 64 * 1024

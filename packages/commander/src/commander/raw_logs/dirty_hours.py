@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import insert_for
 from commander.raw_logs.tables import HOUR_S, due_hours
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 HOUR_US = HOUR_S * 1_000_000
 REMEMBERED_S = 600

@@ -7,7 +7,7 @@ from litestar.params import QueryParameter
 
 from commander.db import Database, to_us
 from commander.raw_logs import store as logs
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 LOGS_A_PAGE = 1_000
 Since = Annotated[datetime | None, QueryParameter(name="from")]

@@ -15,8 +15,8 @@ from commander.raw_logs.dictionaries import load_needed
 from commander.raw_logs.dirty_hours import Due, DueHours, mark
 from commander.raw_logs.tables import BUCKET_S, LOGS, bucket_of
 from commander.readings.summary import Figures
-from commander.rigs.kinds import RigKind
-from commander.rigs.tables import RIGS
+from commander.registry.kinds import RigKind
+from commander.registry.tables import RIGS
 
 BUCKETS_A_DAY = 86_400 // BUCKET_S
 BUCKETS_LOOKED_BACK = 7_200 // BUCKET_S

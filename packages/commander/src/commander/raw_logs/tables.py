@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from commander.db import Moment, metadata
 from commander.partitions import Partitioning
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 HOUR_S = 3_600
 

@@ -12,7 +12,7 @@ from protocol.reading import Reader
 from commander.readings import asic as asics
 from commander.readings import cpu_gpu as rigs
 from commander.readings.summary import Figures
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 _cpu_gpu = Reader(CpuGpuLog)
 _asic = Reader(AsicLog)

@@ -21,7 +21,7 @@ from commander.readings.algorithms import one_name
 from commander.readings.coins import one_coin
 from commander.readings.cpu_gpu import highest, merged_devices, total
 from commander.readings.summary import Work
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 Series = tuple[str, str | None, str | None, str | None]  # figure, device, algorithm, coin
 Readings = dict[Series, float]

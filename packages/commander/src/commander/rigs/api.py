@@ -16,8 +16,8 @@ from commander.db import Database
 from commander.live.answers import StatsAnswer, stats_answer
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.pagination import Cursor, Limit, Since, Until, log_page
+from commander.registry.names import enroll_command
 from commander.rigs.answers import RigAnswer, rig_answer
-from commander.rigs.domain import enroll_command
 from commander.rigs.register import RigRegister
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems

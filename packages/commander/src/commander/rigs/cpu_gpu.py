@@ -4,11 +4,11 @@ from protocol.tokens import Token
 
 from commander.live.operational_index import Health, RigState
 from commander.playbooks import views as playbook_views
+from commander.registry.kinds import RigKind
+from commander.registry.names import enroll_command
 from commander.rigs.details import head_view, now_view, spec_rows
 from commander.rigs.display import Display, Parts
-from commander.rigs.domain import enroll_command
 from commander.rigs.enrolment import Enrolment, systems
-from commander.rigs.kinds import RigKind
 from commander.rigs.navigation import HEADINGS
 from commander.rigs.rows import row_html, total_views
 from commander.web.shell import Section, macro

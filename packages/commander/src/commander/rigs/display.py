@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from protocol.tokens import Token
 
 from commander.live.operational_index import OperationalIndex, RigState
-from commander.rigs.kinds import PATHS, RigKind
+from commander.registry.kinds import PATHS, RigKind
 from commander.rigs.navigation import Heading
 from commander.rigs.rows import TotalView
 from commander.web.shell import Section

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from commander.live.operational_index import Health, OperationalIndex, RigState
-from commander.rigs.domain import name_key
-from commander.rigs.kinds import PATHS, RigKind
+from commander.registry.kinds import PATHS, RigKind
+from commander.registry.names import name_key
 
 PER_PAGE = 100
 WHOLE = 10_000

@@ -8,8 +8,8 @@ from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
 from commander.raw_logs import store as logs
 from commander.readings.decode import READERS
-from commander.rigs import store
-from commander.rigs.kinds import RigKind
+from commander.registry import store
+from commander.registry.kinds import RigKind
 
 
 async def remember(database: Database, kind: RigKind, index: OperationalIndex, *, now: datetime, now_s: float) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from protocol import units
 
 from commander.live.operational_index import Health, OperationalIndex
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 from commander.rigs.listing import PER_PAGE, WHOLE, IndexQuery, Order, Sort, pages, shown
 
 HEALTH_LABELS = {

@@ -21,7 +21,7 @@ from commander.live.operational_index import RigState
 from commander.logs.charts import farm_charts, rig_charts, usual_query
 from commander.logs.figures import RIG_CHARTS
 from commander.playbooks.delivery import Delivery
-from commander.rigs.domain import NAME_MAX_LENGTH, BadName, NameTaken
+from commander.registry.names import NAME_MAX_LENGTH, BadName, NameTaken
 from commander.rigs.listing import IndexQuery, shown
 from commander.rigs.navigation import columns
 from commander.rigs.register import RigRegister

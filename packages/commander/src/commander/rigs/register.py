@@ -13,10 +13,10 @@ from commander.live.rigs import LiveRigs
 from commander.playbooks.changes import NOTHING_CHANGED
 from commander.playbooks.followers import RigPlaybooks
 from commander.raw_logs import store as logs
-from commander.rigs import store
-from commander.rigs.domain import Rig, checked_name
-from commander.rigs.kinds import TOKEN_KINDS
-from commander.telemetry.tokens import Tokens
+from commander.registry import store
+from commander.registry.kinds import TOKEN_KINDS
+from commander.registry.names import Rig, checked_name
+from commander.registry.tokens import Tokens
 
 
 class RigRegister:

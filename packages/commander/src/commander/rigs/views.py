@@ -11,8 +11,8 @@ from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
 from commander.logs.charts import chart_now, farm_readings, log_head, rig_now
 from commander.playbooks import views as playbook_views
+from commander.registry.kinds import RigKind
 from commander.rigs.display import Display, Parts
-from commander.rigs.kinds import RigKind
 from commander.rigs.listing import IndexQuery, Order, Orders, index_query, shown
 from commander.rigs.navigation import empty_state, health_links, no_match, pager, waiting_link
 from commander.rigs.rows import Rows, gone, placed, with_sparks

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.rigs.domain import name_key
+from commander.registry.names import name_key
 from commander.software.domain import Entry, MiningSoftware, SoftwareNotFound, SoftwareTaken
 from commander.software.tables import mining_software as software
 from commander.software.tables import removed_catalogue

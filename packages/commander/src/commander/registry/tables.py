@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from commander.db import Moment, metadata
-from commander.rigs.kinds import RigKind
+from commander.registry.kinds import RigKind
 
 
 def _rigs(name: str, *more: sa.Column[Any] | sa.UniqueConstraint) -> sa.Table:

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.rigs.domain import NameTaken, Rig, RigNotFound, name_key
-from commander.rigs.kinds import RigKind
-from commander.rigs.tables import RIGS, removed_tokens
+from commander.registry.kinds import RigKind
+from commander.registry.names import NameTaken, Rig, RigNotFound, name_key
+from commander.registry.tables import RIGS, removed_tokens
 
 MANY = 500  # parameters of one query
 

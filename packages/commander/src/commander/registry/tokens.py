@@ -10,8 +10,8 @@ from commander.accounts import store as accounts
 from commander.accounts.tables import site_tokens
 from commander.db import Database
 from commander.problems import CommanderError, ErrorKind
-from commander.rigs import store
-from commander.rigs.kinds import TOKEN_KINDS
+from commander.registry import store
+from commander.registry.kinds import TOKEN_KINDS
 
 
 class TokenError(CommanderError):

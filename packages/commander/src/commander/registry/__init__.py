@@ -1,0 +1,1 @@
+"""Which rigs exist, and by which token each speaks."""
