@@ -125,10 +125,10 @@ def test_the_modules_of_all_five_packages_are_looked_at() -> None:
         ("commander.registry.names", "import sqlalchemy as sa"),
         ("commander.registry.names", "from commander.rigs import store"),
         ("commander.registry.names", "from . import tables"),
-        ("commander.rigs.pages", "from commander.accounts import pages"),
+        ("commander.rig_pages.pages", "from commander.accounts import pages"),
         ("commander.registry.store", "from ..accounts.api import handler"),
         ("commander.registry.store", "from commander.app import create_app"),
-        ("commander.rigs.pages", "from commander.parts import Parts"),
+        ("commander.rig_pages.pages", "from commander.parts import Parts"),
         ("commander.jobs.loop", "import cpu_gpu_sentry.report"),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_forbidden_import_is_caught(module: str, code: str) -> None:
             "from commander.registry.names import Rig\nfrom commander.readings.summary import Work",
         ),
         ("commander.rigs.api", "from commander.accounts import domain, store"),
-        ("commander.rigs.pages", "from commander.rigs.api import find"),
+        ("commander.rig_pages.pages", "from commander.rigs.api import find"),
         ("commander.serve", "from commander.app import create_app"),
     ],
 )

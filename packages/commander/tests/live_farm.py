@@ -10,10 +10,10 @@ from commander.live.frames import RESYNC
 from commander.live.operational_index import OperationalIndex
 from commander.live.rigs import LiveRigs
 from commander.readings.decode import READERS
+from commander.rig_pages.cpu_gpu import CPU_GPU
+from commander.rig_pages.kind import Display
+from commander.rig_pages.live_views import IndexView, RigView, RigViews
 from commander.rigs.answers import log_json, rig_json
-from commander.rigs.cpu_gpu import CPU_GPU
-from commander.rigs.display import Display
-from commander.rigs.views import IndexView, RigView, RigViews
 from commander_farm import a_log
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -1,12 +1,12 @@
 """What the ASICs' index and an ASIC's page are sent."""
 
 import pytest
-from commander.asics.display import ASICS
 from commander.live.frames import RESYNC
 from commander.live.operational_index import Health
 from commander.registry.kinds import RigKind
-from commander.rigs.listing import IndexQuery
-from commander.rigs.views import IndexView, RigView, view_from_query
+from commander.rig_pages.asic import ASICS
+from commander.rig_pages.listing import IndexQuery
+from commander.rig_pages.live_views import IndexView, RigView, view_from_query
 from commander_farm import an_asic_log
 from live_farm import LiveFarm, Screen, ids_in, rows_in
 

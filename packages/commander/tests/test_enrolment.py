@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from commander.rig_pages.live_views import RigView
 from commander.rigs.enrolment import linux_install
-from commander.rigs.views import RigView
 from commander_farm import Farm, a_log, post_form
 from live_farm import LiveFarm, Screen
 

@@ -3,8 +3,8 @@
 import pytest
 from commander.live.frames import RESYNC
 from commander.live.operational_index import Health
-from commander.rigs.listing import IndexQuery, Sort
-from commander.rigs.views import IndexView
+from commander.rig_pages.listing import IndexQuery, Sort
+from commander.rig_pages.live_views import IndexView
 from live_farm import LiveFarm, Screen, ids_in, rows_in
 
 

@@ -9,9 +9,9 @@ import httpx
 import msgspec
 import pytest
 from commander.db import open_database
-from commander.logs.domain import LogQuery, Range, Span, last
-from commander.logs.download import csv_of_logs, csv_of_steps
 from commander.registry.kinds import RigKind
+from commander.rig_pages.csv import csv_of_logs, csv_of_steps
+from commander.rig_pages.log_query import LogQuery, Range, Span, last
 from commander.settings import Settings
 from commander_farm import Farm, Rig, a_log, an_asic_log, running
 

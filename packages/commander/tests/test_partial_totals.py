@@ -9,7 +9,7 @@ import pytest
 from commander.history.query import farm_history
 from commander.history.roll_up import roll_up
 from commander.live.operational_index import OperationalIndex
-from commander.rigs.rows import TotalView, part_text, total_views
+from commander.rig_pages.cpu_gpu_rows import TotalView, part_text, total_views
 from commander_farm import Farm, a_log, an_asic_log
 from history_farm import KIND, START, Moment, Place, a_place
 from test_metrics import figures_in

@@ -4,8 +4,8 @@ import pytest
 from commander.live.frames import RESYNC
 from commander.live.playbooks import PlaybookNow
 from commander.playbooks.views import PlaybooksPage
-from commander.rigs.listing import IndexQuery
-from commander.rigs.views import IndexView, RigView
+from commander.rig_pages.listing import IndexQuery
+from commander.rig_pages.live_views import IndexView, RigView
 from live_farm import LiveFarm, Screen, ids_in
 from protocol.playbook_messages import (
     Archive,

@@ -1,7 +1,7 @@
 """What a rig's page is sent."""
 
 import pytest
-from commander.rigs.views import RigView, view_of
+from commander.rig_pages.live_views import RigView, view_of
 from live_farm import LiveFarm, Screen, ids_in
 
 

@@ -7,10 +7,10 @@ import pytest
 from commander.db import open_database
 from commander.history.query import History, HistorySeries
 from commander.history.roll_up import roll_up
-from commander.logs.day import day_of, trend_lines
 from commander.registry.kinds import RigKind
-from commander.rigs.listing import IndexQuery
-from commander.rigs.views import IndexView
+from commander.rig_pages.listing import IndexQuery
+from commander.rig_pages.live_views import IndexView
+from commander.rig_pages.sparkline_data import day_of, trend_lines
 from commander.web.sparkline import HEIGHT, spark_path, sparkline
 from commander_farm import Farm, a_log
 from live_farm import LiveFarm, Screen

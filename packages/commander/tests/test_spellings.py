@@ -14,11 +14,11 @@ from commander.history.packing import CODEC, pack
 from commander.history.query import History, HistorySeries, farm_history, rig_history
 from commander.history.roll_up import roll_up
 from commander.history.tables import CHUNKS, HOURS, MINUTES, TEN_MINUTES, TIERS, Tier
-from commander.logs.day import trend_lines
 from commander.partitions import add_missing_parts
 from commander.readings.coins import one_coin
 from commander.readings.series import Series
 from commander.readings.summary import Work
+from commander.rig_pages.sparkline_data import trend_lines
 from commander_farm import RIGS, Farm, a_log, an_asic_log
 from history_farm import KIND, START, START_S, Place, a_place
 from protocol.messages import AlgorithmReading, CpuGpuLog, MinerDevice, MinerReading, MinerState

@@ -14,7 +14,6 @@ from commander.accounts.sites import Sites
 from commander.addresses.book import AddressBook
 from commander.asics.adoption import Adoptions
 from commander.asics.answers import asic_json, asic_log_json
-from commander.asics.display import ASICS
 from commander.chores import chores
 from commander.db import Database, from_us
 from commander.history.jobs import history_jobs
@@ -41,7 +40,6 @@ from commander.live.nodes import (
 )
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
-from commander.logs.day import keep_trends
 from commander.metrics import live_metrics, process_metrics
 from commander.playbooks import door
 from commander.playbooks.delivery import Delivery
@@ -50,11 +48,13 @@ from commander.playbooks.followers import RigPlaybooks, playbooks_by_address, pl
 from commander.raw_logs.store import NewLog
 from commander.registry.kinds import RigKind
 from commander.registry.tokens import Tokens
+from commander.rig_pages.asic import ASICS
+from commander.rig_pages.cpu_gpu import CPU_GPU
+from commander.rig_pages.live_views import RigViews
+from commander.rig_pages.sparkline_data import keep_trends
 from commander.rigs.answers import log_json, rig_json
-from commander.rigs.cpu_gpu import CPU_GPU
 from commander.rigs.memory import note_newest
 from commander.rigs.register import RigRegister
-from commander.rigs.views import RigViews
 from commander.settings import Settings
 from commander.software.shelf import SoftwareShelf
 from commander.tls import CertificateFacts, prepare_tls

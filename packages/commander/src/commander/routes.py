@@ -20,7 +20,6 @@ from commander.error_handlers import exception_handlers
 from commander.history import api as history_api
 from commander.intake import asic_sentry_api, sentry_api
 from commander.live.sockets import events_socket, page_socket
-from commander.logs import pages as log_pages
 from commander.metrics import metrics
 from commander.parts import Parts
 from commander.playbooks import api as playbook_api
@@ -28,9 +27,10 @@ from commander.playbooks import form_pages as playbook_form_pages
 from commander.playbooks import pages as playbook_pages
 from commander.playbooks import sentry_api as playbook_sentry_api
 from commander.registry.kinds import PATHS, RigKind
+from commander.rig_pages import log_pages
+from commander.rig_pages import pages as rig_pages
+from commander.rig_pages.live_views import view_from_query
 from commander.rigs import api as rig_api
-from commander.rigs import pages as rig_pages
-from commander.rigs.views import view_from_query
 from commander.software import api as software_api
 from commander.software import pages as software_pages
 from commander.web import public

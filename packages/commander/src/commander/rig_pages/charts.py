@@ -9,11 +9,11 @@ from markupsafe import Markup
 
 from commander.history.names import ON_A_PAGE, Names, folded
 from commander.live.operational_index import OperationalIndex, RigState
-from commander.logs.domain import WHOLE, LogQuery, Span, WrongRange, device_label, last, range_of
-from commander.logs.figures import CHARTS, FARM_CHARTS, figures_on
 from commander.readings.series import COUNTERS, HASHRATE, POWER, READINGS, SOURCE, Readings, Series, work_of
 from commander.registry.kinds import RigKind
-from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS
+from commander.rig_pages.chart_kinds import CHARTS, FARM_CHARTS, figures_on
+from commander.rig_pages.cpu_gpu_rows import HEALTH_TONES, HEALTH_WORDS
+from commander.rig_pages.log_query import WHOLE, LogQuery, Span, WrongRange, device_label, last, range_of
 from commander.web.shell import macro
 
 SPAN_LABELS = {Span.HOUR: "1 h", Span.DAY: "24 h", Span.WEEK: "7 d", Span.QUARTER: "90 d", Span.YEAR: "1 y"}

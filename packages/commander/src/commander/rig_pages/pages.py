@@ -18,14 +18,14 @@ from protocol.tokens import Token
 
 from commander.accounts.domain import author_of
 from commander.live.operational_index import RigState
-from commander.logs.charts import farm_charts, rig_charts, usual_query
-from commander.logs.figures import RIG_CHARTS
 from commander.playbooks.delivery import Delivery
 from commander.registry.names import NAME_MAX_LENGTH, BadName, NameTaken
-from commander.rigs.listing import IndexQuery, shown
-from commander.rigs.navigation import columns
+from commander.rig_pages.chart_kinds import RIG_CHARTS
+from commander.rig_pages.charts import farm_charts, rig_charts, usual_query
+from commander.rig_pages.listing import IndexQuery, shown
+from commander.rig_pages.live_views import RigViews
+from commander.rig_pages.navigation import columns
 from commander.rigs.register import RigRegister
-from commander.rigs.views import RigViews
 from commander.settings import Settings
 from commander.web.shell import Page, page
 

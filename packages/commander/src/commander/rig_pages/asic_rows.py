@@ -10,7 +10,7 @@ from protocol.reading import Reader
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.totals import Totals
 from commander.readings.asic import board_fault, energy_j, is_still
-from commander.rigs.rows import TotalView, WorkView, coin_totals, farm_totals, part_text, work_views
+from commander.rig_pages.cpu_gpu_rows import TotalView, WorkView, coin_totals, farm_totals, part_text, work_views
 from commander.web import figures as shown
 from commander.web.figures import Figure
 from commander.web.shell import templates

@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander.db import Database, to_us
 from commander.history.names import Named, folded, only
 from commander.history.query import History, HistorySeries, rig_history
-from commander.logs.domain import LogQuery
-from commander.logs.figures import added_up, columns
-from commander.logs.table import wanted_figures
 from commander.raw_logs import store as logs
 from commander.readings.series import COUNTERS, READINGS, Series
 from commander.registry.kinds import RigKind
 from commander.registry.tables import RIGS
+from commander.rig_pages.chart_kinds import added_up, columns
+from commander.rig_pages.log_query import LogQuery
+from commander.rig_pages.log_table import wanted_figures
 
 LOOK_POINTS = 200
 LOGS_AT_ONCE = timedelta(hours=1)

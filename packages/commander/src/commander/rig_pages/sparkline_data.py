@@ -10,10 +10,10 @@ from commander.history.query import History, HistorySeries, farm_history
 from commander.jobs.loop import rest
 from commander.live.rigs import LiveRigs
 from commander.live.trends import Value
-from commander.logs.charts import ALIVE
 from commander.problems import DatabaseProblem
 from commander.readings.series import HASHRATE, POWER, work_of
 from commander.registry.kinds import RigKind
+from commander.rig_pages.charts import ALIVE
 
 log = logging.getLogger(__name__)
 EVERY_S = 60

@@ -6,11 +6,11 @@ from commander.live.operational_index import Health, RigState
 from commander.playbooks import views as playbook_views
 from commander.registry.kinds import RigKind
 from commander.registry.names import enroll_command
-from commander.rigs.details import head_view, now_view, spec_rows
-from commander.rigs.display import Display, Parts
+from commander.rig_pages.cpu_gpu_details import head_view, now_view, spec_rows
+from commander.rig_pages.cpu_gpu_rows import row_html, total_views
+from commander.rig_pages.kind import Display, Parts
+from commander.rig_pages.navigation import HEADINGS
 from commander.rigs.enrolment import Enrolment, systems
-from commander.rigs.navigation import HEADINGS
-from commander.rigs.rows import row_html, total_views
 from commander.web.shell import Section, macro
 
 

@@ -8,7 +8,7 @@ from protocol import units
 
 from commander.live.operational_index import Health, OperationalIndex
 from commander.registry.kinds import RigKind
-from commander.rigs.listing import PER_PAGE, WHOLE, IndexQuery, Order, Sort, pages, shown
+from commander.rig_pages.listing import PER_PAGE, WHOLE, IndexQuery, Order, Sort, pages, shown
 
 HEALTH_LABELS = {
     Health.ONLINE: "Online",

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from commander.logs.domain import WHOLE, LogQuery, WrongRange, device_label, moment_of, range_parameters
-from commander.logs.figures import CHARTS, LOG_CHARTS
+from commander.rig_pages.chart_kinds import CHARTS, LOG_CHARTS
+from commander.rig_pages.log_query import WHOLE, LogQuery, WrongRange, device_label, moment_of, range_parameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from protocol.tokens import Token
 
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.registry.kinds import PATHS, RigKind
-from commander.rigs.navigation import Heading
-from commander.rigs.rows import TotalView
+from commander.rig_pages.cpu_gpu_rows import TotalView
+from commander.rig_pages.navigation import Heading
 from commander.web.shell import Section
 
 Parts = dict[str, str]

@@ -23,7 +23,7 @@ from commander.live.operational_index import Health, RigState
 from commander.readings.cpu_gpu import device_hashrates, merged_devices
 from commander.readings.summary import WORKS_OF_A_RIG
 from commander.registry.kinds import PATHS, RigKind
-from commander.rigs.rows import HEALTH_TONES, HEALTH_WORDS, WORKS_SHOWN, WorkView, work_views
+from commander.rig_pages.cpu_gpu_rows import HEALTH_TONES, HEALTH_WORDS, WORKS_SHOWN, WorkView, work_views
 from commander.web import figures as shown
 from commander.web.figures import NOT_KNOWN, Figure
 

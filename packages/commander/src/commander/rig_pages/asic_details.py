@@ -7,10 +7,10 @@ from typing import NamedTuple
 from protocol import units
 from protocol.asic_messages import AsicBoard, AsicLog, AsicPool, PoolState, PowerSource
 
-from commander.asics.rows import log_of, specs_of
 from commander.live.operational_index import Health, RigState
 from commander.readings.asic import board_fault, energy_j, is_still, lacks_chips
-from commander.rigs.rows import work_views
+from commander.rig_pages.asic_rows import log_of, specs_of
+from commander.rig_pages.cpu_gpu_rows import work_views
 from commander.web import figures as shown
 from commander.web.figures import NOT_KNOWN, Figure
 

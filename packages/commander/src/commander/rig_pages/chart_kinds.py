@@ -6,8 +6,8 @@ The charts' ids are those of `frontend/src/charts/kinds.ts`.
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from commander.logs.domain import WHOLE, device_label
 from commander.readings.series import COUNTERS, SOURCE, Readings, Series, work_of
+from commander.rig_pages.log_query import WHOLE, device_label
 from commander.web import figures as shown
 from commander.web.figures import Figure
 

@@ -2,16 +2,16 @@
 
 from protocol.tokens import Token
 
-from commander.asics.details import now_view, spec_rows
-from commander.asics.rows import row_html, total_views
 from commander.live.operational_index import Health, RigState
 from commander.readings.asic import add_command, connect_command
 from commander.registry.kinds import RigKind
-from commander.rigs.details import head_view
-from commander.rigs.display import Display, Parts
+from commander.rig_pages.asic_details import now_view, spec_rows
+from commander.rig_pages.asic_rows import row_html, total_views
+from commander.rig_pages.cpu_gpu_details import head_view
+from commander.rig_pages.kind import Display, Parts
+from commander.rig_pages.listing import Sort
+from commander.rig_pages.navigation import Heading
 from commander.rigs.enrolment import Enrolment, systems
-from commander.rigs.listing import Sort
-from commander.rigs.navigation import Heading
 from commander.web.shell import Section, macro
 
 HEADINGS = (

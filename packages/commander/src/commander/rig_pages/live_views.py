@@ -9,13 +9,13 @@ from commander.live.moves import Moves, moves
 from commander.live.names import NamesView, QuietView, leave_html, rename_html, renames
 from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
-from commander.logs.charts import chart_now, farm_readings, log_head, rig_now
 from commander.playbooks import views as playbook_views
 from commander.registry.kinds import RigKind
-from commander.rigs.display import Display, Parts
-from commander.rigs.listing import IndexQuery, Order, Orders, index_query, shown
-from commander.rigs.navigation import empty_state, health_links, no_match, pager, waiting_link
-from commander.rigs.rows import Rows, gone, placed, with_sparks
+from commander.rig_pages.charts import chart_now, farm_readings, log_head, rig_now
+from commander.rig_pages.cpu_gpu_rows import Rows, gone, placed, with_sparks
+from commander.rig_pages.kind import Display, Parts
+from commander.rig_pages.listing import IndexQuery, Order, Orders, index_query, shown
+from commander.rig_pages.navigation import empty_state, health_links, no_match, pager, waiting_link
 from commander.web.shell import macro
 
 TOTALS_EVERY_S = 1.0

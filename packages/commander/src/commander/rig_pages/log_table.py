@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander.db import to_us
 from commander.history.names import ON_A_PAGE, Names, folded
 from commander.history.query import POINTS_AT_MOST, History, rig_history
-from commander.logs.domain import LogQuery
-from commander.logs.figures import LOG_CHARTS, added_up, cell, column_label, columns, figures_on
 from commander.raw_logs import store as logs
 from commander.readings.series import READINGS, SOURCE, Readings, Series
 from commander.registry.kinds import RigKind
+from commander.rig_pages.chart_kinds import LOG_CHARTS, added_up, cell, column_label, columns, figures_on
+from commander.rig_pages.log_query import LogQuery
 from commander.web.figures import Figure
 
 ROWS_A_PAGE = 100

@@ -14,16 +14,25 @@ from litestar.response import Stream
 
 from commander.db import Database
 from commander.live.operational_index import Health, RigState
-from commander.logs.charts import readings_of, rig_charts
-from commander.logs.choices import choices, range_form
-from commander.logs.domain import LogQuery, Span, WrongRange, chosen, chosen_devices, last, page_number, range_of
-from commander.logs.download import csv_of_logs, csv_of_steps
-from commander.logs.figures import LOG_CHARTS
-from commander.logs.table import TableView, devices_in, is_raw, raw_table, steps_table
 from commander.playbooks.delivery import Delivery
 from commander.registry.kinds import RigKind
-from commander.rigs.display import Display
-from commander.rigs.views import RigViews
+from commander.rig_pages.chart_kinds import LOG_CHARTS
+from commander.rig_pages.charts import readings_of, rig_charts
+from commander.rig_pages.csv import csv_of_logs, csv_of_steps
+from commander.rig_pages.kind import Display
+from commander.rig_pages.live_views import RigViews
+from commander.rig_pages.log_form import choices, range_form
+from commander.rig_pages.log_query import (
+    LogQuery,
+    Span,
+    WrongRange,
+    chosen,
+    chosen_devices,
+    last,
+    page_number,
+    range_of,
+)
+from commander.rig_pages.log_table import TableView, devices_in, is_raw, raw_table, steps_table
 from commander.settings import Settings
 from commander.web.shell import Page, page
 
