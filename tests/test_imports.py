@@ -148,8 +148,8 @@ def test_a_forbidden_import_is_caught(module: str, code: str) -> None:
             "commander.playbooks.domain",
             "from commander.registry.names import Rig\nfrom commander.readings.summary import Work",
         ),
-        ("commander.rigs.api", "from commander.accounts import domain, store"),
-        ("commander.rig_pages.pages", "from commander.rigs.api import find"),
+        ("commander.rigs.cpu_gpu_api", "from commander.accounts import domain, store"),
+        ("commander.rig_pages.pages", "from commander.rigs.cpu_gpu_api import find"),
         ("commander.serve", "from commander.app import create_app"),
     ],
 )

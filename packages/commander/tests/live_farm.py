@@ -13,7 +13,7 @@ from commander.readings.decode import READERS
 from commander.rig_pages.cpu_gpu import CPU_GPU
 from commander.rig_pages.kind import Display
 from commander.rig_pages.live_views import IndexView, RigView, RigViews
-from commander.rigs.answers import log_json, rig_json
+from commander.rigs.cpu_gpu_responses import log_json, rig_json
 from commander_farm import a_log
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

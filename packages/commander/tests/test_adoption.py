@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from commander.asics.adoption import BadAdoption, Names, plan
-from commander.asics.store import Registered
+from commander.rigs.adoption import BadAdoption, Names, plan
+from commander.rigs.adoption_store import Registered
 from commander_farm import ASICS, Farm, an_asic_log
 from protocol.asic_messages import AdoptedAsic
 from protocol.tokens import Token, TokenKind, new_token, parse_token

@@ -17,7 +17,7 @@ from commander.migrations import migrate
 from commander.parts import Parts
 from commander.playbooks import door
 from commander.raw_logs.dictionaries import use_newest
-from commander.rigs.memory import note_newest, remember
+from commander.rigs.restore import note_newest, remember
 from commander.routes import make_routes, methods_of
 from commander.settings import Settings
 from commander.tls import TlsFiles, prepare_tls

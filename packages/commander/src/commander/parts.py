@@ -10,10 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from commander.accounts.gate import Gate
-from commander.accounts.sites import Sites
 from commander.addresses.book import AddressBook
-from commander.asics.adoption import Adoptions
-from commander.asics.answers import asic_json, asic_log_json
 from commander.chores import chores
 from commander.db import Database, from_us
 from commander.history.jobs import history_jobs
@@ -52,9 +49,12 @@ from commander.rig_pages.asic import ASICS
 from commander.rig_pages.cpu_gpu import CPU_GPU
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.sparkline_data import keep_trends
-from commander.rigs.answers import log_json, rig_json
-from commander.rigs.memory import note_newest
-from commander.rigs.register import RigRegister
+from commander.rigs.actions import RigRegister
+from commander.rigs.adoption import Adoptions
+from commander.rigs.asic_responses import asic_json, asic_log_json
+from commander.rigs.cpu_gpu_responses import log_json, rig_json
+from commander.rigs.restore import note_newest
+from commander.rigs.sites import Sites
 from commander.settings import Settings
 from commander.software.shelf import SoftwareShelf
 from commander.tls import CertificateFacts, prepare_tls

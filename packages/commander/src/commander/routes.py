@@ -15,7 +15,6 @@ from commander.accounts import site_pages
 from commander.accounts.auth import Authentication
 from commander.addresses import api as address_api
 from commander.addresses import pages as address_pages
-from commander.asics import api as asic_api
 from commander.error_handlers import exception_handlers
 from commander.history import api as history_api
 from commander.intake import asic_sentry_api, sentry_api
@@ -30,7 +29,8 @@ from commander.registry.kinds import PATHS, RigKind
 from commander.rig_pages import log_pages
 from commander.rig_pages import pages as rig_pages
 from commander.rig_pages.live_views import view_from_query
-from commander.rigs import api as rig_api
+from commander.rigs import asic_api
+from commander.rigs import cpu_gpu_api as rig_api
 from commander.software import api as software_api
 from commander.software import pages as software_pages
 from commander.web import public

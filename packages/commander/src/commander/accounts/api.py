@@ -9,8 +9,8 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body, FromPath
 
-from commander.accounts.sites import Sites
 from commander.readings.asic import site_command
+from commander.rigs.sites import Sites
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName

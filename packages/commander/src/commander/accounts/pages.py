@@ -22,8 +22,8 @@ from commander.accounts.domain import (
     WrongPassword,
 )
 from commander.accounts.gate import Gate
-from commander.accounts.sites import Sites
 from commander.accounts.views import CreatedKey, CreatedSite, KeyView, certificate_view, key_view, session_view
+from commander.rigs.sites import Sites
 from commander.settings import Settings, TlsMode
 from commander.tls import CertificateFacts
 from commander.web.shell import Page, Section, page

@@ -26,7 +26,7 @@ from commander.intake.sink import LogSink
 from commander.intake.writers import Written
 from commander.live.rigs import LiveRigs
 from commander.registry.tokens import InvalidToken, TokenError, Tokens
-from commander.rigs.register import RigRegister
+from commander.rigs.actions import RigRegister
 from commander.web.bodies import header, read_body, reading
 from commander.web.body_budget import BodyBudget, Share
 from commander.web.body_gate import address_of

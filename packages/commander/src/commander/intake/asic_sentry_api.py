@@ -10,9 +10,9 @@ from protocol.asic_messages import Adoption, AdoptionAnswer, AsicLog, AsicReceip
 from protocol.messages import Message, Text
 
 from commander.accounts.auth import OPEN
-from commander.asics.adoption import Adoptions
 from commander.intake import asic as asic_intake
 from commander.registry.tokens import Tokens
+from commander.rigs.adoption import Adoptions
 from commander.web.api_docs import BEARER, problems
 
 

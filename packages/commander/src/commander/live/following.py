@@ -17,7 +17,7 @@ from commander.problems import DatabaseProblem
 from commander.raw_logs.store import NewLog
 from commander.registry import store
 from commander.registry.kinds import RigKind
-from commander.rigs.memory import refresh
+from commander.rigs.restore import refresh
 
 log = logging.getLogger(__name__)
 AGAIN_AFTER_S = 0.5

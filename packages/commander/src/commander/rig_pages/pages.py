@@ -25,7 +25,7 @@ from commander.rig_pages.charts import farm_charts, rig_charts, usual_query
 from commander.rig_pages.listing import IndexQuery, shown
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.navigation import columns
-from commander.rigs.register import RigRegister
+from commander.rigs.actions import RigRegister
 from commander.settings import Settings
 from commander.web.shell import Page, page
 

@@ -11,13 +11,13 @@ from protocol.asic_messages import AsicLog
 from protocol.reading import Reader
 from protocol.tokens import Token
 
-from commander.asics.answers import AsicAnswer, asic_answer
 from commander.db import Database
 from commander.live.answers import StatsAnswer, stats_answer
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.pagination import Cursor, Limit, Since, Until, log_page
 from commander.readings.asic import add_command, connect_command
-from commander.rigs.register import RigRegister
+from commander.rigs.actions import RigRegister
+from commander.rigs.asic_responses import AsicAnswer, asic_answer
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName

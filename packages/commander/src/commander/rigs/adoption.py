@@ -9,12 +9,12 @@ from protocol.tokens import Token, TokenKind, new_token
 
 from commander.accounts import store as accounts
 from commander.accounts.tables import site_tokens
-from commander.asics import store
-from commander.asics.store import Registered, Registration
 from commander.db import Database
 from commander.live.rigs import LiveRigs
 from commander.registry.names import NAME_MAX_LENGTH, BadName, checked_name, name_key
 from commander.registry.tokens import Tokens
+from commander.rigs import adoption_store as store
+from commander.rigs.adoption_store import Registered, Registration
 
 
 class BadAdoption(BadName):

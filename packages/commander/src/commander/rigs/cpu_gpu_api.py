@@ -17,8 +17,8 @@ from commander.live.answers import StatsAnswer, stats_answer
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.pagination import Cursor, Limit, Since, Until, log_page
 from commander.registry.names import enroll_command
-from commander.rigs.answers import RigAnswer, rig_answer
-from commander.rigs.register import RigRegister
+from commander.rigs.actions import RigRegister
+from commander.rigs.cpu_gpu_responses import RigAnswer, rig_answer
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName

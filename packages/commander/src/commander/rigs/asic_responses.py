@@ -5,7 +5,7 @@ from protocol.asic_messages import AsicLog, AsicSpecs
 from protocol.reading import Reader
 
 from commander.live.operational_index import RigState
-from commander.rigs.answers import RigFacts
+from commander.rigs.cpu_gpu_responses import RigFacts
 
 
 class AsicAnswer(RigFacts, frozen=True, kw_only=True):
