@@ -10,16 +10,16 @@ from uuid import uuid4
 import msgspec
 import sqlalchemy as sa
 from commander.db import Database, to_us
-from commander.nats_bus import Bus
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.store import NewLog
 from commander.raw_logs.tables import LOGS
 from commander.readings.cpu_gpu import figures_of
 from commander.registry import store as rigs
 from commander.registry.kinds import RigKind
-from commander.telemetry.ingest import Ingest
-from commander.telemetry.stream import Names, QueueLimits
-from commander.telemetry.stream_intake import StreamIntake
+from commander.scaled.nats_bus import Bus
+from commander.scaled.stream import Names, QueueLimits
+from commander.scaled.stream_sink import StreamIntake
+from commander.scaled.worker import Ingest
 from nats.aio.client import Client
 from protocol.messages import CpuGpuLog
 

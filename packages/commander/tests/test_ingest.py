@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from commander.db import Database, open_database
-from commander.figures_door import figures_door
 from commander.intake.postgresql_writer import PostgresqlWriter
 from commander.intake.writers import Written
 from commander.migrations import migrate
 from commander.raw_logs.store import NewLog
 from commander.raw_logs.tables import dead_letters
 from commander.registry.kinds import RigKind
-from commander.telemetry.ingest import Ingest
-from commander.telemetry.stream import WORKERS, encode_log, settle_consumer, settle_stream
+from commander.scaled.metrics_server import figures_door
+from commander.scaled.stream import WORKERS, encode_log, settle_consumer, settle_stream
+from commander.scaled.worker import Ingest
 from commander.web.exposition import gauge
 from nats_server import NatsServer
 from postgresql_server import PostgresqlServer, running_server
@@ -100,7 +100,7 @@ async def test_a_removed_rigs_logs_leave_the_queue(queue: Queue, database: Datab
 async def test_what_a_dead_worker_held_is_given_to_another(
     queue: Queue, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("commander.telemetry.stream.ACK_WAIT_S", 0.5)
+    monkeypatch.setattr("commander.scaled.stream.ACK_WAIT_S", 0.5)
     await add_rigs(database)
     async with queue.intake() as intake, queue.client() as client:
         await settle_stream(client, queue.names, queue.limits)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from commander.nats_bus import Bus, NatsAway
+from commander.scaled.nats_bus import Bus, NatsAway
 from nats.aio.client import Client
 from nats_server import NatsServer, running_nats
 from queue_farm import eventually

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 from commander.intake.group_commit import Overloaded, StorageAway
-from commander.nats_bus import Bus
 from commander.raw_logs.store import NewLog
 from commander.readings.summary import Figures, Work
 from commander.registry.kinds import RigKind
-from commander.telemetry import stream_intake
-from commander.telemetry.stream import QueueLimits, decode_log, encode_log
-from commander.telemetry.stream_intake import LogTooLarge, StreamIntake
+from commander.scaled import stream_sink as stream_intake
+from commander.scaled.nats_bus import Bus
+from commander.scaled.stream import QueueLimits, decode_log, encode_log
+from commander.scaled.stream_sink import LogTooLarge, StreamIntake
 from nats_server import NatsServer, running_nats
 from queue_farm import ROOMY, Queue, a_log, eventually, new_queue
 

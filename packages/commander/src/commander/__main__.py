@@ -85,7 +85,7 @@ def ingest_command(version: Version = False) -> None:
         raise WrongUse(
             "There is no queue to take logs from: set COMMANDER_NATS_URL. `commander serve` needs no worker."
         )
-    from commander.ingest import ingest
+    from commander.scaled.ingest_command import ingest
 
     ingest(chosen)
 

@@ -8,7 +8,7 @@ from commander.accounts.domain import SESSION_LIFE, TRIES_WITHIN
 from commander.db import Database
 from commander.jobs.loop import Job
 from commander.partitions import make_parts_ahead
-from commander.telemetry import dead_letters
+from commander.scaled import dead_letters
 
 
 def chores(database: Database, *, renew_certificate: Callable[[datetime], None]) -> dict[str, Job]:

@@ -62,7 +62,7 @@ from commander.web.body_budget import BodyBudget
 from commander.web.exposition import Metric
 
 if TYPE_CHECKING:
-    from commander.scaled import ScaledNode
+    from commander.scaled.node import ScaledNode
 
 log = logging.getLogger(__name__)
 RENEWAL_LOOK_EVERY_S = 600
@@ -144,7 +144,7 @@ class Parts:
         )
 
     def _as_one_of_several(self) -> "ScaledNode":
-        from commander.scaled import ScaledNode  # here: who stays with one process does not load NATS
+        from commander.scaled.node import ScaledNode  # here: who stays with one process does not load NATS
 
         node = ScaledNode(
             self.settings,

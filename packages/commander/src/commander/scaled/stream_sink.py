@@ -16,9 +16,9 @@ from nats.errors import Error as NatsError
 from protocol.reasons import reason
 
 from commander.intake.group_commit import LOGS_WAITING, Overloaded, StorageAway
-from commander.nats_bus import ANSWER_TIMEOUT_S, Bus, NatsAway
 from commander.raw_logs.store import NewLog
-from commander.telemetry.stream import Names, QueueLimits, encode_log, message_id, settle_stream
+from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus, NatsAway
+from commander.scaled.stream import Names, QueueLimits, encode_log, message_id, settle_stream
 from commander.web.bodies import TooLarge
 from commander.web.exposition import Histogram, Metric, gauge
 

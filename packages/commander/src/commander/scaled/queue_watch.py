@@ -11,8 +11,8 @@ import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from commander.nats_bus import ANSWER_TIMEOUT_S, Bus
-from commander.telemetry.stream import Names
+from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus
+from commander.scaled.stream import Names
 from commander.web.exposition import Metric, gauge
 
 LOOK_EVERY_S = 2.0

@@ -9,18 +9,18 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from commander.db import open_database
-from commander.figures_door import figures_door
 from commander.metrics import process_metrics
 from commander.migrations import migrate
-from commander.nats_bus import Bus
 from commander.problems import DatabaseAway
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.dictionaries import use_newest
-from commander.scaled import limits_of
+from commander.scaled.metrics_server import figures_door
+from commander.scaled.nats_bus import Bus
+from commander.scaled.node import limits_of
+from commander.scaled.queue_watch import QueueWatch
+from commander.scaled.stream import Names
+from commander.scaled.worker import Ingest
 from commander.settings import Settings
-from commander.telemetry.ingest import Ingest
-from commander.telemetry.queue_watch import QueueWatch
-from commander.telemetry.stream import Names
 from commander.web.exposition import Metric
 
 log = logging.getLogger(__name__)

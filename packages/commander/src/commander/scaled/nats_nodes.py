@@ -13,10 +13,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from commander.live.following import Following
 from commander.live.nodes import Change, PlaybooksChanged, RigChanged, RunSeen, SessionEnded, TokenDied
-from commander.nats_bus import Bus
-from commander.telemetry.stream import Names, decode_log, decode_stored
+from commander.scaled.following import Following
+from commander.scaled.nats_bus import Bus
+from commander.scaled.stream import Names, decode_log, decode_stored
 
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode

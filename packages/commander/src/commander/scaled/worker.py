@@ -24,13 +24,13 @@ from protocol.plain_words import sentence
 from commander.db import Database
 from commander.intake.counts import BatchCounts
 from commander.intake.writers import LogWriter, log_writer
-from commander.nats_bus import Bus
 from commander.problems import DatabaseProblem
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.store import NewLog
-from commander.telemetry.dead_letters import DeadLetter, put_aside
-from commander.telemetry.pull import Pull, pulling
-from commander.telemetry.stream import (
+from commander.scaled.dead_letters import DeadLetter, put_aside
+from commander.scaled.nats_bus import Bus
+from commander.scaled.pull import Pull, pulling
+from commander.scaled.stream import (
     ACK_WAIT_S,
     WORKERS,
     Names,

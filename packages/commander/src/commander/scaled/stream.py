@@ -17,10 +17,10 @@ from nats.js.api import (
 )
 from nats.js.errors import APIError, NotFoundError
 
-from commander.nats_bus import ANSWER_TIMEOUT_S, NatsAway
 from commander.raw_logs.store import NewLog
 from commander.readings.summary import Figures
 from commander.registry.kinds import RigKind
+from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, NatsAway
 
 DUPLICATE_WINDOW_S = 120  # a log that is sent again later is a duplicate to the database only
 ACK_WAIT_S = 2.0  # then what a dead worker held, or one that NATS lost, is given to another

@@ -1,1 +1,0 @@
-"""The way of a log: from the door into the database."""
