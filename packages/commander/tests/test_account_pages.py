@@ -4,9 +4,9 @@ import re
 
 import httpx
 import pytest
-from commander.accounts.pages import local_path
 from commander.accounts.views import browser_text
 from commander.settings import Settings
+from commander.settings_pages.pages import local_path
 from commander_farm import PASSWORD, Farm, running
 from msgspec.structs import replace
 

@@ -9,9 +9,6 @@ from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.routes import HTTPRoute
 
-from commander.accounts import api as account_api
-from commander.accounts import pages as account_pages
-from commander.accounts import site_pages
 from commander.accounts.auth import Authentication
 from commander.addresses import api as address_api
 from commander.addresses import pages as address_pages
@@ -31,6 +28,9 @@ from commander.rig_pages import pages as rig_pages
 from commander.rig_pages.live_views import view_from_query
 from commander.rigs import asic_api
 from commander.rigs import cpu_gpu_api as rig_api
+from commander.settings_pages import pages as account_pages
+from commander.settings_pages import site_tokens as site_pages
+from commander.settings_pages import site_tokens_api as account_api
 from commander.software import api as software_api
 from commander.software import pages as software_pages
 from commander.web import public

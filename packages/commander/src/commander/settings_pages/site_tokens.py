@@ -9,11 +9,11 @@ from litestar.response import Redirect
 
 from commander.accounts.domain import BadKeyName, KeyNameTaken
 from commander.accounts.gate import Gate
-from commander.accounts.pages import Html, PageRequest, settings_page
 from commander.accounts.views import CreatedSite
 from commander.readings.asic import site_command
 from commander.rigs.sites import Sites
 from commander.settings import Settings
+from commander.settings_pages.pages import Html, PageRequest, settings_page
 from commander.tls import CertificateFacts
 
 
