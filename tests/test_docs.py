@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import write_docs
-from commander.playbooks.placeholders import BUILT_IN, OF_THE_RIG
 from commander.settings import Settings
 from commander.software.catalogue import shipped
+from commander.software.placeholders import BUILT_IN, OF_THE_RIG
 
 ROOT = Path(__file__).parent.parent
 

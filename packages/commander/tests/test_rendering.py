@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from commander.addresses.domain import Address, AddressKind
 from commander.playbooks.domain import BadPlaybook, Recipe, Work, needs_restart, platform_of
-from commander.playbooks.placeholders import API_PORT_NAME, KNOWN, names_in, own_variables
 from commander.playbooks.rendering import Ingredients, rendered
 from commander.software.catalogue import shipped
 from commander.software.checks import checked_software
 from commander.software.domain import BadSoftware, Download, MiningSoftware
+from commander.software.placeholders import API_PORT_NAME, KNOWN, names_in, own_variables
 from protocol.playbook_messages import Archive, Platform, PlaybookWork
 
 ADDRESSES = {

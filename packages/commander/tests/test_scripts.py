@@ -3,8 +3,8 @@
 import subprocess
 
 import pytest
-from commander.playbooks.placeholders import BUILT_IN, KNOWN, BadScript, fill, names_in, own_variables
-from commander.playbooks.quoting import CantQuote, quoted_bat, quoted_sh
+from commander.software.placeholders import BUILT_IN, KNOWN, BadScript, fill, names_in, own_variables
+from commander.software.quoting import CantQuote, quoted_bat, quoted_sh
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from protocol.playbook_messages import Platform

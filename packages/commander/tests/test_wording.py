@@ -5,12 +5,12 @@ import re
 import httpx
 import pytest
 from commander.live.operational_index import Health
-from commander.playbooks.placeholders import BadScript, fill
 from commander.registry.kinds import RigKind
 from commander.rig_pages.asic import ASICS
 from commander.rig_pages.listing import IndexQuery
 from commander.rig_pages.live_views import RigView
 from commander.rig_pages.navigation import no_match
+from commander.software.placeholders import BadScript, fill
 from commander_farm import Farm, an_asic_log
 from live_farm import LiveFarm, Screen
 from protocol.playbook_messages import Platform

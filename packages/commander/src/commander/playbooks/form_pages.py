@@ -27,8 +27,8 @@ from commander.playbooks.forms import (
     software_options,
 )
 from commander.playbooks.found import the_playbook
-from commander.playbooks.placeholders import KNOWN
 from commander.playbooks.views import names_of
+from commander.software.placeholders import KNOWN
 from commander.software.shelf import SoftwareShelf
 from commander.web.shell import Page, Section, page
 

@@ -9,8 +9,8 @@ from protocol.playbook_messages import Platform
 from commander.addresses.book import KnownAddress
 from commander.addresses.domain import Address, AddressKind
 from commander.playbooks.domain import Recipe, Work
-from commander.playbooks.placeholders import own_variables
 from commander.software.domain import Entry
+from commander.software.placeholders import own_variables
 
 VARIABLE = "variable."
 Options = list[tuple[str, str]]

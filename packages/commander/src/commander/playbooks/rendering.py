@@ -9,9 +9,9 @@ from protocol.playbook_messages import Platform, Playbook, PlaybookWork, Softwar
 from commander.addresses.checks import checked_coin
 from commander.addresses.domain import Address, AddressKind, BadAddress
 from commander.playbooks.domain import NAME_MAX_LENGTH, BadPlaybook, Recipe, Work
-from commander.playbooks.placeholders import API_PORT_NAME, KNOWN, BadScript, fill, names_in
 from commander.software.checks import checked_script
 from commander.software.domain import MiningSoftware
+from commander.software.placeholders import API_PORT_NAME, KNOWN, BadScript, fill, names_in
 
 _NAME = re.compile(r"\w[\w .:#()+@/-]*")
 _ALGORITHM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./,+:-]{0,63}")

@@ -11,7 +11,7 @@ from protocol.playbook_messages import Playbook
 from commander.addresses.checks import checked_coin
 from commander.addresses.domain import Address
 from commander.playbooks.domain import BadPlaybook, Recipe, StoredPlaybook, Work, needs_restart
-from commander.playbooks.placeholders import names_in
+from commander.software.placeholders import names_in
 
 _POOL2 = {"pool2", "pool2_host", "pool2_port", "pool2_hostport", "pool2_url"}
 

@@ -13,7 +13,6 @@ from litestar.response import Redirect
 
 from commander.accounts.domain import author_of
 from commander.dependents import InUse, NotConfirmed, Use
-from commander.playbooks.placeholders import KNOWN
 from commander.software.domain import BadSoftware, SoftwareNotFound, SoftwareTaken
 from commander.software.forms import (
     ARCHIVES,
@@ -25,6 +24,7 @@ from commander.software.forms import (
     platforms_of,
     software_of,
 )
+from commander.software.placeholders import KNOWN
 from commander.software.shelf import KnownSoftware, SoftwareShelf
 from commander.web.shell import Page, Section, page
 

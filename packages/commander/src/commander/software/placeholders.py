@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from protocol.playbook_messages import API_PORT, API_TOKEN, Platform
 
-from commander.playbooks.quoting import CantQuote, quoted_bat, quoted_sh
+from commander.software.quoting import CantQuote, quoted_bat, quoted_sh
 
 _PLACEHOLDER = re.compile(r"\{\{(?P<text>[a-z][a-z0-9_]*)\}\}|\{(?P<name>[a-z][a-z0-9_]*)\}")
 API_PORT_NAME = API_PORT.strip("{}")
