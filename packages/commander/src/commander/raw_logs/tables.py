@@ -20,7 +20,7 @@ def _logs(name: str) -> sa.Table:
         sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False),  # taken_at_us // BUCKET_S
         sa.Column("rig_id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("taken_at_us", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("codec", sa.SmallInteger, nullable=False),  # how `body` is packed, see telemetry/codec.py
+        sa.Column("codec", sa.SmallInteger, nullable=False),  # how `body` is packed, see codec.py
         sa.Column("body", sa.LargeBinary, nullable=False),
         info=PARTS.info,
         sqlite_with_rowid=False,

@@ -32,11 +32,11 @@ def asic_sections(state: RigState) -> Parts:
     """The live parts of an ASIC's page."""
     head, now = head_view(state, RigKind.ASIC), now_view(state)
     return {
-        "head": macro("rigs/live.html", "head", head),
-        "notices": macro("asics/live.html", "notices", head, now),
-        "now": macro("asics/live.html", "now", head, now),
-        "specs": macro("rigs/live.html", "specs", spec_rows(state)),
-        "ticks": macro("rigs/enrolment.html", "ticks", state),
+        "head": macro("rig_pages/cpu_gpu/live.html", "head", head),
+        "notices": macro("rig_pages/asic/live.html", "notices", head, now),
+        "now": macro("rig_pages/asic/live.html", "now", head, now),
+        "specs": macro("rig_pages/cpu_gpu/live.html", "specs", spec_rows(state)),
+        "ticks": macro("rig_pages/enrolment.html", "ticks", state),
     }
 
 
@@ -56,7 +56,7 @@ ASICS = Display(
     title="ASICs",
     noun="ASIC",
     view="asic",
-    folder="asics",
+    folder="rig_pages/asic",
     headings=HEADINGS,
     row=row_html,
     totals=total_views,

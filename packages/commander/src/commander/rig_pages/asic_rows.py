@@ -111,7 +111,7 @@ def fans_glance(log: AsicLog | None) -> Glance:
     return Glance(f"{len(log.fans_rpm) - len(still)} of {len(log.fans_rpm)}", told, bool(still))
 
 
-_rows = templates.get_template("asics/row.html").module
+_rows = templates.get_template("rig_pages/asic/row.html").module
 
 
 def row_html(state: RigState) -> str:

@@ -179,7 +179,7 @@ def chart_now(at: datetime | None, readings: Readings) -> Markup:
         drawn = figures_on(CHARTS) | {ALIVE}
         found = [Reading(*series, value) for series, value in readings.items() if series[0] in drawn]
         text = msgspec.json.encode(Now(at, found)).decode()
-    return macro("logs/charts.html", "now", text)
+    return macro("rig_pages/charts.html", "now", text)
 
 
 def rig_now(kind: RigKind, state: RigState) -> Markup:

@@ -18,11 +18,11 @@ def rig_sections(state: RigState) -> Parts:
     """The live parts of a rig's page."""
     head = head_view(state, RigKind.CPU_GPU)
     return {
-        "head": macro("rigs/live.html", "head", head),
-        "notices": macro("rigs/live.html", "notices", head),
-        "now": macro("rigs/live.html", "now", head, now_view(state)),
-        "specs": macro("rigs/live.html", "specs", spec_rows(state)),
-        "ticks": macro("rigs/enrolment.html", "ticks", state),
+        "head": macro("rig_pages/cpu_gpu/live.html", "head", head),
+        "notices": macro("rig_pages/cpu_gpu/live.html", "notices", head),
+        "now": macro("rig_pages/cpu_gpu/live.html", "now", head, now_view(state)),
+        "specs": macro("rig_pages/cpu_gpu/live.html", "specs", spec_rows(state)),
+        "ticks": macro("rig_pages/enrolment.html", "ticks", state),
     } | playbook_views.rig_sections(state)
 
 
@@ -42,7 +42,7 @@ CPU_GPU = Display(
     title="CPU/GPU rigs",
     noun="rig",
     view="rig",
-    folder="rigs",
+    folder="rig_pages/cpu_gpu",
     headings=HEADINGS,
     row=row_html,
     totals=total_views,

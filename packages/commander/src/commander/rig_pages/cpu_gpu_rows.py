@@ -90,7 +90,7 @@ def work_views(hashrates_hs: dict[Work, float | None], *, at_most: int = WORKS_S
     return [*views[:at_most], WorkView(f"{len(hashrates_hs) - at_most} more", Figure(""))]
 
 
-_row = templates.get_template("rigs/row.html").module.row  # type: ignore[attr-defined]  # a macro
+_row = templates.get_template("rig_pages/cpu_gpu/row.html").module.row  # type: ignore[attr-defined]  # a macro
 
 
 def row_html(state: RigState) -> str:

@@ -136,7 +136,7 @@ def _log_page(views: RigViews, asked: Asked, table: TableView | None) -> Html:
         seq=views.live.frames.stamp(),
     )
     return page(
-        "logs/log.html",
+        "rig_pages/log.html",
         about,
         status=WRONG if asked.wrong else 200,
         display=display,

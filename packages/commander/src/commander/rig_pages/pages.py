@@ -172,7 +172,7 @@ def index_page(
         url=dialog.url if dialog and wrong else "",
     )
     return page(
-        "rigs/index.html",
+        "rig_pages/index.html",
         about,
         status=WRONG if wrong else 200,
         display=display,
@@ -210,7 +210,7 @@ def rig_page(
         url=url,
     )
     return page(
-        "rigs/rig.html",
+        "rig_pages/rig.html",
         about,
         status=WRONG if wrong else 200,
         display=display,

@@ -144,7 +144,7 @@ def session_cookie(value: str, settings: Settings) -> Cookie:
 
 def _login_page(going: str, error: str = "", status: int = 200) -> Html:
     about = Page(title="Log in", section=Section.NONE)
-    return page("accounts/login.html", about, status=status, next=going, error=error)
+    return page("settings_pages/login.html", about, status=status, next=going, error=error)
 
 
 async def settings_page(
@@ -168,7 +168,7 @@ async def settings_page(
     site_views = [key_view(site) for site in await sites.all()]
     wrong = error or site_error
     return page(
-        "accounts/settings.html",
+        "settings_pages/settings.html",
         Page(title="Settings", section=Section.SETTINGS, url="/settings" if wrong or created or created_site else ""),
         status=WRONG if wrong else 200,
         sessions=[session_view(session, request.user) for session in await gate.sessions()],

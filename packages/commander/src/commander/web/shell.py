@@ -12,7 +12,7 @@ from protocol import units
 from commander import VERSION
 from commander.web.assets import asset
 
-NOUNS = ("web", "rigs", "asics", "logs", "accounts", "addresses", "software", "playbooks")
+NOUNS = ("web", "addresses", "software", "playbooks", "rig_pages", "settings_pages")
 
 
 class Section(StrEnum):

@@ -1,1 +1,0 @@
-"""ASICs: what their logs say, and how people see them."""

@@ -1,1 +1,0 @@
-"""What rigs did, for people: charts, log pages, downloads."""
