@@ -16,26 +16,17 @@ MAY_USE = {
     "asic_sentry": {"protocol", "sentry_kit"},
     "commander": {"protocol"},
 }
-NOUNS = {
-    "rigs",
-    "asics",
-    "playbooks",
-    "addresses",
-    "software",
-    "accounts",
-    "telemetry",
-    "history",
-    "logs",
-    "live",
-    "jobs",
-}
-OWN_ROLES = {"pages", "api"}  # a noun's doors: no other noun goes through them
-WIRING = {"commander.app", "commander.parts", "commander.routes"}
-DECISIONS = (
-    "commander.readings.summary",
-    "commander.problems",
-    "commander.readings",
-)  # domain modules that have other names
+# The folders and files of the commander, in order: each imports only from itself and from those before it.
+LAYERS = (
+    *("problems", "strictness", "postgresql", "db", "partitions", "settings", "certificates", "tls", "lock", "jobs"),
+    *("dependents", "accounts", "web"),  # who asks; how a page and an answer are made
+    *("registry", "readings", "raw_logs", "live", "history"),  # rigs, and what is known of them
+    *("addresses", "software", "playbooks", "rigs"),  # what people do
+    *("rig_pages", "settings_pages", "intake"),  # where requests come in
+    *("migrations", "metrics", "scaled", "chores"),
+    *("error_handlers", "parts", "routes", "app", "backup", "moving", "serve", "__main__"),  # wiring and commands
+)
+PURE = ("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings")
 
 
 def why_not(module: str, imported: str) -> str | None:
@@ -45,26 +36,29 @@ def why_not(module: str, imported: str) -> str | None:
         return f"{package} does not know {other}"
     if package == "protocol" and other not in {"protocol", "msgspec"} | sys.stdlib_module_names:
         return "protocol needs the standard library and msgspec only"
-    if ".".join(imported.split(".")[:2]) in WIRING and module not in WIRING | {"commander.serve"}:
-        return "only commander.serve runs the app, and nobody knows how it is wired"
-    if module.endswith(".domain") and not is_decision(imported):
-        return "a domain module knows the standard library, protocol and other domain modules only"
-    return _through_a_door(module.split("."), imported.split("."))
-
-
-def is_decision(imported: str) -> bool:
-    top = imported.partition(".")[0]
-    is_domain = any(part == "domain" for part in imported.split("."))
-    return top in {"protocol"} | sys.stdlib_module_names or is_domain or imported.startswith(DECISIONS)
-
-
-def _through_a_door(module: list[str], imported: list[str]) -> str | None:
-    if len(module) < 3 or len(imported) < 3 or imported[0] != "commander":
-        return None
-    noun, other, role = module[1], imported[1], imported[2]
-    if noun in NOUNS and noun != other and other in NOUNS and role in OWN_ROLES:
-        return f"{noun} may use the domain and store of {other}, not its {role}"
+    if is_pure(module) and not may_be_used_by_decisions(imported):
+        return "a decision knows the standard library, msgspec, protocol and other decisions only"
+    if package == other == "commander":
+        return _against_the_order(module, imported)
     return None
+
+
+def is_pure(module: str) -> bool:
+    """Whether a module decides and does nothing else."""
+    return "domain" in module.split(".") or module.startswith(PURE)
+
+
+def may_be_used_by_decisions(imported: str) -> bool:
+    top = imported.partition(".")[0]
+    return top in {"protocol", "msgspec"} | sys.stdlib_module_names or is_pure(imported)
+
+
+def _against_the_order(module: str, imported: str) -> str | None:
+    """Why an import inside the commander goes up. The package itself holds the version alone."""
+    here, there = module.split(".")[1], imported.split(".")[1]
+    if there not in LAYERS:  # a name of the package itself
+        return None
+    return None if LAYERS.index(there) <= LAYERS.index(here) else f"{there} comes after {here} in the list of layers"
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -123,10 +117,12 @@ def test_the_modules_of_all_five_packages_are_looked_at() -> None:
         ("cpu_gpu_sentry.report", "import asic_sentry"),
         ("asic_sentry.poll", "from commander.settings import Settings"),
         ("commander.registry.names", "import sqlalchemy as sa"),
-        ("commander.registry.names", "from commander.rigs import store"),
+        ("commander.registry.names", "from commander.registry import store"),
         ("commander.registry.names", "from . import tables"),
-        ("commander.rig_pages.pages", "from commander.accounts import pages"),
-        ("commander.registry.store", "from ..accounts.api import handler"),
+        ("commander.rigs.actions", "from commander.rig_pages import pages"),
+        ("commander.registry.store", "from ..intake.sink import LogSink"),
+        ("commander.web.errors", "from commander.rigs import actions"),
+        ("commander.addresses.book", "def late():\n    from commander.playbooks import store"),
         ("commander.registry.store", "from commander.app import create_app"),
         ("commander.rig_pages.pages", "from commander.parts import Parts"),
         ("commander.jobs.loop", "import cpu_gpu_sentry.report"),
@@ -155,3 +151,30 @@ def test_a_forbidden_import_is_caught(module: str, code: str) -> None:
 )
 def test_an_allowed_import_is_not(module: str, code: str) -> None:
     assert violations(code, module) == []
+
+
+def test_every_folder_and_file_of_the_commander_has_its_place_in_the_list() -> None:
+    found = {module.split(".")[1] for module, _ in modules() if module.startswith("commander.")}
+    assert found == set(LAYERS)
+    assert len(LAYERS) == len(set(LAYERS))
+
+
+def test_no_two_files_import_each_other_in_a_circle() -> None:
+    """Neither directly nor through others."""
+    names = {module for module, _ in modules()}
+    arrows = {
+        module: _known(
+            imports_of(path.read_text(encoding="utf-8"), module, is_package=path.name == "__init__.py"), names
+        )
+        - {module}
+        for module, path in modules()
+    }
+    while free := [module for module, used in arrows.items() if not used & arrows.keys()]:
+        for module in free:
+            del arrows[module]
+    assert arrows == {}
+
+
+def _known(imported: set[str], names: set[str]) -> set[str]:
+    """The modules of ours among the names of imports: `from a import b` may name the module a.b, or b in a."""
+    return {name if name in names else name.rpartition(".")[0] for name in imported} & names

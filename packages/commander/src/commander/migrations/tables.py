@@ -5,8 +5,8 @@ from commander.addresses import tables as addresses
 from commander.history import tables as history
 from commander.jobs import tables as jobs
 from commander.playbooks import tables as playbooks
-from commander.raw_logs import tables as telemetry
+from commander.raw_logs import tables as raw_logs
 from commander.registry import tables as rigs
 from commander.software import tables as software
 
-__all__ = ["accounts", "addresses", "history", "jobs", "playbooks", "rigs", "software", "telemetry"]
+__all__ = ["accounts", "addresses", "history", "jobs", "playbooks", "raw_logs", "rigs", "software"]
