@@ -93,7 +93,7 @@ def test_a_dollar_before_a_placeholder_is_a_mistake() -> None:
 
 def test_the_api_port_stays_for_the_sentry() -> None:
     assert fill("x {api_port}", {}, LINUX) == "x {api_port}"
-    with pytest.raises(BadScript, match="its port there too"):
+    with pytest.raises(BadScript, match="the sentry fills it in there too"):
         fill("x {{api_port}}", {}, LINUX)
 
 
@@ -149,4 +149,4 @@ def test_what_no_script_can_hold_is_refused(value: str) -> None:
 
 def test_the_list_of_placeholders_has_a_second_for_each_of_a_coin_s() -> None:
     assert {"pool2", "pool2_host", "wallet2", "coin2", "algorithm2", "password2", "worker", "executable"} <= set(KNOWN)
-    assert len(KNOWN) == 2 * len(BUILT_IN) + 4
+    assert len(KNOWN) == 2 * len(BUILT_IN) + 5  # and worker, rig_id, executable, api_port and api_token once

@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from urllib.parse import quote
 
 import httpx
@@ -163,22 +163,22 @@ async def test_a_one_time_address_gives_one_browser_a_cookie_that_scripts_can_no
 @pytest.mark.parametrize(
     "wrong",
     [
-        code(601),
-        code(-60),
-        code(secret=bytes(32)),
-        f"9{code()}",
-        f"{code()}0",
-        "x",
-        "1-2-3",
-        "\udcff",
-        "-",
-        code()[:-1],
+        lambda: code(601),
+        lambda: code(-60),
+        lambda: code(secret=bytes(32)),
+        lambda: f"9{code()}",
+        lambda: f"{code()}0",
+        lambda: "x",
+        lambda: "1-2-3",
+        lambda: "\udcff",
+        lambda: "-",
+        lambda: code()[:-1],
     ],
     ids=["too old", "of the future", "another secret", "later end", "longer", "a word", "numbers", "bad", "-", "cut"],
 )
-async def test_an_address_that_this_sentry_did_not_make_just_now_is_refused(wrong: str) -> None:
+async def test_an_address_that_this_sentry_did_not_make_just_now_is_refused(wrong: Callable[[], str]) -> None:
     async with browser_at(app_with()) as stranger:
-        answer = await stranger.get(f"/login?code={quote(wrong, errors='surrogateescape')}")
+        answer = await stranger.get(f"/login?code={quote(wrong(), errors='surrogateescape')}")
         assert answer.status_code == 403
         assert "Set-Cookie" not in answer.headers
 
