@@ -168,6 +168,8 @@ def status_lines(status: StatusOut) -> list[str]:
         lines.append(f"Commander: {status.commander_url}{rig}")
     lines.append(f"Logs waiting here: {status.spooled_logs}")
     lines += [f"{label}: {value}" for label, value in _exceptions(status) if value]
+    if not status.running and (status.watches or status.playbooks):
+        lines.append("Noted by the sentry when it ran last; miners of playbooks may have gone on since:")
     for watch in status.watches:
         lines += _watch_lines(watch)
     for playbook in status.playbooks:
