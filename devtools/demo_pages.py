@@ -1,4 +1,4 @@
-"""The local pages of the demo's sentries: they change nothing for whoever does not come by a one-time address."""
+"""Prints one-time addresses for the local pages of the demo's sentries: without one, these pages are read-only."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ class CannotShow(Exception):
 
 
 def say_pages(command: Command, data: Path, rest: Callable[[], bool]) -> None:
-    """`command` runs one of the short ones; `rest` waits a little and says whether the demo has ended meanwhile."""
+    """Prints the addresses. `command` runs a sentry's command; `rest` waits, and returns whether the demo ended."""
     for program, folder in (("cpu-gpu-sentry", "sentry"), ("asic-sentry", "asic-sentry")):
         if address := page_address(command, program, rest):
             setting = f"{program.upper().replace('-', '_')}_DATA_DIR={data / folder}"
@@ -27,7 +27,7 @@ def say_pages(command: Command, data: Path, rest: Callable[[], bool]) -> None:
 
 
 def page_address(command: Command, program: str, rest: Callable[[], bool]) -> str | None:
-    """As soon as the sentry runs; None if that takes too long."""
+    """Returns the address as soon as the sentry runs; None if that takes too long."""
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline and not rest():
         with suppress(CannotShow):

@@ -16,7 +16,7 @@ from protocol import asic_messages, messages, playbook_messages
 from sentry_kit.settings import expected as expected_by_sentry
 
 DOCS = Path(__file__).parent.parent / "docs"
-COUNT_LIMIT = 2**53  # every message bounds what it counts; that says nothing about a figure
+COUNT_LIMIT = 2**53  # the bound of every count; not worth a word in the docs
 GENERATED = "<!-- Written by devtools/write_docs.py (`make docs`); change the code, not this page. -->\n"
 
 SETTINGS_HEAD = """
@@ -39,30 +39,39 @@ packed with gzip or zstd and have 4 MiB at most unpacked.
 |---|---|---|
 | `GET /api/v1/sentry` | | 200 `SentryWelcome` |
 | `PUT /api/v1/sentry/specs` | `CpuGpuSpecs` | 204 |
-| `POST /api/v1/sentry/logs` | `LogReport` | 200 `LogReceipt`: what is said to be stored is committed to the database |
+| `POST /api/v1/sentry/logs` | `LogReport` | 200 `LogReceipt`; `stored` logs are committed to the database |
 | `GET /api/v1/sentry/playbooks` | | 200 `Playbooks` with an `ETag`; 304 to the same `If-None-Match`; with \
-`Prefer: wait=50` only after that many seconds, unless there is news before |
+`Prefer: wait=50` the answer waits up to that many seconds for news |
 | `PUT /api/v1/sentry/playbooks/status` | `PlaybooksStatus` | 204 |
 | `POST /api/v1/sentry/output` | `OutputReport` | 204 |
-| `POST /api/v1/sentry/asic-logs` | `AsicReport` | 200 `AsicReceipt`; each item has its token, and no \
-`Authorization` is needed: one good token there has the body read among the farm's and not among the strangers' |
+| `POST /api/v1/sentry/asic-logs` | `AsicReport` | 200 `AsicReceipt`; each item has its token, so \
+`Authorization` is optional: with one valid token there the body does not count as a stranger's |
 | `POST /api/v1/sentry/asic-rigs` | `Adoption` | 201 `AdoptionAnswer`; with a site token |
 
-An error is a `Problem` (RFC 9457). 401 `invalid_token`: keep the logs and ask for another token. 410 `rig_removed`: the
-rig is gone. 400: the body can't be unpacked, or is nested too deeply. 413: it is too large. 415: it is not JSON. 422:
-a field is wrong. Such a body will never be taken. 429 and 503: come back after `Retry-After`; nothing is lost.
+An error is a `Problem` (RFC 9457):
 
-Two answers end the connection. 408: the headers did not arrive within 10 s, or the body did not arrive within 30 s and
-with 1 KiB/s at least. 431: the address and the headers have more than 64 KiB, or there are more than 100 headers.
+| status | means |
+|---|---|
+| 400 | the body can't be unpacked, or its JSON is nested too deeply. Don't send it again |
+| 401 `invalid_token` | the token is unknown: keep the logs and ask for another token |
+| 408 | too slow: headers have 10 s, a body has 30 s and at least 1 KiB/s. The connection ends |
+| 410 `rig_removed` | the rig was removed |
+| 413, 415, 422 | the body is too large; is not JSON; has a wrong field. Don't send it again |
+| 429, 503 | throttled; overloaded, or database or queue away. Come back after `Retry-After`; nothing is lost |
+| 431 | address and headers have more than 64 KiB, or there are more than 100 headers. The connection ends |
+
+`HEAD` works wherever `GET` does. Answers to `GET` are compressed by zstd or gzip if `Accept-Encoding` allows it.
+Tokens are checked before a body is read. All bodies in memory share 96 MiB: those of strangers 32 MiB, those of one
+stranger's address 10 MiB.
 
 Units stand in the names: `_c` degrees Celsius, `_w` watts, `_hs` hashes (Equihash-like: solutions) per second, `_s`
 seconds, `_bytes`, `_mhz`, `_rpm`, `_percent`. Times are RFC 3339 with a zone. A field that is `null` or absent is
 unknown; it is never sent as 0 instead. Messages only ever grow: unknown fields are ignored, and no field changes its
 meaning or unit. One example of each stands in `packages/protocol/tests/golden/`.
 
-Each figure is possible between the two values that stand beside it (`protocol/figures.py` says where they are from). A
-figure that is not, a text that is too long and, in a log, a value of another type cost themselves alone: sentries leave
-them out before they send, and the commander leaves them out of what it keeps. What is left of the log is stored.
+Beside a field stand its lowest and highest possible value (`protocol/figures.py` gives their sources). Sentries leave
+out an impossible value, a text that is too long and, in a log, a value of another type. So does the commander, which
+stores the rest of the log.
 """
 
 COMMANDER_DEFAULTS = {
@@ -101,6 +110,8 @@ def _settings(
 
 
 def _default(value: object, unset: str) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return unset if value in (None, "") else f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
