@@ -154,7 +154,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _refusal(self, token: str) -> int | None:
-        """As xmrig refuses: 401 without a token, 403 with another one."""
+        """Answers as xmrig does: 401 without a token, 403 with a wrong one."""
         given = self.headers.get("Authorization")
         return 401 if given is None else None if given == f"Bearer {token}" else 403
 

@@ -30,7 +30,7 @@ class NatsServer:
         return f"nats://127.0.0.1:{self.port}"
 
     def start(self, more: str = "") -> None:
-        """Returns when it takes connections. `more` is for its configuration."""
+        """Starts the server and returns when it accepts connections. `more` is added to its configuration."""
         config = self.folder / "nats.conf"
         settings = CONFIG.format(port=self.port, folder=self.folder, max_file_bytes=self.max_file_bytes)
         config.write_text(settings + more)

@@ -145,7 +145,7 @@ class Agent:
         self.changed()
 
     async def change(self, write: Callable[[sqlite3.Connection], object]) -> None:
-        """Changes the store in one transaction; `reload` takes the change over."""
+        """Changes the store in one transaction; `reload` then applies the change."""
         await self.delivery.on_disk(lambda: self._note([lambda: write(self._db)]))
 
     def _note(self, notes: list[Callable[[], object]]) -> None:
@@ -167,7 +167,7 @@ class Agent:
             await asyncio.sleep(self._pace.store_check_s)
 
     def _look_at_store(self) -> int:
-        """Copying a thousand ASICs takes 5 ms, so that it is done at most every few seconds."""
+        """Returns the store's change counter. Copies are saved every few seconds only: 1,000 ASICs take 5 ms."""
         now_s = time.monotonic()
         if now_s >= self._copy_at_s:
             self._copies.save(self._db)

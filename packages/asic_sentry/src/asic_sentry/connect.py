@@ -22,9 +22,9 @@ _CHANGE_IT = "to change it, run asic-sentry connect on this computer."
 async def connect(
     path: Path, url: str, site_token: str | None, agent: str, *, same_commander: bool = False
 ) -> Enrolment:
-    """Checks that a commander answers there, and the token if there is one; raises `EnrolmentError`.
+    """Checks that a commander answers, and the token if there is one. Raises `EnrolmentError`.
 
-    With `same_commander` another one than the sentry has is refused: it would be sent the tokens of all ASICs.
+    With `same_commander`, any other commander than the sentry's is refused: it would get the tokens of all ASICs.
     """
     if site_token is None:
         commander = await _without_token(url, agent)
@@ -39,7 +39,7 @@ async def connect(
 
 
 def _is_same(before: Enrolment, commander: Enrolment) -> bool:
-    """By the key of the authority that both were verified by; where one of them was not, by the URL."""
+    """Compares the certificate authorities that both were verified by; without one, compares the URLs."""
     if before.ca_pem is None or commander.ca_pem is None:
         return before.url == commander.url
     old, new = (public_key_sha256(ssl.PEM_cert_to_DER_cert(each)) for each in (before.ca_pem, commander.ca_pem))
@@ -57,8 +57,7 @@ async def _with_token(url: str, site_token: str, agent: str) -> Enrolment:
 
 
 async def _without_token(url_text: str, agent: str) -> Enrolment:
-    """The authority of a commander that has its own can't be believed yet: that will be the one that the first ASIC's
-    token names."""
+    """Checks the commander without keeping its authority: the first ASIC's token will name the right one."""
     url = check_url(url_text)
     try:
         await _check_commander(url, None, agent)
@@ -75,7 +74,7 @@ async def _check_commander(url: str, ca_pem: str | None, agent: str) -> None:
 
 
 async def _check_with_own_authority(url: str, agent: str) -> None:
-    """A commander hands out the authority that its certificate is from; no other program does."""
+    """Checks that the server hands out the authority of its own certificate: only a commander does."""
     try:
         ca_pem = await fetch_any_ca(url)
         if ca_pem is None:

@@ -145,7 +145,7 @@ def names_by_make() -> dict[str, list[str]]:
 
 
 def known(said: str) -> Model | None:
-    """The row that a person means by "Antminer S19 Pro" or "S19 Pro"; None if none or several are meant."""
+    """Returns the model that a person means by "Antminer S19 Pro" or "S19 Pro"; None if it is not exactly one."""
     words = plain(said)
     rows = [model for model in MODELS if words in (plain(model.name), plain(model.make + model.name))]
     return rows[0] if len(rows) == 1 else None

@@ -108,8 +108,10 @@ def too_slow() -> PollFailure:
 
 
 def as_log(ip: str, figures: Figures, model: models.Model | None, taken_at: datetime) -> AsicLog:
-    """The message that is reported, without figures that can't be. The algorithm is the model's, the coin its pool's or
-    else the model's usual one."""
+    """Returns the message to report, without impossible values.
+
+    The algorithm is the model's. The coin is that of its pool, or else the model's usual one.
+    """
     power_w = possible("asic_power_w", figures.power_w, ip)
     log = AsicLog(
         taken_at=taken_at,

@@ -148,7 +148,7 @@ class AsicDelivery(Sending):
         return True
 
     async def _ask(self, client: CommanderClient, items: list[AsicReportItem]) -> list[AsicItemReceipt]:
-        """Sends the items. One good token in the header lets a commander read them before those of strangers."""
+        """Sends the items. With a valid token in the header the commander does not treat the report as a stranger's."""
         try:
             receipt = await self._introduced(client).post(CALL, AsicReport(items=items), AsicReceipt)
         except (InvalidToken, RigRemoved) as error:  # each item has its own answer: that of all of them means nothing
@@ -191,7 +191,7 @@ class AsicDelivery(Sending):
         await self._hold_back()
 
     async def _name_rig(self, device: Device, asic: Asic, name: RigName | None) -> None:
-        """`asic` is what was sent; the device may have another token by now."""
+        """Stores the rig's new name. `asic` is what was sent; the device may have another token by now."""
         rig = asic.rig if name is None else Rig(name.id, name.name)
         if device.asic.rig == rig or device.asic.token != asic.token:
             return

@@ -10,7 +10,7 @@ PREFIX = "ASIC_SENTRY_"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """An interval that is `None` is the commander's."""
+    """Settings of the ASIC sentry. An interval that is `None` comes from the commander."""
 
     data_dir: Path = msgspec.field(default_factory=lambda: default_data_dir("asic-sentry"))
     ui_host: str = "127.0.0.1"

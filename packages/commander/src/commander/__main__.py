@@ -207,7 +207,7 @@ def main() -> None:
 
 
 def run() -> int:
-    """The command that was typed; wrong usage ends with 2 and one sentence, as in all programs."""
+    """Runs the typed command. Wrong usage ends with code 2 and one sentence, as in all our programs."""
     try:
         return int(cli(prog_name="commander", standalone_mode=False) or 0)
     except Exception as error:

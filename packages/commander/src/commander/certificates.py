@@ -1,7 +1,7 @@
-"""The commander's own certificates: how they are made, and when one is to be made anew.
+"""The commander's own certificates: how they are made, and when they are replaced.
 
-A clock that is wrong at one start must not spoil a farm for good. So the authority's certificate is valid at any time,
-the server's from the same moment, and one that only fits another clock is replaced.
+One start with a wrong clock must not disconnect a farm for good. So the CA's certificate is valid at any time and the
+server's begins with it. A certificate that fits only another clock is replaced.
 """
 
 import ipaddress
@@ -40,7 +40,7 @@ def pem_of(certificate: x509.Certificate) -> bytes:
 
 
 def read_key(pem: bytes) -> Key | None:
-    """None if it is no key that the commander made."""
+    """Returns the key; None if it is not one that the commander made."""
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError):  # TypeError: it is encrypted
@@ -64,8 +64,11 @@ def ca_name() -> x509.Name:
 
 
 def make_ca(name: x509.Name, key: Key) -> x509.Certificate:
-    """Valid at any time. With the name and the key of an older one it takes that one's place: what was signed by either
-    is verified by both, and the pin in the tokens stays true."""
+    """Returns a CA certificate that is valid at any time.
+
+    With the name and key of an older CA it replaces that one: both verify what either has signed, and the pin in the
+    tokens stays right.
+    """
     return (
         _builder(name, name, key.public_key(), ALWAYS_FROM, NO_END)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -94,8 +97,10 @@ def make_server(ca: x509.Certificate, ca_key: Key, key: Key, names: list[str], *
 
 
 def is_outdated(server: x509.Certificate, ca: x509.Certificate, names: list[str], *, now: datetime) -> bool:
-    """Whether it is to be made anew: it ends soon, or later than one that is made now; it does not begin where its
-    authority does; or authority or names are other ones."""
+    """Returns whether the server's certificate must be replaced.
+
+    It ends soon, or later than a new one would; it does not begin with its CA's; or its CA or its names have changed.
+    """
     return (
         not RENEW_BEFORE <= server.not_valid_after_utc - now <= SERVER_LIFE + _CLOCK_STEP
         or server.not_valid_before_utc != ca.not_valid_before_utc
@@ -157,7 +162,7 @@ def _key_usage(*, for_ca: bool) -> x509.KeyUsage:
 
 
 def _general_names(names: list[str]) -> list[x509.GeneralName]:
-    """Those of `names` that can stand in a certificate."""
+    """Returns those of `names` that a certificate can contain."""
     found = []
     for name in names:
         with suppress(UnicodeError):

@@ -1,4 +1,4 @@
-"""Who depends on an address or a mining software: the hook by which these nouns reach the playbooks that use them."""
+"""The playbooks that depend on an address or a mining software, as these two packages see them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class UseAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The outcome of a change: rigs whose sentries have news, and playbooks that restart for it."""
+    """The outcome of a change: the rigs whose sentries have news, and the playbooks that restart."""
 
     rig_ids: set[int] = field(default_factory=set)
     restarting: list[Use] = field(default_factory=list)
@@ -62,7 +62,7 @@ class InUse(_AboutUses):
 
 
 class NotConfirmed(_AboutUses):
-    """Rigs would restart their miners, and the request does not say that this is meant."""
+    """Rigs would restart their miners, and the request does not confirm that."""
 
     kind = ErrorKind(409, "not_confirmed", "Not confirmed")
 
@@ -72,23 +72,23 @@ class NotConfirmed(_AboutUses):
 
 
 class Dependents(Protocol):
-    """The playbooks that use one kind of thing. All but `notify` belong to the transaction of that thing's change."""
+    """The playbooks that use one kind of thing. All but `notify` run in the transaction of that thing's change."""
 
     async def all(self, db: AsyncConnection) -> dict[int, list[Use]]:
         """The playbooks by the id of what they use."""
 
     async def of(self, db: AsyncConnection, used_id: int) -> list[Use]:
-        """The playbooks that use this one."""
+        """The playbooks that use this thing."""
 
     async def rerender(self, db: AsyncConnection, used_id: int, *, author: str, what: str) -> Changed:
-        """Renders the playbooks anew that use this one. Raises the noun's error if one of them can't take it."""
+        """Renders the playbooks that use this thing again. Raises the noun's error if one of them can't take it."""
 
     async def notify(self, changed: Changed) -> None:
-        """Brings the change to the rigs' sentries, after it is committed."""
+        """Tells the rigs' sentries about the change, after the commit."""
 
 
 def must_be_meant(changed: Changed, *, confirmed: bool) -> None:
-    """Raises `NotConfirmed`, within the transaction: nothing of the change stays."""
+    """Raises `NotConfirmed` if the restarts are not confirmed. The transaction is then rolled back."""
     if changed.restarting and not confirmed:
         raise NotConfirmed(changed.restarting)
 

@@ -1,4 +1,4 @@
-"""Errors that a request may be answered with. Each says its own status, code and title."""
+"""Errors that can answer a request, each with its status, code and title."""
 
 from typing import ClassVar, NamedTuple
 
@@ -6,9 +6,10 @@ from protocol.messages import FieldError
 
 
 class ErrorKind(NamedTuple):
-    """How an error is answered. `field` names what the person has to change, `retry_after_s` when to come back.
+    """How an error is answered.
 
-    `asks_for_token`: the answer says that a bearer token is wanted.
+    `field` names what the person has to change, `retry_after_s` when to come back. `asks_for_token`: the answer asks
+    for a bearer token.
     """
 
     status: int
@@ -22,13 +23,13 @@ class ErrorKind(NamedTuple):
 class CommanderError(Exception):
     """Root of the errors that a person or a program can cause; its text is for people.
 
-    One without a `kind` is a mistake of the commander: status 500, and a line in its log.
+    One without a `kind` is a bug of the commander: status 500, and a line in its log.
     """
 
     kind: ClassVar[ErrorKind | None] = None
 
     def field_errors(self) -> list[FieldError]:
-        """The fields that the error is about; a class with a `field` of its own says which."""
+        """The wrong fields; a class with a `field` of its own names that one."""
         field = getattr(self, "field", self.kind.field if self.kind else None)
         return [FieldError(field=field, message=str(self))] if field else []
 

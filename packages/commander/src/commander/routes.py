@@ -106,7 +106,7 @@ def make_routes(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContex
 
 
 def methods_of(site: Litestar) -> dict[str, list[str]]:
-    """The methods of each path template."""
+    """Returns the methods of each path template."""
     return {route.path_format: sorted(route.methods) for route in site.routes if isinstance(route, HTTPRoute)}
 
 

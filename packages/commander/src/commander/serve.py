@@ -59,7 +59,7 @@ def serve(settings: Settings) -> None:
 
 
 async def _check_password(settings: Settings) -> None:
-    """A short COMMANDER_PASSWORD is refused, unless it is the password already, from an earlier version."""
+    """Refuses a short COMMANDER_PASSWORD, unless an earlier version has set it already."""
     if settings.password is None:
         return
     try:

@@ -129,7 +129,7 @@ def _read_file(path: Path) -> dict[str, object]:
 
 
 def name_of(setting: str, names: Mapping[str, str]) -> str:
-    """As the person knows it: by its line in the file, which `names` has, or by its variable of the environment."""
+    """Returns the setting's name for people: its line in the file (from `names`) or its environment variable."""
     return names.get(setting, f"{PREFIX}{setting.upper()}")
 
 

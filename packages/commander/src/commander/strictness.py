@@ -1,5 +1,4 @@
-"""Certificates of one's own, which Python 3.13 and newer may refuse for a rule of RFC 5280: the commander's, or those
-of the servers that it uses."""
+"""Certificates that Python 3.13 and newer refuse for a rule of RFC 5280: the commander's, and those of its servers."""
 
 import ssl
 from collections.abc import Sequence
@@ -13,9 +12,9 @@ _OF_A_CA: dict[str, type[x509.ExtensionType]] = {
 
 
 def refused_by_strict(chain: Sequence[x509.Certificate]) -> str | None:
-    """What a server's certificate, or one of the CAs that follow it, lacks; None: nothing.
+    """Returns what the server's certificate, or a CA after it in the chain, lacks; None if nothing.
 
-    A certificate that signed itself is its own CA and not looked at by that rule.
+    A self-signed certificate is its own CA and exempt from that rule.
     """
     server, *authorities = chain
     if server.issuer != server.subject and not _has(server, x509.AuthorityKeyIdentifier):
@@ -33,7 +32,7 @@ def _has(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> bool:
 
 
 def why_refused(error: BaseException) -> str | None:
-    """What is wrong with a server's certificate, and what to do; None if it is another trouble."""
+    """Returns what is wrong with a server's certificate and what to do; None if the error is another one."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         return None
     return f"its certificate is refused ({error.verify_message}); docs/certificates.md says what it needs"

@@ -1,7 +1,7 @@
-"""HTTPS out of the box: the commander's own certificate authority (CA), and the certificate that it signs for itself.
+"""HTTPS without setup: the commander's own certificate authority (CA), and the certificate that it signs.
 
-The CA's key is made once and stays; its fingerprint (the *pin*) stands in every token, so a sentry can tell this
-commander from any other. Certificates are made anew by themselves, when their time or their names are not right.
+The CA's key is made once and stays. Its fingerprint (the *pin*) is in every token, so a sentry recognises this
+commander. Certificates are replaced automatically when their dates or names are wrong.
 """
 
 import hashlib
@@ -34,9 +34,9 @@ class TlsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What people are shown of the certificate. `pin` and `ca_pem` only where the commander has its own CA.
+    """What people see of the certificate. `pin` and `ca_pem` exist only for the commander's own CA.
 
-    `notes` are sentences about what was not right when the facts were found.
+    `notes` are sentences about what was wrong when it was loaded.
     """
 
     mode: TlsMode
@@ -159,7 +159,7 @@ def _can_serve(cert: Path, key: Path) -> bool:
 
 
 def _own_ca(folder: Path, *, now: datetime) -> tuple[x509.Certificate, Key, list[str]]:
-    """The CA, made if there is none; with its key in a new certificate, if the one before is not for ever."""
+    """Returns the CA, made if there is none. One that ends gets a new certificate for the same key."""
     cert_path, key_path = folder / "ca.pem", folder / "ca.key"
     if not cert_path.exists() and not key_path.exists():
         key = certificates.new_key()
@@ -195,7 +195,7 @@ def _stored_ca(cert_path: Path, key_path: Path) -> tuple[x509.Certificate, Key]:
 def _own_server(
     folder: Path, ca: x509.Certificate, ca_key: Key, names: list[str], *, now: datetime
 ) -> tuple[x509.Certificate, list[str]]:
-    """The server's certificate; made anew if there is none that can be used as it is."""
+    """Returns the server's certificate; makes a new one if the stored one can't be used."""
     cert_path, key_path = folder / "server.pem", folder / "server.key"
     stored = _stored_server(cert_path, key_path)
     if stored is not None and not certificates.is_outdated(stored, ca, names, now=now):
@@ -210,7 +210,7 @@ def _own_server(
 
 
 def _stored_server(cert_path: Path, key_path: Path) -> x509.Certificate | None:
-    """None if it is missing or damaged: it is made anew."""
+    """Returns the stored certificate; None if it is missing or damaged."""
     if not cert_path.exists() or not key_path.exists():
         return None
     server = certificates.read_certificate(cert_path.read_bytes())

@@ -124,7 +124,7 @@ async def _check_asic(ip: str, port: str | None, model: str | None) -> Identity:
 
 
 def _check_model(model: str, specs: AsicSpecs) -> None:
-    """Compares what the operator chose with what the ASIC says, as far as both are in the table of models."""
+    """Compares the operator's choice with what the ASIC reports, if the table of models has both."""
     chosen, own = known(model), find(specs.make or "", specs.model or "")
     if chosen and own and own in MODELS and own != chosen:
         says = f"The ASIC says that it is {_with_article(own)}, not {_with_article(chosen)}."

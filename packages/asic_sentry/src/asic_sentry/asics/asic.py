@@ -85,9 +85,9 @@ class Asic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def state_of(asic: Asic, *, running: bool = True) -> AsicState:
-    """How it stands. A removed rig's token is invalid as well: F8 gives both one word.
+    """Returns the ASIC's state. A removed rig's token is invalid as well: both states have one name.
 
-    `running`: the sentry polls it. What a killed sentry noted last is not how the ASIC is now.
+    `running`: the sentry polls the ASIC. The last state of a killed sentry says nothing about the ASIC now.
     """
     if not running and asic.refusal is None:
         return AsicState.NOT_POLLED

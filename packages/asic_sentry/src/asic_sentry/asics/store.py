@@ -67,7 +67,7 @@ def load_asics(db: sqlite3.Connection) -> list[Asic]:
 
 
 def _readable(row: tuple[Any, ...]) -> Asic | None:
-    """None for a row of another version, or a damaged one: the others go on, and a new token mends it."""
+    """Returns the ASIC; None for a row that is damaged or of another version. A new token repairs it."""
     try:
         return _asic(row)
     except (ValueError, TypeError, AttributeError, msgspec.DecodeError) as error:
@@ -175,7 +175,7 @@ def note_refusal(db: sqlite3.Connection, asic_id: int, token: Token, refusal: Re
 
 
 def name_rig(db: sqlite3.Connection, asic_id: int, token: Token, rig: Rig) -> bool:
-    """Stores the rig as the commander calls it now; False if the ASIC has been given another token meanwhile."""
+    """Stores the rig's current name and number; False if the ASIC has another token by now."""
     changed = db.execute(
         "UPDATE asic SET rig_id = ?, name = ? WHERE id = ? AND token = ?", (rig.id, rig.name, asic_id, str(token))
     )

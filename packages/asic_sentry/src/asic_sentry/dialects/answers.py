@@ -106,7 +106,7 @@ def positive(value: object) -> float | None:
 
 
 def temperature(value: object) -> float | None:
-    """In °C; a sensor that isn't there says 0, 255 or more. One of them must not hide the hottest that is."""
+    """Returns °C; None for 0, 255 and more, which mean “no sensor” and would hide the hottest real value."""
     return figures.possible("temperature_c", positive(value))
 
 

@@ -86,7 +86,7 @@ class Page:
         return {**parts, **rows, "asics-set": self._marker(), "trouble-set": self._marker(is_trouble=True)}
 
     def _marker(self, *, is_trouble: bool = False) -> str:
-        """Which ASICs there are, or which have trouble: a page that shows another set is fetched again."""
+        """Renders the set of ASICs, or of those in trouble. The page is loaded again when the set changes."""
         devices = views.in_trouble(self._agent.fleet) if is_trouble else self._agent.fleet
         listed = hash(tuple((device.asic.id, device.asic.ip) for device in devices))
         return self._templates.get_template("_marker.html").render(
@@ -243,7 +243,7 @@ class Page:
         return await self._done()
 
     async def _change(self, write: Callable[[sqlite3.Connection], object]) -> None:
-        """Over the agent's own connection."""
+        """Changes the store over the agent's own connection."""
         await self._agent.change(write)
 
     async def _done(self, to: str = "/") -> Response:

@@ -145,7 +145,7 @@ def time_text(moment: datetime | None) -> str:
 
 
 def in_trouble(devices: Iterable[Device]) -> list[Device]:
-    """The ASICs that need somebody: no answer, no valid token, or a fault that they report."""
+    """Returns the ASICs that need attention: no answer, no valid token, or a fault that they report."""
     return [device for device in devices if _is_in_trouble(device)]
 
 

@@ -33,7 +33,7 @@ class WrongPassword(AccountError):
 
 
 class BadNewPassword(AccountError):
-    """A password that can be guessed."""
+    """The new password is too easy to guess."""
 
 
 class TooManyTries(AccountError):
@@ -78,7 +78,7 @@ class NamedKey:
 
 
 def check_new_password(text: str) -> None:
-    """For one that is set from now on: shorter ones of earlier versions stay good. Raises `BadNewPassword`."""
+    """Raises `BadNewPassword` for a short new password. Shorter ones of earlier versions stay valid."""
     if len(text) < PASSWORD_LEAST:
         raise BadNewPassword(
             f"A password has {PASSWORD_LEAST} characters or more, so that it can't be guessed; nothing was changed."

@@ -122,7 +122,7 @@ async def insert_failed_login(db: AsyncConnection, address: str, *, now: datetim
 
 
 async def failed_logins_between(db: AsyncConnection, address: str, since: datetime, until: datetime) -> int:
-    """Those of after `until` were counted by a clock that was ahead: the address is not to wait for that time."""
+    """Returns failed logins up to `until`; later ones were counted while the clock was ahead."""
     query = sa.select(sa.func.count()).where(
         failed_logins.c.address == address, failed_logins.c.failed_at > since, failed_logins.c.failed_at <= until
     )

@@ -22,9 +22,9 @@ Sums = dict[Series, dict[int, Added]]  # by minute, in seconds since 1970
 
 
 def contribution(minutes: Buckets) -> Sums:
-    """What a rig's minutes (or longer steps) add to the farm.
+    """Returns what a rig's minutes (or longer steps) add to the farm.
 
-    Buckets of several spellings add what they added when they were written: it can be taken away exactly.
+    Buckets with several spellings return exactly what they added when they were written, so it can be subtracted.
     """
     step_s = minutes.step_s
     alive: Sums = {ALIVE_SERIES: {minutes.start_s + step_s * bucket: (1, 1) for bucket in minutes.where}}
@@ -38,12 +38,12 @@ def contribution(minutes: Buckets) -> Sums:
 
 
 def is_part_of_farm(key: Series) -> bool:
-    """Whether the farm has the sum of such a series of its rigs."""
+    """Returns whether the farm has a sum of this series."""
     return key[1] is None and (key[0] == POWER or (key[0] == HASHRATE and work_of(key).adds_up))
 
 
 def named(sums: Sums, names: Named) -> Sums:
-    """The same under as many names as there is room for."""
+    """Returns the sums with at most as many names as there is room for."""
     return summed_up(({name: by_minute}, 1) for key, by_minute in sums.items() if (name := names(key)) is not None)
 
 
@@ -117,7 +117,7 @@ def longer(minutes: Buckets, step_s: int) -> Buckets:
 
 
 def with_power_rigs(minutes: Buckets) -> Buckets:
-    """The same and how many rigs are in the sum of the power: a minute has that as the sum's `count`."""
+    """Adds the number of rigs in the sum of the power, which a minute has as the sum's `count`."""
     gauges = dict(minutes.gauges)
     if power := gauges.get(POWER_SERIES):
         rigs = power.count

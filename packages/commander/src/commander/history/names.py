@@ -1,11 +1,11 @@
-"""How many names history keeps apart. Names come from miners and devices, and a broken (or lying) one never repeats.
+"""How many names history keeps apart.
 
-What is beyond the bounds is added up under the name "other". Nothing is lost by that but the name: hashrates and watts
-are added up, of temperatures and the like the highest counts. Shares beyond the bounds are left out: a count whose
-counters change from log to log says nothing.
+Names come from miners and devices. A broken or hostile one may send a new name with every log. Series beyond the bounds
+are added up under the name "other": hashrates and watts as sums, of temperatures and other metrics the highest. Shares
+beyond the bounds are left out, because a sum of changing counters means nothing.
 
-The bounds are applied where logs are read, from the first log of an hour on, and where hours are put together. So they
-hold for whatever is stored, in every process and after every restart.
+The bounds are applied when logs are read, from the first log of an hour on, and when hours are joined. So they hold for
+all stored logs, in every process and after every restart.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ Named = Callable[[Series], Series | None]
 
 
 class Room(NamedTuple):
-    """How many works (algorithm and coin), devices (with those that count shares) and series there may be."""
+    """The bounds: works (algorithm and coin), devices (including sources of shares) and series."""
 
     works: int = WORKS_OF_A_RIG
     devices: int = 512
@@ -39,7 +39,7 @@ def in_an_answer(points: int) -> Room:
 
 
 class Names:
-    """The series that have a name of their own; who comes first has it. `folded`: some had to be “other”."""
+    """The series that have a name of their own; the first ones get it. `folded`: some became “other”."""
 
     def __init__(self, room: Room = IN_AN_HOUR) -> None:
         self._room = room
@@ -49,7 +49,7 @@ class Names:
         self.folded = False
 
     def named(self, series: Series) -> Series | None:
-        """Returns the series itself, or the one that it is added to; None: it is left out."""
+        """Returns the series itself or the series that it is added to; None if it is left out."""
         if series in self._series:
             return series
         figure, device, algorithm, coin = series
@@ -81,7 +81,7 @@ class Names:
 
 
 def in_turn(first: Named, second: Named) -> Named:
-    """Within the bounds of both."""
+    """Returns a naming that applies `first` and then `second`."""
 
     def named(series: Series) -> Series | None:
         name = first(series)
@@ -91,7 +91,7 @@ def in_turn(first: Named, second: Named) -> Named:
 
 
 def only(known: Iterable[Series]) -> Named:
-    """Names of these series; what is not among them is “other”, where that is, or left out."""
+    """Returns a naming that keeps `known` series. All others become “other” if `known` has that, or are left out."""
     kept = set(known)
 
     def named(series: Series) -> Series | None:
@@ -109,7 +109,7 @@ def only(known: Iterable[Series]) -> Named:
 
 
 def folded(readings: Readings, named: Named) -> Readings:
-    """A log's readings under the names that there is room for."""
+    """Returns a log's readings under the names that there is room for."""
     kept: Readings = {}
     for series, value in readings.items():
         if (name := named(series)) is not None:
@@ -118,7 +118,7 @@ def folded(readings: Readings, named: Named) -> Readings:
 
 
 def put(readings: Readings, series: Series, value: float) -> None:
-    """Puts one more reading of a log into a series: the sum of hashrates and watts, the highest of all others."""
+    """Adds a reading of the same log to a series: the sum of hashrates and watts, the highest of all others."""
     if series not in readings:
         readings[series] = value
     elif series[0] in ADDED_UP:

@@ -1,10 +1,11 @@
-"""Packed history under the names that are used now: what was written under several spellings is one series again.
+"""Reads packed history under today's names: series that were written under several spellings become one.
 
-Of one series under two spellings a bucket knows how many readings each has (`count`), and how many logs there were.
-If both together have no more readings than there were logs, they took turns: lowest, mean and highest are exact.
-If they have more, they ran side by side and are added up. The mean is exact. The lowest and the highest of a sum are
-not known from those of its parts; the bucket gets the sums of the lowest and of the highest, which the truth lies
-within. Two gauges of 6 readings in 6 logs, 14 to 15 GH/s and 30 to 34 GH/s: 44 to 49 GH/s.
+For each spelling, a bucket has the number of its readings (`count`), and the bucket has the number of logs. If both
+spellings together have no more readings than there were logs, they took turns: lowest, mean and highest are exact.
+Otherwise they ran side by side and are added up. The mean is then exact. The lowest and highest of a sum can't be
+known; the bucket gets the sums of the lowest and of the highest, and the true values lie between them.
+
+Example: two gauges with 6 readings in 6 logs, 14 to 15 GH/s and 30 to 34 GH/s, become 44 to 49 GH/s.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ Packed = tuple[int, bytes]  # codec and body
 
 
 class Row(NamedTuple):
-    """A bucket of a gauge: how many readings, and `total` is their sum."""
+    """A bucket of a gauge. `readings` is their number, `total` their sum."""
 
     readings: int
     low: int
@@ -39,7 +40,7 @@ def opened(
     for_chart: bool = False,
     of_farm: bool = False,
 ) -> Buckets:
-    """Returns the buckets of a rig, or of the farm, with as many series as there is room for."""
+    """Returns the buckets of a rig or the farm, with as many series as there is room for."""
     parcel = Opened(*packed, start_s=start_s, step_s=step_s)
     buckets = parcel.buckets
     piles: dict[Series, Pile] = {}
@@ -61,14 +62,17 @@ def opened(
 
 
 def _room(buckets: Buckets, *, of_farm: bool) -> Mapping[int, int] | None:
-    """How many readings a bucket has room for. None: a farm's minute, whose value is a sum and `count` its rigs."""
+    """Returns the number of readings that each bucket can have.
+
+    None for a farm's minute: its value is a sum, and `count` is the number of its rigs.
+    """
     if of_farm and buckets.step_s == MINUTES.step_s:
         return None
     return dict(zip(buckets.where, buckets.minutes if of_farm else buckets.logs, strict=True))
 
 
 class Pile:
-    """Gauges that are one series."""
+    """Adds up gauges that are one series."""
 
     def __init__(self, figure: str, room: Mapping[int, int] | None) -> None:
         self._adds_up = figure in ADDED_UP
@@ -111,14 +115,14 @@ class Pile:
 
 
 def _sum_of_sums(one: Row, other: Row) -> Row:
-    """Of a farm's minute: two sums, over so many rigs."""
+    """Adds two rows of a farm's minute, in which `readings` counts rigs."""
     count = one.readings + other.readings
     value = one.last + other.last
     return Row(count, value, value * count, value, value)
 
 
 def both(one: Row, other: Row, *, count: int) -> Row:
-    """Of `count` readings: those that both have are sums, the others belong to one of them."""
+    """Joins two rows to `count` readings: readings that both have are added up, the others belong to one row."""
     shared = one.readings + other.readings - count
     lows = [one.low + other.low] if shared else []
     lows += [one.low] if count > other.readings else []

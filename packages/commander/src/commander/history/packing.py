@@ -182,7 +182,7 @@ def unpack(
 
 
 class Opened:
-    """Packed buckets, and their series one by one: however many there are, one at a time is in memory.
+    """Packed buckets, whose series are unpacked one by one: only one is in memory at a time.
 
     `buckets` has no series of its own.
     """
@@ -200,7 +200,7 @@ class Opened:
         self.buckets = Buckets(start_s, step_s, where, logs, minutes)
 
     def series(self, wanted: Wanted | None = None, *, for_chart: bool = False) -> Iterator[tuple[Series, Column]]:
-        """To be walked through once."""
+        """Yields the series. It works once."""
         logs = self.buckets.logs
         logs_at = dict(zip(self.buckets.where, logs, strict=True))
         for shape in self._header.series:

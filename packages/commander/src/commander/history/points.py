@@ -158,7 +158,7 @@ WORKS_IN_AN_ANSWER = 64
 
 
 def largest(points: Points) -> Points:
-    """The same with the hashrates of so many works as an answer has room for: the longest known, then the highest.
+    """Keeps the hashrates of the works that an answer has room for: those known longest, then the highest.
 
     The rest is added up as “other”.
     """

@@ -217,9 +217,9 @@ async def _logs(db: AsyncConnection, kind: RigKind, rig_id: int, since_s: int, u
 
 
 def _joined(kind: RigKind, parts: list[Part], points: Points, figures: Figures, names: Names) -> Points:
-    """In the order of time: what of a chunk is before an hour that is due goes in before that hour.
+    """Puts all pieces into `points`, in the order of time.
 
-    Where there is no room for all names, the newest have theirs.
+    If there is no room for all names, the newest pieces get theirs.
     """
     ready = [piece for part in reversed(parts) for piece in _ready(kind, part, figures, names)]
     for piece in sorted(ready, key=lambda piece: piece.start_s):

@@ -86,7 +86,7 @@ async def _make_room(database: Database, kind: RigKind, rolled: Iterable[RigRoll
 
 
 async def _rolled(database: Database, kind: RigKind, work: RigWork, kept: Horizons) -> RigRolled:
-    """Reads an hour's logs in slices: many, and large ones, would fill the memory."""
+    """Rolls up an hour, reading its logs in slices: all at once they could fill the memory."""
     rolling = Rolling(kind, work, kept)
     for hour_s in sorted(work.marks):
         await asyncio.to_thread(rolling.begin, hour_s)

@@ -38,7 +38,7 @@ class Horizons:
 
 @dataclass(slots=True)
 class RigWork:
-    """What there is of a rig's due hours but their logs: their marks, and what was rolled up before."""
+    """What is known of a rig's due hours besides their logs: their marks, and the earlier roll-up."""
 
     rig_id: int
     marks: dict[int, int]
@@ -63,11 +63,11 @@ def chunks_of(hours_s: Iterable[int], horizons: Horizons) -> set[ChunkKey]:
 
 
 class Rolling:
-    """While the raw logs of an hour are kept it is rolled up afresh, later what is new is added to it.
+    """Rolls up a rig's hours: from all logs while they are kept, later by adding the new ones.
 
-    For each hour: `begin`, `take` its logs slice by slice in the order of their times, `end`. However many and however
-    large the logs are, and however many names they have, what is in memory is bounded: one log, the readings that
-    `Summing` holds, and the series that there is room for.
+    For each hour: `begin`, then `take` its logs slice by slice in the order of time, then `end`. Memory is bounded for
+    any number and size of logs and any number of names: one log, the readings that `Summing` holds, and the series that
+    there is room for.
     """
 
     def __init__(self, kind: RigKind, work: RigWork, horizons: Horizons) -> None:
@@ -143,7 +143,7 @@ class Rolling:
         return self._open[key]
 
     def _names_of(self, hour_s: int) -> Names:
-        """Of the week that the hour is in: what its hours have has a name, in the finer tiers too."""
+        """Returns the names of the week that the hour is in. They hold in the finer tiers, too."""
         key = (HOURS, HOURS.chunk_of(hour_s))
         if key[1] not in self._names:
             names = self._names[key[1]] = Names(IN_A_CHUNK)
@@ -157,7 +157,7 @@ class Rolling:
         return opened(packed, start_s=start_s, step_s=tier.step_s, names=names.named)
 
     def _as_written(self, hour_s: int) -> Buckets:
-        """The hour's minutes as the farm's sums have them."""
+        """Returns the hour's minutes as they were added to the farm's sums."""
         packed = self._work.chunks.get((MINUTES, hour_s))
         if packed is None:
             return Buckets(hour_s, MINUTES.step_s)

@@ -50,7 +50,7 @@ def summed(logs: Iterable[tuple[int, Readings]], *, start_s: int, step_s: int, n
 
 
 class Summing:
-    """The same log by log. So many readings as `VALUES_AT_ONCE` are in memory, however many logs come."""
+    """Sums up log by log. At most about `VALUES_AT_ONCE` readings are in memory, for any number of logs."""
 
     def __init__(self, start_s: int, step_s: int, names: Named) -> None:
         self._start_us, self._step_us = start_s * 1_000_000, step_s * 1_000_000
@@ -104,7 +104,7 @@ class Summing:
 
 
 def followed(first: Summed, then: Summed) -> Summed:
-    """`first`, and what came after it. The last bucket of `first` may go on."""
+    """Appends `then` to `first`. The last bucket of `first` may continue in `then`."""
     if not then.where:
         return first
     goes_on = first.where[-1] == then.where[0]

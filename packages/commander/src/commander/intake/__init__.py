@@ -1,1 +1,1 @@
-"""Both doors for logs, from a request to a committed row."""
+"""Intake of logs, from the request to the committed row, for both kinds of rigs."""

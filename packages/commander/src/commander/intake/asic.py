@@ -1,7 +1,7 @@
-"""The door for the logs of ASICs: `POST /api/v1/sentry/asic-logs`, many ASICs in one request, each with its own token.
+"""`POST /api/v1/sentry/asic-logs`: logs of many ASICs in one request, each with its own token.
 
-It answers after the database has committed. What is wrong with one item is told in its result and harms no other. Specs
-that can't be read are rejected with the index -1, and so is an item.
+It answers after the commit. A wrong item has its error in its own result and does not affect the others. Specs or items
+that can't be read are rejected with the index -1.
 """
 
 import asyncio
@@ -97,7 +97,7 @@ class AsicIntake:
             return await self._take(items)
 
     async def _recognise(self, scope: Scope, share: Share) -> None:
-        """A valid token in the header only lets the body count among the farm's: this call needs none."""
+        """Counts the body as the farm's if the header has a valid token, which is optional here."""
         if authorization := header(scope, b"authorization"):
             with suppress(TokenError):
                 await self._tokens.check(authorization)

@@ -1,4 +1,4 @@
-"""Takes the report of an ASIC sentry apart. An item that can't be read is no matter of the others."""
+"""Takes the report of an ASIC sentry apart. An item that can't be read does not affect the others."""
 
 import msgspec
 from protocol.asic_messages import AsicReport, AsicReportItem
@@ -27,9 +27,9 @@ _token_alone = msgspec.json.Decoder(_TokenAlone)
 
 
 def items_of(body: bytes) -> tuple[Items, dict[int, str]]:
-    """The items in order, and why some of them can't be read: those have nothing but their token.
+    """Returns the items in order, and why some can't be read: those keep only their token.
 
-    Raises `TooLarge`, and `msgspec.DecodeError` where the body is no report, or an item has no token at all.
+    Raises `TooLarge`, and `msgspec.DecodeError` if the body is no report or an item has no token.
     """
     try:
         items, unreadable = _report.decode(body).items, dict[int, str]()

@@ -1,7 +1,7 @@
-"""The door for the logs of CPU/GPU rigs: `POST /api/v1/sentry/logs`. A bare ASGI handler, because it is a hot path.
+"""`POST /api/v1/sentry/logs`: the logs of CPU/GPU rigs.
 
-It answers after the database has committed. A log that can't be stored is rejected by itself; a figure that can't be is
-left out of its log.
+A bare ASGI handler, because it is a hot path. It answers after the commit. A log that can't be stored is rejected
+alone, and an impossible value is left out of its log.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class BadTime(ValueError):
 
 
 class TooDeep(ValueError):
-    """A log is nested so deeply that nothing could read it later."""
+    """The log is nested so deeply that it could not be read later."""
 
     def __init__(self) -> None:
         super().__init__("The log is nested too deeply.")

@@ -77,7 +77,7 @@ async def post_logs(data: Annotated[Logs, Body()]) -> LogReceipt:
 
 @dataclass
 class _WithSpecs(Operation):
-    """The handler reads its body by itself: here is what the body is."""
+    """Describes the body for the OpenAPI schema, because the handler reads it itself."""
 
     def __post_init__(self) -> None:
         specs = OpenAPIMediaType(schema=Reference(ref=REFERENCE.format(name="CpuGpuSpecs")))
@@ -98,7 +98,7 @@ async def put_specs(
     tokens: NamedDependency[Tokens],
     register: NamedDependency[RigRegister],
 ) -> None:
-    """What the rig is made of; sent at the sentry's start and when it changes. A figure that can't be is left out."""
+    """Stores what the rig consists of. Sent at the start and after a change. Impossible values are left out."""
     rig_id = await tokens.rig_of(request.headers.get("authorization"))
     specs = _specs_reader.decode(await request.body())
     await register.set_specs({rig_id: msgspec.json.encode(specs)})

@@ -86,10 +86,10 @@ class Frames:
         return f"{self.boot}-{self._number()}"
 
     def join(self, key: Hashable, make_view: Callable[[], View], *, session: str, stamp: str | None) -> Viewer:
-        """A viewer of the view named by `key` who has seen `stamp`; the first frame is in its outbox at once.
+        """Returns a viewer of the view `key` who has seen `stamp`; its first frame is ready at once.
 
-        Without a stamp the page holds what can't be fetched again, such as a form that came back with its errors: it
-        is never asked to start again.
+        A page without a stamp can't be loaded again without loss, such as a form with its errors. It never gets the
+        frame that asks for that.
         """
         feed = self._feeds.get(key)
         if feed is None:

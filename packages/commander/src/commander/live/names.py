@@ -1,6 +1,6 @@
-"""Pages that show no figures: new names of rigs reach them, and they are left when their rig is removed.
+"""Pages without metrics: they get new names of rigs, and are left when their rig is removed.
 
-A rig's name that no other live part brings stands in `<span data-rig="7">` (the macro `rig_name` of `web/parts.html`).
+A rig's name outside of other live parts stands in `<span data-rig="7">` (the macro `rig_name` of `web/parts.html`).
 """
 
 from urllib.parse import quote
@@ -12,24 +12,24 @@ from commander.live.operational_index import OperationalIndex, RigState
 
 
 def rename_html(state: RigState) -> str:
-    """The element of a frame that writes the rig's name into every place of the page that shows it."""
+    """Returns the element of a frame that writes the rig's new name everywhere on the page."""
     return f'<span id="rename-{state.id}" data-rename="{state.id}">{escape(state.name)}</span>'
 
 
 def renames(index: OperationalIndex, since: int) -> list[str]:
-    """An element for each rig that has a new name since change number `since`."""
+    """Returns an element for each rig renamed since change number `since`."""
     if index.renamed_at <= since:
         return []
     return [rename_html(state) for state in index.rigs.values() if state.renamed_at > since]
 
 
 def leave_html(path: str, name: str) -> str:
-    """The element of a frame that leaves for the index at `path`, which says that the rig `name` was removed."""
+    """Returns the element of a frame that opens the index at `path`, which says that the rig `name` was removed."""
     return f'<a id="leave" data-go="{path}?removed={quote(name, safe="")}"></a>'
 
 
 class QuietView(View):
-    """A page without live parts: its socket says only whether the commander is there and the session goes on."""
+    """A page without live parts. Its WebSocket shows only that the commander and the session are there."""
 
     def catch_up(self, since: int) -> str | None:
         return None
@@ -39,7 +39,7 @@ class QuietView(View):
 
 
 class NamesView(View):
-    """A page that shows rigs by name and without figures; `rig_id` is the rig that it is about, if it is about one."""
+    """A page that shows rigs by name but no metrics. `rig_id` is the rig of the page, if it has one."""
 
     def __init__(self, index: OperationalIndex, path: str, rig_id: int | None) -> None:
         self._index = index

@@ -76,7 +76,7 @@ def _faults_since(state: RigState, faults: tuple[str, ...], taken_at: datetime) 
 
 
 def _note_works(state: RigState, now_s: float) -> None:
-    """What the rig's page says. History counts for itself, from the logs: this is as much as this process has seen."""
+    """Notes whether the rig reports too many works, for its page. History counts by itself."""
     works, is_over = state.figures.hashrates_hs.keys(), now_s - state.works_since_s >= WORKS_SEEN_S
     if works <= state.works_seen and not is_over:
         return
@@ -134,7 +134,7 @@ class OperationalIndex:
             self.touch_page(rig_id)
 
     def replace_token(self, rig_id: int) -> None:
-        """No sentry has used the newest token so far."""
+        """Notes that no sentry has used the newest token yet."""
         if state := self.rigs.get(rig_id):
             state.connected = state.reported = False
             self.touch_page(rig_id)

@@ -58,7 +58,7 @@ class LiveRigs:
         return state
 
     def name_of(self, rig_id: int) -> RigName | None:
-        """The rig as it is called now; None if it was removed."""
+        """Returns the rig's current name; None if it was removed."""
         state = self.index.rigs.get(rig_id)
         return RigName(id=rig_id, name=state.name) if state else None
 

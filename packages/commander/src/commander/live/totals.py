@@ -1,6 +1,6 @@
-"""The farm's totals, followed log by log.
+"""The farm's totals, updated with each log.
 
-They are kept in thousandths as whole numbers: adding and taking away floats a million times would drift.
+They are whole numbers of thousandths: adding and subtracting floats a million times would drift.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ OTHERS = Work(None, OTHER)
 
 
 class WorkTotal(NamedTuple):
-    """What the farm does of one work; `rigs` counts a rig once for each of the works that are “other”."""
+    """The farm's total of one work. In “other”, `rigs` counts a rig once for each of its works."""
 
     work: Work
     hashrate_mhs: int
@@ -64,7 +64,7 @@ class Totals:
             del self.rigs[work], self.hashrates_mhs[work]
 
     def largest(self) -> list["WorkTotal"]:
-        """The works of most rigs, as many as there is room for, by name; the rest together as “other”."""
+        """Returns the works of most rigs, as many as there is room for, by name; then the rest as “other”."""
         works = [work for work in self.rigs if work != OTHERS]
         if len(works) > WORKS_OF_THE_FARM:
             works.sort(key=lambda work: (self.rigs[work], self.hashrates_mhs[work]), reverse=True)

@@ -1,4 +1,4 @@
-"""Playbooks follow what they depend on: their rig, the addresses and the mining software that they name."""
+"""Renders playbooks again when their rig, their addresses or their mining software change."""
 
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
@@ -45,8 +45,8 @@ class RigPlaybooks:
 class DependentPlaybooks:
     """The playbooks that use one kind of thing, as a `Dependents`.
 
-    `named_in` says which ones of it a playbook names, `using` reads the playbooks that name one, and `refuse` makes the
-    error of a change that a playbook can't take.
+    `named_in` returns the things that a playbook names, `using` reads the playbooks that name one, and `refuse` makes
+    the error for a change that a playbook can't take.
     """
 
     def __init__(

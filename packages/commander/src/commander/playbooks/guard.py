@@ -19,9 +19,9 @@ _HIDDEN = re.compile(r"\*|\.\.\.|…")  # some software shortens what it shows
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`what` is pool or wallet; `told` is what the software itself says, `wanted` what the playbook says.
+    """A pool or wallet (`what`) that differs: the software reports `told`, the playbook says `wanted`.
 
-    Where the software says nothing and what runs does not hold the wallet, `told` is None.
+    `told` is None if the software reports no wallet and the sentry does not find it either.
     """
 
     what: str
@@ -32,7 +32,7 @@ class Difference:
 def differences(
     works: Sequence[PlaybookWork], miner: MinerReading, evidence: WalletEvidence | None = None
 ) -> list[Difference]:
-    """How what a miner reports, and what its sentry finds in what runs, differ from the works of its playbook."""
+    """Compares a miner's reports, and what its sentry finds, with the works of its playbook."""
     found: list[Difference] = []
     for reading in miner.algorithms:
         found += _in_reading(works, reading)
@@ -46,7 +46,7 @@ def reports_wallet(miner: MinerReading) -> bool:
 
 
 def wallet_words(works: Sequence[PlaybookWork], miner: MinerReading, evidence: WalletEvidence | None) -> str:
-    """What is known about whom a miner works for; empty where its playbook names nobody, or it does not mine yet."""
+    """Returns what is known about the miner's wallet; empty if the playbook names none or nothing mines yet."""
     if not miner.algorithms or not any(work.user for work in works):
         return ""
     if reports_wallet(miner):

@@ -1,7 +1,6 @@
-"""What each field by itself allows, and all of them together do not: coins that do not fit, a coin that nothing mines,
-a playbook that the rig has already.
+"""Checks a playbook's fields together: coins that differ, a coin that nothing mines, a duplicate on the rig.
 
-Only asked where a person writes a playbook: what is stored already goes on when a pool or a rig's name changes.
+It runs only when a person writes a playbook. A stored playbook stays valid when a pool or a rig's name changes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +16,7 @@ _POOL2 = {"pool2", "pool2_host", "pool2_port", "pool2_hostport", "pool2_url"}
 
 
 def check_sense(recipe: Recipe, addresses: Mapping[int, Address]) -> None:
-    """For a recipe that can be rendered. Raises `BadPlaybook`."""
+    """Raises `BadPlaybook` if fields contradict each other. The recipe must be one that can be rendered."""
     errors: dict[str, str] = {}
     for at, work in enumerate(recipe.works):
         errors |= {f"works.{at}.{field}": text for field, text in _coins_that_differ(work, addresses)}
@@ -28,9 +27,9 @@ def check_sense(recipe: Recipe, addresses: Mapping[int, Address]) -> None:
 
 
 def check_new(wire: Playbook, others: Iterable[StoredPlaybook], *, was: Playbook | None = None) -> None:
-    """Two with one software and one script would take each other's hashrate. Raises `BadPlaybook`.
+    """Raises `BadPlaybook` if another playbook has the same software and script: their miners would share one hashrate.
 
-    `was` is the playbook before its change: what it mined already it may go on to mine.
+    `was` is the playbook before the change. What it mined before stays allowed.
     """
     if was is not None and not needs_restart(was, wire):
         return
@@ -72,7 +71,7 @@ def _differ(one: str | None, other: str | None) -> bool:
 
 
 def _unnamed(second: Work, named: set[str]) -> Iterator[tuple[str, str]]:
-    """What was chosen for the second coin and would be shown, but is not in the script."""
+    """Yields the fields of the second coin that were chosen but are not used by the script."""
     if not named & {*_POOL2, "wallet2"}:
         yield (
             "algorithm",

@@ -55,9 +55,9 @@ class WorkLine:
 
 @dataclass(frozen=True, slots=True)
 class PlaybookView:
-    """`word` and `tone` say what it is doing, and `since` when it began to; `ended`: it does nothing since.
+    """A playbook for people. `word` and `tone` are its state, `since` when it began.
 
-    `outdated`: its sentry has not taken the newest revision so far.
+    `ended`: it has done nothing since then. `outdated`: its sentry has not taken the newest revision yet.
     """
 
     id: int
@@ -121,7 +121,7 @@ def alarms(state: RigState) -> list[Alarm]:
 
 
 def _evidence(playbook: PlaybookNow) -> WalletEvidence | None:
-    """None too where the script's author left the wallet out of it: what is not in it can't be in what runs."""
+    """Returns the sentry's evidence; None if the script does not contain the wallet, so nothing could contain it."""
     users = [work.user for work in playbook.wire.works if work.user]
     is_named = all(user in playbook.wire.script for user in users)
     is_current = playbook.status is not None and playbook.status.revision == playbook.wire.revision
@@ -153,7 +153,7 @@ def rig_sections(state: RigState) -> Parts:
 
 
 def output_sections(state: RigState) -> Parts:
-    """What the mining software printed; of the rig's page and its log page."""
+    """Renders what the mining software printed, for the rig's page and its log page."""
     return {"output": macro("playbooks/live.html", "output", outputs(state))}
 
 
@@ -278,7 +278,7 @@ def _renamed(state: RigState, since: int) -> str:
 
 
 def names_of(rig_id: int) -> str:
-    """The address of the socket of a page about this rig that shows no figures."""
+    """Returns the WebSocket's address for a page about this rig without metrics."""
     return f"/live?view=names&rig={rig_id}"
 
 

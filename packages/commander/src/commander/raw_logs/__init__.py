@@ -1,1 +1,1 @@
-"""Logs as they came."""
+"""Logs as the sentries sent them."""

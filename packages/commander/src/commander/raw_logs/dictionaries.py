@@ -1,4 +1,4 @@
-"""Dictionaries that logs are packed with, as they are read. Old ones stay in the database: every row stays readable."""
+"""Reads the dictionaries that pack logs. Old ones stay in the database, so every row stays readable."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,7 +14,7 @@ from commander.registry.kinds import RigKind
 
 
 class Newest(NamedTuple):
-    """The newest dictionary of one kind of rig; `ratio` is packed to plain bytes, of the logs that it was made from."""
+    """The newest dictionary of one kind of rig. `ratio` is packed to plain bytes of its training logs."""
 
     number: int
     made_at: datetime

@@ -1,6 +1,6 @@
-"""Makes dictionaries for packing logs from the farm's own logs: a log by itself is too short to be packed well.
+"""Makes dictionaries from the farm's own logs, because a single log is too short to be packed well.
 
-A job makes one as soon as there are logs enough, and another when logs have changed so much that it pays.
+A job makes one as soon as there are enough logs, and another when logs have changed so much that it pays.
 """
 
 import asyncio

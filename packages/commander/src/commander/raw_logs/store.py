@@ -132,7 +132,7 @@ async def read_logs(
 async def read_in_slices(
     database: Database, kind: RigKind, rig_id: int, *, from_us: int, before_us: int, limit: int
 ) -> AsyncIterator[list[PackedLog]]:
-    """The rig's newest `limit` logs in a range of time, oldest first, as they are packed; a slice has a few MB."""
+    """Yields the rig's newest `limit` packed logs in a range of time, oldest first, in slices of a few MB."""
     async with database.reading() as db:
         sizes = await _sizes(db, kind, rig_id, from_us, before_us, limit)
     for first_us, last_us in _slices(sizes):
@@ -145,7 +145,7 @@ async def read_in_slices(
 async def read_packed(
     db: AsyncConnection, kind: RigKind, rig_id: int, *, from_us: int, before_us: int, limit: int
 ) -> list[PackedLog]:
-    """The rig's newest `limit` logs in a range of time, oldest first; of very large ones fewer."""
+    """Returns the rig's newest `limit` logs in a range of time, oldest first; fewer if they are very large."""
     size, first_us = 0, before_us
     for taken_at_us, length in reversed(await _sizes(db, kind, rig_id, from_us, before_us, limit)):
         if size and size + length > READ_BYTES:
@@ -157,7 +157,7 @@ async def read_packed(
 
 
 def _slices(sizes: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Of (taken at, bytes): where each slice begins and ends."""
+    """Yields the first and last time of each slice. `sizes` are pairs of time and bytes."""
     first_us = last_us = size = 0
     for taken_at_us, length in sizes:
         if size and size + length > SLICE_BYTES:

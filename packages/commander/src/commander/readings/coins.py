@@ -7,5 +7,5 @@ from protocol.coins import coin_name
 
 @lru_cache(maxsize=4096)
 def one_coin(name: str) -> str:
-    """Returns the coin as totals call it; a coin that is not in the table keeps its name."""
+    """Returns the coin's name in totals. A coin that is not in the table keeps its name."""
     return coin_name(name.strip()) or name

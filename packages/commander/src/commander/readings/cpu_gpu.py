@@ -1,4 +1,4 @@
-"""What the logs of a CPU/GPU rig say."""
+"""Reads the logs of a CPU/GPU rig."""
 
 from collections.abc import Iterable
 from typing import TypeVar

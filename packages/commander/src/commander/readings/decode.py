@@ -19,7 +19,7 @@ _asic = Reader(AsicLog)
 
 
 class Reading(NamedTuple):
-    """`body` is what is kept: the log without figures that can't be; `figures_left_out` counts those."""
+    """A decoded log. `body` is stored: the log without impossible values, which `figures_left_out` counts."""
 
     taken_at: datetime
     figures: Figures

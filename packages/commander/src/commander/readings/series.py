@@ -1,10 +1,10 @@
-"""A log taken apart: one value per figure, device, algorithm and coin.
+"""Splits a log into series: one value per metric, device, algorithm and coin. A device of None is the whole rig.
 
-A device of None is the whole rig. Figures are named as in the messages. Counters (`COUNTERS`) belong to a source, the
-mining software or the pool that counts, because each starts again from zero by itself; its name stands in the device's
-place behind `SOURCE`, and readers add the sources up.
+Metrics are named as in the messages. Counters (`COUNTERS`) belong to a source, which is the mining software or pool
+that counts, because each restarts from zero alone. Its name stands in place of the device, after `SOURCE`; readers add
+up the sources.
 
-Mining programs spell one algorithm (and people one coin) differently; a series has the name that totals use.
+Programs spell one algorithm differently, and people one coin; a series has the name that totals use.
 """
 
 from collections.abc import Collection, Iterator
@@ -114,7 +114,7 @@ def _put_rig(readings: Readings, cpu: CpuReading | None, gpus: list[GpuReading])
 
 
 def _put_hashrates(readings: Readings, miners: list[MinerReading]) -> None:
-    """Of those that mine: a proxy's hashrate is in the history of the rigs behind it."""
+    """Puts the hashrates of miners. A proxy's hashrate is in the history of the rigs behind it."""
     for miner in (each for each in miners if each.software not in PROXIES):
         works = [Work(algorithm.coin, algorithm.algorithm).named for algorithm in miner.algorithms]
         for (coin, name), algorithm in zip(works, miner.algorithms, strict=True):
@@ -193,7 +193,7 @@ READINGS: dict[RigKind, ReadingsOf] = {
 def one_series(series: Series) -> Series:
     """Returns the series under the names that totals use.
 
-    Each spelling counts its shares for itself, so the spelling stays in the name of the source.
+    Shares are counted per spelling, so the spelling stays in the name of the source.
     """
     figure, device, algorithm, coin = series
     name = None if algorithm is None else one_name(algorithm)

@@ -31,19 +31,19 @@ class Work(NamedTuple):
 
     @property
     def named(self) -> "Work":
-        """The same work under the names that totals and history use."""
+        """Returns the same work under the names that totals and history use."""
         return _named(self)
 
 
 @lru_cache(maxsize=4096)
 def _named(work: Work) -> Work:
-    """The work itself, where it has these names: it is asked for with every log."""
+    """Returns the work itself if it already has these names. Called with every log."""
     coin, algorithm = None if work.coin is None else one_coin(work.coin), one_name(work.algorithm)
     return work if (coin, algorithm) == work else Work(coin, algorithm)
 
 
 def bounded(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]:
-    """A rig's hashrates by as many names as there is room for; what is beyond is added up as “other”."""
+    """Returns a rig's hashrates with as many names as there is room for. The rest is added up as “other”."""
     if len(hashrates_hs) <= WORKS_OF_A_RIG:
         return hashrates_hs
     works = list(hashrates_hs)

@@ -1,1 +1,1 @@
-"""Which rigs exist, and by which token each speaks."""
+"""The rigs of the farm and their tokens."""

@@ -1,4 +1,4 @@
-"""A rig's name, and what can be wrong with a request about a rig."""
+"""Names of rigs, and the errors of requests about a rig."""
 
 import re
 import unicodedata

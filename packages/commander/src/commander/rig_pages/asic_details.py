@@ -64,7 +64,7 @@ class PoolView:
 
 
 class FaultView(NamedTuple):
-    """`since` is None where the fault is older than the commander's memory of it."""
+    """A fault. `since` is None if it is older than this commander's memory."""
 
     text: str
     since: datetime | None

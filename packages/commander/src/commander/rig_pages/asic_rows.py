@@ -126,7 +126,7 @@ def total_views(index: OperationalIndex) -> list[TotalView]:
 
 
 def _efficiency(totals: Totals) -> list[TotalView]:
-    """Of each coin: over the ASICs that report both hashrate and power."""
+    """Returns each coin's efficiency, over the ASICs that report both hashrate and power."""
     views = []
     for work in (each.work for each in totals.largest() if each.work in totals.measured):
         figure = shown.efficiency(totals.energy_j(work))

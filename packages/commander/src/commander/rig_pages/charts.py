@@ -50,9 +50,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ChartsView:
-    """`figures`, `devices` (what each is called) and `lines` (whose are drawn; empty: as is usual) are for the script.
+    """The charts of a page.
 
-    `along`: the page has a table of the same range. `born`: when the rig, or the farm's first rig, was added.
+    The script reads `figures`, `devices` (their names) and `lines` (which to draw; empty: the usual ones). `along`: the
+    page has a table of the same range. `born`: when the rig, or the farm's first rig, was added.
     """
 
     title: str

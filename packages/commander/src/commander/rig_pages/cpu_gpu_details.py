@@ -202,7 +202,7 @@ def _devices(log: CpuGpuLog, specs: CpuGpuSpecs) -> list[DeviceView]:
 
 
 def _parts(log: CpuGpuLog) -> Parts:
-    """By device: which miners run on it."""
+    """Returns for each device the miners that run on it."""
     parts: Parts = {}
     for miner in log.miners:
         for part in miner.devices:
@@ -286,7 +286,7 @@ def _algorithm(reading: AlgorithmReading) -> AlgorithmView:
 
 
 def _all_shares(reading: AlgorithmReading) -> str:
-    """ "1,000 accepted, 3 rejected": what the software does not tell is left out, zeros of the rare kinds too."""
+    """Returns "1,000 accepted, 3 rejected". Unknown counts are left out, and so are zeros of stale and invalid."""
     usual = [(reading.accepted, "accepted"), (reading.rejected, "rejected")]
     rare = [(number, what) for number, what in ((reading.stale, "stale"), (reading.invalid, "invalid")) if number]
     told = [f"{units.count_text(number)} {what}" for number, what in usual + rare if number is not None]

@@ -83,7 +83,7 @@ def row_view(state: RigState) -> RowView:
 
 
 def work_views(hashrates_hs: dict[Work, float | None], *, at_most: int = WORKS_SHOWN) -> list[WorkView]:
-    """Very many are not shown one by one; the last line says how many are left out."""
+    """Returns a line per work; if there are very many, the last line says how many are left out."""
     views = [WorkView(work.label, shown.hashrate(value)) for work, value in islice(hashrates_hs.items(), at_most + 1)]
     if len(hashrates_hs) <= at_most + 1:
         return views
@@ -145,7 +145,7 @@ def with_sparks(views: list[TotalView], trends: Trends) -> list[TotalView]:
 
 
 def farm_totals(index: OperationalIndex, noun: str) -> list[TotalView]:
-    """`noun` is the plural of what a rig of this kind is called within a sentence."""
+    """Returns the totals of the farm. `noun` is the plural name of this kind of rig within a sentence."""
     alive = Figure(f"{units.count_text(index.totals.alive)} of {units.count_text(len(index.rigs))}")
     return [TotalView("Reporting", alive, "alive"), _total_power(index.totals, noun)]
 
@@ -158,7 +158,7 @@ def coin_totals(totals: Totals) -> list[TotalView]:
 
 
 def _total_power(totals: Totals, noun: str) -> TotalView:
-    """At least this much: the sum of those rigs that report their power."""
+    """Returns the sum of the rigs that report their power: the farm draws at least this much."""
     figure, note = shown.power(totals.power_w), part_text(totals.power_known, totals.alive, noun)
     if note:
         figure = Figure(f"≥ {figure.text}", figure.exact)
@@ -173,7 +173,7 @@ def part_text(reporting: int, of: int, noun: str) -> str:
 
 
 def _efficiency(totals: Totals, works: Iterable[Work]) -> list[TotalView]:
-    """Only where it means something: one coin. Of those rigs that report both hashrate and power."""
+    """Returns the efficiency if there is only one coin, over the rigs that report both hashrate and power."""
     single = list(works)
     energy_j = totals.energy_j(single[0]) if len(single) == 1 else None
     if not energy_j:

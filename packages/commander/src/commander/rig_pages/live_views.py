@@ -199,7 +199,7 @@ class RigView:
 
 
 def _around(state: RigState, since: int) -> str:
-    """A new name for open dialogs; a rig that reports needs the panel with its first token no longer."""
+    """Returns a new name for open dialogs, and hides the panel with the first token once the rig reports."""
     renamed = rename_html(state) if state.renamed_at > since else ""
     return renamed + ("" if state.health is Health.WAITING else ENROLLED)
 

@@ -29,9 +29,9 @@ class RowView:
 
 @dataclass(frozen=True, slots=True)
 class TableView:
-    """`what` says what a row is, `left_out` how many columns there is no room for.
+    """One page of a log table. `what` says what a row is; `left_out` columns have no room.
 
-    The addresses are empty where there is no further page.
+    `newest` and `older` are empty if there is no such page.
     """
 
     what: str

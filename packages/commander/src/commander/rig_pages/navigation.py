@@ -130,7 +130,7 @@ def empty_state(order: Order, index: OperationalIndex) -> str:
 
 
 def no_match(query: IndexQuery) -> str:
-    """Says that no rig passes the search and the filter: "No ASIC has a fault." or "No rig matches “x”."."""
+    """Says that no rig matches the search and the filter: "No ASIC has a fault." or "No rig matches “x”."."""
     noun, health = NOUNS[query.kind][0], query.health
     if query.search:
         which = " with a fault" if query.faulty else f" in the state {HEALTH_LABELS[health]}" if health else ""

@@ -43,13 +43,13 @@ async def day_of(database: Database, kind: RigKind, *, now: datetime) -> dict[st
 
 
 def from_first_value(lines: Mapping[str, list[Value]]) -> dict[str, list[Value]]:
-    """Begins all lines where the first of them has a value: a farm of two hours is no tick at the right edge."""
+    """Begins all lines at the first value: a farm of two hours is not a dot at the right edge."""
     known = [at for line in lines.values() for at, value in enumerate(line) if value is not None]
     return {name: line[min(known, default=0) :] for name, line in lines.items()}
 
 
 def known_for_s(line: Sequence[Value], step_s: int) -> int:
-    """Returns how much time lies between the first and the last value that is known."""
+    """Returns the time between the first and the last known value."""
     known = [at for at, value in enumerate(line) if value is not None]
     return (known[-1] - known[0]) * step_s if known else 0
 

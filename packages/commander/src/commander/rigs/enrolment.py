@@ -21,7 +21,7 @@ class SystemSteps:
 class Enrolment:
     """What is shown once: the token, alone and in finished commands.
 
-    `waiting`: the rig has never reported. `connected` and `reported` say what its sentry did with this token so far.
+    `waiting`: the rig has never reported. `connected` and `reported`: what its sentry has done with this token.
     """
 
     name: str
@@ -43,7 +43,7 @@ def systems(package: str, program: str, connect: list[str]) -> list[SystemSteps]
 
 
 def linux_install(package: str) -> str:
-    """In a checkout of the repository, on Debian 12 or newer, whose own Python takes no packages from outside."""
+    """Returns the commands for a checkout on Debian 12 or newer, whose Python refuses packages from outside."""
     return "\n".join(
         (
             "sudo apt install python3-venv",

@@ -1,1 +1,1 @@
-"""Several web nodes and queue workers for one farm; one machine alone loads nothing of it."""
+"""Several web nodes and queue workers for one farm. A single machine loads nothing of it."""

@@ -92,7 +92,7 @@ def errors_of(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def platforms_of(about: MiningSoftware) -> list[tuple[str, str]]:
-    """Each platform of an entry with what is to be known of its download: "", "no checksum" or "no address"."""
+    """Returns each platform of an entry with what its download lacks: "", "no checksum" or "no address"."""
     found = []
     for platform, side in ((Platform.LINUX, "linux"), (Platform.WINDOWS, "windows")):
         if download := about.download(platform):

@@ -1,4 +1,4 @@
-"""Placeholders of a script template, and the script that becomes of it.
+"""Placeholders of a script template, and the finished script.
 
 `{name}` with small letters, digits and _ is a placeholder; `{{name}}` is the text {name}. Every other brace is the
 script's own: `${HOME}`, `{ …; }`, JSON. `{api_port}` and `{api_token}` stay: only the sentry knows them.

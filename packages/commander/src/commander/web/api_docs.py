@@ -23,7 +23,7 @@ MEANINGS = {
 
 
 def problems(*statuses: int) -> Mapping[int, ResponseSpec]:
-    """The error answers of a handler. One that takes a body may have no room for it."""
+    """The error answers of a handler. If it takes a body, there may be no room for that body."""
     if 413 in statuses:
         statuses = (*statuses, 503)
     return {

@@ -1,4 +1,4 @@
-"""The front end's files, as the build put them into the package `commander_assets`. They are kept in memory."""
+"""The front end's files, as the build put them into the package `commander_assets`, kept in memory."""
 
 import gzip
 import mimetypes
@@ -43,14 +43,14 @@ def _assets() -> dict[str, bytes]:
 
 @cache
 def _packed(name: str, encoding: str) -> bytes:
-    """A file is packed once, as small as it gets."""
+    """Compresses a file once, as much as possible."""
     plain = _assets()[name]
     return zstandard.compress(plain, 19) if encoding == ZSTD.name else gzip.compress(plain, 9, mtime=0)
 
 
 @get("/assets/{name:str}", opt={OPEN: True}, include_in_schema=False)
 async def asset_file(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Looked up by its name: nothing that is asked for here reaches the disk."""
+    """Returns a file by its name. A request never reads the disk."""
     plain = _assets().get(name)
     if plain is None:
         raise NotFoundException("There is no such file.")

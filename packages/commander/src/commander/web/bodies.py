@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON of 4 MiB at most unpacked, packed by gzip or zstd if the sender likes; and forms."""
+"""Bodies of requests: forms, and JSON of at most 4 MiB, which may be compressed with gzip or zstd."""
 
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,7 +32,7 @@ class TooLarge(CommanderError):
 
 
 class NotJson(CommanderError):
-    """The body is not JSON, or is packed in a way that is not accepted here."""
+    """The body is not JSON, or its compression is not supported."""
 
     kind = ErrorKind(415, "not_json", "Not JSON")
 
@@ -51,7 +51,7 @@ class FormLimits(NamedTuple):
 
 
 async def read_body(scope: Scope, receive: Receive, share: Share) -> bytes:
-    """The JSON text that was sent, unpacked. Raises `TooLarge`, `NotJson`, `BadBody` or `TooManyBodies`."""
+    """Returns the JSON text, unpacked. Raises `TooLarge`, `NotJson`, `BadBody` or `TooManyBodies`."""
     kind = (header(scope, b"content-type") or "application/json").partition(";")[0].strip().lower()
     encoding = (header(scope, b"content-encoding") or "identity").strip().lower()
     body = await _read(receive, share, BODY_LIMIT)
@@ -67,7 +67,7 @@ async def read_body(scope: Scope, receive: Receive, share: Share) -> bytes:
 
 
 async def read_form(receive: Receive, share: Share, limits: FormLimits) -> bytes:
-    """A form as a browser sends it. Raises `TooLarge` before anything is parsed, or `TooManyBodies`."""
+    """Returns a form. Raises `TooLarge` before anything is parsed, or `TooManyBodies`."""
     body = await _read(receive, share, limits.size)
     if body is None or body.count(b"&") >= limits.fields:
         raise TooLarge(
@@ -78,8 +78,10 @@ async def read_form(receive: Receive, share: Share, limits: FormLimits) -> bytes
 
 
 async def _read(receive: Receive, share: Share, limit: int) -> bytes | None:
-    """The whole body, or None if it is larger than `limit`. That one is read to its end (within reason), or its sender
-    would see a broken connection instead of the answer."""
+    """Returns the whole body; None if it is larger than `limit`.
+
+    A larger body is read to its end (up to a limit), or its sender would get a broken connection and no answer.
+    """
     parts: list[bytes] = []
     size = 0
     while True:
@@ -100,7 +102,7 @@ async def _read(receive: Receive, share: Share, limit: int) -> bytes | None:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Turns what a JSON parser says of a body that it can't read into `BadBody` or `NotJson`."""
+    """Turns a JSON parser's errors into `BadBody` or `NotJson`."""
     try:
         yield
     except RecursionError as error:
@@ -112,7 +114,7 @@ def reading() -> Iterator[None]:
 
 
 def check_json(body: bytes) -> None:
-    """Raises `BadBody` or `NotJson` if it is no JSON that can be read."""
+    """Raises `BadBody` or `NotJson` if the body is not JSON that can be read."""
     with reading():
         _any_json.decode(body)
 

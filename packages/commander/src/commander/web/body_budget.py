@@ -1,6 +1,6 @@
-"""One count of the bytes of all bodies that are being read or worked on, so that senders can't fill the memory.
+"""Counts the bytes of all bodies in memory, so that senders can't fill it.
 
-Senders whose token is not known have a smaller budget, and one address of them a part of that. Thus a flood from
+Senders without a known token have a smaller budget, and each of their addresses a part of that. So a flood from
 strangers leaves room for the farm, and a flood from one address leaves room for the sentries that send no
 `Authorization`.
 """
@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 
 
 class TooManyBodies(CommanderError):
-    """The bodies that are being read take all the memory that they may."""
+    """The bodies in memory have reached their limit."""
 
     kind = ErrorKind(503, "overloaded", "Overloaded", retry_after_s=2)
 
@@ -23,7 +23,7 @@ class TooManyBodies(CommanderError):
 
 
 class BodyBudget:
-    """Bytes of all bodies, of those of strangers, and of those of each stranger's address."""
+    """The bytes of all bodies, of those of strangers, and of each stranger's address."""
 
     def __init__(self, *, total: int = 96 * MIB, of_strangers: int = 32 * MIB, of_one_address: int = 10 * MIB) -> None:
         self._total, self._of_strangers, self._of_one_address = total, of_strangers, of_one_address
@@ -31,11 +31,11 @@ class BodyBudget:
         self._used_by_address = Counter[str]()
 
     def share(self, stranger_at: str | None) -> "Share":
-        """The part of one request. `stranger_at` is the address of a sender that is not known, or not yet."""
+        """Returns the share of one request. `stranger_at` is the address of a sender that is not known yet."""
         return Share(self, stranger_at)
 
     def take(self, count: int, stranger_at: str | None) -> None:
-        """Raises `TooManyBodies`."""
+        """Counts bytes. Raises `TooManyBodies`."""
         if self._used + count > self._total:
             raise TooManyBodies
         if stranger_at is not None:
@@ -60,7 +60,7 @@ class BodyBudget:
 
 
 class Share:
-    """What one request has taken of a `BodyBudget`; it gives all of it back at the end of its `with`."""
+    """The bytes that one request has taken of a `BodyBudget`; it returns them at the end of its `with`."""
 
     __slots__ = ("_budget", "_stranger_at", "_taken")
 
@@ -70,7 +70,7 @@ class Share:
         self._taken = 0
 
     def take(self, count: int) -> None:
-        """Raises `TooManyBodies`."""
+        """Counts bytes. Raises `TooManyBodies`."""
         self._budget.take(count, self._stranger_at)
         self._taken += count
 

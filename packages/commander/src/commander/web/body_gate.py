@@ -1,7 +1,7 @@
-"""The bodies of the API for scripts and of the pages' forms, read when a handler asks for them and not before.
+"""Reads bodies of the API for scripts and of forms only when a handler asks for them.
 
-Litestar has looked at the session or key by then, and the gate looks at a sentry's token: what a stranger sends is not
-read. Everything behind the gate sees plain JSON, or a form within its limits.
+By then Litestar has checked the session or key, and the gate a sentry's token: a stranger's body is not read. Handlers
+see plain JSON, or a form within its limits.
 """
 
 from collections.abc import Awaitable, Callable
@@ -71,7 +71,7 @@ class BodyGate:
 
 
 def limits_of(path: str) -> FormLimits:
-    """How large the form that is sent to this page may be."""
+    """Returns the limits of the forms that are sent to this page."""
     if path == "/login":
         return LOGIN_LIMITS
     return COPY_LIMITS if path.endswith("/copies") else FORM_LIMITS

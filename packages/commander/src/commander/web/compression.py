@@ -1,7 +1,7 @@
-"""Packs answers by zstd or gzip, for whoever says that it can unpack them.
+"""Compresses answers by zstd or gzip if the client accepts it.
 
-Only answers to GET are packed: what shows a new token, key or password is an answer to a form. And none that another
-web site asked a browser for: it could vary a part of the page and learn the rest from the size (BREACH).
+Only answers to GET are compressed: new tokens, keys and passwords are shown in answers to forms. Requests that another
+web site caused are not: it could vary a part of the page and learn the rest from the size (BREACH).
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _NEVER = re.compile(r"q\s*=\s*0(?:\.0*)?$")
 
 
 class Packer(Protocol):
-    """Packs one answer piece by piece."""
+    """Compresses one answer piece by piece."""
 
     def compress(self, data: bytes, /) -> bytes: ...
 
@@ -32,7 +32,7 @@ class Packer(Protocol):
 
 
 class Encoding(NamedTuple):
-    """A `Content-Encoding`. `flush_piece` makes `Packer.flush` hand out all so far, `flush_end` end the stream."""
+    """A `Content-Encoding`. `flush_piece` makes `Packer.flush` return all input so far, `flush_end` ends the stream."""
 
     name: str
     packer: Callable[[], Packer]
@@ -50,7 +50,7 @@ GZIP = Encoding("gzip", lambda: zlib.compressobj(GZIP_LEVEL, wbits=31), zlib.Z_S
 
 
 def accepted(accept_encoding: str | None) -> list[Encoding]:
-    """What the other side can unpack, the better one first."""
+    """Returns the encodings that the client accepts, the best first."""
     offers = [offer.strip().lower().partition(";") for offer in (accept_encoding or "").split(",")]
     names = {name.strip() for name, _, parameter in offers if not _NEVER.search(parameter)}
     return [each for each in (ZSTD, GZIP) if each.name in names]
@@ -75,7 +75,7 @@ class Compressed:
 
 
 class _Answer:
-    """Takes the place of `send` for one answer. Its start waits for the first piece of its body."""
+    """Replaces `send` for one answer. The headers wait for the first piece of the body."""
 
     def __init__(self, send: Send, encoding: Encoding | None) -> None:
         self._send = send
@@ -137,7 +137,7 @@ class _Answer:
 
 
 def is_packable(start: HTTPResponseStartEvent) -> bool:
-    """Returns whether the answer has a body of text that is not packed yet."""
+    """Returns whether the body is text that is not compressed yet."""
     if start["status"] in WITHOUT_BODY:
         return False
     headers = {name.lower(): value for name, value in start["headers"]}

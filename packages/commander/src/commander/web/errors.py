@@ -1,6 +1,7 @@
-"""Every error's answer: status, code and what a person reads. Our own errors say theirs (`commander.problems`).
+"""The answer to every error: its status, its code and a text for people.
 
-Machines (`/api/`) get RFC 9457 problem documents; people get a page (`web/shell.py`) or the login form.
+Our own errors carry these themselves (`commander.problems`). Machines (`/api/`) get RFC 9457 problem documents; people
+get a page (`web/shell.py`) or the login form.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with limits for what is read before a request has an answer.
 
-uvicorn bounds neither the head of a request nor the time that a sender takes for head and body. This class counts in
-asyncio's and httptools' callbacks, whose names are those libraries' interfaces, and leaves everything else to uvicorn.
+uvicorn limits neither a request's headers nor the time that a sender takes for headers and body. This class counts in
+the callbacks of asyncio and httptools, whose names are public interfaces, and leaves all else to uvicorn.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ TOO_SLOW = Problem(
 
 
 class HeadTooLarge(Exception):
-    """Ends the parsing of a head that has been answered already."""
+    """Ends the parsing of headers that have been answered already."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. A sender that breaks a limit gets one answer and no connection any more."""
+    """One connection. A sender that breaks a limit gets one answer, and the connection ends."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # uvicorn's own, whatever they are
         super().__init__(*arguments, **named)
@@ -66,7 +66,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._look_after(self.transport)
 
     def _look_after(self, transport: asyncio.Transport) -> None:
-        """A request has begun and is not whole yet."""
+        """Checks a request that has begun and is not complete."""
         if self._unread_bytes > HEAD_LIMIT_BYTES:
             self._end(TOO_LARGE)
         elif transport.get_protocol() is not self:
@@ -129,7 +129,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(BODY_LOOK_EVERY_S, self._look_at_body, until_s, self._body_bytes)
 
     def _look_at_body(self, until_s: float, bytes_before: int) -> None:
-        """What the commander itself has stopped reading is not the sender's delay."""
+        """Ends a body that is too slow. Time in which the commander itself has paused reading does not count."""
         is_held_back = not self.transport.is_reading()
         is_slow = self._body_bytes - bytes_before < BODY_LEAST_BYTES or self.loop.time() >= until_s
         if is_slow and not is_held_back:
@@ -144,7 +144,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._timer = None
 
     def _end(self, problem: Problem) -> None:
-        """Hangs up, with an answer to a request that has none."""
+        """Closes the connection, with an answer if the request has none."""
         self._has_ended = True
         self._stop_waiting()
         if self._may_answer():
@@ -152,7 +152,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _may_answer(self) -> bool:
-        """Not in the middle of another answer, and not to a connection that never said anything."""
+        """Returns False in the middle of another answer, and for a connection that never sent anything."""
         if self._in_body:
             return not self.cycle.response_started
         return self._in_head and (self.cycle is None or self.cycle.response_complete)

@@ -1,4 +1,4 @@
-"""HEAD wherever there is GET, and an `Allow` that names every method."""
+"""HEAD wherever there is GET, and an `Allow` header that names every method."""
 
 from collections.abc import Mapping, Sequence
 
@@ -31,9 +31,10 @@ class WithHead:
 
 
 class TruthfulAllow:
-    """ASGI middleware around Litestar, whose own `Allow` leaves out HEAD, and after OPTIONS half of the others.
+    """ASGI middleware that completes `Allow`.
 
-    `methods_of` has the methods of each path template.
+    Litestar leaves out HEAD and, after OPTIONS, half of the other methods. `methods_of` has the methods of each path
+    template.
     """
 
     def __init__(self, app: ASGIApp, methods_of: Mapping[str, Sequence[str]]) -> None:
@@ -56,6 +57,6 @@ class TruthfulAllow:
 
 
 def allowed(methods: Sequence[str]) -> str:
-    """The value of `Allow` for what answers these methods."""
+    """Returns the value of `Allow` for these methods."""
     heads = ["HEAD"] if "GET" in methods else []
     return ", ".join(sorted({*methods, *heads, "OPTIONS"}))

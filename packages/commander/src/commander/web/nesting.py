@@ -1,4 +1,4 @@
-"""How deeply a JSON text is nested. A log is stored as it came, and whatever reads it later needs the stack for it."""
+"""How deeply a JSON text is nested. A log is stored as it came, and each later reader needs enough stack for it."""
 
 import re
 
@@ -8,7 +8,7 @@ _TO_NEXT_BRACKET = re.compile(rb'[^][{}"]*+(?:"(?:[^"\\]|\\.)*+"[^][{}"]*+)*+([]
 
 
 def is_nested_too_deeply(text: bytes) -> bool:
-    """Returns whether more than `LEVELS_LIMIT` brackets are open at once, or might be. The text must be valid JSON."""
+    """Returns whether more than `LEVELS_LIMIT` brackets are, or may be, open at once. The JSON must be valid."""
     opened = text.count(b"[") + text.count(b"{")
     if opened <= LEVELS_LIMIT:
         return False  # the usual log: two counts and no more

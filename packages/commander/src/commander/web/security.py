@@ -34,7 +34,7 @@ class CrossSite(CommanderError):
 
 
 class BadHost(CommanderError):
-    """The `Host` header is no name or address."""
+    """The `Host` header is not a name or address."""
 
     kind = ErrorKind(400, "bad_host", "Not a host")
 
@@ -43,7 +43,7 @@ class BadHost(CommanderError):
 
 
 def check_host(scope: Scope) -> None:
-    """Raises `BadHost`. What reads the address of a request relies on it."""
+    """Raises `BadHost`. Code that reads a request's address relies on this check."""
     match = _HOST.fullmatch(header(scope, b"host") or "")
     if match is None or int(match["port"] or 0) > PORT_LIMIT:
         raise BadHost
@@ -95,7 +95,7 @@ def _comes_from_elsewhere(scope: Scope) -> bool:
 
 
 def _host_of(origin: str) -> str | None:
-    """Host and port; None for what is no address, such as `http://[`."""
+    """Returns host and port; None for an invalid address, such as `http://[`."""
     try:
         return urlsplit(origin).netloc
     except ValueError:

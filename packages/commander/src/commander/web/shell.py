@@ -27,11 +27,11 @@ class Section(StrEnum):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What the shell needs to know of a page.
+    """What the shell needs to know about a page.
 
-    `live` is the address of its WebSocket and `seq` what it has seen. A page without live parts has a socket too: it
-    shows when the commander is away and when the session has ended. `url` is the address to show where it is not the
-    one that was asked for (the answer to a form).
+    `live` is the address of its WebSocket and `seq` the last change that it shows. A page without live parts has a
+    WebSocket too: it shows when the commander is away and when the session has ended. `url` is the address to show if
+    it differs from the requested one (the answer to a form).
     """
 
     title: str
@@ -42,7 +42,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def socket(self) -> str:
-        """The address of the page's WebSocket; empty only for people who are not logged in."""
+        """The address of the page's WebSocket; empty without login."""
         return self.live or ("/live?view=quiet" if self.section else "")
 
 
@@ -86,6 +86,6 @@ def page(template: str, about: Page, *, status: int = 200, **values: object) -> 
 
 
 def error_page(status: int, title: str, detail: str, *, section: Section = Section.RIGS) -> Response[str]:
-    """A page that says what went wrong and where to go from there; `detail` is empty where the title says it all."""
+    """A page that says what went wrong and what to do next; `detail` may be empty if the title is enough."""
     about = Page(title=title, section=section)
     return page("web/error.html", about, status=status, detail=detail)
