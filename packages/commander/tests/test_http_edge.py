@@ -59,6 +59,24 @@ async def test_a_sentry_may_ask_for_the_head_of_its_calls(farm: Farm, rig: Rig) 
 
 
 @on_sqlite
+async def test_a_call_of_sentries_is_the_same_however_many_slashes_its_path_has(farm: Farm, rig: Rig) -> None:
+    """Also to a stranger, and with the limits that it has."""
+    for path in ("/api/v1/sentry/playbooks/", "/api/v1/sentry//playbooks"):
+        assert (await farm.client.get(path)).status_code == 401
+        assert (await farm.client.get(path, headers=rig.auth)).json() == {"playbooks": []}
+    asic, log = await farm.add_asic("asic-02"), a_log(60)
+    for body, stored in (({"logs": [log]}, 1), ({"logs": [log]}, 0)):
+        answer = await farm.client.post("/api/v1/sentry/logs/", json=body, headers=rig.auth)
+        assert (answer.status_code, answer.json()["stored"]) == (200, stored), answer.text
+    report = {"items": [{"token": asic.token, "logs": [an_asic_log(60)]}]}
+    answer = await farm.client.post("/api//v1/sentry/asic-logs", json=report)
+    assert answer.json()["results"][0]["stored"] == 1, answer.text
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await farm.client.post("/login/", content=b"password=" + b"x" * 5_000, headers=form)
+    assert answer.status_code == 413
+
+
+@on_sqlite
 async def test_allow_names_the_methods_that_are_answered_and_no_others(farm: Farm, rig: Rig) -> None:
     """By OPTIONS and by 405, at every address of the API and at pages with forms."""
     document = (await farm.get("/schema/openapi.json")).json()

@@ -25,6 +25,7 @@ from commander.web.bodies import method_of
 from commander.web.body_gate import BodyGate
 from commander.web.compression import Compressed
 from commander.web.methods import TruthfulAllow, WithHead
+from commander.web.paths import OnePath
 from commander.web.security import Guarded
 
 
@@ -81,4 +82,4 @@ def create_app(
         at_the_door = doors.get(scope["path"]) if method_of(scope) not in (None, "OPTIONS") else None
         await (at_the_door or guarded)(scope, receive, send)
 
-    return WithHead(dispatch)
+    return OnePath(WithHead(dispatch))

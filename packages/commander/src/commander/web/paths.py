@@ -1,0 +1,17 @@
+"""One spelling for each path: Litestar answers `/login/` and `//login` as `/login`."""
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.utils import normalize_path
+
+
+class OnePath:
+    """ASGI middleware. What stands before Litestar, such as limits and the sentries' calls, then sees the same path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if "//" in path or (path.endswith("/") and path != "/"):
+            scope = {**scope, "path": normalize_path(path)}  # type: ignore[assignment]  # a Scope as it was
+        await self._app(scope, receive, send)
