@@ -7,7 +7,9 @@ import httpx
 import pytest
 import zstandard
 from commander.web.body_budget import BodyBudget, TooManyBodies
+from commander.web.body_gate import BodyGate, address_of
 from commander_farm import ASIC_LOGS, ASICS, LOGS, RIGS, Farm, a_log, an_asic_log, on_sqlite, post_form
+from litestar.types import Receive, Scope, Send
 from protocol.tokens import TokenKind, new_token
 
 JSON = {"Content-Type": "application/json"}
@@ -147,6 +149,47 @@ def test_what_is_given_back_can_be_taken_again_and_a_known_sender_leaves_the_str
                 next_one.take(10)
     with budget.share(None) as rig:
         rig.take(100)
+
+
+async def test_the_owner_logs_in_while_strangers_have_filled_their_room() -> None:
+    """One who has come in already fills no room of theirs either."""
+    gate = BodyGate(whole_body, BodyBudget(of_strangers=10), check_token=nobody)
+    with pytest.raises(TooManyBodies):
+        await sent_through(gate, "/api/v1/cpu-gpu-rigs", b'{"name": "a rig"}')
+    assert await sent_through(gate, "/login", b"password=correct+horse") == b"password=correct+horse"
+
+
+async def whole_body(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that answers with the body that it was sent."""
+    event = await receive()
+    assert event["type"] == "http.request"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": event["body"], "more_body": False})
+
+
+async def nobody(authorization: str | None) -> None:
+    raise AssertionError(authorization)
+
+
+async def sent_through(gate: BodyGate, path: str, body: bytes) -> bytes:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url="http://commander") as client:  # type: ignore[arg-type]
+        return (await client.post(path, content=body)).content
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one"),
+    [
+        ("2001:db8:0:1::5", "2001:db8:0:1:ffff::6", True),
+        ("2001:db8:0:1::5", "2001:db8:0:2::5", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("", "", True),
+    ],
+)
+def test_one_machine_is_one_stranger_whatever_addresses_it_has(one: str, other: str, are_one: bool) -> None:
+    names = [address_of({"client": (host, 1)}) for host in (one, other)]  # type: ignore[arg-type]
+    assert (names[0] == names[1]) is are_one
 
 
 async def doors(farm: Farm) -> list[tuple[str, str, dict[str, str]]]:

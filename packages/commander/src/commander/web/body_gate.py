@@ -4,6 +4,7 @@ By then Litestar has checked the session or key, and the gate a sentry's token: 
 see plain JSON, or a form within its limits.
 """
 
+import ipaddress
 from collections.abc import Awaitable, Callable
 
 from litestar.types import (
@@ -19,6 +20,7 @@ from litestar.types import (
 from commander.web.bodies import FormLimits, check_json, header, method_of, read_body, read_form
 from commander.web.body_budget import BodyBudget, Share
 
+LOGIN = "/login"
 CheckToken = Callable[[str | None], Awaitable[object]]
 SENTRIES = "/api/v1/sentry/"
 WITHOUT_BODY = frozenset({None, "GET", "HEAD", "OPTIONS"})
@@ -60,7 +62,7 @@ class BodyGate:
         if path.startswith(SENTRIES):
             await self._check_token(header(scope, b"authorization"))
             share.sender_is_known()
-        elif scope.get("user") is not None:
+        elif path == LOGIN or scope.get("user") is not None:  # a flood of strangers must not keep the owner out
             share.sender_is_known()
         if not path.startswith("/api/"):
             return await read_form(receive, share, limits_of(path))
@@ -72,11 +74,19 @@ class BodyGate:
 
 def limits_of(path: str) -> FormLimits:
     """Returns the limits of the forms that are sent to this page."""
-    if path == "/login":
+    if path == LOGIN:
         return LOGIN_LIMITS
     return COPY_LIMITS if path.endswith("/copies") else FORM_LIMITS
 
 
 def address_of(scope: Scope) -> str:
+    """Whose budget a stranger's body takes: of IPv6 the network, because one machine has all addresses of a /64."""
     client = scope.get("client")
-    return client[0] if client else ""
+    host = client[0] if client else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((address.packed, 64), strict=False))
+    return host
