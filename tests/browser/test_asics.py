@@ -56,6 +56,27 @@ async def test_an_asic_is_added_reports_and_is_removed(farm: Farm, open_page: Op
     assert frames == [], "who looks at the CPU/GPU rigs hears nothing of ASICs"
 
 
+@pytest.mark.parametrize("width", [1440, 360])
+async def test_no_part_of_a_row_reaches_into_another(farm: Farm, open_page: OpenPage, width: int) -> None:
+    asic = farm.add_asic("hall-2-rack-07-s19-07")
+    asic.report(power_w=3250.0)
+    page = await open_page("/asics", viewport={"width": width, "height": 800})
+    await expect(page.locator(f"#rows #rig-{asic.id}")).to_be_visible()
+    overlaps = await page.locator(f"#rows #rig-{asic.id} .cell").evaluate_all(
+        """cells => {
+            const boxes = cells.flatMap(cell => [...cell.querySelectorAll("a, span, small, b, time"), cell])
+                .filter(each => !each.children.length && each.textContent.trim())
+                .map(each => [each.textContent.trim(), each.getBoundingClientRect()])
+                .filter(([, box]) => box.width && box.height);
+            const meet = (one, other) => one.left < other.right - 1 && other.left < one.right - 1
+                && one.top < other.bottom - 4 && other.top < one.bottom - 4;
+            return boxes.flatMap(([text, box], at) => boxes.slice(at + 1)
+                .filter(([, other]) => meet(box, other)).map(([other]) => `${text} | ${other}`));
+        }"""
+    )
+    assert overlaps == []
+
+
 async def test_fifty_adopted_asics_are_seen_by_everybody(farm: Farm, open_page: OpenPage) -> None:
     index, settings = await open_page("/asics"), await open_page("/settings")
     await live(index)
