@@ -125,8 +125,10 @@ class Agent:
 
     @property
     def _is_to_mine_nothing(self) -> bool:
-        """Whether the rig was removed, or has left, which stands in the store as an empty list. An enrolment that can't
-        be read says neither."""
+        """Returns whether the rig was removed or has left; the store then has an empty list of playbooks.
+
+        An enrolment that can't be read means neither.
+        """
         has_left = self.delivery.enrolment is None and self.mining.wanted == []
         return has_left or self.delivery.state is State.REMOVED
 
@@ -150,7 +152,7 @@ class Agent:
                 await self._rest(max(0.1, started + self.report_every_s - clock()))
 
     async def _await_mining(self) -> None:
-        """Until the miners are found that run since before this start: the first log is to have their figures."""
+        """Waits until running miners of before this start are found, so that the first log has their values."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIND_MINING_S):
                 await self.mining.is_known.wait()
@@ -238,7 +240,7 @@ class Agent:
         return store.changes(self._db)
 
     async def change(self, write: Callable[[sqlite3.Connection], object]) -> None:
-        """Changes the store in one transaction; `reload` takes the change over."""
+        """Changes the store in one transaction; `reload` then applies the change."""
 
         def written() -> None:
             with store.transaction(self._db):

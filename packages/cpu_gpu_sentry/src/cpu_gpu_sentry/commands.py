@@ -139,7 +139,7 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _access_token(file: str | None) -> str:
-    """The first line. A file, and no argument: arguments can be read by everybody on the machine."""
+    """Returns the file's first line. The token is not an argument: all users of a machine can read those."""
     if file is None:
         return ""
     try:

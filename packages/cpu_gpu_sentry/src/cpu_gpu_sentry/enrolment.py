@@ -36,19 +36,19 @@ def save(db: sqlite3.Connection, enrolment: Enrolment) -> None:
 
 
 def save_same_commander(enrolment: Enrolment, db: sqlite3.Connection) -> None:
-    """For the local page: whoever can use it must not hand the rig to another commander in one step."""
+    """Saves the enrolment if the commander is the same: the local page must not hand the rig to another one."""
     store.check_same_commander(store.load_enrolment(db), enrolment)
     save(db, enrolment)
 
 
 def forget(db: sqlite3.Connection) -> None:
-    """Forgets the commander with the logs that were meant for it, and says that nothing is to run."""
+    """Forgets the commander and the logs that wait for it, and notes that nothing is to run."""
     store.forget_commander(db)
     playbook_store.want_nothing(db)
 
 
 def leave(path: Path) -> None:
-    """Forgets the commander, and stops and removes what it made this rig do."""
+    """Forgets the commander, and stops and removes all its playbooks."""
     with store.changing(path, SCHEMA, KEPT) as db:
         forget(db)
     stop_and_delete_mining(path.parent)

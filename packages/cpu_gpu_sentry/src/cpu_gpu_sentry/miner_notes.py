@@ -1,4 +1,4 @@
-"""What the agent read of each miner last, in the sentry's store: for the command `status`, which runs beside it."""
+"""The agent's last reading of each miner, kept in the store for the command `status`, which is another process."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS miner_notes (only INTEGER PRIMARY KEY CHECK (only = 1
 
 
 class MinerNote(msgspec.Struct, frozen=True, kw_only=True):
-    """A miner's state in the words of the pages, and why it gives no figures."""
+    """A miner's state in the words of the pages, and the reason why it gives no values."""
 
     api_port: int | None
     playbook_id: str | None
@@ -24,7 +24,7 @@ class MinerNote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def notes_of(miners: Sequence[MinerReading]) -> list[MinerNote]:
-    """What stays the same while nothing happens: no figures."""
+    """Returns what stays the same while nothing happens, so no metrics."""
     return [
         MinerNote(
             api_port=each.api_port,
@@ -43,7 +43,7 @@ def save_notes(db: sqlite3.Connection, notes: Sequence[MinerNote]) -> None:
 
 
 def load_notes(db: sqlite3.Connection) -> list[MinerNote]:
-    """Nothing where nothing was noted, or by another version."""
+    """Returns the notes; none if there are none or another version wrote them."""
     row = db.execute("SELECT body FROM miner_notes").fetchone()
     try:
         return msgspec.json.decode(row[0], type=list[MinerNote]) if row else []

@@ -10,8 +10,10 @@ PREFIX = "CPU_GPU_SENTRY_"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """An interval that is `None` is the commander's. A playbook's miner that does nothing for `miner_silent_s` is
-    started again, in its first `miner_grace_s` excepted."""
+    """Settings of the CPU/GPU sentry. An interval that is `None` comes from the commander.
+
+    A playbook's miner that does nothing for `miner_silent_s` is restarted, but not in its first `miner_grace_s`.
+    """
 
     data_dir: Path = msgspec.field(default_factory=lambda: default_data_dir("cpu-gpu-sentry"))
     ui_host: str = "127.0.0.1"

@@ -61,7 +61,7 @@ class PlaybookOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
-    """`status --json`. `state` is a `State`, or `stopped` where a sentry that is enrolled does not run."""
+    """`status --json`. `state` is a `State`, or `stopped` if the rig is enrolled and the sentry does not run."""
 
     state: str
     running: bool
@@ -105,7 +105,7 @@ def read_status(data_dir: Path) -> StatusOut:
 
 
 def _watches(db: sqlite3.Connection) -> list[WatchOut]:
-    """With what the agent read last; nothing of one that it has not asked yet."""
+    """Returns the watches with the agent's last reading; without one if the agent has not asked yet."""
     notes = {each.api_port: each for each in load_notes(db) if each.playbook_id is None}
     return [_watch(each, notes.get(each.port)) for each in load_watches(db)]
 
@@ -124,7 +124,7 @@ def _watch(watch: Watch, note: MinerNote | None) -> WatchOut:
 
 
 def _state(noted: State, running: bool) -> str:
-    """The state as of now: a sentry that was killed could not note that it is neither online nor keeping logs."""
+    """Returns the state now: a killed sentry could not note that it has stopped."""
     return noted if running or noted not in (State.ONLINE, State.SPOOLING) else STOPPED
 
 

@@ -21,8 +21,10 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One miner's API. `coin` is what the operator said; None: what the algorithm tells. Only the miner itself is
-    given `access_token`."""
+    """One miner's API. `coin` is the operator's choice; None: the algorithm's usual coin.
+
+    `access_token` is sent to the miner only.
+    """
 
     software: str
     port: int

@@ -128,10 +128,10 @@ class AsicReport(Message, frozen=True, kw_only=True, gc=False):
 
 
 class AsicItemReceipt(Message, frozen=True, kw_only=True, gc=False):
-    """What became of one item. `error`: `invalid_token` or `rig_removed`, and then nothing of it is stored.
+    """The result for one item. `error`: `invalid_token` or `rig_removed`, and then nothing of it is stored.
 
-    `rejected` goes by the index of the log; specs that can't be read have the index -1. `rig` is the rig as it is
-    called now; None from a commander that is older than this field.
+    `rejected` goes by the index of the log; specs that can't be read have the index -1. `rig` has the rig's current
+    name; None from a commander that is older than this field.
     """
 
     stored: int

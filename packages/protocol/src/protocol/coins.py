@@ -37,5 +37,5 @@ _BY_WORD = {word.casefold(): name for name, ticker in TICKERS.items() for word i
 
 
 def coin_name(text: str) -> str | None:
-    """Returns the coin's name, given its name or ticker in any case; None for a coin that is not in the table."""
+    """Returns the coin's name for a name or ticker in any case; None if the coin is not in the table."""
     return _BY_WORD.get(text.casefold())

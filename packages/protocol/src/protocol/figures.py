@@ -1,7 +1,7 @@
-"""The table of all figures: between which values each is possible. Sentries and commander both keep to it.
+"""The table of all metrics and their possible values. Sentries and commander both use it.
 
-What lies outside is no figure: a sensor that is gone, or a number that means "unknown" (255, 511, 65535, 4294967).
-`reading` leaves such a figure out and keeps the rest. A new figure is a row here and a field in a message.
+A value outside is not a measurement: a sensor that is gone, or a number that means "unknown" (255, 511, 65535,
+4294967). `reading` leaves it out and keeps the rest. A new metric is a row here and a field in a message.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from msgspec import Meta
 
 
 class Bounds(NamedTuple):
-    """The lowest and the highest possible value, both included. `source` says where they are from."""
+    """The lowest and the highest possible value, both included. `source` says where they come from."""
 
     lowest: float
     highest: float
@@ -61,12 +61,12 @@ FIGURES: Mapping[str, Bounds] = {
 
 
 def within(name: str) -> Meta:
-    """The bounds of a figure, as a message's field is annotated with them."""
+    """The bounds of a metric, to annotate a message's field."""
     bounds = FIGURES[name]
     return Meta(ge=bounds.lowest, le=bounds.highest)
 
 
 def possible(name: str, value: float | None) -> float | None:
-    """The value, or None if the figure of this name can't have it."""
+    """Returns the value; None if it is impossible for the metric of this name."""
     bounds = FIGURES[name]
     return value if value is not None and bounds.lowest <= value <= bounds.highest else None

@@ -1,9 +1,8 @@
-"""The messages between sentries and commander: dumb structs, additive only.
+"""The messages between sentries and commander: plain structs that only grow.
 
-Units stand in the names (`_c`, `_w`, `_hs` hashes per second, `_s`, `_bytes`, `_mhz`, `_rpm`). `None` means that the
-device did not tell. An unknown field is ignored and an unknown state reads as `unknown`, so that a newer sentry works
-with an older commander and the other way round. Lengths and ranges are bounded (`figures`): one log can't fill a
-database.
+Units stand in the names (`_c`, `_w`, `_hs` hashes per second, `_s`, `_bytes`, `_mhz`, `_rpm`). `None` means unknown. An
+unknown field is ignored and an unknown state reads as `unknown`, so that a newer sentry works with an older commander
+and the other way round. Lengths and ranges are bounded (`figures`): one log can't fill a database.
 """
 
 from datetime import datetime
@@ -60,7 +59,7 @@ class MinerState(StrEnum):
 
 
 class MinerTrouble(StrEnum):
-    """Why a mining software gives no figures, beside its state."""
+    """Why a mining software gives no values, besides its state."""
 
     REFUSED = "refused"  # nothing listens on its port
     NO_ANSWER = "no_answer"  # no answer in time, or none at all
@@ -126,10 +125,11 @@ class MinerDevice(Message, frozen=True, kw_only=True, gc=False):
 
 
 class MinerReading(Message, frozen=True, kw_only=True, gc=False):
-    """One running mining software; `playbook_id` is None where the operator runs it without a playbook.
+    """One running mining software. `playbook_id` is None if the operator runs it without a playbook.
 
-    `trouble` and `reason`, a sentence for people, say why it gives no figures. `api_port` is the port of its API: two
-    of one software differ in it. A proxy (`PROXIES`) passes on the work of other miners, so its hashrate is theirs.
+    `trouble` and `reason`, a sentence for people, say why it gives no values. `api_port` is the port of its API, which
+    distinguishes two miners of one software. A proxy (`PROXIES`) passes on the work of other miners: its hashrate is
+    theirs.
     """
 
     software: Name
@@ -207,10 +207,10 @@ class RigName(Message, frozen=True, kw_only=True, gc=False):
 
 
 class LogReceipt(Message, frozen=True, kw_only=True, gc=False):
-    """Answer to a `LogReport`: what is committed, what was there before, what can't be stored and why.
+    """Answer to a `LogReport`: how many logs are committed, how many were there before, which are rejected and why.
 
-    `two_sentries` tells both of them that another sentry reports with the same token. `rig` is the rig as it is called
-    now: a new name reaches its sentry with the next report.
+    `two_sentries`: another sentry reports with the same token; both get this. `rig` has the rig's current name, so a
+    new name reaches its sentry with the next report.
     """
 
     stored: int

@@ -1,4 +1,4 @@
-"""What a miner does, in a word: one place, so that every page and every program says the same."""
+"""A miner's state in a word, in one place, so that every page and program uses the same."""
 
 from protocol.messages import MinerReading, MinerState, MinerTrouble
 
@@ -20,12 +20,12 @@ _TROUBLES = {
 
 
 def miner_word(miner: MinerReading) -> str:
-    """Its state; where a trouble says more than the state, that trouble."""
+    """Returns the word for its state, or for its trouble if that says more."""
     trouble = _TROUBLES.get(miner.trouble) if miner.trouble else None
     return trouble or _STATES[miner.state]
 
 
 def miner_name(miner: MinerReading, others: list[MinerReading]) -> str:
-    """Its software; among `others` of the same software, which include it, with its port."""
+    """Returns its software, with the port if `others` (which include it) has several of that software."""
     alike = [each for each in others if each.software == miner.software]
     return miner.software if len(alike) < 2 or miner.api_port is None else f"{miner.software} on port {miner.api_port}"

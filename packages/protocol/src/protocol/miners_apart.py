@@ -1,4 +1,4 @@
-"""The miners of one log, told apart."""
+"""Distinguishes the miners of one log."""
 
 import re
 from collections import Counter
@@ -11,8 +11,10 @@ _UNPLACED = re.compile(r"gpu\d+", re.ASCII)
 
 
 def source_names(miners: list[MinerReading]) -> list[str]:
-    """A name for each miner that no other of the rig has: its playbook, or its software, with the port of its API where
-    several of one software are watched."""
+    """Returns a unique name for each miner: its playbook, or its software.
+
+    The port of its API is added if several miners of one software are watched.
+    """
     alike = Counter(each.software for each in miners if each.playbook_id is None)
     seen: Counter[str] = Counter()
     names = []
@@ -25,7 +27,7 @@ def source_names(miners: list[MinerReading]) -> list[str]:
 
 
 def with_own_cards(miners: list[MinerReading]) -> list[MinerReading]:
-    """The miners, with cards that differ by name: "gpu0" of two programs need not be one card."""
+    """Returns the miners with unique names of cards: "gpu0" of two programs may be different cards."""
     if len(miners) < 2:
         return miners
     unplaced = [{each.device for each in miner.devices if _UNPLACED.fullmatch(each.device)} for miner in miners]

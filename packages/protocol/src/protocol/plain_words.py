@@ -1,6 +1,6 @@
-"""What is wrong with an answer or a message, in words for people in place of Python's and msgspec's own.
+"""Errors of Python and msgspec about an answer or a message, in plain words for people.
 
-The sentences go on after the name of a field: “port” … “must be a whole number”.
+The sentences continue after the name of a field: “port” … “must be a whole number”.
 """
 
 import re
@@ -32,7 +32,7 @@ _FIXED = {
 
 
 def plain(error: msgspec.MsgspecError | str) -> tuple[str, str]:
-    """The path of the field that is wrong (empty: the whole of it), and what is wrong with it."""
+    """Returns the path of the wrong field (empty: the whole message), and what is wrong with it."""
     message, _, path = str(error).partition(" - at `")
     field = path.rstrip("`").removeprefix("$").removeprefix(".")
     if missing := _MISSING.fullmatch(message):
@@ -71,13 +71,13 @@ def _bound(kinds: str, of_length: str | None, sign: str, limit: str) -> str:
 
 
 def sentence(error: msgspec.MsgspecError | str) -> str:
-    """`error` in one line: “cpu.name must be a text”."""
+    """Returns `error` in one line: “cpu.name must be a text”."""
     field, words = plain(error)
     return f"{field or 'It'} {words}"
 
 
 def why(error: BaseException) -> str:
-    """What a program's answer lacks, after “the answer can't be read:”. Empty if it can't be said."""
+    """Returns what is wrong with a program's answer, to follow “the answer can't be read:”; may be empty."""
     match error:
         case msgspec.MsgspecError():
             return sentence(error)
@@ -102,6 +102,6 @@ def why(error: BaseException) -> str:
 
 
 def quoted(answer: bytes | bytearray) -> str:
-    """The beginning of what a program answered, as it may stand in a sentence."""
+    """Returns the beginning of a program's answer, to quote it in a sentence."""
     text = bytes(answer[:60]).decode(errors="replace")
     return "“" + "".join(each if each.isprintable() else "·" for each in text) + "”"

@@ -1,7 +1,7 @@
-"""The messages about playbooks: what a rig is to mine with, what became of it, and what the mining software prints.
+"""The messages about playbooks: what a rig mines with, how that goes, and what the mining software prints.
 
-The rules of `messages` hold here too. A script is finished but for `{api_port}` and `{api_token}`: only the
-sentry knows a free port, and a token.
+The rules of `messages` hold here too. A script is finished but for `{api_port}` and `{api_token}`: only the sentry
+knows a free port and a token.
 """
 
 from enum import StrEnum
@@ -67,7 +67,7 @@ class PlaybookState(StrEnum):
 
 
 class WalletEvidence(StrEnum):
-    """Where the sentry finds the wallet that a playbook is to mine for, beside what the software's API reports."""
+    """Where the sentry finds a playbook's wallet, besides the report of the software's API."""
 
     ARGUMENTS = "arguments"  # in the arguments of its processes
     SCRIPT = "script"  # in the script that it was started with
@@ -128,11 +128,11 @@ class Playbooks(Message, frozen=True, kw_only=True, gc=False):
 
 
 class PlaybookStatus(Message, frozen=True, kw_only=True, gc=False):
-    """What one playbook does on its rig.
+    """The state of one playbook on its rig.
 
-    `percent` is that of a download. `reason` says why it failed or is started again, `last_lines` what it printed then.
-    `pinned_sha256` is the hash of the download, where the package brought none. `wallet_evidence` says where the sentry
-    finds the wallets of its `works` in what runs.
+    `percent` is that of a download. `reason` says why it failed or is restarted, `last_lines` what it printed then.
+    `pinned_sha256` is the hash of the download if the package has none. `wallet_evidence` says where the sentry finds
+    the wallets of its `works`.
     """
 
     playbook_id: Name

@@ -1,10 +1,12 @@
-"""Reads a message and leaves out what can't be: one impossible figure costs itself alone, never the message.
+"""Reads a message and leaves out impossible values: each costs only itself, never the message.
 
-A good message is decoded once, by its type. Only when that fails is it taken apart and each part looked at:
+A good message is decoded once, by its type. Only if that fails is it taken apart:
 
-* a figure out of its bounds, a text that is too long, or a value of another type is unknown (absent);
-* in a list of figures it is `null`, so that the others keep their places; a list that is too long is cut off;
-* a part that can't be told without it, such as a card without its address, is left out as a whole.
+* an impossible value, a text that is too long, or a value of another type becomes unknown (absent);
+
+* in a list of values it becomes `null`, so that the others keep their places; a list that is too long is cut off;
+
+* a part that can't be identified without it, such as a card without its address, is left out as a whole.
 """
 
 import contextlib
@@ -42,7 +44,7 @@ _NO = _No()
 
 
 class Dropped(NamedTuple):
-    """What was left out: where it stood (`gpus[0].temperature_c`), and what was there."""
+    """A value that was left out, and its place (`gpus[0].temperature_c`)."""
 
     place: str
     value: str
@@ -50,7 +52,7 @@ class Dropped(NamedTuple):
 
     @property
     def figure(self) -> str:
-        """Its name without places in lists."""
+        """The metric's name: the place without list indexes."""
         first, *rest = self.place.split("[")
         return first + "".join(part.partition("]")[2] for part in rest)
 
@@ -61,7 +63,7 @@ class Dropped(NamedTuple):
 
 
 class Read(NamedTuple, Generic[T]):
-    """A message without what can't be. `body` is its JSON: as it came, if nothing was left out."""
+    """A message without impossible values. `body` is its JSON, unchanged if nothing was left out."""
 
     message: T
     body: bytes
@@ -69,7 +71,7 @@ class Read(NamedTuple, Generic[T]):
 
 
 class Reader(Generic[T]):
-    """Reads messages of one kind. Without `any_value` a value of another type than the field's is an error."""
+    """Reads messages of one kind. Without `any_value`, a value of another type than the field's is an error."""
 
     def __init__(self, kind: type[T], *, any_value: bool = True) -> None:
         self._kind, self._any_value = kind, any_value
@@ -80,21 +82,21 @@ class Reader(Generic[T]):
         return inspect.type_info(self._kind)
 
     def decode(self, body: bytes | msgspec.Raw) -> T:
-        """The message. Raises `msgspec.DecodeError` where the JSON is broken, or what identifies the message is."""
+        """Returns the message. Raises `msgspec.DecodeError` if the JSON, or a field that identifies it, is broken."""
         try:
             return self._strict(body)
         except _UNREADABLE as error:
             return self._sorted_out(_parsed(bytes(body), error), error).message
 
     def read(self, body: bytes | msgspec.Raw) -> Read[T]:
-        """As `decode`, with what was left out."""
+        """Returns the message and what was left out. Raises as `decode` does."""
         try:
             return Read(self._strict(body), bytes(body), [])
         except _UNREADABLE as error:
             return self._sorted_out(_parsed(bytes(body), error), error)
 
     def checked(self, message: T) -> Read[T]:
-        """A message that was made here, before it is sent."""
+        """Checks a message that was made here, before it is sent."""
         try:
             body = msgspec.json.encode(message)
             return Read(self._strict(body), body, [])
@@ -111,9 +113,9 @@ class Reader(Generic[T]):
 
 
 def _parsed(body: bytes, error: Exception) -> object:
-    """The JSON without types; else raises `error`.
+    """Returns the JSON without types; else raises `error`.
 
-    Python's own reader takes what msgspec's does not: half characters, and numbers without end.
+    Python's own parser accepts what msgspec's does not: half characters, and numbers of any length.
     """
     with contextlib.suppress(*_UNREADABLE):
         return msgspec.json.decode(body)
@@ -143,7 +145,7 @@ def _encoded(tree: Any) -> bytes:
 
 
 def _encodable(value: Any) -> Any:
-    """Texts without half characters, which UTF-8 can't hold."""
+    """Removes half characters, which UTF-8 can't encode, from texts."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
@@ -154,7 +156,7 @@ def _encodable(value: Any) -> Any:
 
 
 def _fit(value: Any, kind: inspect.Type, at: str, dropped: list[Dropped]) -> Any:
-    """The value without what can't be; `_NO` if nothing of it can stay."""
+    """Returns the value without impossible parts; `_NO` if nothing of it can stay."""
     if isinstance(kind, inspect.UnionType):  # of something and null
         known = next(each for each in kind.types if not isinstance(each, inspect.NoneType))
         return None if value is None else _fit(value, known, at, dropped)

@@ -1,4 +1,4 @@
-"""Why the system refused something, in words for people: no error number, no name of a Python class."""
+"""Why the system refused something, in plain words: no error number, no name of a Python class."""
 
 import errno
 import socket
@@ -39,7 +39,7 @@ NO_NAME = "its name does not resolve"
 
 
 def reason(error: BaseException) -> str:
-    """Returns why `error` happened, as the middle of a sentence; it is looked for among its causes too."""
+    """Returns why `error` happened, as the middle of a sentence. It also looks at the error's causes."""
     for cause in causes(error):
         if words := _words(cause):
             return words
@@ -47,7 +47,7 @@ def reason(error: BaseException) -> str:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """`error` and what led to it, from the newest on."""
+    """Yields `error` and its causes, the newest first."""
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):

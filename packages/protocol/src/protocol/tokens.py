@@ -48,7 +48,7 @@ def _hash(kind_and_secret: str) -> bytes:
 
 
 def hash_of(text: str, kind: TokenKind) -> bytes | None:
-    """`Token.hash` without the token, for reports with thousands of them; None if it is none of that kind."""
+    """Returns `Token.hash` without making a `Token`, for large reports; None if it is no token of that kind."""
     match = _SHAPE.fullmatch(text)
     return _hash(text[3 : match.end(2)]) if match and match[1] == kind else None
 

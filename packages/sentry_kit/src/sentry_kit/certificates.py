@@ -1,4 +1,4 @@
-"""What is wrong with a certificate that failed verification, by OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h)."""
+"""What is wrong with a certificate, by OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h)."""
 
 import ssl
 from enum import Enum, auto
@@ -26,7 +26,7 @@ _FAULTS = {
 
 
 def verification_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
-    """The failed verification somewhere below `error`; None if it was another trouble."""
+    """Returns the failed verification among the causes of `error`; None if the error is another one."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
         cause = cause.__cause__ or cause.__context__
@@ -38,5 +38,5 @@ def fault_of(error: ssl.SSLCertVerificationError) -> Fault:
 
 
 def wrong_form(error: ssl.SSLCertVerificationError) -> str:
-    """For `Fault.FORM`: the rule that the certificate breaks. Python 3.13 and newer insist on it."""
+    """Returns the rule that the certificate breaks (`Fault.FORM`). Python 3.13 and newer insist on it."""
     return f"breaks a rule of RFC 5280 that Python 3.13 and newer insist on ({error.verify_message})"

@@ -86,7 +86,7 @@ class CommanderClient:
         return _decode(await self._ask("GET", "api/v1/sentry"), SentryWelcome)
 
     async def check_commander(self) -> None:
-        """Raises `CommanderError` unless a commander answers: no other program refuses in its words."""
+        """Raises `CommanderError` unless a commander answers: only a commander has these error messages."""
         with suppress(InvalidToken):
             await self.welcome()
 
@@ -219,8 +219,10 @@ def _unreachable(error: Exception, url: str) -> CommanderError:
 
 
 def _lan_ip(response: httpx.Response) -> str | None:
-    """This machine's address towards the commander; beside the commander itself, its address in the
-    network. None if the server closed the connection after its answer, as web servers of all kinds may do."""
+    """Returns this machine's address towards the commander, or its LAN address on the commander's own machine.
+
+    None if the server has closed the connection already, as any web server may.
+    """
     stream = response.extensions.get("network_stream")
     try:
         address = stream.get_extra_info("client_addr") if stream is not None else None

@@ -1,8 +1,8 @@
-"""Copies of the rows that must outlive a damaged store, one small file for each table: `sentry-enrolment.copy`.
+"""Copies of the rows that must outlive a damaged store, one small file per table: `sentry-enrolment.copy`.
 
-The store is the truth, and the copies follow it. A store that was just made takes over what they have: when the old
-one is damaged or gone, the sentry goes on with its commander, and what it mined goes on. A store is marked then, so
-that an empty table of it means what it says: somebody has left the commander, or removed the last ASIC.
+The store is the truth, and the copies follow it. A new store takes over the copies: if the old one is damaged or gone,
+the sentry keeps its commander and its playbooks. The store is then marked, so that an empty table means what it says:
+the sentry has left the commander, or the last ASIC was removed.
 """
 
 import logging
@@ -26,14 +26,14 @@ class Copy(msgspec.Struct, frozen=True):
 
 
 class Copies:
-    """Keeps the copies up to date. `tables` has the columns of each table that are worth it, or `*`."""
+    """Keeps the copies up to date. `tables` has each table's columns to copy, or `*`."""
 
     def __init__(self, store_path: Path, tables: Mapping[str, str]) -> None:
         self._path, self._tables = store_path, tables
         self._saved: tuple[int, int] | None = None
 
     def save(self, db: sqlite3.Connection) -> None:
-        """Writes the copies of tables that have changed. What can't be written now is tried again the next time."""
+        """Writes the copies of tables that have changed. If that fails, the next call tries again."""
         now = db.total_changes, int(db.execute("PRAGMA data_version").fetchone()[0])
         if now == self._saved:
             return
@@ -48,7 +48,7 @@ class Copies:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Another process may have written it meanwhile: the file itself is what is compared."""
+    """Writes the file if its content differs. It reads the file, because another process may have written it."""
     if not path.exists() or path.read_bytes() != content:
         write_private(path, content)
 
@@ -58,7 +58,7 @@ def path_of(store_path: Path, table: str) -> Path:
 
 
 def take_over(db: sqlite3.Connection, store_path: Path) -> None:
-    """Fills a store that was just made; the caller opens the transaction."""
+    """Fills a new store with the copies; the caller opens the transaction."""
     before = len(store_path.stem) + 1
     for path in sorted(store_path.parent.glob(f"{store_path.stem}-*.copy")):
         table = path.stem[before:]
@@ -73,7 +73,7 @@ def take_over(db: sqlite3.Connection, store_path: Path) -> None:
 
 
 def _fill(db: sqlite3.Connection, table: str, copy: Copy) -> None:
-    """Raises `sqlite3.Error` for a table or a column that there is not."""
+    """Inserts the rows. Raises `sqlite3.Error` for an unknown table or column."""
     known = [str(column[1]) for column in db.execute(f"PRAGMA table_info({_quoted(table)})")]
     if not set(copy.columns) <= set(known):
         raise sqlite3.OperationalError(f"{table} has no such columns")
@@ -86,7 +86,7 @@ def _quoted(name: str) -> str:
 
 
 def is_new(db: sqlite3.Connection) -> bool:
-    """Whether nothing was ever decided in this store."""
+    """Returns whether the store has never been marked."""
     return int(db.execute("PRAGMA user_version").fetchone()[0]) == 0
 
 

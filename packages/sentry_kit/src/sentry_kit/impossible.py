@@ -1,5 +1,7 @@
-"""Leaves out figures that can't be, before they are shown or sent, and says once which: a sensor that is gone tells
-4,294,948 °C every ten seconds."""
+"""Leaves out impossible values before they are shown or sent, and logs each once.
+
+A broken sensor would otherwise log 4,294,948 °C every ten seconds.
+"""
 
 import logging
 from typing import TypeVar
@@ -19,7 +21,7 @@ T = TypeVar("T")
 
 
 def possible(figure: str, value: float | None, of: str) -> float | None:
-    """The value, or None if the figure can't have it. `of` is the device that told it."""
+    """Returns the value; None if it is impossible for this metric. `of` is the device that reported it."""
     if value is None or figures.possible(figure, value) is not None:
         return value
     say_once([Dropped(figure, f"{value:g}")], of)
@@ -27,7 +29,7 @@ def possible(figure: str, value: float | None, of: str) -> float | None:
 
 
 def left_out(reader: Reader[T], message: T, of: str) -> T:
-    """The message without figures that can't be."""
+    """Returns the message without impossible values."""
     try:
         read = reader.checked(message)
     except msgspec.DecodeError:
@@ -37,7 +39,7 @@ def left_out(reader: Reader[T], message: T, of: str) -> T:
 
 
 def say_once(dropped: list[Dropped], of: str) -> None:
-    """A line of the log for each figure of each device, the first time."""
+    """Logs each metric of each device the first time."""
     for each in dropped:
         key = of, each.figure
         if key not in _said and len(_said) < _SAID_LIMIT:

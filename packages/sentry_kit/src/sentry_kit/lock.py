@@ -1,4 +1,4 @@
-"""The file that a running sentry holds locked: one sentry for a data directory."""
+"""The file that a running sentry locks: one sentry per data directory."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,8 +15,10 @@ _LOCK_WAIT_S = 1  # `status` holds the lock for a moment, to see whether it is f
 
 @contextlib.contextmanager
 def only_one(data_dir: Path, program: str) -> Iterator[None]:
-    """A second `run` on one data directory would report every log twice; it is refused. On a disk that can only be read
-    the local page's port is all that keeps a second one away."""
+    """Refuses a second `run` on one data directory, which would report every log twice.
+
+    On a read-only disk only the local page's port prevents a second one.
+    """
     if is_read_only(data_dir):
         yield
         return

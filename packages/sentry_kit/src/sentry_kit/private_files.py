@@ -1,5 +1,7 @@
-"""Small files that only the sentry's user can read, replaced as a whole: after a loss of power the old one or the new
-one is there."""
+"""Small files that only the sentry's user can read, replaced as a whole.
+
+After a loss of power the old or the new one is there.
+"""
 
 import contextlib
 import os
@@ -23,7 +25,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes the rename last. Windows can't open a folder, and does it by itself."""
+    """Makes the rename permanent. Windows can't open a folder, and does this by itself."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

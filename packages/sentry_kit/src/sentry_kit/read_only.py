@@ -1,4 +1,4 @@
-"""A disk that can be read and not be written, as Linux leaves one with errors: the sentry goes on in memory."""
+"""A read-only disk, as Linux makes one after errors: the sentry works in memory."""
 
 import logging
 import os
@@ -16,12 +16,12 @@ _STAYS_ON_DISK = "spool"  # it may be large, and is sent when the disk is mended
 
 
 def is_read_only(folder: Path) -> bool:
-    """Whether the folder's file system is mounted read-only; always False on Windows."""
+    """Returns whether the folder's file system is mounted read-only; always False on Windows."""
     return sys.platform != "win32" and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def open_in_memory(path: Path, schema: str) -> sqlite3.Connection:
-    """A store in memory with what stands in the store at `path`, waiting logs aside; or in the copies beside it."""
+    """Returns a store in memory with the content of the store at `path`, without waiting logs; or of its copies."""
     log.error(
         "disk_read_only %s is on a disk that can only be read: the sentry measures and reports from memory.", path
     )
@@ -41,7 +41,7 @@ def is_in_memory(db: sqlite3.Connection) -> bool:
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
-    """The columns that both have. Raises `sqlite3.Error` where the old store can't be read."""
+    """Copies the columns that both have. Raises `sqlite3.Error` if the old store can't be read."""
     known = _tables(old)
     for table in _tables(new) & known - {_STAYS_ON_DISK}:
         columns = ", ".join(_columns(old, table) & _columns(new, table))

@@ -24,8 +24,10 @@ Runner = Callable[[Coroutine[None, None, None]], None]
 def run_on_store(
     path: Path, schema: str, kept: Mapping[str, str], serve: Serve, *, runner: Runner = asyncio.run
 ) -> None:
-    """Returns when `serve` does. `kept` names the tables that outlive a damaged store, by their copies, else as far as
-    they can still be read."""
+    """Returns when `serve` does.
+
+    `kept` names the tables that outlive a damaged store: from their copies, or as far as they can still be read.
+    """
     for _repair in range(_REPAIRS):
         try:
             _run_once(path, schema, serve, runner)
@@ -62,10 +64,10 @@ def _leaves(error: BaseException) -> list[BaseException]:
 
 
 def move_aside(path: Path, schema: str, kept: Mapping[str, str]) -> Path:
-    """Puts a damaged store out of the way and starts a new one, with the copies that lie beside it.
+    """Renames a damaged store and starts a new one with the copies beside it.
 
-    Of a table that has no copy, what can still be read of the damaged one is taken. Those tables are small and stand at
-    the start of the file, so that a broken spool seldom costs them.
+    For a table without a copy, it takes what can still be read of the damaged store. These tables are small and stand
+    at the start of the file, so a broken spool seldom affects them.
     """
     aside = path.with_name(f"{path.name}.damaged")
     for suffix in ("", "-wal", "-shm"):

@@ -47,7 +47,7 @@ def backoff_s(failures: int, report_every_s: float, jitter: float) -> float:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """None too for what can't be read: it is only shown."""
+    """Parses a time that is only shown; None if it can't be read."""
     try:
         return datetime.fromisoformat(text) if text else None
     except (ValueError, TypeError):
@@ -164,8 +164,10 @@ class Sending(ABC):
         return True
 
     async def _trusts_anew(self, error: SentryError) -> bool:
-        """An authority whose dates were wrong may have been renewed with its key: then its new certificate is trusted
-        in place of the old one, if it verifies the commander."""
+        """Accepts the authority's new certificate with the same key, if the old one's dates were wrong.
+
+        The new certificate must verify the commander.
+        """
         enrolment = self.enrolment
         if enrolment is None or enrolment.ca_pem is None or not is_out_of_date(error):
             return False

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def check_reach(host: str, password: str | None, prefix: str) -> None:
-    """The local page is for this machine alone, unless it has a password. Raises `BadSetting`."""
+    """Raises `BadSetting` if the local page is open to other machines without a password."""
     if password is None and not is_loopback(host):
         raise BadSetting(
             f"{prefix}UI_HOST is “{host}”, so that other machines could use the local page; set {prefix}UI_PASSWORD to "
@@ -56,8 +56,10 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
 
 
 def open_access(data_dir: Path, program: str, host: str, port: int, password: str | None) -> Access:
-    """Who may log in to the local page from now on. Browsers give a cookie to every port of an address, hence its
-    name."""
+    """Returns who may log in to the local page from now on.
+
+    The cookie's name has the port, because browsers send cookies to every port of an address.
+    """
     try:
         is_everywhere = ipaddress.ip_address(host).is_unspecified
     except ValueError:

@@ -59,11 +59,11 @@ class Enrolment:
     state: State
 
     def same_rig(self, other: "Enrolment") -> bool:
-        """Rigs of two commanders may have one number."""
+        """Returns whether it is the same rig. Rigs of two commanders may have the same number."""
         return self.rig_id == other.rig_id and self.same_commander(other)
 
     def same_commander(self, other: "Enrolment") -> bool:
-        """The pin tells the commanders apart, else the URL does."""
+        """Compares the pins, or else the URLs."""
         pins = {each.token.pin for each in (self, other) if each.token and each.token.pin}
         return len(pins) == 1 if pins and self.token and other.token else self.url == other.url
 
@@ -105,7 +105,7 @@ def open_store(path: Path, schema: str = SCHEMA) -> sqlite3.Connection:
 
 @contextmanager
 def changing(path: Path, schema: str, kept: Mapping[str, str]) -> Iterator[sqlite3.Connection]:
-    """One change of the store, from another process than the sentry that runs; `kept` as for `Copies`."""
+    """Changes the store from another process than the running sentry; `kept` as for `Copies`."""
     with closing(open_store(path, schema)) as db:
         with transaction(db):
             yield db
@@ -120,10 +120,10 @@ def _take_over_copies(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _make(path: Path) -> None:
-    """Makes a missing file, for its owner alone; SQLite gives its `-wal` file the same rights.
+    """Makes a missing file, for its owner only; SQLite gives its `-wal` file the same rights.
 
-    A file that is there is never opened here. Closing any descriptor of a file drops all locks that SQLite holds on it
-    in this process, and the next process then deletes the WAL (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    An existing file is never opened here. Closing any descriptor of a file drops all locks that SQLite holds on it in
+    this process, and the next process then deletes the WAL (https://www.sqlite.org/howtocorrupt.html, 2.2).
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -188,7 +188,7 @@ def load_enrolment(db: sqlite3.Connection) -> Enrolment | None:
 
 
 def _state(text: str) -> State:
-    """One that this version does not know is found out with the next report."""
+    """Returns the state. The next report replaces one that this version does not know."""
     return State(text) if text in set(State) else State.SPOOLING
 
 
@@ -206,7 +206,7 @@ def save_enrolment(db: sqlite3.Connection, new: Enrolment) -> None:
 
 
 def check_same_commander(old: Enrolment | None, new: Enrolment) -> None:
-    """Raises `EnrolmentError` if the sentry has another commander, which it has not left, nor been removed from."""
+    """Raises `EnrolmentError` if the sentry still belongs to another commander."""
     if old is not None and old.state is not State.REMOVED and not old.same_commander(new):
         raise EnrolmentError("url", f"This sentry reports to another commander, {old.url}; leave that one first.")
 
@@ -238,7 +238,7 @@ def name_rig(db: sqlite3.Connection, token: Token, rig_id: int, rig_name: str) -
 
 
 def renew_ca(db: sqlite3.Connection, old_pem: str, new_pem: str) -> None:
-    """The authority's new certificate takes the old one's place, unless the sentry has been enrolled anew meanwhile."""
+    """Replaces the authority's certificate, unless the sentry has been enrolled again meanwhile."""
     db.execute("UPDATE enrolment SET ca_pem = ? WHERE ca_pem = ?", (new_pem, old_pem))
 
 

@@ -90,7 +90,7 @@ async def fetch_ca(url: str, pin: str) -> str:
 
 
 async def fetch_any_ca(url: str) -> str | None:
-    """The authority that is handed out there: what it verifies is not believed, only found to be a commander."""
+    """Returns the authority that the server hands out. It shows that this is a commander, and is not trusted."""
     certificates = await _served_certificates(url)
     return ssl.DER_cert_to_PEM_cert(certificates[0]) if certificates else None
 
@@ -107,9 +107,9 @@ async def _served_certificates(url: str) -> list[bytes]:
 
 
 async def fetch_renewed_ca(url: str, ca_pem: str) -> str | None:
-    """The commander's authority in another certificate than `ca_pem`, with the same public key; None if there is none.
+    """Returns the commander's authority in another certificate than `ca_pem`, with the same key; None if there is none.
 
-    The key is what the token's pin names, so a certificate that has it is as good as the first one.
+    The token's pin is of the key, so any certificate with that key is as good as the first one.
     """
     try:
         pin = public_key_sha256(ssl.PEM_cert_to_DER_cert(ca_pem))
@@ -187,7 +187,7 @@ def is_unknown_authority(error: BaseException) -> bool:
 
 
 def is_out_of_date(error: BaseException) -> bool:
-    """Whether the certificate is signed as it should be, and only its dates, or those of its authority, are wrong."""
+    """Returns whether the signature is right and only the dates, of the certificate or its authority, are wrong."""
     cause = verification_error(error)
     return cause is not None and fault_of(cause) in (Fault.NOT_YET_VALID, Fault.EXPIRED)
 

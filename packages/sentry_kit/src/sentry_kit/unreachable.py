@@ -1,4 +1,4 @@
-"""Why a commander could not be asked, as a sentence: a wrong URL may lead to any kind of program, or to none."""
+"""Why a request to a commander failed, as a sentence: a wrong URL may lead to any program, or to none."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_L
 
 
 def why_unreachable(error: BaseException, url: str) -> str:
-    """`error` is what the request to `url` ended with."""
+    """Returns the sentence for the `error` of a request to `url`."""
     causes = list(_causes(error))
     if any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes):
         return f"The commander at {url} does not answer in time; check that it runs and is reachable."

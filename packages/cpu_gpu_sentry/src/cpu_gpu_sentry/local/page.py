@@ -83,7 +83,7 @@ class Page:
         *,
         is_owner: bool = True,
     ) -> Response:
-        """Forms are the owner's alone, and so are their errors."""
+        """Renders the page. Forms and their errors are for the owner only."""
         return html(
             self._templates,
             "page.html",
@@ -141,7 +141,7 @@ class Page:
         return await self._done()
 
     async def _change(self, write: Callable[[sqlite3.Connection], object]) -> None:
-        """Over the agent's own connection."""
+        """Changes the store over the agent's own connection."""
         await self._agent.change(write)
 
     async def _done(self) -> Response:

@@ -221,7 +221,7 @@ def miner_views(
 
 
 def playbook_views(lanes: Collection[Lane], *, for_owner: bool) -> list[PlaybookView]:
-    """What mining software prints may hold wallets: that is for the owner alone, and so are reasons that quote it."""
+    """Returns the playbooks. Output may contain wallets, so only the owner sees it, and reasons that quote it."""
     return [_playbook(lane, for_owner=for_owner) for lane in lanes]
 
 

@@ -65,7 +65,7 @@ def _reading(address: str, device: Path) -> GpuReading:
 
 
 def _temperatures(hwmon: Path, address: str) -> Iterator[tuple[str, float | None]]:
-    """By label. The driver says 511 °C for a card that is lost."""
+    """Returns temperatures by label. The driver reports 511 °C for a card that is lost."""
     for number in (1, 2, 3):
         label = _text(hwmon / f"temp{number}_label") or ("edge" if number == 1 else None)
         if label is not None:

@@ -40,7 +40,7 @@ class CpuMeter:
 
 
 def cpu_temperature_c() -> float | None:
-    """That of the hottest processor. None where the system doesn't tell: virtual machines, Windows, macOS."""
+    """Returns the temperature of the hottest processor; None on virtual machines, Windows and macOS."""
     if not hasattr(psutil, "sensors_temperatures"):
         return None
     try:

@@ -54,7 +54,7 @@ def words(text: str) -> frozenset[str]:
 
 
 def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is typed
-    """The answer's JSON, also where the software writes it wrongly."""
+    """Returns the answer's JSON, also if the software writes invalid JSON."""
     try:
         return msgspec.json.decode(reply.rstrip(b"\0"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as strict:
@@ -65,7 +65,7 @@ def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is ty
 
 
 def decoded(reply: bytes) -> str:
-    """The answer's text; what is not UTF-8 is read as Latin-1, in which every byte is a letter."""
+    """Returns the answer's text. If it is not UTF-8 it is read as Latin-1, in which every byte is a letter."""
     body = reply.rstrip(b"\0")
     try:
         return body.decode()
@@ -74,7 +74,7 @@ def decoded(reply: bytes) -> str:
 
 
 def decode_all(replies: Sequence[bytes]) -> list[Any]:
-    """All answers; of those behind the first, what can't be read counts as missing."""
+    """Returns all answers. After the first, one that can't be read counts as missing."""
     answers = [decode(replies[0])]
     for reply in replies[1:]:
         with contextlib.suppress(BadReply):
@@ -83,8 +83,7 @@ def decode_all(replies: Sequence[bytes]) -> list[Any]:
 
 
 def checked(software: str, parse: Callable[[], MinerReading]) -> MinerReading:
-    """What `parse` makes, without figures that can't be; any stumbling over the answer's shape is a
-    `BadReply`."""
+    """Returns what `parse` makes, without impossible values. Raises `BadReply` if the answer has another shape."""
     try:
         return left_out(_READING, parse(), software)
     except BadReply:
@@ -114,7 +113,7 @@ def percent(value: object) -> float | None:
 
 
 def temperature(value: object) -> float | None:
-    """255, 511 and 65535 stand for a card that does not answer."""
+    """Returns °C; None for 255, 511 and 65535, which stand for a card that does not answer."""
     return figures.possible("temperature_c", positive(value))
 
 
@@ -181,7 +180,7 @@ def at(values: object, position: int) -> object:
 
 
 def lined_up(values: object, length: int) -> list[Any]:
-    """A list whose places are those of `length` devices; of another length, nobody knows which figure is whose."""
+    """Returns a list for `length` devices. One of another length is unknown: its values can't be assigned."""
     return values if isinstance(values, list) and len(values) == length else [None] * length
 
 
@@ -223,7 +222,7 @@ def reading(
     *,
     has_job: bool | None = None,
 ) -> MinerReading:
-    """A miner that answers. `has_job` is whether its pool gave it work, where the software tells that."""
+    """Returns a miner that answers. `has_job`: its pool has given it work; None if that is unknown."""
     hashrate_hs = known_sum([each.hashrate_hs for each in algorithms])
     told = MinerReading(
         software=software,
@@ -237,7 +236,7 @@ def reading(
 
 
 def _without_job(told: MinerReading) -> MinerReading:
-    """Without work a hashrate of 0 tells nothing. Before the first job it starts, however long that takes."""
+    """Returns a miner without work: its hashrate is unknown, and it is starting until its first job."""
     waits_long = told.uptime_s is not None and told.uptime_s >= STARTING_S
     has_mined = any(each.algorithm != UNKNOWN_ALGORITHM for each in told.algorithms) and waits_long
     return msgspec.structs.replace(
@@ -251,7 +250,7 @@ def _without_job(told: MinerReading) -> MinerReading:
 
 
 def patient(told: MinerReading) -> MinerReading:
-    """`told` as it is reported: that a miner waits for its first job is no trouble in its first minutes."""
+    """Returns `told` for the report: in its first minutes a miner may wait for its first job without trouble."""
     is_new = told.uptime_s is None or told.uptime_s < STARTING_S
     return without_trouble(told) if told.trouble is MinerTrouble.NO_JOB and is_new else told
 
@@ -261,15 +260,15 @@ def without_trouble(told: MinerReading) -> MinerReading:
 
 
 def algorithm_or_unknown(value: object) -> str:
-    """The algorithm's name. Before the first job a software has none, and some never tell it."""
+    """Returns the algorithm's name. Before the first job there is none, and some software never reports it."""
     return name(value) or UNKNOWN_ALGORITHM
 
 
 def is_connected(connection: dict[str, Any]) -> bool:
-    """Whether xmrig and its like are connected to a pool; where they do not tell it, they are."""
+    """Returns whether xmrig and similar software is connected to a pool; True if it does not say."""
     return count(connection.get("uptime")) != 0
 
 
 def names_a_job(algorithms: Sequence[object]) -> bool:
-    """Whether any algorithm is named, of software that names it as soon as its pool gives it work."""
+    """Returns whether any algorithm is named, for software that names it with the first job."""
     return any(name(each) is not None for each in algorithms)

@@ -14,7 +14,7 @@ _CHUNK_BYTES = 64 * 1024
 
 
 class NoAnswer(Exception):
-    """The miner's API gives no figures; the text says why, in a sentence."""
+    """The miner's API gives no values; the text says why, in a sentence."""
 
     def __init__(self, sentence: str, trouble: MinerTrouble = MinerTrouble.NO_ANSWER) -> None:
         super().__init__(sentence)
@@ -63,7 +63,7 @@ def _too_long() -> NoAnswer:
 
 
 def why(error: Exception, watch: Watch) -> NoAnswer:
-    """What became of a question, as its trouble and a sentence."""
+    """Returns what went wrong with a request, as a trouble and a sentence."""
     place = f"port {watch.port}" if watch.host == "127.0.0.1" else f"{watch.host} port {watch.port}"
     match error:
         case NoAnswer():
@@ -110,7 +110,7 @@ async def _read(reader: asyncio.StreamReader, line: Line) -> bytes:
 
 
 async def _chunk(reader: asyncio.StreamReader, *, has_some: bool) -> bytes:
-    """What comes next. Some miners reset the connection behind their answer."""
+    """Reads the next bytes. Some miners reset the connection after their answer."""
     try:
         return await reader.read(_CHUNK_BYTES)
     except ConnectionResetError:

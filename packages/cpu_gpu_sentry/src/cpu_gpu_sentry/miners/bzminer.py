@@ -52,7 +52,7 @@ def _parse(status: Any) -> MinerReading:
 
 
 def _worked_for(cards: list[Any], pools: int) -> list[int]:
-    """The places of the pools that any card works for; all of them while no card says so."""
+    """Returns the indexes of the pools that cards work for; all pools if no card names one."""
     named = {place for card in cards for place in card.get("pool") or []}
     return [place for place in range(pools) if place in named] or list(range(pools))
 

@@ -113,12 +113,12 @@ def _device(fields: list[list[str]], card: int, halves: int, factor: float | Non
 
 
 def _of_card(fields: list[list[str]], position: int, card: int) -> object:
-    """A figure of one card; unknown where the list has not one for each."""
+    """Returns a value of one card; unknown if the list does not have one for each card."""
     return lined_up(_field(fields, position), len(fields[3]))[card]
 
 
 def _sensors(fields: list[list[str]], card: int) -> tuple[object, object]:
-    """Temperature and fan of one card. 511 °C is a card that has fallen off the bus: its fan tells nothing either."""
+    """Returns temperature and fan of one card. 511 °C means that the card is lost, so its fan is unknown too."""
     told = lined_up(_field(fields, 6), 2 * len(fields[3]))
     heat, fan = told[2 * card : 2 * card + 2]
     return (None, None) if number(heat) == _OFF_THE_BUS_C else (heat, fan)

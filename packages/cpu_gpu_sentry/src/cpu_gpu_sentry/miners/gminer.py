@@ -64,7 +64,7 @@ def _parse(stat: Any) -> MinerReading:
 
 
 def _names(stat: Any) -> list[object]:
-    """Of one algorithm or two. Some versions name both in one text, "Ethash + TON"."""
+    """Returns the names of one or two algorithms. Some versions name both in one text, "Ethash + TON"."""
     second = name(stat.get("algorithm2"))
     whole = name(stat.get("algorithm"))
     return [whole, second] if second else list(_BOTH.split(whole, maxsplit=1)) if whole else [None]

@@ -1,7 +1,7 @@
-"""Reads JSON that mining software writes wrongly: unquoted words, leading zeros, NaN, a tail that is missing.
+"""Reads invalid JSON of mining software: unquoted words, leading zeros, NaN, a missing end.
 
-A word without quotes is a text, also `004`. NaN and infinities are None. Of an answer that ends too early only the
-complete members of the outermost object count: a list that is cut off would give a total that is too low.
+A word without quotes is a text, also `004`. NaN and infinities are None. If the end is missing, only the complete
+members of the outermost object count: a list that is cut off would give a total that is too low.
 """
 
 import json
@@ -21,15 +21,15 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 
 class NotJson(ValueError):
-    """The text is no JSON, whatever is forgiven."""
+    """The text can't be read as JSON, not even leniently."""
 
 
 class _CutOff(Exception):
-    """The text ends inside of a value."""
+    """The text ends within a value."""
 
 
 def read_json(text: str) -> Any:
-    """What `text` holds; raises `NotJson`."""
+    """Returns the value in `text`; raises `NotJson`."""
     start = _after_space(text, 0)
     if text[start : start + 1] not in ("{", "["):
         raise NotJson("It begins neither with { nor with [.")
@@ -62,7 +62,7 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
 
 
 def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
-    """The object that begins at `at`, and where it ends. The outermost one keeps what was complete."""
+    """Returns the object that begins at `at`, and its end. A cut-off outermost object keeps its complete members."""
     members: dict[str, Any] = {}
     at = _after_space(text, at + 1)
     try:
@@ -106,7 +106,7 @@ def _list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
 
 
 def _after_comma(text: str, at: int, end: str) -> int:
-    """Where the next member begins, or the end: a comma before the end is forgiven."""
+    """Returns where the next member begins, or the end. A comma before the end is allowed."""
     at = _after_space(text, at)
     if at >= len(text):
         raise _CutOff
@@ -134,7 +134,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def _word(text: str, at: int) -> tuple[Any, int]:
-    """A figure, a constant, or an unquoted text."""
+    """Returns a number, a constant, or an unquoted text."""
     found = _WORD.match(text, at)
     if found is None:
         raise NotJson("A value is missing.")

@@ -55,7 +55,7 @@ async def poll(http: httpx.AsyncClient, watch: Watch) -> MinerReading:
 
 
 def _silent(watch: Watch, error: NoAnswer) -> MinerReading:
-    """Its figures are unknown. Where it answers all the same, `trouble` tells that."""
+    """Returns a miner without values. If it answers nevertheless, `trouble` says so."""
     log.debug("api_silent %s port %d: %s", watch.software, watch.port, error)
     return MinerReading(
         software=watch.software,

@@ -32,7 +32,7 @@ def json_rpc(method: str, *, optional: bool = False) -> Line:
 
 
 def with_password(line: Line, password: str | None) -> Line:
-    """Claymore and PhoenixMiner take a password in each question (`-mpsw`, `-cdmpass`)."""
+    """Adds the password that Claymore and PhoenixMiner want in each request (`-mpsw`, `-cdmpass`)."""
     if password is None or not line.sent.startswith(b'{"id":0,"jsonrpc"'):
         return line
     asked = {**json.loads(line.sent), "psw": password}

@@ -74,7 +74,7 @@ def _as_algorithm(status: Any) -> dict[str, Any]:
 
 
 def _worked_for(halves: list[Any]) -> list[Any]:
-    """Without an algorithm that no device works for, where there is another one."""
+    """Leaves out algorithms that no device works for, if there is another one."""
     worked = [half for half in halves if _mines(_rates(half, "gpu")) or _mines(_rates(half, "cpu"))]
     return worked or halves
 

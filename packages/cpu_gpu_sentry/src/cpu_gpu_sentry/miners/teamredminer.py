@@ -1,8 +1,8 @@
 """TeamRedMiner: sgminer's API over TCP, one answer per command.
 
-kH/s in the keys `KHS …`, MH/s in `MHS …`: the shortest window is taken, since-start averages (`av`) only for want of
-one. Since 0.4.5 `devdetails` tells the PCI bus in "Device Path", in hexadecimal. With two algorithms `devs2`, `pools2`
-and `summary2` have the second; those are asked for joined, because then the answer names each section.
+kH/s in the keys `KHS …`, MH/s in `MHS …`: the shortest window counts, or else the average since the start (`av`). Since
+0.4.5 `devdetails` has the PCI bus in "Device Path", in hexadecimal. With two algorithms `devs2`, `pools2` and
+`summary2` have the second. They are requested joined, because then the answer names each section.
 """
 
 import re
@@ -47,7 +47,7 @@ Sections = dict[str, list[dict[str, Any]]]
 
 
 def parse_teamredminer(replies: Sequence[bytes]) -> MinerReading:
-    """From `devs` and, where given, `pools`, `summary`, `devdetails` and the second algorithm's, in any order."""
+    """Parses `devs` and optionally `pools`, `summary`, `devdetails` and the second algorithm's, in any order."""
     return checked("TeamRedMiner", lambda: _parse([_sections(answer) for answer in decode_all(replies)]))
 
 
@@ -82,7 +82,7 @@ def _parse(answers: list[Sections]) -> MinerReading:
 
 
 def _has_job(pools: list[dict[str, Any]]) -> bool | None:
-    """Whether any pool is connected, and its algorithm known."""
+    """Returns whether a pool is connected and its algorithm known."""
     told = [pool.get("Stratum Active") for pool in pools]
     if not pools or not all(isinstance(each, bool) for each in told):
         return None
@@ -90,7 +90,7 @@ def _has_job(pools: list[dict[str, Any]]) -> bool | None:
 
 
 def _addresses(sections: Sections) -> list[str | None]:
-    """Of each card in `devs`, by its number. Two cards in one place, and nobody knows which is which."""
+    """Returns the PCI address of each card in `devs`; none if two cards claim the same address."""
     paths = {count(each.get("ID")): _address(each.get("Device Path")) for each in sections.get("DEVDETAILS") or []}
     found = [paths.get(count(card.get("GPU"))) for card in sections["DEVS"]]
     known = [address for address in found if address is not None]
@@ -98,7 +98,7 @@ def _addresses(sections: Sections) -> list[str | None]:
 
 
 def _address(path: object) -> str | None:
-    """`03:00.0`, or the bus alone."""
+    """Parses `03:00.0`, or the bus alone."""
     if isinstance(path, str) and _BUS.fullmatch(path.strip()):
         return pci_of_bus(int(path, 16))
     return pci_address(path, 16)

@@ -52,7 +52,7 @@ def _parse(status: Any) -> MinerReading:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Lists with a place for each of `cards`."""
+    """Lists with one place per card."""
 
     results: dict[str, Any]
     hwmon: dict[str, Any]

@@ -38,7 +38,7 @@ KEYS = words(
 
 
 def parse_xmrig(replies: Sequence[bytes]) -> MinerReading:
-    """From `summary` and, where given, `backends` (of v1 `threads`). A proxy is read as one."""
+    """Parses `summary` and optionally `backends` (in v1 `threads`). A proxy is read as a proxy."""
     return checked("xmrig", lambda: _parse(*decode_all(replies)[:2]))
 
 

@@ -1,4 +1,4 @@
-"""xmrig-proxy: one answer, whose `kind` is "proxy". It mines nothing and passes on the work of the miners behind it.
+"""xmrig-proxy: one answer, whose `kind` is "proxy". It mines nothing itself and passes on the work of its miners.
 
 Hashrates are [1 min, 10 min, 1 h, 12 h, 24 h, all] in kH/s, and 0.0 while nothing is known. `algo` is always "invalid".
 The rigs of those miners report them too, so no total counts this hashrate (`PROXIES`).
@@ -18,7 +18,7 @@ KEYS = words(
 
 
 def read_proxy(summary: Any) -> MinerReading:
-    """From `summary`. Without miners behind it nothing is wrong: it waits for them."""
+    """Parses `summary`. A proxy without miners waits for them, which is no trouble."""
     results, miners = mapping(summary.get("results")), count(mapping(summary.get("miners")).get("now"))
     whole = AlgorithmReading(
         algorithm=UNKNOWN_ALGORITHM,

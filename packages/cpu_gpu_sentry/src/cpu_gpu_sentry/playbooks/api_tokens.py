@@ -1,6 +1,6 @@
-"""The access token of a miner's API: made for a script that has `{api_token}`, or found in a script that sets its own.
+"""The access token of a miner's API: made for a script with `{api_token}`, or found in a script that sets its own.
 
-Tokens follow from one secret of this sentry, so that a miner that outlives the sentry is still asked with its own.
+Tokens are derived from one secret of this sentry, so a miner that outlives the sentry still accepts them.
 """
 
 import contextlib
@@ -24,7 +24,10 @@ _OPTIONS = {
 
 
 def load_secret(data_dir: Path) -> bytes:
-    """This sentry's secret, made the first time; readable by its owner alone. Without a disk it lasts till the end."""
+    """Returns this sentry's secret, made at the first call and readable by its owner only.
+
+    If it can't be written it lasts until the sentry ends.
+    """
     path = data_dir / _FILE
     with contextlib.suppress(OSError):
         if len(secret := path.read_bytes()) == _SECRET_BYTES:
@@ -39,7 +42,7 @@ def load_secret(data_dir: Path) -> bytes:
 
 
 def api_token(playbook: Playbook, secret: bytes) -> str | None:
-    """What the miner's API wants; None where the script sets none."""
+    """Returns the token that the miner's API wants; None if the script sets none."""
     if API_TOKEN in playbook.script:
         return hmac.new(secret, playbook.id.encode(), hashlib.sha256).hexdigest()[:32]
     option = _OPTIONS.get(playbook.package.software)

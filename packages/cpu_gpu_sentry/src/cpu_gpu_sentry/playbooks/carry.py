@@ -230,7 +230,7 @@ def judge(crew: Crew, lane: Lane) -> None:
 
 
 def _reason(lane: Lane) -> str:
-    """A sentence; the miner's own words, where it has some."""
+    """Returns a sentence, with the miner's own words if there are some."""
     reason = lane.reading.reason if lane.reading else None
     return reason or f"At the moment {lane.fault}."
 

@@ -18,7 +18,7 @@ class Trouble(SentryError):
 
 
 class Interrupted(Trouble):
-    """A download that broke off: it goes on where it stopped."""
+    """A download was interrupted and will be resumed."""
 
 
 @contextlib.contextmanager
@@ -33,7 +33,7 @@ def disk_trouble() -> Iterator[None]:
 
 
 def failure_text(error: BaseException) -> str:
-    """Returns what went wrong as a sentence, whatever was raised."""
+    """Returns what went wrong as a sentence, for any exception."""
     if isinstance(error, SentryError):
         return str(error)
     if isinstance(error, TimeoutError):

@@ -73,7 +73,7 @@ class Lane:
 
     @property
     def api_token(self) -> str | None:
-        """What its API wants of whoever asks."""
+        """The token that the miner's API wants."""
         return api_token(self.playbook, self.secret)
 
     def show(self, state: PlaybookState, reason: str | None = None, percent: float | None = None) -> None:
@@ -112,22 +112,24 @@ class Lane:
 
     @property
     def is_not_mended(self) -> bool:
-        """Whether something is wrong that starting it again does not mend."""
+        """Returns whether there is a fault that a restart does not repair."""
         return self.reading is not None and not restart_mends(self.reading)
 
     def may_tell(self, now_s: float, no_job_s: float) -> bool:
-        """Whether its trouble is to be told: a pool may be away for a while."""
+        """Returns whether to report its trouble now: a pool may be away for a while."""
         is_no_job = self.reading is not None and self.reading.trouble is MinerTrouble.NO_JOB
         return not is_no_job or now_s - max(self.started_s, self.good_s or self.started_s) >= no_job_s
 
     @property
     def patient_from_s(self) -> float | None:
-        """From when on its silence counts."""
+        """The time from which its silence counts."""
         return max((each for each in (self.good_s, self.excused_s) if each is not None), default=None)
 
     def state_in_trouble(self, now_s: float) -> PlaybookState:
-        """What it does while a restart does not mend its trouble. A miner that lives and can't be read is taken for
-        mining; without work from the pool nothing mines."""
+        """Returns the state while there is a fault that a restart does not repair.
+
+        A miner that runs but can't be read counts as mining; without work from the pool nothing mines.
+        """
         is_unknown = self.reading is not None and self.reading.trouble is not MinerTrouble.NO_JOB
         is_taken_for_mining = is_unknown and now_s - self.started_s >= _UNTOLD_S
         return PlaybookState.MINING if is_taken_for_mining else PlaybookState.STARTING
@@ -171,8 +173,10 @@ class Lane:
 
 
 def not_known_yet(playbook: Playbook) -> MinerReading:
-    """The element of a log that is written before it is found out whether the playbook runs: its figures are unknown,
-    not missing, or the rig's hashrate would fall."""
+    """Returns the playbook's miner before the sentry knows whether it runs.
+
+    Its values are unknown, not missing: otherwise the rig's hashrate would dip.
+    """
     works = [AlgorithmReading(algorithm=work.algorithm or UNKNOWN_ALGORITHM, coin=work.coin) for work in playbook.works]
     name = playbook.package.software
     return MinerReading(software=name, state=MinerState.UNKNOWN, playbook_id=playbook.id, algorithms=works)

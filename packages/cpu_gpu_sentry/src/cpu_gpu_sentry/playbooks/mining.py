@@ -54,7 +54,7 @@ class OnDisk(Protocol):
 
 
 class Mining:
-    """All playbooks of one rig. `changed` is called when there is something to show, `mines` when a miner mines."""
+    """All playbooks of one rig. `changed` is called when there is news to show, `mines` when a miner mines."""
 
     def __init__(
         self,

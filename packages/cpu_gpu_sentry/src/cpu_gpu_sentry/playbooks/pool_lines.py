@@ -1,6 +1,6 @@
-"""What mining software prints about its pool. Pure.
+"""Reads what mining software prints about its pool.
 
-Few programs tell in their API that the pool gives no work, but all of them print it.
+Few programs report in their API that the pool gives no work, but all of them print it.
 """
 
 import re
@@ -29,8 +29,10 @@ _GOOD = re.compile(
 
 
 def pool_trouble(printed: Sequence[str]) -> str | None:
-    """The line that says that the pool gives no work, unless a later one says that it does. Without its time, so that
-    it stays the same while nothing changes."""
+    """Returns the line that says that the pool gives no work; None if a later line says that it does.
+
+    The line is without its time, so it stays the same while nothing changes.
+    """
     for line in reversed(printed):
         if _BAD.search(line):
             return " ".join(_CLOCK.sub("", line).split())[:_LINE_SHOWN]
@@ -40,7 +42,7 @@ def pool_trouble(printed: Sequence[str]) -> str | None:
 
 
 def with_pool_trouble(reading: MinerReading, printed: Sequence[str]) -> MinerReading:
-    """`reading` of a miner that hashes nothing, with what its output says about the pool."""
+    """Adds what the output says about the pool to the `reading` of a miner with no hashrate."""
     waits = reading.state in (MinerState.STARTING, MinerState.STALLED) and reading.trouble in (
         None,
         MinerTrouble.NO_JOB,

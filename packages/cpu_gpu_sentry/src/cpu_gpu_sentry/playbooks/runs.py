@@ -70,7 +70,7 @@ def running_of(note: RunNote) -> Running:
 
 
 def write_script(folders: Folders, playbook: Playbook, port: int, api_token: str | None = None) -> Path:
-    """The script with its port and token, for its owner alone; those of before go."""
+    """Writes the script with its port and token, for its owner only, and deletes older scripts."""
     folder, body = make(folders.of(playbook.id)), with_token(script_body(playbook, port), api_token)
     path = folder / script_name(body, playbook.platform)
     new = path.with_name(f"{path.name}.new")

@@ -22,7 +22,7 @@ def script_body(playbook: Playbook, port: int) -> bytes:
 
 
 def with_token(body: bytes, api_token: str | None) -> bytes:
-    """The script with the token of its API. What is compared to tell a change is the script without it."""
+    """Returns the script with its API's token. Changes are detected on the script without it."""
     return body.replace(API_TOKEN.encode(), (api_token or "").encode())
 
 

@@ -40,7 +40,7 @@ def is_held(lock: Path) -> bool:
 
 @contextmanager
 def held(lock: Path) -> Iterator[None]:
-    """Waits for whoever holds it now. On a disk that can only be read there is nothing to change, and no lock."""
+    """Holds the lock, waiting for its turn. A read-only disk needs no lock: nothing can change there."""
     if is_read_only(lock.parent):
         yield
         return
@@ -74,8 +74,7 @@ def end_now(process: psutil.Process) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Returns when all that was written below it is on the disk: with Linux's `syncfs` that of this disk, else that of
-    all."""
+    """Returns when everything below the folder is on disk. Linux's `syncfs` syncs that disk, others sync all."""
     syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if syncfs is None:
         os.sync()

@@ -1,7 +1,7 @@
-"""Reads the headers of a tar by itself, in bounded memory and linear time, on every version of Python.
+"""Reads the headers of a tar in bounded memory and linear time, on every version of Python.
 
-Python's `tarfile` reads a long name, extended attributes (pax) and the list of a sparse file whole, as long as the
-archive says, and offers no door to bound them. Formats: POSIX.1-2001 (ustar, pax) and GNU tar, as in
+Python's `tarfile` reads a long name, extended attributes (pax) and the list of a sparse file whole, however long they
+are, and has no way to bound them. Formats: POSIX.1-2001 (ustar, pax) and GNU tar, as in
 https://www.gnu.org/software/tar/manual/html_node/Standard.html and `pax(1)`.
 """
 
@@ -22,11 +22,11 @@ _LINKS, _DEVICES = {b"1", b"2"}, {b"3", b"4", b"6"}
 
 
 class BadTar(ValueError):
-    """What is read is no tar, or a damaged one."""
+    """The file is no tar, or a damaged one."""
 
 
 class Member(NamedTuple):
-    """A file or folder of a tar; `refusal` says what else it is."""
+    """A file or folder of a tar. `refusal` names the kind of any other entry."""
 
     name: str
     size: int
@@ -46,7 +46,7 @@ class _Header(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """What long headers say about the file behind them."""
+    """What long headers say about the next file."""
 
     name: bytes | None = None
     size: int | None = None
@@ -72,8 +72,10 @@ class _Content(io.RawIOBase):
 
 
 def members(source: IO[bytes], take: Callable[[int], None]) -> Iterator[Member]:
-    """The tar's entries in order; each has to be read, or left, before the next. `take` counts what is read beside
-    their contents. Raises `BadTar`, `EOFError` or `Refused`."""
+    """Yields the tar's entries in order. Read, or skip, each one before the next.
+
+    `take` counts the bytes besides their contents. Raises `BadTar`, `EOFError` or `Refused`.
+    """
     is_empty = True
     while (read := _next(source, take)) is not None:
         is_empty = False
@@ -91,7 +93,7 @@ def members(source: IO[bytes], take: Callable[[int], None]) -> Iterator[Member]:
 
 
 def _next(source: IO[bytes], take: Callable[[int], None]) -> tuple[_Header, _Told] | None:
-    """The next header that stands for a file, with what the long ones in front of it say; None at the end."""
+    """Returns the next header of a file, with the long headers before it; None at the end."""
     told, long_bytes = _Told(), 0
     while (header := _header(_block(source))) is not None:
         if header.kind not in _LONG:
@@ -109,7 +111,7 @@ def _next(source: IO[bytes], take: Callable[[int], None]) -> tuple[_Header, _Tol
 
 
 def _with_long(told: _Told, kind: bytes, body: bytes) -> _Told:
-    """What is said for all files behind it concerns none of what is read here."""
+    """Adds a long header's values. Global headers contain nothing that is needed here."""
     if kind == _LONG_NAME:
         return told._replace(name=body.partition(b"\0")[0])
     if kind not in (_PAX, _SOLARIS_PAX):
@@ -125,7 +127,7 @@ def _with_long(told: _Told, kind: bytes, body: bytes) -> _Told:
 
 
 def _records(body: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Pax: `LENGTH KEY=VALUE` and a new line, one behind the other; the length counts all of it."""
+    """Yields pax records: `LENGTH KEY=VALUE` and a newline. The length counts all of it."""
     at = 0
     while at < len(body) and body[at]:
         space = body.find(b" ", at, at + _DIGITS_LIMIT)
@@ -139,7 +141,7 @@ def _records(body: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _block(source: IO[bytes]) -> bytes:
-    """A block of 512 bytes; b"" at the end of what is read."""
+    """Reads a block of 512 bytes; b"" at the end of the file."""
     block = b""
     while len(block) < BLOCK and (more := source.read(BLOCK - len(block))):
         block += more
@@ -149,7 +151,7 @@ def _block(source: IO[bytes]) -> bytes:
 
 
 def _header(block: bytes) -> _Header | None:
-    """None at the end of the tar, which a block of zeros says."""
+    """Parses a header; None for a block of zeros, which ends the tar."""
     if not block.strip(b"\0"):
         return None
     without_sum = block[:148] + b" " * 8 + block[156:]
@@ -175,7 +177,7 @@ def _text(field: bytes) -> bytes:
 
 
 def _number(field: bytes) -> int:
-    """Octal digits, or, for large numbers, binary with the first bit set."""
+    """Parses octal digits or, for large numbers, binary with the first bit set."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     digits = _text(field).strip()

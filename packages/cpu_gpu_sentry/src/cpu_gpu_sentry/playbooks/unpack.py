@@ -156,7 +156,10 @@ def _take_member(member: Member, into: Path, budget: _Budget) -> None:
 
 
 class _Directory(io.RawIOBase):
-    """A zip file that does not let its list of contents fill memory. The list is read at once, and all else is not."""
+    """A zip file whose list of contents can't fill the memory.
+
+    zipfile reads the list in one piece, and everything else in small ones.
+    """
 
     def __init__(self, file: IO[bytes], limits: Limits) -> None:
         self._file, self._limits = file, limits
@@ -197,8 +200,10 @@ def _unpack_zip(archive: Path, into: Path, limits: Limits, budget: _Budget) -> N
 
 
 def _check_directory(packed: IO[bytes]) -> None:
-    """How long the list is stands in the file's last record (APPNOTE 4.3.16). This is for the sentence alone: the file
-    can say something else to zipfile."""
+    """Refuses a zip whose last record (APPNOTE 4.3.16) announces too long a list.
+
+    This gives the better message only: zipfile may find another size.
+    """
     packed.seek(max(0, packed.seek(0, 2) - 65_557))
     tail = packed.read()
     at = tail.rfind(_END)
@@ -266,7 +271,7 @@ def _write(into: Path, path: PurePosixPath, source: IO[bytes], size: int, *, is_
 
 
 def _refused_name(path: PurePosixPath, error: OSError) -> Exception:
-    """A name that no disk takes is the archive's fault; anything else is the disk's, and is tried again."""
+    """Returns `Refused` for a name that no disk accepts; any other error is the disk's and is tried again."""
     if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ):
         return Refused(f"“{str(path)[:60]}…” in the archive is a name that this machine's disk does not take.")
     return error

@@ -1,7 +1,7 @@
-"""Whom a playbook's software mines for, as far as this rig can tell where the software's own API does not: by the
-arguments of its processes, and by the script on disk. Blocking: called in a thread.
+"""Finds the wallet that a playbook's software mines for, if the software's API does not report it.
 
-What it looks for is what the commander wants; nothing else of the arguments is kept or sent.
+It looks in the arguments of its processes and in the script on disk. Blocking: called in a thread. It looks only for
+the wallets of the playbook; nothing else of the arguments is kept or sent.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ class InThread(Protocol):
 
 
 async def look_at_wallets(lanes: Iterable[Lane], folders: Folders, in_thread: InThread) -> bool:
-    """Notes for each lane what is found; whether that is news."""
+    """Stores for each lane what is found; returns whether that has changed."""
     running = [(lane, lane.playbook, note) for lane in lanes if (note := lane.note) is not None]
     found = await in_thread(lambda: [_look(folders, playbook, note) for _, playbook, note in running])
     is_news = False
@@ -39,8 +39,10 @@ def _look(folders: Folders, playbook: Playbook, note: RunNote) -> WalletEvidence
 
 
 def wallet_evidence(playbook: Playbook, arguments: Sequence[str], script: str | None) -> WalletEvidence | None:
-    """`script` is the one on disk; None if it is not what the sentry wrote. None: there is nothing to look for, or
-    nothing runs."""
+    """Returns where the wallets are; None if the playbook has none, or nothing runs.
+
+    `script` is the one on disk; None if the sentry did not write it.
+    """
     users = [work.user for work in playbook.works if work.user]
     if not users or not arguments:
         return None
@@ -50,7 +52,7 @@ def wallet_evidence(playbook: Playbook, arguments: Sequence[str], script: str | 
 
 
 def arguments_below(pid: int) -> list[str]:
-    """Of every process of a playbook, without the keeper's own."""
+    """Returns the arguments of all processes of a playbook except the keeper."""
     found: list[str] = []
     for process in below(pid):
         try:

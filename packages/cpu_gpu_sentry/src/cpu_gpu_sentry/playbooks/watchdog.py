@@ -23,7 +23,7 @@ class Patience:
 
     @property
     def no_job_s(self) -> float:
-        """How long its pool may be away before anybody is told."""
+        """The time that a pool may be away before that is reported."""
         return min(_NO_JOB_S, self.silent_s)
 
 
@@ -35,13 +35,15 @@ _NOT_MENDED = {
 
 
 def restart_mends(reading: MinerReading) -> bool:
-    """Whether starting it again could help: not where it lives and answers, or where its pool is away."""
+    """Returns whether a restart could help: not if the miner answers, or if its pool is away."""
     return reading.trouble not in _NOT_MENDED
 
 
 def fault_of(reading: MinerReading) -> str | None:
-    """What is wrong with it, as the end of a sentence. A hashrate that it does not tell is unknown, and no fault. A
-    proxy without miners hashes nothing, and nothing is wrong with it."""
+    """Returns the fault as the end of a sentence.
+
+    An unreported hashrate is unknown and no fault. A proxy without miners hashes nothing, which is no fault either.
+    """
     if reading.trouble in _NOT_MENDED:
         return _NOT_MENDED[reading.trouble]
     if reading.state is MinerState.API_SILENT:

@@ -1,4 +1,4 @@
-"""Who is the owner on the local page: a browser with a cookie, got by a one-time address or by the page's password.
+"""Who is the owner on the local page: a browser with a cookie, which it gets by a one-time address or the password.
 
 All of it is in memory: after a restart of the sentry the owner needs a new address, or the password again.
 """
@@ -22,7 +22,7 @@ _WRONG_AN_ADDRESS, _WRONG_IN_ALL = 5, 60  # within the window
 
 
 class Guesses:
-    """Counts wrong codes and passwords of the last minute, by the address that they came from."""
+    """Counts wrong codes and passwords of the last minute per client address."""
 
     def __init__(self) -> None:
         self._wrong: list[tuple[float, str]] = []
@@ -38,7 +38,7 @@ class Guesses:
 
 
 class Access:
-    """Decides who is the owner. With a `password` nothing is shown to anybody else."""
+    """Decides who is the owner. With a `password`, only the owner sees anything."""
 
     def __init__(
         self,
@@ -67,8 +67,10 @@ class Access:
         return self._monotonic_s() < expires_s
 
     def take_code(self, code: str) -> bool:
-        """Whether it is one that was made for this start of the sentry, for the first time. A right one is taken
-        however many wrong ones there were: it can't be guessed."""
+        """Returns whether the code was made for this start of the sentry and is used for the first time.
+
+        Wrong codes do not block it: it can't be guessed.
+        """
         now_s = self._now_s()
         self._used = {each: expires_s for each, expires_s in self._used.items() if expires_s > now_s}
         expires_s = expiry_of(code, self._secret, now_s)
@@ -82,14 +84,14 @@ class Access:
         return self._password is not None and hmac.compare_digest(given, self._password)
 
     def is_stopped(self, address: str) -> bool:
-        """Whether this address has guessed too often."""
+        """Returns whether this address has guessed too often."""
         return self._guesses.is_stopped(address, self._monotonic_s())
 
     def note_wrong(self, address: str) -> None:
         self._guesses.note(address, self._monotonic_s())
 
     def log_in(self, response: Response) -> Response:
-        """Gives the browser a cookie that makes it the owner's."""
+        """Gives the browser the owner's cookie."""
         token = secrets.token_urlsafe(32)
         now_s = self._monotonic_s()
         living = {each: expires_s for each, expires_s in self._sessions.items() if expires_s > now_s}

@@ -1,4 +1,4 @@
-"""`/login`: takes a one-time address, or the page's password where one is set."""
+"""`/login`: accepts a one-time address, or the page's password if there is one."""
 
 import logging
 
@@ -30,7 +30,7 @@ class Login:
         return html(self._templates, "login.html", status, read_only=False, error=error, has_password=has_password)
 
     async def _by_address(self, request: Request) -> Response:
-        """A HEAD of a program that looks at links uses nothing up."""
+        """Logs in by a one-time address. HEAD, which link previews send, does not use it up."""
         code = request.query_params.get("code", "")
         if not code or request.method == "HEAD":
             return self.form()

@@ -1,8 +1,8 @@
-"""One-time addresses of the local page. The running sentry keeps a secret in a file that only its user can read;
-whoever can read it makes an address, which the sentry takes once and within ten minutes.
+"""One-time addresses of the local page.
 
-Neither side needs the other to make or to check a code: `EXPIRES-NONCE-MAC`, where MAC is the HMAC-SHA256 of the two
-before it.
+The running sentry keeps a secret in a file that only its user can read. A command of that user makes an address from
+it, which the sentry accepts once, within ten minutes. The code in it is `EXPIRES-NONCE-MAC`, where MAC is the
+HMAC-SHA256 of the two before it.
 """
 
 import hmac
@@ -27,14 +27,14 @@ _NONCE_BYTES = 16
 
 
 class PageFile(msgspec.Struct, frozen=True, kw_only=True):
-    """`page.json`: the page's address without a code, and the secret in hex; both as of the sentry's last start."""
+    """`page.json`: the page's address without a code, and the secret in hex, both since the sentry's last start."""
 
     url: str
     secret: str
 
 
 def publish_secret(data_dir: Path, url: str) -> bytes:
-    """Makes a new secret and writes it down, so that addresses of before this start are worth nothing."""
+    """Writes a new secret, so that addresses of before this start are invalid."""
     secret = secrets.token_bytes(_SECRET_BYTES)
     try:
         write_private(data_dir / FILE, msgspec.json.encode(PageFile(url=url, secret=secret.hex())))
@@ -44,7 +44,7 @@ def publish_secret(data_dir: Path, url: str) -> bytes:
 
 
 def one_time_address(data_dir: Path, program: str, data_dir_setting: str) -> str:
-    """The address to open in a browser. Raises `SentryError` where no sentry runs, or another user's."""
+    """Returns the address to open. Raises `SentryError` if no sentry of this user runs."""
     try:
         page = msgspec.json.decode((data_dir / FILE).read_bytes(), type=PageFile)
         has_page = is_running(data_dir)
@@ -68,7 +68,7 @@ def new_code(secret: bytes, now_s: float) -> str:
 
 
 def expiry_of(code: str, secret: bytes, now_s: float) -> float | None:
-    """When a code ends that this secret made; None for any other text, and after the end."""
+    """Returns when the code expires; None if it has expired or was not made with this secret."""
     signed, _, mac = code.rpartition("-")
     expires = signed.partition("-")[0]
     if not hmac.compare_digest(mac.encode("utf-8", "replace"), _mac(secret, signed).encode()):

@@ -115,7 +115,7 @@ class Fragments:
 
 
 class Live(NamedTuple):
-    """The same page, live: what its owner sees, and what everybody else does."""
+    """The live parts of the page: those for its owner, and those for everybody else."""
 
     owners: Fragments
     others: Fragments
@@ -134,8 +134,10 @@ def _event(html: str) -> str:
 
 
 class LocalApp:
-    """The page as an ASGI app. It changes nothing for anybody but its owner. Everybody who can reach it may look,
-    unless it has a password."""
+    """The page as an ASGI app. Only the owner can change something.
+
+    Without a password, everybody who can reach the page can read it.
+    """
 
     def __init__(
         self,
@@ -172,7 +174,7 @@ class LocalApp:
         await (refusal or self._app)(scope, receive, _with_headers(send))
 
     def _unreadable(self, scope: Scope, headers: Headers) -> Response | None:
-        """DNS rebinding brings a foreign name in `Host`."""
+        """Refuses a foreign name in `Host` (DNS rebinding), and a reader without the password."""
         name = _host_name(headers)
         if not (name in self._names or _is_address(name)):
             return PlainTextResponse("Open this page by its address or by localhost.\n", 421)
@@ -204,7 +206,7 @@ def is_owner(request: Request) -> bool:
 
 
 async def _trouble(_request: Request, error: Exception) -> Response:
-    """What nobody's form is to blame for, such as a disk that does not answer."""
+    """Answers an error that no form has caused, such as a disk that does not work."""
     log.warning("page_trouble %s: %s", type(error).__name__, error)
     sentence = (
         str(error) if isinstance(error, SentryError) else f"The sentry's file can't be used now ({reason(error)})."
@@ -220,7 +222,7 @@ def _host_name(headers: Headers) -> str:
 
 
 def _is_own_form(headers: Headers) -> bool:
-    """A browser says where a form comes from. A form of a foreign page says so too, and a program says nothing."""
+    """Returns whether a browser sent the form from this page. A program, or another page's form, does not pass."""
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     own = f"http://{headers.get('host', '')}"
     return origin in (None, own) and site in (None, "same-origin") and (origin or site) is not None
