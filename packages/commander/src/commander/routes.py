@@ -8,6 +8,7 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.routes import HTTPRoute
+from litestar.types import ControllerRouterHandler
 
 from commander.accounts.auth import Authentication
 from commander.addresses import api as address_api
@@ -38,6 +39,32 @@ from commander.web.assets import asset_file
 from commander.web.body_gate import FORM_LIMITS
 from commander.web.openapi import OpenApiDocument, openapi_config, openapi_json, write_document
 
+HANDLERS: list[ControllerRouterHandler] = [
+    *rig_api.HANDLERS,
+    *sentry_api.HANDLERS,
+    *asic_sentry_api.HANDLERS,
+    *account_api.HANDLERS,
+    *playbook_sentry_api.HANDLERS,
+    *address_api.HANDLERS,
+    *software_api.HANDLERS,
+    *playbook_api.HANDLERS,
+    *history_api.HANDLERS,
+    rig_pages.root,
+    *account_pages.HANDLERS,
+    *address_pages.HANDLERS,
+    *software_pages.HANDLERS,
+    *playbook_pages.HANDLERS,
+    *playbook_form_pages.HANDLERS,
+    *site_pages.HANDLERS,
+    public.healthz,
+    public.ca_pem,
+    metrics,
+    openapi_json,
+    page_socket,
+    events_socket,
+    asset_file,
+]
+
 
 def make_routes(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]]) -> Litestar:
     """Pages and APIs. A handler that is not listed here is not reached."""
@@ -65,32 +92,7 @@ def make_routes(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContex
         return write_document(made)
 
     made = Litestar(
-        route_handlers=[
-            *rig_api.HANDLERS,
-            *sentry_api.HANDLERS,
-            *asic_sentry_api.HANDLERS,
-            *account_api.HANDLERS,
-            *playbook_sentry_api.HANDLERS,
-            *address_api.HANDLERS,
-            *software_api.HANDLERS,
-            *playbook_api.HANDLERS,
-            *history_api.HANDLERS,
-            rig_pages.root,
-            *_of_both_kinds(parts),
-            *account_pages.HANDLERS,
-            *address_pages.HANDLERS,
-            *software_pages.HANDLERS,
-            *playbook_pages.HANDLERS,
-            *playbook_form_pages.HANDLERS,
-            *site_pages.HANDLERS,
-            public.healthz,
-            public.ca_pem,
-            metrics,
-            openapi_json,
-            page_socket,
-            events_socket,
-            asset_file,
-        ],
+        route_handlers=[*HANDLERS, *_of_both_kinds(parts)],
         dependencies=_provided(provided)
         | {"openapi": Provide(openapi, sync_to_thread=False)}
         | {"certificate": Provide(lambda: parts.certificate, sync_to_thread=False)},

@@ -1,6 +1,5 @@
 """Queries about addresses. None commits."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -24,11 +23,6 @@ async def get_address(db: AsyncConnection, address_id: int) -> Address:
     if row is None:
         raise AddressNotFound("There is no such address; it may have been removed.")
     return _address(*row)
-
-
-async def addresses_by_id(db: AsyncConnection, ids: Iterable[int]) -> dict[int, Address]:
-    rows = await db.execute(sa.select(*_ADDRESS).where(addresses.c.id.in_(set(ids))))
-    return {row.id: _address(*row) for row in rows}
 
 
 async def insert_address(

@@ -4,13 +4,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from protocol.tokens import Token
 
 from commander.problems import CommanderError, ErrorKind
-
-Number = TypeVar("Number", int, float)
 
 NAME_MAX_LENGTH = 64
 _NAME = re.compile(r"[\w][\w .:#()+@/-]*")

@@ -14,7 +14,6 @@ _NAME = re.compile(r"\w[\w .:#()+@/-]*")
 _SOFTWARE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_URL = re.compile(r"[A-Za-z0-9:/?#@!$&()*+,;=._~%\[\]-]+")
 _STEP = re.compile(r"[A-Za-z0-9_.+()-][A-Za-z0-9_.+() -]*")
 Check = Callable[[str], str]
 

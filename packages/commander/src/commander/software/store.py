@@ -1,6 +1,5 @@
 """Queries about mining software. None commits."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -27,11 +26,6 @@ async def get_software(db: AsyncConnection, software_id: int) -> Entry:
     if row is None:
         raise SoftwareNotFound("There is no such mining software; it may have been removed.")
     return _entry(*row)
-
-
-async def software_by_id(db: AsyncConnection, ids: Iterable[int]) -> dict[int, Entry]:
-    rows = await db.execute(sa.select(*_ENTRY).where(software.c.id.in_(set(ids))))
-    return {row.id: _entry(*row) for row in rows}
 
 
 async def insert_software(
