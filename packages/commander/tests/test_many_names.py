@@ -235,6 +235,7 @@ def readings_of(number: int) -> Readings:
         ("temperature_c", f"gpu{number}", None, None): 50.0 + number,
         ("power_w", f"gpu{number}", None, None): 100.0,
         ("accepted", f"*miner{number}", f"a{number}", None): 7,
+        ("accepted", f"gpu{number}", None, None): 7 + number,
     }
 
 
@@ -251,6 +252,8 @@ def test_what_there_is_no_room_for_is_other_and_counts_of_it_are_left_out() -> N
     assert {key for key in found if key[0] == "accepted"} == {
         ("accepted", "*miner0", "a0", None),
         ("accepted", "*miner1", "a1", None),
+        ("accepted", "gpu0", None, None),
+        ("accepted", "gpu1", None, None),
     }
 
 

@@ -11,7 +11,7 @@ all stored logs, in every process and after every restart.
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from commander.readings.series import HASHRATE, POWER, SOURCE, Readings, Series
+from commander.readings.series import COUNTERS, HASHRATE, POWER, Readings, Series
 from commander.readings.summary import OTHER, WORKS_OF_A_RIG
 
 ADDED_UP = frozenset({HASHRATE, POWER})
@@ -61,7 +61,7 @@ class Names:
                 return series
             name = figure, device and OTHER, algorithm, coin
         self.folded = True
-        return None if (device or "").startswith(SOURCE) else name
+        return None if figure in COUNTERS else name
 
     def _work(self, work: Work) -> Work:
         if work == (None, None) or work in self._works:
