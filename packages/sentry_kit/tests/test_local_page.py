@@ -10,7 +10,7 @@ from sentry_kit.local_page.access import Access
 from sentry_kit.local_page.forms import form_of
 from sentry_kit.local_page.one_time import new_code
 from sentry_kit.local_page.shell import Fragments, Live, LocalApp, page_templates
-from sentry_kit.service import check_reach
+from sentry_kit.service import check_reach, listen, serving
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -83,6 +83,18 @@ async def test_the_page_s_own_form_is_taken(http: httpx.AsyncClient) -> None:
 
 async def test_a_huge_form_is_refused(http: httpx.AsyncClient) -> None:
     assert (await http.post("/", data={"a": "x" * 20_000})).status_code == 413
+
+
+async def test_a_form_in_chunks_does_not_pass_by_a_small_length_beside_them() -> None:
+    with listen("127.0.0.1", 0, "X") as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        async with serving(app_with(), listener), asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection(*address.split(":"))
+            head = f"POST /login HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\nContent-Length: 9\r\n"
+            body = b"Transfer-Encoding: chunked\r\n\r\n4e20\r\n" + b"x" * 20_000 + b"\r\n0\r\n\r\n"
+            writer.write(head.encode() + body)
+            assert (await reader.readline()).split()[1] == b"413"
+            writer.close()
 
 
 async def test_a_viewer_gets_everything_first_and_then_what_changed() -> None:

@@ -7,6 +7,7 @@ every open page as Server-Sent Events; the first load renders the same pieces.
 import asyncio
 import ipaddress
 import logging
+import math
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -190,7 +191,7 @@ class LocalApp:
             return PlainTextResponse("This form must be sent from the sentry's own page.\n", 403)
         if not (scope[_OWNER] or scope["path"] == "/login"):
             return PlainTextResponse(_OWNERS_ONLY.format(self._command), 403)
-        if int(headers.get("content-length") or self._form_limit_bytes + 1) > self._form_limit_bytes:
+        if _length(headers) > self._form_limit_bytes:
             return PlainTextResponse("The form is too large.\n", 413)
         return None
 
@@ -212,6 +213,12 @@ async def _trouble(_request: Request, error: Exception) -> Response:
         str(error) if isinstance(error, SentryError) else f"The sentry's file can't be used now ({reason(error)})."
     )
     return PlainTextResponse(f"{sentence} Try again.\n", 503)
+
+
+def _length(headers: Headers) -> float:
+    """Of the body. A body in chunks ends where it likes, whatever `Content-Length` says beside (RFC 9112, 6.3)."""
+    is_told = "transfer-encoding" not in headers and "content-length" in headers
+    return int(headers["content-length"]) if is_told else math.inf
 
 
 def _host_name(headers: Headers) -> str:
