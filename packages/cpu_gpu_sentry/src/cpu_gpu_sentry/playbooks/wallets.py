@@ -5,7 +5,7 @@ the wallets of the playbook; nothing else of the arguments is kept or sent.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import psutil
 from protocol.playbook_messages import Playbook, WalletEvidence
@@ -14,7 +14,7 @@ from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.lane import Lane
 from cpu_gpu_sentry.playbooks.processes import below
 from cpu_gpu_sentry.playbooks.runs import RunNote
-from cpu_gpu_sentry.playbooks.scripts import fingerprint
+from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body, script_name, with_token
 
 T = TypeVar("T")
 
@@ -23,19 +23,27 @@ class InThread(Protocol):
     async def __call__(self, function: Callable[[], T], /) -> T: ...
 
 
+class _Run(NamedTuple):
+    """What a playbook runs."""
+
+    playbook: Playbook
+    note: RunNote
+    api_token: str | None
+
+
 async def look_at_wallets(lanes: Iterable[Lane], folders: Folders, in_thread: InThread) -> bool:
     """Stores for each lane what is found; returns whether that has changed."""
-    running = [(lane, lane.playbook, note) for lane in lanes if (note := lane.note) is not None]
-    found = await in_thread(lambda: [_look(folders, playbook, note) for _, playbook, note in running])
+    running = [(lane, _Run(lane.playbook, note, lane.api_token)) for lane in lanes if (note := lane.note) is not None]
+    found = await in_thread(lambda: [_look(folders, run) for _, run in running])
     is_news = False
-    for (lane, _, note), evidence in zip(running, found, strict=True):
-        if lane.note is note and lane.wallet_evidence is not evidence:
+    for (lane, run), evidence in zip(running, found, strict=True):
+        if lane.note is run.note and lane.wallet_evidence is not evidence:
             lane.wallet_evidence, is_news = evidence, True
     return is_news
 
 
-def _look(folders: Folders, playbook: Playbook, note: RunNote) -> WalletEvidence | None:
-    return wallet_evidence(playbook, arguments_below(note.keeper_pid), _script_of(folders, note))
+def _look(folders: Folders, run: _Run) -> WalletEvidence | None:
+    return wallet_evidence(run.playbook, arguments_below(run.note.keeper_pid), _script_of(folders, run))
 
 
 def wallet_evidence(playbook: Playbook, arguments: Sequence[str], script: str | None) -> WalletEvidence | None:
@@ -62,12 +70,15 @@ def arguments_below(pid: int) -> list[str]:
     return found
 
 
-def _script_of(folders: Folders, note: RunNote) -> str | None:
-    for path in list(folders.of(note.playbook_id).glob("script-*")):
-        try:
-            body = path.read_bytes()
-        except OSError:
-            continue
-        if fingerprint(body) == note.script:
-            return body.decode(errors="replace")
-    return None
+def _script_of(folders: Folders, run: _Run) -> str | None:
+    """Returns the script on disk, if it is the one that was started. The file has the token of its API; the note's
+    fingerprint is of the script without it."""
+    body = script_body(run.playbook, run.note.port)
+    if fingerprint(body) != run.note.script:
+        return None
+    written = with_token(body, run.api_token)
+    try:
+        on_disk = (folders.of(run.note.playbook_id) / script_name(written, run.playbook.platform)).read_bytes()
+    except OSError:
+        return None
+    return written.decode() if on_disk == written else None
