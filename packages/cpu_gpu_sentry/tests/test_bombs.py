@@ -126,6 +126,11 @@ BOMBS: dict[str, tuple[Archive, Callable[[], bytes], str]] = {
     "chain of attributes": (Archive.TAR_GZ, lambda: chain(b"x", b"6 a=b\n" * 80_000, 200), "more than 1 MB"),
     "chain of names": (Archive.TAR_GZ, lambda: chain(b"L", b"a" * 900_000, 200), "more than 1 MB"),
     "attributes for all": (Archive.TAR_GZ, lambda: many_pax(200), "more than 100 MB"),
+    "the folder itself, again and again": (
+        Archive.TAR_GZ,
+        lambda: repeated(b"", 200, header(b"5", 0, "./") * 2_000),
+        "more than 100,000 files",
+    ),
     "sparse list": (Archive.TAR_GZ, sparse_chain, "no plain file"),
     "bz2": (Archive.TAR_BZ2, many_bz2, "more than 100 MB"),
     "xz": (Archive.TAR_XZ, lambda: lzma.compress(header(b"0", 10**9) + bytes(10**6), preset=0), "more than 100 MB"),

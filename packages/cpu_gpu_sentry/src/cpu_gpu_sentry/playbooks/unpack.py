@@ -144,6 +144,7 @@ def _stream(packed: IO[bytes], kind: Archive) -> IO[bytes]:
 
 def _take_member(member: Member, into: Path, budget: _Budget) -> None:
     if member.name.strip("./") == "" and member.is_folder:
+        budget.take_file(0)
         return  # the folder itself
     path = safe_path(member.name)
     if member.refusal is not None:
