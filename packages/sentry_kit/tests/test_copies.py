@@ -3,7 +3,10 @@
 import os
 import sqlite3
 import stat
-from contextlib import closing
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from sentry_kit.store import Enrolment, State
 SCHEMA = store.SCHEMA + "CREATE TABLE IF NOT EXISTS thing (id INTEGER PRIMARY KEY, body BLOB, note TEXT, size REAL);"
 KEPT = {"enrolment": "*", "thing": "id, body, size"}
 RIG = Enrolment("https://a.lan", new_token(TokenKind.RIG, pin=None), "a certificate", 7, "rig-07", State.ONLINE)
+NOBODY = 65_534
 ROW = (3, b"\x00\xff", None, 1.5)
 
 
@@ -83,6 +87,36 @@ def test_a_copy_that_can_not_be_read_costs_itself_alone(path: Path) -> None:
     lose(path)
     with closing(store.open_store(path, SCHEMA)) as db:
         assert (store.load_enrolment(db), things(db)) == (None, [ROW])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="who owns a file is told by POSIX")
+def test_a_copy_that_root_wrote_is_replaced_by_the_sentry_s_user() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sentry.db"
+        with store.changing(path, SCHEMA, KEPT) as db:
+            store.save_enrolment(db, RIG)
+        path_of(path, "enrolment").chmod(0)
+        with without_roots_rights(path), closing(store.open_store(path, SCHEMA)) as db:
+            store.save_enrolment(db, replace(RIG, url="https://b.lan"))
+            Copies(path, KEPT).save(db)
+        lose(path)
+        with closing(store.open_store(path, SCHEMA)) as db:
+            assert store.load_enrolment(db) == replace(RIG, url="https://b.lan")
+
+
+@contextmanager
+def without_roots_rights(path: Path) -> Iterator[None]:
+    """Root can read each file, and nobody can not."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for each in (path.parent, *path.parent.glob(f"{path.name}*")):
+        os.chown(each, NOBODY, -1)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_a_copy_follows_a_change_and_is_not_written_without_one(path: Path) -> None:

@@ -48,9 +48,17 @@ class Copies:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Writes the file if its content differs. It reads the file, because another process may have written it."""
-    if not path.exists() or path.read_bytes() != content:
+    """Writes the file if its content differs. It reads the file, because another process may have written it; one that
+    can't be read is replaced, for root may have written it."""
+    if _content(path) != content:
         write_private(path, content)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def path_of(store_path: Path, table: str) -> Path:
