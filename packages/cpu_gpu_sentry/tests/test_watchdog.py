@@ -56,6 +56,10 @@ def test_a_restart_mends_silence_but_neither_a_pool_nor_a_token_nor_an_answer(
         (["DNS error: temporary failure", "new job from pool.example"], None),
         (["connection lost", "Connected to pool.example"], None),
         (["not connected to any pool"], "not connected to any pool"),
+        (['net a:443 read error: "end of file"'], 'net a:443 read error: "end of file"'),
+        (["new job", "GPU0 NVML read error"], None),  # that is a card's, and a restart may mend it
+        (["Connected to a:3333", "Unauthorized worker"], "Unauthorized worker"),
+        (["Worker is not authorized"], "Worker is not authorized"),
         (["speed 10s/60s/15m n/a", "GPU0 temperature 61"], None),
         ([], None),
     ],

@@ -17,7 +17,8 @@ _BAD = re.compile(
     r"""connect(ion)?\ (attempt\ )?(to\ \S+\ )?(error|refused|failed|time[d\ -]*out|closed|lost|reset|aborted)
     | (can.?t|can\ ?not|could\ not|unable\ to|fail(ed)?\ to)\ (connect|resolve|reach|log\ ?in|authori[sz]e|subscribe)
     | not\ connected | disconnected | no\ active\ pools? | unknown\ host | no\ such\ host | dns\ (error|failed)
-    | name\ resolution | (login|stratum|pool|socket|read)\ (error|failed|failure) | authori[sz]ation\ (error|failed)
+    | name\ resolution | (login|stratum|pool|socket|:\d+\ read)\ (error|failed|failure)
+    | (authori[sz]ation|authentication)\ (error|failed) | (not\ |un)authori[sz]ed
     | invalid\ (wallet|address|login|user|worker) | connection\ to\ (the\ )?pool\ (is\ )?(lost|closed|failed)
     | (waiting\ for|no)\ (a\ )?(job|work)\b""",
     re.IGNORECASE | re.VERBOSE,
