@@ -197,6 +197,26 @@ async def test_no_name_in_an_address_is_an_error_of_the_commander(farm: Farm) ->
 
 
 @on_sqlite
+@pytest.mark.parametrize("number", ["9" * 5_000, "9" * 19, "٣", "²", "-1", ""])
+async def test_no_number_in_a_query_is_an_error_of_the_commander(farm: Farm, rig: Rig, number: str) -> None:
+    await farm.log_in()
+    queries = [
+        "/cpu-gpu?dialog=edit&rig=",
+        "/cpu-gpu?page=",
+        f"/cpu-gpu/{rig.id}/playbooks?dialog=remove&playbook=",
+        f"/cpu-gpu/{rig.id}/log?before=",
+        f"/cpu-gpu/{rig.id}/log?page=",
+        "/templates?dialog=edit&address=",
+        "/mining-software?dialog=remove&software=",
+        "/mining-software/new?like=",
+        f"{RIGS}/{rig.id}/logs?cursor=",
+        f"{RIGS}/{rig.id}/history?points=",
+    ]
+    for query in queries:
+        assert (await farm.client.get(query + number)).status_code < 500, query
+
+
+@on_sqlite
 async def test_no_host_and_no_origin_is_an_error_of_the_commander(farm: Farm, rig: Rig) -> None:
     for value in VALUES:
         for name in READ_HEADERS:

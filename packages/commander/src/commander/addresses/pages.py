@@ -17,6 +17,7 @@ from commander.addresses.book import AddressBook, KnownAddress
 from commander.addresses.coins import COINS
 from commander.addresses.domain import AddressKind, AddressNameTaken, AddressNotFound, BadAddress
 from commander.dependents import InUse, NotConfirmed, Use
+from commander.web.ids import id_in
 from commander.web.shell import Page, Section, page
 
 WRONG = 422
@@ -71,8 +72,7 @@ async def show(request: PageRequest, book: NamedDependency[AddressBook]) -> Html
         chosen = AddressKind.WALLET if query.get("type") == "wallet" else AddressKind.POOL
         dialog = Dialog("add", AddressForm(type=chosen), TITLES[chosen])
     elif kind in ("edit", "remove"):
-        number = str(query.get("address", ""))
-        known = await book.find(int(number) if number.isdecimal() and len(number) < 19 else 0)
+        known = await book.find(id_in(str(query.get("address", ""))) or 0)
         dialog = _dialog(str(kind), known)
     return await _page(book, dialog, removed=str(query.get("removed", "")))
 

@@ -11,6 +11,7 @@ from commander.addresses.domain import Address, AddressKind
 from commander.playbooks.domain import Recipe, Work
 from commander.software.domain import Entry
 from commander.software.placeholders import own_variables
+from commander.web.ids import id_in
 
 VARIABLE = "variable."
 Options = list[tuple[str, str]]
@@ -47,9 +48,8 @@ class PlaybookForm:
 
 def form_from(fields: Mapping[str, str]) -> PlaybookForm:
     """What a browser sent."""
-    software = fields.get("software", "")
     return PlaybookForm(
-        software=int(software) if software.isdecimal() and len(software) < 19 else 0,
+        software=id_in(fields.get("software", "")) or 0,
         name=fields.get("name", ""),
         script=fields.get("script", "").replace("\r\n", "\n"),
         works=[_work_from(fields, second) for second in ("", "2")],
@@ -93,14 +93,10 @@ def _work(form: WorkForm) -> Work:
     return Work(
         algorithm=form.algorithm,
         coin=form.coin,
-        pool_id=_id(form.pool),
-        wallet_id=_id(form.wallet),
+        pool_id=id_in(form.pool),
+        wallet_id=id_in(form.wallet),
         password=form.password,
     )
-
-
-def _id(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 def errors_of(fields: Mapping[str, str]) -> dict[str, str]:

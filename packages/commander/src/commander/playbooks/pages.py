@@ -17,6 +17,7 @@ from commander.playbooks.domain import BadPlaybook, PlaybookNotFound, Revision, 
 from commander.playbooks.found import the_playbook
 from commander.playbooks.views import list_sections, names_of, page_sections, playbook_view
 from commander.registry.names import name_key
+from commander.web.ids import id_in
 from commander.web.shell import Page, Section, page
 
 WRONG = 422
@@ -29,7 +30,7 @@ SHOWN_TO_COPY = 500
 async def show_all(rig_id: FromPath[int], request: PageRequest, live: NamedDependency[LiveRigs]) -> Html:
     state, query = live.find(rig_id), request.query_params
     asked = str(query.get("playbook", "")) if query.get("dialog") == "remove" else ""
-    removing = playbook_view(state, int(asked)) if asked.isdecimal() else None
+    removing = None if (asked_id := id_in(asked)) is None else playbook_view(state, asked_id)
     about = Page(
         title=f"Playbooks of {state.name}",
         section=Section.RIGS,
@@ -57,13 +58,12 @@ async def show(
 ) -> Html:
     playbook = await the_playbook(desk, rig_id, playbook_id)
     query = request.query_params
-    number = str(query.get("revision", ""))
     return await _playbook_page(
         live,
         desk,
         delivery,
         playbook,
-        looking_at=int(number) if number.isdecimal() and len(number) < 10 else None,
+        looking_at=id_in(str(query.get("revision", ""))),
         removing=query.get("dialog") == "remove",
     )
 
@@ -130,7 +130,7 @@ async def copy(
     desk: NamedDependency[PlaybookDesk],
 ) -> Html:
     playbook, form = await the_playbook(desk, rig_id, playbook_id), await request.form()
-    chosen = [int(each) for each in form.getall("rig", []) if str(each).isdecimal()]
+    chosen = [each for text in form.getall("rig", []) if (each := id_in(str(text))) is not None]
     if not chosen:
         return _copy_page(live, playbook, error="Choose the rigs that are to have it too.")
     copies = await desk.copy(playbook_id, chosen, author=author_of(request.user))

@@ -27,6 +27,7 @@ from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.navigation import columns
 from commander.rigs.actions import RigRegister
 from commander.settings import Settings
+from commander.web.ids import id_in
 from commander.web.shell import Page, page
 
 WRONG = 422
@@ -231,8 +232,7 @@ def _index_dialog(views: RigViews, query: IndexQuery, parameters: Mapping[str, s
     if kind == "add":
         return Dialog("add", path, query.address())
     if kind in ("edit", "remove"):
-        rig = parameters.get("rig", "")
-        return _dialog(kind, path, query.address(), views.live.find(int(rig) if rig.isdecimal() else 0))
+        return _dialog(kind, path, query.address(), views.live.find(id_in(parameters.get("rig", "")) or 0))
     return None
 
 

@@ -26,6 +26,7 @@ from commander.software.forms import (
 )
 from commander.software.placeholders import KNOWN
 from commander.software.shelf import KnownSoftware, SoftwareShelf
+from commander.web.ids import id_in
 from commander.web.shell import Page, Section, page
 
 WRONG = 422
@@ -54,18 +55,17 @@ class SoftwareRow:
 @get(HOME, include_in_schema=False)
 async def show(request: PageRequest, shelf: NamedDependency[SoftwareShelf]) -> Html:
     query = request.query_params
-    number = str(query.get("software", ""))
-    asked = query.get("dialog") == "remove" and number.isdecimal() and len(number) < 19
-    removing = await shelf.find(int(number)) if asked else None
+    asked = id_in(str(query.get("software", ""))) if query.get("dialog") == "remove" else None
+    removing = None if asked is None else await shelf.find(asked)
     return await _list_page(shelf, removing, removed="removed" in query)
 
 
 @get("/mining-software/new", include_in_schema=False)
 async def new(request: PageRequest, shelf: NamedDependency[SoftwareShelf]) -> Html:
-    like = str(request.query_params.get("like", ""))
+    like = id_in(str(request.query_params.get("like", "")))
     form = SoftwareForm(has_api="yes")
-    if like.isdecimal() and len(like) < 19:
-        about = (await shelf.find(int(like))).entry.about
+    if like is not None:
+        about = (await shelf.find(like)).entry.about
         form = msgspec.structs.replace(form_of(about), version="", linux_sha256="", windows_sha256="")
     return _form_page(form)
 
