@@ -17,6 +17,7 @@ from sentry_kit.client import (
     Refused,
     RigRemoved,
     TooLarge,
+    commander_client,
 )
 from sentry_kit.delivery import backoff_s
 
@@ -115,6 +116,13 @@ async def test_a_network_in_trouble_is_a_sentence() -> None:
 
     with pytest.raises(CommanderError, match="can be reached at https://commander"):
         await client_of(answer).welcome()
+
+
+@pytest.mark.parametrize("ca_pem", ["", "noise", "-----BEGIN CERTIFICATE-----\nMII\ufffd\n-----END CERTIFICATE-----\n"])
+async def test_a_certificate_that_is_damaged_is_a_sentence(ca_pem: str) -> None:
+    with pytest.raises(CommanderError, match="enrol again"):
+        async with commander_client("https://commander.lan", None, ca_pem, "a-sentry/1"):
+            pass
 
 
 def test_waiting_grows_to_30_s_but_not_beyond_the_report_interval() -> None:

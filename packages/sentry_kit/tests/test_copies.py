@@ -81,8 +81,9 @@ def test_what_was_left_or_removed_stays_so(path: Path) -> None:
         assert things(db) == [ROW]
 
 
-def test_a_copy_that_can_not_be_read_costs_itself_alone(path: Path) -> None:
-    path_of(path, "enrolment").write_bytes(b"noise")
+@pytest.mark.parametrize("noise", [b"noise", b"", b"\x82\xa7columns\x91\xa1\xff\xa4rows\x90", b"\x91" * 100_000])
+def test_a_copy_that_can_not_be_read_costs_itself_alone(path: Path, noise: bytes) -> None:
+    path_of(path, "enrolment").write_bytes(noise)
     path_of(path, "nothing").write_bytes(path_of(path, "thing").read_bytes())
     lose(path)
     with closing(store.open_store(path, SCHEMA)) as db:
@@ -144,3 +145,11 @@ def test_a_token_or_a_state_that_this_version_can_not_read_is_no_end(path: Path,
     assert (known.url, known.rig_id) == (RIG.url, RIG.rig_id)
     expected = (None, State.INVALID_TOKEN) if column == "token" else (RIG.token, State.SPOOLING)
     assert (known.token, known.state) == expected
+
+
+def test_a_text_that_is_damaged_costs_itself_alone(path: Path) -> None:
+    with closing(store.open_store(path, SCHEMA)) as db:
+        db.execute("UPDATE enrolment SET token = CAST(X'6D775FFF' AS TEXT)")
+    with closing(store.open_store(path, SCHEMA)) as db:
+        known = store.load_enrolment(db)
+    assert known == replace(RIG, token=None, state=State.INVALID_TOKEN)

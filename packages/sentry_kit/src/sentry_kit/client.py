@@ -164,7 +164,7 @@ async def commander_client(
     """A client that verifies the commander by `ca_pem`, or by the system's roots. It keeps so many connections."""
     try:
         verify = tls_context(ca_pem) if url.startswith("https:") else plain_context()
-    except ssl.SSLError as error:
+    except (ssl.SSLError, ValueError, TypeError) as error:  # the latter two: it is empty, or not ASCII
         raise CommanderError("The stored certificate of the commander can't be read; enrol again.") from error
     async with httpx.AsyncClient(
         base_url=f"{url}/",

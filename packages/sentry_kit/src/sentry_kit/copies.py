@@ -17,6 +17,9 @@ from sentry_kit.private_files import write_private
 
 log = logging.getLogger(__name__)
 
+# msgspec's own error is a ValueError, and so is that of a text which is no UTF-8
+_UNREADABLE = (OSError, ValueError, sqlite3.Error, OverflowError, RecursionError)
+
 
 class Copy(msgspec.Struct, frozen=True):
     """A table's rows, as MessagePack."""
@@ -73,7 +76,7 @@ def take_over(db: sqlite3.Connection, store_path: Path) -> None:
         try:
             copy = msgspec.msgpack.decode(path.read_bytes(), type=Copy)
             _fill(db, table, copy)
-        except (OSError, msgspec.DecodeError, sqlite3.Error, OverflowError) as error:
+        except _UNREADABLE as error:
             log.warning("copy_unreadable %s %s", path.name, error)
             continue
         log.warning("copy_taken_over table=%s rows=%d", table, len(copy.rows))

@@ -86,6 +86,7 @@ def open_store(path: Path, schema: str = SCHEMA) -> sqlite3.Connection:
     try:
         _make(path)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        db.text_factory = _text
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
@@ -131,6 +132,11 @@ def _make(path: Path) -> None:
         if sys.platform != "win32" and path.stat().st_mode & 0o077:  # copied here by hand
             with suppress(PermissionError):
                 path.chmod(0o600)
+
+
+def _text(content: bytes) -> str:
+    """Returns a text of the store. A damaged one costs itself alone: sqlite3 would refuse its row for ever."""
+    return content.decode("utf-8", "replace")
 
 
 def _is_up_to_date(db: sqlite3.Connection, schema: str) -> bool:
