@@ -62,7 +62,7 @@ An error is a `Problem` (RFC 9457):
 
 `HEAD` works wherever `GET` does. Answers to `GET` are compressed by zstd or gzip if `Accept-Encoding` allows it.
 Tokens are checked before a body is read. All bodies in memory share 96 MiB: those of strangers 32 MiB, those of one
-stranger's address 10 MiB.
+stranger's address (of IPv6: /64 network) 10 MiB.
 
 Units stand in the names: `_c` degrees Celsius, `_w` watts, `_hs` hashes (Equihash-like: solutions) per second, `_s`
 seconds, `_bytes`, `_mhz`, `_rpm`, `_percent`. Times are RFC 3339 with a zone. A field that is `null` or absent is
