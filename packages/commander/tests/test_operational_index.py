@@ -137,6 +137,16 @@ def test_one_algorithm_under_two_names_is_totalled_as_one() -> None:
     assert not index.totals.hashrates_mhs
 
 
+def test_a_rig_that_spells_its_one_work_in_two_ways_has_an_efficiency() -> None:
+    index = an_index()
+    index.add(1, "rig-01")
+    report(index, 1, 0, Figures(power_w=100.0, hashrates_hs={MONERO: 15.0, Work("XMR", "randomx"): 5.0}))
+    assert (index.totals.rigs[MONERO], index.totals.measured[MONERO]) == (1, 1)
+    assert index.totals.energy_j(MONERO) == 5.0
+    index.remove(1)
+    assert not index.totals.measured
+
+
 def test_spellings_are_one_table_without_contradictions() -> None:
     assert [one_name(name) for name in ("KAWPOW", "kawpow", "Autolykos V2", "kHeavyHash", "KASPA", "mine-own")] == [
         *("kawpow", "kawpow", "autolykos2", "kHeavyHash", "kHeavyHash", "mine-own"),

@@ -44,10 +44,11 @@ class Totals:
         if figures.power_w is not None:
             self.power_mw += sign * round(figures.power_w * 1000)
             self.power_known += sign
-        for work, hashrate_hs in totalled(figures.hashrates_hs).items():
+        works = totalled(figures.hashrates_hs)
+        for work, hashrate_hs in works.items():
             if hashrate_hs is not None and work.adds_up:
                 self._count_work(work, sign * round(hashrate_hs * 1000), sign)
-                if figures.power_w is not None and len(figures.hashrates_hs) == 1:
+                if figures.power_w is not None and len(works) == 1:
                     self._count_measured(work, hashrate_hs, figures.power_w, sign)
 
     def _count_measured(self, work: Work, hashrate_hs: float, power_w: float, sign: int) -> None:
