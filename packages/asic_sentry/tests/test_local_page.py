@@ -182,7 +182,7 @@ async def test_the_model_is_a_choice_and_is_checked(browser: Browser, commander:
         unknown = await browser.send("/add", **given, model="Toaster 9")
         assert "says that it is an IceRiver KS5L, not an IceRiver KS3" in error(other.text, "model")
         assert "<option selected>IceRiver KS3</option>" in other.text
-        assert "no model that this sentry knows" in error(unknown.text, "model")
+        assert "This sentry does not know the model" in error(unknown.text, "model")
         assert (await browser.send("/add", **given, model="IceRiver KS5L")).status_code == 303
 
 

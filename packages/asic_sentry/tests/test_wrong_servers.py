@@ -52,8 +52,8 @@ def is_one_sentence(text: str) -> bool:
 @pytest.mark.parametrize(
     ("kind", "scheme", "words"),
     [
-        ("a web page", "http", "is no commander"),
-        ("another API", "http", "is no commander"),
+        ("a web page", "http", "is not a commander"),
+        ("another API", "http", "is not a commander"),
         ("a pool", "http", "does not speak HTTP;"),
         ("ssh", "https", "does not speak HTTPS"),
         ("nothing", "http", "closed the connection"),
@@ -78,7 +78,7 @@ async def test_a_path_in_the_url_is_said(tmp_path: Path) -> None:
     async with serving_commander(tmp_path / "commander") as commander:
         for typed in (f"{commander.url}/cpu-gpu/7", f"{commander.url}/#top", f"{commander.url}/api"):
             said = await refusal_of_connect(tmp_path / STORE, typed, None)
-            assert said == f"The commander's URL has nothing behind its name and port; use {commander.url} alone."
+            assert said == f"The commander's URL must end after its name and port; use {commander.url} alone."
             assert await refusal_of_enrolment(typed, TokenKind.RIG, None) == said
         assert (await connect(tmp_path / STORE, f"{commander.url}/", None, "tests")).url == commander.url
 

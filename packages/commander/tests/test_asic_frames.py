@@ -100,7 +100,7 @@ def test_a_silent_asic_leaves_the_totals_and_its_faults_are_of_the_past(farm: Li
     assert '<span class="state idle">Fan fault</span>' in html
     assert 'data-total="efficiency-Bitcoin"' not in html
     about = page.step()
-    assert "When last heard:" in about
+    assert "In the last report:" in about
     assert "<h2>Fan fault</h2>" in about
     assert "Connected when last heard" in about
 

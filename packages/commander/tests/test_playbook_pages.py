@@ -369,7 +369,7 @@ async def test_the_wallet_guard_says_what_it_can_not_see(
     assert "Not reported by the software.</dd>" in await page(person, path)
     await playbooks.tell(rig, a_status(added, "mining", wallet_evidence="arguments"))
     html = await page(person, path)
-    assert "its process was started with that of the playbook" in html
+    assert "The arguments of its process have the playbook" in html
     assert "does not mine what it should" not in html
     await playbooks.tell(rig, a_status(added, "mining", wallet_evidence="neither"))
     html = await page(person, path)

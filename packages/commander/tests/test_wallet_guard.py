@@ -91,8 +91,8 @@ SILENT = MinerReading(software="xmrig", state=MinerState.MINING, algorithms=[Alg
     [
         (None, "Not reported by the software."),
         (WalletEvidence.UNKNOWN, "Not reported by the software."),
-        (WalletEvidence.ARGUMENTS, "its process was started with that of the playbook"),
-        (WalletEvidence.SCRIPT, "the script that started it names that of the playbook"),
+        (WalletEvidence.ARGUMENTS, "The arguments of its process have the playbook's wallet"),
+        (WalletEvidence.SCRIPT, "The script that started it has the playbook's wallet"),
     ],
 )
 def test_a_wallet_that_the_software_does_not_report_is_said_to_be_so(
@@ -108,7 +108,7 @@ def test_a_wallet_that_is_nowhere_in_what_runs_is_an_alarm() -> None:
 
 
 def test_what_the_software_reports_comes_before_any_evidence() -> None:
-    for user, words in ((WALLET, "the one of the playbook"), ("48evil", "another")):
+    for user, words in ((WALLET, "the same wallet"), ("48evil", "another wallet")):
         miner = MinerReading(
             software="x", state=MinerState.MINING, algorithms=[AlgorithmReading(algorithm="rx/0", user=user)]
         )

@@ -48,7 +48,7 @@ def test_parse_prints_the_element_of_miners(capsys: pytest.CaptureFixture[str]) 
     ("argv", "code", "sentence"),
     [
         (["parse", "teamredminer", str(ANSWERS / "teamredminer__pools.json")], 1, "lists no cards"),
-        (["parse", "xmrig", str(ANSWERS / "lolminer__dual.json")], 1, "shape"),
+        (["parse", "xmrig", str(ANSWERS / "lolminer__dual.json")], 1, "does not look like xmrig's summary"),
         (["parse", "xmrig", "/nowhere/at/all.json"], 1, "can't be read"),
         (["parse", "xmrig", "a", "b", "c"], 2, "/2/summary and /2/backends"),
         (["parse", "cpuminer", "a", "b", "c"], 2, "summary and threads"),
@@ -57,7 +57,7 @@ def test_parse_prints_the_element_of_miners(capsys: pytest.CaptureFixture[str]) 
         (["watch", "xmrig", "--port", "http"], 2, "from 1 to 65535"),
         (["watch", "xmrig", "--port", "1", "--host", "a b"], 2, "name or an address"),
         (["watch", "xmrig"], 2, "--port"),
-        (["leave"], 2, "say so with --yes"),
+        (["leave"], 2, "confirm with --yes"),
         (["unwatch", "--port", "18080"], 1, "Nothing is watched on port 18080"),
         (["enroll", "--url", "http://farm.example", "--token", "x"], 1, "https://"),
         (["enroll", "--url", "https://farm.example", "--token", "x"], 1, "mw_rig_"),
@@ -123,7 +123,7 @@ def test_a_token_of_a_miner_s_api_is_stored_for_its_owner_alone_and_never_said(
     ("content", "code", "words"),
     [
         (None, 1, "can't be read"),
-        ("\n", 1, "No access token"),
+        ("\n", 1, "There is no access token"),
         ("a b", 2, "no spaces"),
         ("x" * 300, 2, "256"),
     ],

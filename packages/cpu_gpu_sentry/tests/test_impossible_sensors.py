@@ -90,7 +90,7 @@ async def test_what_can_t_be_is_unknown_and_said_once(tmp_path: Path, caplog: py
             assert machine.gpus == [GpuReading(pci_address="0000:0a:00.0", core_clock_mhz=2100)]
     said = [record.getMessage() for record in caplog.records if "figure_left_out" in record.getMessage()]
     assert len(said) == 2
-    assert "fan_percent is left out: it says 255, possible is 0 to 200 %" in said[0]
+    assert "fan_percent is left out: its value is 255, expected is 0 to 200 %" in said[0]
 
 
 class SlowAmd(Amd):

@@ -75,9 +75,9 @@ def silent(port: int, trouble: MinerTrouble, reason: str) -> MinerReading:
     [
         (b"", "What answers there does not know /2/summary: is it XMRig?"),
         (b"nonsense", "It answers, but can't be read. The answer is not JSON: “nonsense”."),
-        (b"[]", "It answers, but can't be read. The answer has not the shape of xmrig's summary."),
+        (b"[]", "It answers, but can't be read. The answer does not look like xmrig's summary."),
         (b" " * 1_100_000, "Its answer is longer than 1 MiB."),
-        (SUMMARY[:100], "It answers, but can't be read. The answer has not the shape of xmrig's summary."),
+        (SUMMARY[:100], "It answers, but can't be read. The answer does not look like xmrig's summary."),
     ],
 )
 async def test_a_miner_that_answers_nonsense_has_no_figures_and_is_said_to_answer(

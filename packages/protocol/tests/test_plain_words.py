@@ -49,7 +49,7 @@ class Message(msgspec.Struct, forbid_unknown_fields=True):
         ({"name": "abcd"}, ("name", "must have 3 characters at most")),
         ({"at": "noon"}, ("at", "must be a time such as 2026-11-20T12:00:00Z")),
         ({"at": "2026-01-01T00:00:00"}, ("at", "must be a time with its zone, such as 2026-11-20T12:00:00Z")),
-        ({"word": "b"}, ("word", "has not the form that is expected")),
+        ({"word": "b"}, ("word", "has another form than expected")),
         ({"even": 3}, ("even", "must be a whole number")),
         ({"numbers": [1, 2, 3]}, ("numbers", "must have 2 elements at most")),
         ({"words": {"a": 1, "b": 2}}, ("words", "must have 1 field at most")),

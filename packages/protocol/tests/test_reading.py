@@ -122,7 +122,7 @@ def test_a_processor_of_four_million_degrees_has_an_unknown_temperature() -> Non
     log, dropped = read_cpu_gpu(cpu={"temperature_c": 4294948.3, "load_percent": 99}, uptime_s=60)
     assert log.cpu == CpuReading(load_percent=99.0)
     assert log.uptime_s == 60
-    assert dropped == ["cpu.temperature_c is left out: it says 4294948.3, possible is -60 to 150 °C."]
+    assert dropped == ["cpu.temperature_c is left out: its value is 4294948.3, expected is -60 to 150 °C."]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_figures_that_go_by_their_order_keep_their_places() -> None:
 def test_a_list_that_is_too_long_is_cut_off_and_said() -> None:
     log, dropped = read_cpu_gpu(gpus=[{"pci_address": f"{number:04x}:03:00.0"} for number in range(300)])
     assert len(log.gpus) == 256
-    assert dropped == ["gpus[256:] is left out: it says 300 entries, possible is what its kind allows."]
+    assert dropped == ["gpus[256:] is left out: its value is 300 entries, expected is what its kind allows."]
 
 
 def test_what_a_newer_version_adds_stays_in_a_message_that_is_mended() -> None:

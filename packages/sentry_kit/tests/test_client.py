@@ -89,7 +89,7 @@ async def test_the_answer_of_something_that_is_no_commander_is_not_obeyed(status
 
 @pytest.mark.parametrize("body", [b"", b"<html>log in to the hotel's WLAN</html>", b"{}", b"\xff"])
 async def test_success_without_sense_is_no_commander(body: bytes) -> None:
-    with pytest.raises(CommanderError, match="is no commander"):
+    with pytest.raises(CommanderError, match="is not a commander"):
         await client_of(lambda _request: httpx.Response(200, content=body)).welcome()
 
 
@@ -150,7 +150,7 @@ async def test_playbooks_are_asked_for_with_the_tag_that_is_known_and_time_to_wa
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"playbooks":[{"id":1}]}'])
 async def test_playbooks_that_make_no_sense_are_no_commander_s(body: bytes) -> None:
-    with pytest.raises(CommanderError, match="is no commander"):
+    with pytest.raises(CommanderError, match="is not a commander"):
         await client_of(lambda _request: httpx.Response(200, content=body)).playbooks(None, 1)
 
 

@@ -314,7 +314,7 @@ async def test_a_certificate_that_python_3_13_is_too_strict_for_says_which_rule_
     tmp_path: Path,
 ) -> None:
     refusal = await _refusal(AUTHORITY.server_context(tmp_path, "127.0.0.1"), None)
-    assert re.search(r"breaks a rule of RFC 5280 .* \((Missing|CA cert) .*\); have it made anew as docs/", refusal)
+    assert re.search(r"breaks a rule of RFC 5280 .* \((Missing|CA cert) .*\); replace it as docs/", refusal)
 
 
 async def _refusal(context: ssl.SSLContext, trusted: str | None) -> str:

@@ -79,7 +79,7 @@ async def _check_with_own_authority(url: str, agent: str) -> None:
         ca_pem = await fetch_any_ca(url)
         if ca_pem is None:
             raise CommanderError(
-                f"What answers at {url} is no commander, or its certificate is from an authority that this machine "
+                f"What answers at {url} is not a commander, or its certificate is from an authority that this machine "
                 "does not know; check the URL."
             )
         await _check_commander(url, ca_pem, agent)

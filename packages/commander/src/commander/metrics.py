@@ -37,9 +37,7 @@ def live_metrics(live: Mapping[RigKind, LiveRigs]) -> list[Metric]:
     frames = [part.frames for part in live.values()]
     return [
         Metric("minewarden_rigs", MetricKind.GAUGE, "Rigs by kind and health.", rigs),
-        Metric(
-            "minewarden_power_watts", MetricKind.GAUGE, "Power of those rigs that report it, by kind, summed up.", watts
-        ),
+        Metric("minewarden_power_watts", MetricKind.GAUGE, "Total power of the rigs that report it, by kind.", watts),
         Metric(
             "minewarden_power_rigs",
             MetricKind.GAUGE,

@@ -137,7 +137,7 @@ def _check_names(values: Mapping[str, object], names: Mapping[str, str]) -> None
     for name in values:
         if name not in Settings.__struct_fields__:
             raise BadSetting(
-                f"{name_of(name, names)} is no setting of the commander; see docs/settings.md for all of them."
+                f"{name_of(name, names)} is not a setting of the commander; docs/settings.md lists all of them."
             )
 
 

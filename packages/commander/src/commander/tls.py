@@ -145,7 +145,7 @@ def _refused_by_strict(path: Path) -> list[str]:
     if lacking is None:
         return []
     return [
-        f"{path} lacks {lacking}: browsers take it, sentries with Python 3.13 or newer refuse it. Have it made anew as "
+        f"{path} lacks {lacking}: browsers take it, sentries with Python 3.13 or newer refuse it. Replace it as "
         "docs/certificates.md says."
     ]
 
@@ -174,7 +174,9 @@ def _own_ca(folder: Path, *, now: datetime) -> tuple[x509.Certificate, Key, list
     write_private(cert_path, certificates.pem_of(renewed))
     if certificates.is_valid(certificate, now=now):
         return renewed, key, []
-    note = f"{_not_valid(cert_path, certificate, now)} It was renewed with its key: sentries and tokens stay good."
+    note = (
+        f"{_not_valid(cert_path, certificate, now)} It was renewed with the same key: sentries and tokens stay valid."
+    )
     return renewed, key, [note]
 
 
@@ -206,7 +208,7 @@ def _own_server(
     write_private(cert_path, certificates.pem_of(server) + certificates.pem_of(ca))
     if stored is None or certificates.is_valid(stored, now=now):
         return server, []
-    return server, [f"{_not_valid(cert_path, stored, now)} It was made anew."]
+    return server, [f"{_not_valid(cert_path, stored, now)} It was replaced."]
 
 
 def _stored_server(cert_path: Path, key_path: Path) -> x509.Certificate | None:

@@ -50,7 +50,7 @@ def _add_watch_commands(line: CommandLine) -> None:
     watch.add_argument(
         "--access-token-file",
         metavar="FILE",
-        help="that holds the access token which its API wants; - reads standard input",
+        help="with the access token that its API wants; - is standard input",
     )
     watch.add_argument("--coin", default="", help="that it mines, where the algorithm does not tell")
     unwatch = line.command("unwatch", _unwatch, "stop reporting a miner")
@@ -116,7 +116,9 @@ def _leave(arguments: argparse.Namespace) -> int:
     path = prepare_data_dir(_settings().data_dir) / STORE
     if not arguments.yes:
         if not sys.stdin.isatty():
-            raise BadUse("Nobody can be asked here whether to stop and delete all mining; say so with --yes.")
+            raise BadUse(
+                "This would stop and delete all mining, and there is no terminal to confirm it; confirm with --yes."
+            )
         answer = input(
             "Stop and delete what playbooks run and installed, and forget the commander, its token and the logs that "
             "wait for it? [y/N] "
@@ -147,7 +149,7 @@ def _access_token(file: str | None) -> str:
     except OSError as error:
         raise SentryError(f"{file} can't be read ({reason(error)}).") from error
     if not told.strip():
-        raise SentryError(f"No access token stands in {'standard input' if file == '-' else file}.")
+        raise SentryError(f"There is no access token in {'standard input' if file == '-' else file}.")
     return told
 
 

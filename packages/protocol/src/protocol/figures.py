@@ -21,7 +21,7 @@ class Bounds(NamedTuple):
 
 _TEMPERATURE = Bounds(-60, 150, "°C", "no chip is rated for more; k10temp said 4,294,948 and amdgpu 511 for unknown")
 _SHARE = Bounds(0, 100, "%", "a part of a whole")
-_CLOCK = Bounds(1, 40_000, "MHz", "GDDR7 is told as 32,000 MHz; amdgpu says 0 for a card that is lost")
+_CLOCK = Bounds(1, 40_000, "MHz", "GDDR7 is reported as 32,000 MHz; amdgpu says 0 for a card that is lost")
 _HASHRATE = Bounds(0, 1e21, "H/s", "all of Bitcoin's ASICs together do 1e21")
 _SECONDS = Bounds(0, 10**9, "s", "31 years; 2^32 - 1 seconds mean unknown")
 _PARTS = Bounds(0, 10_000, "", "the largest hash boards have some 500 chips, the largest machines 1,000 cores")

@@ -57,7 +57,7 @@ def _words(message: str) -> str:
     if "timezone" in rest:
         return "must be a time with its zone, such as 2026-11-20T12:00:00Z"
     if "regex" in rest:
-        return "has not the form that is expected"
+        return "has another form than expected"
     return f"must be {wanted}" + (f", not {_KINDS[got]}" if got in _KINDS and _KINDS[got] != wanted else "")
 
 

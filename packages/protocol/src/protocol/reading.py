@@ -59,7 +59,7 @@ class Dropped(NamedTuple):
     def __str__(self) -> str:
         bounds = FIGURES.get(self.figure.rpartition(".")[2])
         why = f"{bounds.lowest:,} to {bounds.highest:,} {bounds.unit}".rstrip() if bounds else "what its kind allows"
-        return f"{self.place} is left out: it says {self.value}, possible is {why}."
+        return f"{self.place} is left out: its value is {self.value}, expected is {why}."
 
 
 class Read(NamedTuple, Generic[T]):

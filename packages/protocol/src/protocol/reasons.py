@@ -30,9 +30,9 @@ _WORDS = {
     errno.ECONNABORTED: "the connection was cut",
     errno.EPIPE: "the connection was cut",
     errno.ETIMEDOUT: "it does not answer in time",
-    errno.EHOSTUNREACH: "there is no way to it in the network",
-    errno.ENETUNREACH: "there is no way to it in the network",
-    errno.EHOSTDOWN: "there is no way to it in the network",
+    errno.EHOSTUNREACH: "the network has no route to it",
+    errno.ENETUNREACH: "the network has no route to it",
+    errno.EHOSTDOWN: "the network has no route to it",
     errno.ENETDOWN: "this machine's network is down",
 }
 NO_NAME = "its name does not resolve"

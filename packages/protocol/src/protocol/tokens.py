@@ -14,7 +14,7 @@ _SHAPE = re.compile(r"mw_(rig|asic|site)_([0-9a-f]{64})(?:_([0-9a-f]{64}))?", re
 
 
 class BadToken(ValueError):
-    """The text has not the shape of a token."""
+    """The text does not have the form of a token."""
 
 
 class TokenKind(StrEnum):

@@ -4,7 +4,7 @@ import ssl
 from enum import Enum, auto
 
 _FORM = range(78, 95)  # what RFC 5280 does not allow; most of it only `ssl.VERIFY_X509_STRICT` looks at
-MADE_ANEW = "have it made anew as docs/certificates.md says"
+MADE_ANEW = "replace it as docs/certificates.md says"
 
 
 class Fault(Enum):

@@ -181,7 +181,7 @@ def _decode(response: httpx.Response, kind: type[M]) -> M:
     try:
         return msgspec.json.decode(response.content, type=kind)
     except _UNREADABLE as error:
-        raise CommanderError(f"What answers at {response.url.host} is no commander; check the URL.") from error
+        raise CommanderError(f"What answers at {response.url.host} is not a commander; check the URL.") from error
 
 
 def _failure(response: httpx.Response) -> CommanderError:
@@ -202,7 +202,7 @@ def _failure(response: httpx.Response) -> CommanderError:
     if status in (400, 415, 422) and problem.code:
         fields = "; ".join(f"{error.field}: {error.message}" for error in problem.errors)
         return Refused(f"The commander refused a log: {fields or problem.detail or problem.title}")
-    return CommanderError(f"{response.url.host} answered {status}, which is no commander's answer; check the URL.")
+    return CommanderError(f"{response.url.host} answered {status}, as a commander does not; check the URL.")
 
 
 def _retry_after(response: httpx.Response) -> float | None:

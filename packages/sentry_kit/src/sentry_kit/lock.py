@@ -50,7 +50,7 @@ def _is_acquired(lock: FileLock, within_s: float) -> bool:
         return False
     except OSError as error:
         raise StorageError(
-            f"{lock.lock_file} can't be opened ({reason(error)}); it is to be a file of the user that the "
-            "sentry runs as. Remove it, and start again."
+            f"{lock.lock_file} can't be opened ({reason(error)}). It must be a file of the sentry's user: remove it "
+            "and start again."
         ) from error
     return True

@@ -42,7 +42,7 @@ def check_url(text: str) -> str:
     authority = f"[{host}]" if ":" in host else host
     base = f"{parts.scheme}://{authority}{f':{port}' if port else ''}"
     if parts.path or parts.fragment:
-        raise EnrolmentError("url", f"The commander's URL has nothing behind its name and port; use {base} alone.")
+        raise EnrolmentError("url", f"The commander's URL must end after its name and port; use {base} alone.")
     return base
 
 

@@ -23,9 +23,12 @@ def why_unreachable(error: BaseException, url: str) -> str:
     if any(isinstance(cause, httpx.RemoteProtocolError) for cause in causes) and not _is_closed(causes):
         return f"What answers at {url} does not speak HTTP; check the URL and its port."
     if _is_closed(causes):
-        return f"What answers at {url} closed the connection within its answer; check the URL, https:// or http:// too."
+        return (
+            f"What answers at {url} closed the connection during its answer; "
+            "check the URL, and whether it is https:// or http://."
+        )
     if any(isinstance(cause, httpx.DecodingError) for cause in causes):
-        return f"What answers at {url} is no commander; check the URL."
+        return f"What answers at {url} is not a commander; check the URL."
     return f"No commander can be reached at {url}{_why(causes, url)}; check the URL and that it runs."
 
 

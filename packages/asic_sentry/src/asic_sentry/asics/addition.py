@@ -114,7 +114,7 @@ async def _check_asic(ip: str, port: str | None, model: str | None) -> Identity:
     except BadAddress as error:
         raise NotAdded({error.field: str(error)}) from error
     if model and not makes_of(model):
-        raise NotAdded({"model": f"“{model[:80]}” is no model that this sentry knows. {LEAVE_IT}"})
+        raise NotAdded({"model": f"This sentry does not know the model “{model[:80]}”. {LEAVE_IT}"})
     found = await identify(address, at, model or None)
     if isinstance(found, PollFailure):
         raise NotAdded({"ip": f"{address} ({found.kind}) {found.detail}"})

@@ -68,7 +68,7 @@ def checked(dialect: str, parse: Callable[[], T]) -> T:
     except BadReply:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise bad_response(f"The answer has not the shape of {dialect}'s ({why(error)}).") from error
+        raise bad_response(f"The answer does not look like {dialect}'s ({why(error)}).") from error
 
 
 def sample(dialect: str, parse: Callable[[], Figures]) -> Figures:

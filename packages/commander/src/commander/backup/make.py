@@ -87,7 +87,7 @@ def copy_database(database: Path, copy: Path, progress: Progress) -> str:
         revision = sqlite_revision(source)
         check_known(revision)
         if revision is None:
-            raise BackupProblem(f"{database} is no commander's database.")
+            raise BackupProblem(f"{database} is not a commander's database.")
         source.backup(target, pages=PAGES_A_STEP, progress=step)
         source.execute("ROLLBACK")
     return revision

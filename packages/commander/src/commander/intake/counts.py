@@ -28,7 +28,7 @@ class LogCounts:
         }
         samples = [Sample(count, {"outcome": outcome}) for outcome, count in outcomes.items()]
         answered = "Logs by what became of them; refused ones will be sent again."
-        left_out = "Figures that were left out of logs, because they can't be."
+        left_out = "Impossible values that were left out of logs."
         return [
             counter("minewarden_logs_received_total", "Logs that sentries sent to this process.", self.received),
             counter("minewarden_figures_left_out_total", left_out, self.figures_left_out),

@@ -10,9 +10,9 @@ from protocol.playbook_messages import PlaybookWork, WalletEvidence
 
 _SEPARATORS = ".+/@:;,_"
 _EVIDENCE = {
-    WalletEvidence.ARGUMENTS: "Not reported by the software; its process was started with that of the playbook.",
-    WalletEvidence.SCRIPT: "Not reported by the software; the script that started it names that of the playbook.",
-    WalletEvidence.NEITHER: "Not reported by the software, and in neither its process nor its script.",
+    WalletEvidence.ARGUMENTS: "Not reported by the software. The arguments of its process have the playbook's wallet.",
+    WalletEvidence.SCRIPT: "Not reported by the software. The script that started it has the playbook's wallet.",
+    WalletEvidence.NEITHER: "Not reported by the software, and found in neither its process nor its script.",
 }
 _HIDDEN = re.compile(r"\*|\.\.\.|…")  # some software shortens what it shows
 
@@ -51,7 +51,7 @@ def wallet_words(works: Sequence[PlaybookWork], miner: MinerReading, evidence: W
         return ""
     if reports_wallet(miner):
         is_wrong = any(each.what == "wallet" for each in differences(works, miner))
-        return f"The software reports {'another' if is_wrong else 'the one of the playbook'}."
+        return f"The software reports {'another' if is_wrong else 'the same'} wallet."
     return _EVIDENCE.get(evidence or WalletEvidence.UNKNOWN, "Not reported by the software.")
 
 

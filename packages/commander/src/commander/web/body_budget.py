@@ -19,7 +19,7 @@ class TooManyBodies(CommanderError):
     kind = ErrorKind(503, "overloaded", "Overloaded", retry_after_s=2)
 
     def __init__(self) -> None:
-        super().__init__("The commander reads as many requests as it has memory for. Nothing is lost: come back.")
+        super().__init__("The commander has no memory for more requests now. Nothing is lost: send it again later.")
 
 
 class BodyBudget:

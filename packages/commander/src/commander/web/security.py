@@ -39,7 +39,7 @@ class BadHost(CommanderError):
     kind = ErrorKind(400, "bad_host", "Not a host")
 
     def __init__(self) -> None:
-        super().__init__("The Host header is no name or address with a port; check the address that you opened.")
+        super().__init__("The Host header is not a valid host and port; check the address that you opened.")
 
 
 def check_host(scope: Scope) -> None:

@@ -89,7 +89,7 @@ def checked(software: str, parse: Callable[[], MinerReading]) -> MinerReading:
     except BadReply:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, msgspec.MsgspecError) as error:
-        raise BadReply(f"The answer has not the shape of {software}'s ({why(error)}).") from error
+        raise BadReply(f"The answer does not look like {software}'s ({why(error)}).") from error
 
 
 def number(value: object) -> float | None:

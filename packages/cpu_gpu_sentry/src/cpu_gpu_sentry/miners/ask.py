@@ -73,7 +73,7 @@ def why(error: Exception, watch: Watch) -> NoAnswer:
         case TimeoutError() | httpx.TimeoutException():
             return NoAnswer(f"It does not answer on {place} in time.")
         case httpx.RemoteProtocolError() if "disconnected" not in str(error):
-            return NoAnswer(f"What answers on {place} speaks no HTTP, or ends too early.", MinerTrouble.UNREADABLE)
+            return NoAnswer(f"The answer on {place} is not HTTP, or ends too early.", MinerTrouble.UNREADABLE)
         case ConnectionResetError() | BrokenPipeError():
             return NoAnswer(f"It closes the connection on {place} without an answer.")
         case httpx.ConnectError() | OSError():
@@ -85,7 +85,7 @@ async def over_tcp(host: str, port: int, line: Line) -> bytes:
     try:
         reader, writer = await asyncio.open_connection(host, port)
     except UnicodeError as error:  # what the resolver makes of a label of more than 63 letters
-        raise NoAnswer("The name of its host is none.", MinerTrouble.REFUSED) from error
+        raise NoAnswer("Its host name is not valid.", MinerTrouble.REFUSED) from error
     try:
         writer.write(line.sent)
         await writer.drain()

@@ -50,7 +50,7 @@ def parse_records(software: str, replies: Sequence[bytes]) -> MinerReading:
     records = [record for reply in replies for record in records_of(reply)]
     summary = next((record for record in records if "NAME" in record and "ALGO" in record), None)
     if summary is None:
-        raise BadReply(f"The answer has not the shape of {software}'s summary.")
+        raise BadReply(f"The answer does not look like {software}'s summary.")
     pool = next((record for record in records if "POOL" in record), {})
     cards = [record for record in records if "GPU" in record]
     devices = [_card(card, position) for position, card in enumerate(cards)]

@@ -44,7 +44,7 @@ def parse_xmrig(replies: Sequence[bytes]) -> MinerReading:
 
 def _parse(summary: Any, backends: Any = None) -> MinerReading:
     if "hashrate" not in summary:
-        raise BadReply("The answer has not the shape of xmrig's summary.")
+        raise BadReply("The answer does not look like xmrig's summary.")
     if summary.get("kind") == "proxy":
         return read_proxy(summary)
     backends = _as_backends(backends or [])

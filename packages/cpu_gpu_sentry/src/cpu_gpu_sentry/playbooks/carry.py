@@ -214,7 +214,7 @@ def judge(crew: Crew, lane: Lane) -> None:
     if lane.is_not_mended:
         if lane.may_tell(_now_s(), crew.patience.no_job_s):
             lane.shows_trouble = True
-            crew.show(lane, lane.state_in_trouble(_now_s()), f"{_reason(lane)} A restart does not mend that.")
+            crew.show(lane, lane.state_in_trouble(_now_s()), f"{_reason(lane)} A restart would not help.")
     elif lane.fault is None and lane.is_known_to_mine(_now_s()):
         if lane.state is not PlaybookState.MINING:
             lane.last_lines = []

@@ -145,8 +145,8 @@ def _network_sentence(error: Exception, url: str) -> str:
     if isinstance(error, httpx.ConnectError):
         return f"Could not reach {host}: {reason(error)}."
     if isinstance(error, httpx.InvalidURL):
-        return f"{host or 'The download'} has no address that can be asked; correct the software's download address."
-    return f"The connection to {host} was cut within the download."
+        return f"{host or 'The download'} has no valid address; correct the software's download address."
+    return f"The connection to {host} was interrupted during the download."
 
 
 def _distrust(error: ssl.SSLCertVerificationError) -> str:
@@ -162,7 +162,7 @@ def _distrust(error: ssl.SSLCertVerificationError) -> str:
         return "the server's certificate is for another name; check the software's address"
     if fault in (Fault.EXPIRED, Fault.NOT_YET_VALID):
         return "the server's certificate is not valid now; have it renewed, or set this rig's clock if that is wrong"
-    return f"the server's certificate is refused ({error.verify_message}); have it made anew"
+    return f"the server's certificate is refused ({error.verify_message}); replace it"
 
 
 class _Part:

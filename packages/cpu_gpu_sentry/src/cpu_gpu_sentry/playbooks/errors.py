@@ -29,7 +29,7 @@ def disk_trouble() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Trouble("The disk is full; make room.") from error
-        raise Trouble(f"This machine's disk can't be used as it should ({reason(error)}).") from error
+        raise Trouble(f"This machine's disk does not work ({reason(error)}).") from error
 
 
 def failure_text(error: BaseException) -> str:

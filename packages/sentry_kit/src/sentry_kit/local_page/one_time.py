@@ -57,7 +57,7 @@ def one_time_address(data_dir: Path, program: str, data_dir_setting: str) -> str
     if not has_page:
         raise SentryError(
             f"No sentry runs with the data directory {data_dir}; start it with {program} run, "
-            f"or name the directory of the one that runs with {data_dir_setting}."
+            f"or set {data_dir_setting} to the running sentry's directory."
         )
     return f"{page.url}login?code={new_code(bytes.fromhex(page.secret), time.time())}"
 
