@@ -74,6 +74,9 @@ def test_a_sentry_on_a_read_only_disk_reports_from_memory(rig: PlaybookRig, is_k
     said = rig.sentry.log.read_text()[before:]
     assert said.count("disk_read_only") == 1
     assert "Traceback" not in said
+    for command in ("status", "page"):
+        done = rig.sentry.run(command)
+        assert (done.returncode, "can only be read" in done.stderr) == (1, True), done.stderr
 
 
 def test_a_miner_that_goes_on_is_reported_from_a_read_only_disk(rig: PlaybookRig) -> None:

@@ -1,6 +1,7 @@
 """The file that a running sentry locks: one sentry per data directory."""
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,11 @@ def _is_acquired(lock: FileLock, within_s: float) -> bool:
     except Timeout:
         return False
     except OSError as error:
+        if error.errno == errno.EROFS:
+            raise StorageError(
+                f"The disk under {Path(lock.lock_file).parent} can only be read: nobody can find out whether a sentry "
+                "runs there, or log in to its local page. Mend the disk, and start the sentry again."
+            ) from error
         raise StorageError(
             f"{lock.lock_file} can't be opened ({reason(error)}). It must be a file of the sentry's user: remove it "
             "and start again."

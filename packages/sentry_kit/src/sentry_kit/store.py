@@ -18,6 +18,7 @@ from protocol.tokens import BadToken, Token, parse_token
 
 from sentry_kit.copies import Copies, are_there, is_new, take_over
 from sentry_kit.errors import EnrolmentError, StorageError
+from sentry_kit.read_only import is_read_only
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS enrolment (
@@ -99,9 +100,19 @@ def open_store(path: Path, schema: str = SCHEMA) -> sqlite3.Connection:
             db.close()
             raise
     except (OSError, sqlite3.Error) as error:
-        advice = " The sentry's next start moves it aside and goes on with a new one." if is_damage(error) else ""
-        raise StorageError(f"The sentry's file {path} can't be opened ({reason(error)}).{advice}") from error
+        why = f"The sentry's file {path} can't be opened ({reason(error)})."
+        raise StorageError(why + _advice(error, path)) from error
     return db
+
+
+def _advice(error: Exception, path: Path) -> str:
+    if is_damage(error):
+        return " The sentry's next start moves it aside and goes on with a new one."
+    return " The disk can only be read; the log of a sentry that runs there says how it is." if _is_stuck(path) else ""
+
+
+def _is_stuck(path: Path) -> bool:
+    return path.parent.is_dir() and is_read_only(path.parent)
 
 
 @contextmanager
