@@ -34,7 +34,7 @@ def test_a_start_with_a_right_clock_heals_commander_and_sentry(tmp_path: Path) -
     with running_commander(tmp_path) as commander:
         said = commander.log.read_text()
         assert "ca.pem is valid from" in said
-        assert "It was renewed with its key" in said
+        assert "It was renewed with the same key" in said
         assert "ca.pem is valid from" in settings_page(commander)
         sentry = SentryProcess(tmp_path / "sentry")
         enrolled_before(sentry, commander, older)

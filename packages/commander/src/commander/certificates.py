@@ -20,7 +20,7 @@ ALWAYS_FROM = datetime(1970, 1, 1, tzinfo=UTC)  # where a machine without a batt
 NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280, 4.1.2.5
 SERVER_LIFE = timedelta(days=397)
 RENEW_BEFORE = timedelta(days=60)
-_CLOCK_STEP = timedelta(days=1)  # a clock that is set right by a little makes no certificate outdated
+_CLOCK_STEP = timedelta(days=1)  # correcting a clock a little makes no certificate outdated
 
 Key: TypeAlias = ec.EllipticCurvePrivateKey
 

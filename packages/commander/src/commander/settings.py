@@ -16,7 +16,7 @@ from protocol.reasons import reason
 from commander.db import is_postgresql
 
 PREFIX = "COMMANDER_"
-MOST = 100_000.0  # seconds, hours or days: no clock reckons with many more
+MOST = 100_000.0  # seconds, hours or days: clocks can't represent many more
 
 
 class BadSetting(Exception):

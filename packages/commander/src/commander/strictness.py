@@ -26,7 +26,7 @@ def refused_by_strict(chain: Sequence[x509.Certificate]) -> str | None:
 def _has(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> bool:
     try:
         certificate.extensions.get_extension_for_class(kind)
-    except (x509.ExtensionNotFound, ValueError):  # ValueError: they can't be read, which OpenSSL will say
+    except (x509.ExtensionNotFound, ValueError):  # ValueError: unreadable; OpenSSL will report that
         return False
     return True
 

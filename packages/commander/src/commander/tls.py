@@ -25,7 +25,7 @@ from commander.strictness import refused_by_strict
 
 __all__ = ["RENEW_BEFORE", "SERVER_LIFE", "CertificateFacts", "TlsError", "TlsFiles", "pin_of", "prepare_tls"]
 
-WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)  # no clock that is right says less
+WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)  # a right clock never shows less
 
 
 class TlsError(Exception):
@@ -152,7 +152,9 @@ def _refused_by_strict(path: Path) -> list[str]:
 
 def _can_serve(cert: Path, key: Path) -> bool:
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")  # else OpenSSL asks a terminal
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            cert, key, password=""
+        )  # or OpenSSL asks on the terminal
     except ssl.SSLError:
         return False
     return True

@@ -34,7 +34,7 @@ Port = Annotated[int, within("api_port")]
 Count = Annotated[int, within("count")]
 
 
-PROXIES = frozenset({"xmrig-proxy"})  # software whose hashrate is that of the miners behind it: no total counts it
+PROXIES = frozenset({"xmrig-proxy"})  # passes on other miners' work: no total counts its hashrate
 UNKNOWN_ALGORITHM = "unknown"  # where the mining software names none; never guessed from its pool or coin
 
 

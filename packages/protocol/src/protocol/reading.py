@@ -29,9 +29,9 @@ _INSTEAD: Mapping[str, str] = {  # for a text that must be there
     "software": "unknown",
     "state": "unknown",
 }
-_PLACE_COUNTS = {AlgorithmReading}  # the hashrates of devices go by the order of algorithms
+_PLACE_COUNTS = {AlgorithmReading}  # hashrates of devices are in the order of algorithms
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_DIGITS_LIMIT = 400  # longer whole numbers are outside of every bounds
+_DIGITS_LIMIT = 400  # longer whole numbers are outside of all bounds
 _SHOWN = 40
 _TOO_DEEP = "JSON is nested too deeply"
 

@@ -3,7 +3,7 @@
 import ssl
 from enum import Enum, auto
 
-_FORM = range(78, 95)  # what RFC 5280 does not allow; most of it only `ssl.VERIFY_X509_STRICT` looks at
+_FORM = range(78, 95)  # breaks RFC 5280; mostly checked by `ssl.VERIFY_X509_STRICT` only
 MADE_ANEW = "replace it as docs/certificates.md says"
 
 

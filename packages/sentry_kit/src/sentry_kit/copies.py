@@ -25,7 +25,7 @@ class Copy(msgspec.Struct, frozen=True):
     """A table's rows, as MessagePack."""
 
     columns: list[str]
-    rows: list[list[Any]]  # what SQLite takes and gives
+    rows: list[list[Any]]  # the types of SQLite
 
 
 class Copies:
@@ -45,7 +45,7 @@ class Copies:
             for table, columns in self._tables.items():
                 _write(path_of(self._path, table), _read(db, table, columns))
         except (sqlite3.OperationalError, OSError) as error:
-            log.debug("copies_not_written %s", error)  # a full disk, which is told elsewhere
+            log.debug("copies_not_written %s", error)  # a full disk, which is reported elsewhere
             return
         self._saved = now
 

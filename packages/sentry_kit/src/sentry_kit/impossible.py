@@ -14,7 +14,7 @@ from sentry_kit.masking import mask
 
 log = logging.getLogger(__name__)
 
-_SAID_LIMIT = 256  # a device that makes up names must not fill the memory
+_SAID_LIMIT = 256  # invented names of a device must not fill the memory
 _said: set[tuple[str, str]] = set()
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def left_out(reader: Reader[T], message: T, of: str) -> T:
     try:
         read = reader.checked(message)
     except msgspec.DecodeError:
-        return message  # nothing of it can stay; where it is sent, that is told
+        return message  # nothing of it can stay; sending it reports that
     say_once(read.dropped, of)
     return read.message
 

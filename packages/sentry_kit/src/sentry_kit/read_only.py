@@ -12,7 +12,7 @@ from sentry_kit.copies import take_over
 log = logging.getLogger(__name__)
 
 SENTENCE = "The disk can only be read: logs wait in memory, and what is changed is lost at the next start."
-_STAYS_ON_DISK = "spool"  # it may be large, and is sent when the disk is mended
+_STAYS_ON_DISK = "spool"  # it may be large, and is sent when the disk works again
 
 
 def is_read_only(folder: Path) -> bool:
@@ -27,7 +27,7 @@ def open_in_memory(path: Path, schema: str) -> sqlite3.Connection:
     )
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     db.executescript(schema)
-    for how in ("mode=ro", "mode=ro&immutable=1"):  # the second, where a clean stop has left no files for the first
+    for how in ("mode=ro", "mode=ro&immutable=1"):  # the second works after a clean stop, which leaves no -wal file
         with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as old:
             _copy(old, db)
             break

@@ -51,7 +51,7 @@ def _value(name: str, text: str, field: object) -> object:
             raise ValueError(name)
         return Path(text) if field is Path else msgspec.convert(text, field, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
-        is_secret = name.endswith("_PASSWORD")  # it must not stand in a log
+        is_secret = name.endswith("_PASSWORD")  # it must not appear in a log
         what = "is not one that can be used" if is_secret else f"is “{text}”"
         raise BadSetting(f"{name} {what}; expected {expected(field)}.") from error
 

@@ -200,7 +200,7 @@ def load_enrolment(db: sqlite3.Connection) -> Enrolment | None:
     url, token, ca_pem, rig_id, rig_name, state = row
     try:
         return Enrolment(url, parse_token(token) if token else None, ca_pem, rig_id, rig_name, _state(state))
-    except (BadToken, AttributeError, TypeError):  # of another version, or damaged: a new token mends it
+    except (BadToken, AttributeError, TypeError):  # damaged, or of another version: a new token repairs it
         return Enrolment(url, None, ca_pem, rig_id, rig_name, State.INVALID_TOKEN)
 
 

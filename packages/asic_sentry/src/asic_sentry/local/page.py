@@ -28,7 +28,7 @@ from asic_sentry.models import names_by_make
 
 PROGRAM, COMMAND = "ASIC sentry", "asic-sentry"
 FRAGMENTS = ("status", "connect", "scan-progress", "scan-stop", "scan-found")
-FOR_ALL = ("status",)  # the others hold forms, and what they found
+FOR_ALL = ("status",)  # the other parts hold forms and their results
 NOTHING: Mapping[str, str] = {}
 _PUBLISH_EVERY_S = 0.5
 _FORM_LIMIT_BYTES = 2_000_000  # a box for each of 65,534 addresses

@@ -80,7 +80,7 @@ class Gate:
         now = self._now()
         async with self._database.reading() as db:
             session = await store.find_session(db, _hash(cookie), seen_after=now - SESSION_LIFE)
-        if session and abs(now - session.last_seen_at) > SEEN_EVERY:  # it may have been seen by a clock that was ahead
+        if session and abs(now - session.last_seen_at) > SEEN_EVERY:  # the clock may have been ahead
             await self._note(store.touch_session, session.id)
         return session
 

@@ -95,7 +95,7 @@ class Rolling:
             plain = unpack_log(codec, body)
             try:
                 readings = self._readings_of(plain)
-            except (msgspec.DecodeError, ValueError) as error:  # what can't be read must not stop all the others
+            except (msgspec.DecodeError, ValueError) as error:  # an unreadable log must not stop the others
                 log.error("a log of rig %d is left out of the history: %s", self._work.rig_id, error)
                 continue
             self._summing.add(taken_at_us, readings)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 RUNS_REMEMBERED = 8
-RUN_LENGTH = 64  # a longer id is no sentry's
+RUN_LENGTH = 64  # a sentry's id is never longer
 SEEN_FOR_S = 300
 
 

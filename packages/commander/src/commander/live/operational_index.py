@@ -50,13 +50,13 @@ class RigState:
     latest: bytes | None = None
     taken_at: datetime | None = None
     figures: Figures = NO_FIGURES
-    faults_since: dict[str, datetime | None] = field(default_factory=dict)  # None: since before this program started
+    faults_since: dict[str, datetime | None] = field(default_factory=dict)  # None: from before this program started
     heard_at: datetime | None = None
     heard_s: float = float("-inf")
     two_sentries: bool = False
     works_seen: set[Work] = field(default_factory=set)  # since `works_since_s`, for an hour
     works_since_s: float = float("-inf")
-    too_many_works: bool = False  # more than there is room for: some are “other”
+    too_many_works: bool = False  # too many: some are “other”
     wrong_clock: bool = False  # its newest logs were refused for their time
     connected: bool = False  # a sentry has used the newest token
     reported: bool = False  # and has sent a log with it

@@ -34,7 +34,7 @@ class Totals:
     power_known: int = 0
     hashrates_mhs: Counter[Work] = field(default_factory=Counter)
     rigs: Counter[Work] = field(default_factory=Counter)
-    # Of the rigs that do one work and report their power: what efficiency is worked out from.
+    # The rigs that do one work and report their power: efficiency is computed from them.
     measured: Counter[Work] = field(default_factory=Counter)
     measured_mhs: Counter[Work] = field(default_factory=Counter)
     measured_mw: Counter[Work] = field(default_factory=Counter)

@@ -179,7 +179,7 @@ def page_sections(state: RigState, playbook_id: int) -> Parts:
 def _view(state: RigState, at: int, playbook: PlaybookNow) -> PlaybookView:
     wire, told = playbook.wire, playbook.status
     word, tone = STATES[told.state] if told else NOT_YET
-    offline = state.health is Health.OFFLINE  # what it does now is unknown
+    offline = state.health is Health.OFFLINE  # its present state is unknown
     if told and offline:
         word, tone = f"{word} when last heard", "idle"
     told = told or PlaybookStatus(playbook_id=str(playbook.id), revision=wire.revision, state=PlaybookState.UNKNOWN)

@@ -9,7 +9,7 @@ from protocol.messages import UNKNOWN_ALGORITHM
 from commander.readings.algorithms import one_name
 from commander.readings.coins import one_coin
 
-OTHER = "other"  # the name of all works, or devices, for which there is no room
+OTHER = "other"  # the name of all works, or devices, beyond the bounds
 WORKS_OF_A_RIG = 64
 
 

@@ -32,7 +32,7 @@ class RigRemoved(TokenError):
 
 NOUNS = {TokenKind.RIG: "CPU/GPU rig", TokenKind.ASIC: "ASIC", TokenKind.SITE: "site"}
 A = {TokenKind.RIG: "a CPU/GPU rig", TokenKind.ASIC: "an ASIC", TokenKind.SITE: "a site"}
-TOKENS_BETWEEN_BREATHS = 500  # about 2 ms of hashing; then others may have the event loop
+TOKENS_BETWEEN_BREATHS = 500  # about 2 ms of hashing; then other tasks get the event loop
 RIG_KINDS = {token_kind: rig_kind for rig_kind, token_kind in TOKEN_KINDS.items()}
 
 

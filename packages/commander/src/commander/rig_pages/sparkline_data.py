@@ -18,7 +18,7 @@ from commander.rig_pages.charts import ALIVE
 log = logging.getLogger(__name__)
 EVERY_S = 60
 DAY = timedelta(hours=24)
-SHORTEST_S = 3600  # a shorter line would be a tick at the right edge
+SHORTEST_S = 3600  # a shorter line would be a dot at the right edge
 POINTS = 73  # a day in steps of 20 minutes, wherever in one it begins
 
 

@@ -145,11 +145,11 @@ def _gunzipped(body: bytes) -> bytes:
 
 def _unzstd(body: bytes) -> bytes:
     unzip = zstandard.ZstdDecompressor(max_window_size=BODY_LIMIT * 2)
-    with unzip.stream_reader(body) as reader:  # never makes more than it is asked for
+    with unzip.stream_reader(body) as reader:  # never returns more than requested
         plain = reader.read(BODY_LIMIT + 1)
     if len(plain) > BODY_LIMIT:
         raise TooLarge
-    whole = unzip.decompressobj()  # the reader does not say whether the frame came to its end
+    whole = unzip.decompressobj()  # the reader does not report whether the frame is complete
     whole.decompress(body)
     if not whole.eof:
         raise BadBody("The zstd body ends too early.")

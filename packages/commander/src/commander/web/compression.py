@@ -15,7 +15,7 @@ from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEven
 
 from commander.web.bodies import header, method_of
 
-SMALLEST_BYTES = 1024  # less fits into one packet as it is
+SMALLEST_BYTES = 1024  # less fits into one packet uncompressed
 IN_A_THREAD_FROM_BYTES = 64 * 1024
 ZSTD_LEVEL, GZIP_LEVEL = 3, 5
 WITHOUT_BODY = frozenset({204, 206, 304})

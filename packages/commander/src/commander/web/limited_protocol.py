@@ -40,7 +40,7 @@ class HeadTooLarge(Exception):
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. A sender that breaks a limit gets one answer, and the connection ends."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # uvicorn's own, whatever they are
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # uvicorn's own arguments
         super().__init__(*arguments, **named)
         self._timer: asyncio.TimerHandle | None = None
         self._head_bytes = self._headers = 0
@@ -92,7 +92,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_bytes += len(name) + len(value)
         if self._headers > HEADERS_LIMIT or self._head_bytes > HEAD_LIMIT_BYTES:
             self._refuse_head()
-        HttpToolsProtocol.on_header(self, name, value)  # not by super(), which takes as long as all the rest here
+        HttpToolsProtocol.on_header(self, name, value)  # not by super(), which would double the cost
 
     def on_headers_complete(self) -> None:
         if self._timer is not None:

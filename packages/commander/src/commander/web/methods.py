@@ -24,7 +24,7 @@ class WithHead:
             if message["type"] == "http.response.start":
                 await send(message)
             elif message["type"] == "http.response.body" and not is_sent:
-                is_sent = True  # the first piece ends the answer: what streams learns that nobody listens any more
+                is_sent = True  # the first piece ends the answer; a stream then sees that the client has gone
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         await self._app({**scope, "method": "GET"}, receive, without_body)  # type: ignore[arg-type]  # a Scope as it was

@@ -2,8 +2,8 @@
 
 import re
 
-LEVELS_LIMIT = 200  # our messages have 7 levels; a page and a job have stack for many more than 200
-BRACKETS_LIMIT = 20_000  # a rig with 8 GPUs opens 40, and to look at more than these would take too long
+LEVELS_LIMIT = 200  # our messages have 7 levels; pages and jobs have stack for far more than 200
+BRACKETS_LIMIT = 20_000  # a rig with 8 GPUs opens 40; checking more would take too long
 _TO_NEXT_BRACKET = re.compile(rb'[^][{}"]*+(?:"(?:[^"\\]|\\.)*+"[^][{}"]*+)*+([][{}])', re.DOTALL)
 
 

@@ -21,7 +21,7 @@ from cpu_gpu_sentry.machine.specs import machine_specs
 log = logging.getLogger(__name__)
 
 _READ_LIMIT_S = 3.0
-_FIRST_LIMIT_S = 15.0  # NVIDIA's driver takes seconds to wake many cards: which ones there are must not be missing
+_FIRST_LIMIT_S = 15.0  # NVIDIA's driver takes seconds to wake many cards, and the specs must have all of them
 _SPECS_LIMIT_S = 10.0
 
 _CPU, _GPU = Reader(CpuReading), Reader(GpuReading)

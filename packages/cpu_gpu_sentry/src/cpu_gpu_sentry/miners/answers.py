@@ -28,7 +28,7 @@ from sentry_kit.impossible import left_out
 
 from cpu_gpu_sentry.miners.lenient import read_json
 
-STARTING_S = 120  # building a DAG or a dataset, or waiting for the pool: until then no hashrate is no fault
+STARTING_S = 120  # building a DAG or a dataset, or waiting for the pool: no hashrate is no fault until then
 NO_JOB = "Its pool gives it no work."
 _NAME_LIMIT, _TEXT_LIMIT = 64, 256
 _NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")

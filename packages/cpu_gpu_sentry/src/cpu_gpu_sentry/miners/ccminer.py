@@ -63,7 +63,7 @@ def parse_records(software: str, replies: Sequence[bytes]) -> MinerReading:
 def records_of(reply: bytes) -> list[Record]:
     """A card's name may be in any encoding, and does not matter."""
     *records, tail = reply.rstrip(b"\0").decode(errors="replace").split("|")
-    if ";" in tail:  # it was cut off, and its last figure may be, too
+    if ";" in tail:  # cut off; its last number may be, too
         records.append(tail.rpartition(";")[0])
     return [dict(pair.strip().split("=", 1) for pair in each.split(";") if "=" in pair) for each in records]
 

@@ -139,7 +139,7 @@ def _word(text: str, at: int) -> tuple[Any, int]:
     if found is None:
         raise NotJson("A value is missing.")
     if found.end() == len(text):
-        raise _CutOff  # nobody knows whether it goes on
+        raise _CutOff  # it may continue
     word = found[0].strip()
     if word in _CONSTANTS:
         return _CONSTANTS[word], found.end()

@@ -39,7 +39,7 @@ def _parse(stats: Any) -> MinerReading:
     worked = {
         name: each for name, each in algorithms.items() if set(each) - {"CurrentPool", "Total", "ReconnectionCount"}
     }
-    algorithms = worked or algorithms  # one that no device works for is not mined
+    algorithms = worked or algorithms  # an algorithm without devices is not mined
     cards = {name: mapping(card) for entry in stats["Devices"] for name, card in entry.items()}
     devices = [_device(name, card, list(algorithms.values())) for name, card in cards.items()]
     whole = [_algorithm(name, each) for name, each in algorithms.items()]

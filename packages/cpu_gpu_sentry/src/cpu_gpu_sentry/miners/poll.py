@@ -19,7 +19,7 @@ from cpu_gpu_sentry.watches import Watch
 log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 3
-_OPTIONAL_TIMEOUT_S = 0.6  # four of them leave time for what is needed
+_OPTIONAL_TIMEOUT_S = 0.6  # four of them leave time for the required ones
 _AT_ONCE = 8
 _REASON_LIMIT = 512
 _DRIFT = Drift()  # for the life of the program: each version is told once

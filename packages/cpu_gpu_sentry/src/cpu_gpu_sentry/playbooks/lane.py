@@ -50,7 +50,7 @@ class Lane:
     restarts_s: list[float] = field(default_factory=list)
     reading: MinerReading | None = None
     fault: str | None = None
-    excused_s: float | None = None  # when a restart could not have helped, last
+    excused_s: float | None = None  # the last time at which a restart could not have helped
     shows_trouble: bool = False
     wallet_evidence: WalletEvidence | None = None
     secret: bytes = field(default=b"", repr=False)
@@ -143,7 +143,7 @@ class Lane:
         reading = self.reading
         if reading.state is MinerState.API_SILENT and self.state is PlaybookState.STARTING:
             reading = msgspec.structs.replace(reading, state=MinerState.STARTING)
-            if restart_mends(reading):  # its API is not there yet, which is no news
+            if restart_mends(reading):  # its API has not started yet, which is normal
                 reading = without_trouble(reading)
         if reading.trouble is MinerTrouble.NO_JOB and not self.shows_trouble:
             reading = without_trouble(reading)

@@ -76,7 +76,7 @@ class Mining:
             self.folders, store_path, Pins(self._pinned, self._pin), patience, limits or Limits(),
             ask=self._ask, mines=mines, changed=changed,
         )  # fmt: skip
-        self.is_known = asyncio.Event()  # what runs since before this start
+        self.is_known = asyncio.Event()  # playbooks that ran before this start
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._found: dict[str, RunNote] = {}  # runs of before this start that have no lane yet
         self._turn, self._news, self._secret = asyncio.Lock(), asyncio.Event(), b""

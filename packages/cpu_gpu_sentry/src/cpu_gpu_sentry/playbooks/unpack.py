@@ -29,7 +29,7 @@ from cpu_gpu_sentry.playbooks.xz import XzReader
 _CHUNK = 256 * 1024
 _DIRECTORY_LIMIT = 16 * 1024 * 1024  # of a zip file, for 100,000 files: zipfile reads it into memory
 _DIRECTORY_ENTRY, _END, _SEE_ZIP64 = b"PK\x01\x02", b"PK\x05\x06", 0xFFFF_FFFF
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # zipfile unpacks the others without a bound of memory
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # zipfile unpacks the others with unbounded memory
 _BROKEN = (
     BadTar, EOFError, OSError, ValueError, NotImplementedError, RuntimeError, zlib.error, lzma.LZMAError, struct.error,
     zipfile.BadZipFile, OverflowError, IndexError, KeyError,
