@@ -130,7 +130,7 @@ def test_one_algorithm_under_two_names_is_totalled_as_one() -> None:
     index.add(4, "rig-4")
     report(index, 4, 0, both)
     assert dict(index.totals.rigs) == {MONERO: 4}
-    assert index.totals.hashrate_hs(MONERO) == 3003.0
+    assert index.totals.hashrates_mhs[MONERO] == 3_003_000
     for rig_id in range(1, 5):
         index.remove(rig_id)
     assert not index.totals.rigs

@@ -81,9 +81,6 @@ class Totals:
     def power_w(self) -> float | None:
         return self.power_mw / 1000 if self.power_known else None
 
-    def hashrate_hs(self, work: Work) -> float:
-        return self.hashrates_mhs[work] / 1000
-
     def energy_j(self, work: Work) -> float | None:
         """Joules for a hash, over the rigs that do this work alone and tell their power."""
         return self.measured_mw[work] / self.measured_mhs[work] if self.measured_mhs[work] else None
