@@ -151,7 +151,8 @@ class Mining:
         except (SentryError, OSError, TimeoutError) as error:
             log.warning("playbooks_stuck %s", error)
             for playbook in self.wanted or []:
-                self.lanes.setdefault(playbook.id, Lane(playbook, 0)).show(PlaybookState.FAILED, failure_text(error))
+                lane = self.lanes.setdefault(playbook.id, Lane(playbook, 0, secret=self._secret))
+                lane.show(PlaybookState.FAILED, failure_text(error))
             await self._look_again()
         self._changed()
 

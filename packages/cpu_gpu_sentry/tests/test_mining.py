@@ -1,0 +1,74 @@
+"""A rig's playbooks, with a miner that runs since before the sentry's start."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+from cpu_gpu_sentry.enrolment import SCHEMA, STORE
+from cpu_gpu_sentry.playbooks import runs
+from cpu_gpu_sentry.playbooks.api_tokens import api_token, load_secret
+from cpu_gpu_sentry.playbooks.folders import Folders
+from cpu_gpu_sentry.playbooks.mining import Mining
+from cpu_gpu_sentry.playbooks.packages import package_key
+from cpu_gpu_sentry.playbooks.watchdog import Patience
+from protocol.playbook_messages import Archive, Platform, Playbook, Playbooks, PlaybookState, SoftwarePackage
+from protocol.tokens import TokenKind, new_token
+from sentry_kit import store
+from sentry_kit.store import Enrolment, State
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the script is a shell's")
+TOKEN = new_token(TokenKind.RIG, pin=None)
+PACKAGE = SoftwarePackage(
+    software="xmrig", version="1", url="https://a/b", archive=Archive.NONE, executable="x", sha256="0" * 64
+)
+PLAYBOOK = Playbook(
+    id="p1", name="n", revision=1, package=PACKAGE, platform=Platform.LINUX, script="exec sleep 600 # {api_token}"
+)
+
+T = TypeVar("T")
+
+
+async def at_once(function: Callable[[], T], /) -> T:
+    return function()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - nothing rings for all of it
+            await asyncio.sleep(0.01)
+
+
+async def want(mining: Mining, playbook: Playbook) -> None:
+    assert await mining.take_wanted(TOKEN, None, msgspec.json.encode(Playbooks(playbooks=[playbook])))
+
+
+async def test_a_disk_in_trouble_at_the_start_costs_no_miner_the_token_of_its_api(tmp_path: Path) -> None:
+    folders, db = Folders(tmp_path), store.open_store(tmp_path / STORE, SCHEMA)
+    store.save_enrolment(db, Enrolment("https://a.lan", TOKEN, None, 1, "rig", State.ONLINE))
+    (folders.software / package_key(PACKAGE)).mkdir(parents=True)
+    in_the_way = folders.downloads / "a folder where files alone should be"
+    in_the_way.mkdir(parents=True)
+    token = api_token(PLAYBOOK, load_secret(tmp_path))
+    runs.start(folders, runs.Begin(PLAYBOOK, 4001, 0, token), runs.write_script(folders, PLAYBOOK, 4001, token))
+    mining = Mining(tmp_path / STORE, db, at_once, patience=Patience(), changed=lambda: None, mines=lambda: None)
+    await want(mining, PLAYBOOK)
+    running = asyncio.create_task(mining.run())
+    try:
+        await until(lambda: "p1" in mining.lanes and mining.lanes["p1"].state is PlaybookState.FAILED)
+        in_the_way.rmdir()
+        await want(mining, msgspec.structs.replace(PLAYBOOK, name="another name"))
+        await until(lambda: mining.lanes["p1"].note is not None)
+        watch = mining.lanes["p1"].watch
+        assert watch is not None
+        assert (watch.port, watch.access_token) == (4001, token)
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        runs.end_all(folders)
+        db.close()
