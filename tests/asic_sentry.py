@@ -54,7 +54,7 @@ class AsicSentryProcess:
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=90, check=False)
 
     def browser(self) -> AbstractContextManager[httpx.Client]:
-        """One that has opened the local page by a one-time address."""
+        """A browser that has opened the local page by a one-time address."""
         return log_in(self.must("page"))
 
     def must(self, *arguments: str) -> str:

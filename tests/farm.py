@@ -35,9 +35,9 @@ def eventually(condition: Callable[[], bool], *, within_s: float, what: str) -> 
 
 @dataclass
 class CommanderProcess:
-    """`commander` with a data directory of its own, on a port that was free.
+    """`commander` with a data directory of its own, on a free port.
 
-    `more` are further settings, `python` is that of the environment where the commander is installed.
+    `more` are further settings, `python` is that of the environment in which the commander is installed.
     """
 
     data_dir: Path

@@ -194,7 +194,7 @@ _SIGNS = x509.KeyUsage(False, False, False, False, False, True, True, False, Fal
 
 
 def certificates(folder: Path, *, is_strict: bool = True) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 with its key, and its CA, which is named like the folder.
+    """Makes a certificate for 127.0.0.1 with its key, and its CA, which has the folder's name.
 
     `is_strict`: as RFC 5280 asks. Python 3.13 and newer refuse others.
     """

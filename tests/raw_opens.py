@@ -1,4 +1,4 @@
-"""Runs a program that says on standard error when it opens a database that it has open already, but not by SQLite.
+"""Runs a program and reports on standard error when it opens a database file directly that SQLite has open.
 
 Closing such a file drops all locks that SQLite holds on it in that process (https://www.sqlite.org/howtocorrupt.html).
 """

@@ -24,7 +24,7 @@ def python_module(module: str, *arguments: str) -> list[str]:
 
 @contextmanager
 def log_in(address: str) -> Iterator[httpx.Client]:
-    """Opens the one-time address of a local page; the client then sends what a browser sends from there."""
+    """Opens the one-time address of a local page; the client then sends the headers of a browser."""
     page = address[: address.index("/login")]
     with httpx.Client(base_url=page, headers={"Origin": page}, timeout=60) as browser:
         assert browser.get(address.strip()).status_code == 303
@@ -71,11 +71,11 @@ class SentryProcess:
         assert done.returncode == 0, done.stderr
 
     def browser(self) -> AbstractContextManager[httpx.Client]:
-        """One that has opened the local page by a one-time address."""
+        """A browser that has opened the local page by a one-time address."""
         return log_in(self.run("page").stdout)
 
     def send(self, form: str, **fields: str) -> httpx.Response:
-        """Fills a form of the local page in, as its owner does."""
+        """Sends a form of the local page as its owner."""
         with self.browser() as browser:
             return browser.post(f"/{form}", data=fields)
 

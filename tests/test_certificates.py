@@ -1,4 +1,4 @@
-"""Certificates that are made as docs/certificates.md says, and what the commander says of others."""
+"""Certificates made as docs/certificates.md says, and the commander's messages about others."""
 
 import ssl
 import subprocess
@@ -25,7 +25,7 @@ def made(folder: Path, commands: str) -> Path:
 
 
 def accepts_strictly(cert: Path, key: Path, ca: Path, name: str) -> bool:
-    """Whether a client that trusts the CA, and is as strict as Python 3.13, believes the server."""
+    """Returns whether a client that trusts the CA, and is as strict as Python 3.13, accepts the server."""
     client = ssl.create_default_context(cafile=ca)
     client.verify_flags |= ssl.VERIFY_X509_STRICT
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -173,7 +173,7 @@ async def test_the_first_log_brings_the_charts(farm: Farm, open_page: OpenPage) 
 
 
 async def test_a_new_coin_and_a_new_power_get_their_charts(farm: Farm, open_page: OpenPage) -> None:
-    """The open page draws what its socket brings, also where the history has nothing of it yet."""
+    """The open page draws live values that history does not have yet."""
     rig = farm.add("rig-01")
     rig.report(cpu={"temperature_c": 60.0})
     page = await open_page(f"/cpu-gpu/{rig.id}")

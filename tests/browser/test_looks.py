@@ -1,4 +1,4 @@
-"""Nobody is shut out: no axe violation (WCAG 2 A and AA, unique landmarks) on any page, light and dark, wide or not."""
+"""Pages are accessible: no axe violation (WCAG 2 A and AA, unique landmarks) on any, light and dark, wide or not."""
 
 from pathlib import Path
 

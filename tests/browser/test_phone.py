@@ -1,4 +1,4 @@
-"""Pages on a phone and on paper: rigs come first, the figure that matters is on the screen, nothing is cut off."""
+"""Pages on a phone and on paper: rigs come first, the important value is on the screen, nothing is cut off."""
 
 import pytest
 from playwright.async_api import FloatRect, Locator, Page, expect

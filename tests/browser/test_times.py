@@ -1,4 +1,4 @@
-"""One clock on every page: tables and charts write times as the viewer's language does."""
+"""All tables and charts write times in the viewer's language."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ TWELVE_HOURS = re.compile(r"\d{1,2}:\d\d(:\d\d)? [AP]M")
 
 
 async def times_on(page: Page) -> list[str]:
-    """Returns the times of the chart's own words and table, of the table beside it, and of the head."""
+    """Returns the times of the chart's text and table, of the table beside it, and of the heading."""
     await drawn(page)
     await chart(page, "Power").get_by_text("As a table").click()
     cells = [chart(page, "Power").locator("tbody td:first-child").first, page.locator("#log-table tbody time").first]
@@ -63,7 +63,7 @@ async def test_a_young_rig_s_charts_begin_with_its_first_figure(farm: Farm, open
 
 
 async def shown_h(page: Page) -> float:
-    """Returns how many hours the charts asked for last."""
+    """Returns how many hours the charts requested last."""
     names = await page.evaluate("performance.getEntriesByType('resource').map(each => each.name)")
     text = [name for name in names if "/history?" in name][-1]
     asked = {name: values[0] for name, values in parse_qs(urlsplit(text).query).items()}

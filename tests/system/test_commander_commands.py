@@ -78,7 +78,7 @@ def test_a_short_configured_password_is_refused_unless_it_is_that_of_an_earlier_
 
 
 def set_directly(commander: CommanderProcess, password: str) -> None:
-    """As earlier versions did, which took any."""
+    """Sets a password without a check, as earlier versions did."""
 
     async def work() -> None:
         async with open_database(f"sqlite:///{commander.data_dir / 'commander.db'}") as database:
@@ -153,7 +153,7 @@ def test_no_command_is_left_out_above(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def typed(*arguments: str) -> int:
-    """The exit code; in this process, since nothing of these commands is done."""
+    """Runs a command in this process and returns its exit code."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["commander", *arguments])
         return run()

@@ -1,4 +1,4 @@
-"""A rig loses power and its sentry's file is noise: it mines on, and reports on."""
+"""A rig loses power and its sentry's file is damaged: mining and reports continue."""
 
 import os
 from collections.abc import Iterator

@@ -63,7 +63,7 @@ def logged_in(environment: dict[str, str], said: str) -> Iterator[httpx.Client]:
 
 
 def pages(output: Path) -> list[str]:
-    """The one-time addresses of the sentries' pages."""
+    """Returns the one-time addresses of the sentries' pages."""
     return re.findall(r"http://\S+/login\?code=\S+\n", output.read_text())
 
 

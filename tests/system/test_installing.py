@@ -1,6 +1,6 @@
-"""Each program as the pages say to install it: alone in an empty environment, without the lock.
+"""Each program installed as the docs say: alone in an empty environment, without the lock.
 
-The environment of the tests has all packages in it, and so hides what one of them does not declare.
+The tests' environment has all packages, which hides what one of them does not declare.
 """
 
 import re
@@ -30,14 +30,14 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(PAGES_LIMIT_S)]
 
 
 def installed(page: Path, package: str, tmp_path: Path) -> Path:
-    """The folder of the environment's programs."""
+    """Returns the folder of the environment's programs."""
     type_in(checkout(tmp_path / "minewarden"), installing(page, package), home=tmp_path)
     (pip,) = [*tmp_path.glob("*/bin/pip"), *tmp_path.glob("opt/*/bin/pip")]
     return pip.parent
 
 
 def imports_all(bin_dir: Path, package: str) -> int:
-    """How many modules the package has; each of them was imported, and nothing of ours that is not declared."""
+    """Imports every module of the package and returns their number."""
     command = [str(bin_dir / "python"), "-I", "-c", IMPORT_ALL, package]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

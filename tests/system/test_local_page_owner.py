@@ -1,4 +1,4 @@
-"""The local pages of real sentries, used by their owner, by another user of the machine, and from elsewhere."""
+"""The local pages of real sentries, used by their owner, by another user of the machine, and by other machines."""
 
 import json
 import os

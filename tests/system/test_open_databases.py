@@ -1,4 +1,4 @@
-"""Several programs use a database that one of them holds open all the time; none takes its locks away."""
+"""Several programs use a database that one of them holds open; none drops its locks."""
 
 import re
 import sqlite3

@@ -1,4 +1,4 @@
-"""A rig's disk that can only be read, as Linux leaves one with errors: the sentry starts, measures and reports."""
+"""A rig's disk becomes read-only, as Linux does after errors: the sentry starts, measures and reports."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[PlaybookRig]:
-    """Its data directory is a file system of its own."""
+    """A rig whose data directory is a file system of its own."""
     data = tmp_path / "sentry" / "data"
     data.mkdir(parents=True)
     if os.geteuid() != 0:
@@ -42,7 +42,7 @@ def mount(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def make_read_only(rig: PlaybookRig) -> None:
-    """By force: the miner and its keeper have files open for writing, as on a real rig."""
+    """Remounts by force: the miner and its keeper have files open for writing, as on a real rig."""
     done = mount("-o", "remount,ro", str(rig.data_dir))
     if done.returncode:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Senders without a password or token can neither fill a commander's memory nor hold its connections."""
+"""Senders without a password or token can't fill a commander's memory or hold its connections."""
 
 import json
 import select
@@ -53,7 +53,7 @@ def resident_mib(commander: CommanderProcess) -> float:
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """Whether the other side has hung up; what it sent before is read and thrown away."""
+    """Returns whether the other side has closed; data that it sent before is discarded."""
     while select.select([connection], [], [], 0)[0]:
         try:
             if not connection.recv(65_536):
@@ -65,7 +65,7 @@ def is_closed(connection: socket.socket) -> bool:
 
 @contextmanager
 def unfinished_bodies(commander: CommanderProcess, head: bytes, sources: list[str]) -> Iterator[list[socket.socket]]:
-    """A connection from each source that sends all but the last bytes of a body and then waits."""
+    """Sends all but the last bytes of a body on a connection per source address, and waits."""
     body = b'{"items": [' + b" " * (4 * MIB - 21)
     head += b"Content-Length: %d\r\n\r\n" % (len(body) + 10)
     with ExitStack() as stack:
@@ -105,7 +105,7 @@ def test_a_few_headers_too_many_are_told_so(commander: CommanderProcess) -> None
 
 @pytest.mark.parametrize("path", ["/api/v1/sentry/logs", "/api/v1/cpu-gpu-rigs", "/api/v1/sentry/asic-logs", "/login"])
 def test_unfinished_bodies_of_strangers_cost_little_memory(commander: CommanderProcess, path: str) -> None:
-    """600 MiB are sent, and what is kept of them is bounded: 10 MiB of one address, 32 MiB of all."""
+    """600 MiB are sent; at most 10 MiB of one address and 32 MiB of all are kept."""
     with commander.client(commander.api_key(f"for {path.replace('/', ' ').strip()}")) as people:
         rig = people.post("/api/v1/cpu-gpu-rigs", json={"name": f"rig{path.replace('/', '-')}"}).json()
         before = resident_mib(commander)
@@ -118,7 +118,7 @@ def test_unfinished_bodies_of_strangers_cost_little_memory(commander: CommanderP
 
 
 def test_an_asic_sentry_of_an_older_version_is_served_during_such_a_flood(commander: CommanderProcess) -> None:
-    """It sends no `Authorization`; a thousand logs come in one body all the same."""
+    """It sends no `Authorization`, and a thousand logs in one body."""
     with commander.client(commander.api_key("old sentry")) as people:
         token = people.post("/api/v1/asic-rigs", json={"name": "asic-01"}).json()["token"]
         del people.headers["Authorization"]

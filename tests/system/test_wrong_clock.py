@@ -1,4 +1,4 @@
-"""A farm whose commander was once started with a wrong clock comes back by itself when the clock is right."""
+"""A farm whose commander once started with a wrong clock recovers by itself when the clock is right."""
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.system
 
 
 def enrolled_before(sentry: SentryProcess, commander: CommanderProcess, ca_pem: str) -> None:
-    """Enrols it, and gives it the authority's certificate as it was at the wrong clock."""
+    """Enrols the sentry and gives it the authority's certificate of the wrong clock."""
     with commander.client(commander.api_key()) as people:
         token = str(people.post("/api/v1/cpu-gpu-rigs", json={"name": "rig-07"}).json()["token"])
     sentry.enroll(commander.url, token)

@@ -183,7 +183,7 @@ def test_each_dialect_is_one_file() -> None:
 
 
 def test_what_can_t_be_is_unknown_and_hides_nothing_beside_it() -> None:
-    """Sensors that are not there say 255, 511 or 65535, whatever the firmware."""
+    """Missing sensors report 255, 511 or 65535 on any firmware."""
     answer = {
         "hashRate": 500.0, "ASICModel": "BM1370", "temp": 61.5, "temp2": 511, "power": 65_535, "fanrpm": 65_535,
         "uptimeSeconds": 2**32 - 1,

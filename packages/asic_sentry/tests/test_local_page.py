@@ -72,7 +72,7 @@ def error(html: str, field: str) -> str:
 
 
 async def live_parts(page: Page) -> str:
-    """The first event that a browser gets: all live parts."""
+    """Returns the first event that a browser gets: all live parts."""
     async for event in page.live.owners.events():
         return event
     raise AssertionError("no event came")
@@ -342,7 +342,7 @@ async def test_a_form_of_anybody_but_the_owner_changes_nothing(
 
 
 def _lasting(dump: str) -> list[str]:
-    """What stands in the store of ASICs, models and the commander's address; how polls go changes all the time."""
+    """Returns what the store keeps of ASICs, models and the commander's address, without the results of polls."""
     asics = re.findall(r"""INSERT INTO "asic" VALUES\(\d+,'([\d.]+)'.*?(mw_asic_\w+)'""", dump)
     return [
         *map(str, asics),

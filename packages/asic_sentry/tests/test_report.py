@@ -83,7 +83,7 @@ async def test_a_removed_rig_is_an_invalid_token_with_its_own_words(
 async def test_a_report_shows_the_token_of_an_asic_that_is_not_refused(
     sentry: Sentry, commander: SmallCommander, network: str
 ) -> None:
-    """A commander reads what strangers send last."""
+    """A commander reads strangers' bodies last."""
     async with running(make_asics(2, network, ["iceriver"], port_base=BASE)) as farm:
         rigs = sentry.add(farm.asics, commander)
         await commander.until(each_has(rigs, 1))

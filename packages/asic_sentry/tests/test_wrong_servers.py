@@ -1,4 +1,4 @@
-"""Whatever a wrong URL leads to, a person gets one sentence, and nothing is stored."""
+"""A wrong URL leads to one sentence, whatever answers there, and nothing is stored."""
 
 import re
 from pathlib import Path
@@ -45,7 +45,7 @@ async def refusal_of_enrolment(url: str, kind: TokenKind, pin: str | None) -> st
 
 
 def is_one_sentence(text: str) -> bool:
-    """No words of Python's or of a library's, and an end."""
+    """Returns whether it is one sentence without words of Python or a library."""
     return text.endswith(".") and re.search(r"Errno|_ssl|Error|[(\n\[]|attempts failed", text) is None
 
 

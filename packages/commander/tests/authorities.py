@@ -13,7 +13,7 @@ PEM = serialization.Encoding.PEM
 
 
 def older_authority(folder: Path, clock: datetime, *, server_names: tuple[str, ...] = ()) -> str:
-    """Puts CA and server certificate, made at a start with this clock, into the folder; the CA as PEM."""
+    """Writes CA and server certificate, made by a start with this clock, to the folder; returns the CA as PEM."""
     folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     ca = _sign("Minewarden CA of old", key.public_key(), key, clock, timedelta(days=20 * 365), is_ca=True)

@@ -92,7 +92,7 @@ def a_software(**more: object) -> Json:
 
 
 def another(mark: object) -> str:
-    """A script that differs from the others: a rig takes no two playbooks that are the same."""
+    """Returns a script that differs from the others: a rig can't have two equal playbooks."""
     return f"{SCRIPT}# {mark}\n"
 
 

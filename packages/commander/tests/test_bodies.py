@@ -1,4 +1,4 @@
-"""Bodies are read only for those who may send them, within limits, and what can't be read has its documented status."""
+"""Bodies are read only for senders who may send them, within limits. An unreadable one has its documented status."""
 
 import gzip
 from typing import Any
@@ -30,7 +30,7 @@ STRANGERS_PATHS = [
 @on_sqlite
 @pytest.mark.parametrize(("method", "path"), STRANGERS_PATHS)
 async def test_a_stranger_gets_the_answer_before_the_body_is_looked_at(farm: Farm, method: str, path: str) -> None:
-    """A body that would be 415 if anybody looked at it."""
+    """The body would be answered 415 if it was read."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {new_token(TokenKind.RIG, pin=None)}"}
     for body in (b"{", b" " * (4 * 1024 * 1024 + 1)):
         answer = await farm.client.request(method, path, content=body, headers=headers, follow_redirects=False)
@@ -60,7 +60,7 @@ async def test_broken_packing_has_its_status_and_a_sentence(farm: Farm) -> None:
 
 
 def nested(depth: int) -> list[bytes]:
-    """Deep JSON of both shapes, by itself and in a field that nobody knows."""
+    """Returns deep JSON of both shapes, alone and in an unknown field."""
     lists, objects = b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth
     inside = [b'{"x": %s}' % lists, b'{"name": %s}' % objects, b'{"logs": [{"x": %s}]}' % lists]
     asic = b'{"items": [{"token": "mw_asic_0", "logs": [%s], "specs": %s}]}' % (lists, objects)
@@ -193,7 +193,7 @@ def test_one_machine_is_one_stranger_whatever_addresses_it_has(one: str, other: 
 
 
 async def doors(farm: Farm) -> list[tuple[str, str, dict[str, str]]]:
-    """Every call of the API that takes a body, each with an `Authorization` that is good there."""
+    """Returns every call of the API with a body, each with an `Authorization` that is valid there."""
     rig, site = await farm.add(), await farm.site_token()
     document = (await farm.get("/schema/openapi.json")).json()
     found = []

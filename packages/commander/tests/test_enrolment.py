@@ -1,4 +1,4 @@
-"""The card with a new token: install, connect, start, and how far the sentry has come."""
+"""The card with a new token: install, connect, start, and the steps that the sentry has done."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every address has in common: HEAD, OPTIONS, packing, and no 500 for anything in an address."""
+"""Rules for every address: HEAD, OPTIONS, compression, and no 500 for any address."""
 
 import gzip
 import re
@@ -142,7 +142,7 @@ async def test_what_is_small_or_no_text_or_refused_is_not_packed(farm: Farm) -> 
 
 @on_sqlite
 async def test_no_page_that_another_site_asks_for_and_no_new_secret_is_packed(farm: Farm, rig: Rig) -> None:
-    """Else the size of the packed page could tell what stands in it."""
+    """The compressed size could reveal what is in it."""
     await farm.log_in()
     both = {"Accept-Encoding": "gzip, zstd"}
     for site in ("cross-site", "same-site"):

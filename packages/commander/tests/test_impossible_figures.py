@@ -1,4 +1,4 @@
-"""A figure that can't be costs itself: never its log, and no log costs a report."""
+"""An impossible value costs only itself: never its log, and no log costs a report."""
 
 import copy
 import json
@@ -67,14 +67,14 @@ async def test_an_item_that_cant_be_read_costs_no_other(farm: Farm) -> None:
 
 
 async def test_half_a_character_costs_neither_the_report_nor_its_log(farm: Farm) -> None:
-    """JSON can say half a character, `\\ud800`, that no text can hold."""
+    r"""JSON can contain half a character, `\ud800`; no text can."""
     rig = await farm.add()
     answer = await sent(farm, rig, a_log(1) | {"lan_ip": "\ud800"}, a_log(2))
     assert (answer.status_code, answer.json()["stored"]) == (200, 2)
 
 
 async def sent(farm: Farm, rig: Rig, *logs: object) -> httpx.Response:
-    """With all that JSON can say, and `NaN`, which it can't."""
+    """Encodes as JSON, also `NaN`, which JSON does not have."""
     headers = rig.auth | {"Content-Type": "application/json"}
     return await farm.client.post(LOGS, content=json.dumps({"logs": logs}), headers=headers)
 

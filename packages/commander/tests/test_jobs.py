@@ -116,7 +116,7 @@ async def test_a_leader_that_was_killed_is_replaced_when_its_lease_ends(
 async def test_a_database_that_fails_under_the_jobs_is_a_line_and_no_traceback(
     database: Database, table: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without the table the look for the lease, or the work under the lease, fails as it does without a server."""
+    """A missing table fails as a missing server does."""
     stop = asyncio.Event()
 
     async def rest(_stop: asyncio.Event, _seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""A miner, or an attacker with a rig's token, whose names never repeat: nothing is lost, nothing grows."""
+"""A miner, or an attacker with a rig's token, whose names never repeat: nothing is lost, and memory is bounded."""
 
 import csv
 import random
@@ -43,7 +43,7 @@ def numbers(seed: int) -> random.Random:
 
 
 def random_miners(number: random.Random, *, devices: int = 1) -> list[MinerReading]:
-    """64 mining programs with 8 algorithms each, all of names that were never there before."""
+    """Returns 64 mining programs with 8 algorithms each; all names are new."""
     return [
         MinerReading(
             software=f"miner{place}",

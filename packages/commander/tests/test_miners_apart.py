@@ -1,4 +1,4 @@
-"""Several miners on one rig: told apart on the page and in history, and a proxy counts for nobody."""
+"""Several miners on one rig have different names on its page and in history, and no total counts a proxy."""
 
 import re
 

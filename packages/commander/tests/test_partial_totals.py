@@ -1,4 +1,4 @@
-"""Power and efficiency are sums over those rigs that report power: pages, API and Prometheus say over how many."""
+"""Power and efficiency cover the rigs that report power: pages, API and Prometheus say how many these are."""
 
 import re
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ def total(html: str, name: str) -> tuple[str, str | None]:
 
 
 async def three_rigs(farm: Farm) -> None:
-    """Two report their power, 200 W and 300 W, and 1 kH/s each; the third has 1 kH/s and no power."""
+    """Adds three rigs of 1 kH/s each: two report their power, 200 W and 300 W, the third does not."""
     for number, power_w in enumerate((200.0, 300.0, None)):
         rig = await farm.add(f"rig-{number}")
         await farm.report(rig, a_log(hashrate_hs=1000.0, power_w=power_w))

@@ -1,4 +1,4 @@
-"""What a playbook's fields allow one by one and not together: over the API, on the form and at copying."""
+"""Playbook fields that are valid alone but not together: over the API, on the form and when copying."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ async def address(playbooks: Playbooks, kind: str, coin: str | None, text: str) 
 
 
 async def refused(playbooks: Playbooks, path: str, body: Json) -> dict[str, str]:
-    """What is wrong, by field."""
+    """Returns the errors by field."""
     answer: Any = await playbooks.post(path, body, status=422)
     assert answer["code"] == "bad_playbook"
     return {each["field"]: each["message"] for each in answer["errors"]}

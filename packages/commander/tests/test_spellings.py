@@ -1,4 +1,4 @@
-"""One algorithm (and one coin) is one line of history, however mining programs and people spell it."""
+"""An algorithm or coin is one line of history, however mining programs and people spell it."""
 
 import csv
 from collections.abc import AsyncIterator
@@ -82,7 +82,7 @@ def by_turns(at_s: int) -> float:
 
 
 async def test_two_spellings_of_the_demos_kaspa_are_one_line_of_farm_and_rig(place: Place) -> None:
-    """46.2 GH/s and not 14.2 and 32.0."""
+    """The line is at 46.2 GH/s, not two at 14.2 and 32.0."""
     for at_s in range(0, 7200, 10):
         await place.send(
             [
@@ -115,7 +115,7 @@ def gauge(where: list[int], values: list[int], *, count: int, spread: int = 0) -
 
 
 def minutes_as_they_were(hour_s: int, parts: dict[tuple[str, str], list[int]], *, count: int = 1) -> Buckets:
-    """An hour of minutes with a series for each spelling."""
+    """Returns an hour of minutes with a series per spelling, as earlier versions wrote it."""
     where = list(range(60))
     series: dict[Series, Gauge] = {
         ("hashrate_hs", None, *work): gauge(where, values, count=count) for work, values in parts.items()
@@ -125,7 +125,7 @@ def minutes_as_they_were(hour_s: int, parts: dict[tuple[str, str], list[int]], *
 
 
 async def put_farm(place: Place, minutes: Buckets) -> None:
-    """In all tiers, as an hour was rolled up."""
+    """Writes the farm's history to all tiers, as the roll-up of an hour did."""
     chunks = {MINUTES: minutes, TEN_MINUTES: of_farm.longer(minutes, 600), HOURS: of_farm.longer(minutes, 3600)}
     rows = [((tier, tier.chunk_of(START_S)), pack(moved_to_chunk(tier, buckets))) for tier, buckets in chunks.items()]
     async with place.database.transaction() as db:
@@ -133,7 +133,7 @@ async def put_farm(place: Place, minutes: Buckets) -> None:
 
 
 def moved_to_chunk(tier: Tier, buckets: Buckets) -> Buckets:
-    """Counted from the beginning of the chunk."""
+    """Counts from the beginning of the chunk instead of the hour."""
     shift = (buckets.start_s - tier.chunk_of(buckets.start_s)) // tier.step_s
     for gauge_ in buckets.gauges.values():
         gauge_.where = [bucket + shift for bucket in gauge_.where]
@@ -171,7 +171,7 @@ async def test_an_hour_of_a_farm_in_which_one_spelling_follows_the_other_is_exac
 
 
 async def put_rig(place: Place, tier: Tier, chunk: Buckets) -> None:
-    """Of rig 1."""
+    """Writes the history of rig 1."""
     if place.database.is_postgresql:
         await add_missing_parts(place.database, CHUNKS[KIND][tier], [chunk.start_s])
     async with place.database.transaction() as db:
@@ -179,7 +179,7 @@ async def put_rig(place: Place, tier: Tier, chunk: Buckets) -> None:
 
 
 def rig_hour(split: dict[tuple[str, str], Gauge], counts: dict[tuple[str, str], Counter]) -> Buckets:
-    """The hour at `START_S` as a week's chunk of hours has it, 360 logs."""
+    """Returns the hour at `START_S`, 360 logs, as a week's chunk of hours has it."""
     at = (START_S - HOURS.chunk_of(START_S)) // 3600
     hour = Buckets(HOURS.chunk_of(START_S), 3600, [at], [360], [60])
     hour.gauges = {("hashrate_hs", None, *work): each for work, each in split.items()}
@@ -219,7 +219,7 @@ async def test_a_rigs_history_that_was_split_is_read_as_one_line(
 
 
 async def test_late_logs_join_the_history_that_was_split_and_the_farm_stays_right(place: Place) -> None:
-    """What old minutes gave the farm under two names is taken away exactly when the hour is made again."""
+    """A new roll-up subtracts exactly what the old one added to the farm under two names."""
     logs = [KaspaLog(1, at_s, (("kheavyhash", "KAS", 32.0e9),)) for at_s in range(0, 3600, 10)]
     await place.send(logs)
     old = Buckets(START_S, 60, list(range(60)), [6] * 60, [1] * 60)

@@ -174,7 +174,7 @@ def test_a_name_that_no_certificate_can_have_is_left_out(tmp_path: Path) -> None
 
 
 def handshake(files: TlsFiles, trusted: bytes | None) -> bool:
-    """Whether a client that trusts this authority alone believes the server now, as a sentry would."""
+    """Returns whether a client that trusts only this authority accepts the server, as a sentry would."""
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     server.load_cert_chain(files.cert, files.key)
     client.load_verify_locations(cadata=(trusted or b"").decode())

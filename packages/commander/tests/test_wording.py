@@ -1,4 +1,4 @@
-"""What pages say where a farm is not as it should be."""
+"""The words of pages when something is wrong on the farm."""
 
 import re
 

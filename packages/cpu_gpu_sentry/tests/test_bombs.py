@@ -1,4 +1,4 @@
-"""Archives that are made to fill memory or time: what the child process that unpacks one took is measured."""
+"""Archives made to fill memory or time. The child process that unpacks one is measured."""
 
 import bz2
 import gzip
@@ -68,24 +68,24 @@ def header(kind: bytes, size: int, name: str = "x") -> bytes:
 
 
 def repeated(first: bytes, count: int, piece: bytes) -> bytes:
-    """A gzip of `first` and `count` times the piece behind it."""
+    """Returns a gzip of `first` and `count` times the following piece."""
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     return b"".join([packer.compress(first), *(packer.compress(piece) for _ in range(count)), packer.flush()])
 
 
 def chain(kind: bytes, body: bytes, count: int) -> bytes:
-    """Headers that each ask for another one behind them."""
+    """Returns headers that each announce another one."""
     return repeated(b"", count, header(kind, len(body)) + body + bytes(-len(body) % 512))
 
 
 def many_pax(count: int) -> bytes:
-    """Attributes of all files behind them, that are remembered one by one."""
+    """Returns attributes for all following files, which a reader keeps one by one."""
     body = b"".join(b"%d k%06d=%s\n" % (1013, place, b"v" * 1000) for place in range(900))
     return repeated(b"", count, header(tarfile.XGLTYPE, len(body)) + body + bytes(-len(body) % 512) + header(b"5", 0))
 
 
 def sparse_chain() -> bytes:
-    """A sparse file's list that never ends."""
+    """Returns a sparse file's list that never ends."""
     first = bytearray(header(tarfile.GNUTYPE_SPARSE, 0))
     first[482] = 1
     first[148:156] = b"%06o\0 " % (sum(first[:148]) + 8 * 32 + sum(first[156:]))
@@ -94,7 +94,7 @@ def sparse_chain() -> bytes:
 
 
 def zip_of_names(count: int) -> bytes:
-    """All names stand for one file."""
+    """Returns a zip in which all names are the same file."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as writer:
         writer.writestr(zipfile.ZipInfo("x"), b"")
@@ -106,7 +106,7 @@ def zip_of_names(count: int) -> bytes:
 
 
 def zip_of_bz2() -> bytes:
-    """bzip2 makes 900 KB of 45 bytes, and zipfile unpacks as much as it has read at once."""
+    """Returns a zip with bzip2: 45 bytes become 900 KB, and zipfile unpacks all that it has read at once."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_BZIP2) as writer:
         writer.writestr("miner", bytes(99 * 10**6))
@@ -114,7 +114,7 @@ def zip_of_bz2() -> bytes:
 
 
 def many_bz2() -> bytes:
-    """Streams one behind the other, as parallel packers write them."""
+    """Returns several streams in one file, as parallel compressors write them."""
     return bz2.compress(header(b"0", 9 * 10**7) + bytes(MEGABYTE)) + bz2.compress(bytes(MEGABYTE)) * 150
 
 
@@ -159,7 +159,7 @@ def tar_of(names: list[str]) -> bytes:
 
 
 def test_many_small_files_are_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sync of each of 100,000 files took 210 s."""
+    """One sync for each of 100,000 files took 210 s."""
     synced, fsync = list[int](), os.fsync
 
     def counted(file: int) -> None:
@@ -188,7 +188,7 @@ def test_a_name_that_no_disk_takes_is_the_archive_s_fault(tmp_path: Path, name: 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_each_form_of_tar_comes_out_whole(tmp_path: Path, form: int) -> None:
-    """Python's own writer makes them: long names, names in two parts, other letters."""
+    """Python's own writer makes long names, names in two parts, and other letters."""
     names = ["miner", "/".join(["folder" * 3] * 8) + "/file", "folder/ü", f"long/{'n' * 90}/{'m' * 90}"]
     if form != tarfile.USTAR_FORMAT:
         names.append(f"{'l' * 200}/{'m' * 200}")

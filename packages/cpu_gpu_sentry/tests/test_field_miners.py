@@ -1,5 +1,7 @@
-"""Answers that owners of miners posted in public, with the figures that are right. They are not in the repository;
-without them there is nothing to test."""
+"""Answers that owners of miners posted in public, with the right values.
+
+They are not in the repository; without them there is nothing to test.
+"""
 
 from pathlib import Path
 

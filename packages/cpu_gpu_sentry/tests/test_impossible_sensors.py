@@ -1,4 +1,4 @@
-"""Sensors that tell what can't be: the figure is unknown and said once, and everything beside it is measured."""
+"""Sensors with impossible values: the value is unknown and logged once, and all others are measured."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from protocol.messages import GpuReading
 
 
 class Sensor(NamedTuple):
-    """As psutil tells it."""
+    """A sensor as psutil returns it."""
 
     label: str
     current: float | None
@@ -53,7 +53,7 @@ def test_the_processor_s_temperature_is_that_of_its_hottest_part(
 
 
 def amd_card(root: Path, **told: str) -> Path:
-    """A tree as amdgpu makes it, with one card."""
+    """Makes a directory tree as amdgpu does, with one card."""
     hwmon = root / "devices" / "0000:0a:00.0" / "hwmon" / "hwmon3"
     hwmon.mkdir(parents=True)
     (hwmon.parent.parent / "vendor").write_text("0x1002\n")
@@ -76,7 +76,7 @@ def test_a_sensor_that_is_gone_does_not_hide_the_other(tmp_path: Path) -> None:
 
 
 class WildAmd(Amd):
-    """A driver that tells nonsense."""
+    """A driver that returns nonsense."""
 
     def read(self) -> list[GpuReading]:
         return [GpuReading(pci_address="0000:0a:00.0", power_w=4_294_967.295, fan_percent=255, core_clock_mhz=2100)]
@@ -94,7 +94,7 @@ async def test_what_can_t_be_is_unknown_and_said_once(tmp_path: Path, caplog: py
 
 
 class SlowAmd(Amd):
-    """The driver needs time to wake its cards, once."""
+    """A driver that needs time to wake its cards, once."""
 
     slow = True
 

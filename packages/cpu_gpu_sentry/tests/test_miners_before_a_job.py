@@ -1,4 +1,4 @@
-"""Before a pool gives work a miner starts: it answers, and its hashrate is unknown. Bytes in, message out."""
+"""Before its pool gives work a miner is starting: it answers, and its hashrate is unknown. Bytes in, message out."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def answer(name: str) -> Any:
 
 
 def without_algorithm(told: Any, names: set[str]) -> Any:
-    """`told` as before the first job: no algorithm, and 0 for each hashrate."""
+    """Returns `told` as before the first job: no algorithm, and 0 for each hashrate."""
     if isinstance(told, list):
         return [without_algorithm(each, names) for each in told]
     if not isinstance(told, dict):

@@ -1,5 +1,4 @@
-"""What owners of miners met: JSON that is none, lists that do not fit, figures that stand for none. Bytes in, message
-out."""
+"""Answers from the field: invalid JSON, lists that do not match, numbers that mean unknown. Bytes in, message out."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where the sentry finds the wallet of a playbook whose software does not report one."""
+"""The sentry finds the wallet of a playbook whose software does not report one."""
 
 import subprocess
 import sys
@@ -83,7 +83,7 @@ async def test_the_script_of_a_miner_whose_api_has_a_token_is_known_again(tmp_pa
 
 @contextmanager
 def keeper_of(given: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process whose child has that in its arguments, and waits."""
+    """Starts a process whose child has these arguments, and waits."""
     program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()', *sys.argv[1:]])"
     command = [sys.executable, "-c", program, given]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as keeper:

@@ -1,4 +1,4 @@
-"""No word of Python's or msgspec's reaches a person."""
+"""No words of Python or msgspec reach a person."""
 
 import re
 from datetime import datetime

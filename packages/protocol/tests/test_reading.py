@@ -1,4 +1,4 @@
-"""One impossible figure costs itself alone: never the message that it stands in, and nothing beside it."""
+"""An impossible value costs only itself: never its message, and nothing beside it."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ JSON_VALUES = st.recursive(
 
 
 def places(value: Any, at: Place = ()) -> Iterator[Place]:
-    """Each part of a message, however deep."""
+    """Yields each part of a message at any depth."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, each in parts:
         yield (*at, key)
@@ -51,7 +51,7 @@ PLACES = [
 
 
 def put(whole: Any, place: Place, value: Any) -> Any:
-    """A copy with another value there."""
+    """Returns a copy with another value at that place."""
     if not place:
         return value
     copy = whole.copy()
@@ -60,7 +60,7 @@ def put(whole: Any, place: Place, value: Any) -> Any:
 
 
 def apart_from(message: object, part: str | int) -> Any:
-    """What the message says besides one of its fields."""
+    """Returns the message without one of its fields."""
     said = msgspec.to_builtins(message)
     return {key: value for key, value in said.items() if key != part}
 
@@ -78,7 +78,7 @@ def test_no_value_of_one_field_costs_the_message(where: tuple[str, Place], value
 
 @given(st.sampled_from([(name, place) for name, place in PLACES if name in ("CpuGpuLog", "AsicLog")]), JSON_VALUES)
 def test_whatever_a_sentry_measures_its_message_can_be_read(where: tuple[str, Place], value: Any) -> None:
-    """The other end: a message as it was made, before it is sent."""
+    """The sentry checks its message before it is sent."""
     name, place = where
     reader, whole = READERS[name], WHOLE[name]
     made = struct_of(put(whole, place, value), inspect.type_info(type(reader.decode(json.dumps(whole).encode()))))
@@ -89,7 +89,7 @@ def test_whatever_a_sentry_measures_its_message_can_be_read(where: tuple[str, Pl
 
 
 def struct_of(value: Any, kind: inspect.Type) -> Any:
-    """Structs are not looked at when they are made: they hold whatever they are given."""
+    """Makes a struct without checks: it may hold any value."""
     if isinstance(kind, inspect.UnionType):
         return None if value is None else struct_of(value, kind.types[0])
     if isinstance(kind, inspect.ListType) and isinstance(value, list):

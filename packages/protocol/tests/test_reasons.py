@@ -1,4 +1,4 @@
-"""Why the system refused something, in words."""
+"""Why the system refused something, in plain words."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What outlives a damaged store, and what does not."""
+"""The tables that outlive a damaged store, and the others."""
 
 import os
 import sqlite3

@@ -41,7 +41,7 @@ def app_with(password: str | None = None) -> LocalApp:
 
 
 def browser_at(app: LocalApp, address: str = "127.0.0.1") -> httpx.AsyncClient:
-    """One that has not logged in."""
+    """A browser that has not logged in."""
     transport = httpx.ASGITransport(app, client=(address, 50_000))
     return httpx.AsyncClient(transport=transport, base_url=PAGE, headers={"Origin": PAGE})
 
@@ -128,7 +128,7 @@ async def _rest(events: AsyncIterator[str]) -> bool:
 
 
 def code(made_s: float = 0.0, secret: bytes = SECRET) -> str:
-    """One that was made so many seconds ago."""
+    """A code that was made so many seconds ago."""
     return new_code(secret, time.time() - made_s)
 
 

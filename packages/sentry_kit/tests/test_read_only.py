@@ -1,4 +1,4 @@
-"""A store that can only be read is read into memory, as it was left: by a clean stop, by a kill, or damaged."""
+"""A read-only store is loaded into memory: after a clean stop, after a kill, or damaged."""
 
 from contextlib import closing
 from pathlib import Path

@@ -264,7 +264,7 @@ async def test_no_other_certificate_takes_the_place_of_the_authority(
 async def _trusted_after(
     db: sqlite3.Connection, url: str, ca_pem: str, condition: Callable[[Enrolment], bool]
 ) -> str | None:
-    """What a sentry that was enrolled with `ca_pem` trusts as soon as `condition` is true."""
+    """Returns what a sentry enrolled with `ca_pem` trusts as soon as `condition` is true."""
     token = Token(TokenKind.RIG, SECRET, AUTHORITY.pin)
     store.save_enrolment(db, Enrolment(url, token, ca_pem, 7, "rig-07", State.ONLINE))
     disk, changed = Worker("disk"), asyncio.Event()
@@ -293,7 +293,7 @@ def _stored_ca(db: sqlite3.Connection) -> str | None:
 
 @pytest.fixture
 def farm_ca_in_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The system's roots are the farm's CA alone, and looked at as strictly as by Python 3.13 and newer."""
+    """Makes the farm's CA the only root of the system, checked as strictly as by Python 3.13 and newer."""
     usual = ssl.create_default_context
 
     def strict() -> ssl.SSLContext:

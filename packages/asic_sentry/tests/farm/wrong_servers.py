@@ -1,4 +1,4 @@
-"""Servers that are no commander, as a mistyped URL meets them: each answers whatever it is asked."""
+"""Servers that are not a commander, as a mistyped URL meets them: each has one answer to everything."""
 
 import asyncio
 import ssl
@@ -37,7 +37,7 @@ ANSWERS = {
 
 @asynccontextmanager
 async def wrong_server(answer: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """It answers that on a port of 127.0.0.1, and closes the connection."""
+    """Answers every request with that on a port of 127.0.0.1, and closes the connection."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -54,7 +54,7 @@ async def wrong_server(answer: bytes, tls: ssl.SSLContext | None = None) -> Asyn
 
 
 def tls_of_somebody(folder: Path, name: str = "localhost") -> ssl.SSLContext:
-    """For that name, by an authority that nobody knows yet."""
+    """A TLS context for that name, by an authority that no client knows yet."""
     older_authority(folder, datetime.now(UTC), server_names=(name,))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem", folder / "server.key")

@@ -152,9 +152,7 @@ def _refused_by_strict(path: Path) -> list[str]:
 
 def _can_serve(cert: Path, key: Path) -> bool:
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            cert, key, password=""
-        )  # or OpenSSL asks on the terminal
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")  # else OpenSSL asks a terminal
     except ssl.SSLError:
         return False
     return True
