@@ -152,6 +152,16 @@ async def test_a_bad_body_gets_its_answer(farm: Farm, body: bytes, status: int, 
     assert [error["field"] for error in answer.json()["errors"]] == ([field] if field else [])
 
 
+@on_sqlite
+@pytest.mark.parametrize("token", [None, 5, ["mw_asic_0"], {}, "x" * 5_000])
+async def test_a_token_that_is_no_text_fails_its_own_item_only(farm: Farm, token: object) -> None:
+    good = await farm.add_asic()
+    answer = await farm.report_asics({"token": token, "logs": [an_asic_log()]}, item(good, an_asic_log()))
+    assert answer.status_code == 200, answer.text
+    results = [(each["error"], each["stored"]) for each in answer.json()["results"]]
+    assert results == [("invalid_token", 0), (None, 1)]
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),

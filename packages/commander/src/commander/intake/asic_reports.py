@@ -17,13 +17,14 @@ class _RawItems(Message, frozen=True, kw_only=True, gc=False):
 
 
 class _TokenAlone(Message, frozen=True, kw_only=True, gc=False):
-    token: Text
+    token: msgspec.Raw
 
 
 _report = msgspec.json.Decoder(AsicReport)
 _raw_items = msgspec.json.Decoder(_RawItems)
 _item = msgspec.json.Decoder(AsicReportItem)
 _token_alone = msgspec.json.Decoder(_TokenAlone)
+_text: msgspec.json.Decoder[str] = msgspec.json.Decoder(Text)
 
 
 def items_of(body: bytes) -> tuple[Items, dict[int, str]]:
@@ -54,6 +55,14 @@ def _one_by_one(raw_items: list[msgspec.Raw]) -> tuple[Items, dict[int, str]]:
         try:
             items.append(_item.decode(raw))
         except msgspec.ValidationError as error:
-            items.append(AsicReportItem(token=_token_alone.decode(raw).token))
+            items.append(AsicReportItem(token=_text_of(_token_alone.decode(raw).token)))
             unreadable[index] = sentence(error)
     return items, unreadable
+
+
+def _text_of(token: msgspec.Raw) -> str:
+    """Returns the token; empty, and so invalid, if it is no text or too long for one."""
+    try:
+        return _text.decode(token)
+    except msgspec.ValidationError:
+        return ""
