@@ -1,4 +1,4 @@
-"""The commands that README.md and deploy/README.md tell people to type."""
+"""Commands that README.md and deploy/README.md tell people to type."""
 
 import os
 import re

@@ -1,10 +1,10 @@
-/** What a click does while the commander is away: the page stays, with its figures, and says why. */
+/** Clicks while the commander is away: the page stays as it is and says why. */
 import { leave } from "./page";
 
 const AWAY = "The commander does not answer; nothing was changed.";
 const ANSWERS_WITHIN_MS = 4_000;
 const SHOWN_MS = 8_000;
-/** What a proxy answers while the commander behind it is away. */
+/** Statuses of a proxy while the commander behind it is away. */
 const BY_PROXY = [502, 504];
 
 const sent = new WeakSet<HTMLFormElement>();
@@ -14,7 +14,7 @@ export function isPlain(event: MouseEvent): boolean {
   return event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
 }
 
-/** Whether the commander can be reached now. A page that is live need not ask. */
+/** Whether the commander can be reached now. A live page knows without asking. */
 async function answers(): Promise<boolean> {
   if (isSure()) return true;
   try {
@@ -70,7 +70,7 @@ export async function reload(): Promise<void> {
   else sayAway();
 }
 
-/** To be started after what handles clicks itself: what it has prevented is left alone here. */
+/** Start this after other click handlers: a click that they have prevented is ignored here. */
 export function startStaying(): void {
   document.addEventListener("click", (event) => void clicked(event));
   document.addEventListener("submit", (event) => void submitted(event));

@@ -1,4 +1,4 @@
-/** Times as the viewer's language writes them: one clock for pages, tables and charts. */
+/** Writes times in the viewer's language, for pages, tables and charts. */
 const hours = { hour: "numeric", minute: "2-digit" } as const;
 const days = { day: "numeric", month: "short" } as const;
 
@@ -18,7 +18,7 @@ export const monthText = (moment: Date): string => month.format(moment);
 /** A clock of 12 hours needs room for AM and PM. */
 export const TWELVE_HOURS = minute.resolvedOptions().hour12 === true;
 
-/** "14:52", and the day before it where it is not today's. */
+/** Returns "14:52", with the day if it is not today. */
 export function clockText(moment: Date, now = new Date()): string {
   const isToday = date.format(moment) === date.format(now);
   return isToday ? minute.format(moment) : `${day.format(moment)}, ${minute.format(moment)}`;

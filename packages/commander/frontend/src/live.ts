@@ -44,7 +44,7 @@ function remove(current: HTMLElement | null): void {
   if (focused) focusHeading();
 }
 
-/** Writes the name of a rig; only what shows it in words has to change, links know the rig by its number. */
+/** Writes the name of a rig into the page. Links have the rig's number and need no change. */
 function write(rig: string, name: string): void {
   for (const place of document.querySelectorAll<HTMLElement>(`[data-rig="${rig}"]`)) {
     const heading = place.closest("h1")?.textContent?.trim();

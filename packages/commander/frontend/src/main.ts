@@ -16,7 +16,7 @@ keepTimes();
 startCopying();
 startDialogs();
 startStaying();
-// On a phone navigation and filters are lines that are longer than the screen.
+// On a phone, navigation and filters are wider than the screen.
 for (const link of document.querySelectorAll(".side nav [aria-current], #healths [aria-current]")) {
   link.scrollIntoView({ block: "nearest", inline: "center" });
 }

@@ -1,5 +1,5 @@
 /**
- * Keeps every `<time datetime>` true. `data-relative`: "12 s ago", and the date once that says more. `data-lasting`:
+ * Updates every `<time datetime>`. `data-relative`: "12 s ago", or the date if it is long ago. `data-lasting`:
  * "for 12 s". `data-clock`: "14:52". `data-exact`: date and time with seconds. Without any: date and time.
  */
 import { clockText } from "./clock";

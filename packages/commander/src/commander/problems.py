@@ -6,7 +6,7 @@ from protocol.messages import FieldError
 
 
 class ErrorKind(NamedTuple):
-    """How an error is answered.
+    """The way an error is answered.
 
     `field` names what the person has to change, `retry_after_s` when to come back. `asks_for_token`: the answer asks
     for a bearer token.

@@ -34,7 +34,7 @@ class TlsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What people see of the certificate. `pin` and `ca_pem` exist only for the commander's own CA.
+    """The certificate as people see it. `pin` and `ca_pem` exist only for the commander's own CA.
 
     `notes` are sentences about what was wrong when it was loaded.
     """

@@ -67,7 +67,7 @@ class PlaybookState(StrEnum):
 
 
 class WalletEvidence(StrEnum):
-    """Where the sentry finds a playbook's wallet, besides the report of the software's API."""
+    """The place where the sentry finds a playbook's wallet, besides the report of the software's API."""
 
     ARGUMENTS = "arguments"  # in the arguments of its processes
     SCRIPT = "script"  # in the script that it was started with

@@ -1,4 +1,4 @@
-"""What is wrong with a certificate, by OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h)."""
+"""Faults of a certificate, by OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h)."""
 
 import ssl
 from enum import Enum, auto

@@ -67,7 +67,7 @@ export function understood(told: Told): History {
   return { step_s: told.step_s, times_s: told.times.map((time) => Date.parse(time) / 1000), series: told.series, events };
 }
 
-/** When the first of all figures was; undefined where there is none. */
+/** Returns the time of the first value; undefined if there is none. */
 export function firstFigure_s({ times_s, series }: History): number | undefined {
   return times_s.find((_, at) => series.some(({ mean }) => (mean[at] ?? null) !== null));
 }

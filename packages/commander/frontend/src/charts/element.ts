@@ -17,7 +17,7 @@ export class HistoryCharts extends HTMLElement {
   private range: Range = lastOf(USUAL, 0);
   /** What "reset zoom" goes back to. */
   private span = USUAL;
-  /** The first figure of all, once it is known to be younger than a range. */
+  /** The time of the first value, if it is later than the start of a range. */
   private first_s: number | undefined;
   private board: Board | undefined;
   private asked: AbortController | undefined;
@@ -64,7 +64,7 @@ export class HistoryCharts extends HTMLElement {
     this.addEventListener("click", (event) => this.clicked(event), { signal });
   }
 
-  /** Lines are drawn in the colours of the screen's scheme, and paper is white. */
+  /** Draws the lines in the colours of this scheme: paper is white. */
   private dyeFor(scheme: string): void {
     document.documentElement.style.colorScheme = scheme;
     this.board?.dye();
@@ -155,7 +155,7 @@ export class HistoryCharts extends HTMLElement {
     this.tellRange();
   }
 
-  /** The history of the range. Where that is longer than all history there is, the range begins with it. */
+  /** Loads the history of the range. A range that begins before all history is shortened to it. */
   private async history(figures: string[], signal: AbortSignal): Promise<History> {
     const points = Math.max(POINTS_MIN, Math.min(POINTS_MAX, Math.round(this.clientWidth)));
     const asked = { address: this.dataset.history ?? "", points, figures };
@@ -168,7 +168,7 @@ export class HistoryCharts extends HTMLElement {
     return fetchHistory({ ...young, ...asked }, signal);
   }
 
-  /** When what is shown was added; null where the commander does not know. */
+  /** The time at which the rig was added; null if unknown. */
   private born_s(): number | null {
     const born_s = Date.parse(this.dataset.born ?? "") / 1000;
     return Number.isNaN(born_s) ? null : born_s;

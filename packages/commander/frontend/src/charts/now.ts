@@ -22,8 +22,8 @@ export function parseNow(text: string): Now | null {
 }
 
 /**
- * `ask`: the commander knows more than this log. `ask later`: it will, once a spool has been sent. `new line`: a card,
- * a coin or a figure was reported for the first time, and the history has a series for it now.
+ * `ask`: the commander has more than this log. `ask later`: it will have more once a spool is sent. `new line`: a
+ * card, coin or metric was reported for the first time and has a series now.
  */
 export type Taken = "nothing new" | "taken" | "new line" | "ask" | "ask later";
 
@@ -95,7 +95,7 @@ export class LiveEdge {
     else join(line, one.value, this.reports);
   }
 
-  /** A series that begins now: the commander was asked for it, and its history has nothing of it yet. */
+  /** A series that begins now and of which the commander's history has nothing yet. */
   private begun(one: Reading): Series | undefined {
     if (!this.figures.includes(one.figure)) return undefined;
     const { figure, algorithm, coin } = one;

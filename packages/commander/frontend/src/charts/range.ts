@@ -18,8 +18,8 @@ export function lastOf(span: string, now_s: number): Range {
 }
 
 /**
- * Where the axis begins while there is less to show than `range` holds: at the first figure, at `first_s`, with an hour
- * at least. Null if what is shown existed before (`born_s`): then it was silent, and the picture says so.
+ * Shortens `range` to begin at the first value (`first_s`), with at least an hour. Null if the rig existed before
+ * (`born_s`): then it was silent, and the chart shows that.
  */
 export function youngRange(range: Range, born_s: number | null, first_s: number | undefined): Range | null {
   if (!range.span || born_s === null || first_s === undefined || born_s <= range.from_s) return null;
@@ -27,7 +27,7 @@ export function youngRange(range: Range, born_s: number | null, first_s: number 
   return from_s > range.from_s ? { ...range, from_s } : null;
 }
 
-/** Whether `range` shows less than its name says. */
+/** Whether `range` is shorter than its name says. */
 export function isShortened({ span, from_s, to_s }: Range): boolean {
   return span !== "" && to_s - from_s < (SPANS[span] ?? 0) - 1;
 }

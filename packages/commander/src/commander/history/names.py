@@ -1,4 +1,4 @@
-"""How many names history keeps apart.
+"""The bounds for names in history.
 
 Names come from miners and devices. A broken or hostile one may send a new name with every log. Series beyond the bounds
 are added up under the name "other": hashrates and watts as sums, of temperatures and other metrics the highest. Shares

@@ -38,7 +38,7 @@ class Horizons:
 
 @dataclass(slots=True)
 class RigWork:
-    """What is known of a rig's due hours besides their logs: their marks, and the earlier roll-up."""
+    """A rig's due hours without their logs: their marks, and the earlier roll-up."""
 
     rig_id: int
     marks: dict[int, int]

@@ -1,1 +1,1 @@
-"""What a log means: pure functions from messages to figures."""
+"""Pure functions from messages to metrics."""

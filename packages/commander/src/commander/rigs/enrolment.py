@@ -8,7 +8,7 @@ LINUX, WINDOWS = "Linux", "Windows"
 
 @dataclass(frozen=True, slots=True)
 class SystemSteps:
-    """What to type on one system. `connect` holds the token; `id` names the tab."""
+    """The commands for one system. `connect` has the token; `id` names the tab."""
 
     id: str
     label: str
@@ -19,7 +19,7 @@ class SystemSteps:
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What is shown once: the token, alone and in finished commands.
+    """A new token, shown once: alone and in finished commands.
 
     `waiting`: the rig has never reported. `connected` and `reported`: what its sentry has done with this token.
     """

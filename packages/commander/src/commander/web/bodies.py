@@ -44,7 +44,7 @@ class BadBody(CommanderError):
 
 
 class FormLimits(NamedTuple):
-    """How many bytes and fields a form has at most."""
+    """The most bytes and fields that a form may have."""
 
     size: int
     fields: int

@@ -1,4 +1,7 @@
-"""How deeply a JSON text is nested. A log is stored as it came, and each later reader needs enough stack for it."""
+"""Limits how deeply a JSON text is nested.
+
+A log is stored as it came, and each later reader needs enough stack for it.
+"""
 
 import re
 

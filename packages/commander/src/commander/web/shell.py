@@ -27,7 +27,7 @@ class Section(StrEnum):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What the shell needs to know about a page.
+    """A page as the shell needs it.
 
     `live` is the address of its WebSocket and `seq` the last change that it shows. A page without live parts has a
     WebSocket too: it shows when the commander is away and when the session has ended. `url` is the address to show if

@@ -46,7 +46,7 @@ class _Header(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """What long headers say about the next file."""
+    """The values of long headers for the next file."""
 
     name: bytes | None = None
     size: int | None = None
