@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need of the system: Debian's packages, by name. Without root it says what to install.
-# `promtool` goes into .tools, for Debian 12's package of it, prometheus, would start a server that nobody asked for; the
-# tests can do without it.
+# `promtool` goes into .tools, for Debian 12's package of it, prometheus, would start a server; the tests can do
+# without it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
