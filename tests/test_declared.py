@@ -40,7 +40,7 @@ def normal(name: str) -> str:
 
 
 def declared_by(folder: str) -> set[str]:
-    """What is required: `a`, and for `a[b]` both `a` and `a[b]`. Its own name is among them."""
+    """Returns what is required: `a`, and for `a[b]` both `a` and `a[b]`. The package's own name is included."""
     project = tomllib.loads((PACKAGES / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = {normal(project["name"])}
     for requirement in project["dependencies"]:

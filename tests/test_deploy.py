@@ -27,7 +27,7 @@ def files_here() -> list[str]:
 
 
 def ignored(paths: list[str], folder: Path) -> set[str]:
-    """What .dockerignore leaves out. Its patterns mean the same to git, which can be asked."""
+    """Returns what .dockerignore leaves out. Its patterns mean the same to git, which this asks."""
     subprocess.run(["git", "init", "--quiet", folder], check=True)
     rules = f"core.excludesFile={ROOT / '.dockerignore'}"
     asked = ["git", "-C", str(folder), "-c", rules, "check-ignore", "--no-index", "--stdin", "-z"]

@@ -63,7 +63,7 @@ def answers(port: int) -> bool:
 
 
 def is_let_in(port: int, password: str) -> bool:
-    """Whether NATS answers a PING behind this log-in, and not an error."""
+    """Returns whether NATS answers a PING after this login, and not an error."""
     login = json.dumps({"verbose": False, "user": "minewarden", "pass": password})
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client, client.makefile("rb") as said:
         assert said.readline().startswith(b"INFO ")

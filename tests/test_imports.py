@@ -44,7 +44,7 @@ def why_not(module: str, imported: str) -> str | None:
 
 
 def is_pure(module: str) -> bool:
-    """Whether a module decides and does nothing else."""
+    """Returns whether a module only decides, without side effects."""
     return "domain" in module.split(".") or module.startswith(PURE)
 
 

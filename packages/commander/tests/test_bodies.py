@@ -152,7 +152,7 @@ def test_what_is_given_back_can_be_taken_again_and_a_known_sender_leaves_the_str
 
 
 async def test_the_owner_logs_in_while_strangers_have_filled_their_room() -> None:
-    """One who has come in already fills no room of theirs either."""
+    """Bodies of logged-in people do not use strangers' room."""
     gate = BodyGate(whole_body, BodyBudget(of_strangers=10), check_token=nobody)
     with pytest.raises(TooManyBodies):
         await sent_through(gate, "/api/v1/cpu-gpu-rigs", b'{"name": "a rig"}')
@@ -160,7 +160,7 @@ async def test_the_owner_logs_in_while_strangers_have_filled_their_room() -> Non
 
 
 async def whole_body(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that answers with the body that it was sent."""
+    """An application that answers with the body of the request."""
     event = await receive()
     assert event["type"] == "http.request"
     await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -60,7 +60,7 @@ async def test_a_sentry_may_ask_for_the_head_of_its_calls(farm: Farm, rig: Rig) 
 
 @on_sqlite
 async def test_a_call_of_sentries_is_the_same_however_many_slashes_its_path_has(farm: Farm, rig: Rig) -> None:
-    """Also to a stranger, and with the limits that it has."""
+    """The limits and the answer to strangers stay."""
     for path in ("/api/v1/sentry/playbooks/", "/api/v1/sentry//playbooks"):
         assert (await farm.client.get(path)).status_code == 401
         assert (await farm.client.get(path, headers=rig.auth)).json() == {"playbooks": []}

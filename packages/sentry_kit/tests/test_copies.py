@@ -107,7 +107,7 @@ def test_a_copy_that_root_wrote_is_replaced_by_the_sentry_s_user() -> None:
 
 @contextmanager
 def without_roots_rights(path: Path) -> Iterator[None]:
-    """Root can read each file, and nobody can not."""
+    """Runs as the user nobody, because root can read every file."""
     if os.geteuid() != 0:
         yield
         return

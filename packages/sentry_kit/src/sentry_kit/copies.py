@@ -51,8 +51,10 @@ class Copies:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Writes the file if its content differs. It reads the file, because another process may have written it; one that
-    can't be read is replaced, for root may have written it."""
+    """Writes the file if its content differs, because another process may have written it.
+
+    A file that can't be read is replaced: root may have written it.
+    """
     if _content(path) != content:
         write_private(path, content)
 

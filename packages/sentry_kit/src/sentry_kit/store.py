@@ -146,7 +146,7 @@ def _make(path: Path) -> None:
 
 
 def _text(content: bytes) -> str:
-    """Returns a text of the store. A damaged one costs itself alone: sqlite3 would refuse its row for ever."""
+    """Returns a text of the store. A damaged one costs only itself: sqlite3 would refuse its row for ever."""
     return content.decode("utf-8", "replace")
 
 

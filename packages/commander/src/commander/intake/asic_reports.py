@@ -61,7 +61,7 @@ def _one_by_one(raw_items: list[msgspec.Raw]) -> tuple[Items, dict[int, str]]:
 
 
 def _text_of(token: msgspec.Raw) -> str:
-    """Returns the token; empty, and so invalid, if it is no text or too long for one."""
+    """Returns the token; empty, and so invalid, if it is not a text or is too long."""
     try:
         return _text.decode(token)
     except msgspec.ValidationError:

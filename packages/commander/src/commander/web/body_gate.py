@@ -80,7 +80,7 @@ def limits_of(path: str) -> FormLimits:
 
 
 def address_of(scope: Scope) -> str:
-    """Whose budget a stranger's body takes: of IPv6 the network, because one machine has all addresses of a /64."""
+    """Returns the address whose budget a stranger uses: for IPv6 its /64, because one machine has all of it."""
     client = scope.get("client")
     host = client[0] if client else ""
     try:

@@ -1,11 +1,11 @@
-"""One spelling for each path: Litestar answers `/login/` and `//login` as `/login`."""
+"""Gives each path one spelling: Litestar answers `/login/` and `//login` as `/login`."""
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 from litestar.utils import normalize_path
 
 
 class OnePath:
-    """ASGI middleware. What stands before Litestar, such as limits and the sentries' calls, then sees the same path."""
+    """ASGI middleware. Limits and the sentries' calls, which run before Litestar, then see the same path."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

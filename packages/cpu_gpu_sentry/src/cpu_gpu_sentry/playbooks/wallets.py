@@ -24,7 +24,7 @@ class InThread(Protocol):
 
 
 class _Run(NamedTuple):
-    """What a playbook runs."""
+    """A playbook that runs, with its note and API token."""
 
     playbook: Playbook
     note: RunNote

@@ -216,7 +216,7 @@ async def _trouble(_request: Request, error: Exception) -> Response:
 
 
 def _length(headers: Headers) -> float:
-    """Of the body. A body in chunks ends where it likes, whatever `Content-Length` says beside (RFC 9112, 6.3)."""
+    """Returns the body's length; infinite for chunks, whatever `Content-Length` says beside (RFC 9112, 6.3)."""
     is_told = "transfer-encoding" not in headers and "content-length" in headers
     return int(headers["content-length"]) if is_told else math.inf
 
