@@ -36,6 +36,12 @@ def damage(store: Path, how: str) -> None:
             path.write_bytes(b"" if how == "empty" else os.urandom(max(8192, path.stat().st_size)))
 
 
+def _states(rig: PlaybookRig) -> tuple[str, list[str]]:
+    """The sentry's state and those of its playbooks, as it has noted them last."""
+    status = rig.sentry.status()
+    return status["state"], [each["state"] for each in status["playbooks"]]
+
+
 @pytest.mark.parametrize("how", ["noise", "empty", "gone"])
 def test_a_damaged_store_ends_no_mining_and_no_enrolment(rig: PlaybookRig, how: str) -> None:
     before = {each.pid for each in rig.processes()}
@@ -48,8 +54,7 @@ def test_a_damaged_store_ends_no_mining_and_no_enrolment(rig: PlaybookRig, how: 
     eventually(lambda: len(rig.commander.logs) > logs + 1, within_s=60, what="the next logs")
     assert {each.pid for each in rig.processes()} == before
     assert len(rig.miners()) == 1
-    status = rig.sentry.status()
-    assert (status["state"], [each["state"] for each in status["playbooks"]]) == ("online", ["mining"])
+    eventually(lambda: _states(rig) == ("online", ["mining"]), within_s=30, what="the states that it notes")
     assert (rig.sentry.store.with_name("sentry.db.damaged").exists()) is (how == "noise")
 
 

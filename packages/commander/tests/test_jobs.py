@@ -119,8 +119,10 @@ async def test_a_database_that_fails_under_the_jobs_is_a_line_and_no_traceback(
     """A missing table fails as a missing server does."""
     stop = asyncio.Event()
 
-    async def rest(_stop: asyncio.Event, _seconds: float) -> None:
-        stop.set()
+    async def rest(end: asyncio.Event, _seconds: float) -> None:
+        if end is stop:  # the loop has looked once; the lease is kept until the work has ended
+            stop.set()
+        await end.wait()
 
     monkeypatch.setattr(loop, "rest", rest)
     async with database.transaction() as db:
