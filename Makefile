@@ -9,7 +9,7 @@ FRONTEND := packages/commander/frontend
 PYTEST := $(BIN)/python -m pytest -q
 CHECKED := $(wildcard packages/*/src packages/*/tests) tests devtools bench
 # What `make test` needs of the system and installs itself when it is root; devtools/install_system.sh knows each.
-SYSTEM := chromium fonts-dejavu-core postgresql nats-server python3-venv promtool
+SYSTEM := chromium fonts-dejavu-core libatomic1 postgresql nats-server python3-venv promtool
 export PATH := $(CURDIR)/.tools:$(PATH)
 
 .DEFAULT_GOAL := help

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 present() {
     case "$1" in
         chromium) [ -x /usr/bin/chromium ] ;;
-        fonts-*) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+        fonts-* | lib*) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
         promtool) [ -x .tools/promtool ] || command -v promtool >/dev/null ;;
         python3-venv) python3 -c "import ensurepip" 2>/dev/null ;;
         postgresql) compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null ;;
