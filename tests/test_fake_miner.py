@@ -102,8 +102,9 @@ def test_it_serves_and_ends_on_sigterm() -> None:
     with running("--software", "lolminer", "--devices", "2") as port:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/summary", timeout=10) as answer:
             assert json.load(answer)["Num_Workers"] == 2
-        with pytest.raises(urllib.error.HTTPError):
+        with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/2/summary", timeout=10)
+        refused.value.close()
 
 
 @pytest.mark.system
