@@ -45,6 +45,11 @@ def test_a_rename_changes_heading_and_title(farm: LiveFarm) -> None:
     assert "enrol-first" not in html
 
 
+def test_a_page_whose_socket_opens_after_the_removal_knows_the_name(farm: LiveFarm) -> None:
+    farm.index.remove(2)
+    assert RigView(farm.views, 2).catch_up(0) == '<a id="leave" data-go="/cpu-gpu?removed=rig%20%26%2002"></a>'
+
+
 def test_when_the_rig_is_removed_the_page_goes_to_the_index(farm: LiveFarm) -> None:
     screen = Screen(farm, RigView(farm.views, 2))
     farm.index.remove(2)

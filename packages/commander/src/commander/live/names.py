@@ -46,7 +46,7 @@ class NamesView(View):
         self._path = path
         self._rig_id = rig_id
         state = None if rig_id is None else index.rigs.get(rig_id)
-        self._name = state.name if state else ""
+        self._name = state.name if state else index.removed_names.get(rig_id or 0, "")
 
     def catch_up(self, since: int) -> str | None:
         state = None if self._rig_id is None else self._index.rigs.get(self._rig_id)

@@ -17,6 +17,9 @@ from commander.readings.summary import NO_FIGURES, WORKS_OF_A_RIG, Figures, Work
 WORKS_SEEN_S = 3_600
 
 
+REMOVED_NAMES_KEPT = 1_000
+
+
 class Health(StrEnum):
     """How a rig looks; `waiting` for its sentry means that it has never reported."""
 
@@ -96,6 +99,7 @@ class OperationalIndex:
         self.now_at = 0
         self.shape_changed_at = 0  # a rig came, went, was renamed, changed its health, or is faulty since or no longer
         self.renamed_at = 0
+        self.removed_names: dict[int, str] = {}  # for pages whose socket opens just after the removal
         self._stale_after_s = stale_after_s
         self._offline_after_s = offline_after_s
         self._checks: list[tuple[float, int]] = []  # (due, rig id): one entry for each rig that is not silent yet
@@ -113,6 +117,9 @@ class OperationalIndex:
 
     def remove(self, rig_id: int) -> None:
         if state := self.rigs.pop(rig_id, None):
+            self.removed_names[rig_id] = state.name
+            if len(self.removed_names) > REMOVED_NAMES_KEPT:
+                del self.removed_names[next(iter(self.removed_names))]
             self._count(state, None)
             self.now_at += 1
             self.shape_changed_at = self.now_at

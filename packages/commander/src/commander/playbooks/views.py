@@ -231,7 +231,7 @@ class PlaybooksPage:
         self._rigs = index.rigs
         self._rig_id = rig_id
         self._playbook_id = playbook_id
-        self._name = index.rigs[rig_id].name if rig_id in index.rigs else ""
+        self._name = index.rigs[rig_id].name if rig_id in index.rigs else index.removed_names.get(rig_id, "")
         self._sent: Parts = {}
 
     def catch_up(self, since: int) -> str | None:

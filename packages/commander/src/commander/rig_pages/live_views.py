@@ -173,7 +173,7 @@ class RigView:
         self._sections = sections or views.sections
         self._id = rig_id
         state = self._rigs.get(rig_id)
-        self._name = state.name if state else ""
+        self._name = state.name if state else views.index.removed_names.get(rig_id, "")
         self._sent: Parts = {}
 
     def catch_up(self, since: int) -> str | None:
