@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from asic_payloads import KINDS, Moment, body_of
-from asic_sentry.dialects.answers import Figures
+from asic_sentry.dialects.parsing import Figures
 from asic_sentry.dialects.registry import BY_NAME, DIALECTS, Dialect
 from asic_sentry.failures import BadReply
 from asic_sentry.models import MODELS

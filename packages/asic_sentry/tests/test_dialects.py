@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from asic_sentry import models
-from asic_sentry.dialects.answers import Figures
+from asic_sentry.dialects.parsing import Figures
 from asic_sentry.dialects.registry import BY_NAME
 from asic_sentry.failures import BadReply, FailureKind
 from protocol.asic_messages import AsicSpecs, PoolState

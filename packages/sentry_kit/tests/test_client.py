@@ -19,7 +19,7 @@ from sentry_kit.client import (
     TooLarge,
     commander_client,
 )
-from sentry_kit.delivery import backoff_s
+from sentry_kit.rig_uploader import backoff_s
 
 TOKEN = new_token(TokenKind.RIG, pin=None)
 Answer = Callable[[httpx.Request], httpx.Response]

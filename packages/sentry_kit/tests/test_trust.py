@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from protocol.tokens import Token, TokenKind
 from sentry_kit import store
 from sentry_kit.client import CommanderError, commander_client
-from sentry_kit.delivery import Delivery
 from sentry_kit.enrol import check_enrolment, trusted_ca
 from sentry_kit.errors import EnrolmentError
+from sentry_kit.rig_uploader import Delivery
 from sentry_kit.spool import Limits, Spool
 from sentry_kit.store import Enrolment, State
 from sentry_kit.trust import check_url, public_key_sha256, tls_context

@@ -15,19 +15,19 @@ from sentry_kit import store as kit
 from sentry_kit.client import CommanderClient, commander_client
 from sentry_kit.copies import Copies
 from sentry_kit.errors import SentryError
-from sentry_kit.sending import PROBE_INVALID_S, DiskTrouble
 from sentry_kit.spool import Limits, Spool, Spooled
 from sentry_kit.store import Enrolment
+from sentry_kit.uploader import PROBE_INVALID_S, DiskTrouble
 from sentry_kit.worker import Worker
 
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Refusal
 from asic_sentry.device import Device
-from asic_sentry.fleet import AT_ONCE, Fleet
-from asic_sentry.lookout import Lookout
-from asic_sentry.report import AsicDelivery
+from asic_sentry.poller import AT_ONCE, Fleet
+from asic_sentry.relocate import Lookout
 from asic_sentry.scan import Scans
 from asic_sentry.settings import Settings
+from asic_sentry.uploader import AsicDelivery
 
 log = logging.getLogger(__name__)
 

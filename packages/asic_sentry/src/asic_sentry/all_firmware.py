@@ -20,7 +20,7 @@ from protocol.asic_messages import AsicBoard, AsicLog, AsicPool, AsicSpecs, Pool
 
 from asic_sentry import models
 from asic_sentry.coins import coin_of
-from asic_sentry.dialects.answers import (
+from asic_sentry.dialects.parsing import (
     boards,
     count,
     fans,

@@ -152,7 +152,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _set(arguments: argparse.Namespace) -> int:
-    from asic_sentry.asics.entering import enter
+    from asic_sentry.asics.overrides import enter
 
     if (arguments.ip is None) == (arguments.model is None):
         raise BadUse("Say which ASIC with --ip, or which model with --model.")

@@ -11,8 +11,8 @@ from sentry_kit.impossible import left_out, possible
 
 from asic_sentry import all_firmware, models
 from asic_sentry.coins import coin_of
-from asic_sentry.dialects.answers import Figures
 from asic_sentry.dialects.cgminer import answer_of
+from asic_sentry.dialects.parsing import Figures
 from asic_sentry.dialects.registry import BY_NAME, Dialect
 from asic_sentry.failures import FailureKind, PollError, PollFailure
 from asic_sentry.transport import ask

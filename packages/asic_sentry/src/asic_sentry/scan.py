@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from asic_sentry.addresses import Network
+from asic_sentry.arp import neighbours
 from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify, most_telling
-from asic_sentry.neighbours import neighbours
 from asic_sentry.poll import Identity
 
 AT_ONCE = 256

@@ -17,9 +17,9 @@ from protocol.reading import Reader
 from sentry_kit import store
 from sentry_kit.client import CommanderClient, commander_client
 from sentry_kit.copies import Copies
-from sentry_kit.delivery import Delivery, DiskTrouble
 from sentry_kit.errors import SentryError
 from sentry_kit.impossible import left_out
+from sentry_kit.rig_uploader import Delivery, DiskTrouble
 from sentry_kit.spool import Limits, Spool
 from sentry_kit.store import Enrolment, State
 from sentry_kit.trust import plain_context

@@ -19,13 +19,13 @@ from sentry_kit.errors import EnrolmentError, SentryError
 from sentry_kit.store import Enrolment
 
 from asic_sentry.addresses import BadAddress, check_address
+from asic_sentry.arp import neighbours
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Rig
 from asic_sentry.asics.store import KEPT, SCHEMA, NewAsic
 from asic_sentry.failures import PollFailure
 from asic_sentry.identify import identify
 from asic_sentry.models import MODELS, Model, find, known, makes_of
-from asic_sentry.neighbours import neighbours
 from asic_sentry.poll import Identity
 
 LEAVE_IT = "Without a model the sentry finds it out."

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from protocol.asic_messages import AsicBoard, AsicSpecs
 from protocol.plain_words import quoted
 
-from asic_sentry.dialects.answers import (
+from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
+from asic_sentry.dialects.parsing import (
     Figures,
     boards,
     checked,
@@ -26,7 +27,6 @@ from asic_sentry.dialects.answers import (
     temperature,
     text,
 )
-from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
 

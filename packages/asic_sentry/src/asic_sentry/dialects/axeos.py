@@ -6,7 +6,7 @@ from typing import Any
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
 
-from asic_sentry.dialects.answers import (
+from asic_sentry.dialects.parsing import (
     Figures,
     checked,
     count,

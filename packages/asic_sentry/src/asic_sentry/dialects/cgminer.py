@@ -6,7 +6,7 @@ from typing import Any
 from protocol.asic_messages import AsicPool, PoolState
 from protocol.plain_words import quoted
 
-from asic_sentry.dialects.answers import count, decode, pools, scaled, text
+from asic_sentry.dialects.parsing import count, decode, pools, scaled, text
 from asic_sentry.failures import bad_response, error_status
 
 WINDOWS = (("5s", 5), ("1m", 60), ("5m", 300), ("15m", 900), ("30m", 1800))

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from asic_sentry.dialects.answers import Parser, SpecsParser
 from asic_sentry.dialects.antminer import FIGURES, parse_antminer, parse_antminer_specs, recognise_antminer
 from asic_sentry.dialects.avalon import parse_avalon, parse_avalon_specs, recognise_avalon
 from asic_sentry.dialects.axeos import parse_axeos, parse_axeos_specs, recognise_axeos
 from asic_sentry.dialects.iceriver import parse_iceriver, parse_iceriver_specs, recognise_iceriver
+from asic_sentry.dialects.parsing import Parser, SpecsParser
 from asic_sentry.dialects.whatsminer import parse_whatsminer, parse_whatsminer_specs, recognise_whatsminer
 from asic_sentry.dialects.whatsminer_v3 import (
     parse_whatsminer_v3,

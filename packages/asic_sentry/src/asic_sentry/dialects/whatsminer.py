@@ -9,7 +9,8 @@ from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
 
-from asic_sentry.dialects.answers import (
+from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
+from asic_sentry.dialects.parsing import (
     Figures,
     boards,
     checked,
@@ -25,7 +26,6 @@ from asic_sentry.dialects.answers import (
     temperature,
     text,
 )
-from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
 

@@ -20,7 +20,7 @@ from asic_sentry.asics import store
 from asic_sentry.asics.addition import NotAdded, add, give_token
 from asic_sentry.asics.adoption import PATTERN, BadPattern, CannotAdopt, adopt, check_pattern
 from asic_sentry.asics.asic import Entered
-from asic_sentry.asics.entering import BadEntry, check_model, entered_from
+from asic_sentry.asics.overrides import BadEntry, check_model, entered_from
 from asic_sentry.connect import connect
 from asic_sentry.device import Device
 from asic_sentry.local import views

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 import msgspec
 from protocol.playbook_messages import OutputReport, PlaybooksStatus
 from sentry_kit.client import Busy, CommanderClient, CommanderError, InvalidToken, Refused, RigRemoved, TooLarge
-from sentry_kit.delivery import Delivery, DiskTrouble, backoff_s
+from sentry_kit.rig_uploader import Delivery, DiskTrouble, backoff_s
 from sentry_kit.store import Enrolment
 
 from cpu_gpu_sentry.playbooks.mining import Mining, without_percents

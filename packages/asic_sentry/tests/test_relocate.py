@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from asic_commander import SmallCommander
+from asic_sentry.arp import neighbours
 from asic_sentry.asics.moves import moves
 from asic_sentry.failures import FailureKind
-from asic_sentry.lookout import Lookout
-from asic_sentry.neighbours import neighbours
 from asic_sentry.poll import Identity
+from asic_sentry.relocate import Lookout
 from asic_sentry.scan import Found
 from fake_asics import FakeAsic, make_asics, running
 from protocol.asic_messages import AsicSpecs

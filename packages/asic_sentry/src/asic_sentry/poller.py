@@ -17,7 +17,7 @@ from asic_sentry.device import SPECS_AFTER_S, Device, ask
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.poll import Identity, Sample
 from asic_sentry.schedule import Due, Schedule
-from asic_sentry.stamps import Stamps
+from asic_sentry.timestamps import Stamps
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from asic_sentry.asics import store
 from asic_sentry.asics.asic import AsicState, state_of
 from asic_sentry.asics.store import SCHEMA, STORE
 from asic_sentry.failures import FailureKind, PollFailure
-from asic_sentry.fleet import Clocks, Fleet
-from asic_sentry.stamps import Stamps
+from asic_sentry.poller import Clocks, Fleet
+from asic_sentry.timestamps import Stamps
 from fake_asics import FakeAsic, make_asics, running
 from protocol.asic_messages import AsicLog
 from sentry_farm import BASE, put
@@ -192,7 +192,7 @@ async def test_a_bug_in_a_parser_costs_one_asic_and_is_logged(
     def broken(*_args: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("asic_sentry.fleet.ask", broken)
+    monkeypatch.setattr("asic_sentry.poller.ask", broken)
     async with polling(db, make_asics(1, network, ["iceriver"], port_base=BASE)) as seen:
         device = next(iter(seen.fleet))
         await seen.until(lambda: device.failures >= 2)

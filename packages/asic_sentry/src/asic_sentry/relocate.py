@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from asic_sentry.addresses import Network
+from asic_sentry.arp import ARP, neighbours
 from asic_sentry.asics import store
 from asic_sentry.asics.moves import moves, words_of_move
 from asic_sentry.device import Device
-from asic_sentry.fleet import Fleet
-from asic_sentry.neighbours import ARP, neighbours
 from asic_sentry.poll import Identity
+from asic_sentry.poller import Fleet
 from asic_sentry.scan import Found, Scan, identify_at, usual_port
 from asic_sentry.schedule import DEAD_AFTER
 

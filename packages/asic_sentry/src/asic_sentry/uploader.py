@@ -19,15 +19,15 @@ from sentry_kit import store as kit
 from sentry_kit.client import CommanderClient, CommanderError, InvalidToken, Refused, RigRemoved, TooLarge
 from sentry_kit.impossible import left_out
 from sentry_kit.masking import mask
-from sentry_kit.sending import PAUSE_S, PROBE_INVALID_S, Sending
 from sentry_kit.spool import Spool, Spooled
 from sentry_kit.store import Enrolment, State
+from sentry_kit.uploader import PAUSE_S, PROBE_INVALID_S, Sending
 from sentry_kit.worker import Worker
 
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Asic, Refusal, Rig
 from asic_sentry.device import Device
-from asic_sentry.fleet import Fleet
+from asic_sentry.poller import Fleet
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from protocol.messages import LogReceipt, LogReport, Problem, RigName, SentryWel
 from protocol.tokens import TokenKind, new_token
 from sentry_kit import store
 from sentry_kit.client import CommanderClient
-from sentry_kit.delivery import Delivery
+from sentry_kit.rig_uploader import Delivery
 from sentry_kit.spool import Limits, Spool
 from sentry_kit.store import Enrolment, State
 from sentry_kit.worker import Worker

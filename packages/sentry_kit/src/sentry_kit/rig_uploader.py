@@ -14,9 +14,9 @@ from sentry_kit import store
 from sentry_kit.client import CommanderClient, Refused, RigRemoved, TooLarge
 from sentry_kit.errors import SentryError
 from sentry_kit.masking import mask
-from sentry_kit.sending import PAUSE_S, DiskTrouble, Sending, backoff_s
 from sentry_kit.spool import Spool, Spooled
 from sentry_kit.store import Enrolment, State
+from sentry_kit.uploader import PAUSE_S, DiskTrouble, Sending, backoff_s
 from sentry_kit.worker import Worker
 
 __all__ = ["PAUSE_S", "Delivery", "DiskTrouble", "backoff_s"]

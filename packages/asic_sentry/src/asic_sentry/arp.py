@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from asic_sentry.dialects.answers import mac
+from asic_sentry.dialects.parsing import mac
 
 ARP = Path("/proc/net/arp")  # Linux; elsewhere nothing is known
 _COMPLETE = 0x2
