@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from commander.db import metadata, open_database
 from commander.live.long_poll import WAITING_A_RIG, Bell
-from commander.playbooks.door import LONGEST_WAIT_S, etags, wait_of
+from commander.playbooks.endpoint import LONGEST_WAIT_S, etags, wait_of
 from commander.playbooks.output import CHARACTERS_KEPT, LINES_KEPT
 from commander.settings import Settings
 from commander_farm import RIGS, Farm, Rig, running, serving

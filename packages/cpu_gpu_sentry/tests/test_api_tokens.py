@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cpu_gpu_sentry.playbooks.api_tokens import api_token, load_secret
 from cpu_gpu_sentry.playbooks.folders import Folders
-from cpu_gpu_sentry.playbooks.lane import Lane
+from cpu_gpu_sentry.playbooks.run_state import Lane
 from cpu_gpu_sentry.playbooks.runs import RunNote, write_script
 from protocol.playbook_messages import Archive, Platform, Playbook, SoftwarePackage
 

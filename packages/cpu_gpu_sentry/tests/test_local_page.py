@@ -14,7 +14,7 @@ from cpu_gpu_sentry.agent import Agent
 from cpu_gpu_sentry.enrolment import SCHEMA, STORE, forget, save_same_commander
 from cpu_gpu_sentry.local import views
 from cpu_gpu_sentry.local.page import Page
-from cpu_gpu_sentry.playbooks.lane import Lane
+from cpu_gpu_sentry.playbooks.run_state import Lane
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.settings import Settings
 from cpu_gpu_sentry.status import read_status, status_lines

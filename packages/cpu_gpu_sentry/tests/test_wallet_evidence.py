@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cpu_gpu_sentry.playbooks.folders import Folders, make
-from cpu_gpu_sentry.playbooks.lane import Lane
+from cpu_gpu_sentry.playbooks.run_state import Lane
 from cpu_gpu_sentry.playbooks.runs import RunNote, write_script
 from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body
 from cpu_gpu_sentry.playbooks.wallets import arguments_below, look_at_wallets, wallet_evidence

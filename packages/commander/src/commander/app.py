@@ -15,7 +15,7 @@ from commander.intake import cpu_gpu as intake
 from commander.live.long_poll import Bell
 from commander.migrations import migrate
 from commander.parts import Parts
-from commander.playbooks import door
+from commander.playbooks import endpoint
 from commander.raw_logs.dictionaries import use_newest
 from commander.rigs.restore import note_newest, remember
 from commander.routes import make_routes, methods_of
@@ -75,7 +75,7 @@ def create_app(
     doors: dict[str, ASGIApp] = {
         intake.PATH: parts.intake,
         asic_intake.PATH: parts.asic_intake,
-        door.PATH: parts.playbooks_door,
+        endpoint.PATH: parts.playbooks_door,
     }
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:

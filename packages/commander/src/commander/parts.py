@@ -24,9 +24,7 @@ from commander.intake.sentry_runs import SentryRuns
 from commander.intake.sink import LogSink
 from commander.jobs.loop import leads, new_holder, rest, run_jobs
 from commander.live.channels import Channels
-from commander.live.long_poll import Bell
-from commander.live.loop import run_live
-from commander.live.nodes import (
+from commander.live.cluster import (
     NoOtherNodes,
     OtherNodes,
     PlaybooksChanged,
@@ -35,13 +33,15 @@ from commander.live.nodes import (
     SessionEnded,
     TokenDied,
 )
+from commander.live.long_poll import Bell
+from commander.live.loop import run_live
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
 from commander.metrics import live_metrics, process_metrics
-from commander.playbooks import door
-from commander.playbooks.delivery import Delivery
-from commander.playbooks.desk import PlaybookDesk
-from commander.playbooks.followers import RigPlaybooks, playbooks_by_address, playbooks_by_software
+from commander.playbooks import endpoint
+from commander.playbooks.actions import PlaybookDesk
+from commander.playbooks.dependents import RigPlaybooks, playbooks_by_address, playbooks_by_software
+from commander.playbooks.sync import Delivery
 from commander.raw_logs.store import NewLog
 from commander.registry.kinds import RigKind
 from commander.registry.tokens import Tokens
@@ -117,7 +117,7 @@ class Parts:
             counts=self.counts,
             bodies=self.bodies,
         )
-        self.playbooks_door = door.PlaybooksDoor(self.tokens, self.delivery)
+        self.playbooks_door = endpoint.PlaybooksDoor(self.tokens, self.delivery)
         self.asic_intake = asic_intake.AsicIntake(
             self.tokens,
             self.sink,

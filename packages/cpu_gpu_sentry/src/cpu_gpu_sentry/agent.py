@@ -32,8 +32,8 @@ from cpu_gpu_sentry.machine.sensors import MachineReading, Sensors
 from cpu_gpu_sentry.miner_notes import MinerNote, notes_of, save_notes
 from cpu_gpu_sentry.miners.answers import patient
 from cpu_gpu_sentry.miners.poll import poll_all
-from cpu_gpu_sentry.playbooks.exchange import Exchange
-from cpu_gpu_sentry.playbooks.mining import Mining
+from cpu_gpu_sentry.playbooks.playbook_sync import Exchange
+from cpu_gpu_sentry.playbooks.supervisor import Mining
 from cpu_gpu_sentry.playbooks.watchdog import Patience
 from cpu_gpu_sentry.report import Stamps, make_log
 from cpu_gpu_sentry.settings import Settings

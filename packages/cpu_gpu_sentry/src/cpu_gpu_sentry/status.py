@@ -14,8 +14,8 @@ from cpu_gpu_sentry.enrolment import SCHEMA, STORE
 from cpu_gpu_sentry.miner_notes import MinerNote, load_notes
 from cpu_gpu_sentry.playbooks import store as playbook_store
 from cpu_gpu_sentry.playbooks.folders import Folders, is_plain_id
-from cpu_gpu_sentry.playbooks.lane import LAST_LINES
 from cpu_gpu_sentry.playbooks.output import last_lines
+from cpu_gpu_sentry.playbooks.run_state import LAST_LINES
 from cpu_gpu_sentry.watches import Watch, load_watches
 
 _LINES_SHOWN = 5

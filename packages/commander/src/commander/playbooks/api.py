@@ -14,10 +14,10 @@ from commander.db import Database
 from commander.live.playbooks import PlaybookNow
 from commander.live.rigs import LiveRigs
 from commander.playbooks import output
-from commander.playbooks.answers import PlaybookAnswer, RevisionAnswer, playbook_answer, revision_answer
-from commander.playbooks.desk import PlaybookDesk
+from commander.playbooks.actions import PlaybookDesk
 from commander.playbooks.differences import diff
 from commander.playbooks.domain import Recipe, StoredPlaybook, Work
+from commander.playbooks.responses import PlaybookAnswer, RevisionAnswer, playbook_answer, revision_answer
 from commander.web.api_docs import BEARER, problems
 
 AnyRequest = Request[Any, Any, Any]

@@ -15,7 +15,7 @@ from commander.addresses.coins import COINS
 from commander.addresses.domain import AddressKind
 from commander.live.operational_index import RigState
 from commander.live.rigs import LiveRigs
-from commander.playbooks.desk import SYSTEMS, PlaybookDesk
+from commander.playbooks.actions import SYSTEMS, PlaybookDesk
 from commander.playbooks.domain import BadPlaybook, StoredPlaybook, TooManyPlaybooks, needs_restart
 from commander.playbooks.forms import (
     PlaybookForm,
@@ -26,7 +26,7 @@ from commander.playbooks.forms import (
     recipe_of,
     software_options,
 )
-from commander.playbooks.found import the_playbook
+from commander.playbooks.lookup import the_playbook
 from commander.playbooks.views import names_of
 from commander.software.placeholders import KNOWN
 from commander.software.shelf import SoftwareShelf

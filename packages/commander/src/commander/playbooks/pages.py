@@ -10,11 +10,11 @@ from litestar.response import Redirect
 
 from commander.accounts.domain import author_of
 from commander.live.rigs import LiveRigs
-from commander.playbooks.delivery import Delivery
-from commander.playbooks.desk import Copy, PlaybookDesk
+from commander.playbooks.actions import Copy, PlaybookDesk
 from commander.playbooks.differences import diff
 from commander.playbooks.domain import BadPlaybook, PlaybookNotFound, Revision, StoredPlaybook
-from commander.playbooks.found import the_playbook
+from commander.playbooks.lookup import the_playbook
+from commander.playbooks.sync import Delivery
 from commander.playbooks.views import list_sections, names_of, page_sections, playbook_view
 from commander.registry.names import name_key
 from commander.web.ids import id_in

@@ -8,20 +8,20 @@ from litestar.params import Body, HeaderParameter
 from protocol.playbook_messages import OutputReport, Playbooks, PlaybooksStatus
 
 from commander.accounts.auth import OPEN
-from commander.playbooks import door
-from commander.playbooks.delivery import Delivery
+from commander.playbooks import endpoint
+from commander.playbooks.sync import Delivery
 from commander.registry.tokens import Tokens
 from commander.web.api_docs import BEARER, problems
 
 
-@get(door.PATH, opt={OPEN: True}, responses=problems(401, 410), tags=["sentries"], security=BEARER)
+@get(endpoint.PATH, opt={OPEN: True}, responses=problems(401, 410), tags=["sentries"], security=BEARER)
 async def get_playbooks(
     if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
     prefer: Annotated[str | None, HeaderParameter(name="Prefer")] = None,
 ) -> Playbooks:
     """What the rig is to run, with an ETag; 304 to the same `If-None-Match`. With `Prefer: wait=50` the 304 comes only
     after that many seconds, and news at once."""
-    raise NotImplementedError("described here, and answered by door.PlaybooksDoor before it comes this far")
+    raise NotImplementedError("described here, and answered by endpoint.PlaybooksDoor before it comes this far")
 
 
 @put(

@@ -16,7 +16,7 @@ from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.playbooks import PlaybookNow
 from commander.live.rigs import LiveRigs
 from commander.playbooks.domain import platform_of
-from commander.playbooks.guard import Difference, differences, wallet_words
+from commander.playbooks.wallet_guard import Difference, differences, wallet_words
 from commander.web.shell import macro
 
 Parts = dict[str, str]

@@ -14,7 +14,7 @@ from litestar.response import Stream
 
 from commander.db import Database
 from commander.live.operational_index import Health, RigState
-from commander.playbooks.delivery import Delivery
+from commander.playbooks.sync import Delivery
 from commander.registry.kinds import RigKind
 from commander.rig_pages.chart_kinds import LOG_CHARTS
 from commander.rig_pages.charts import readings_of, rig_charts

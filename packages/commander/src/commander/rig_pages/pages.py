@@ -18,7 +18,7 @@ from protocol.tokens import Token
 
 from commander.accounts.domain import author_of
 from commander.live.operational_index import RigState
-from commander.playbooks.delivery import Delivery
+from commander.playbooks.sync import Delivery
 from commander.registry.names import NAME_MAX_LENGTH, BadName, NameTaken
 from commander.rig_pages.chart_kinds import RIG_CHARTS
 from commander.rig_pages.charts import farm_charts, rig_charts, usual_query

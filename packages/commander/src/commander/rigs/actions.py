@@ -10,8 +10,8 @@ from commander.history import events
 from commander.history import store as history
 from commander.history.events import NewEvent, RigEvent
 from commander.live.rigs import LiveRigs
-from commander.playbooks.changes import NOTHING_CHANGED
-from commander.playbooks.followers import RigPlaybooks
+from commander.playbooks.dependents import RigPlaybooks
+from commander.playbooks.render_context import NOTHING_CHANGED
 from commander.raw_logs import store as logs
 from commander.registry import store
 from commander.registry.kinds import TOKEN_KINDS

@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 
 from commander.db import Database
-from commander.live.nodes import RunSeen
+from commander.live.cluster import RunSeen
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.store import NewLog
 from commander.registry.kinds import RigKind
 from commander.registry.tokens import Tokens
-from commander.scaled.following import Following
 from commander.scaled.nats_bus import Bus
-from commander.scaled.nats_nodes import NatsNodes
+from commander.scaled.nats_cluster import NatsNodes
 from commander.scaled.queue_watch import QueueWatch
+from commander.scaled.replica import Following
 from commander.scaled.stream import Names, QueueLimits
 from commander.scaled.stream_sink import StreamIntake
 from commander.scaled.worker import Ingest

@@ -23,7 +23,7 @@ from sentry_kit.store import State
 
 from cpu_gpu_sentry.agent import Agent, Latest
 from cpu_gpu_sentry.miners.registry import SOFTWARE
-from cpu_gpu_sentry.playbooks.lane import Lane
+from cpu_gpu_sentry.playbooks.run_state import Lane
 from cpu_gpu_sentry.watches import Watch
 
 _STATES = {

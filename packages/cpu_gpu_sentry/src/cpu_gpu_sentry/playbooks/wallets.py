@@ -11,8 +11,8 @@ import psutil
 from protocol.playbook_messages import Playbook, WalletEvidence
 
 from cpu_gpu_sentry.playbooks.folders import Folders
-from cpu_gpu_sentry.playbooks.lane import Lane
 from cpu_gpu_sentry.playbooks.processes import below
+from cpu_gpu_sentry.playbooks.run_state import Lane
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body, script_name, with_token
 

@@ -13,8 +13,8 @@ from cpu_gpu_sentry.enrolment import SCHEMA, STORE
 from cpu_gpu_sentry.playbooks import runs
 from cpu_gpu_sentry.playbooks.api_tokens import api_token, load_secret
 from cpu_gpu_sentry.playbooks.folders import Folders
-from cpu_gpu_sentry.playbooks.mining import Mining
 from cpu_gpu_sentry.playbooks.packages import package_key
+from cpu_gpu_sentry.playbooks.supervisor import Mining
 from cpu_gpu_sentry.playbooks.watchdog import Patience
 from protocol.playbook_messages import Archive, Platform, Playbook, Playbooks, PlaybookState, SoftwarePackage
 from protocol.tokens import TokenKind, new_token

@@ -1,6 +1,6 @@
 """The playbook that an address names."""
 
-from commander.playbooks.desk import PlaybookDesk
+from commander.playbooks.actions import PlaybookDesk
 from commander.playbooks.domain import PlaybookNotFound, StoredPlaybook
 
 

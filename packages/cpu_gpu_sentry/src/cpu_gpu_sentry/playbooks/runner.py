@@ -20,10 +20,10 @@ from cpu_gpu_sentry.playbooks import runs, store, system
 from cpu_gpu_sentry.playbooks.errors import Refused, Trouble, disk_trouble, failure_text, next_try_text
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.install import Pins, install
-from cpu_gpu_sentry.playbooks.lane import LAST_LINES, Lane
 from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.playbooks.packages import package_key
 from cpu_gpu_sentry.playbooks.ports import free_port, is_free
+from cpu_gpu_sentry.playbooks.run_state import LAST_LINES, Lane
 from cpu_gpu_sentry.playbooks.runs import Begin, RunNote
 from cpu_gpu_sentry.playbooks.unpack import Limits
 from cpu_gpu_sentry.playbooks.watchdog import FAILED_AFTER, Patience, ended_text, is_overdue, may_restart, wait_s

@@ -8,8 +8,8 @@ import msgspec
 from protocol.playbook_messages import OutputLines
 
 from cpu_gpu_sentry.playbooks import folders as disk
-from cpu_gpu_sentry.playbooks.mining import Mining
 from cpu_gpu_sentry.playbooks.output import Batch, Place, read_lines
+from cpu_gpu_sentry.playbooks.supervisor import Mining
 
 log = logging.getLogger(__name__)
 

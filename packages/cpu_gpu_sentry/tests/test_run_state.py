@@ -1,7 +1,7 @@
 """What a playbook's miner tells, and what becomes of it in the log and in the status."""
 
 import pytest
-from cpu_gpu_sentry.playbooks.lane import Lane, not_known_yet
+from cpu_gpu_sentry.playbooks.run_state import Lane, not_known_yet
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from protocol.messages import AlgorithmReading, MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Archive, Platform, Playbook, PlaybookState, PlaybookWork, SoftwarePackage

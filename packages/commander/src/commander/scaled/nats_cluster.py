@@ -13,9 +13,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from commander.live.nodes import Change, PlaybooksChanged, RigChanged, RunSeen, SessionEnded, TokenDied
-from commander.scaled.following import Following
+from commander.live.cluster import Change, PlaybooksChanged, RigChanged, RunSeen, SessionEnded, TokenDied
 from commander.scaled.nats_bus import Bus
+from commander.scaled.replica import Following
 from commander.scaled.stream import Names, decode_log, decode_stored
 
 log = logging.getLogger(__name__)

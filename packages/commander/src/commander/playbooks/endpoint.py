@@ -5,7 +5,7 @@ import re
 from litestar.exceptions import MethodNotAllowedException
 from litestar.types import Receive, Scope, Send
 
-from commander.playbooks.delivery import Delivery
+from commander.playbooks.sync import Delivery
 from commander.registry.tokens import Tokens
 from commander.web.bodies import header, method_of, send_json
 from commander.web.errors import send_problem

@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander.addresses.domain import BadAddress
 from commander.dependents import Changed, Use
 from commander.playbooks import store
-from commander.playbooks.changes import rerender
-from commander.playbooks.delivery import Delivery
 from commander.playbooks.domain import BadPlaybook, StoredPlaybook
+from commander.playbooks.render_context import rerender
+from commander.playbooks.sync import Delivery
 from commander.registry.names import BadName
 from commander.software.domain import BadSoftware
 

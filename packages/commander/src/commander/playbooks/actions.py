@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database
 from commander.playbooks import store
-from commander.playbooks.changes import Pantry, open_pantry
-from commander.playbooks.delivery import Delivery
+from commander.playbooks.consistency import check_new, check_sense
 from commander.playbooks.domain import (
     PLAYBOOKS_A_RIG,
     BadPlaybook,
@@ -21,8 +20,9 @@ from commander.playbooks.domain import (
     StoredPlaybook,
     TooManyPlaybooks,
 )
+from commander.playbooks.render_context import Pantry, open_pantry
 from commander.playbooks.rendering import coin_of, rendered
-from commander.playbooks.sense import check_new, check_sense
+from commander.playbooks.sync import Delivery
 from commander.registry.names import RigNotFound
 
 SYSTEMS = {Platform.LINUX: "Linux", Platform.WINDOWS: "Windows"}

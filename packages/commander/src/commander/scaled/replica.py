@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 from commander.db import Database, from_us
-from commander.live.nodes import RigChanged
+from commander.live.cluster import RigChanged
 from commander.live.rigs import LiveRigs
 from commander.problems import DatabaseProblem
 from commander.raw_logs.store import NewLog

@@ -21,15 +21,15 @@ from cpu_gpu_sentry.miners.poll import poll
 from cpu_gpu_sentry.playbooks import folders as disk
 from cpu_gpu_sentry.playbooks import runs, store, system
 from cpu_gpu_sentry.playbooks.api_tokens import load_secret
-from cpu_gpu_sentry.playbooks.carry import Crew, carry_out
 from cpu_gpu_sentry.playbooks.decide import Discard, Forget, Install, Keep, Refuse, Running, Step, Stop, decide
 from cpu_gpu_sentry.playbooks.errors import failure_text
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.install import Pins
-from cpu_gpu_sentry.playbooks.lane import LAST_LINES, Lane, not_known_yet
 from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.playbooks.packages import package_key
 from cpu_gpu_sentry.playbooks.ports import free_port
+from cpu_gpu_sentry.playbooks.run_state import LAST_LINES, Lane, not_known_yet
+from cpu_gpu_sentry.playbooks.runner import Crew, carry_out
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.playbooks.unpack import Limits
 from cpu_gpu_sentry.playbooks.wallets import look_at_wallets

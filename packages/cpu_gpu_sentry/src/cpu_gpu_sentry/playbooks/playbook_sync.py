@@ -17,8 +17,8 @@ from sentry_kit.client import Busy, CommanderClient, CommanderError, InvalidToke
 from sentry_kit.rig_uploader import Delivery, DiskTrouble, backoff_s
 from sentry_kit.store import Enrolment
 
-from cpu_gpu_sentry.playbooks.mining import Mining, without_percents
-from cpu_gpu_sentry.playbooks.telling import Telling
+from cpu_gpu_sentry.playbooks.output_offset import Telling
+from cpu_gpu_sentry.playbooks.supervisor import Mining, without_percents
 
 log = logging.getLogger(__name__)
 
