@@ -18,7 +18,7 @@ from commander.intake.group_commit import GroupCommit
 from commander.migrations import migrate
 from commander.raw_logs.dictionary_training import make_if_it_pays
 from commander.raw_logs.store import NewLog
-from commander.readings.summary import NO_FIGURES
+from commander.readings.summary import NO_SUMMARY
 from commander.registry.kinds import RigKind
 from seed_history import seed_all
 from simulated_rig import simulated_rig
@@ -77,7 +77,7 @@ def an_hour(rig_id: int, since: datetime) -> list[NewLog]:
     for at in range(360):
         taken_at = since + timedelta(seconds=10 * at, milliseconds=(rig_id * 37 + at * 7) % 19)
         body = msgspec.json.encode(rig.log(taken_at))
-        logs.append(NewLog(RigKind.CPU_GPU, rig_id, to_us(taken_at), body, NO_FIGURES))
+        logs.append(NewLog(RigKind.CPU_GPU, rig_id, to_us(taken_at), body, NO_SUMMARY))
     return logs
 
 

@@ -18,7 +18,7 @@ from commander.history.tables import CHUNKS, Tier
 from commander.intake.group_commit import GroupCommit
 from commander.raw_logs.store import NewLog
 from commander.readings.series import COUNTERS, READINGS, Series
-from commander.readings.summary import NO_FIGURES
+from commander.readings.summary import NO_SUMMARY
 from commander.registry import store as rigs
 from commander.registry.kinds import RigKind
 from protocol.messages import AlgorithmReading, CpuGpuLog, GpuReading, MinerReading, MinerState
@@ -81,7 +81,7 @@ class Sendable(Protocol):
 
 
 def new_log(moment: Sendable) -> NewLog:
-    return NewLog(KIND, moment.rig_id, moment.at_us, moment.body(), NO_FIGURES)
+    return NewLog(KIND, moment.rig_id, moment.at_us, moment.body(), NO_SUMMARY)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from commander.db import Database, to_us
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.store import NewLog
 from commander.raw_logs.tables import LOGS
-from commander.readings.cpu_gpu import figures_of
+from commander.readings.cpu_gpu import summary_of
 from commander.registry import store as rigs
 from commander.registry.kinds import RigKind
 from commander.scaled.nats_bus import Bus
@@ -29,7 +29,7 @@ ROOMY = QueueLimits(max_bytes=20_000_000, max_age_s=3_600, replicas=1)
 
 def a_log(rig_id: int, at_s: int) -> NewLog:
     log = CpuGpuLog(taken_at=NOON + timedelta(seconds=at_s))
-    return NewLog(RigKind.CPU_GPU, rig_id, to_us(log.taken_at), msgspec.json.encode(log), figures_of(log))
+    return NewLog(RigKind.CPU_GPU, rig_id, to_us(log.taken_at), msgspec.json.encode(log), summary_of(log))
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 10) -> None:

@@ -16,7 +16,7 @@ from commander.intake.group_commit import GroupCommit, Overloaded, StorageAway
 from commander.raw_logs import store
 from commander.raw_logs.store import NewLog
 from commander.raw_logs.tables import LOGS, bucket_of
-from commander.readings.cpu_gpu import figures_of
+from commander.readings.cpu_gpu import summary_of
 from commander.registry import store as rigs
 from commander.registry.kinds import RigKind
 from commander_farm import on_sqlite
@@ -27,7 +27,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def a_log(rig_id: int, at_s: int) -> NewLog:
     log = CpuGpuLog(taken_at=NOON + timedelta(seconds=at_s))
-    return NewLog(RigKind.CPU_GPU, rig_id, to_us(log.taken_at), msgspec.json.encode(log), figures_of(log))
+    return NewLog(RigKind.CPU_GPU, rig_id, to_us(log.taken_at), msgspec.json.encode(log), summary_of(log))
 
 
 class Place:

@@ -8,7 +8,7 @@ from commander.history import events
 from commander.history.events import RigEvent
 from commander.history.watch import RigWatch
 from commander.live.operational_index import OperationalIndex
-from commander.readings.summary import Figures
+from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind
 from commander.settings import Settings
 from commander_farm import RIGS, Farm, a_log, running
@@ -61,8 +61,8 @@ class Watched:
 
     def report(self, at_s: float) -> None:
         at = START + at_s * SECOND
-        self.watch.logged(1, Figures(), taken_at=at, now=at)
-        self.index.report(1, b"{}", Figures(), taken_at=at, heard_at=at, now_s=at_s)
+        self.watch.logged(1, RigSummary(), taken_at=at, now=at)
+        self.index.report(1, b"{}", RigSummary(), taken_at=at, heard_at=at, now_s=at_s)
 
     def silence(self, until_s: float) -> None:
         self.index.check_health(until_s)

@@ -25,7 +25,7 @@ from commander.live.totals import OTHERS, WORKS_OF_THE_FARM, Totals
 from commander.partitions import add_missing_parts
 from commander.raw_logs import store as logs
 from commander.readings.series import Readings, Series
-from commander.readings.summary import WORKS_OF_A_RIG, Figures, Work
+from commander.readings.summary import WORKS_OF_A_RIG, RigSummary, Work
 from commander_farm import RIGS, Farm, on_sqlite
 from history_farm import KIND, START, START_S, Place, a_place, kept, plainly, steady
 from protocol.messages import AlgorithmReading, CpuGpuLog, MinerDevice, MinerReading, MinerState
@@ -221,7 +221,7 @@ async def test_the_rigs_page_says_that_some_names_are_other(person: httpx.AsyncC
 def test_the_farm_has_the_works_of_most_rigs_and_other() -> None:
     totals = Totals()
     for rig in range(100):
-        totals.count(Figures(hashrates_hs={Work("Monero", "rx/0"): 1.0, Work(f"coin {rig}", "x"): 5.0}), +1)
+        totals.count(RigSummary(hashrates_hs={Work("Monero", "rx/0"): 1.0, Work(f"coin {rig}", "x"): 5.0}), +1)
     shown = totals.largest()
     assert len(shown) == WORKS_OF_THE_FARM + 1
     assert shown[-1] == (OTHERS, (100 - 63) * 5_000, 100 - 63)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from commander.live.operational_index import Health, OperationalIndex, health_after
 from commander.readings.algorithms import _SPELLINGS, one_name
-from commander.readings.summary import Figures, Work
+from commander.readings.summary import RigSummary, Work
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -16,9 +16,10 @@ def an_index() -> OperationalIndex:
     return OperationalIndex(stale_after_s=45, offline_after_s=60)
 
 
-def report(index: OperationalIndex, rig_id: int, at_s: float, figures: Figures | None = None) -> bool:
+def report(index: OperationalIndex, rig_id: int, at_s: float, figures: RigSummary | None = None) -> bool:
     moment = NOON + timedelta(seconds=at_s)
-    return index.report(rig_id, b"{}", figures or Figures(power_w=100.0), taken_at=moment, heard_at=moment, now_s=at_s)
+    summary = figures or RigSummary(power_w=100.0)
+    return index.report(rig_id, b"{}", summary, taken_at=moment, heard_at=moment, now_s=at_s)
 
 
 def test_a_silent_rig_goes_stale_then_offline_and_leaves_the_totals() -> None:
@@ -49,9 +50,9 @@ def test_a_rig_that_reports_stays_online() -> None:
 def test_a_late_log_says_that_the_rig_lives_and_changes_no_figure() -> None:
     index = an_index()
     rig = index.add(1, "rig-01")
-    report(index, 1, 100, Figures(power_w=100.0))
+    report(index, 1, 100, RigSummary(power_w=100.0))
     late = NOON - timedelta(days=1)
-    assert not index.report(1, b"late", Figures(power_w=7.0), taken_at=late, heard_at=NOON, now_s=110)
+    assert not index.report(1, b"late", RigSummary(power_w=7.0), taken_at=late, heard_at=NOON, now_s=110)
     assert (rig.latest, rig.figures.power_w, rig.heard_s) == (b"{}", 100.0, 110)
 
 
@@ -60,7 +61,7 @@ def test_what_is_read_back_at_the_start_counts_from_when_it_was_taken() -> None:
     fresh, old = index.add(1, "rig-01"), index.add(2, "rig-02")
     for rig, silence_s in ((fresh, 5), (old, 3600)):
         taken_at = NOON - timedelta(seconds=silence_s)
-        index.restore(rig.id, b"{}", Figures(power_w=1.0), taken_at=taken_at, now=NOON, now_s=1000)
+        index.restore(rig.id, b"{}", RigSummary(power_w=1.0), taken_at=taken_at, now=NOON, now_s=1000)
     index.check_health(1000)
     assert (fresh.health, old.health, index.totals.power_w) == (Health.ONLINE, Health.OFFLINE, 1.0)
 
@@ -78,7 +79,7 @@ def test_a_removed_rig_leaves_the_totals_and_its_logs_are_refused() -> None:
 def test_what_no_software_names_is_in_no_total() -> None:
     index = an_index()
     index.add(1, "rig-01")
-    report(index, 1, 0, Figures(hashrates_hs={Work(None, "unknown"): 5.0, Work("Ergo", "unknown"): 7.0}))
+    report(index, 1, 0, RigSummary(hashrates_hs={Work(None, "unknown"): 5.0, Work("Ergo", "unknown"): 7.0}))
     assert dict(index.totals.rigs) == {Work("Ergo", "unknown"): 1}
 
 
@@ -90,7 +91,7 @@ def test_health_has_sharp_edges() -> None:
 
 hashrates = some.one_of(some.none(), some.floats(0, 1e15))
 figures = some.builds(
-    Figures,
+    RigSummary,
     hashrates_hs=some.dictionaries(some.sampled_from([MONERO, KASPA]), hashrates),
     power_w=some.one_of(some.none(), some.floats(0, 1e5)),
 )
@@ -98,7 +99,7 @@ steps = some.lists(some.tuples(some.integers(1, 4), some.sampled_from(["log", "r
 
 
 @given(steps)
-def test_totals_always_equal_a_plain_sum_over_the_living(story: list[tuple[int, str, Figures]]) -> None:
+def test_totals_always_equal_a_plain_sum_over_the_living(story: list[tuple[int, str, RigSummary]]) -> None:
     index = an_index()
     now_s = 0.0
     for rig_id, what, reported in story:
@@ -125,8 +126,8 @@ def test_one_algorithm_under_two_names_is_totalled_as_one() -> None:
     index = an_index()
     for rig_id, algorithm in ((1, "rx/0"), (2, "randomx"), (3, "RandomX")):
         index.add(rig_id, f"rig-{rig_id}")
-        report(index, rig_id, 0, Figures(hashrates_hs={Work("Monero", algorithm): 1000.0}))
-    both = Figures(hashrates_hs={Work("Monero", "rx/0"): 1.0, Work("Monero", "randomx"): 2.0})
+        report(index, rig_id, 0, RigSummary(hashrates_hs={Work("Monero", algorithm): 1000.0}))
+    both = RigSummary(hashrates_hs={Work("Monero", "rx/0"): 1.0, Work("Monero", "randomx"): 2.0})
     index.add(4, "rig-4")
     report(index, 4, 0, both)
     assert dict(index.totals.rigs) == {MONERO: 4}
@@ -140,7 +141,7 @@ def test_one_algorithm_under_two_names_is_totalled_as_one() -> None:
 def test_a_rig_that_spells_its_one_work_in_two_ways_has_an_efficiency() -> None:
     index = an_index()
     index.add(1, "rig-01")
-    report(index, 1, 0, Figures(power_w=100.0, hashrates_hs={MONERO: 15.0, Work("XMR", "randomx"): 5.0}))
+    report(index, 1, 0, RigSummary(power_w=100.0, hashrates_hs={MONERO: 15.0, Work("XMR", "randomx"): 5.0}))
     assert (index.totals.rigs[MONERO], index.totals.measured[MONERO]) == (1, 1)
     assert index.totals.energy_j(MONERO) == 5.0
     index.remove(1)

@@ -19,7 +19,7 @@ from commander.history.sampling import take_sample
 from commander.history.tables import HOURS, MINUTES, TEN_MINUTES, TIERS
 from commander.live.operational_index import OperationalIndex
 from commander.problems import DatabaseProblem
-from commander.readings.summary import Figures, Work
+from commander.readings.summary import RigSummary, Work
 from commander.registry import store as rigs
 from commander_farm import on_sqlite
 from history_farm import KIND, START, START_S, Moment, Place, PlainBuckets, a_place, farm_plainly, kept, plainly, steady
@@ -340,7 +340,7 @@ async def test_the_open_hour_of_the_farm_is_sampled_until_it_is_rolled_up(place:
         index.add(rig_id, f"rig-{rig_id}")
     logs = steady(1, 3_600, 7_200) + steady(2, 3_600, 7_200)
     await place.send(logs)
-    figures = Figures(power_w=120.0, hashrates_hs={Work("Monero", "rx/0"): 17_000.5})
+    figures = RigSummary(power_w=120.0, hashrates_hs={Work("Monero", "rx/0"): 17_000.5})
     for minute in range(60, 120):
         at = START + minute * timedelta(minutes=1)
         for rig_id in (1, 2):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from commander.intake.group_commit import Overloaded, StorageAway
 from commander.raw_logs.store import NewLog
-from commander.readings.summary import Figures, Work
+from commander.readings.summary import RigSummary, Work
 from commander.registry.kinds import RigKind
 from commander.scaled import stream_sink as stream_intake
 from commander.scaled.nats_bus import Bus
@@ -137,6 +137,6 @@ async def test_the_password_in_the_url_is_told_to_nobody() -> None:
 
 
 def test_a_queued_log_comes_out_as_it_went_in() -> None:
-    figures = Figures(hashrates_hs={Work("Monero", "rx/0"): 17_000.0, Work(None, "?"): None}, power_w=200.5)
+    figures = RigSummary(hashrates_hs={Work("Monero", "rx/0"): 17_000.0, Work(None, "?"): None}, power_w=200.5)
     log = NewLog(RigKind.ASIC, 7, 1_700_000_000_000_000, b'{"taken_at": "..."}', figures)
     assert decode_log(encode_log(log)) == log

@@ -25,7 +25,7 @@ NOTHING = History(step_s=60, times=[], series=[])
 From = Annotated[datetime | None, QueryParameter(name="from", description="default: 24 hours before `to`")]
 To = Annotated[datetime | None, QueryParameter(name="to", description="default: now")]
 PointCount = Annotated[int, QueryParameter(name="points", ge=2, le=POINTS_AT_MOST)]
-Figures = Annotated[
+ChosenFigures = Annotated[
     str | None,
     QueryParameter(description="only these, with commas between: hashrate_hs,power_w", pattern="^[a-z_]+(,[a-z_]+)*$"),
 ]
@@ -40,7 +40,7 @@ async def cpu_gpu_rig_history(
     since: From = None,
     until: To = None,
     points: PointCount = POINTS,
-    figures: Figures = None,
+    figures: ChosenFigures = None,
 ) -> History:
     """A CPU/GPU rig's figures over time, per device and in total; from <= time < to, evenly spaced, a gap is null."""
     return await _of_rig(database, RigKind.CPU_GPU, rig_id, asked(since, until, points, figures))
@@ -53,7 +53,7 @@ async def asic_rig_history(
     since: From = None,
     until: To = None,
     points: PointCount = POINTS,
-    figures: Figures = None,
+    figures: ChosenFigures = None,
 ) -> History:
     """An ASIC's figures over time, per board and fan and in total; from <= time < to, evenly spaced, a gap is null."""
     return await _of_rig(database, RigKind.ASIC, rig_id, asked(since, until, points, figures))
@@ -65,7 +65,7 @@ async def cpu_gpu_stats_history(
     since: From = None,
     until: To = None,
     points: PointCount = POINTS,
-    figures: Figures = None,
+    figures: ChosenFigures = None,
 ) -> History:
     """All CPU/GPU rigs over time: hashrate per coin, power, rigs alive."""
     return await _of_farm(database, RigKind.CPU_GPU, asked(since, until, points, figures))
@@ -77,7 +77,7 @@ async def asic_stats_history(
     since: From = None,
     until: To = None,
     points: PointCount = POINTS,
-    figures: Figures = None,
+    figures: ChosenFigures = None,
 ) -> History:
     """All ASICs over time: hashrate per coin, power, rigs alive."""
     return await _of_farm(database, RigKind.ASIC, asked(since, until, points, figures))

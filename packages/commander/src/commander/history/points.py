@@ -1,20 +1,19 @@
 """Buckets of any length joined to the evenly spaced points of a chart."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from operator import mul
 
 from commander.history.buckets import Buckets, Counter, Gauge, grown
 from commander.history.resolution import all_in_units
-from commander.readings.series import ALIVE, HASHRATE, SOURCE, Series
+from commander.readings.series import ALIVE, HASHRATE, SOURCE, FigureNames, Series
 from commander.readings.summary import OTHER
 
 WEEK_S = 7 * 86_400
 STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 2 * 86400, WEEK_S)
 MEAN_DECIMALS = 2  # one more than what figures are kept with
 Value = float | None
-Figures = Collection[str] | None
 
 
 def step_of(since_s: float, until_s: float, points: int, *, at_least_s: int) -> int:
@@ -69,7 +68,7 @@ class Points:
     def until_s(self) -> int:
         return self.start_s + self.count * self.step_s
 
-    def put(self, buckets: Buckets, figures: Figures) -> None:
+    def put(self, buckets: Buckets, figures: FigureNames) -> None:
         """Take in the buckets of those `figures`; None: of all."""
         known: dict[int, Runs | None] = {}
         for key, gauge in buckets.gauges.items():

@@ -17,7 +17,7 @@ from commander.history.farm import EXPONENTS, POWER_RIGS, counted_once, with_pow
 from commander.history.names import OF_THE_FARM, Names, in_an_answer
 from commander.history.opening import Packed, opened
 from commander.history.packing import Wanted as WantedSeries
-from commander.history.points import Figures, Line, Points, largest, points_in, step_of
+from commander.history.points import Line, Points, largest, points_in, step_of
 from commander.history.rolling import Horizons
 from commander.history.summing import in_buckets, summed
 from commander.history.tables import MINUTES, TIERS, Tier
@@ -26,7 +26,7 @@ from commander.raw_logs import store as logs
 from commander.raw_logs.codec import unpack as unpack_log
 from commander.raw_logs.store import PackedLog
 from commander.raw_logs.tables import HOUR_S
-from commander.readings.series import POWER, READINGS, Series
+from commander.readings.series import POWER, READINGS, FigureNames, Series
 from commander.registry.kinds import RigKind
 
 POINTS_AT_MOST = 2_000
@@ -216,7 +216,7 @@ async def _logs(db: AsyncConnection, kind: RigKind, rig_id: int, since_s: int, u
     )
 
 
-def _joined(kind: RigKind, parts: list[Part], points: Points, figures: Figures, names: Names) -> Points:
+def _joined(kind: RigKind, parts: list[Part], points: Points, figures: FigureNames, names: Names) -> Points:
     """Puts all pieces into `points`, in the order of time.
 
     If there is no room for all names, the newest pieces get theirs.
@@ -227,7 +227,7 @@ def _joined(kind: RigKind, parts: list[Part], points: Points, figures: Figures, 
     return points
 
 
-def _ready(kind: RigKind, part: Part, figures: Figures, names: Names) -> Iterator[Ready]:
+def _ready(kind: RigKind, part: Part, figures: FigureNames, names: Names) -> Iterator[Ready]:
     if isinstance(part, Ready):
         yield part
     elif isinstance(part, Raw):
@@ -256,7 +256,7 @@ def _ready(kind: RigKind, part: Part, figures: Figures, names: Names) -> Iterato
         yield Ready(since_s, within(chunk, since_s, end_s) if part.but else chunk)
 
 
-def _wanted_series(figures: Figures) -> WantedSeries | None:
+def _wanted_series(figures: FigureNames) -> WantedSeries | None:
     if figures is None:
         return None
     packed = {POWER if figure == POWER_RIGS else figure for figure in figures}.union(figures)

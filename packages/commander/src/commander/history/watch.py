@@ -11,7 +11,7 @@ from commander.db import Database
 from commander.history import events
 from commander.history.events import NewEvent, RigEvent
 from commander.live.operational_index import Health, OperationalIndex, RigState
-from commander.readings.summary import Figures
+from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class RigWatch:
                 if await events.last_of(db, self._kind, rig_id, RigEvent.OFFLINE, RigEvent.ONLINE) is RigEvent.OFFLINE:
                     self._offline.add(rig_id)
 
-    def logged(self, rig_id: int, figures: Figures, *, taken_at: datetime, now: datetime) -> None:
+    def logged(self, rig_id: int, figures: RigSummary, *, taken_at: datetime, now: datetime) -> None:
         """A log was stored; called before the operational index hears of it."""
         state = self._index.rigs.get(rig_id)
         if state is None:

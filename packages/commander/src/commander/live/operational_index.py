@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from commander.live.playbooks import PlaybookNow
 from commander.live.totals import Totals
-from commander.readings.summary import NO_FIGURES, WORKS_OF_A_RIG, Figures, Work
+from commander.readings.summary import NO_SUMMARY, WORKS_OF_A_RIG, RigSummary, Work
 
 WORKS_SEEN_S = 3_600
 
@@ -52,7 +52,7 @@ class RigState:
     health: Health = Health.WAITING
     latest: bytes | None = None
     taken_at: datetime | None = None
-    figures: Figures = NO_FIGURES
+    figures: RigSummary = NO_SUMMARY
     faults_since: dict[str, datetime | None] = field(default_factory=dict)  # None: from before this program started
     heard_at: datetime | None = None
     heard_s: float = float("-inf")
@@ -68,7 +68,7 @@ class RigState:
     changed_at: int = 0
     page_changed_at: int = 0
     renamed_at: int = 0
-    counted: Figures | None = None
+    counted: RigSummary | None = None
     check_due: bool = False
 
 
@@ -179,7 +179,7 @@ class OperationalIndex:
         self,
         rig_id: int,
         log: bytes,
-        figures: Figures,
+        figures: RigSummary,
         *,
         taken_at: datetime,
         heard_at: datetime,
@@ -207,7 +207,7 @@ class OperationalIndex:
         return newest
 
     def restore(
-        self, rig_id: int, log: bytes, figures: Figures, *, taken_at: datetime, now: datetime, now_s: float
+        self, rig_id: int, log: bytes, figures: RigSummary, *, taken_at: datetime, now: datetime, now_s: float
     ) -> None:
         """What `report` did once, for a log read back from the database: the rig was heard when it was taken."""
         heard_at = min(taken_at, now)
@@ -250,7 +250,7 @@ class OperationalIndex:
         state.check_due = True
         heapq.heappush(self._checks, (due_s, state.id))
 
-    def _count(self, state: RigState, figures: Figures | None) -> None:
+    def _count(self, state: RigState, figures: RigSummary | None) -> None:
         if state.counted is figures:
             return
         if state.counted is not None:

@@ -11,7 +11,7 @@ from commander.live.channels import Channels, Event
 from commander.live.frames import Frames
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.trends import Trends
-from commander.readings.summary import Figures
+from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind
 from commander.registry.names import RigNotFound
 
@@ -117,7 +117,7 @@ class LiveRigs:
         self,
         rig_id: int,
         log: bytes,
-        figures: Figures,
+        figures: RigSummary,
         *,
         taken_at: datetime,
         heard_at: datetime,

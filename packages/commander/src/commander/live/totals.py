@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from commander.readings.summary import OTHER, Figures, Work, totalled
+from commander.readings.summary import OTHER, RigSummary, Work, totalled
 
 WORKS_OF_THE_FARM = 64
 OTHERS = Work(None, OTHER)
@@ -39,7 +39,7 @@ class Totals:
     measured_mhs: Counter[Work] = field(default_factory=Counter)
     measured_mw: Counter[Work] = field(default_factory=Counter)
 
-    def count(self, figures: Figures, sign: int) -> None:
+    def count(self, figures: RigSummary, sign: int) -> None:
         self.alive += sign
         if figures.power_w is not None:
             self.power_mw += sign * round(figures.power_w * 1000)

@@ -14,7 +14,7 @@ from commander.raw_logs.codec import Packer, unpack
 from commander.raw_logs.dictionaries import load_needed
 from commander.raw_logs.dirty_hours import Due, DueHours, mark
 from commander.raw_logs.tables import BUCKET_S, LOGS, bucket_of
-from commander.readings.summary import Figures
+from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind
 from commander.registry.tables import RIGS
 
@@ -32,7 +32,7 @@ class NewLog(NamedTuple):
     rig_id: int
     taken_at_us: int
     body: bytes
-    figures: Figures
+    figures: RigSummary
 
 
 class StoredLog(NamedTuple):

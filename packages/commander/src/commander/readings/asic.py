@@ -7,7 +7,7 @@ from protocol.messages import UNKNOWN_ALGORITHM
 from protocol.tokens import Token
 
 from commander.readings.cpu_gpu import highest, total
-from commander.readings.summary import Figures, Work
+from commander.readings.summary import RigSummary, Work
 
 REPORTED = {
     "temperature": "Too hot",
@@ -18,11 +18,11 @@ REPORTED = {
 }
 
 
-def figures_of(log: AsicLog) -> Figures:
+def summary_of(log: AsicLog) -> RigSummary:
     """The log in a few figures. It is worked out for every log that comes in."""
     work = Work(log.coin, log.algorithm or UNKNOWN_ALGORITHM)
     said = (log.hashrate_hs, log.algorithm, log.coin) != (None, None, None)
-    return Figures(
+    return RigSummary(
         hashrates_hs={work: log.hashrate_hs} if said else {},
         power_w=log.power_w,
         temperature_c=log.temperature_c,

@@ -6,12 +6,12 @@ from typing import TypeVar
 from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
 from protocol.miners_apart import with_own_cards
 
-from commander.readings.summary import Figures, Work, bounded
+from commander.readings.summary import RigSummary, Work, bounded
 
 Number = TypeVar("Number", int, float)
 
 
-def figures_of(log: CpuGpuLog) -> Figures:
+def summary_of(log: CpuGpuLog) -> RigSummary:
     """The log in a few figures. It is worked out for every log that comes in."""
     readings = [each for miner in log.miners if miner.software not in PROXIES for each in miner.algorithms]
     hashrates: dict[Work, float | None] = {}
@@ -20,7 +20,7 @@ def figures_of(log: CpuGpuLog) -> Figures:
         hashrates[work] = total((hashrates.get(work), reading.hashrate_hs))
     gpus = merged_devices(log) if any(_tells(device) for miner in log.miners for device in miner.devices) else log.gpus
     cpu = log.cpu or CpuReading()
-    return Figures(
+    return RigSummary(
         hashrates_hs=bounded(hashrates),
         power_w=total([cpu.power_w, *[gpu.power_w for gpu in gpus]]),
         temperature_c=highest([cpu.temperature_c, *[gpu.temperature_c for gpu in gpus]]),

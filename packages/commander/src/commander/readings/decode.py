@@ -11,7 +11,7 @@ from protocol.reading import Reader
 
 from commander.readings import asic as asics
 from commander.readings import cpu_gpu as rigs
-from commander.readings.summary import Figures
+from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind
 
 _cpu_gpu = Reader(CpuGpuLog)
@@ -22,7 +22,7 @@ class Reading(NamedTuple):
     """A decoded log. `body` is stored: the log without impossible values, which `figures_left_out` counts."""
 
     taken_at: datetime
-    figures: Figures
+    figures: RigSummary
     body: bytes
     figures_left_out: int
 
@@ -32,12 +32,12 @@ ReadLog = Callable[[bytes | msgspec.Raw], Reading]
 
 def read_cpu_gpu_log(body: bytes | msgspec.Raw) -> Reading:
     log, kept, dropped = _cpu_gpu.read(body)
-    return Reading(log.taken_at, rigs.figures_of(log), kept, len(dropped))
+    return Reading(log.taken_at, rigs.summary_of(log), kept, len(dropped))
 
 
 def read_asic_log(body: bytes | msgspec.Raw) -> Reading:
     log, kept, dropped = _asic.read(body)
-    return Reading(log.taken_at, asics.figures_of(log), kept, len(dropped))
+    return Reading(log.taken_at, asics.summary_of(log), kept, len(dropped))
 
 
 READERS: Mapping[RigKind, ReadLog] = {RigKind.CPU_GPU: read_cpu_gpu_log, RigKind.ASIC: read_asic_log}

@@ -43,7 +43,7 @@ _OF_BOARD = ("inlet_temperature_c", "outlet_temperature_c", "chip_temperature_c"
 _OF_CPU = ("temperature_c", "power_w", "load_percent")
 _HIGHEST_OF_RIG = ("temperature_c", "memory_temperature_c", "fan_percent", "fan_rpm")
 
-Figures = Collection[str] | None  # None: all
+FigureNames = Collection[str] | None  # None: all of them
 
 
 class _MinersAlone(msgspec.Struct, frozen=True, gc=False):
@@ -57,7 +57,7 @@ _miners_alone = Reader(_MinersAlone)
 _asic_log = Reader(AsicLog)
 
 
-def cpu_gpu_readings(body: bytes, figures: Figures = None) -> Readings:
+def cpu_gpu_readings(body: bytes, figures: FigureNames = None) -> Readings:
     """Of a CPU/GPU rig's log, given as its JSON; at least those of the figures."""
     readings: Readings = {}
     if figures is not None and OF_MINERS.issuperset(figures):
@@ -145,7 +145,7 @@ def _shares(algorithm: AlgorithmReading) -> Iterator[tuple[str, int]]:
             yield figure, count
 
 
-def asic_readings(body: bytes, figures: Figures = None) -> Readings:
+def asic_readings(body: bytes, figures: FigureNames = None) -> Readings:
     """Of an ASIC's log, given as its JSON; all of them, because they are few."""
     log = _asic_log.decode(body)
     readings: Readings = {}
@@ -180,7 +180,7 @@ def _put_fans(readings: Readings, fans_rpm: list[float | None]) -> None:
 
 
 class ReadingsOf(Protocol):
-    def __call__(self, body: bytes, figures: Figures = None) -> Readings: ...
+    def __call__(self, body: bytes, figures: FigureNames = None) -> Readings: ...
 
 
 READINGS: dict[RigKind, ReadingsOf] = {

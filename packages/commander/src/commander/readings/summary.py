@@ -64,7 +64,7 @@ def totalled(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]
     return sums
 
 
-class Figures(msgspec.Struct, frozen=True):
+class RigSummary(msgspec.Struct, frozen=True):
     """One rig at one moment. None: no device gave the figure.
 
     `power_w` adds the devices that tell theirs, `temperature_c` is the hottest device and `fan_percent` (`fan_rpm`)
@@ -91,4 +91,4 @@ class Figures(msgspec.Struct, frozen=True):
         return 100 * self.rejected / (self.accepted + self.rejected)
 
 
-NO_FIGURES = Figures()
+NO_SUMMARY = RigSummary()

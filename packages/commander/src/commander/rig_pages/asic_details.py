@@ -11,8 +11,8 @@ from commander.live.operational_index import Health, RigState
 from commander.readings.asic import board_fault, energy_j, is_still, lacks_chips
 from commander.rig_pages.asic_rows import log_of, specs_of
 from commander.rig_pages.cpu_gpu_rows import work_views
-from commander.web import figures as shown
-from commander.web.figures import NOT_KNOWN, Figure
+from commander.web import format as shown
+from commander.web.format import NOT_KNOWN, Figure
 
 POOL_STATES = {
     PoolState.CONNECTED: ("Connected", "good"),

@@ -11,8 +11,8 @@ from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.totals import Totals
 from commander.readings.asic import board_fault, energy_j, is_still
 from commander.rig_pages.cpu_gpu_rows import TotalView, WorkView, coin_totals, farm_totals, part_text, work_views
-from commander.web import figures as shown
-from commander.web.figures import Figure
+from commander.web import format as shown
+from commander.web.format import Figure
 from commander.web.shell import templates
 
 FAULTS_IN_ROW = 2

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from commander.readings.series import COUNTERS, SOURCE, Readings, Series, work_of
 from commander.rig_pages.log_query import WHOLE, device_label
-from commander.web import figures as shown
-from commander.web.figures import Figure
+from commander.web import format as shown
+from commander.web.format import Figure
 
 
 class ChartKind(NamedTuple):

@@ -24,8 +24,8 @@ from commander.readings.cpu_gpu import device_hashrates, merged_devices
 from commander.readings.summary import WORKS_OF_A_RIG
 from commander.registry.kinds import PATHS, RigKind
 from commander.rig_pages.cpu_gpu_rows import HEALTH_TONES, HEALTH_WORDS, WORKS_SHOWN, WorkView, work_views
-from commander.web import figures as shown
-from commander.web.figures import NOT_KNOWN, Figure
+from commander.web import format as shown
+from commander.web.format import NOT_KNOWN, Figure
 
 DEVICES_SHOWN = 256
 Parts = dict[str, list[MinerReading]]

@@ -12,8 +12,8 @@ from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.totals import Totals
 from commander.live.trends import Trends
 from commander.readings.summary import Work
-from commander.web import figures as shown
-from commander.web.figures import Figure
+from commander.web import format as shown
+from commander.web.format import Figure
 from commander.web.shell import templates
 from commander.web.sparkline import sparkline
 

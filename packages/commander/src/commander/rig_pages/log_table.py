@@ -14,7 +14,7 @@ from commander.readings.series import READINGS, SOURCE, Readings, Series
 from commander.registry.kinds import RigKind
 from commander.rig_pages.chart_kinds import LOG_CHARTS, added_up, cell, column_label, columns, figures_on
 from commander.rig_pages.log_query import LogQuery
-from commander.web.figures import Figure
+from commander.web.format import Figure
 
 ROWS_A_PAGE = 100
 COLUMNS_A_PAGE = 200

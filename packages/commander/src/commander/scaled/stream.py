@@ -18,7 +18,7 @@ from nats.js.api import (
 from nats.js.errors import APIError, NotFoundError
 
 from commander.raw_logs.store import NewLog
-from commander.readings.summary import Figures
+from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind
 from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, NatsAway
 
@@ -64,7 +64,7 @@ class QueuedLog(msgspec.Struct, array_like=True, frozen=True, gc=False):
     rig_id: Annotated[int, Meta(ge=1, lt=2**31)]
     taken_at_us: Annotated[int, Meta(ge=0, lt=2**60)]
     body: bytes
-    figures: Figures
+    figures: RigSummary
 
 
 class StoredLog(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""Figures as pages show them: shortened for the eye, whole in the title."""
+"""Numbers for people, as pages show them: shortened for the eye, whole in the title."""
 
 from typing import NamedTuple
 
