@@ -24,7 +24,8 @@ LAYERS = (
     *("addresses", "software", "playbooks", "rigs"),  # what people do
     *("rig_pages", "settings_pages", "intake"),  # where requests come in
     *("migrations", "metrics", "scaled", "chores"),
-    *("error_handlers", "parts", "routes", "app", "backup", "moving", "serve", "__main__"),  # wiring and commands
+    *("error_handlers", "services", "routes", "app"),  # wiring
+    *("backup", "migrate_data", "serve", "__main__"),  # commands
 )
 PURE = ("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings")
 
@@ -122,9 +123,9 @@ def test_the_modules_of_all_five_packages_are_looked_at() -> None:
         ("commander.rigs.actions", "from commander.rig_pages import pages"),
         ("commander.registry.store", "from ..intake.sink import LogSink"),
         ("commander.web.errors", "from commander.rigs import actions"),
-        ("commander.addresses.book", "def late():\n    from commander.playbooks import store"),
+        ("commander.addresses.actions", "def late():\n    from commander.playbooks import store"),
         ("commander.registry.store", "from commander.app import create_app"),
-        ("commander.rig_pages.pages", "from commander.parts import Parts"),
+        ("commander.rig_pages.pages", "from commander.services import Parts"),
         ("commander.jobs.loop", "import cpu_gpu_sentry.report"),
     ],
 )

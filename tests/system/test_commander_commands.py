@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commander import VERSION
 from commander.__main__ import run
-from commander.accounts.gate import Gate
+from commander.accounts.actions import Gate
 from commander.db import open_database
 
 from tests.farm import PASSWORD, CommanderProcess, eventually, simulated_farm

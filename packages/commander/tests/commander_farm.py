@@ -11,7 +11,7 @@ import httpx
 import pytest
 import uvicorn
 import websockets
-from commander.accounts.gate import Gate
+from commander.accounts.actions import Gate
 from commander.app import create_app
 from commander.db import open_database
 from commander.live.long_poll import Bell

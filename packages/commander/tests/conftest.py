@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from commander.accounts.gate import Gate
+from commander.accounts.actions import Gate
 from commander.db import Database, open_database
 from commander.migrations import migrate
 from commander.settings import Settings, load_settings

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from commander.accounts.actions import Gate
 from commander.accounts.domain import BadKeyName, KeyNameTaken, NoSuchKey, TooManyTries, WrongPassword
-from commander.accounts.gate import Gate
 from commander.db import Database, metadata
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from commander.rigs.adoption import BadAdoption, Names, plan
+from commander.rigs.adoption_actions import BadAdoption, Names, plan
 from commander.rigs.adoption_store import Registered
 from commander_farm import ASICS, Farm, an_asic_log
 from protocol.asic_messages import AdoptedAsic

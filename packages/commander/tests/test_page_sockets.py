@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from commander.accounts.gate import Gate
+from commander.accounts.actions import Gate
 from commander.db import open_database
 from commander.live import loop
 from commander_farm import RIGS, Farm, a_log

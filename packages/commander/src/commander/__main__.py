@@ -15,13 +15,13 @@ from protocol.reasons import reason
 from sqlalchemy.exc import DBAPIError
 
 from commander import VERSION
+from commander.accounts.actions import Gate
 from commander.accounts.domain import AccountError, check_new_password
-from commander.accounts.gate import Gate
 from commander.backup import BackupProblem
 from commander.backup.swap import check_nothing_pending
 from commander.db import open_database
+from commander.migrate_data import MoveProblem
 from commander.migrations import migrate
-from commander.moving import MoveProblem
 from commander.problems import DatabaseProblem
 from commander.settings import BadSetting, Settings, load_settings
 from commander.tls import TlsError
@@ -152,7 +152,7 @@ def migrate_data_command(
     version: Version = False,
 ) -> None:
     """Copy the farm from SQLite to an empty PostgreSQL database. May be killed, and goes on when typed again."""
-    from commander.moving.move import move_farm
+    from commander.migrate_data.copy_farm import move_farm
 
     move_farm(settings(), to)
     typer.echo("The farm is copied. Set COMMANDER_DATABASE_URL to the new database and start the commander.")

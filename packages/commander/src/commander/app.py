@@ -14,11 +14,11 @@ from commander.intake import asic as asic_intake
 from commander.intake import cpu_gpu as intake
 from commander.live.long_poll import Bell
 from commander.migrations import migrate
-from commander.parts import Parts
 from commander.playbooks import endpoint
 from commander.raw_logs.dictionaries import use_newest
 from commander.rigs.restore import note_newest, remember
 from commander.routes import make_routes, methods_of
+from commander.services import Parts
 from commander.settings import Settings
 from commander.tls import TlsFiles, prepare_tls
 from commander.web.bodies import method_of

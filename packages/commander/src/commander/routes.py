@@ -18,7 +18,6 @@ from commander.history import api as history_api
 from commander.intake import asic_sentry_api, sentry_api
 from commander.live.sockets import events_socket, page_socket
 from commander.metrics import metrics
-from commander.parts import Parts
 from commander.playbooks import api as playbook_api
 from commander.playbooks import form_pages as playbook_form_pages
 from commander.playbooks import pages as playbook_pages
@@ -29,6 +28,7 @@ from commander.rig_pages import pages as rig_pages
 from commander.rig_pages.live_views import view_from_query
 from commander.rigs import asic_api
 from commander.rigs import cpu_gpu_api as rig_api
+from commander.services import Parts
 from commander.settings_pages import pages as account_pages
 from commander.settings_pages import site_tokens as site_pages
 from commander.settings_pages import site_tokens_api as account_api

@@ -15,8 +15,8 @@ import uvicorn
 from protocol.reasons import reason
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from commander.accounts.actions import Gate
 from commander.accounts.domain import BadNewPassword, check_new_password
-from commander.accounts.gate import Gate
 from commander.app import create_app
 from commander.backup.restore import finish_pending
 from commander.db import open_database

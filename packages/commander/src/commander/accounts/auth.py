@@ -6,8 +6,8 @@ from litestar.connection import ASGIConnection
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import ASGIApp
 
+from commander.accounts.actions import Gate
 from commander.accounts.domain import NamedKey, NotSignedIn, Session
-from commander.accounts.gate import Gate
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 

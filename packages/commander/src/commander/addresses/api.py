@@ -9,7 +9,7 @@ from litestar.params import Body, FromPath
 from litestar.types import ControllerRouterHandler
 
 from commander.accounts.domain import author_of
-from commander.addresses.book import AddressBook, KnownAddress
+from commander.addresses.actions import AddressBook, KnownAddress
 from commander.addresses.domain import AddressKind
 from commander.dependents import UseAnswer, use_answers
 from commander.web.api_docs import BEARER, problems

@@ -13,7 +13,7 @@ from litestar.response import Redirect
 from protocol import units
 
 from commander.accounts.domain import author_of
-from commander.addresses.book import AddressBook, KnownAddress
+from commander.addresses.actions import AddressBook, KnownAddress
 from commander.addresses.coins import COINS
 from commander.addresses.domain import AddressKind, AddressNameTaken, AddressNotFound, BadAddress
 from commander.dependents import InUse, NotConfirmed, Use

@@ -12,7 +12,7 @@ from protocol.messages import Message, Text
 from commander.accounts.auth import OPEN
 from commander.intake import asic as asic_intake
 from commander.registry.tokens import Tokens
-from commander.rigs.adoption import Adoptions
+from commander.rigs.adoption_actions import Adoptions
 from commander.web.api_docs import BEARER, problems
 
 

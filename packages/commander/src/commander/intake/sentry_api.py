@@ -18,7 +18,7 @@ from commander.intake import cpu_gpu as intake
 from commander.live.rigs import LiveRigs, Lives
 from commander.registry.tokens import RIG_KINDS, InvalidToken, Tokens, bearer_token
 from commander.rigs.actions import RigRegister
-from commander.rigs.sites import Sites
+from commander.rigs.site_token_actions import Sites
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
 from commander.web.openapi import REFERENCE

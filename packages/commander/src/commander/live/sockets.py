@@ -9,9 +9,9 @@ from litestar import WebSocket, websocket
 from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
 
+from commander.accounts.actions import Gate
 from commander.accounts.auth import OPEN, sender
 from commander.accounts.domain import Session
-from commander.accounts.gate import Gate
 from commander.live.channels import Channels, is_channel
 from commander.live.frames import View
 from commander.live.rigs import LiveRigs

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from commander.accounts.domain import author_of
-from commander.addresses.book import AddressBook
+from commander.addresses.actions import AddressBook
 from commander.addresses.coins import COINS
 from commander.addresses.domain import AddressKind
 from commander.live.operational_index import RigState
@@ -28,8 +28,8 @@ from commander.playbooks.forms import (
 )
 from commander.playbooks.lookup import the_playbook
 from commander.playbooks.views import names_of
+from commander.software.actions import SoftwareShelf
 from commander.software.placeholders import KNOWN
-from commander.software.shelf import SoftwareShelf
 from commander.web.shell import Page, Section, page
 
 WRONG = 422

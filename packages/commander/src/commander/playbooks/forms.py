@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from protocol import units
 from protocol.playbook_messages import Platform
 
-from commander.addresses.book import KnownAddress
+from commander.addresses.actions import KnownAddress
 from commander.addresses.domain import Address, AddressKind
 from commander.playbooks.domain import Recipe, Work
 from commander.software.domain import Entry

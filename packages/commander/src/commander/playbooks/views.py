@@ -11,9 +11,9 @@ from protocol.playbook_messages import Platform, PlaybookState, PlaybookStatus, 
 from protocol.reading import Reader
 
 from commander.live.frames import RESYNC, View
-from commander.live.names import leave_html, rename_html
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.playbooks import PlaybookNow
+from commander.live.rig_names import leave_html, rename_html
 from commander.live.rigs import LiveRigs
 from commander.playbooks.domain import platform_of
 from commander.playbooks.wallet_guard import Difference, differences, wallet_words

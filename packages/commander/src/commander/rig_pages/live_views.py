@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from commander.live.frames import RESYNC, View
-from commander.live.moves import Moves, moves
-from commander.live.names import NamesView, QuietView, leave_html, rename_html, renames
 from commander.live.operational_index import Health, RigState
+from commander.live.rig_names import NamesView, QuietView, leave_html, rename_html, renames
 from commander.live.rigs import LiveRigs
+from commander.live.row_diff import Moves, moves
 from commander.playbooks import views as playbook_views
 from commander.registry.kinds import RigKind
 from commander.rig_pages.charts import chart_now, farm_readings, log_head, rig_now
@@ -40,7 +40,7 @@ class RigViews:
         trends = self.live.trends
         if self._totals[0] != (number := (self.index.now_at, trends.number)):
             views = with_sparks(self.display.totals(self.index), trends)
-            self._totals = number, macro("rig_pages/index_parts.html", "totals", views)
+            self._totals = number, macro("rig_pages/index_fragments.html", "totals", views)
         return self._totals[1]
 
     def farm_now(self, now_s: float) -> str:
@@ -55,21 +55,21 @@ class RigViews:
 
     def log_sections(self, state: RigState) -> Parts:
         """The live parts of its log page."""
-        head = macro("rig_pages/log_parts.html", "head", log_head(state, self.display.path))
+        head = macro("rig_pages/log_fragments.html", "head", log_head(state, self.display.path))
         output = playbook_views.output_sections(state) if self.display.kind is RigKind.CPU_GPU else {}
         return {"head": head, "chart_now": rig_now(self.display.kind, state), **output}
 
     def around(self, order: Order, query: IndexQuery) -> Parts:
         """What stands around the rows and depends on which there are."""
         parts = {
-            "healths": macro("rig_pages/index_parts.html", "healths", health_links(order, query)),
-            "pager": macro("rig_pages/index_parts.html", "pager", pager(order, query)),
+            "healths": macro("rig_pages/index_fragments.html", "healths", health_links(order, query)),
+            "pager": macro("rig_pages/index_fragments.html", "pager", pager(order, query)),
             "empty": macro(
                 f"{self.display.folder}/empty.html", "empty", empty_state(order, self.index), no_match(query)
             ),
         }
         if "waiting-rows" in shown(order, query)[1]:
-            parts["waiting"] = macro("rig_pages/index_parts.html", "waiting", waiting_link(order, query))
+            parts["waiting"] = macro("rig_pages/index_fragments.html", "waiting", waiting_link(order, query))
         return dict(parts)
 
     def query(self, parameters: Mapping[str, str]) -> IndexQuery:

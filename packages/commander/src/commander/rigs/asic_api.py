@@ -12,7 +12,7 @@ from protocol.reading import Reader
 from protocol.tokens import Token
 
 from commander.db import Database
-from commander.live.answers import StatsAnswer, stats_answer
+from commander.live.responses import StatsAnswer, stats_answer
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.pagination import Cursor, Limit, Since, Until, log_page
 from commander.readings.asic import add_command, connect_command

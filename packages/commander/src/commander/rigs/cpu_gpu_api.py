@@ -13,7 +13,7 @@ from protocol.tokens import Token
 
 from commander.accounts.domain import author_of
 from commander.db import Database
-from commander.live.answers import StatsAnswer, stats_answer
+from commander.live.responses import StatsAnswer, stats_answer
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.pagination import Cursor, Limit, Since, Until, log_page
 from commander.registry.names import enroll_command

@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
+from commander.accounts.actions import Gate
 from commander.accounts.auth import COOKIE, OPEN
 from commander.accounts.domain import (
     SESSION_LIFE,
@@ -21,9 +22,8 @@ from commander.accounts.domain import (
     TooManyTries,
     WrongPassword,
 )
-from commander.accounts.gate import Gate
 from commander.accounts.views import CreatedKey, CreatedSite, KeyView, certificate_view, key_view, session_view
-from commander.rigs.sites import Sites
+from commander.rigs.site_token_actions import Sites
 from commander.settings import Settings, TlsMode
 from commander.tls import CertificateFacts
 from commander.web.shell import Page, Section, page

@@ -7,11 +7,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
+from commander.accounts.actions import Gate
 from commander.accounts.domain import BadKeyName, KeyNameTaken
-from commander.accounts.gate import Gate
 from commander.accounts.views import CreatedSite
 from commander.readings.asic import site_command
-from commander.rigs.sites import Sites
+from commander.rigs.site_token_actions import Sites
 from commander.settings import Settings
 from commander.settings_pages.pages import Html, PageRequest, settings_page
 from commander.tls import CertificateFacts

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body, FromPath
 
 from commander.readings.asic import site_command
-from commander.rigs.sites import Sites
+from commander.rigs.site_token_actions import Sites
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName

@@ -11,8 +11,8 @@ from protocol.playbook_messages import Archive
 
 from commander.accounts.domain import author_of
 from commander.dependents import Use, UseAnswer, use_answers
+from commander.software.actions import KnownSoftware, SoftwareShelf
 from commander.software.domain import Download, Entry, Hardware, MiningSoftware
-from commander.software.shelf import KnownSoftware, SoftwareShelf
 from commander.web.api_docs import BEARER, problems
 
 Text = Annotated[str, msgspec.Meta(max_length=2_048)]

@@ -13,6 +13,7 @@ from litestar.response import Redirect
 
 from commander.accounts.domain import author_of
 from commander.dependents import InUse, NotConfirmed, Use
+from commander.software.actions import KnownSoftware, SoftwareShelf
 from commander.software.domain import BadSoftware, SoftwareNotFound, SoftwareTaken
 from commander.software.forms import (
     ARCHIVES,
@@ -25,7 +26,6 @@ from commander.software.forms import (
     software_of,
 )
 from commander.software.placeholders import KNOWN
-from commander.software.shelf import KnownSoftware, SoftwareShelf
 from commander.web.ids import id_in
 from commander.web.shell import Page, Section, page
 

@@ -17,10 +17,10 @@ from commander.backup.progress import Progress
 from commander.backup.swap import check_nothing_pending
 from commander.db import connect_sqlite, is_postgresql, metadata, open_database, sqlite_path
 from commander.lock import CommanderRuns, only_commander
+from commander.migrate_data import MoveProblem, target
+from commander.migrate_data.compare import differences
+from commander.migrate_data.source import Row, highest_ever, key_from_text, key_of, key_text, read_rows, stamp_of
 from commander.migrations import migrate, tables
-from commander.moving import MoveProblem, target
-from commander.moving.compare import differences
-from commander.moving.source import Row, highest_ever, key_from_text, key_of, key_text, read_rows, stamp_of
 from commander.postgresql import Connection, checked_connection, driver_of, explained
 from commander.settings import Settings
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from commander.accounts.gate import Gate
+from commander.accounts.actions import Gate
 from commander.db import connect_sqlite, metadata, open_database, to_us
 from commander.lock import only_commander
+from commander.migrate_data import MoveProblem, copy_farm
+from commander.migrate_data.copy_farm import move_farm
+from commander.migrate_data.source import CONVERTED, SAME, key_from_text, key_text, read_rows
 from commander.migrations import migrate
-from commander.moving import MoveProblem, move
-from commander.moving.move import move_farm
-from commander.moving.source import CONVERTED, SAME, key_from_text, key_text, read_rows
 from commander.problems import DatabaseProblem
 from commander.settings import Settings
 from commander_farm import RIGS, Farm, a_log, running
@@ -111,8 +111,8 @@ class Killed(BaseException):
 def test_it_goes_on_where_it_was_killed(
     full: Settings, empty: str, monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
-    monkeypatch.setattr(move, "ROWS_A_BATCH", 7)
-    put, done = move._put, 0
+    monkeypatch.setattr(copy_farm, "ROWS_A_BATCH", 7)
+    put, done = copy_farm._put, 0
 
     async def put_until_killed(*arguments: object) -> None:
         nonlocal done
@@ -122,7 +122,7 @@ def test_it_goes_on_where_it_was_killed(
         await put(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched, suppress(Killed):
-        patched.setattr(move, "_put", put_until_killed)
+        patched.setattr(copy_farm, "_put", put_until_killed)
         move_farm(full, empty)
     with pytest.raises(DatabaseProblem, match="half copied"):
         migrate(empty)
@@ -157,7 +157,7 @@ def test_it_begins_anew_if_the_farm_has_changed_meanwhile(
         raise Killed
 
     with monkeypatch.context() as patched, suppress(Killed):
-        patched.setattr(move, "_compare", killed)
+        patched.setattr(copy_farm, "_compare", killed)
         move_farm(full, empty)
     with closing(connect_sqlite(path_of(full))) as connection:
         connection.execute("DELETE FROM cpu_gpu_logs WHERE taken_at_us % 2 = 0")
@@ -193,7 +193,7 @@ def test_a_difference_at_the_end_is_said_and_the_copy_is_removed(
         return rows[:-1] if len(rows) > 1 else []
 
     with monkeypatch.context() as patched:
-        patched.setattr(move, "read_rows", without_the_last)
+        patched.setattr(copy_farm, "read_rows", without_the_last)
         with pytest.raises(MoveProblem, match="differs from the original"):
             move_farm(full, empty)
     move_farm(full, empty)
@@ -201,13 +201,13 @@ def test_a_difference_at_the_end_is_said_and_the_copy_is_removed(
 
 
 def test_one_changed_value_is_found(full: Settings, empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    compare = move._compare
+    compare = copy_farm._compare
 
     async def spoil_and_compare(source: sqlite3.Connection, connection: object) -> None:
         await connection.execute("UPDATE cpu_gpu_rigs SET name = reverse(name) WHERE id = 2")  # type: ignore[attr-defined]
         await compare(source, connection)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(move, "_compare", spoil_and_compare)
+    monkeypatch.setattr(copy_farm, "_compare", spoil_and_compare)
     with pytest.raises(MoveProblem, match="cpu_gpu_rigs differs"):
         move_farm(full, empty)
 

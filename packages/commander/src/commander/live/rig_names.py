@@ -1,6 +1,6 @@
 """Pages without metrics: they get new names of rigs, and are left when their rig is removed.
 
-A rig's name outside of other live parts stands in `<span data-rig="7">` (the macro `rig_name` of `web/parts.html`).
+A rig's name outside of other live parts stands in `<span data-rig="7">` (the macro `rig_name` of `web/fragments.html`).
 """
 
 from urllib.parse import quote

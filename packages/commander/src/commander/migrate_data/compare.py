@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from commander.moving.source import Row, read_rows
+from commander.migrate_data.source import Row, read_rows
 from commander.postgresql import Connection
 
 SMALL = 20_000  # rows

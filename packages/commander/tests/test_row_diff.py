@@ -1,6 +1,6 @@
 """From one order of rows to another."""
 
-from commander.live.moves import moves
+from commander.live.row_diff import moves
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,8 +4,8 @@ import asyncpg
 
 from commander.accounts.tables import secrets
 from commander.db import metadata
+from commander.migrate_data import MoveProblem
 from commander.migrations.revisions import HEAD
-from commander.moving import MoveProblem
 from commander.postgresql import UNFINISHED_MOVE, Connection, lock_now, other_commanders
 from commander.registry.tables import RIGS
 

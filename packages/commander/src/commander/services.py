@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from commander.accounts.gate import Gate
-from commander.addresses.book import AddressBook
+from commander.accounts.actions import Gate
+from commander.addresses.actions import AddressBook
 from commander.chores import chores
 from commander.db import Database, from_us
 from commander.history.jobs import history_jobs
@@ -50,13 +50,13 @@ from commander.rig_pages.cpu_gpu import CPU_GPU
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.sparkline_data import keep_trends
 from commander.rigs.actions import RigRegister
-from commander.rigs.adoption import Adoptions
+from commander.rigs.adoption_actions import Adoptions
 from commander.rigs.asic_responses import asic_json, asic_log_json
 from commander.rigs.cpu_gpu_responses import log_json, rig_json
 from commander.rigs.restore import note_newest
-from commander.rigs.sites import Sites
+from commander.rigs.site_token_actions import Sites
 from commander.settings import Settings
-from commander.software.shelf import SoftwareShelf
+from commander.software.actions import SoftwareShelf
 from commander.tls import CertificateFacts, prepare_tls
 from commander.web.body_budget import BodyBudget
 from commander.web.exposition import Metric
