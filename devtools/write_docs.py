@@ -12,7 +12,7 @@ from commander.settings import EXPECTED
 from commander.settings import Settings as CommanderSettings
 from cpu_gpu_sentry.settings import Settings as CpuGpuSentrySettings
 from msgspec import inspect
-from protocol import asic_messages, messages, playbook_messages
+from protocol import asic_messages, command_messages, messages, playbook_messages
 from sentry_kit.settings import expected as expected_by_sentry
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -124,7 +124,8 @@ def protocol_page() -> str:
 
 def message_kinds() -> list[type[msgspec.Struct]]:
     """Every message of the protocol, in the order of the code."""
-    named = {**vars(messages), **vars(asic_messages), **vars(playbook_messages)}.values()
+    modules = (messages, asic_messages, playbook_messages, command_messages)
+    named = {name: each for module in modules for name, each in vars(module).items()}.values()
     found = [each for each in named if isinstance(each, type) and issubclass(each, msgspec.Struct)]
     return [each for each in found if each not in (msgspec.Struct, messages.Message)]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from protocol import asic_messages, messages, playbook_messages
+from protocol import asic_messages, command_messages, messages, playbook_messages
 from protocol.asic_messages import AsicLog, PoolState
 from protocol.messages import CpuGpuLog, MinerState
 
@@ -17,12 +17,13 @@ TRAVEL_ALONE = {
     *("AsicLog", "AsicSpecs", "CpuGpuLog", "CpuGpuSpecs", "LogReport", "LogReceipt", "SentryWelcome", "Problem"),
     *("AsicReport", "AsicReceipt", "Adoption", "AdoptionAnswer"),
     *("Playbooks", "PlaybooksStatus", "OutputReport"),
+    *("Commands", "CommandsStatus", "LadderSettings", "LadderEvents"),
 }
 HOLDS_UNDECODED = {"LogReport", "AsicReport"}
 
 
 def message(name: str) -> type[msgspec.Struct]:
-    home = next(each for each in (messages, asic_messages, playbook_messages) if hasattr(each, name))
+    home = next(each for each in (messages, asic_messages, playbook_messages, command_messages) if hasattr(each, name))
     kind: type[msgspec.Struct] = getattr(home, name)
     return kind
 
