@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cpu_gpu_sentry.playbooks.api_tokens import api_token, load_secret
 from cpu_gpu_sentry.playbooks.folders import Folders
-from cpu_gpu_sentry.playbooks.run_state import Lane
+from cpu_gpu_sentry.playbooks.run_state import RunState
 from cpu_gpu_sentry.playbooks.runs import RunNote, write_script
 from protocol.playbook_messages import Archive, Platform, Playbook, SoftwarePackage
 
@@ -54,13 +54,13 @@ def test_a_token_that_the_script_sets_itself_is_found(software: str, script: str
 
 def test_the_script_has_the_token_and_what_is_compared_has_not(tmp_path: Path) -> None:
     mined = playbook("xmrig --http-port={api_port} --http-access-token={api_token}")
-    lane = Lane(mined, 4000, secret=b"s" * 32)
-    path = write_script(Folders(tmp_path), mined, 4000, lane.api_token)
-    assert path.read_text() == f"#!/bin/sh\nxmrig --http-port=4000 --http-access-token={lane.api_token}\n"
+    run = RunState(mined, 4000, secret=b"s" * 32)
+    path = write_script(Folders(tmp_path), mined, 4000, run.api_token)
+    assert path.read_text() == f"#!/bin/sh\nxmrig --http-port=4000 --http-access-token={run.api_token}\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
-    another = Lane(mined, 4000, secret=b"t" * 32)
-    assert another.running == lane.running
-    lane.note = RunNote(playbook_id="p1", run="1-a", command=["x"], cwd="/", package="k", script="s", port=4000)
-    assert lane.watch is not None
-    assert lane.watch.access_token == lane.api_token
-    assert str(lane.api_token) not in f"{lane.watch!r}{lane!r}{lane.status()!r}"
+    another = RunState(mined, 4000, secret=b"t" * 32)
+    assert another.running == run.running
+    run.note = RunNote(playbook_id="p1", run="1-a", command=["x"], cwd="/", package="k", script="s", port=4000)
+    assert run.watch is not None
+    assert run.watch.access_token == run.api_token
+    assert str(run.api_token) not in f"{run.watch!r}{run!r}{run.status()!r}"

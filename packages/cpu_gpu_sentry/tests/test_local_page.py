@@ -14,7 +14,7 @@ from cpu_gpu_sentry.agent import Agent
 from cpu_gpu_sentry.enrolment import SCHEMA, STORE, forget, save_same_commander
 from cpu_gpu_sentry.local import views
 from cpu_gpu_sentry.local.page import Page
-from cpu_gpu_sentry.playbooks.run_state import Lane
+from cpu_gpu_sentry.playbooks.run_state import RunState
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.settings import Settings
 from cpu_gpu_sentry.status import read_status, status_lines
@@ -222,14 +222,14 @@ async def test_the_page_and_the_log_say_one_state_of_a_playbook_s_miner_that_sta
         software="xmrig", version="6.26.0", url="https://a/b", archive=Archive.TAR_GZ, executable="x", sha256="0" * 64
     )
     playbook = Playbook(id="p1", name="n", revision=1, package=package, platform=Platform.LINUX, script="x")
-    lane = rig.agent.mining.lanes["p1"] = Lane(playbook, 4000)
+    run = rig.agent.supervisor.run_states["p1"] = RunState(playbook, 4000)
     note = RunNote(playbook_id="p1", run="1-a", command=["x"], cwd="/", package="k", script="s", port=4001)
-    lane.began(note, 0)
+    run.began(note, 0)
     silent = MinerReading(
         software="xmrig", state=MinerState.API_SILENT, trouble=MinerTrouble.REFUSED, reason="Nothing."
     )
-    lane.take(silent, 1)
-    reported = lane.miner()
+    run.take(silent, 1)
+    reported = run.miner()
     assert reported is not None
     assert reported.state is MinerState.STARTING
     miners = (await rig.http.get("/")).text.partition('id="miners"')[2]
@@ -242,13 +242,13 @@ async def test_a_playbook_is_shown_with_its_state_its_reason_and_its_last_words(
         software="xmrig", version="6.26.0", url="https://a/b", archive=Archive.TAR_GZ, executable="x", sha256="0" * 64
     )
     playbook = Playbook(id="p1", name="<i>Monero</i>", revision=1, package=package, platform=Platform.LINUX, script="x")
-    lane = rig.agent.mining.lanes["p1"] = Lane(playbook, 4000)
-    lane.show(PlaybookState.DOWNLOADING, percent=41.7)
+    run = rig.agent.supervisor.run_states["p1"] = RunState(playbook, 4000)
+    run.show(PlaybookState.DOWNLOADING, percent=41.7)
     page = (await rig.http.get("/")).text
     assert "Downloading 41 %" in page
     assert '<progress max="100" value="41"' in page
-    lane.last_lines = ["<script>alert(1)</script>", "no space"]
-    lane.show(PlaybookState.FAILED, "It ended with exit code 1.")
+    run.last_lines = ["<script>alert(1)</script>", "no space"]
+    run.show(PlaybookState.FAILED, "It ended with exit code 1.")
     page = (await rig.http.get("/")).text
     for words in ("&lt;i&gt;Monero", "xmrig 6.26.0", ">Failed<", "exit code 1.", "&lt;script&gt;alert", "no space"):
         assert words in page, words
@@ -288,10 +288,10 @@ async def test_anybody_may_look_but_sees_no_form_and_nothing_that_miners_print(r
         software="xmrig", version="6.26.0", url="https://a/b", archive=Archive.TAR_GZ, executable="x", sha256="0" * 64
     )
     playbook = Playbook(id="p1", name="Monero", revision=1, package=package, platform=Platform.LINUX, script="x")
-    lane = rig.agent.mining.lanes["p1"] = Lane(playbook, 4000)
-    lane.printed = ["a line with 49gTabcdefghijkl in it"]
-    lane.reason = "It printed “invalid address 49gTabcdefghijkl”."
-    reading = MinerReading(software="xmrig", state=MinerState.STALLED, reason=lane.reason)
+    run = rig.agent.supervisor.run_states["p1"] = RunState(playbook, 4000)
+    run.printed = ["a line with 49gTabcdefghijkl in it"]
+    run.reason = "It printed “invalid address 49gTabcdefghijkl”."
+    reading = MinerReading(software="xmrig", state=MinerState.STALLED, reason=run.reason)
     rig.agent.latest.miners = dict.fromkeys(rig.agent.watches, reading)
     assert (await rig.http.get("/")).text.count("49gTabcdefghijkl") == 3
     page = (await rig.stranger.get("/")).text

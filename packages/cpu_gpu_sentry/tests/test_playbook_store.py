@@ -50,12 +50,12 @@ def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 def test_nothing_heard_is_not_nothing_wanted(db: sqlite3.Connection) -> None:
     assert store.load_wanted(db) is None
     store.want_nothing(db)
-    assert store.load_wanted(db) == store.Wanted(None, [])
+    assert store.load_wanted(db) == store.WantedPlaybooks(None, [])
 
 
 def test_what_is_wanted_is_kept_with_its_tag(db: sqlite3.Connection, tmp_path: Path) -> None:
     assert store.save_wanted(db, TOKEN, '"a"', BODY)
-    assert store.load_wanted(db) == store.Wanted('"a"', [PLAYBOOK])
+    assert store.load_wanted(db) == store.WantedPlaybooks('"a"', [PLAYBOOK])
     assert store.is_wanted(tmp_path / STORE, "p1")
     assert not store.is_wanted(tmp_path / STORE, "p2")
 
@@ -75,9 +75,9 @@ def test_a_new_token_of_the_same_rig_goes_on_mining_and_another_rig_s_stops_it(d
     store.pin(db, "https://a/b", "1" * 64)
     other = new_token(TokenKind.RIG, pin=None)
     enrolment.save(db, enrolled(other))
-    assert store.load_wanted(db) == store.Wanted('"a"', [PLAYBOOK])
+    assert store.load_wanted(db) == store.WantedPlaybooks('"a"', [PLAYBOOK])
     enrolment.save(db, enrolled(other, rig_id=8))
-    assert store.load_wanted(db) == store.Wanted(None, [])
+    assert store.load_wanted(db) == store.WantedPlaybooks(None, [])
     assert store.pinned(db, "https://a/b") is None
 
 
@@ -86,7 +86,7 @@ def test_a_rig_that_has_left_starts_nothing(db: sqlite3.Connection, tmp_path: Pa
     kit_store.mark_removed(db, TOKEN)
     assert not store.is_wanted(tmp_path / STORE, "p1")
     enrolment.leave(tmp_path / STORE)
-    assert store.load_wanted(db) == store.Wanted(None, [])
+    assert store.load_wanted(db) == store.WantedPlaybooks(None, [])
 
 
 def test_the_first_pin_holds(db: sqlite3.Connection) -> None:

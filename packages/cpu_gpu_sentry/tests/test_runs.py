@@ -16,7 +16,7 @@ from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.playbooks.packages import package_key
 from cpu_gpu_sentry.playbooks.processes import end, environment_for, mark_of, marked
-from cpu_gpu_sentry.playbooks.runs import Begin, RunNote
+from cpu_gpu_sentry.playbooks.runs import RunNote, StartRequest
 from protocol.playbook_messages import Archive, Platform, Playbook, SoftwarePackage
 
 pytestmark = pytest.mark.system
@@ -35,7 +35,7 @@ def folders(tmp_path: Path) -> Iterator[Folders]:
 
 def started(folders: Folders, script: str, name: str = "p1") -> RunNote:
     playbook = Playbook(id=name, name="n", revision=1, package=PACKAGE, platform=Platform.LINUX, script=script)
-    return runs.start(folders, Begin(playbook, 4000, 0), runs.write_script(folders, playbook, 4000))
+    return runs.start(folders, StartRequest(playbook, 4000, 0), runs.write_script(folders, playbook, 4000))
 
 
 def eventually(condition: Callable[[], bool]) -> None:

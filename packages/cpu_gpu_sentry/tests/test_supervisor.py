@@ -14,7 +14,7 @@ from cpu_gpu_sentry.playbooks import runs
 from cpu_gpu_sentry.playbooks.api_tokens import api_token, load_secret
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.packages import package_key
-from cpu_gpu_sentry.playbooks.supervisor import Mining
+from cpu_gpu_sentry.playbooks.supervisor import Supervisor
 from cpu_gpu_sentry.playbooks.watchdog import Patience
 from protocol.playbook_messages import Archive, Platform, Playbook, Playbooks, PlaybookState, SoftwarePackage
 from protocol.tokens import TokenKind, new_token
@@ -43,8 +43,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def want(mining: Mining, playbook: Playbook) -> None:
-    assert await mining.take_wanted(TOKEN, None, msgspec.json.encode(Playbooks(playbooks=[playbook])))
+async def want(supervisor: Supervisor, playbook: Playbook) -> None:
+    assert await supervisor.take_wanted(TOKEN, None, msgspec.json.encode(Playbooks(playbooks=[playbook])))
 
 
 async def test_a_disk_in_trouble_at_the_start_costs_no_miner_the_token_of_its_api(tmp_path: Path) -> None:
@@ -54,16 +54,18 @@ async def test_a_disk_in_trouble_at_the_start_costs_no_miner_the_token_of_its_ap
     in_the_way = folders.downloads / "a folder where files alone should be"
     in_the_way.mkdir(parents=True)
     token = api_token(PLAYBOOK, load_secret(tmp_path))
-    runs.start(folders, runs.Begin(PLAYBOOK, 4001, 0, token), runs.write_script(folders, PLAYBOOK, 4001, token))
-    mining = Mining(tmp_path / STORE, db, at_once, patience=Patience(), changed=lambda: None, mines=lambda: None)
-    await want(mining, PLAYBOOK)
-    running = asyncio.create_task(mining.run())
+    runs.start(folders, runs.StartRequest(PLAYBOOK, 4001, 0, token), runs.write_script(folders, PLAYBOOK, 4001, token))
+    supervisor = Supervisor(
+        tmp_path / STORE, db, at_once, patience=Patience(), changed=lambda: None, mines=lambda: None
+    )
+    await want(supervisor, PLAYBOOK)
+    running = asyncio.create_task(supervisor.run())
     try:
-        await until(lambda: "p1" in mining.lanes and mining.lanes["p1"].state is PlaybookState.FAILED)
+        await until(lambda: "p1" in supervisor.run_states and supervisor.run_states["p1"].state is PlaybookState.FAILED)
         in_the_way.rmdir()
-        await want(mining, msgspec.structs.replace(PLAYBOOK, name="another name"))
-        await until(lambda: mining.lanes["p1"].note is not None)
-        watch = mining.lanes["p1"].watch
+        await want(supervisor, msgspec.structs.replace(PLAYBOOK, name="another name"))
+        await until(lambda: supervisor.run_states["p1"].note is not None)
+        watch = supervisor.run_states["p1"].watch
         assert watch is not None
         assert (watch.port, watch.access_token) == (4001, token)
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cpu_gpu_sentry.playbooks.folders import Folders, make
-from cpu_gpu_sentry.playbooks.run_state import Lane
+from cpu_gpu_sentry.playbooks.run_state import RunState
 from cpu_gpu_sentry.playbooks.runs import RunNote, write_script
 from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body
 from cpu_gpu_sentry.playbooks.wallets import arguments_below, look_at_wallets, wallet_evidence
@@ -51,7 +51,7 @@ async def test_a_real_process_and_the_script_on_disk_are_looked_at(tmp_path: Pat
     folders, wanted = Folders(tmp_path), playbook(WORK)
     make(folders.of("p1"))
     script = write_script(folders, wanted, 18080)
-    lane, disk = Lane(wanted, 18080), Worker("output")
+    run, disk = RunState(wanted, 18080), Worker("output")
     for given, tampered, evidence in (
         (WALLET, False, WalletEvidence.ARGUMENTS),
         (OTHER, False, WalletEvidence.SCRIPT),
@@ -60,9 +60,9 @@ async def test_a_real_process_and_the_script_on_disk_are_looked_at(tmp_path: Pat
         if tampered:
             script.write_text(f"exec ./xmrig -u {OTHER}\n")
         with keeper_of(given) as keeper:
-            lane.note = note(keeper.pid, fingerprint(write_script(Folders(tmp_path / "x"), wanted, 18080).read_bytes()))
-            assert await look_at_wallets([lane], folders, lambda function: disk.call(function, timeout_s=10))
-            assert lane.status().wallet_evidence is evidence
+            run.note = note(keeper.pid, fingerprint(write_script(Folders(tmp_path / "x"), wanted, 18080).read_bytes()))
+            assert await look_at_wallets([run], folders, lambda function: disk.call(function, timeout_s=10))
+            assert run.status().wallet_evidence is evidence
     assert disk.end(within_s=10)
 
 
@@ -70,13 +70,13 @@ async def test_a_real_process_and_the_script_on_disk_are_looked_at(tmp_path: Pat
 async def test_the_script_of_a_miner_whose_api_has_a_token_is_known_again(tmp_path: Path, option: str) -> None:
     folders, wanted = Folders(tmp_path), playbook(WORK, script=f"exec ./xmrig {{api_port}} {option} # {WALLET}\n")
     make(folders.of("p1"))
-    lane, disk = Lane(wanted, 1, secret=b"s"), Worker("output")
-    script = write_script(folders, wanted, 1, lane.api_token)
+    run, disk = RunState(wanted, 1, secret=b"s"), Worker("output")
+    script = write_script(folders, wanted, 1, run.api_token)
     with keeper_of(OTHER) as keeper:
-        lane.note = note(keeper.pid, fingerprint(script_body(wanted, 1)))
+        run.note = note(keeper.pid, fingerprint(script_body(wanted, 1)))
         for evidence in (WalletEvidence.SCRIPT, WalletEvidence.NEITHER):
-            assert await look_at_wallets([lane], folders, lambda function: disk.call(function, timeout_s=10))
-            assert lane.wallet_evidence is evidence
+            assert await look_at_wallets([run], folders, lambda function: disk.call(function, timeout_s=10))
+            assert run.wallet_evidence is evidence
             script.write_bytes(script.read_bytes() + b"exec ./other\n")
     assert disk.end(within_s=10)
 

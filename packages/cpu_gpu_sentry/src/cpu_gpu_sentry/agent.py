@@ -32,8 +32,8 @@ from cpu_gpu_sentry.machine.sensors import MachineReading, Sensors
 from cpu_gpu_sentry.miner_notes import MinerNote, notes_of, save_notes
 from cpu_gpu_sentry.miners.answers import patient
 from cpu_gpu_sentry.miners.poll import poll_all
-from cpu_gpu_sentry.playbooks.playbook_sync import Exchange
-from cpu_gpu_sentry.playbooks.supervisor import Mining
+from cpu_gpu_sentry.playbooks.playbook_sync import PlaybookSync
+from cpu_gpu_sentry.playbooks.supervisor import Supervisor
 from cpu_gpu_sentry.playbooks.watchdog import Patience
 from cpu_gpu_sentry.report import Stamps, make_log
 from cpu_gpu_sentry.settings import Settings
@@ -87,7 +87,7 @@ class Agent:
             changed=self._delivery_changed,
             rig_removed=self._remove_mining,
         )
-        self.mining = Mining(
+        self.supervisor = Supervisor(
             settings.data_dir / STORE,
             db,
             self.delivery.on_disk,
@@ -95,8 +95,8 @@ class Agent:
             changed=self._mining_changed,
             mines=self._due.set,
         )
-        self.exchange = Exchange(
-            self.mining, self.delivery, self._open_exchange, own_every_s=settings.playbooks_every_s
+        self.playbook_sync = PlaybookSync(
+            self.supervisor, self.delivery, self._open_sync_client, own_every_s=settings.playbooks_every_s
         )
 
     @property
@@ -110,17 +110,17 @@ class Agent:
     def _open_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
         return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, user_agent(self.version))
 
-    def _open_exchange(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
+    def _open_sync_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
         """Beside the question that is held open, something is told."""
         agent = user_agent(self.version)
         return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, agent, connections=2)
 
     def _delivery_changed(self) -> None:
-        self.exchange.turn()
+        self.playbook_sync.enrolment_changed()
         self.changed()
 
     def _mining_changed(self) -> None:
-        self.exchange.tell()
+        self.playbook_sync.status_changed()
         self.changed()
 
     @property
@@ -129,12 +129,12 @@ class Agent:
 
         An enrolment that can't be read means neither.
         """
-        has_left = self.delivery.enrolment is None and self.mining.wanted == []
+        has_left = self.delivery.enrolment is None and self.supervisor.wanted == []
         return has_left or self.delivery.state is State.REMOVED
 
     async def _remove_mining(self) -> None:
         try:
-            await self.mining.remove()
+            await self.supervisor.remove()
         except (SentryError, OSError, TimeoutError) as error:
             log.warning("mining_not_removed %s", error)  # tried again at the next change of the store, or start
 
@@ -155,7 +155,7 @@ class Agent:
         """Waits until running miners of before this start are found, so that the first log has their values."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIND_MINING_S):
-                await self.mining.is_known.wait()
+                await self.supervisor.knows_earlier_runs.wait()
 
     async def _rest(self, pause_s: float) -> None:
         """Until the next report's time, or until a playbook's miner is seen to mine: people wait for that."""
@@ -164,7 +164,7 @@ class Agent:
                 await self._due.wait()
 
     async def measure(self, http: httpx.AsyncClient) -> None:
-        watches, playbooks = self.watches, self.mining.watches
+        watches, playbooks = self.watches, self.supervisor.watches
         taken_at_ms = self._stamps.next_ms(datetime.now(UTC))
         async with asyncio.TaskGroup() as group:
             machine = group.create_task(self._sensors.read())
@@ -173,7 +173,7 @@ class Agent:
         self.latest.machine = machine.result()
         readings = asked.result()
         self.latest.miners = dict(zip(watches, map(patient, readings[: len(watches)]), strict=True))
-        self.latest.playbook_miners = self.mining.take_readings(
+        self.latest.playbook_miners = self.supervisor.take_readings(
             dict(zip(playbooks, readings[len(watches) :], strict=True))
         )
         if self.delivery.keeps_logs:
@@ -251,10 +251,10 @@ class Agent:
     async def reload(self) -> None:
         self.watches = await self.delivery.on_disk(lambda: load_watches(self._db))
         await self.delivery.reload()
-        await self.mining.reload()
-        if self._is_to_mine_nothing and self.mining.has_left_anything:
+        await self.supervisor.reload()
+        if self._is_to_mine_nothing and self.supervisor.has_left_anything:
             await self._remove_mining()
-        self.exchange.turn()
+        self.playbook_sync.enrolment_changed()
         self.changed()
 
 

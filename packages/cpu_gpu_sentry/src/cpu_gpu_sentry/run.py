@@ -42,7 +42,7 @@ async def _main(settings: Settings, db: sqlite3.Connection, disk: Worker, listen
             agent.read_specs_for_ever,
             agent.follow_store_for_ever,
             agent.delivery.run,
-            agent.mining.run,
-            agent.exchange.run,
+            agent.supervisor.run,
+            agent.playbook_sync.run,
         ]
         await run_until_stopped(loops, f"http://{settings.ui_host}:{settings.ui_port}/")

@@ -68,8 +68,10 @@ class Page:
             "measured_at": views.time_text(agent.latest.measured_at),
             "machine": views.machine_facts(agent.latest),
             "gpus": views.gpu_views(agent.latest),
-            "playbooks": views.playbook_views(agent.mining.lanes.values(), for_owner=is_owner),
-            "miners": views.miner_views(agent.latest, agent.watches, agent.mining.lanes.values(), for_owner=is_owner),
+            "playbooks": views.playbook_views(agent.supervisor.run_states.values(), for_owner=is_owner),
+            "miners": views.miner_views(
+                agent.latest, agent.watches, agent.supervisor.run_states.values(), for_owner=is_owner
+            ),
             "watches": agent.watches,
             "software": TITLES,
         }
@@ -134,7 +136,7 @@ class Page:
         await self._change(enrolment.forget)
         await self._agent.reload()
         try:
-            folder = self._agent.mining.folders.data_dir
+            folder = self._agent.supervisor.folders.data_dir
             await self._leaving.call(lambda: stop_and_delete_mining(folder), timeout_s=_LEAVE_S)
         except (SentryError, TimeoutError) as error:
             return self._render(500, {"leave": str(error) or "Some miners do not end; try again."})

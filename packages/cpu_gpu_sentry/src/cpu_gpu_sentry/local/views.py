@@ -23,7 +23,7 @@ from sentry_kit.store import State
 
 from cpu_gpu_sentry.agent import Agent, Latest
 from cpu_gpu_sentry.miners.registry import SOFTWARE
-from cpu_gpu_sentry.playbooks.run_state import Lane
+from cpu_gpu_sentry.playbooks.run_state import RunState
 from cpu_gpu_sentry.watches import Watch
 
 _STATES = {
@@ -212,35 +212,35 @@ def _gpu(gpu: GpuReading, name: str | None, mined: MinerDevice | None) -> GpuVie
 
 
 def miner_views(
-    latest: Latest, watches: Sequence[Watch], lanes: Collection[Lane], *, for_owner: bool
+    latest: Latest, watches: Sequence[Watch], run_states: Collection[RunState], *, for_owner: bool
 ) -> list[MinerView]:
     """Those of playbooks first."""
-    own = [(watch, lane.miner() if lane.reading else None) for lane in lanes if (watch := lane.watch)]
+    own = [(watch, run.miner() if run.reading else None) for run in run_states if (watch := run.watch)]
     watched = [(watch, latest.miners.get(watch)) for watch in watches]
     return [_miner(watch, reading, for_owner=for_owner) for watch, reading in own + watched]
 
 
-def playbook_views(lanes: Collection[Lane], *, for_owner: bool) -> list[PlaybookView]:
+def playbook_views(run_states: Collection[RunState], *, for_owner: bool) -> list[PlaybookView]:
     """Returns the playbooks. Output may contain wallets, so only the owner sees it, and reasons that quote it."""
-    return [_playbook(lane, for_owner=for_owner) for lane in lanes]
+    return [_playbook(run, for_owner=for_owner) for run in run_states]
 
 
-def _playbook(lane: Lane, *, for_owner: bool) -> PlaybookView:
-    badge, tone = _PLAYBOOK_STATES.get(lane.state, (lane.state.value, "careful"))
-    package, percent = lane.playbook.package, None if lane.percent is None else int(lane.percent)
+def _playbook(run: RunState, *, for_owner: bool) -> PlaybookView:
+    badge, tone = _PLAYBOOK_STATES.get(run.state, (run.state.value, "careful"))
+    package, percent = run.playbook.package, None if run.percent is None else int(run.percent)
     return PlaybookView(
-        name=lane.playbook.name,
+        name=run.playbook.name,
         software=f"{package.software} {package.version}",
         badge=badge if percent is None else f"{badge} {percent} %",
         tone=tone,
         percent=percent,
-        reason=lane.reason if for_owner else None,
+        reason=run.reason if for_owner else None,
         facts=[
-            ("Since", time_text(lane.since)),
-            ("Restarts", str(lane.restarts)),
-            ("Port of its API", str(lane.port) if lane.note else UNKNOWN),
+            ("Since", time_text(run.since)),
+            ("Restarts", str(run.restarts)),
+            ("Port of its API", str(run.port) if run.note else UNKNOWN),
         ],
-        lines="\n".join(lane.last_lines or lane.printed[-_PRINTED_SHOWN:]) if for_owner else "",
+        lines="\n".join(run.last_lines or run.printed[-_PRINTED_SHOWN:]) if for_owner else "",
     )
 
 

@@ -37,7 +37,7 @@ class _Begun(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DownloadSpec:
     url: str
     sha256: str | None
     limit_bytes: int
@@ -54,18 +54,18 @@ def download_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-async def download(wanted: Wanted, part: Path, disk: Worker, progress: Callable[[float | None], None]) -> Fetched:
+async def download(spec: DownloadSpec, part: Path, disk: Worker, progress: Callable[[float | None], None]) -> Fetched:
     """Brings all of it into `part`; raises `Refused` or `Trouble`.
 
     A part that is there already, from this address, is continued.
     """
-    check_url(wanted.url, has_hash=wanted.sha256 is not None)
-    file = await disk.call(lambda: _Part(part, wanted), timeout_s=_DISK_S)
+    check_url(spec.url, has_hash=spec.sha256 is not None)
+    file = await disk.call(lambda: _Part(part, spec), timeout_s=_DISK_S)
     try:
-        async with asyncio.timeout(_LONGEST_S), _client() as http, _open(http, wanted, file.headers()) as response:
-            await _receive(response, wanted, file, disk, progress)
+        async with asyncio.timeout(_LONGEST_S), _client() as http, _open(http, spec, file.headers()) as response:
+            await _receive(response, spec, file, disk, progress)
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ssl.SSLError) as error:
-        raise Interrupted(_network_sentence(error, wanted.url)) from error
+        raise Interrupted(_network_sentence(error, spec.url)) from error
     finally:
         await disk.call(file.close, timeout_s=_DISK_S)
     return Fetched(file.sha256(), file.is_continued)
@@ -80,9 +80,9 @@ async def _client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def _open(http: httpx.AsyncClient, wanted: Wanted, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+async def _open(http: httpx.AsyncClient, spec: DownloadSpec, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
     """Follows redirects by itself: from HTTPS they may lead to HTTPS alone."""
-    url = wanted.url
+    url = spec.url
     for _redirect in range(_REDIRECTS):
         async with http.stream("GET", url, headers={**_HEADERS, **headers}) as response:
             if not response.is_redirect:
@@ -91,23 +91,23 @@ async def _open(http: httpx.AsyncClient, wanted: Wanted, headers: dict[str, str]
             target = urljoin(url, response.headers.get("Location", ""))
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
             raise Refused(f"{urlsplit(url).hostname} sends on to an address without https://; give another one.")
-        check_url(target, has_hash=wanted.sha256 is not None)
+        check_url(target, has_hash=spec.sha256 is not None)
         url = target
     raise Refused("The address sends on again and again; give the one that it is to lead to.")
 
 
 async def _receive(
-    response: httpx.Response, wanted: Wanted, file: "_Part", disk: Worker, progress: Callable[[float | None], None]
+    response: httpx.Response, spec: DownloadSpec, file: "_Part", disk: Worker, progress: Callable[[float | None], None]
 ) -> None:
     file.begin(_offset(response, file), response.headers)
     length = response.headers.get("Content-Length", "")
     total = file.size + int(length) if length.isdecimal() else None
-    if total is not None and total > wanted.limit_bytes:
-        raise Refused(_too_large(wanted.limit_bytes))
+    if total is not None and total > spec.limit_bytes:
+        raise Refused(_too_large(spec.limit_bytes))
     await disk.call(lambda: file.prepare(total), timeout_s=_DISK_S)
     async for chunk in response.aiter_raw(_CHUNK):
-        if file.size + len(chunk) > wanted.limit_bytes:
-            raise Refused(_too_large(wanted.limit_bytes))
+        if file.size + len(chunk) > spec.limit_bytes:
+            raise Refused(_too_large(spec.limit_bytes))
         await disk.call(lambda chunk=chunk: file.write(chunk), timeout_s=_DISK_S)  # type: ignore[misc]
         progress(min(100.0, 100 * file.size / total) if total else None)
 
@@ -168,10 +168,10 @@ def _distrust(error: ssl.SSLCertVerificationError) -> str:
 class _Part:
     """The file that is being downloaded, with the hash of what it has, and beside it where that came from."""
 
-    def __init__(self, path: Path, wanted: Wanted) -> None:
-        self._path, self._url = path, wanted.url
+    def __init__(self, path: Path, spec: DownloadSpec) -> None:
+        self._path, self._url = path, spec.url
         self._note = path.with_suffix(".json")
-        self._has_hash = wanted.sha256 is not None
+        self._has_hash = spec.sha256 is not None
         self._validator: str | None = None
         self._known = self._read_note()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

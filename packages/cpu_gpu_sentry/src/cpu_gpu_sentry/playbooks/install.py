@@ -14,7 +14,7 @@ from pathlib import Path
 from protocol.playbook_messages import PlaybookState, SoftwarePackage
 from sentry_kit.worker import Worker
 
-from cpu_gpu_sentry.playbooks.download import Wanted, download
+from cpu_gpu_sentry.playbooks.download import DownloadSpec, download
 from cpu_gpu_sentry.playbooks.errors import Refused, Trouble, disk_trouble
 from cpu_gpu_sentry.playbooks.folders import NEW, Folders, make
 from cpu_gpu_sentry.playbooks.packages import check_package, package_key
@@ -60,8 +60,8 @@ async def _archive(
     is_continued = False
     if not whole.exists():
         progress(PlaybookState.DOWNLOADING, None)
-        wanted = Wanted(package.url, package.sha256, limits.archive_bytes)
-        fetched = await download(wanted, part, disk, lambda percent: progress(PlaybookState.DOWNLOADING, percent))
+        spec = DownloadSpec(package.url, package.sha256, limits.archive_bytes)
+        fetched = await download(spec, part, disk, lambda percent: progress(PlaybookState.DOWNLOADING, percent))
         sha256, is_continued = fetched.sha256, fetched.is_continued
     else:
         sha256 = await disk.call(lambda: _sha256_of(whole), timeout_s=_HASH_S)

@@ -9,7 +9,7 @@ from protocol.playbook_messages import OutputLines
 
 from cpu_gpu_sentry.playbooks import folders as disk
 from cpu_gpu_sentry.playbooks.output import Batch, Place, read_lines
-from cpu_gpu_sentry.playbooks.supervisor import Mining
+from cpu_gpu_sentry.playbooks.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -17,20 +17,20 @@ _TOLD = "told.json"
 _AT_ONCE = 8  # playbooks in one report: together they stay well below what a body may have
 
 
-class Telling:
+class UnsentOutput:
     """Reads what nobody has been told yet."""
 
-    def __init__(self, mining: Mining) -> None:
-        self._mining = mining
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
         self._places: dict[str, Place | None] = {}
         self._pending: dict[str, Batch] = {}
 
     async def next_lines(self) -> list[OutputLines]:
-        names = [name for name in self._mining.lanes if disk.is_plain_id(name)]
+        names = [name for name in self._supervisor.run_states if disk.is_plain_id(name)]
         if not names:
             return []
         try:
-            self._pending = await self._mining.beside(lambda: self._read(names))
+            self._pending = await self._supervisor.read_output(lambda: self._read(names))
         except (OSError, TimeoutError) as error:
             log.warning("output_unreadable %s", error)
             return []
@@ -42,7 +42,7 @@ class Telling:
     async def confirm(self) -> None:
         told, self._pending = self._pending, {}
         with contextlib.suppress(TimeoutError):
-            await self._mining.beside(lambda: self._keep(told))
+            await self._supervisor.read_output(lambda: self._keep(told))
 
     def _read(self, names: list[str]) -> dict[str, Batch]:
         self._places = {name: self._places.get(name) or self._load(name) for name in names}
@@ -65,4 +65,4 @@ class Telling:
             return None
 
     def _folder(self, name: str) -> Path:
-        return self._mining.folders.of(name)
+        return self._supervisor.folders.of(name)

@@ -17,8 +17,8 @@ from sentry_kit.client import Busy, CommanderClient, CommanderError, InvalidToke
 from sentry_kit.rig_uploader import Delivery, DiskTrouble, backoff_s
 from sentry_kit.store import Enrolment
 
-from cpu_gpu_sentry.playbooks.output_offset import Telling
-from cpu_gpu_sentry.playbooks.supervisor import Mining, without_percents
+from cpu_gpu_sentry.playbooks.output_offset import UnsentOutput
+from cpu_gpu_sentry.playbooks.supervisor import Supervisor, without_percents
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +30,20 @@ _TELL_EVERY_S = 1.0
 _OUTPUT_EVERY_S = 3.0  # a request costs the rig 3 ms
 
 
-class Exchange:
+class PlaybookSync:
     """One rig's talk with its commander about playbooks; `turn` is called when the enrolment may be another one."""
 
     def __init__(
         self,
-        mining: Mining,
+        supervisor: Supervisor,
         delivery: Delivery,
         open_client: Callable[[Enrolment], AbstractAsyncContextManager[CommanderClient]],
         *,
         own_every_s: float | None,
     ) -> None:
-        self._mining, self._delivery, self._open_client = mining, delivery, open_client
+        self._supervisor, self._delivery, self._open_client = supervisor, delivery, open_client
         self._own_every_s = own_every_s
-        self._telling = Telling(mining)
+        self._output = UnsentOutput(supervisor)
         self._turned, self._told = asyncio.Event(), asyncio.Event()
         self._failures = 0
 
@@ -54,11 +54,11 @@ class Exchange:
         told_s = max(1.0, welcome.playbooks_every_s) if welcome else DEFAULT_EVERY_S
         return self._own_every_s or told_s
 
-    def tell(self) -> None:
+    def status_changed(self) -> None:
         """There may be a new state to tell."""
         self._told.set()
 
-    def turn(self) -> None:
+    def enrolment_changed(self) -> None:
         self._turned.set()
 
     async def run(self) -> None:
@@ -114,11 +114,11 @@ class Exchange:
         while True:
             began_s, every_s = clock(), self.every_s
             wait_s = min(_LONGEST_WAIT_S, every_s)
-            answer = await client.playbooks(self._mining.etag, wait_s)
+            answer = await client.playbooks(self._supervisor.etag, wait_s)
             self._failures = 0
             is_news = False
             if answer is not None and enrolment.token is not None:
-                is_news = await self._mining.take_wanted(enrolment.token, answer.etag, answer.body)
+                is_news = await self._supervisor.take_wanted(enrolment.token, answer.etag, answer.body)
             has_waited = clock() - began_s >= wait_s - _LEAST_PAUSE_S
             pause_s = _LEAST_PAUSE_S if is_news else 0.0 if has_waited else began_s + every_s - clock()
             await asyncio.sleep(max(0.0, pause_s))
@@ -130,9 +130,9 @@ class Exchange:
         clock = asyncio.get_running_loop().time
         while True:
             self._told.clear()
-            status = self._mining.status()
+            status = self._supervisor.status()
             is_due = clock() >= status_due_s or sent is None or without_percents(status) != without_percents(sent)
-            if self._mining.wanted is not None and status != sent and is_due:
+            if self._supervisor.wanted is not None and status != sent and is_due:
                 await self._send_status(client, status)
                 sent, status_due_s = status, clock() + _TELL_EVERY_S
             if clock() >= output_due_s:
@@ -150,14 +150,14 @@ class Exchange:
 
     async def _send_output(self, client: CommanderClient) -> None:
         """What is not confirmed is read and sent again: the commander knows lines by their numbers."""
-        output = await self._telling.next_lines()
+        output = await self._output.next_lines()
         if not output:
             return
         try:
             await client.send_output(msgspec.json.encode(OutputReport(output=output)))
         except (Refused, TooLarge) as error:
             log.warning("output_refused %s", error)
-        await self._telling.confirm()
+        await self._output.confirm()
 
 
 def _first(errors: BaseExceptionGroup[CommanderError | DiskTrouble]) -> CommanderError | DiskTrouble:

@@ -31,7 +31,7 @@ _STATES = {
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
+class RunState:
     """One playbook on its way: from the download to the mining. Moments that end in `_s` are the loop's clock's."""
 
     playbook: Playbook
@@ -107,15 +107,15 @@ class Lane:
         self.fault = fault_of(self.reading)
         if self.fault is None and self.is_known_to_mine(now_s):
             self.good_s = now_s
-        elif self.is_not_mended:
+        elif self.is_beyond_restart:
             self.excused_s = now_s
 
     @property
-    def is_not_mended(self) -> bool:
+    def is_beyond_restart(self) -> bool:
         """Returns whether there is a fault that a restart does not repair."""
         return self.reading is not None and not restart_mends(self.reading)
 
-    def may_tell(self, now_s: float, no_job_s: float) -> bool:
+    def may_report(self, now_s: float, no_job_s: float) -> bool:
         """Returns whether to report its trouble now: a pool may be away for a while."""
         is_no_job = self.reading is not None and self.reading.trouble is MinerTrouble.NO_JOB
         return not is_no_job or now_s - max(self.started_s, self.good_s or self.started_s) >= no_job_s

@@ -23,8 +23,8 @@ from cpu_gpu_sentry.playbooks.install import Pins, install
 from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.playbooks.packages import package_key
 from cpu_gpu_sentry.playbooks.ports import free_port, is_free
-from cpu_gpu_sentry.playbooks.run_state import LAST_LINES, Lane
-from cpu_gpu_sentry.playbooks.runs import Begin, RunNote
+from cpu_gpu_sentry.playbooks.run_state import LAST_LINES, RunState
+from cpu_gpu_sentry.playbooks.runs import RunNote, StartRequest
 from cpu_gpu_sentry.playbooks.unpack import Limits
 from cpu_gpu_sentry.playbooks.watchdog import FAILED_AFTER, Patience, ended_text, is_overdue, may_restart, wait_s
 from cpu_gpu_sentry.watches import Watch
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class RunnerContext:
     """What all playbooks of a rig are carried out with."""
 
     folders: Folders
@@ -65,10 +65,12 @@ class Crew:
         """In the output's thread: what is told does not wait until a stubborn miner has ended."""
         return await self.output.call(function, timeout_s=_READ_S)
 
-    def show(self, lane: Lane, state: PlaybookState, reason: str | None = None, percent: float | None = None) -> None:
-        before = lane.state, lane.reason, _whole(lane.percent)
-        lane.show(state, reason, percent)
-        if before != (lane.state, lane.reason, _whole(lane.percent)):
+    def show(
+        self, run: RunState, state: PlaybookState, reason: str | None = None, percent: float | None = None
+    ) -> None:
+        before = run.state, run.reason, _whole(run.percent)
+        run.show(state, reason, percent)
+        if before != (run.state, run.reason, _whole(run.percent)):
             self.changed()
 
 
@@ -76,25 +78,25 @@ def _whole(percent: float | None) -> int | None:
     return None if percent is None else int(percent)
 
 
-async def carry_out(crew: Crew, lane: Lane, *, must_install: bool) -> None:
+async def run_playbook(context: RunnerContext, run: RunState, *, must_install: bool) -> None:
     """Until it is cancelled. What is refused ends here; what fails is tried again, each time later."""
     failures, failed_s = 0, _now_s()
     while True:
         try:
-            await _prepare(crew, lane, must_install=must_install or failures > 0)
-            if lane.playbook.paused:
-                crew.show(lane, PlaybookState.PAUSED)
+            await _prepare(context, run, must_install=must_install or failures > 0)
+            if run.playbook.paused:
+                context.show(run, PlaybookState.PAUSED)
                 return
-            await _mine(crew, lane)
+            await _mine(context, run)
         except Refused as error:
-            crew.show(lane, PlaybookState.FAILED, str(error))
-            log.warning("playbook_refused %s %s", lane.playbook.id, error)
+            context.show(run, PlaybookState.FAILED, str(error))
+            log.warning("playbook_refused %s %s", run.playbook.id, error)
             return
         except (SentryError, OSError, TimeoutError) as error:
             failures, failed_s = (failures + 1 if _now_s() - failed_s < _STEADY_S else 1), _now_s()
             pause_s = _pause_s(failures)
-            crew.show(lane, PlaybookState.FAILED, f"{failure_text(error)} {next_try_text(error, pause_s)}")
-            log.warning("playbook_failed %s %s", lane.playbook.id, error)
+            context.show(run, PlaybookState.FAILED, f"{failure_text(error)} {next_try_text(error, pause_s)}")
+            log.warning("playbook_failed %s %s", run.playbook.id, error)
         else:
             pause_s = _pause_s(failures)
         await asyncio.sleep(pause_s)
@@ -104,84 +106,86 @@ def _pause_s(failures: int) -> float:
     return wait_s(failures) * (1 + random.random())  # noqa: S311 - spreads a farm's rigs
 
 
-async def _prepare(crew: Crew, lane: Lane, *, must_install: bool) -> None:
+async def _prepare(context: RunnerContext, run: RunState, *, must_install: bool) -> None:
     """One installation after the other, in the operator's order."""
-    package = lane.playbook.package
+    package = run.playbook.package
     if must_install:
-        async with crew.installing:
+        async with context.installing:
             await install(
-                package, crew.folders, crew.files, crew.pins,
-                lambda state, percent: crew.show(lane, state, percent=percent), crew.limits,
+                package, context.folders, context.files, context.pins,
+                lambda state, percent: context.show(run, state, percent=percent), context.limits,
             )  # fmt: skip
     if package.sha256 is None:
-        lane.pinned_sha256 = await crew.pins.get(package.url)
+        run.pinned_sha256 = await context.pins.get(package.url)
 
 
-async def _mine(crew: Crew, lane: Lane) -> None:
+async def _mine(context: RunnerContext, run: RunState) -> None:
     failures = 0
     while True:
-        if lane.note is None:
-            crew.show(lane, PlaybookState.STARTING, lane.reason)
-            lane.began(await _start(crew, lane), _now_s())
-        reason = await _until_over(crew, lane)
-        failures = 1 if _now_s() - lane.started_s >= _STEADY_S else failures + 1
+        if run.note is None:
+            context.show(run, PlaybookState.STARTING, run.reason)
+            run.began(await _start(context, run), _now_s())
+        reason = await _until_over(context, run)
+        failures = 1 if _now_s() - run.started_s >= _STEADY_S else failures + 1
         pause_s = wait_s(failures)
-        await _end_of_run(crew, lane, f"{reason} It is started again after {pause_s:.0f} s.", failures)
+        await _end_of_run(context, run, f"{reason} It is started again after {pause_s:.0f} s.", failures)
         await asyncio.sleep(pause_s)
-        crew.show(lane, PlaybookState.STARTING, f"Started again: {reason[0].lower()}{reason[1:]}")
+        context.show(run, PlaybookState.STARTING, f"Started again: {reason[0].lower()}{reason[1:]}")
 
 
-async def _end_of_run(crew: Crew, lane: Lane, reason: str, failures: int) -> None:
-    lane.last_lines = await _last_lines(crew, lane)
-    lane.note = None
-    lane.restarts += 1
-    crew.show(lane, PlaybookState.FAILED if failures >= FAILED_AFTER else PlaybookState.RESTARTING, reason)
-    log.warning("playbook_restarts %s %s", lane.playbook.id, reason)
+async def _end_of_run(context: RunnerContext, run: RunState, reason: str, failures: int) -> None:
+    run.last_lines = await _last_lines(context, run)
+    run.note = None
+    run.restarts += 1
+    context.show(run, PlaybookState.FAILED if failures >= FAILED_AFTER else PlaybookState.RESTARTING, reason)
+    log.warning("playbook_restarts %s %s", run.playbook.id, reason)
 
 
-async def _start(crew: Crew, lane: Lane) -> RunNote:
-    begin = Begin(lane.playbook, lane.port, lane.restarts, lane.api_token)
-    note = await crew.call(lambda: start_now(crew, begin))
-    log.info("playbook_started %s port=%d run=%s", lane.playbook.id, note.port, note.run)
+async def _start(context: RunnerContext, run: RunState) -> RunNote:
+    request = StartRequest(run.playbook, run.port, run.restarts, run.api_token)
+    note = await context.call(lambda: start_now(context, request))
+    log.info("playbook_started %s port=%d run=%s", run.playbook.id, note.port, note.run)
     return note
 
 
-def start_now(crew: Crew, begin: Begin) -> RunNote:
+def start_now(context: RunnerContext, request: StartRequest) -> RunNote:
     """Unless the rig has left meanwhile: whoever leaves holds the same lock."""
-    folders = crew.folders
+    folders = context.folders
     with disk_trouble(), system.held(folders.data_dir / runs.CHANGING):
-        if not store.is_wanted(crew.store_path, begin.playbook.id):
+        if not store.is_wanted(context.store_path, request.playbook.id):
             raise Refused("This playbook is not wanted any longer.")
-        if not (folders.software / package_key(begin.playbook.package)).is_dir():
+        if not (folders.software / package_key(request.playbook.package)).is_dir():
             raise Trouble("The software is not there any longer; it is installed anew.")
-        runs.end_runs(folders, [begin.playbook.id])  # what is left of an earlier run, and holds its port
-        if not is_free(begin.port):
-            begin = replace(begin, port=free_port())
-        return runs.start(folders, begin, runs.write_script(folders, begin.playbook, begin.port, begin.api_token))
+        runs.end_runs(folders, [request.playbook.id])  # what is left of an earlier run, and holds its port
+        if not is_free(request.port):
+            request = replace(request, port=free_port())
+        return runs.start(
+            folders, request, runs.write_script(folders, request.playbook, request.port, request.api_token)
+        )
 
 
-async def _until_over(crew: Crew, lane: Lane) -> str:
+async def _until_over(context: RunnerContext, run: RunState) -> str:
     """Watches over what runs; why it is over."""
-    note = lane.note
+    note = run.note
     while note is not None:
         await asyncio.sleep(_TICK_S)
-        if not await crew.call(lambda: runs.is_running(crew.folders, note)):
+        if not await context.call(lambda: runs.is_running(context.folders, note)):
             break
-        if _is_stuck(crew, lane):
-            await crew.call(lambda: end_now(crew.folders, note.playbook_id))
-            return f"For {crew.patience.silent_s / 60:.0f} min {lane.fault or 'nothing was heard of it'}."
-        judge(crew, lane)
-        if lane.state is PlaybookState.STARTING and _now_s() - lane.started_s < _EAGER_FOR_S:
-            await _ask_eagerly(crew, lane)
-    return await _how_it_ended(crew, lane)
+        if _is_stuck(context, run):
+            await context.call(lambda: end_now(context.folders, note.playbook_id))
+            return f"For {context.patience.silent_s / 60:.0f} min {run.fault or 'nothing was heard of it'}."
+        judge(context, run)
+        if run.state is PlaybookState.STARTING and _now_s() - run.started_s < _EAGER_FOR_S:
+            await _ask_eagerly(context, run)
+    return await _how_it_ended(context, run)
 
 
-async def _ask_eagerly(crew: Crew, lane: Lane) -> None:
+async def _ask_eagerly(context: RunnerContext, run: RunState) -> None:
     """For a second."""
     until_s = _now_s() + _TICK_S
-    while (watch := lane.watch) is not None and lane.state is PlaybookState.STARTING and _now_s() < until_s:
-        lane.take(await crew.ask(watch), _now_s())
-        judge(crew, lane)
+    while (watch := run.watch) is not None and run.state is PlaybookState.STARTING and _now_s() < until_s:
+        run.take(await context.ask(watch), _now_s())
+        judge(context, run)
         await asyncio.sleep(_EAGER_S)
 
 
@@ -190,56 +194,56 @@ def end_now(folders: Folders, name: str) -> None:
         runs.end_runs(folders, [name])
 
 
-async def _how_it_ended(crew: Crew, lane: Lane) -> str:
-    note = lane.note
-    ended = await crew.call(lambda: runs.read_end(crew.folders, note)) if note else None
-    return f"It {ended_text(ended.code if ended else None)}, {_now_s() - lane.started_s:.0f} s after its start."
+async def _how_it_ended(context: RunnerContext, run: RunState) -> str:
+    note = run.note
+    ended = await context.call(lambda: runs.read_end(context.folders, note)) if note else None
+    return f"It {ended_text(ended.code if ended else None)}, {_now_s() - run.started_s:.0f} s after its start."
 
 
-def _is_stuck(crew: Crew, lane: Lane) -> bool:
+def _is_stuck(context: RunnerContext, run: RunState) -> bool:
     """Whether it is to be started again for doing nothing; too often, and it is only told about."""
-    now_s, patience = _now_s(), crew.patience
-    if lane.watch is None or lane.is_not_mended or not is_overdue(now_s, lane.started_s, lane.patient_from_s, patience):
+    now_s, patience = _now_s(), context.patience
+    if run.watch is None or run.is_beyond_restart or not is_overdue(now_s, run.started_s, run.patient_from_s, patience):
         return False
-    if may_restart(now_s, lane.restarts_s, patience):
-        lane.restarts_s = [*lane.restarts_s[-9:], now_s]
+    if may_restart(now_s, run.restarts_s, patience):
+        run.restarts_s = [*run.restarts_s[-9:], now_s]
         return True
     times = patience.restarts_an_hour
-    crew.show(lane, PlaybookState.FAILED, f"Restarted {times} times in an hour, and still {lane.fault or 'silent'}.")
+    context.show(run, PlaybookState.FAILED, f"Restarted {times} times in an hour, and still {run.fault or 'silent'}.")
     return False
 
 
-def judge(crew: Crew, lane: Lane) -> None:
+def judge(context: RunnerContext, run: RunState) -> None:
     """Whether it mines now. A fault is told at once, and only later a reason to start it again."""
-    if lane.is_not_mended:
-        if lane.may_tell(_now_s(), crew.patience.no_job_s):
-            lane.shows_trouble = True
-            crew.show(lane, lane.state_in_trouble(_now_s()), f"{_reason(lane)} A restart would not help.")
-    elif lane.fault is None and lane.is_known_to_mine(_now_s()):
-        if lane.state is not PlaybookState.MINING:
-            lane.last_lines = []
-            crew.mines()
-        lane.shows_trouble = False
-        crew.show(lane, PlaybookState.MINING)
-    elif lane.state is PlaybookState.MINING and lane.fault:
-        minutes = crew.patience.silent_s / 60
-        crew.show(lane, lane.state, f"At the moment {lane.fault}; after {minutes:.0f} min of that it is restarted.")
-    elif lane.shows_trouble:
-        lane.shows_trouble = False
-        crew.show(lane, lane.state)
+    if run.is_beyond_restart:
+        if run.may_report(_now_s(), context.patience.no_job_s):
+            run.shows_trouble = True
+            context.show(run, run.state_in_trouble(_now_s()), f"{_reason(run)} A restart would not help.")
+    elif run.fault is None and run.is_known_to_mine(_now_s()):
+        if run.state is not PlaybookState.MINING:
+            run.last_lines = []
+            context.mines()
+        run.shows_trouble = False
+        context.show(run, PlaybookState.MINING)
+    elif run.state is PlaybookState.MINING and run.fault:
+        minutes = context.patience.silent_s / 60
+        context.show(run, run.state, f"At the moment {run.fault}; after {minutes:.0f} min of that it is restarted.")
+    elif run.shows_trouble:
+        run.shows_trouble = False
+        context.show(run, run.state)
 
 
-def _reason(lane: Lane) -> str:
+def _reason(run: RunState) -> str:
     """Returns a sentence, with the miner's own words if there are some."""
-    reason = lane.reading.reason if lane.reading else None
-    return reason or f"At the moment {lane.fault}."
+    reason = run.reading.reason if run.reading else None
+    return reason or f"At the moment {run.fault}."
 
 
-async def _last_lines(crew: Crew, lane: Lane) -> list[str]:
-    name, note = lane.playbook.id, lane.note
+async def _last_lines(context: RunnerContext, run: RunState) -> list[str]:
+    name, note = run.playbook.id, run.note
     if note is None:
         return []
-    return await crew.read(lambda: last_lines(crew.folders.of(name) / "output", note.run, LAST_LINES))
+    return await context.read(lambda: last_lines(context.folders.of(name) / "output", note.run, LAST_LINES))
 
 
 def _now_s() -> float:

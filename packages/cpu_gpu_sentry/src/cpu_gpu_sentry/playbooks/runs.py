@@ -51,7 +51,7 @@ class EndNote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Begin:
+class StartRequest:
     """What is to be started."""
 
     playbook: Playbook
@@ -84,18 +84,18 @@ def write_script(folders: Folders, playbook: Playbook, port: int, api_token: str
     return path
 
 
-def start(folders: Folders, begin: Begin, script: Path) -> RunNote:
+def start(folders: Folders, request: StartRequest, script: Path) -> RunNote:
     """Starts the script under a keeper; raises `Trouble`."""
-    playbook, folder = begin.playbook, folders.of(begin.playbook.id)
+    playbook, folder = request.playbook, folders.of(request.playbook.id)
     note = RunNote(
         playbook_id=playbook.id,
         run=new_run(),
         command=script_command(script, playbook.platform),
         cwd=str(folders.software / package_key(playbook.package)),
         package=package_fingerprint(playbook.package),
-        script=fingerprint(script_body(playbook, begin.port)),
-        port=begin.port,
-        restarts=begin.restarts,
+        script=fingerprint(script_body(playbook, request.port)),
+        port=request.port,
+        restarts=request.restarts,
     )
     path = folder / f"start-{note.run}.json"
     path.write_bytes(msgspec.json.encode(note))

@@ -23,18 +23,18 @@ NOTHING = msgspec.json.encode(Playbooks(playbooks=[]))
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedPlaybooks:
     etag: str | None
     playbooks: list[Playbook]
 
 
-def load_wanted(db: sqlite3.Connection) -> Wanted | None:
+def load_wanted(db: sqlite3.Connection) -> WantedPlaybooks | None:
     """None too for what this version can't read: the commander is asked again then."""
     row = db.execute("SELECT etag, body FROM wanted").fetchone()
     if row is None:
         return None
     try:
-        return Wanted(row[0], msgspec.json.decode(row[1], type=Playbooks).playbooks)
+        return WantedPlaybooks(row[0], msgspec.json.decode(row[1], type=Playbooks).playbooks)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 

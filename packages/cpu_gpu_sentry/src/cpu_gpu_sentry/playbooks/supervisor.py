@@ -1,4 +1,4 @@
-"""What this rig mines for its commander: one lane for each playbook, all of them changed in one place."""
+"""What this rig mines for its commander: one run for each playbook, all of them changed in one place."""
 
 import asyncio
 import contextlib
@@ -28,8 +28,8 @@ from cpu_gpu_sentry.playbooks.install import Pins
 from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.playbooks.packages import package_key
 from cpu_gpu_sentry.playbooks.ports import free_port
-from cpu_gpu_sentry.playbooks.run_state import LAST_LINES, Lane, not_known_yet
-from cpu_gpu_sentry.playbooks.runner import Crew, carry_out
+from cpu_gpu_sentry.playbooks.run_state import LAST_LINES, RunState, not_known_yet
+from cpu_gpu_sentry.playbooks.runner import RunnerContext, run_playbook
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.playbooks.unpack import Limits
 from cpu_gpu_sentry.playbooks.wallets import look_at_wallets
@@ -53,7 +53,7 @@ class OnDisk(Protocol):
     async def __call__(self, function: Callable[[], T], /) -> T: ...
 
 
-class Mining:
+class Supervisor:
     """All playbooks of one rig. `changed` is called when there is news to show, `mines` when a miner mines."""
 
     def __init__(
@@ -67,18 +67,18 @@ class Mining:
         mines: Callable[[], None],
         limits: Limits | None = None,
     ) -> None:
-        self.lanes: dict[str, Lane] = {}
+        self.run_states: dict[str, RunState] = {}
         self.folders = Folders(store_path.parent)
         self.etag: str | None = None
         self.wanted: list[Playbook] | None = None  # None: not known
         self._db, self._on_disk, self._changed = db, on_disk, changed
-        self._crew = Crew(
+        self._context = RunnerContext(
             self.folders, store_path, Pins(self._pinned, self._pin), patience, limits or Limits(),
             ask=self._ask, mines=mines, changed=changed,
         )  # fmt: skip
-        self.is_known = asyncio.Event()  # playbooks that ran before this start
+        self.knows_earlier_runs = asyncio.Event()  # playbooks that ran before this start
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._found: dict[str, RunNote] = {}  # runs of before this start that have no lane yet
+        self._found: dict[str, RunNote] = {}  # runs of before this start that have no state yet
         self._turn, self._news, self._secret = asyncio.Lock(), asyncio.Event(), b""
         self._http: httpx.AsyncClient | None = None
 
@@ -103,7 +103,7 @@ class Mining:
         """For ever. What runs is left running at the end: the sentry's end is no reason to stop mining."""
         await self._try_to_find()
         if self.wanted is None:
-            self.is_known.set()
+            self.knows_earlier_runs.set()
         async with _http() as self._http, asyncio.TaskGroup() as group:
             group.create_task(self._save_status_for_ever())
             group.create_task(self._read_printed_for_ever())
@@ -113,11 +113,11 @@ class Mining:
                 self._news.clear()
                 async with self._turn:
                     await self._try_to_converge(group)
-                self.is_known.set()
+                self.knows_earlier_runs.set()
 
     async def _try_to_find(self) -> None:
         try:
-            await self._crew.call(self._find_running)
+            await self._context.call(self._find_running)
         except (SentryError, OSError, TimeoutError) as error:
             log.warning("playbooks_stuck %s", error)
             await self._look_again()
@@ -131,18 +131,18 @@ class Mining:
     @property
     def has_left_anything(self) -> bool:
         """Whether there is something that a rig that is none any longer must not have."""
-        return bool(self.wanted or self.lanes or disk.is_anything(self.folders))
+        return bool(self.wanted or self.run_states or disk.is_anything(self.folders))
 
     async def remove(self) -> None:
         """The rig was removed, or has left: stops and deletes all of it."""
         async with self._turn:
             await self._cancel(list(self._tasks))
-            self.lanes, self._found = {}, {}
+            self.run_states, self._found = {}, {}
             await self._on_disk(lambda: store.want_nothing(self._db))
             self.etag, self.wanted = None, []
             self._news.clear()
-            self.is_known.set()
-            await self._crew.call(lambda: stop_and_delete_mining(self.folders.data_dir))
+            self.knows_earlier_runs.set()
+            await self._context.call(lambda: stop_and_delete_mining(self.folders.data_dir))
         self._changed()
 
     async def _try_to_converge(self, group: asyncio.TaskGroup) -> None:
@@ -151,8 +151,8 @@ class Mining:
         except (SentryError, OSError, TimeoutError) as error:
             log.warning("playbooks_stuck %s", error)
             for playbook in self.wanted or []:
-                lane = self.lanes.setdefault(playbook.id, Lane(playbook, 0, secret=self._secret))
-                lane.show(PlaybookState.FAILED, failure_text(error))
+                run = self.run_states.setdefault(playbook.id, RunState(playbook, 0, secret=self._secret))
+                run.show(PlaybookState.FAILED, failure_text(error))
             await self._look_again()
         self._changed()
 
@@ -160,29 +160,29 @@ class Mining:
         """After something could not be stopped: nothing is started before that is clear."""
         asyncio.get_running_loop().call_later(_AGAIN_S, self._news.set)
         with contextlib.suppress(SentryError, OSError, TimeoutError):
-            self._found = await self._crew.call(lambda: runs.find_running(self.folders))
+            self._found = await self._context.call(lambda: runs.find_running(self.folders))
 
     async def _converge(self, group: asyncio.TaskGroup) -> None:
         wanted = self.wanted
         if wanted is None:
             return
-        installed, known = await self._crew.call(lambda: (disk.installed(self.folders), disk.known(self.folders)))
+        installed, known = await self._context.call(lambda: (disk.installed(self.folders), disk.known(self.folders)))
         steps = decide(wanted, self._running(), installed, known, system.HERE)
         kept = {step.playbook_id for step in steps if isinstance(step, Keep)}
         await self._cancel([name for name in self._tasks if name not in kept])
-        await self._crew.call(lambda: self._clear(steps, wanted))
-        before = {name: lane for name, lane in self.lanes.items() if name in kept}
-        self.lanes = {each.id: self._lane(each, before.get(each.id)) for each in wanted}
-        for lane in self.lanes.values():
-            if lane.playbook.id not in self._tasks:
-                self._begin(lane, steps, group)
+        await self._context.call(lambda: self._clear(steps, wanted))
+        before = {name: run for name, run in self.run_states.items() if name in kept}
+        self.run_states = {each.id: self._run_state(each, before.get(each.id)) for each in wanted}
+        for run in self.run_states.values():
+            if run.playbook.id not in self._tasks:
+                self._begin(run, steps, group)
         self._found = {}
 
     def _running(self) -> dict[str, Running]:
         """By process, or on the way to one."""
-        lanes = {name: lane.running for name, lane in self.lanes.items() if self._is_busy(name)}
+        run_states = {name: run.running for name, run in self.run_states.items() if self._is_busy(name)}
         found = {name: runs.running_of(note) for name, note in self._found.items()}
-        return found | {name: running for name, running in lanes.items() if running}
+        return found | {name: running for name, running in run_states.items() if running}
 
     def _is_busy(self, name: str) -> bool:
         """One that was refused is tried again with the next news: somebody may have mended it elsewhere."""
@@ -201,32 +201,32 @@ class Mining:
                     disk.discard_software(self.folders, step.key)
             disk.discard_downloads(self.folders, {package_key(each.package) for each in wanted})
 
-    def _lane(self, playbook: Playbook, before: Lane | None) -> Lane:
+    def _run_state(self, playbook: Playbook, before: RunState | None) -> RunState:
         """A kept one takes over the new name and revision."""
         if before is not None:
             before.playbook = playbook
             return before
         note = self._found.get(playbook.id)
-        return Lane(playbook, note.port if note else self._free_port(), secret=self._secret)
+        return RunState(playbook, note.port if note else self._free_port(), secret=self._secret)
 
     def _free_port(self) -> int:
-        taken = {lane.port for lane in self.lanes.values()} | {note.port for note in self._found.values()}
+        taken = {run.port for run in self.run_states.values()} | {note.port for note in self._found.values()}
         while (port := free_port()) in taken:
             pass
         return port
 
-    def _begin(self, lane: Lane, steps: Sequence[Step], group: asyncio.TaskGroup) -> None:
-        name = lane.playbook.id
+    def _begin(self, run: RunState, steps: Sequence[Step], group: asyncio.TaskGroup) -> None:
+        name = run.playbook.id
         own = [step for step in steps if not isinstance(step, Discard) and step.playbook_id == name]
         refusal = next((step.reason for step in own if isinstance(step, Refuse)), None)
         if refusal is not None:
-            lane.show(PlaybookState.FAILED, refusal)
+            run.show(PlaybookState.FAILED, refusal)
             return
         note = self._found.get(name)
         if note is not None and any(isinstance(step, Keep) for step in own):
-            lane.began(note, self._now_s(), age_s=max(0.0, time.time() - note.started_at))
+            run.began(note, self._now_s(), age_s=max(0.0, time.time() - note.started_at))
         must_install = any(isinstance(step, Install) for step in own)
-        self._tasks[name] = group.create_task(carry_out(self._crew, lane, must_install=must_install))
+        self._tasks[name] = group.create_task(run_playbook(self._context, run, must_install=must_install))
 
     async def _cancel(self, names: Sequence[str]) -> None:
         tasks = [self._tasks.pop(name) for name in names]
@@ -238,34 +238,36 @@ class Mining:
     @property
     def watches(self) -> dict[str, Watch]:
         """Whose figures are to be read, by playbook."""
-        return {name: watch for name, lane in self.lanes.items() if (watch := lane.watch)}
+        return {name: watch for name, run in self.run_states.items() if (watch := run.watch)}
 
     def take_readings(self, readings: Mapping[str, MinerReading]) -> list[MinerReading]:
         """What was read, by playbook; the elements of the log, one for each that was ever started."""
         for name, reading in readings.items():
-            lane = self.lanes.get(name)
-            if lane is not None and lane.note is not None:
-                lane.take(reading, self._now_s())
-        found = [miner for lane in self.lanes.values() if (miner := lane.miner())]
-        if self.is_known.is_set():
+            run = self.run_states.get(name)
+            if run is not None and run.note is not None:
+                run.take(reading, self._now_s())
+        found = [miner for run in self.run_states.values() if (miner := run.miner())]
+        if self.knows_earlier_runs.is_set():
             return found
-        return found + [not_known_yet(each) for each in self.wanted or [] if each.id not in self.lanes]
+        return found + [not_known_yet(each) for each in self.wanted or [] if each.id not in self.run_states]
 
     async def _read_printed(self) -> None:
         """What each of them printed last, for the local page."""
-        names = {name: lane.note.run for name, lane in self.lanes.items() if lane.note is not None}
+        ids = {name: run.note.run for name, run in self.run_states.items() if run.note is not None}
         with contextlib.suppress(OSError, TimeoutError):
-            printed = await self._crew.read(lambda: {name: self._last_lines(name, run) for name, run in names.items()})
-            for name, run in names.items():
-                lane = self.lanes.get(name)
-                if lane is not None and lane.note is not None and lane.note.run == run:
-                    lane.printed = printed[name]
+            printed = await self._context.read(
+                lambda: {name: self._last_lines(name, run_id) for name, run_id in ids.items()}
+            )
+            for name, run_id in ids.items():
+                run = self.run_states.get(name)
+                if run is not None and run.note is not None and run.note.run == run_id:
+                    run.printed = printed[name]
 
-    def _last_lines(self, name: str, run: str) -> list[str]:
-        return last_lines(self.folders.of(name) / "output", run, LAST_LINES)
+    def _last_lines(self, name: str, run_id: str) -> list[str]:
+        return last_lines(self.folders.of(name) / "output", run_id, LAST_LINES)
 
     def status(self) -> PlaybooksStatus:
-        return PlaybooksStatus(playbooks=[lane.status() for lane in self.lanes.values()])
+        return PlaybooksStatus(playbooks=[run.status() for run in self.run_states.values()])
 
     async def _save_status_for_ever(self) -> None:
         """For the command `status`, which reads the store; a percent more is not worth writing."""
@@ -286,19 +288,19 @@ class Mining:
     async def _look_at_wallets_for_ever(self) -> None:
         while True:
             with contextlib.suppress(OSError, TimeoutError):
-                if await look_at_wallets(list(self.lanes.values()), self.folders, self._crew.read):
+                if await look_at_wallets(list(self.run_states.values()), self.folders, self._context.read):
                     self._changed()
             await asyncio.sleep(_WALLETS_EVERY_S)
 
     async def _save(self, status: PlaybooksStatus) -> None:
         await self._on_disk(lambda: store.save_status(self._db, status))
 
-    async def beside(self, function: Callable[[], T]) -> T:
+    async def read_output(self, function: Callable[[], T]) -> T:
         """What reads what playbooks print."""
-        return await self._crew.read(function)
+        return await self._context.read(function)
 
     async def _ask(self, watch: Watch) -> MinerReading:
-        assert self._http is not None  # noqa: S101 - lanes live while `run` does
+        assert self._http is not None  # noqa: S101 - runs live while `run` does
         return await poll(self._http, watch)
 
     async def _pinned(self, url: str) -> str | None:

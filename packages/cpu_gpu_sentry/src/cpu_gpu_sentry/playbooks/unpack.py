@@ -178,7 +178,7 @@ class _Directory(io.RawIOBase):
             raise zipfile.BadZipFile("it names a place in front of its start")
         return self._file.seek(offset, whence)
 
-    def tell(self) -> int:
+    def status_changed(self) -> int:
         return self._file.tell()
 
     def seekable(self) -> bool:

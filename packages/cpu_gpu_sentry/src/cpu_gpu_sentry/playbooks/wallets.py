@@ -12,7 +12,7 @@ from protocol.playbook_messages import Playbook, WalletEvidence
 
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.processes import below
-from cpu_gpu_sentry.playbooks.run_state import Lane
+from cpu_gpu_sentry.playbooks.run_state import RunState
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body, script_name, with_token
 
@@ -31,14 +31,16 @@ class _Run(NamedTuple):
     api_token: str | None
 
 
-async def look_at_wallets(lanes: Iterable[Lane], folders: Folders, in_thread: InThread) -> bool:
-    """Stores for each lane what is found; returns whether that has changed."""
-    running = [(lane, _Run(lane.playbook, note, lane.api_token)) for lane in lanes if (note := lane.note) is not None]
+async def look_at_wallets(run_states: Iterable[RunState], folders: Folders, in_thread: InThread) -> bool:
+    """Stores for each run what is found; returns whether that has changed."""
+    running = [
+        (state, _Run(state.playbook, note, state.api_token)) for state in run_states if (note := state.note) is not None
+    ]
     found = await in_thread(lambda: [_look(folders, run) for _, run in running])
     is_news = False
-    for (lane, run), evidence in zip(running, found, strict=True):
-        if lane.note is run.note and lane.wallet_evidence is not evidence:
-            lane.wallet_evidence, is_news = evidence, True
+    for (state, run), evidence in zip(running, found, strict=True):
+        if state.note is run.note and state.wallet_evidence is not evidence:
+            state.wallet_evidence, is_news = evidence, True
     return is_news
 
 
