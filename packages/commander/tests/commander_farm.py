@@ -14,7 +14,7 @@ import websockets
 from commander.accounts.actions import Gate
 from commander.app import create_app
 from commander.db import open_database
-from commander.live.long_poll import Bell
+from commander.live.long_poll import LongPoll
 from commander.settings import Settings
 from litestar.testing import AsyncTestClient
 
@@ -90,10 +90,10 @@ S19_PRO = {"make": "Antminer", "model": "S19 Pro", "mac": "02:00:5E:10:00:01", "
 
 
 @asynccontextmanager
-async def serving(settings: Settings, bell: Bell | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    """The commander on a real socket, for what the in-process client can't do: WebSockets, and waiting at `bell`."""
+async def serving(settings: Settings, long_poll: LongPoll | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """The commander on a real socket, for what the in-process client can't do: WebSockets and long polls."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(create_app(settings, bell=bell), log_config=None, ws="websockets-sansio")
+        config = uvicorn.Config(create_app(settings, long_poll=long_poll), log_config=None, ws="websockets-sansio")
         server = uvicorn.Server(config)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with asyncio.TaskGroup() as group, httpx.AsyncClient(base_url=address) as client:

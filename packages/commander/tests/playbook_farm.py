@@ -52,13 +52,13 @@ class Playbooks:
     async def software(self, **more: object) -> int:
         return int((await self.post(SOFTWARE, a_software(**more)))["id"])
 
-    async def recipe(self, **more: object) -> Json:
+    async def spec(self, **more: object) -> Json:
         """The body of a playbook, with a pool, a wallet and a software of its own."""
         work = {"algorithm": "rx/0", "pool_id": await self.pool(), "wallet_id": await self.wallet()}
         return {"software_id": await self.software(), "works": [work], **more}
 
-    async def add(self, rig: Rig, recipe: Json | None = None, **more: object) -> Json:
-        body = {**(recipe or await self.recipe()), **more}
+    async def add(self, rig: Rig, spec: Json | None = None, **more: object) -> Json:
+        body = {**(spec or await self.spec()), **more}
         added: Json = await self.post(f"{RIGS}/{rig.id}/playbooks", body)
         return added
 

@@ -62,11 +62,11 @@ async def test_what_is_in_use_is_not_removed_and_says_by_whom(farm: Farm, playbo
 
 async def test_a_change_reaches_every_playbook_that_uses_it(farm: Farm, playbooks: Playbooks) -> None:
     first, second = await farm.add("rig-01"), await farm.add("rig-02")
-    recipe = await playbooks.recipe()
-    mine, copied = await playbooks.add(first, recipe), await playbooks.add(second, recipe)
+    spec = await playbooks.spec()
+    mine, copied = await playbooks.add(first, spec), await playbooks.add(second, spec)
     before = [await playbooks.wire(rig) for rig in (first, second)]
     body = {"type": "wallet", "name": "Cold wallet", "coin": "Monero", "address": OTHER_MONERO}
-    changed = await playbooks.put(f"{ADDRESSES}/{recipe['works'][0]['wallet_id']}", body)
+    changed = await playbooks.put(f"{ADDRESSES}/{spec['works'][0]['wallet_id']}", body)
     assert [use["rig"] for use in changed["used_by"]] == ["rig-01", "rig-02"]
     for rig, was, playbook in zip((first, second), before, (mine, copied), strict=True):
         now = await playbooks.wire(rig)
@@ -96,10 +96,10 @@ async def test_a_pool_in_use_can_t_become_a_wallet(farm: Farm, playbooks: Playbo
 
 
 async def test_a_change_that_a_playbook_can_t_take_is_refused_whole(farm: Farm, playbooks: Playbooks) -> None:
-    rig, recipe = await farm.add("rig-07"), await playbooks.recipe()
+    rig, spec = await farm.add("rig-07"), await playbooks.spec()
     script = '#!/bin/sh\n./{executable} "{pool}" {api_port}\n'
-    await playbooks.add(rig, recipe, script=script, name="Main")
-    pool = recipe["works"][0]["pool_id"]
+    await playbooks.add(rig, spec, script=script, name="Main")
+    pool = spec["works"][0]["pool_id"]
     body = {"type": "pool", "name": "Six", "coin": "Monero", "address": "[2001:db8::1]:3333"}
     answer = await playbooks.put(f"{ADDRESSES}/{pool}", body, status=422)
     assert answer["errors"][0]["field"] == "address"

@@ -109,10 +109,10 @@ async def test_a_sentry_that_waits_at_one_node_hears_of_a_playbook_that_is_added
     first = await nodes.there.client.get(FOR_SENTRY, headers=rig.auth)
     waits = rig.auth | {"If-None-Match": first.headers["etag"], "Prefer": "wait=50"}
     playbooks = Playbooks(nodes.here)
-    recipe = await playbooks.recipe()
+    spec = await playbooks.spec()
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         waiting = group.create_task(nodes.there.client.get(FOR_SENTRY, headers=waits))
-        added = await playbooks.add(rig, recipe)
+        added = await playbooks.add(rig, spec)
     assert [each["id"] for each in waiting.result().json()["playbooks"]] == [str(added["id"])]
     told = {"playbook_id": str(added["id"]), "revision": 1, "state": "mining"}
     answer = await nodes.there.client.put(STATUS, json={"playbooks": [told]}, headers=rig.auth)

@@ -32,22 +32,22 @@ async def refused(playbooks: Playbooks, path: str, body: Json) -> dict[str, str]
 
 async def test_a_wallet_of_another_coin_is_refused_beside_its_field(farm: Farm, playbooks: Playbooks) -> None:
     path = f"{RIGS}/{(await farm.add()).id}/playbooks"
-    recipe = await playbooks.recipe()
-    work, ergo = recipe["works"][0], await address(playbooks, "wallet", "Ergo", ERGO)
-    wrong = await refused(playbooks, path, recipe | {"works": [work | {"coin": "Ergo"}]})
+    spec = await playbooks.spec()
+    work, ergo = spec["works"][0], await address(playbooks, "wallet", "Ergo", ERGO)
+    wrong = await refused(playbooks, path, spec | {"works": [work | {"coin": "Ergo"}]})
     assert wrong.keys() == {"works.0.pool_id", "works.0.wallet_id"}
     assert wrong["works.0.wallet_id"].startswith("This wallet is for Monero, and the coin is Ergo; choose a wallet for")
-    wrong = await refused(playbooks, path, recipe | {"works": [work | {"wallet_id": ergo}]})
+    wrong = await refused(playbooks, path, spec | {"works": [work | {"wallet_id": ergo}]})
     assert wrong["works.0.wallet_id"].startswith("This wallet is for Ergo, and the pool is for Monero;")
-    assert await refused(playbooks, f"{path}/preview", recipe | {"works": [work | {"wallet_id": ergo}]}) == wrong
-    await playbooks.post(path, recipe | {"works": [work | {"coin": "xmr"}]})
+    assert await refused(playbooks, f"{path}/preview", spec | {"works": [work | {"wallet_id": ergo}]}) == wrong
+    await playbooks.post(path, spec | {"works": [work | {"coin": "xmr"}]})
 
 
 async def test_a_pool_of_several_coins_may_pay_another_one(farm: Farm, playbooks: Playbooks) -> None:
-    recipe, several = await playbooks.recipe(), await address(playbooks, "pool", None, "several.example:3333")
-    work = recipe["works"][0] | {"pool_id": several}
+    spec, several = await playbooks.spec(), await address(playbooks, "pool", None, "several.example:3333")
+    work = spec["works"][0] | {"pool_id": several}
     rig = await farm.add()
-    await playbooks.add(rig, recipe | {"works": [work]})
+    await playbooks.add(rig, spec | {"works": [work]})
     assert (await playbooks.wire(rig)).json()["playbooks"][0]["works"][0]["coin"] == "Monero"
 
 
@@ -63,11 +63,11 @@ async def test_a_pool_of_several_coins_may_pay_another_one(farm: Farm, playbooks
 async def test_a_second_coin_that_the_script_does_not_name_is_refused(
     farm: Farm, playbooks: Playbooks, script: str, field: str, words: str
 ) -> None:
-    path, recipe = f"{RIGS}/{(await farm.add()).id}/playbooks", await playbooks.recipe()
-    second = recipe["works"][0] | {"algorithm": "kheavyhash"}
-    both = recipe | {
+    path, spec = f"{RIGS}/{(await farm.add()).id}/playbooks", await playbooks.spec()
+    second = spec["works"][0] | {"algorithm": "kheavyhash"}
+    both = spec | {
         "software_id": await playbooks.software(name="Dual", algorithms=2),
-        "works": [recipe["works"][0], second],
+        "works": [spec["works"][0], second],
     }
     wrong = await refused(playbooks, path, both | {"script": script})
     assert wrong.keys() == {field}
@@ -77,9 +77,9 @@ async def test_a_second_coin_that_the_script_does_not_name_is_refused(
 
 async def test_the_form_says_how_to_add_the_second_coin(farm: Farm, playbooks: Playbooks) -> None:
     await farm.log_in()
-    recipe, rig = await playbooks.recipe(), await farm.add()
+    spec, rig = await playbooks.spec(), await farm.add()
     dual = await playbooks.software(name="Dual", algorithms=2, note=NOTE)
-    work = {"algorithm": "rx/0", "pool": recipe["works"][0]["pool_id"], "wallet": recipe["works"][0]["wallet_id"]}
+    work = {"algorithm": "rx/0", "pool": spec["works"][0]["pool_id"], "wallet": spec["works"][0]["wallet_id"]}
     fields = {"software": dual, "script": SCRIPT, "password": "x", "password2": "x", "do": "save", **work}
     second = {f"{name}2": value for name, value in work.items()}
     html = (await form(farm, rig.id, fields | second)).text
@@ -96,19 +96,19 @@ async def form(farm: Farm, rig_id: int, fields: Json) -> httpx.Response:
 
 
 async def test_a_rig_takes_no_two_playbooks_that_are_the_same(farm: Farm, playbooks: Playbooks) -> None:
-    rig, recipe = await farm.add("rig-07"), await playbooks.recipe()
+    rig, spec = await farm.add("rig-07"), await playbooks.spec()
     path = f"{RIGS}/{rig.id}/playbooks"
-    await playbooks.add(rig, recipe, name="First")
-    wrong = await refused(playbooks, path, recipe | {"name": "Second", "paused": True})
+    await playbooks.add(rig, spec, name="First")
+    wrong = await refused(playbooks, path, spec | {"name": "Second", "paused": True})
     assert wrong == {
         "script": "The rig has this already: its playbook First has the same software and the same script. Change one "
         "of them."
     }
-    other = await playbooks.add(rig, recipe, name="Second", script=another("second"))
-    same = await playbooks.put(f"{PLAYBOOKS}/{other['id']}", recipe | {"name": "Second"}, status=422)
+    other = await playbooks.add(rig, spec, name="Second", script=another("second"))
+    same = await playbooks.put(f"{PLAYBOOKS}/{other['id']}", spec | {"name": "Second"}, status=422)
     assert same["errors"][0]["field"] == "script"
-    await playbooks.put(f"{PLAYBOOKS}/{other['id']}", recipe | {"name": "Third", "script": another("second")})
-    await playbooks.add(await farm.add("rig-08"), recipe)
+    await playbooks.put(f"{PLAYBOOKS}/{other['id']}", spec | {"name": "Third", "script": another("second")})
+    await playbooks.add(await farm.add("rig-08"), spec)
 
 
 async def test_a_copy_to_a_rig_that_has_it_says_so(farm: Farm, playbooks: Playbooks) -> None:

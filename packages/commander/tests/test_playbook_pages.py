@@ -169,10 +169,10 @@ async def test_software_in_use_asks_before_it_restarts_rigs(
 @pytest.fixture
 async def chosen(playbooks: Playbooks) -> Json:
     """What a person chooses in the form of a new playbook."""
-    recipe = await playbooks.recipe()
-    work = recipe["works"][0]
+    spec = await playbooks.spec()
+    work = spec["works"][0]
     return {
-        "software": recipe["software_id"],
+        "software": spec["software_id"],
         "script": SCRIPT.replace("\n", "\r\n"),
         "algorithm": "rx/0",
         "pool": work["pool_id"],
@@ -250,8 +250,8 @@ async def test_a_second_coin_is_only_meant_if_something_is_chosen(
 
 
 async def test_the_list_orders_pauses_and_removes(person: httpx.AsyncClient, farm: Farm, playbooks: Playbooks) -> None:
-    rig, recipe = await farm.add("rig-07"), await playbooks.recipe()
-    first, second = [await playbooks.add(rig, recipe, name=name, script=another(name)) for name in ("First", "Second")]
+    rig, spec = await farm.add("rig-07"), await playbooks.spec()
+    first, second = [await playbooks.add(rig, spec, name=name, script=another(name)) for name in ("First", "Second")]
     path = f"/cpu-gpu/{rig.id}/playbooks"
 
     async def names() -> list[str]:

@@ -46,24 +46,24 @@ async def test_the_rigs_charts_show_when_its_playbooks_changed(farm: Farm, playb
 
 
 async def test_what_is_wrong_is_said_beside_its_field(farm: Farm, playbooks: Playbooks) -> None:
-    rig, recipe = await farm.add(), await playbooks.recipe()
+    rig, spec = await farm.add(), await playbooks.spec()
     for more, field in (
         ({"software_id": 999}, "software_id"),
         ({"script": "x {nothing} {api_port}"}, "variables.nothing"),
         ({"script": "x"}, "script"),
         ({"works": [{"pool_id": 99}]}, "works.0.pool_id"),
-        ({"works": [{"wallet_id": recipe["works"][0]["wallet_id"]}]}, "works.0.pool_id"),
+        ({"works": [{"wallet_id": spec["works"][0]["wallet_id"]}]}, "works.0.pool_id"),
         ({"name": "<b>"}, "name"),
     ):
         for path in ("playbooks", "playbooks/preview"):
-            answer = await playbooks.post(f"{RIGS}/{rig.id}/{path}", recipe | more, status=422)
+            answer = await playbooks.post(f"{RIGS}/{rig.id}/{path}", spec | more, status=422)
             assert field in [each["field"] for each in answer["errors"]], (more, answer)
     assert await playbooks.get(f"{RIGS}/{rig.id}/playbooks") == []
 
 
 async def test_a_preview_keeps_nothing(farm: Farm, playbooks: Playbooks) -> None:
-    rig, recipe = await farm.add("rig-07"), await playbooks.recipe()
-    preview = await playbooks.post(f"{RIGS}/{rig.id}/playbooks/preview", recipe, status=200)
+    rig, spec = await farm.add("rig-07"), await playbooks.spec()
+    preview = await playbooks.post(f"{RIGS}/{rig.id}/playbooks/preview", spec, status=200)
     assert preview["platform"] == "linux"
     assert f"{MONERO}.rig-07" in preview["script"]
     assert await playbooks.get(f"{RIGS}/{rig.id}/playbooks") == []
@@ -89,8 +89,8 @@ async def test_pausing_is_a_change_that_travels(farm: Farm, playbooks: Playbooks
 
 
 async def test_the_operator_s_order_travels(farm: Farm, playbooks: Playbooks) -> None:
-    rig, recipe = await farm.add(), await playbooks.recipe()
-    ids = [(await playbooks.add(rig, recipe, name=name, script=another(name)))["id"] for name in ("a", "b", "c")]
+    rig, spec = await farm.add(), await playbooks.spec()
+    ids = [(await playbooks.add(rig, spec, name=name, script=another(name)))["id"] for name in ("a", "b", "c")]
     before = (await playbooks.wire(rig)).headers["ETag"]
     await playbooks.put(f"{RIGS}/{rig.id}/playbooks/order", {"playbooks": [ids[2], 999, ids[0]]}, status=204)
     wire = await playbooks.wire(rig)
@@ -139,10 +139,10 @@ async def test_a_playbook_is_copied_to_many_rigs_at_once(farm: Farm, playbooks: 
 async def test_an_unedited_script_is_copied_to_the_other_system(farm: Farm, playbooks: Playbooks) -> None:
     linux, windows = await farm.add("rig-01"), await farm.add("rig-02")
     await farm.client.put("/api/v1/sentry/specs", json={"os": "Windows 11"}, headers=windows.auth)
-    recipe = await playbooks.recipe()
+    spec = await playbooks.spec()
     side = a_software()["linux"] | {"archive": "zip", "script": "@echo off\n{executable} {api_port}"}
     software_id = await playbooks.software(name="Both", windows=side)
-    added = await playbooks.add(linux, recipe, software_id=software_id)
+    added = await playbooks.add(linux, spec, software_id=software_id)
     copies = await playbooks.post(f"{PLAYBOOKS}/{added['id']}/copy", {"rig_ids": [windows.id]}, status=200)
     copied = await playbooks.get(f"{PLAYBOOKS}/{copies[0]['playbook_id']}")
     assert (copied["platform"], copied["rendered_script"]) == (
@@ -152,17 +152,17 @@ async def test_an_unedited_script_is_copied_to_the_other_system(farm: Farm, play
 
 
 async def test_a_rig_has_so_many_playbooks_at_most(farm: Farm, playbooks: Playbooks) -> None:
-    rig, recipe = await farm.add(), await playbooks.recipe()
+    rig, spec = await farm.add(), await playbooks.spec()
     for number in range(PLAYBOOKS_A_RIG):
-        await playbooks.add(rig, recipe, script=another(number))
-    answer = await playbooks.post(f"{RIGS}/{rig.id}/playbooks", recipe, status=409)
+        await playbooks.add(rig, spec, script=another(number))
+    answer = await playbooks.post(f"{RIGS}/{rig.id}/playbooks", spec, status=409)
     assert answer["code"] == "too_many_playbooks"
 
 
 async def test_a_rename_touches_only_scripts_that_hold_the_name(farm: Farm, playbooks: Playbooks) -> None:
-    rig, recipe = await farm.add("rig-07"), await playbooks.recipe()
-    await playbooks.add(rig, recipe, name="with")
-    await playbooks.add(rig, recipe, name="without", script="./{executable} {api_port}")
+    rig, spec = await farm.add("rig-07"), await playbooks.spec()
+    await playbooks.add(rig, spec, name="with")
+    await playbooks.add(rig, spec, name="without", script="./{executable} {api_port}")
     await farm.client.patch(f"{RIGS}/{rig.id}", json={"name": "rig-99"}, headers=farm.auth)
     told = (await playbooks.wire(rig)).json()["playbooks"]
     assert [(each["name"], each["revision"]) for each in told] == [("with", 2), ("without", 1)]
@@ -182,12 +182,12 @@ async def test_a_name_that_a_script_can_t_take_is_refused(farm: Farm, playbooks:
 
 
 async def test_a_rig_that_is_not_there_has_no_playbooks(farm: Farm, playbooks: Playbooks) -> None:
-    recipe = await playbooks.recipe()
+    spec = await playbooks.spec()
     for answer in (
         await farm.get(f"{RIGS}/99/playbooks"),
         await farm.get(f"{RIGS}/99/output"),
-        await farm.client.post(f"{RIGS}/99/playbooks", json=recipe, headers=farm.auth),
-        await farm.client.post(f"{RIGS}/99/playbooks/preview", json=recipe, headers=farm.auth),
+        await farm.client.post(f"{RIGS}/99/playbooks", json=spec, headers=farm.auth),
+        await farm.client.post(f"{RIGS}/99/playbooks/preview", json=spec, headers=farm.auth),
         await farm.client.put(f"{RIGS}/99/playbooks/order", json={"playbooks": []}, headers=farm.auth),
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, "rig_not_found")

@@ -1,12 +1,12 @@
-"""From a recipe to what a sentry is given, without a database."""
+"""From a spec to what a sentry is given, without a database."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from commander.addresses.domain import Address, AddressKind
-from commander.playbooks.domain import BadPlaybook, Recipe, Work, needs_restart, platform_of
-from commander.playbooks.rendering import Ingredients, rendered
+from commander.playbooks.domain import BadPlaybook, PlaybookSpec, WorkSpec, needs_restart, platform_of
+from commander.playbooks.rendering import RenderInput, rendered
 from commander.software.catalogue import shipped
 from commander.software.checks import checked_software
 from commander.software.domain import BadSoftware, Download, MiningSoftware
@@ -21,30 +21,30 @@ ADDRESSES = {
 }
 DOWNLOAD = Download(url="https://x.example/a.tar.gz", executable="dir/miner", script="x {api_port}")
 SOFTWARE = MiningSoftware(name="Miner", software="xmrig", version="1", algorithms=2, linux=DOWNLOAD, windows=DOWNLOAD)
-GIVEN = Ingredients(7, "rig-07", SOFTWARE, ADDRESSES)
+GIVEN = RenderInput(7, "rig-07", SOFTWARE, ADDRESSES)
 CATALOGUE = shipped()
 # Programs whose API always listens on every address; their notes say so.
 NO_BINDING = {"srbminer-3-4-6", "wildrig-0-49-6", "gminer-3-44", "nanominer-3-10-0"}
 
 
-def a_recipe(script: str = "x {api_port}", **more: Any) -> Recipe:
-    recipe = Recipe(
+def a_spec(script: str = "x {api_port}", **more: Any) -> PlaybookSpec:
+    spec = PlaybookSpec(
         name="Test",
         software_id=1,
         platform=Platform.LINUX,
         script=script,
-        works=[Work(algorithm="rx/0", pool_id=1, wallet_id=2)],
+        works=[WorkSpec(algorithm="rx/0", pool_id=1, wallet_id=2)],
     )
-    return replace(recipe, **more)
+    return replace(spec, **more)
 
 
-def script_of(template: str, given: Ingredients = GIVEN, **more: Any) -> str:
-    return rendered(a_recipe(template + " {api_port}", **more), given).script.removesuffix(" {api_port}\n")
+def script_of(template: str, given: RenderInput = GIVEN, **more: Any) -> str:
+    return rendered(a_spec(template + " {api_port}", **more), given).script.removesuffix(" {api_port}\n")
 
 
-def errors_of(recipe: Recipe, given: Ingredients = GIVEN) -> dict[str, str]:
+def errors_of(spec: PlaybookSpec, given: RenderInput = GIVEN) -> dict[str, str]:
     with pytest.raises(BadPlaybook) as refused:
-        rendered(recipe, given)
+        rendered(spec, given)
     return refused.value.fields
 
 
@@ -63,40 +63,43 @@ def test_placeholders_are_filled_in(template: str, script: str) -> None:
 
 
 def test_the_second_coin_has_its_own() -> None:
-    works = [Work(algorithm="a", pool_id=1, wallet_id=2), Work(algorithm="b", pool_id=3, wallet_id=4, password="y")]
+    works = [
+        WorkSpec(algorithm="a", pool_id=1, wallet_id=2),
+        WorkSpec(algorithm="b", pool_id=3, wallet_id=4, password="y"),
+    ]
     template = "{algorithm}+{algorithm2} {wallet2} {password2} {coin2} {pool2_port} {pool2_tls} {pool2_ssl}"
     assert script_of(template, works=works) == "a+b kaspa:qpauq y Kaspa 443 on 1"
     assert script_of("{pool2_url}", works=works) == "'stratum+ssl://[2001:db8::1]:443'"
-    wire = rendered(a_recipe(works=works), GIVEN)
+    wire = rendered(a_spec(works=works), GIVEN)
     assert wire.works[1] == PlaybookWork(
         algorithm="b", coin="Kaspa", pool="stratum+ssl://[2001:db8::1]:443", user="kaspa:qpauq"
     )
 
 
 def test_what_travels_says_all_that_a_sentry_needs() -> None:
-    wire = rendered(a_recipe(), GIVEN, playbook_id=3, revision=2, paused=True)
+    wire = rendered(a_spec(), GIVEN, playbook_id=3, revision=2, paused=True)
     assert (wire.id, wire.revision, wire.paused, wire.has_api) == ("3", 2, True, True)
     assert (wire.package.software, wire.package.executable, wire.package.sha256) == ("xmrig", "dir/miner", None)
     assert wire.script == "x {api_port}\n"
-    assert rendered(a_recipe("x {api_port} {api_token}"), GIVEN).script == "x {api_port} {api_token}\n"
-    assert "{{api_token}}" in errors_of(a_recipe("x {api_port} {{api_token}}"), GIVEN)["script"]
+    assert rendered(a_spec("x {api_port} {api_token}"), GIVEN).script == "x {api_port} {api_token}\n"
+    assert "{{api_token}}" in errors_of(a_spec("x {api_port} {{api_token}}"), GIVEN)["script"]
 
 
 def test_a_rig_s_name_is_quoted_where_it_has_to_be() -> None:
-    given = Ingredients(7, "rig 7 (cellar)", SOFTWARE, ADDRESSES)
+    given = RenderInput(7, "rig 7 (cellar)", SOFTWARE, ADDRESSES)
     assert script_of("-w {worker}", given) == "-w 'rig 7 (cellar)'"
-    windows = a_recipe("-w {worker} {executable} {api_port}", platform=Platform.WINDOWS)
+    windows = a_spec("-w {worker} {executable} {api_port}", platform=Platform.WINDOWS)
     assert rendered(windows, given).script == '-w "rig 7 (cellar)" dir\\miner {api_port}\n'
 
 
 def test_everything_that_is_wrong_is_said_beside_its_field() -> None:
-    recipe = a_recipe(
+    spec = a_spec(
         "{pool} {wallet2} {mine} {algorithm}",
         name="<b>",
-        works=[Work(algorithm="rx 0", pool_id=2, wallet_id=99, coin="<i>")],
+        works=[WorkSpec(algorithm="rx 0", pool_id=2, wallet_id=99, coin="<i>")],
         variables={"Worker": "x", "worker": "y"},
     )
-    errors = errors_of(recipe)
+    errors = errors_of(spec)
     assert set(errors) == {
         *("name", "script", "works.0.algorithm", "works.0.pool_id", "works.0.wallet_id", "works.0.coin"),
         *("works.1.wallet_id", "variables.mine", "variables.Worker", "variables.worker"),
@@ -109,13 +112,13 @@ def test_a_wallet_that_is_a_command_never_gets_into_a_script() -> None:
     """Even if it came past every other check."""
     for evil in ("; rm -rf /", "$(reboot)", "`reboot`", "a\nreboot"):
         addresses = {**ADDRESSES, 2: Address(2, AddressKind.WALLET, "Evil", "Monero", evil)}
-        given = Ingredients(7, "rig-07", SOFTWARE, addresses)
-        assert "works.0.wallet_id" in errors_of(a_recipe('x "{wallet}" {api_port}'), given)
+        given = RenderInput(7, "rig-07", SOFTWARE, addresses)
+        assert "works.0.wallet_id" in errors_of(a_spec('x "{wallet}" {api_port}'), given)
 
 
 def test_software_without_an_api_needs_no_port() -> None:
     silent = replace(SOFTWARE, has_api=False)
-    wire = rendered(a_recipe("x"), Ingredients(7, "rig", silent, ADDRESSES))
+    wire = rendered(a_spec("x"), RenderInput(7, "rig", silent, ADDRESSES))
     assert (wire.script, wire.has_api) == ("x\n", False)
 
 
@@ -125,18 +128,18 @@ def test_software_that_is_not_there_or_has_no_download_is_an_error() -> None:
         replace(SOFTWARE, linux=None),
         replace(SOFTWARE, linux=Download()),
     ):
-        assert "software_id" in errors_of(a_recipe(), Ingredients(7, "rig", software, ADDRESSES))
+        assert "software_id" in errors_of(a_spec(), RenderInput(7, "rig", software, ADDRESSES))
 
 
 def test_two_coins_need_software_for_two() -> None:
-    single = Ingredients(7, "rig", replace(SOFTWARE, algorithms=1), ADDRESSES)
-    assert "works" in errors_of(a_recipe(works=[Work(), Work()]), single)
+    single = RenderInput(7, "rig", replace(SOFTWARE, algorithms=1), ADDRESSES)
+    assert "works" in errors_of(a_spec(works=[WorkSpec(), WorkSpec()]), single)
 
 
 def test_only_software_and_script_make_a_restart() -> None:
-    before = rendered(a_recipe(), GIVEN)
-    assert not needs_restart(before, rendered(a_recipe(name="Other"), GIVEN, revision=5, paused=True))
-    assert needs_restart(before, rendered(a_recipe("y {api_port}"), GIVEN))
+    before = rendered(a_spec(), GIVEN)
+    assert not needs_restart(before, rendered(a_spec(name="Other"), GIVEN, revision=5, paused=True))
+    assert needs_restart(before, rendered(a_spec("y {api_port}"), GIVEN))
 
 
 @pytest.mark.parametrize(
@@ -166,8 +169,8 @@ def test_every_shipped_script_renders_with_one_pool_and_one_wallet(key: str, pla
     assert download
     side: dict[str, Any] = {platform: replace(download, url="https://x.example/y")}
     given = replace(about, **side)
-    recipe = a_recipe(download.script, platform=Platform(platform))
-    wire = rendered(recipe, Ingredients(7, "rig-07", given, ADDRESSES))
+    spec = a_spec(download.script, platform=Platform(platform))
+    wire = rendered(spec, RenderInput(7, "rig-07", given, ADDRESSES))
     assert "44AFFq5kSi" in wire.script
     assert "{api_port}" in wire.script
     assert own_variables(download.script) == []

@@ -1,4 +1,4 @@
-"""What sentries are given and what they tell: ETag, bell, status, output."""
+"""What sentries are given and what they tell: ETag, long_poll, status, output."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from commander.db import metadata, open_database
-from commander.live.long_poll import WAITING_A_RIG, Bell
+from commander.live.long_poll import WAITING_PER_RIG, LongPoll
 from commander.playbooks.endpoint import LONGEST_WAIT_S, etags, wait_of
 from commander.playbooks.output import CHARACTERS_KEPT, LINES_KEPT
 from commander.settings import Settings
@@ -46,14 +46,14 @@ async def test_another_rig_s_playbooks_are_nobody_s_business(farm: Farm, playboo
 
 
 @pytest.fixture
-async def bell() -> Bell:
-    return Bell()
+async def long_poll() -> LongPoll:
+    return LongPoll()
 
 
 @pytest.fixture
-async def rung(settings: Settings, bell: Bell) -> AsyncIterator[Farm]:
-    """A farm whose bell the test can see."""
-    async with serving(settings, bell) as client:
+async def rung(settings: Settings, long_poll: LongPoll) -> AsyncIterator[Farm]:
+    """A farm whose long_poll the test can see."""
+    async with serving(settings, long_poll) as client:
         farm = Farm(client, settings)
         await farm.make_key()
         yield farm
@@ -66,98 +66,98 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def waiting(farm: Farm, bell: Bell, rig: Rig) -> AsyncIterator["asyncio.Task[httpx.Response]"]:
-    """A sentry that waits at the bell with the newest playbooks."""
+async def waiting(farm: Farm, long_poll: LongPoll, rig: Rig) -> AsyncIterator["asyncio.Task[httpx.Response]"]:
+    """A sentry that waits at the long_poll with the newest playbooks."""
     sentry = Playbooks(farm)
     etag = (await sentry.wire(rig)).headers["ETag"]
-    before = bell.waiting
+    before = long_poll.waiting
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         asked = group.create_task(sentry.wire(rig, **WAIT, **{"If-None-Match": etag}))
-        await until(lambda: bell.waiting > before)
+        await until(lambda: long_poll.waiting > before)
         yield asked
 
 
-async def test_who_has_nothing_new_to_hear_waits_and_news_come_at_once(rung: Farm, bell: Bell) -> None:
+async def test_who_has_nothing_new_to_hear_waits_and_news_come_at_once(rung: Farm, long_poll: LongPoll) -> None:
     rig = await rung.add()
-    async with waiting(rung, bell, rig) as asked:
+    async with waiting(rung, long_poll, rig) as asked:
         await Playbooks(rung).add(rig)
     assert asked.result().status_code == 200
     assert len(asked.result().json()["playbooks"]) == 1
     assert asked.result().headers["Preference-Applied"] == "wait"
-    assert bell.waiting == 0
+    assert long_poll.waiting == 0
 
 
-async def test_who_has_old_playbooks_does_not_wait(rung: Farm, bell: Bell) -> None:
+async def test_who_has_old_playbooks_does_not_wait(rung: Farm, long_poll: LongPoll) -> None:
     rig = await rung.add()
     answer = await Playbooks(rung).wire(rig, **WAIT, **{"If-None-Match": '"old"'})
-    assert (answer.status_code, bell.waiting) == (200, 0)
+    assert (answer.status_code, long_poll.waiting) == (200, 0)
 
 
-async def test_news_for_another_rig_wake_nobody(rung: Farm, bell: Bell) -> None:
+async def test_news_for_another_rig_wake_nobody(rung: Farm, long_poll: LongPoll) -> None:
     mine, other = await rung.add("rig-01"), await rung.add("rig-02")
-    async with waiting(rung, bell, mine) as asked:
+    async with waiting(rung, long_poll, mine) as asked:
         await Playbooks(rung).add(other)
-        assert (bell.waiting, asked.done()) == (1, False)
-        bell.ring(mine.id)
+        assert (long_poll.waiting, asked.done()) == (1, False)
+        long_poll.wake(mine.id)
     assert asked.result().status_code == 304
 
 
-async def test_a_removed_rig_s_sentry_hears_of_it_at_once(rung: Farm, bell: Bell) -> None:
+async def test_a_removed_rig_s_sentry_hears_of_it_at_once(rung: Farm, long_poll: LongPoll) -> None:
     rig = await rung.add()
-    async with waiting(rung, bell, rig) as asked:
+    async with waiting(rung, long_poll, rig) as asked:
         await rung.client.delete(f"{RIGS}/{rig.id}", headers=rung.auth)
     assert (asked.result().status_code, asked.result().json()["code"]) == (410, "rig_removed")
 
 
-async def test_a_replaced_token_ends_the_waiting(rung: Farm, bell: Bell) -> None:
+async def test_a_replaced_token_ends_the_waiting(rung: Farm, long_poll: LongPoll) -> None:
     rig = await rung.add()
-    async with waiting(rung, bell, rig) as asked:
+    async with waiting(rung, long_poll, rig) as asked:
         await rung.client.post(f"{RIGS}/{rig.id}/token", headers=rung.auth)
     assert (asked.result().status_code, asked.result().json()["code"]) == (401, "invalid_token")
 
 
-async def test_at_the_end_everybody_is_let_go_with_an_answer(rung: Farm, bell: Bell) -> None:
+async def test_at_the_end_everybody_is_let_go_with_an_answer(rung: Farm, long_poll: LongPoll) -> None:
     rig = await rung.add()
-    async with waiting(rung, bell, rig) as asked:
-        bell.close()
+    async with waiting(rung, long_poll, rig) as asked:
+        long_poll.close()
     assert asked.result().status_code == 304
     etag = asked.result().headers["ETag"]
     assert (await Playbooks(rung).wire(rig, **WAIT, **{"If-None-Match": etag})).status_code == 304
 
 
-async def test_a_rename_and_an_edited_wallet_ring_too(rung: Farm, bell: Bell) -> None:
+async def test_a_rename_and_an_edited_wallet_ring_too(rung: Farm, long_poll: LongPoll) -> None:
     rig = await rung.add("rig-07")
     await Playbooks(rung).add(rig)
-    async with waiting(rung, bell, rig) as asked:
+    async with waiting(rung, long_poll, rig) as asked:
         await rung.client.patch(f"{RIGS}/{rig.id}", json={"name": "rig-99"}, headers=rung.auth)
     assert "rig-99" in asked.result().json()["playbooks"][0]["script"]
 
 
 async def test_of_one_rig_s_sentries_only_so_many_wait() -> None:
-    bell = Bell()
+    long_poll = LongPoll()
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(bell.wait(1, 60)) for _ in range(WAITING_A_RIG + 2)]
+        tasks = [group.create_task(long_poll.wait(1, 60)) for _ in range(WAITING_PER_RIG + 2)]
         await until(lambda: sum(task.done() for task in tasks) == 2)
-        assert bell.waiting == WAITING_A_RIG
+        assert long_poll.waiting == WAITING_PER_RIG
         assert [task.done() for task in tasks[:2]] == [True, True]
-        bell.close()
+        long_poll.close()
 
 
 async def test_waiting_ends_by_itself() -> None:
-    bell = Bell()
+    long_poll = LongPoll()
     async with asyncio.timeout(10):
-        await bell.wait(1, 0.01)
-    assert bell.waiting == 0
+        await long_poll.wait(1, 0.01)
+    assert long_poll.waiting == 0
 
 
 async def test_whoever_goes_away_leaves_nothing_behind() -> None:
-    bell = Bell()
-    task = asyncio.ensure_future(bell.wait(1, 60))
-    await until(lambda: bell.waiting == 1)
+    long_poll = LongPoll()
+    task = asyncio.ensure_future(long_poll.wait(1, 60))
+    await until(lambda: long_poll.waiting == 1)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    assert bell.waiting == 0
+    assert long_poll.waiting == 0
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ async def test_a_start_mends_the_catalogue_and_leaves_alone_what_people_did(
     edited = {name: known["rigel"][name] for name in a_software()} | {"note": "ours"}
     await playbooks.put(f"{SOFTWARE}/{known['rigel']['id']}", edited)
     in_use = await playbooks.add(
-        await farm.add(), await playbooks.recipe(), software_id=known["xmrig"]["id"], script="", name=""
+        await farm.add(), await playbooks.spec(), software_id=known["xmrig"]["id"], script="", name=""
     )
     assert in_use["name"] == "XMRig Monero"
     await make_outdated(settings, known["lolminer"]["id"], known["xmrig"]["id"])

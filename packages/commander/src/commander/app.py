@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from commander.error_handlers import refuse
 from commander.intake import asic as asic_intake
 from commander.intake import cpu_gpu as intake
-from commander.live.long_poll import Bell
+from commander.live.long_poll import LongPoll
 from commander.migrations import migrate
 from commander.playbooks import endpoint
 from commander.raw_logs.dictionaries import use_newest
@@ -35,17 +35,17 @@ def create_app(
     tls: TlsFiles | None = None,
     on_renewal: Callable[[], None] = lambda: None,
     on_password: Callable[[str], None] = lambda made: None,
-    bell: Bell | None = None,
+    long_poll: LongPoll | None = None,
 ) -> ASGIApp:
     """The commander as an ASGI application.
 
     `on_renewal` is told when the certificate's files have changed, `on_password` the password that was made at the
-    very first start. Whoever ends the server closes `bell` first: sentries wait there for most of their lives.
+    very first start. Whoever ends the server closes `long_poll` first: sentries wait there for most of their lives.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     tls = tls or prepare_tls(settings, now=datetime.now(UTC))
-    bell = bell or Bell()
-    parts = Parts(settings, tls.facts if tls else None, bell)
+    long_poll = long_poll or LongPoll()
+    parts = Parts(settings, tls.facts if tls else None, long_poll)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -57,12 +57,12 @@ def create_app(
             await remember(parts.database, kind, live.index, now=datetime.now(UTC), now_s=time.monotonic())
             await parts.watches[kind].remember(parts.database)
         await parts.shelf.stock()
-        await parts.delivery.remember()
+        await parts.playbook_sync.remember()
         async with parts.keeping(), parts.working(on_renewal):
             try:
                 yield
             finally:
-                bell.close()
+                long_poll.close()
         await parts.write_events()
         for kind, live in parts.lives.items():
             await note_newest(parts.database, kind, live.index.rigs.values())
@@ -75,7 +75,7 @@ def create_app(
     doors: dict[str, ASGIApp] = {
         intake.PATH: parts.intake,
         asic_intake.PATH: parts.asic_intake,
-        endpoint.PATH: parts.playbooks_door,
+        endpoint.PATH: parts.playbooks_endpoint,
     }
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:

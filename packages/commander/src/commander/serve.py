@@ -20,7 +20,7 @@ from commander.accounts.domain import BadNewPassword, check_new_password
 from commander.app import create_app
 from commander.backup.restore import finish_pending
 from commander.db import open_database
-from commander.live.long_poll import Bell
+from commander.live.long_poll import LongPoll
 from commander.lock import CommanderRuns, only_commander
 from commander.migrations import migrate
 from commander.settings import Settings
@@ -28,7 +28,7 @@ from commander.tls import TlsFiles, prepare_tls
 from commander.web.limited_protocol import LimitedProtocol
 
 log = logging.getLogger(__name__)
-ANSWERED_AFTER_S = 0.05  # what waited at the bell is let go with an answer before its connection is cut
+ANSWERED_AFTER_S = 0.05  # what waited at the long_poll is let go with an answer before its connection is cut
 GC_THRESHOLD = (20_000, 20, 50)  # Python's own (700, 10, 10) took a seventh of the intake's time
 
 
@@ -46,8 +46,8 @@ def serve(settings: Settings) -> None:
             say(note)
         migrate(settings.database_url)
         asyncio.run(_check_password(settings))
-        bell = Bell()
-        server = Server(_config(settings, tls, bell), bell)
+        long_poll = LongPoll()
+        server = Server(_config(settings, tls, long_poll), long_poll)
         say(f"Minewarden's commander: {settings.public_url}")
         # uvicorn raises the signal that ended it once more, for whoever came before: an ordinary end is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -74,12 +74,12 @@ async def _check_password(settings: Settings) -> None:
 class Server(uvicorn.Server):
     """Ends at once: over TLS, a sentry that waits for its next report would not answer our goodbye."""
 
-    def __init__(self, config: uvicorn.Config, bell: Bell) -> None:
+    def __init__(self, config: uvicorn.Config, long_poll: LongPoll) -> None:
         super().__init__(config)
-        self._bell = bell
+        self._long_poll = long_poll
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._bell.close()
+        self._long_poll.close()
         await asyncio.sleep(ANSWERED_AFTER_S)
         for connection in list(self.server_state.connections):
             if isinstance(connection, HttpToolsProtocol) and (
@@ -121,14 +121,14 @@ def _listening(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _config(settings: Settings, tls: TlsFiles | None, bell: Bell) -> uvicorn.Config:
+def _config(settings: Settings, tls: TlsFiles | None, long_poll: LongPoll) -> uvicorn.Config:
     def reload_certificate() -> None:
         if tls and isinstance(config.ssl, ssl.SSLContext):
             config.ssl.load_cert_chain(tls.cert, tls.key)
             log.info("the certificate was renewed")
 
     config = uvicorn.Config(
-        create_app(settings, tls=tls, on_renewal=reload_certificate, on_password=say_password, bell=bell),
+        create_app(settings, tls=tls, on_renewal=reload_certificate, on_password=say_password, long_poll=long_poll),
         http=LimitedProtocol,
         lifespan="on",  # a start that fails is the end: half a commander would look healthy and store nothing
         ssl_certfile=tls.cert if tls else None,

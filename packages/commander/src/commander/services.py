@@ -33,15 +33,15 @@ from commander.live.cluster import (
     SessionEnded,
     TokenDied,
 )
-from commander.live.long_poll import Bell
+from commander.live.long_poll import LongPoll
 from commander.live.loop import run_live
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
 from commander.metrics import live_metrics, process_metrics
 from commander.playbooks import endpoint
-from commander.playbooks.actions import PlaybookDesk
+from commander.playbooks.actions import PlaybookActions
 from commander.playbooks.dependents import RigPlaybooks, playbooks_by_address, playbooks_by_software
-from commander.playbooks.sync import Delivery
+from commander.playbooks.sync import PlaybookSync
 from commander.raw_logs.store import NewLog
 from commander.registry.kinds import RigKind
 from commander.registry.tokens import Tokens
@@ -71,7 +71,7 @@ RENEWAL_LOOK_EVERY_S = 600
 class Parts:
     """What is wired to what. Doors ask for their parts by name, see `commander.routes`."""
 
-    def __init__(self, settings: Settings, certificate: CertificateFacts | None, bell: Bell) -> None:
+    def __init__(self, settings: Settings, certificate: CertificateFacts | None, long_poll: LongPoll) -> None:
         self.settings = settings
         self.certificate = certificate
         self.database = Database(settings.database_url)
@@ -85,18 +85,18 @@ class Parts:
         self.views = {display.kind: RigViews(self.lives[display.kind], display) for display in (CPU_GPU, ASICS)}
         self.tokens = Tokens(self.database, on_forget=lambda token_hash: self.others.tell(TokenDied(token_hash)))
         pin = certificate.pin if certificate else None
-        self.delivery = Delivery(
+        self.playbook_sync = PlaybookSync(
             self.database,
             self.lives[RigKind.CPU_GPU],
-            bell,
+            long_poll,
             tell=lambda rig_id: self.others.tell(PlaybooksChanged(rig_id)),
         )
-        self.desk = PlaybookDesk(self.database, self.delivery)
-        self.book = AddressBook(self.database, playbooks_by_address(self.delivery))
-        self.shelf = SoftwareShelf(self.database, playbooks_by_software(self.delivery))
-        followers = {RigKind.CPU_GPU: RigPlaybooks(self.delivery)}
+        self.playbook_actions = PlaybookActions(self.database, self.playbook_sync)
+        self.book = AddressBook(self.database, playbooks_by_address(self.playbook_sync))
+        self.shelf = SoftwareShelf(self.database, playbooks_by_software(self.playbook_sync))
+        dependents = {RigKind.CPU_GPU: RigPlaybooks(self.playbook_sync)}
         self.registers = {
-            kind: RigRegister(self.database, live, self.tokens, pin=pin, playbooks=followers.get(kind))
+            kind: RigRegister(self.database, live, self.tokens, pin=pin, playbooks=dependents.get(kind))
             for kind, live in self.lives.items()
         }
         self.sites = Sites(self.database, self.tokens, pin=pin)
@@ -117,7 +117,7 @@ class Parts:
             counts=self.counts,
             bodies=self.bodies,
         )
-        self.playbooks_door = endpoint.PlaybooksDoor(self.tokens, self.delivery)
+        self.playbooks_endpoint = endpoint.PlaybooksEndpoint(self.tokens, self.playbook_sync)
         self.asic_intake = asic_intake.AsicIntake(
             self.tokens,
             self.sink,
@@ -154,7 +154,7 @@ class Parts:
             on_session_end=self._hang_up,
             on_run=self._other_run,
             on_stored=self._noticed,
-            on_playbooks=self.delivery.heard,
+            on_playbooks=self.playbook_sync.heard,
             packer=self.commit.packer,
         )
         self.others = node.nodes
@@ -175,11 +175,11 @@ class Parts:
                 yield
             return
         async with asyncio.TaskGroup() as group, self.scaled.bus.running():
-            following = group.create_task(self.scaled.following.run())
+            replica = group.create_task(self.scaled.replica.run())
             try:
                 yield
             finally:
-                following.cancel()
+                replica.cancel()
 
     def check_queue(self) -> None:
         if self.scaled:

@@ -1,4 +1,4 @@
-"""The bell: a sentry that has the newest playbooks waits here, and is let go when there is news.
+"""The long_poll: a sentry that has the newest playbooks waits here, and is let go when there is news.
 
 A waiting sentry costs one future and one timer; nothing runs for it until the bell rings.
 """
@@ -6,10 +6,10 @@ A waiting sentry costs one future and one timer; nothing runs for it until the b
 import asyncio
 from contextlib import suppress
 
-WAITING_A_RIG = 4
+WAITING_PER_RIG = 4
 
 
-class Bell:
+class LongPoll:
     """One per commander. After `close` nobody waits any more: the commander is ending."""
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Bell:
         if self._closed:
             return
         here = self._waiting.setdefault(rig_id, [])
-        if len(here) >= WAITING_A_RIG:  # somebody who went away without a word, most likely
+        if len(here) >= WAITING_PER_RIG:  # somebody who went away without a word, most likely
             _let_go(here.pop(0))
         waiting = asyncio.get_running_loop().create_future()
         here.append(waiting)
@@ -32,7 +32,7 @@ class Bell:
         finally:
             self._leave(rig_id, waiting)
 
-    def ring(self, rig_id: int) -> None:
+    def wake(self, rig_id: int) -> None:
         """There is news for this rig's sentry."""
         for waiting in self._waiting.pop(rig_id, ()):
             _let_go(waiting)
@@ -40,7 +40,7 @@ class Bell:
     def close(self) -> None:
         self._closed = True
         for rig_id in list(self._waiting):
-            self.ring(rig_id)
+            self.wake(rig_id)
 
     @property
     def waiting(self) -> int:

@@ -14,9 +14,9 @@ from commander.db import Database
 from commander.live.playbooks import PlaybookNow
 from commander.live.rigs import LiveRigs
 from commander.playbooks import output
-from commander.playbooks.actions import PlaybookDesk
+from commander.playbooks.actions import PlaybookActions
 from commander.playbooks.differences import diff
-from commander.playbooks.domain import Recipe, StoredPlaybook, Work
+from commander.playbooks.domain import PlaybookSpec, StoredPlaybook, WorkSpec
 from commander.playbooks.responses import PlaybookAnswer, RevisionAnswer, playbook_answer, revision_answer
 from commander.web.api_docs import BEARER, problems
 
@@ -56,7 +56,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     script: str
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class PlaybookOrder(msgspec.Struct, frozen=True, kw_only=True):
     playbooks: Annotated[list[int], msgspec.Meta(max_length=1_000)]
 
 
@@ -102,11 +102,11 @@ class RigPlaybooksApi(Controller):
 
     @get("/playbooks", responses=problems(400, 401, 404))
     async def list_playbooks(
-        self, rig_id: FromPath[int], desk: NamedDependency[PlaybookDesk], live: NamedDependency[LiveRigs]
+        self, rig_id: FromPath[int], playbook_actions: NamedDependency[PlaybookActions], live: NamedDependency[LiveRigs]
     ) -> list[PlaybookAnswer]:
         """All of them, in the operator's order."""
         now = _now_of(live, rig_id)
-        return [playbook_answer(each, now.get(each.id)) for each in await desk.of_rig(rig_id)]
+        return [playbook_answer(each, now.get(each.id)) for each in await playbook_actions.of_rig(rig_id)]
 
     @post("/playbooks", responses=problems(400, 401, 404, 409, 413, 415, 422))
     async def add_playbook(
@@ -114,32 +114,35 @@ class RigPlaybooksApi(Controller):
         rig_id: FromPath[int],
         data: Annotated[PlaybookBody, Body()],
         request: AnyRequest,
-        desk: NamedDependency[PlaybookDesk],
+        playbook_actions: NamedDependency[PlaybookActions],
     ) -> PlaybookAnswer:
         """Add one; its sentry starts it at once."""
         author = author_of(request.user)
-        added = await desk.add(rig_id, _recipe(data), author=author, paused=bool(data.paused))
+        added = await playbook_actions.add(rig_id, _spec(data), author=author, paused=bool(data.paused))
         return playbook_answer(added, None)
 
     @post("/playbooks/preview", status_code=200, responses=problems(400, 401, 404, 413, 415, 422))
     async def preview_playbook(
-        self, rig_id: FromPath[int], data: Annotated[PlaybookBody, Body()], desk: NamedDependency[PlaybookDesk]
+        self,
+        rig_id: FromPath[int],
+        data: Annotated[PlaybookBody, Body()],
+        playbook_actions: NamedDependency[PlaybookActions],
     ) -> Preview:
         """The final script for this rig; nothing is kept."""
-        wire = await desk.preview(rig_id, _recipe(data))
+        wire = await playbook_actions.preview(rig_id, _spec(data))
         return Preview(platform=wire.platform, script=wire.script)
 
     @put("/playbooks/order", status_code=204, responses=problems(400, 401, 404, 413, 415, 422))
     async def order_playbooks(
         self,
         rig_id: FromPath[int],
-        data: Annotated[Order, Body()],
-        desk: NamedDependency[PlaybookDesk],
+        data: Annotated[PlaybookOrder, Body()],
+        playbook_actions: NamedDependency[PlaybookActions],
         live: NamedDependency[LiveRigs],
     ) -> None:
         """Put the named ones in this order; the others follow."""
         _now_of(live, rig_id)
-        await desk.order(rig_id, data.playbooks)
+        await playbook_actions.order(rig_id, data.playbooks)
 
     @get("/output", responses=problems(400, 401, 404, 422))
     async def show_output(
@@ -174,10 +177,13 @@ class PlaybooksApi(Controller):
 
     @get(responses=problems(400, 401, 404))
     async def show_playbook(
-        self, playbook_id: FromPath[int], desk: NamedDependency[PlaybookDesk], live: NamedDependency[LiveRigs]
+        self,
+        playbook_id: FromPath[int],
+        playbook_actions: NamedDependency[PlaybookActions],
+        live: NamedDependency[LiveRigs],
     ) -> PlaybookAnswer:
         """One playbook, with what its sentry told of it last."""
-        return _answer(await desk.find(playbook_id), live)
+        return _answer(await playbook_actions.find(playbook_id), live)
 
     @put(responses=problems(400, 401, 404, 409, 413, 415, 422))
     async def change_playbook(
@@ -185,39 +191,41 @@ class PlaybooksApi(Controller):
         playbook_id: FromPath[int],
         data: Annotated[PlaybookBody, Body()],
         request: AnyRequest,
-        desk: NamedDependency[PlaybookDesk],
+        playbook_actions: NamedDependency[PlaybookActions],
         live: NamedDependency[LiveRigs],
     ) -> PlaybookAnswer:
         """Change it; its sentry restarts it if software or script differ."""
         author = author_of(request.user)
-        return _answer(await desk.change(playbook_id, _recipe(data), author=author, paused=data.paused), live)
+        return _answer(await playbook_actions.change(playbook_id, _spec(data), author=author, paused=data.paused), live)
 
     @delete(responses=problems(400, 401, 404))
-    async def remove_playbook(self, playbook_id: FromPath[int], desk: NamedDependency[PlaybookDesk]) -> None:
+    async def remove_playbook(
+        self, playbook_id: FromPath[int], playbook_actions: NamedDependency[PlaybookActions]
+    ) -> None:
         """Remove it; its sentry stops it."""
-        await desk.remove(playbook_id)
+        await playbook_actions.remove(playbook_id)
 
     @post("/pause", status_code=200, responses=problems(400, 401, 404, 409))
     async def pause_playbook(
         self,
         playbook_id: FromPath[int],
         request: AnyRequest,
-        desk: NamedDependency[PlaybookDesk],
+        playbook_actions: NamedDependency[PlaybookActions],
         live: NamedDependency[LiveRigs],
     ) -> PlaybookAnswer:
         """Stop it and leave it installed."""
-        return _answer(await desk.pause(playbook_id, True, author=author_of(request.user)), live)
+        return _answer(await playbook_actions.pause(playbook_id, True, author=author_of(request.user)), live)
 
     @post("/resume", status_code=200, responses=problems(400, 401, 404, 409))
     async def resume_playbook(
         self,
         playbook_id: FromPath[int],
         request: AnyRequest,
-        desk: NamedDependency[PlaybookDesk],
+        playbook_actions: NamedDependency[PlaybookActions],
         live: NamedDependency[LiveRigs],
     ) -> PlaybookAnswer:
         """Let a paused one run."""
-        return _answer(await desk.pause(playbook_id, False, author=author_of(request.user)), live)
+        return _answer(await playbook_actions.pause(playbook_id, False, author=author_of(request.user)), live)
 
     @post("/copy", status_code=200, responses=problems(400, 401, 404, 413, 415, 422))
     async def copy_playbook(
@@ -225,18 +233,18 @@ class PlaybooksApi(Controller):
         playbook_id: FromPath[int],
         data: Annotated[CopyTo, Body()],
         request: AnyRequest,
-        desk: NamedDependency[PlaybookDesk],
+        playbook_actions: NamedDependency[PlaybookActions],
     ) -> list[CopyAnswer]:
         """Copy it to other rigs; each says what became of it."""
-        copies = await desk.copy(playbook_id, data.rig_ids, author=author_of(request.user))
+        copies = await playbook_actions.copy(playbook_id, data.rig_ids, author=author_of(request.user))
         return [CopyAnswer(**each._asdict()) for each in copies]
 
     @get("/revisions", responses=problems(400, 401, 404))
     async def list_revisions(
-        self, playbook_id: FromPath[int], desk: NamedDependency[PlaybookDesk]
+        self, playbook_id: FromPath[int], playbook_actions: NamedDependency[PlaybookActions]
     ) -> list[RevisionAnswer]:
         """What changed, when and by whom, newest first."""
-        found = await desk.revisions(playbook_id)
+        found = await playbook_actions.revisions(playbook_id)
         return [
             revision_answer(each, "\n".join(diff(before, each)))
             for each, before in zip(found, [*found[1:], None], strict=True)
@@ -248,22 +256,22 @@ class PlaybooksApi(Controller):
         playbook_id: FromPath[int],
         revision: FromPath[int],
         request: AnyRequest,
-        desk: NamedDependency[PlaybookDesk],
+        playbook_actions: NamedDependency[PlaybookActions],
         live: NamedDependency[LiveRigs],
     ) -> PlaybookAnswer:
         """Make an earlier revision the newest again."""
-        return _answer(await desk.use_again(playbook_id, revision, author=author_of(request.user)), live)
+        return _answer(await playbook_actions.use_again(playbook_id, revision, author=author_of(request.user)), live)
 
 
 HANDLERS: list[ControllerRouterHandler] = [RigPlaybooksApi, PlaybooksApi]
 
 
-def _recipe(data: PlaybookBody) -> Recipe:
-    works = [msgspec.convert(work, Work, from_attributes=True) for work in data.works] or [Work()]
-    return Recipe(
+def _spec(data: PlaybookBody) -> PlaybookSpec:
+    works = [msgspec.convert(work, WorkSpec, from_attributes=True) for work in data.works] or [WorkSpec()]
+    return PlaybookSpec(
         name=data.name,
         software_id=data.software_id,
-        platform=Platform.UNKNOWN,  # the rig's, which the desk knows
+        platform=Platform.UNKNOWN,  # the rig's, read from the database later
         script=data.script,
         works=works,
         variables=data.variables,

@@ -9,24 +9,24 @@ from protocol.playbook_messages import Playbook
 
 from commander.addresses.checks import checked_coin
 from commander.addresses.domain import Address
-from commander.playbooks.domain import BadPlaybook, Recipe, StoredPlaybook, Work, needs_restart
+from commander.playbooks.domain import BadPlaybook, PlaybookSpec, StoredPlaybook, WorkSpec, needs_restart
 from commander.software.placeholders import names_in
 
 _POOL2 = {"pool2", "pool2_host", "pool2_port", "pool2_hostport", "pool2_url"}
 
 
-def check_sense(recipe: Recipe, addresses: Mapping[int, Address]) -> None:
-    """Raises `BadPlaybook` if fields contradict each other. The recipe must be one that can be rendered."""
+def check_consistency(spec: PlaybookSpec, addresses: Mapping[int, Address]) -> None:
+    """Raises `BadPlaybook` if fields contradict each other. The spec must be one that can be rendered."""
     errors: dict[str, str] = {}
-    for at, work in enumerate(recipe.works):
+    for at, work in enumerate(spec.works):
         errors |= {f"works.{at}.{field}": text for field, text in _coins_that_differ(work, addresses)}
-    if len(recipe.works) > 1:
-        errors |= {f"works.1.{field}": text for field, text in _unnamed(recipe.works[1], set(names_in(recipe.script)))}
+    if len(spec.works) > 1:
+        errors |= {f"works.1.{field}": text for field, text in _unnamed(spec.works[1], set(names_in(spec.script)))}
     if errors:
         raise BadPlaybook(errors)
 
 
-def check_new(wire: Playbook, others: Iterable[StoredPlaybook], *, was: Playbook | None = None) -> None:
+def check_not_duplicate(wire: Playbook, others: Iterable[StoredPlaybook], *, was: Playbook | None = None) -> None:
     """Raises `BadPlaybook` if another playbook has the same software and script: their miners would share one hashrate.
 
     `was` is the playbook before the change. What it mined before stays allowed.
@@ -43,7 +43,7 @@ def check_new(wire: Playbook, others: Iterable[StoredPlaybook], *, was: Playbook
             )
 
 
-def _coins_that_differ(work: Work, addresses: Mapping[int, Address]) -> Iterator[tuple[str, str]]:
+def _coins_that_differ(work: WorkSpec, addresses: Mapping[int, Address]) -> Iterator[tuple[str, str]]:
     chosen = checked_coin(work.coin)
     pool, wallet = (addresses.get(each) if each is not None else None for each in (work.pool_id, work.wallet_id))
     pool_coin, wallet_coin = pool.coin if pool else None, wallet.coin if wallet else None
@@ -70,7 +70,7 @@ def _differ(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and one.casefold() != other.casefold()
 
 
-def _unnamed(second: Work, named: set[str]) -> Iterator[tuple[str, str]]:
+def _unnamed(second: WorkSpec, named: set[str]) -> Iterator[tuple[str, str]]:
     """Yields the fields of the second coin that were chosen but are not used by the script."""
     if not named & {*_POOL2, "wallet2"}:
         yield (

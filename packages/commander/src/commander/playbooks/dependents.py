@@ -10,7 +10,7 @@ from commander.dependents import Changed, Use
 from commander.playbooks import store
 from commander.playbooks.domain import BadPlaybook, StoredPlaybook
 from commander.playbooks.render_context import rerender
-from commander.playbooks.sync import Delivery
+from commander.playbooks.sync import PlaybookSync
 from commander.registry.names import BadName
 from commander.software.domain import BadSoftware
 
@@ -18,8 +18,8 @@ from commander.software.domain import BadSoftware
 class RigPlaybooks:
     """`rename` and `remove` belong to the transaction of the rig's own change, `tell` and `gone` come after it."""
 
-    def __init__(self, delivery: Delivery, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._delivery = delivery
+    def __init__(self, playbook_sync: PlaybookSync, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._sync = playbook_sync
         self._now = now
 
     async def rename(self, db: AsyncConnection, rig_id: int, author: str) -> Changed:
@@ -35,11 +35,11 @@ class RigPlaybooks:
         await store.delete_playbooks_of(db, rig_id)
 
     async def tell(self, changed: Changed) -> None:
-        await self._delivery.changed(changed.rig_ids)
+        await self._sync.changed(changed.rig_ids)
 
     def gone(self, rig_id: int) -> None:
         """The rig was removed, or its token replaced."""
-        self._delivery.gone(rig_id)
+        self._sync.gone(rig_id)
 
 
 class DependentPlaybooks:
@@ -51,14 +51,14 @@ class DependentPlaybooks:
 
     def __init__(
         self,
-        delivery: Delivery,
+        playbook_sync: PlaybookSync,
         *,
         named_in: Callable[[StoredPlaybook], Collection[int | None]],
         using: Callable[[AsyncConnection, int], Awaitable[list[StoredPlaybook]]],
         refuse: Callable[[str], Exception],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._delivery = delivery
+        self._sync = playbook_sync
         self._named_in = named_in
         self._using = using
         self._refuse = refuse
@@ -83,24 +83,24 @@ class DependentPlaybooks:
             raise self._refuse(str(error)) from error
 
     async def notify(self, changed: Changed) -> None:
-        await self._delivery.changed(changed.rig_ids)
+        await self._sync.changed(changed.rig_ids)
 
 
-def playbooks_by_address(delivery: Delivery) -> DependentPlaybooks:
+def playbooks_by_address(playbook_sync: PlaybookSync) -> DependentPlaybooks:
     """The playbooks that use a pool or a wallet."""
     return DependentPlaybooks(
-        delivery,
-        named_in=lambda playbook: [each for work in playbook.recipe.works for each in (work.pool_id, work.wallet_id)],
+        playbook_sync,
+        named_in=lambda playbook: [each for work in playbook.spec.works for each in (work.pool_id, work.wallet_id)],
         using=store.using_address,
         refuse=lambda text: BadAddress("address", text),
     )
 
 
-def playbooks_by_software(delivery: Delivery) -> DependentPlaybooks:
+def playbooks_by_software(playbook_sync: PlaybookSync) -> DependentPlaybooks:
     """The playbooks that use a mining software."""
     return DependentPlaybooks(
-        delivery,
-        named_in=lambda playbook: [playbook.recipe.software_id],
+        playbook_sync,
+        named_in=lambda playbook: [playbook.spec.software_id],
         using=store.using_software,
         refuse=lambda text: BadSoftware({"": text}),
     )

@@ -14,8 +14,8 @@ REVISIONS_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """One algorithm of a recipe, as somebody chose it."""
+class WorkSpec:
+    """One algorithm of a spec, as somebody chose it."""
 
     algorithm: str = ""
     coin: str = ""
@@ -25,7 +25,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class PlaybookSpec:
     """What somebody wrote: everything that a playbook's script is rendered from, but the rig.
 
     `script` is a template for `platform`; `variables` are placeholders of its author's own.
@@ -35,7 +35,7 @@ class Recipe:
     software_id: int
     platform: Platform
     script: str
-    works: list[Work]
+    works: list[WorkSpec]
     variables: dict[str, str] = field(default_factory=dict)
 
 
@@ -77,12 +77,12 @@ class TooManyPlaybooks(PlaybookError):
 
 @dataclass(frozen=True, slots=True)
 class StoredPlaybook:
-    """`wire` is what the rig's sentry is given; its revision is the newest of `recipe`."""
+    """`wire` is what the rig's sentry is given; its revision is the newest of `spec`."""
 
     id: int
     rig_id: int
     position: int
-    recipe: Recipe
+    spec: PlaybookSpec
     wire: Playbook
     changed_at: datetime
 
@@ -95,7 +95,7 @@ class Revision:
     changed_at: datetime
     author: str
     what: str
-    recipe: Recipe
+    spec: PlaybookSpec
     wire: Playbook
 
 

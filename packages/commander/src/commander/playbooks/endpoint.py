@@ -5,7 +5,7 @@ import re
 from litestar.exceptions import MethodNotAllowedException
 from litestar.types import Receive, Scope, Send
 
-from commander.playbooks.sync import Delivery
+from commander.playbooks.sync import PlaybookSync
 from commander.registry.tokens import Tokens
 from commander.web.bodies import header, method_of, send_json
 from commander.web.errors import send_problem
@@ -16,12 +16,12 @@ LONGEST_WAIT_S = 50
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 
-class PlaybooksDoor:
+class PlaybooksEndpoint:
     """What a rig is to run; 304 to a sentry that has it. One that says `Prefer: wait=50` waits for news until then."""
 
-    def __init__(self, tokens: Tokens, delivery: Delivery) -> None:
+    def __init__(self, tokens: Tokens, playbook_sync: PlaybookSync) -> None:
         self._tokens = tokens
-        self._delivery = delivery
+        self._sync = playbook_sync
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -37,11 +37,11 @@ class PlaybooksDoor:
         authorization = header(scope, b"authorization")
         known, wait_s = etags(header(scope, b"if-none-match")), wait_of(header(scope, b"prefer"))
         rig_id = await self._tokens.rig_of(authorization)
-        wire = await self._delivery.wire(rig_id)
+        wire = await self._sync.wire(rig_id)
         if wait_s and wire.etag in known:
-            await self._delivery.bell.wait(rig_id, wait_s)
+            await self._sync.long_poll.wait(rig_id, wait_s)
             rig_id = await self._tokens.rig_of(authorization)  # the rig may have been removed meanwhile
-            wire = await self._delivery.wire(rig_id)
+            wire = await self._sync.wire(rig_id)
         headers = [(b"etag", wire.etag.encode()), (b"cache-control", b"no-store")]
         if wait_s:
             headers.append((b"preference-applied", b"wait"))

@@ -15,7 +15,7 @@ from commander.addresses.coins import COINS
 from commander.addresses.domain import AddressKind
 from commander.live.operational_index import RigState
 from commander.live.rigs import LiveRigs
-from commander.playbooks.actions import SYSTEMS, PlaybookDesk
+from commander.playbooks.actions import SYSTEMS, PlaybookActions
 from commander.playbooks.domain import BadPlaybook, StoredPlaybook, TooManyPlaybooks, needs_restart
 from commander.playbooks.forms import (
     PlaybookForm,
@@ -23,10 +23,10 @@ from commander.playbooks.forms import (
     errors_of,
     form_from,
     form_of,
-    recipe_of,
     software_options,
+    spec_of,
 )
-from commander.playbooks.lookup import the_playbook
+from commander.playbooks.lookup import playbook_of_rig
 from commander.playbooks.views import names_of
 from commander.software.actions import SoftwareShelf
 from commander.software.placeholders import KNOWN
@@ -42,11 +42,11 @@ async def new(
     rig_id: FromPath[int],
     request: PageRequest,
     live: NamedDependency[LiveRigs],
-    desk: NamedDependency[PlaybookDesk],
+    playbook_actions: NamedDependency[PlaybookActions],
     shelf: NamedDependency[SoftwareShelf],
     book: NamedDependency[AddressBook],
 ) -> Html:
-    state, platform = live.find(rig_id), await desk.platform(rig_id)
+    state, platform = live.find(rig_id), await playbook_actions.platform(rig_id)
     entries = [known.entry for known in await shelf.all()]
     usable, others = software_options(entries, platform)
     asked = str(request.query_params.get("software", ""))
@@ -56,7 +56,7 @@ async def new(
         return page("playbooks/choose.html", about, rig=state, system=SYSTEMS[platform], usable=usable, others=others)
     download = chosen.about.download(platform)
     form = PlaybookForm(software=chosen.id, script=download.script if download else "")
-    return await _form_page(state, form, desk, shelf, book)
+    return await _form_page(state, form, playbook_actions, shelf, book)
 
 
 @post("/cpu-gpu/{rig_id:int}/playbooks", include_in_schema=False)
@@ -64,7 +64,7 @@ async def add(
     rig_id: FromPath[int],
     request: PageRequest,
     live: NamedDependency[LiveRigs],
-    desk: NamedDependency[PlaybookDesk],
+    playbook_actions: NamedDependency[PlaybookActions],
     shelf: NamedDependency[SoftwareShelf],
     book: NamedDependency[AddressBook],
 ) -> Html | Redirect:
@@ -72,13 +72,13 @@ async def add(
     form = form_from(fields)
     try:
         if fields.get("do") == "preview":
-            preview = await desk.preview(rig_id, recipe_of(form))
-            return await _form_page(state, form, desk, shelf, book, preview=preview.script)
-        added = await desk.add(rig_id, recipe_of(form), author=author_of(request.user))
+            preview = await playbook_actions.preview(rig_id, spec_of(form))
+            return await _form_page(state, form, playbook_actions, shelf, book, preview=preview.script)
+        added = await playbook_actions.add(rig_id, spec_of(form), author=author_of(request.user))
     except BadPlaybook as error:
-        return await _form_page(state, form, desk, shelf, book, errors=errors_of(error.fields))
+        return await _form_page(state, form, playbook_actions, shelf, book, errors=errors_of(error.fields))
     except TooManyPlaybooks as error:
-        return await _form_page(state, form, desk, shelf, book, errors={"form": str(error)})
+        return await _form_page(state, form, playbook_actions, shelf, book, errors={"form": str(error)})
     return Redirect(f"/cpu-gpu/{rig_id}/playbooks/{added.id}", status_code=303)
 
 
@@ -87,12 +87,12 @@ async def edit(
     rig_id: FromPath[int],
     playbook_id: FromPath[int],
     live: NamedDependency[LiveRigs],
-    desk: NamedDependency[PlaybookDesk],
+    playbook_actions: NamedDependency[PlaybookActions],
     shelf: NamedDependency[SoftwareShelf],
     book: NamedDependency[AddressBook],
 ) -> Html:
-    playbook = await the_playbook(desk, rig_id, playbook_id)
-    return await _form_page(live.find(rig_id), form_of(playbook.recipe), desk, shelf, book, playbook=playbook)
+    playbook = await playbook_of_rig(playbook_actions, rig_id, playbook_id)
+    return await _form_page(live.find(rig_id), form_of(playbook.spec), playbook_actions, shelf, book, playbook=playbook)
 
 
 @post("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/edit", include_in_schema=False)
@@ -101,23 +101,23 @@ async def change(
     playbook_id: FromPath[int],
     request: PageRequest,
     live: NamedDependency[LiveRigs],
-    desk: NamedDependency[PlaybookDesk],
+    playbook_actions: NamedDependency[PlaybookActions],
     shelf: NamedDependency[SoftwareShelf],
     book: NamedDependency[AddressBook],
 ) -> Html | Redirect:
-    playbook, fields = await the_playbook(desk, rig_id, playbook_id), await _fields(request)
+    playbook, fields = await playbook_of_rig(playbook_actions, rig_id, playbook_id), await _fields(request)
     state, form = live.find(rig_id), form_from(fields)
     try:
         if fields.get("do") == "preview":
-            preview = await desk.preview(rig_id, recipe_of(form))
+            preview = await playbook_actions.preview(rig_id, spec_of(form))
             told = "It restarts with this change." if needs_restart(playbook.wire, preview) else "It keeps running."
             return await _form_page(
-                state, form, desk, shelf, book, playbook=playbook, preview=preview.script, told=told
+                state, form, playbook_actions, shelf, book, playbook=playbook, preview=preview.script, told=told
             )
-        await desk.change(playbook_id, recipe_of(form), author=author_of(request.user))
+        await playbook_actions.change(playbook_id, spec_of(form), author=author_of(request.user))
     except BadPlaybook as error:
         errors = errors_of(error.fields)
-        return await _form_page(state, form, desk, shelf, book, playbook=playbook, errors=errors)
+        return await _form_page(state, form, playbook_actions, shelf, book, playbook=playbook, errors=errors)
     return Redirect(f"/cpu-gpu/{rig_id}/playbooks/{playbook_id}", status_code=303)
 
 
@@ -127,7 +127,7 @@ HANDLERS: list[HTTPRouteHandler] = [new, add, edit, change]
 async def _form_page(
     state: RigState,
     form: PlaybookForm,
-    desk: PlaybookDesk,
+    playbook_actions: PlaybookActions,
     shelf: SoftwareShelf,
     book: AddressBook,
     *,
@@ -136,13 +136,13 @@ async def _form_page(
     preview: str = "",
     told: str = "",
 ) -> Html:
-    known, platform = await book.all(), await desk.platform(state.id)
+    known, platform = await book.all(), await playbook_actions.platform(state.id)
     entries = [each.entry for each in await shelf.all()]
     chosen = next((each for each in entries if each.id == form.software), None)
     usable, _ = software_options(entries, platform)
     base = f"/cpu-gpu/{state.id}/playbooks"
     at = f"{base}/{playbook.id}/edit" if playbook else f"{base}/new?software={form.software}"
-    title = f"Edit {playbook.recipe.name}" if playbook else f"New playbook for {state.name}"
+    title = f"Edit {playbook.spec.name}" if playbook else f"New playbook for {state.name}"
     return page(
         "playbooks/form.html",
         Page(title=title, section=Section.RIGS, live=names_of(state.id), url=at if errors or preview else ""),

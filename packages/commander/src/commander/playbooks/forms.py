@@ -8,7 +8,7 @@ from protocol.playbook_messages import Platform
 
 from commander.addresses.actions import KnownAddress
 from commander.addresses.domain import Address, AddressKind
-from commander.playbooks.domain import Recipe, Work
+from commander.playbooks.domain import PlaybookSpec, WorkSpec
 from commander.software.domain import Entry
 from commander.software.placeholders import own_variables
 from commander.web.ids import id_in
@@ -62,12 +62,12 @@ def _work_from(fields: Mapping[str, str], second: str) -> WorkForm:
     return WorkForm(**{name: fields.get(f"{name}{second}", "").strip() for name in names})
 
 
-def form_of(recipe: Recipe) -> PlaybookForm:
-    works = [_work_form(work) for work in recipe.works]
-    return PlaybookForm(recipe.software_id, recipe.name, recipe.script, [*works, WorkForm()][:2], recipe.variables)
+def form_of(spec: PlaybookSpec) -> PlaybookForm:
+    works = [_work_form(work) for work in spec.works]
+    return PlaybookForm(spec.software_id, spec.name, spec.script, [*works, WorkForm()][:2], spec.variables)
 
 
-def _work_form(work: Work) -> WorkForm:
+def _work_form(work: WorkSpec) -> WorkForm:
     return WorkForm(work.algorithm, work.coin, _number(work.pool_id), _number(work.wallet_id), work.password)
 
 
@@ -75,22 +75,22 @@ def _number(value: int | None) -> str:
     return "" if value is None else str(value)
 
 
-def recipe_of(form: PlaybookForm) -> Recipe:
+def spec_of(form: PlaybookForm) -> PlaybookSpec:
     first, second = form.works
     works = [_work(first)] if second.is_empty else [_work(first), _work(second)]
     wanted = dict(form.own_variables)
-    return Recipe(
+    return PlaybookSpec(
         name=form.name,
         software_id=form.software,
-        platform=Platform.UNKNOWN,  # the rig's, which the desk knows
+        platform=Platform.UNKNOWN,  # the rig's, read from the database later
         script=form.script or " \n",  # an emptied script is an error here, not a wish for the software's own
         works=works,
         variables=wanted,
     )
 
 
-def _work(form: WorkForm) -> Work:
-    return Work(
+def _work(form: WorkForm) -> WorkSpec:
+    return WorkSpec(
         algorithm=form.algorithm,
         coin=form.coin,
         pool_id=id_in(form.pool),

@@ -10,11 +10,11 @@ from litestar.response import Redirect
 
 from commander.accounts.domain import author_of
 from commander.live.rigs import LiveRigs
-from commander.playbooks.actions import Copy, PlaybookDesk
+from commander.playbooks.actions import Copy, PlaybookActions
 from commander.playbooks.differences import diff
 from commander.playbooks.domain import BadPlaybook, PlaybookNotFound, Revision, StoredPlaybook
-from commander.playbooks.lookup import the_playbook
-from commander.playbooks.sync import Delivery
+from commander.playbooks.lookup import playbook_of_rig
+from commander.playbooks.sync import PlaybookSync
 from commander.playbooks.views import list_sections, names_of, page_sections, playbook_view
 from commander.registry.names import name_key
 from commander.web.ids import id_in
@@ -53,15 +53,15 @@ async def show(
     playbook_id: FromPath[int],
     request: PageRequest,
     live: NamedDependency[LiveRigs],
-    desk: NamedDependency[PlaybookDesk],
-    delivery: NamedDependency[Delivery],
+    playbook_actions: NamedDependency[PlaybookActions],
+    playbook_sync: NamedDependency[PlaybookSync],
 ) -> Html:
-    playbook = await the_playbook(desk, rig_id, playbook_id)
+    playbook = await playbook_of_rig(playbook_actions, rig_id, playbook_id)
     query = request.query_params
     return await _playbook_page(
         live,
-        desk,
-        delivery,
+        playbook_actions,
+        playbook_sync,
         playbook,
         looking_at=id_in(str(query.get("revision", ""))),
         removing=query.get("dialog") == "remove",
@@ -74,16 +74,16 @@ async def do(
     playbook_id: FromPath[int],
     deed: FromPath[str],
     request: PageRequest,
-    desk: NamedDependency[PlaybookDesk],
+    playbook_actions: NamedDependency[PlaybookActions],
 ) -> Redirect:
     """Pause, resume, up, down, remove; afterwards the list is shown."""
-    await the_playbook(desk, rig_id, playbook_id)
+    await playbook_of_rig(playbook_actions, rig_id, playbook_id)
     if deed in ("pause", "resume"):
-        await desk.pause(playbook_id, deed == "pause", author=author_of(request.user))
+        await playbook_actions.pause(playbook_id, deed == "pause", author=author_of(request.user))
     elif deed in ("up", "down"):
-        await _move(desk, rig_id, playbook_id, -1 if deed == "up" else 1)
+        await _move(playbook_actions, rig_id, playbook_id, -1 if deed == "up" else 1)
     elif deed == "remove":
-        await desk.remove(playbook_id)
+        await playbook_actions.remove(playbook_id)
         return Redirect(f"/cpu-gpu/{rig_id}/playbooks?removed=yes", status_code=303)
     else:
         raise PlaybookNotFound("Nothing of that name can be done with a playbook.")
@@ -97,15 +97,15 @@ async def use_again(
     revision: FromPath[int],
     request: PageRequest,
     live: NamedDependency[LiveRigs],
-    desk: NamedDependency[PlaybookDesk],
-    delivery: NamedDependency[Delivery],
+    playbook_actions: NamedDependency[PlaybookActions],
+    playbook_sync: NamedDependency[PlaybookSync],
 ) -> Html | Redirect:
-    playbook = await the_playbook(desk, rig_id, playbook_id)
+    playbook = await playbook_of_rig(playbook_actions, rig_id, playbook_id)
     try:
-        await desk.use_again(playbook_id, revision, author=author_of(request.user))
+        await playbook_actions.use_again(playbook_id, revision, author=author_of(request.user))
     except BadPlaybook as error:
         wrong = f"Revision {revision} can't be used again. {error}"
-        return await _playbook_page(live, desk, delivery, playbook, looking_at=revision, wrong=wrong)
+        return await _playbook_page(live, playbook_actions, playbook_sync, playbook, looking_at=revision, wrong=wrong)
     return Redirect(f"/cpu-gpu/{rig_id}/playbooks/{playbook_id}", status_code=303)
 
 
@@ -115,9 +115,9 @@ async def choose_rigs(
     playbook_id: FromPath[int],
     request: PageRequest,
     live: NamedDependency[LiveRigs],
-    desk: NamedDependency[PlaybookDesk],
+    playbook_actions: NamedDependency[PlaybookActions],
 ) -> Html:
-    playbook = await the_playbook(desk, rig_id, playbook_id)
+    playbook = await playbook_of_rig(playbook_actions, rig_id, playbook_id)
     return _copy_page(live, playbook, search=str(request.query_params.get("q", ""))[:64])
 
 
@@ -127,42 +127,42 @@ async def copy(
     playbook_id: FromPath[int],
     request: PageRequest,
     live: NamedDependency[LiveRigs],
-    desk: NamedDependency[PlaybookDesk],
+    playbook_actions: NamedDependency[PlaybookActions],
 ) -> Html:
-    playbook, form = await the_playbook(desk, rig_id, playbook_id), await request.form()
+    playbook, form = await playbook_of_rig(playbook_actions, rig_id, playbook_id), await request.form()
     chosen = [each for text in form.getall("rig", []) if (each := id_in(str(text))) is not None]
     if not chosen:
         return _copy_page(live, playbook, error="Choose the rigs that are to have it too.")
-    copies = await desk.copy(playbook_id, chosen, author=author_of(request.user))
+    copies = await playbook_actions.copy(playbook_id, chosen, author=author_of(request.user))
     return _copy_page(live, playbook, copies=copies)
 
 
 HANDLERS: list[HTTPRouteHandler] = [show_all, show, do, use_again, choose_rigs, copy]
 
 
-async def _move(desk: PlaybookDesk, rig_id: int, playbook_id: int, by: int) -> None:
-    ids = [each.id for each in await desk.of_rig(rig_id)]
+async def _move(playbook_actions: PlaybookActions, rig_id: int, playbook_id: int, by: int) -> None:
+    ids = [each.id for each in await playbook_actions.of_rig(rig_id)]
     at = ids.index(playbook_id)
     to = min(max(at + by, 0), len(ids) - 1)
     ids[at], ids[to] = ids[to], ids[at]
-    await desk.order(rig_id, ids)
+    await playbook_actions.order(rig_id, ids)
 
 
 async def _playbook_page(
     live: LiveRigs,
-    desk: PlaybookDesk,
-    delivery: Delivery,
+    playbook_actions: PlaybookActions,
+    playbook_sync: PlaybookSync,
     playbook: StoredPlaybook,
     *,
     looking_at: int | None = None,
     removing: bool = False,
     wrong: str = "",
 ) -> Html:
-    await delivery.look_at_output(playbook.rig_id)
-    state, revisions = live.find(playbook.rig_id), await desk.revisions(playbook.id)
+    await playbook_sync.look_at_output(playbook.rig_id)
+    state, revisions = live.find(playbook.rig_id), await playbook_actions.revisions(playbook.id)
     at = f"/cpu-gpu/{state.id}/playbooks/{playbook.id}"
     about = Page(
-        title=playbook.recipe.name,
+        title=playbook.spec.name,
         section=Section.RIGS,
         live=f"/live?view=playbooks&rig={state.id}&playbook={playbook.id}",
         seq=live.frames.stamp(),
@@ -205,7 +205,7 @@ def _copy_page(
     others.sort(key=lambda rig: rig.name.casefold())
     at = f"/cpu-gpu/{state.id}/playbooks/{playbook.id}/copy"
     about = Page(
-        title=f"Copy {playbook.recipe.name}",
+        title=f"Copy {playbook.spec.name}",
         section=Section.RIGS,
         live=names_of(state.id),
         seq="" if copies else live.frames.stamp(),

@@ -1,4 +1,4 @@
-"""From a recipe to what a sentry is given: a pure function. All that is wrong is said at once, beside its field."""
+"""From a spec to what a sentry is given: a pure function. All that is wrong is said at once, beside its field."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from protocol.playbook_messages import Platform, Playbook, PlaybookWork, Softwar
 
 from commander.addresses.checks import checked_coin
 from commander.addresses.domain import Address, AddressKind, BadAddress
-from commander.playbooks.domain import NAME_MAX_LENGTH, BadPlaybook, Recipe, Work
+from commander.playbooks.domain import NAME_MAX_LENGTH, BadPlaybook, PlaybookSpec, WorkSpec
 from commander.software.checks import checked_script
 from commander.software.domain import MiningSoftware
 from commander.software.placeholders import API_PORT_NAME, KNOWN, BadScript, fill, names_in
@@ -20,8 +20,8 @@ _TLS = re.compile(r"(^|\+)(ssl|tls|tcps|https)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Ingredients:
-    """What a recipe is rendered with: its rig, and what it names by number. What is missing there does not exist."""
+class RenderInput:
+    """What a spec is rendered with: its rig, and what it names by number. What is missing there does not exist."""
 
     rig_id: int
     rig_name: str
@@ -30,33 +30,33 @@ class Ingredients:
 
 
 def rendered(
-    recipe: Recipe, given: Ingredients, *, playbook_id: int = 0, revision: int = 0, paused: bool = False
+    spec: PlaybookSpec, given: RenderInput, *, playbook_id: int = 0, revision: int = 0, paused: bool = False
 ) -> Playbook:
     """What the rig's sentry is to run. Raises `BadPlaybook`."""
     errors: dict[str, str] = {}
-    package = _package(recipe, given.software, errors)
-    _check_texts(recipe, given, errors)
-    values, fields = _values(recipe, given, errors)
-    values["executable"] = _path(package, recipe.platform)
-    script = _script(recipe, given.software, values, fields, errors)
+    package = _package(spec, given.software, errors)
+    _check_texts(spec, given, errors)
+    values, fields = _values(spec, given, errors)
+    values["executable"] = _path(package, spec.platform)
+    script = _script(spec, given.software, values, fields, errors)
     if errors:
         raise BadPlaybook(errors)
     return Playbook(
         id=str(playbook_id),
-        name=recipe.name,
+        name=spec.name,
         revision=revision,
         package=package,
-        platform=recipe.platform,
+        platform=spec.platform,
         script=script,
         has_api=given.software.has_api if given.software else True,
         paused=paused,
-        works=[_work(work, given.addresses) for work in recipe.works],
+        works=[_work(work, given.addresses) for work in spec.works],
     )
 
 
-def _package(recipe: Recipe, software: MiningSoftware | None, errors: dict[str, str]) -> SoftwarePackage:
-    system = "Windows" if recipe.platform is Platform.WINDOWS else "Linux"
-    download = software.download(recipe.platform) if software else None
+def _package(spec: PlaybookSpec, software: MiningSoftware | None, errors: dict[str, str]) -> SoftwarePackage:
+    system = "Windows" if spec.platform is Platform.WINDOWS else "Linux"
+    download = software.download(spec.platform) if software else None
     if software is None:
         errors["software_id"] = "Choose the mining software."
     elif download is None or not download.url:
@@ -75,20 +75,20 @@ def _package(recipe: Recipe, software: MiningSoftware | None, errors: dict[str, 
     )
 
 
-def _check_texts(recipe: Recipe, given: Ingredients, errors: dict[str, str]) -> None:
-    if not _NAME.fullmatch(recipe.name) or len(recipe.name) > NAME_MAX_LENGTH:
+def _check_texts(spec: PlaybookSpec, given: RenderInput, errors: dict[str, str]) -> None:
+    if not _NAME.fullmatch(spec.name) or len(spec.name) > NAME_MAX_LENGTH:
         errors["name"] = "A name has 1 to 64 letters, digits, spaces or . _ - : # ( ) + @ / in it."
     most = given.software.algorithms if given.software else 2
-    if not 1 <= len(recipe.works) <= most:
+    if not 1 <= len(spec.works) <= most:
         errors["works"] = f"This software mines {'one algorithm' if most == 1 else 'one or two algorithms'} at once."
-    for at, work in enumerate(recipe.works):
+    for at, work in enumerate(spec.works):
         errors |= {f"works.{at}.{field}": text for field, text in _wrong_in(work, given.addresses)}
-    for name in recipe.variables:
+    for name in spec.variables:
         if name in KNOWN or not _VARIABLE.fullmatch(name):
             errors[f"variables.{name[:40]}"] = "A variable has a name of small letters, digits and _ that is not taken."
 
 
-def _wrong_in(work: Work, addresses: Mapping[int, Address]) -> Iterator[tuple[str, str]]:
+def _wrong_in(work: WorkSpec, addresses: Mapping[int, Address]) -> Iterator[tuple[str, str]]:
     for field, kind in (("pool_id", AddressKind.POOL), ("wallet_id", AddressKind.WALLET)):
         address_id = getattr(work, field)
         found = addresses.get(address_id) if address_id is not None else None
@@ -102,12 +102,12 @@ def _wrong_in(work: Work, addresses: Mapping[int, Address]) -> Iterator[tuple[st
         yield "coin", str(error)
 
 
-def _values(recipe: Recipe, given: Ingredients, errors: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def _values(spec: PlaybookSpec, given: RenderInput, errors: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The value of each placeholder, and the field that each of them comes from."""
-    values = {"worker": given.rig_name, "rig_id": str(given.rig_id), **recipe.variables}
-    fields = {name: f"variables.{name}" for name in names_in(recipe.script) if name not in KNOWN}
+    values = {"worker": given.rig_name, "rig_id": str(given.rig_id), **spec.variables}
+    fields = {name: f"variables.{name}" for name in names_in(spec.script) if name not in KNOWN}
     for at in range(2):
-        work = recipe.works[at] if at < len(recipe.works) else Work(password="")
+        work = spec.works[at] if at < len(spec.works) else WorkSpec(password="")
         second = "2" if at else ""
         values |= _pool_values(f"pool{second}", _address(work.pool_id, given.addresses))
         values |= {
@@ -127,7 +127,7 @@ def _address(address_id: int | None, addresses: Mapping[int, Address]) -> str:
     return found.address if found else ""
 
 
-def coin_of(work: Work, addresses: Mapping[int, Address]) -> str | None:
+def coin_of(work: WorkSpec, addresses: Mapping[int, Address]) -> str | None:
     """The coin that is mined: as it was chosen, otherwise the wallet's or the pool's."""
     told = (addresses[each].coin for each in (work.wallet_id, work.pool_id) if each is not None and each in addresses)
     try:
@@ -158,17 +158,17 @@ def _path(package: SoftwarePackage, platform: Platform) -> str:
 
 
 def _script(
-    recipe: Recipe,
+    spec: PlaybookSpec,
     software: MiningSoftware | None,
     values: Mapping[str, str],
     fields: Mapping[str, str],
     errors: dict[str, str],
 ) -> str:
     try:
-        template = checked_script(recipe.script)
+        template = checked_script(spec.script)
         if software and software.has_api and API_PORT_NAME not in names_in(template):
             errors["script"] = "Without {api_port} nobody can read its figures: give the port to the software's API."
-        return fill(template, values, recipe.platform)
+        return fill(template, values, spec.platform)
     except ValueError as error:
         errors["script"] = str(error)
     except BadScript as error:
@@ -177,7 +177,7 @@ def _script(
     return ""
 
 
-def _work(work: Work, addresses: Mapping[int, Address]) -> PlaybookWork:
+def _work(work: WorkSpec, addresses: Mapping[int, Address]) -> PlaybookWork:
     return PlaybookWork(
         algorithm=work.algorithm or None,
         coin=coin_of(work, addresses),

@@ -56,20 +56,20 @@ class RevisionAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def playbook_answer(stored: StoredPlaybook, now: PlaybookNow | None) -> PlaybookAnswer:
-    recipe, wire = stored.recipe, stored.wire
+    spec, wire = stored.spec, stored.wire
     return PlaybookAnswer(
         id=stored.id,
         rig_id=stored.rig_id,
-        name=recipe.name,
+        name=spec.name,
         position=stored.position,
         revision=wire.revision,
         paused=wire.paused,
         changed_at=stored.changed_at,
-        software_id=recipe.software_id,
-        platform=recipe.platform,
-        script=recipe.script,
-        works=[msgspec.convert(work, WorkAnswer, from_attributes=True) for work in recipe.works],
-        variables=recipe.variables,
+        software_id=spec.software_id,
+        platform=spec.platform,
+        script=spec.script,
+        works=[msgspec.convert(work, WorkAnswer, from_attributes=True) for work in spec.works],
+        variables=spec.variables,
         rendered_script=wire.script,
         package=wire.package,
         mines=wire.works,

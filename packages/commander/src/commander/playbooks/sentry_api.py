@@ -9,7 +9,7 @@ from protocol.playbook_messages import OutputReport, Playbooks, PlaybooksStatus
 
 from commander.accounts.auth import OPEN
 from commander.playbooks import endpoint
-from commander.playbooks.sync import Delivery
+from commander.playbooks.sync import PlaybookSync
 from commander.registry.tokens import Tokens
 from commander.web.api_docs import BEARER, problems
 
@@ -21,7 +21,7 @@ async def get_playbooks(
 ) -> Playbooks:
     """What the rig is to run, with an ETag; 304 to the same `If-None-Match`. With `Prefer: wait=50` the 304 comes only
     after that many seconds, and news at once."""
-    raise NotImplementedError("described here, and answered by endpoint.PlaybooksDoor before it comes this far")
+    raise NotImplementedError("described here, and answered by endpoint.PlaybooksEndpoint before it comes this far")
 
 
 @put(
@@ -36,10 +36,10 @@ async def put_status(
     request: Request,  # type: ignore[type-arg]
     data: Annotated[PlaybooksStatus, Body()],
     tokens: NamedDependency[Tokens],
-    delivery: NamedDependency[Delivery],
+    playbook_sync: NamedDependency[PlaybookSync],
 ) -> None:
     """What each playbook is doing; one that is not named is no longer on the rig."""
-    await delivery.take_status(await tokens.rig_of(request.headers.get("authorization")), data)
+    await playbook_sync.take_status(await tokens.rig_of(request.headers.get("authorization")), data)
 
 
 @post(
@@ -54,10 +54,10 @@ async def post_output(
     request: Request,  # type: ignore[type-arg]
     data: Annotated[OutputReport, Body()],
     tokens: NamedDependency[Tokens],
-    delivery: NamedDependency[Delivery],
+    playbook_sync: NamedDependency[PlaybookSync],
 ) -> None:
     """New lines that mining software printed; known by run and number, so that none counts twice."""
-    await delivery.take_output(await tokens.rig_of(request.headers.get("authorization")), data)
+    await playbook_sync.take_output(await tokens.rig_of(request.headers.get("authorization")), data)
 
 
 HANDLERS = [get_playbooks, put_status, post_output]

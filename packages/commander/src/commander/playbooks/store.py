@@ -17,7 +17,7 @@ from commander.playbooks.domain import (
     REVISIONS_KEPT,
     PlaybookChanged,
     PlaybookNotFound,
-    Recipe,
+    PlaybookSpec,
     Revision,
     StoredPlaybook,
     platform_of,
@@ -45,7 +45,7 @@ _REVISION = (
     revisions.c.wire,
 )
 ADDRESSES = ("pool_id", "wallet_id", "pool2_id", "wallet2_id")
-_recipe = msgspec.json.Decoder(Recipe)
+_spec = msgspec.json.Decoder(PlaybookSpec)
 _wire = msgspec.json.Decoder(Playbook)
 _specs = Reader(CpuGpuSpecs)
 
@@ -93,24 +93,31 @@ async def platform_of_rig(db: AsyncConnection, rig_id: int) -> Platform:
 async def uses(db: AsyncConnection, found: Sequence[StoredPlaybook]) -> list[Use]:
     """The playbooks with the names that people know, by rig and place."""
     names = await rig_names(db)
-    return [Use(each.id, each.recipe.name, each.rig_id, names.get(each.rig_id, "")) for each in found]
+    return [Use(each.id, each.spec.name, each.rig_id, names.get(each.rig_id, "")) for each in found]
 
 
-async def insert_playbook(db: AsyncConnection, rig_id: int, recipe: Recipe, *, now: datetime) -> int:
+async def insert_playbook(db: AsyncConnection, rig_id: int, spec: PlaybookSpec, *, now: datetime) -> int:
     """A playbook at the end of the rig's, without any revision so far."""
     last = sa.select(sa.func.coalesce(sa.func.max(playbooks.c.position), 0) + 1).where(playbooks.c.rig_id == rig_id)
-    values = _columns(recipe) | {"rig_id": rig_id, "revision": 0, "wire": b"", "changed_at": now}
+    values = _columns(spec) | {"rig_id": rig_id, "revision": 0, "wire": b"", "changed_at": now}
     query = sa.insert(playbooks).values(**values, position=last.scalar_subquery()).returning(playbooks.c.id)
     playbook_id: int = (await db.execute(query)).scalar_one()
     return playbook_id
 
 
 async def write_revision(
-    db: AsyncConnection, playbook_id: int, recipe: Recipe, wire: Playbook, *, author: str, what: str, now: datetime
+    db: AsyncConnection,
+    playbook_id: int,
+    spec: PlaybookSpec,
+    wire: Playbook,
+    *,
+    author: str,
+    what: str,
+    now: datetime,
 ) -> None:
     """Make `wire` (with its new revision) what the playbook is, and remember it; the rig's charts show when."""
     blob = msgspec.json.encode(wire)
-    values = _columns(recipe) | {"revision": wire.revision, "wire": blob, "changed_at": now}
+    values = _columns(spec) | {"revision": wire.revision, "wire": blob, "changed_at": now}
     where = (playbooks.c.id == playbook_id, playbooks.c.revision == wire.revision - 1)
     changed = await db.execute(sa.update(playbooks).where(*where).values(values).returning(playbooks.c.rig_id))
     rig_id: int | None = changed.scalar_one_or_none()
@@ -121,7 +128,7 @@ async def write_revision(
     await db.execute(sa.insert(revisions).values(**row, **told))
     old = (revisions.c.playbook_id == playbook_id, revisions.c.revision <= wire.revision - REVISIONS_KEPT)
     await db.execute(sa.delete(revisions).where(*old))
-    await _note(db, rig_id, recipe.name, what, now)
+    await _note(db, rig_id, spec.name, what, now)
 
 
 async def _note(db: AsyncConnection, rig_id: int, name: str, what: str, now: datetime) -> None:
@@ -137,7 +144,7 @@ async def set_positions(db: AsyncConnection, rig_id: int, ids: Iterable[int]) ->
 async def delete_playbook(db: AsyncConnection, gone: StoredPlaybook, *, now: datetime) -> None:
     """With its revisions, status and output."""
     await db.execute(sa.delete(playbooks).where(playbooks.c.id == gone.id))
-    await _note(db, gone.rig_id, gone.recipe.name, "Removed", now)
+    await _note(db, gone.rig_id, gone.spec.name, "Removed", now)
 
 
 async def delete_playbooks_of(db: AsyncConnection, rig_id: int) -> None:
@@ -158,11 +165,11 @@ async def get_revision(db: AsyncConnection, playbook_id: int, revision: int) -> 
     return _revision(*row)
 
 
-def _columns(recipe: Recipe) -> dict[str, object]:
-    first, second = [*recipe.works, None, None][:2]
+def _columns(spec: PlaybookSpec) -> dict[str, object]:
+    first, second = [*spec.works, None, None][:2]
     return {
-        "recipe": msgspec.json.encode(recipe),
-        "software_id": recipe.software_id,
+        "recipe": msgspec.json.encode(spec),
+        "software_id": spec.software_id,
         "pool_id": first and first.pool_id,
         "wallet_id": first and first.wallet_id,
         "pool2_id": second and second.pool_id,
@@ -171,10 +178,10 @@ def _columns(recipe: Recipe) -> dict[str, object]:
 
 
 def _stored(
-    playbook_id: int, rig_id: int, position: int, recipe: bytes, wire: bytes, changed_at: datetime
+    playbook_id: int, rig_id: int, position: int, spec: bytes, wire: bytes, changed_at: datetime
 ) -> StoredPlaybook:
-    return StoredPlaybook(playbook_id, rig_id, position, _recipe.decode(recipe), _wire.decode(wire), changed_at)
+    return StoredPlaybook(playbook_id, rig_id, position, _spec.decode(spec), _wire.decode(wire), changed_at)
 
 
-def _revision(revision: int, changed_at: datetime, author: str, what: str, recipe: bytes, wire: bytes) -> Revision:
-    return Revision(revision, changed_at, author, what, _recipe.decode(recipe), _wire.decode(wire))
+def _revision(revision: int, changed_at: datetime, author: str, what: str, spec: bytes, wire: bytes) -> Revision:
+    return Revision(revision, changed_at, author, what, _spec.decode(spec), _wire.decode(wire))

@@ -10,7 +10,7 @@ import msgspec
 from protocol.playbook_messages import OutputReport, Playbooks, PlaybooksStatus
 
 from commander.db import Database
-from commander.live.long_poll import Bell
+from commander.live.long_poll import LongPoll
 from commander.live.playbooks import TAIL_LINES, PlaybookNow, shortened_tail
 from commander.live.rigs import LiveRigs
 from commander.playbooks import output, status, store
@@ -27,7 +27,7 @@ class Wire(NamedTuple):
     body: bytes
 
 
-class Delivery:
+class PlaybookSync:
     """What sentries are given is kept in memory: a thousand of them that ask every minute cost no query.
 
     `tell` is called with each rig of which the farm's other web nodes have to read again.
@@ -37,12 +37,12 @@ class Delivery:
         self,
         database: Database,
         live: LiveRigs,
-        bell: Bell,
+        long_poll: LongPoll,
         *,
         tell: Callable[[int], None] = lambda rig_id: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.bell = bell
+        self.long_poll = long_poll
         self._tell = tell
         self._database = database
         self._live = live
@@ -77,7 +77,7 @@ class Delivery:
             await self._reload(rig_id)
             await self._read_output_again(rig_id)
             if before != await self.wire(rig_id):
-                self.bell.ring(rig_id)
+                self.long_poll.wake(rig_id)
 
     async def _read_output_again(self, rig_id: int) -> None:
         if rig_id in self._tails:
@@ -102,13 +102,13 @@ class Delivery:
         for rig_id in rig_ids:
             self._forget(rig_id)
             await self._reload(rig_id)
-            self.bell.ring(rig_id)
+            self.long_poll.wake(rig_id)
             self._tell(rig_id)
 
     def gone(self, rig_id: int) -> None:
         """The rig was removed, or its token replaced: whoever waits is to ask again."""
         self._forget(rig_id)
-        self.bell.ring(rig_id)
+        self.long_poll.wake(rig_id)
         self._tell(rig_id)
 
     async def take_status(self, rig_id: int, told: PlaybooksStatus) -> None:

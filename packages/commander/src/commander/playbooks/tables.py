@@ -14,7 +14,7 @@ playbooks = sa.Table(
     sa.Column("recipe", sa.LargeBinary, nullable=False),
     sa.Column("wire", sa.LargeBinary, nullable=False),  # what its rig's sentry is given, rendered when it changed
     sa.Column("changed_at", Moment, nullable=False),
-    # What the recipe names, so that the database itself keeps it from being removed.
+    # What the spec names, so that the database itself keeps it from being removed.
     sa.Column("software_id", sa.Integer, sa.ForeignKey("mining_software.id"), nullable=False),
     sa.Column("pool_id", sa.Integer, sa.ForeignKey("addresses.id")),
     sa.Column("wallet_id", sa.Integer, sa.ForeignKey("addresses.id")),

@@ -14,7 +14,7 @@ from litestar.response import Stream
 
 from commander.db import Database
 from commander.live.operational_index import Health, RigState
-from commander.playbooks.sync import Delivery
+from commander.playbooks.sync import PlaybookSync
 from commander.registry.kinds import RigKind
 from commander.rig_pages.chart_kinds import LOG_CHARTS
 from commander.rig_pages.charts import readings_of, rig_charts
@@ -69,11 +69,11 @@ async def show_log(
     views: NamedDependency[RigViews],
     database: NamedDependency[Database],
     settings: NamedDependency[Settings],
-    delivery: NamedDependency[Delivery],
+    playbook_sync: NamedDependency[PlaybookSync],
 ) -> Html:
     asked = _asked(request, views.display, views.live.find(rig_id))
     if asked.state.playbooks:
-        await delivery.look_at_output(rig_id)
+        await playbook_sync.look_at_output(rig_id)
     table = None if asked.wrong else await _table(database, asked, _raw_kept(settings))
     return _log_page(views, asked, table)
 

@@ -18,7 +18,7 @@ from protocol.tokens import Token
 
 from commander.accounts.domain import author_of
 from commander.live.operational_index import RigState
-from commander.playbooks.sync import Delivery
+from commander.playbooks.sync import PlaybookSync
 from commander.registry.names import NAME_MAX_LENGTH, BadName, NameTaken
 from commander.rig_pages.chart_kinds import RIG_CHARTS
 from commander.rig_pages.charts import farm_charts, rig_charts, usual_query
@@ -100,11 +100,11 @@ async def show(
     rig_id: FromPath[int],
     request: PageRequest,
     views: NamedDependency[RigViews],
-    delivery: NamedDependency[Delivery],
+    playbook_sync: NamedDependency[PlaybookSync],
 ) -> Html:
     state, path = views.live.find(rig_id), views.display.path
     if state.playbooks:
-        await delivery.look_at_output(rig_id)
+        await playbook_sync.look_at_output(rig_id)
     kind = request.query_params.get("dialog")
     dialog = _dialog(str(kind), path, f"{path}/{rig_id}", state) if kind in ("edit", "remove", "token") else None
     return rig_page(views, state, dialog, given=_parameters(request))

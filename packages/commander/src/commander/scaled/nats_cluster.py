@@ -15,7 +15,7 @@ from nats.errors import Error as NatsError
 
 from commander.live.cluster import Change, PlaybooksChanged, RigChanged, RunSeen, SessionEnded, TokenDied
 from commander.scaled.nats_bus import Bus
-from commander.scaled.replica import Following
+from commander.scaled.replica import Replica
 from commander.scaled.stream import Names, decode_log, decode_stored
 
 log = logging.getLogger(__name__)
@@ -23,21 +23,21 @@ _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Change)
 
 
-class NatsNodes:
+class NatsCluster:
     """An `OtherNodes`. With each new connection everything is read anew: nobody knows what was missed."""
 
     def __init__(
         self,
         bus: Bus,
         names: Names,
-        following: Following,
+        replica: Replica,
         *,
         on_session_end: Callable[[str], None],
         on_run: Callable[[RunSeen], None],
         on_token_death: Callable[[bytes], None],
     ) -> None:
         self._names = names
-        self._following = following
+        self._replica = replica
         self._on_session_end = on_session_end
         self._on_run = on_run
         self._on_token_death = on_token_death
@@ -55,7 +55,7 @@ class NatsNodes:
         await client.subscribe(self._names.changes, cb=self._hear_change)
         await client.subscribe(self._names.stored, cb=self._hear_stored)
         await client.flush(timeout=2)
-        self._following.everything_changed()
+        self._replica.everything_changed()
         async with asyncio.TaskGroup() as group:
             telling = group.create_task(self._tell_on(client))
             try:
@@ -85,7 +85,7 @@ class NatsNodes:
             return
         match change:
             case RigChanged():
-                self._following.rig_changed(change)
+                self._replica.rig_changed(change)
             case RunSeen():
                 self._on_run(change)
             case TokenDied():
@@ -93,11 +93,11 @@ class NatsNodes:
             case SessionEnded():
                 self._on_session_end(change.session)
             case PlaybooksChanged():
-                self._following.playbooks_changed(change.rig_id)
+                self._replica.playbooks_changed(change.rig_id)
 
     async def _hear_stored(self, message: Msg) -> None:
         try:
             for stored in decode_stored(message.data):
-                self._following.stored(decode_log(stored.queued), stored.received_at_us)
+                self._replica.stored(decode_log(stored.queued), stored.received_at_us)
         except msgspec.DecodeError as error:
             log.warning("a worker tells what this version does not know: %s", error)

@@ -14,9 +14,9 @@ from commander.raw_logs.store import NewLog
 from commander.registry.kinds import RigKind
 from commander.registry.tokens import Tokens
 from commander.scaled.nats_bus import Bus
-from commander.scaled.nats_cluster import NatsNodes
+from commander.scaled.nats_cluster import NatsCluster
 from commander.scaled.queue_watch import QueueWatch
-from commander.scaled.replica import Following
+from commander.scaled.replica import Replica
 from commander.scaled.stream import Names, QueueLimits
 from commander.scaled.stream_sink import StreamIntake
 from commander.scaled.worker import Ingest
@@ -41,15 +41,15 @@ class ScaledNode:
         packer: Packer,
     ) -> None:
         names, limits = Names(settings.nats_prefix), limits_of(settings)
-        self.following = Following(
+        self.replica = Replica(
             database, lives, on_unknown=tokens.drop_all, on_stored=on_stored, on_playbooks=on_playbooks
         )
-        self.bus = Bus(settings.nats_url, on_loss=self.following.everything_changed)
+        self.bus = Bus(settings.nats_url, on_loss=self.replica.everything_changed)
         self.intake = StreamIntake(self.bus, names, limits)
-        self.nodes = NatsNodes(
+        self.nodes = NatsCluster(
             self.bus,
             names,
-            self.following,
+            self.replica,
             on_session_end=on_session_end,
             on_run=on_run,
             on_token_death=tokens.drop,

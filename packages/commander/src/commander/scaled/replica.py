@@ -28,7 +28,7 @@ async def _nobody_asks(_rig_ids: Collection[int] | None) -> None:
     return None
 
 
-class Following:
+class Replica:
     """`on_unknown` is called when nobody knows what was missed, before all of it is read anew.
 
     `on_stored` hears of each stored log and when it came, before the index does. `on_playbooks` is to read the
