@@ -125,7 +125,7 @@ def test_the_modules_of_all_five_packages_are_looked_at() -> None:
         ("commander.web.errors", "from commander.rigs import actions"),
         ("commander.addresses.actions", "def late():\n    from commander.playbooks import store"),
         ("commander.registry.store", "from commander.app import create_app"),
-        ("commander.rig_pages.pages", "from commander.services import Parts"),
+        ("commander.rig_pages.pages", "from commander.services import Services"),
         ("commander.jobs.loop", "import cpu_gpu_sentry.report"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commander import VERSION
 from commander.__main__ import run
-from commander.accounts.actions import Gate
+from commander.accounts.actions import AccountActions
 from commander.db import open_database
 
 from tests.farm import PASSWORD, CommanderProcess, eventually, simulated_farm
@@ -82,7 +82,7 @@ def set_directly(commander: CommanderProcess, password: str) -> None:
 
     async def work() -> None:
         async with open_database(f"sqlite:///{commander.data_dir / 'commander.db'}") as database:
-            await Gate(database).set_password(password)
+            await AccountActions(database).set_password(password)
 
     asyncio.run(work())
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import uvicorn
 import websockets
-from commander.accounts.actions import Gate
+from commander.accounts.actions import AccountActions
 from commander.app import create_app
 from commander.db import open_database
 from commander.live.long_poll import LongPoll
@@ -133,7 +133,7 @@ class Farm:
 
     async def make_key(self, name: str = "tests") -> None:
         async with open_database(self.settings.database_url) as database:
-            _, key = await Gate(database).create_api_key(name)
+            _, key = await AccountActions(database).create_api_key(name)
         self.auth = {"Authorization": f"Bearer {key}"}
 
     async def add(self, name: str = "rig-01") -> Rig:

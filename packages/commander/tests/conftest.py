@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from commander.accounts.actions import Gate
+from commander.accounts.actions import AccountActions
 from commander.db import Database, open_database
 from commander.migrations import migrate
 from commander.settings import Settings, load_settings
@@ -129,7 +129,7 @@ def postgresql(postgresql_server: PostgresqlServer) -> PostgresqlServer:
 
 async def _set_password(url: str) -> None:
     async with open_database(url) as database:
-        await Gate(database).set_password(PASSWORD)
+        await AccountActions(database).set_password(PASSWORD)
 
 
 def _copy_of(template: str, request: pytest.FixtureRequest) -> Iterator[str]:

@@ -45,7 +45,7 @@ class LiveFarm:
         text = msgspec.json.encode(log)
         moment = START + timedelta(seconds=self.now_s)
         figures = READERS[self.display.kind](text).figures
-        self.index.report(rig_id, text, figures, taken_at=moment, heard_at=moment, now_s=self.now_s)
+        self.index.report(rig_id, text, figures, taken_at=moment, reported_at=moment, now_s=self.now_s)
 
     def silence(self, duration_s: float) -> None:
         self.now_s += duration_s

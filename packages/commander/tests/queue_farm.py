@@ -17,7 +17,7 @@ from commander.readings.cpu_gpu import summary_of
 from commander.registry import store as rigs
 from commander.registry.kinds import RigKind
 from commander.scaled.nats_bus import Bus
-from commander.scaled.stream import Names, QueueLimits
+from commander.scaled.stream import QueueLimits, StreamNames
 from commander.scaled.stream_sink import StreamIntake
 from commander.scaled.worker import Ingest
 from nats.aio.client import Client
@@ -44,7 +44,7 @@ class Queue:
     """A farm's subjects of its own."""
 
     url: str
-    names: Names
+    names: StreamNames
     limits: QueueLimits
 
     @asynccontextmanager
@@ -78,7 +78,7 @@ class Queue:
 
 
 def new_queue(url: str, limits: QueueLimits = ROOMY) -> Queue:
-    return Queue(url, Names(f"test-{uuid4().hex[:12]}"), limits)
+    return Queue(url, StreamNames(f"test-{uuid4().hex[:12]}"), limits)
 
 
 async def connected(bus: Bus) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from commander.rigs.adoption_actions import BadAdoption, Names, plan
+from commander.rigs.adoption_actions import BadAdoption, TakenNames, plan
 from commander.rigs.adoption_store import Registered
 from commander_farm import ASICS, Farm, an_asic_log
 from protocol.asic_messages import AdoptedAsic
@@ -123,7 +123,7 @@ def test_the_same_key_twice_in_one_adoption_is_one_rig() -> None:
 
 
 def test_names_are_made_distinct_by_a_number_behind() -> None:
-    names = Names(["s19", "s19-3", "x" * 64])
+    names = TakenNames(["s19", "s19-3", "x" * 64])
     assert [names.distinct(name) for name in ("S19", "s19", "s20", "s19", "s20")] == [
         "S19-2",
         "s19-4",

@@ -115,4 +115,4 @@ async def test_a_listener_who_does_not_read_is_hung_up_and_the_others_hear_on() 
             assert json.loads(await quick.messages.get() or "")["data"] == number
         last = [slow.messages.get_nowait() for _ in range(slow.messages.qsize())][-1]
     assert last is None
-    assert not channels.heard(INDEX)
+    assert not channels.has_listeners(INDEX)

@@ -62,7 +62,7 @@ class Watched:
     def report(self, at_s: float) -> None:
         at = START + at_s * SECOND
         self.watch.logged(1, RigSummary(), taken_at=at, now=at)
-        self.index.report(1, b"{}", RigSummary(), taken_at=at, heard_at=at, now_s=at_s)
+        self.index.report(1, b"{}", RigSummary(), taken_at=at, reported_at=at, now_s=at_s)
 
     def silence(self, until_s: float) -> None:
         self.index.check_health(until_s)
@@ -83,7 +83,7 @@ async def test_silence_and_its_end_are_events_also_over_a_restart(database_url: 
         offline = [(RigEvent.OFFLINE, START)]
         assert await rig.written() == offline
         rig.restart()
-        rig.index.restore_silent(1, heard_at=START)
+        rig.index.restore_silent(1, reported_at=START)
         await rig.watch.remember(place.database)
         rig.report(300)
         rig.report(310)

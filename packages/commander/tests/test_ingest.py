@@ -17,7 +17,7 @@ from commander.migrations import migrate
 from commander.raw_logs.store import NewLog
 from commander.raw_logs.tables import dead_letters
 from commander.registry.kinds import RigKind
-from commander.scaled.metrics_server import figures_door
+from commander.scaled.metrics_server import metrics_server
 from commander.scaled.stream import WORKERS, encode_log, settle_consumer, settle_stream
 from commander.scaled.worker import Ingest
 from commander.web.exposition import gauge
@@ -209,7 +209,7 @@ async def test_sigterm_ends_the_command_cleanly(queue: Queue, database: Database
 
 
 async def test_a_workers_figures_are_read_at_a_door_of_its_own(free_port: int) -> None:
-    async with figures_door(f"127.0.0.1:{free_port}", lambda: [gauge("answer", "The answer.", 42)]):
+    async with metrics_server(f"127.0.0.1:{free_port}", lambda: [gauge("answer", "The answer.", 42)]):
         assert b"answer 42\n" in await asked(free_port, b"GET /metrics HTTP/1.1\r\n\r\n")
         assert (await asked(free_port, b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 404")
 

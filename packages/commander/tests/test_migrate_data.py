@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from commander.accounts.actions import Gate
+from commander.accounts.actions import AccountActions
 from commander.db import connect_sqlite, metadata, open_database, to_us
 from commander.lock import only_commander
-from commander.migrate_data import MoveProblem, copy_farm
-from commander.migrate_data.copy_farm import move_farm
+from commander.migrate_data import MigrateDataProblem
+from commander.migrate_data import copy_farm as copying
+from commander.migrate_data.copy_farm import copy_farm
 from commander.migrate_data.source import CONVERTED, SAME, key_from_text, key_text, read_rows
 from commander.migrations import migrate
 from commander.problems import DatabaseProblem
@@ -93,7 +94,7 @@ def content_of(url: str) -> Content:
 
 
 def test_every_table_arrives_whole(full: Settings, empty: str, capsys: pytest.CaptureFixture[str]) -> None:
-    move_farm(full, empty)
+    copy_farm(full, empty)
     there = content_of(full.database_url)
     assert content_of(empty) == there
     assert all(there.values()), "no table was left empty"
@@ -111,8 +112,8 @@ class Killed(BaseException):
 def test_it_goes_on_where_it_was_killed(
     full: Settings, empty: str, monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
-    monkeypatch.setattr(copy_farm, "ROWS_A_BATCH", 7)
-    put, done = copy_farm._put, 0
+    monkeypatch.setattr(copying, "ROWS_A_BATCH", 7)
+    put, done = copying._put, 0
 
     async def put_until_killed(*arguments: object) -> None:
         nonlocal done
@@ -122,12 +123,12 @@ def test_it_goes_on_where_it_was_killed(
         await put(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched, suppress(Killed):
-        patched.setattr(copy_farm, "_put", put_until_killed)
-        move_farm(full, empty)
+        patched.setattr(copying, "_put", put_until_killed)
+        copy_farm(full, empty)
     with pytest.raises(DatabaseProblem, match="half copied"):
         migrate(empty)
     rows_there = rows_in(empty)
-    move_farm(full, empty)
+    copy_farm(full, empty)
     assert content_of(empty) == content_of(full.database_url)
     assert rows_there == 0 or batches > 0
 
@@ -137,12 +138,12 @@ def rows_in(url: str) -> int:
 
 
 def test_typed_again_it_leaves_a_whole_copy_as_it_is(full: Settings, empty: str) -> None:
-    move_farm(full, empty)
-    move_farm(full, empty)
+    copy_farm(full, empty)
+    copy_farm(full, empty)
     assert content_of(empty) == content_of(full.database_url)
     write_to(full)
-    with pytest.raises(MoveProblem, match="holds a farm already"):
-        move_farm(full, empty)
+    with pytest.raises(MigrateDataProblem, match="holds a farm already"):
+        copy_farm(full, empty)
 
 
 def write_to(settings: Settings) -> None:
@@ -157,12 +158,12 @@ def test_it_begins_anew_if_the_farm_has_changed_meanwhile(
         raise Killed
 
     with monkeypatch.context() as patched, suppress(Killed):
-        patched.setattr(copy_farm, "_compare", killed)
-        move_farm(full, empty)
+        patched.setattr(copying, "_compare", killed)
+        copy_farm(full, empty)
     with closing(connect_sqlite(path_of(full))) as connection:
         connection.execute("DELETE FROM cpu_gpu_logs WHERE taken_at_us % 2 = 0")
         connection.execute("UPDATE cpu_gpu_rigs SET name = 'renamed'")
-    move_farm(full, empty)
+    copy_farm(full, empty)
     assert content_of(empty) == content_of(full.database_url)
 
 
@@ -173,7 +174,7 @@ async def test_the_farm_lives_on_in_its_new_place(settings: Settings, empty: str
         rig, gone = await farm.add("kept"), await farm.add("gone")
         await farm.report(rig, a_log(20), a_log(10))
         await client.delete(f"{RIGS}/{gone.id}", headers=farm.auth)
-    await asyncio.to_thread(move_farm, settings, empty)
+    await asyncio.to_thread(copy_farm, settings, empty)
     moved = replace(settings, database_url=empty)
     async with running(moved) as client:
         there = Farm(client, moved, auth=farm.auth)
@@ -193,49 +194,49 @@ def test_a_difference_at_the_end_is_said_and_the_copy_is_removed(
         return rows[:-1] if len(rows) > 1 else []
 
     with monkeypatch.context() as patched:
-        patched.setattr(copy_farm, "read_rows", without_the_last)
-        with pytest.raises(MoveProblem, match="differs from the original"):
-            move_farm(full, empty)
-    move_farm(full, empty)
+        patched.setattr(copying, "read_rows", without_the_last)
+        with pytest.raises(MigrateDataProblem, match="differs from the original"):
+            copy_farm(full, empty)
+    copy_farm(full, empty)
     assert content_of(empty) == content_of(full.database_url)
 
 
 def test_one_changed_value_is_found(full: Settings, empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    compare = copy_farm._compare
+    compare = copying._compare
 
     async def spoil_and_compare(source: sqlite3.Connection, connection: object) -> None:
         await connection.execute("UPDATE cpu_gpu_rigs SET name = reverse(name) WHERE id = 2")  # type: ignore[attr-defined]
         await compare(source, connection)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(copy_farm, "_compare", spoil_and_compare)
-    with pytest.raises(MoveProblem, match="cpu_gpu_rigs differs"):
-        move_farm(full, empty)
+    monkeypatch.setattr(copying, "_compare", spoil_and_compare)
+    with pytest.raises(MigrateDataProblem, match="cpu_gpu_rigs differs"):
+        copy_farm(full, empty)
 
 
 def test_what_is_in_the_way_is_said(settings: Settings, empty: str, postgresql_server: PostgresqlServer) -> None:
-    with pytest.raises(MoveProblem, match="--to"):
-        move_farm(settings, "sqlite:///elsewhere.db")
-    with pytest.raises(MoveProblem, match="already"):
-        move_farm(replace(settings, database_url=empty), empty)
-    with only_commander(settings), pytest.raises(MoveProblem, match="stop it first"):
-        move_farm(settings, empty)
+    with pytest.raises(MigrateDataProblem, match="--to"):
+        copy_farm(settings, "sqlite:///elsewhere.db")
+    with pytest.raises(MigrateDataProblem, match="already"):
+        copy_farm(replace(settings, database_url=empty), empty)
+    with only_commander(settings), pytest.raises(MigrateDataProblem, match="stop it first"):
+        copy_farm(settings, empty)
     name = empty.rpartition("/")[2]
     postgresql_server.run("psql", "-d", name, "-qc", "CREATE TABLE somebodys (id int)")
-    with pytest.raises(MoveProblem, match="something else"):
-        move_farm(settings, empty)
+    with pytest.raises(MigrateDataProblem, match="something else"):
+        copy_farm(settings, empty)
     postgresql_server.run("psql", "-d", name, "-qc", "DROP TABLE somebodys")
-    move_farm(settings, empty)
+    copy_farm(settings, empty)
     write_to(settings)  # another farm now
-    with pytest.raises(MoveProblem, match="holds a farm already"):
-        move_farm(settings, empty)
+    with pytest.raises(MigrateDataProblem, match="holds a farm already"):
+        copy_farm(settings, empty)
 
 
 async def test_a_database_on_which_a_commander_runs_is_not_filled(settings: Settings, empty: str) -> None:
     await asyncio.to_thread(migrate, empty)
     async with open_database(empty) as database:
-        assert await Gate(database).api_keys() == []
-        with pytest.raises(MoveProblem, match="A commander runs on the database"):
-            await asyncio.to_thread(move_farm, settings, empty)
+        assert await AccountActions(database).api_keys() == []
+        with pytest.raises(MigrateDataProblem, match="A commander runs on the database"):
+            await asyncio.to_thread(copy_farm, settings, empty)
 
 
 def test_a_key_of_any_kind_survives_the_checkpoint() -> None:

@@ -19,7 +19,7 @@ def an_index() -> OperationalIndex:
 def report(index: OperationalIndex, rig_id: int, at_s: float, figures: RigSummary | None = None) -> bool:
     moment = NOON + timedelta(seconds=at_s)
     summary = figures or RigSummary(power_w=100.0)
-    return index.report(rig_id, b"{}", summary, taken_at=moment, heard_at=moment, now_s=at_s)
+    return index.report(rig_id, b"{}", summary, taken_at=moment, reported_at=moment, now_s=at_s)
 
 
 def test_a_silent_rig_goes_stale_then_offline_and_leaves_the_totals() -> None:
@@ -52,8 +52,8 @@ def test_a_late_log_says_that_the_rig_lives_and_changes_no_figure() -> None:
     rig = index.add(1, "rig-01")
     report(index, 1, 100, RigSummary(power_w=100.0))
     late = NOON - timedelta(days=1)
-    assert not index.report(1, b"late", RigSummary(power_w=7.0), taken_at=late, heard_at=NOON, now_s=110)
-    assert (rig.latest, rig.figures.power_w, rig.heard_s) == (b"{}", 100.0, 110)
+    assert not index.report(1, b"late", RigSummary(power_w=7.0), taken_at=late, reported_at=NOON, now_s=110)
+    assert (rig.latest, rig.figures.power_w, rig.reported_s) == (b"{}", 100.0, 110)
 
 
 def test_what_is_read_back_at_the_start_counts_from_when_it_was_taken() -> None:

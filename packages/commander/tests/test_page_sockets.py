@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from commander.accounts.actions import Gate
+from commander.accounts.actions import AccountActions
 from commander.db import open_database
 from commander.live import loop
 from commander_farm import RIGS, Farm, a_log
@@ -51,7 +51,7 @@ async def test_a_page_is_hung_up_when_its_session_ends_elsewhere(person: Farm, m
     monkeypatch.setattr(loop, "TICKS_BETWEEN_LOOKS", 1)
     async with await open_page(person, "/cpu-gpu") as socket:
         async with open_database(person.settings.database_url) as database:
-            await Gate(database).set_password("another one")
+            await AccountActions(database).set_password("another one")
         with pytest.raises(ConnectionClosed):
             await read_until_closed(socket)
     assert socket.close_code == 4401

@@ -11,7 +11,7 @@ from commander.db import Database, open_database
 from commander.history.retention import Kept, drop_old
 from commander.intake.writers import log_writer
 from commander.migrations import migrate
-from commander.partitions import existing_parts, make_parts_ahead
+from commander.partitions import existing_parts, make_partitions_ahead
 from commander.problems import DatabaseProblem
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.tables import LOGS, due_hours
@@ -132,7 +132,7 @@ async def until_somebody_waits_for_a_lock(database: Database) -> None:
 async def test_parts_are_made_ahead_and_only_once(database: Database) -> None:
     for _ in range(2):
         async with database.transaction() as db:
-            await make_parts_ahead(db, now=NOON)
+            await make_partitions_ahead(db, now=NOON)
     async with database.reading() as db:
         days = await existing_parts(db, LOGS[RigKind.CPU_GPU])
     first = (NOON - datetime(1970, 1, 1, tzinfo=UTC)).days

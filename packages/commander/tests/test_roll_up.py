@@ -344,7 +344,7 @@ async def test_the_open_hour_of_the_farm_is_sampled_until_it_is_rolled_up(place:
     for minute in range(60, 120):
         at = START + minute * timedelta(minutes=1)
         for rig_id in (1, 2):
-            index.report(rig_id, b"{}", figures, taken_at=at, heard_at=at, now_s=minute * 60.0)
+            index.report(rig_id, b"{}", figures, taken_at=at, reported_at=at, now_s=minute * 60.0)
         await take_sample(place.database, KIND, index, at)
         await take_sample(place.database, KIND, index, at + timedelta(seconds=40))
     sampled = lines(await farm(place.database, START, START + 2 * HOUR, 120))

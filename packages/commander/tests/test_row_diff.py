@@ -1,6 +1,6 @@
 """From one order of rows to another."""
 
-from commander.live.row_diff import moves
+from commander.live.row_diff import row_diff
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,8 +8,8 @@ ORDERS = st.lists(st.integers(0, 40), unique=True)
 
 
 def carried_out(before: list[int], after: list[int]) -> list[int]:
-    """What a browser makes of `before` with the moves that it is told."""
-    change = moves(before, after)
+    """The rows that a browser shows after it has applied the difference."""
+    change = row_diff(before, after)
     rows = [rig_id for rig_id in before if rig_id not in change.gone]
     for rig_id, successor in change.placed:
         if rig_id in rows:
@@ -24,11 +24,11 @@ def test_the_moves_lead_from_any_order_to_any_other(before: list[int], after: li
 
 
 def test_a_renamed_rig_is_the_only_one_that_moves() -> None:
-    assert moves([1, 2, 3, 4, 5], [2, 3, 4, 1, 5]) == ([], [(1, 5)])
-    assert moves([1, 2, 3, 4, 5], [1, 5, 2, 3, 4]) == ([], [(5, 2)])
+    assert row_diff([1, 2, 3, 4, 5], [2, 3, 4, 1, 5]) == ([], [(1, 5)])
+    assert row_diff([1, 2, 3, 4, 5], [1, 5, 2, 3, 4]) == ([], [(5, 2)])
 
 
 def test_what_goes_and_what_comes_leaves_the_others_alone() -> None:
-    assert moves([1, 2, 3], [1, 3, 4]) == ([2], [(4, None)])
-    assert moves([], [1, 2]) == ([], [(2, None), (1, 2)])
-    assert moves([1, 2], [1, 2]) == ([], [])
+    assert row_diff([1, 2, 3], [1, 3, 4]) == ([2], [(4, None)])
+    assert row_diff([], [1, 2]) == ([], [(2, None), (1, 2)])
+    assert row_diff([1, 2], [1, 2]) == ([], [])

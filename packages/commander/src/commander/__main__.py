@@ -15,12 +15,12 @@ from protocol.reasons import reason
 from sqlalchemy.exc import DBAPIError
 
 from commander import VERSION
-from commander.accounts.actions import Gate
+from commander.accounts.actions import AccountActions
 from commander.accounts.domain import AccountError, check_new_password
 from commander.backup import BackupProblem
 from commander.backup.swap import check_nothing_pending
 from commander.db import open_database
-from commander.migrate_data import MoveProblem
+from commander.migrate_data import MigrateDataProblem
 from commander.migrations import migrate
 from commander.problems import DatabaseProblem
 from commander.settings import BadSetting, Settings, load_settings
@@ -95,7 +95,7 @@ def set_password(version: Version = False) -> None:
     """Set the dashboard's password: read twice from the terminal, or once from standard input. Ends every session."""
     chosen = settings()
     password = read_password()
-    with_gate(chosen, lambda gate: gate.set_password(password))
+    with_account_actions(chosen, lambda account_actions: account_actions.set_password(password))
     typer.echo("The password is set; every session has ended.")
     if chosen.password is not None:
         typer.echo("COMMANDER_PASSWORD is set too: it becomes the password again at the next start.", err=True)
@@ -104,14 +104,14 @@ def set_password(version: Version = False) -> None:
 @keys.command("create")
 def create_key(name: KeyName, version: Version = False) -> None:
     """Make a key and print it, this once."""
-    _, text = with_gate(settings(), lambda gate: gate.create_api_key(name))
+    _, text = with_account_actions(settings(), lambda account_actions: account_actions.create_api_key(name))
     typer.echo(f"API key {name.strip()} (it is not shown again): {text}")
 
 
 @keys.command("list")
 def list_keys(version: Version = False) -> None:
     """All keys, and when each was last used."""
-    for key in with_gate(settings(), lambda gate: gate.api_keys()):
+    for key in with_account_actions(settings(), lambda account_actions: account_actions.api_keys()):
         used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
         typer.echo(f"{key.name}\tmade {key.created_at:%Y-%m-%d %H:%M} UTC\tlast used {used}")
 
@@ -119,7 +119,7 @@ def list_keys(version: Version = False) -> None:
 @keys.command("revoke")
 def revoke_key(name: KeyName, version: Version = False) -> None:
     """Make a key worthless at once."""
-    with_gate(settings(), lambda gate: gate.revoke_api_key_named(name))
+    with_account_actions(settings(), lambda account_actions: account_actions.revoke_api_key_named(name))
     typer.echo(f"API key {name} is revoked.")
 
 
@@ -152,9 +152,9 @@ def migrate_data_command(
     version: Version = False,
 ) -> None:
     """Copy the farm from SQLite to an empty PostgreSQL database. May be killed, and goes on when typed again."""
-    from commander.migrate_data.copy_farm import move_farm
+    from commander.migrate_data.copy_farm import copy_farm
 
-    move_farm(settings(), to)
+    copy_farm(settings(), to)
     typer.echo("The farm is copied. Set COMMANDER_DATABASE_URL to the new database and start the commander.")
 
 
@@ -162,13 +162,13 @@ def settings() -> Settings:
     return load_settings(os.environ)
 
 
-def with_gate(chosen: Settings, work: Callable[[Gate], Awaitable[Result]]) -> Result:
+def with_account_actions(chosen: Settings, work: Callable[[AccountActions], Awaitable[Result]]) -> Result:
     """Do `work` on the database, whether a commander runs on it or not."""
 
     async def run() -> Result:
         async with open_database(chosen.database_url) as database:
             await asyncio.to_thread(migrate, database.url)
-            return await work(Gate(database))
+            return await work(AccountActions(database))
 
     chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_nothing_pending(chosen)
@@ -192,7 +192,7 @@ def main() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         sys.exit(run())
-    except (BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem, BackupProblem, MoveProblem) as error:
+    except (BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem, BackupProblem, MigrateDataProblem) as error:
         end(str(error))
     except DBAPIError as error:
         end(f"The commander's database can't be used: {error.orig}.")

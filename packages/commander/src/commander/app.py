@@ -16,9 +16,9 @@ from commander.live.long_poll import LongPoll
 from commander.migrations import migrate
 from commander.playbooks import endpoint
 from commander.raw_logs.dictionaries import use_newest
-from commander.rigs.restore import note_newest, remember
+from commander.rigs.restore import restore_index, store_newest
 from commander.routes import make_routes, methods_of
-from commander.services import Parts
+from commander.services import Services
 from commander.settings import Settings
 from commander.tls import TlsFiles, prepare_tls
 from commander.web.bodies import method_of
@@ -45,37 +45,37 @@ def create_app(
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     tls = tls or prepare_tls(settings, now=datetime.now(UTC))
     long_poll = long_poll or LongPoll()
-    parts = Parts(settings, tls.facts if tls else None, long_poll)
+    services = Services(settings, tls.facts if tls else None, long_poll)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        await asyncio.to_thread(migrate, parts.database.url)
-        if made := await parts.gate.settle_password(settings.password):
+        await asyncio.to_thread(migrate, services.database.url)
+        if made := await services.account_actions.settle_password(settings.password):
             on_password(made)
-        await use_newest(parts.database, parts.commit.packer)
-        for kind, live in parts.lives.items():
-            await remember(parts.database, kind, live.index, now=datetime.now(UTC), now_s=time.monotonic())
-            await parts.watches[kind].remember(parts.database)
-        await parts.shelf.stock()
-        await parts.playbook_sync.remember()
-        async with parts.keeping(), parts.working(on_renewal):
+        await use_newest(services.database, services.commit.packer)
+        for kind, live in services.lives.items():
+            await restore_index(services.database, kind, live.index, now=datetime.now(UTC), now_s=time.monotonic())
+            await services.watches[kind].remember(services.database)
+        await services.software_actions.stock()
+        await services.playbook_sync.remember()
+        async with services.keeping(), services.working(on_renewal):
             try:
                 yield
             finally:
                 long_poll.close()
-        await parts.write_events()
-        for kind, live in parts.lives.items():
-            await note_newest(parts.database, kind, live.index.rigs.values())
-        await parts.database.dispose()
+        await services.write_events()
+        for kind, live in services.lives.items():
+            await store_newest(services.database, kind, live.index.rigs.values())
+        await services.database.dispose()
 
-    routes = make_routes(parts, lifespan)
-    gated = BodyGate(TruthfulAllow(routes, methods_of(routes)), parts.bodies, parts.tokens.check)
+    routes = make_routes(services, lifespan)
+    gated = BodyGate(TruthfulAllow(routes, methods_of(routes)), services.bodies, services.tokens.check)
     guarded = Compressed(Guarded(gated, refuse))
 
     doors: dict[str, ASGIApp] = {
-        intake.PATH: parts.intake,
-        asic_intake.PATH: parts.asic_intake,
-        endpoint.PATH: parts.playbooks_endpoint,
+        intake.PATH: services.intake,
+        asic_intake.PATH: services.asic_intake,
+        endpoint.PATH: services.playbooks_endpoint,
     }
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,7 +7,7 @@ from commander.accounts import store as accounts
 from commander.accounts.domain import SESSION_LIFE, TRIES_WITHIN
 from commander.db import Database
 from commander.jobs.loop import Job
-from commander.partitions import make_parts_ahead
+from commander.partitions import make_partitions_ahead
 from commander.scaled import dead_letters
 
 
@@ -24,11 +24,11 @@ def chores(database: Database, *, renew_certificate: Callable[[datetime], None])
     async def renew(now: datetime) -> None:
         renew_certificate(now)
 
-    async def make_parts(now: datetime) -> None:
+    async def make_partitions(now: datetime) -> None:
         async with database.transaction() as db:
-            await make_parts_ahead(db, now=now)
+            await make_partitions_ahead(db, now=now)
 
-    ahead = {"make-parts": Job(timedelta(hours=1), make_parts)} if database.is_postgresql else {}
+    ahead = {"make-parts": Job(timedelta(hours=1), make_partitions)} if database.is_postgresql else {}
     return ahead | {
         "drop-dead-letters": Job(timedelta(hours=12), drop_dead_letters),
         "drop-old-sessions": Job(timedelta(hours=1), drop_old_sessions),

@@ -50,7 +50,7 @@ def parts_of(table: sa.Table, values: Iterable[int]) -> set[int]:
     return {value // width for value in values}
 
 
-async def make_parts(db: AsyncConnection, table: sa.Table, numbers: Iterable[int]) -> None:
+async def make_partitions(db: AsyncConnection, table: sa.Table, numbers: Iterable[int]) -> None:
     """Make those that are missing; in a transaction of their own, so that intake never waits for it."""
     await db.execute(sa.select(sa.func.pg_advisory_xact_lock(PARTS_LOCK)))
     there = set(await existing_parts(db, table))
@@ -69,15 +69,15 @@ async def add_missing_parts(database: Database, table: sa.Table, values: Iterabl
         there = set(await existing_parts(db, table))
     if missing := wanted - there:
         async with database.transaction() as db:
-            await make_parts(db, table, missing)
+            await make_partitions(db, table, missing)
 
 
-async def make_parts_ahead(db: AsyncConnection, *, now: datetime) -> None:
+async def make_partitions_ahead(db: AsyncConnection, *, now: datetime) -> None:
     """Today's part and the next one, of every table."""
     for table in partitioned_tables():
         by = _of(table)
         number = to_us(now) // by.unit_us // by.width
-        await make_parts(db, table, (number, number + 1))
+        await make_partitions(db, table, (number, number + 1))
 
 
 async def lock_if_droppable(db: AsyncConnection, table: sa.Table, *, before: int) -> None:

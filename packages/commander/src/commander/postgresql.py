@@ -36,7 +36,7 @@ SERVER_SETTINGS = {
 }
 
 
-class Server(NamedTuple):
+class DatabaseServer(NamedTuple):
     """A PostgreSQL URL's parts that people may read."""
 
     role: str
@@ -49,12 +49,14 @@ class DriverConnection(Protocol):
     def driver_connection(self) -> Connection: ...
 
 
-def server_of(url: str) -> Server:
+def server_of(url: str) -> DatabaseServer:
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     role = unquote(parts.username or "")
     database = unquote(parts.path.strip("/")) or role
-    return Server(role or "(the system's user)", f"{parts.hostname or 'localhost'}{port}", database or "(the role's)")
+    return DatabaseServer(
+        role or "(the system's user)", f"{parts.hostname or 'localhost'}{port}", database or "(the role's)"
+    )
 
 
 def create_engine(url: str) -> AsyncEngine:

@@ -28,7 +28,7 @@ from commander.rig_pages import pages as rig_pages
 from commander.rig_pages.live_views import view_from_query
 from commander.rigs import asic_api
 from commander.rigs import cpu_gpu_api as rig_api
-from commander.services import Parts
+from commander.services import Services
 from commander.settings_pages import pages as account_pages
 from commander.settings_pages import site_tokens as site_pages
 from commander.settings_pages import site_tokens_api as account_api
@@ -66,25 +66,25 @@ HANDLERS: list[ControllerRouterHandler] = [
 ]
 
 
-def make_routes(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]]) -> Litestar:
+def make_routes(services: Services, lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]]) -> Litestar:
     """Pages and APIs. A handler that is not listed here is not reached."""
     provided = {
-        "settings": parts.settings,
-        "database": parts.database,
-        "channels": parts.channels,
-        "lives": parts.lives,
-        "tokens": parts.tokens,
-        "gate": parts.gate,
-        "sites": parts.sites,
-        "adoptions": parts.adoptions,
-        "playbook_sync": parts.playbook_sync,
-        "playbook_actions": parts.playbook_actions,
-        "book": parts.book,
-        "shelf": parts.shelf,
-        "view_from_query": partial(view_from_query, parts.views.values()),
-        "collect_metrics": parts.metrics,
-        "check_queue": parts.check_queue,
-        **_of_kind(parts, RigKind.CPU_GPU),
+        "settings": services.settings,
+        "database": services.database,
+        "channels": services.channels,
+        "lives": services.lives,
+        "tokens": services.tokens,
+        "account_actions": services.account_actions,
+        "site_token_actions": services.site_token_actions,
+        "adoption_actions": services.adoption_actions,
+        "playbook_sync": services.playbook_sync,
+        "playbook_actions": services.playbook_actions,
+        "address_actions": services.address_actions,
+        "software_actions": services.software_actions,
+        "view_from_query": partial(view_from_query, services.views.values()),
+        "collect_metrics": services.metrics,
+        "check_queue": services.check_queue,
+        **_of_kind(services, RigKind.CPU_GPU),
     }
 
     @cache
@@ -92,11 +92,11 @@ def make_routes(parts: Parts, lifespan: Callable[[Litestar], AbstractAsyncContex
         return write_document(made)
 
     made = Litestar(
-        route_handlers=[*HANDLERS, *_of_both_kinds(parts)],
+        route_handlers=[*HANDLERS, *_of_both_kinds(services)],
         dependencies=_provided(provided)
         | {"openapi": Provide(openapi, sync_to_thread=False)}
-        | {"certificate": Provide(lambda: parts.certificate, sync_to_thread=False)},
-        middleware=[DefineMiddleware(Authentication, gate=parts.gate)],
+        | {"certificate": Provide(lambda: services.certificate, sync_to_thread=False)},
+        middleware=[DefineMiddleware(Authentication, account_actions=services.account_actions)],
         exception_handlers=exception_handlers,
         lifespan=[lifespan],
         request_max_body_size=None,  # `BodyGate` has limits for each kind of body
@@ -112,9 +112,9 @@ def methods_of(site: Litestar) -> dict[str, list[str]]:
     return {route.path_format: sorted(route.methods) for route in site.routes if isinstance(route, HTTPRoute)}
 
 
-def _of_both_kinds(parts: Parts) -> list[Router]:
-    """Handlers that ask for `live`, `register` and `views` get those of the kind whose router they stand in."""
-    asics = _provided(_of_kind(parts, RigKind.ASIC))
+def _of_both_kinds(services: Services) -> list[Router]:
+    """Handlers that ask for `live`, `rig_actions` and `views` get those of the kind whose router they stand in."""
+    asics = _provided(_of_kind(services, RigKind.ASIC))
     pages = [*rig_pages.HANDLERS, *log_pages.HANDLERS]
     return [
         Router(PATHS[RigKind.CPU_GPU], route_handlers=pages),
@@ -123,8 +123,8 @@ def _of_both_kinds(parts: Parts) -> list[Router]:
     ]
 
 
-def _of_kind(parts: Parts, kind: RigKind) -> dict[str, object]:
-    return {"live": parts.lives[kind], "register": parts.registers[kind], "views": parts.views[kind]}
+def _of_kind(services: Services, kind: RigKind) -> dict[str, object]:
+    return {"live": services.lives[kind], "rig_actions": services.rig_actions[kind], "views": services.views[kind]}
 
 
 def _provided(given: Mapping[str, object]) -> dict[str, Provide]:

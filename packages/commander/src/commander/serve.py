@@ -15,7 +15,7 @@ import uvicorn
 from protocol.reasons import reason
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from commander.accounts.actions import Gate
+from commander.accounts.actions import AccountActions
 from commander.accounts.domain import BadNewPassword, check_new_password
 from commander.app import create_app
 from commander.backup.restore import finish_pending
@@ -66,7 +66,7 @@ async def _check_password(settings: Settings) -> None:
         check_new_password(settings.password)
     except BadNewPassword as error:
         async with open_database(settings.database_url) as database:
-            if not await Gate(database).is_password(settings.password):
+            if not await AccountActions(database).is_password(settings.password):
                 raise CannotServe(f"COMMANDER_PASSWORD is too short. {error}") from error
         say("COMMANDER_PASSWORD is short and may be guessed; change it to 12 characters or more.")
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from commander.accounts.actions import Gate
-from commander.addresses.actions import AddressBook
+from commander.accounts.actions import AccountActions
+from commander.addresses.actions import AddressActions
 from commander.chores import chores
 from commander.db import Database, from_us
 from commander.history.jobs import history_jobs
@@ -49,14 +49,14 @@ from commander.rig_pages.asic import ASICS
 from commander.rig_pages.cpu_gpu import CPU_GPU
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.sparkline_data import keep_trends
-from commander.rigs.actions import RigRegister
-from commander.rigs.adoption_actions import Adoptions
+from commander.rigs.actions import RigActions
+from commander.rigs.adoption_actions import AdoptionActions
 from commander.rigs.asic_responses import asic_json, asic_log_json
 from commander.rigs.cpu_gpu_responses import log_json, rig_json
-from commander.rigs.restore import note_newest
-from commander.rigs.site_token_actions import Sites
+from commander.rigs.restore import store_newest
+from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
-from commander.software.actions import SoftwareShelf
+from commander.software.actions import SoftwareActions
 from commander.tls import CertificateFacts, prepare_tls
 from commander.web.body_budget import BodyBudget
 from commander.web.exposition import Metric
@@ -68,7 +68,7 @@ log = logging.getLogger(__name__)
 RENEWAL_LOOK_EVERY_S = 600
 
 
-class Parts:
+class Services:
     """What is wired to what. Doors ask for their parts by name, see `commander.routes`."""
 
     def __init__(self, settings: Settings, certificate: CertificateFacts | None, long_poll: LongPoll) -> None:
@@ -92,16 +92,16 @@ class Parts:
             tell=lambda rig_id: self.others.tell(PlaybooksChanged(rig_id)),
         )
         self.playbook_actions = PlaybookActions(self.database, self.playbook_sync)
-        self.book = AddressBook(self.database, playbooks_by_address(self.playbook_sync))
-        self.shelf = SoftwareShelf(self.database, playbooks_by_software(self.playbook_sync))
+        self.address_actions = AddressActions(self.database, playbooks_by_address(self.playbook_sync))
+        self.software_actions = SoftwareActions(self.database, playbooks_by_software(self.playbook_sync))
         dependents = {RigKind.CPU_GPU: RigPlaybooks(self.playbook_sync)}
-        self.registers = {
-            kind: RigRegister(self.database, live, self.tokens, pin=pin, playbooks=dependents.get(kind))
+        self.rig_actions = {
+            kind: RigActions(self.database, live, self.tokens, pin=pin, playbooks=dependents.get(kind))
             for kind, live in self.lives.items()
         }
-        self.sites = Sites(self.database, self.tokens, pin=pin)
-        self.adoptions = Adoptions(self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin)
-        self.gate = Gate(self.database, on_session_end=self._session_ended)
+        self.site_token_actions = SiteTokenActions(self.database, self.tokens, pin=pin)
+        self.adoption_actions = AdoptionActions(self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin)
+        self.account_actions = AccountActions(self.database, on_session_end=self._session_ended)
         self.commit = GroupCommit(self.database, self._stored)
         self.watches = {kind: RigWatch(kind, live.index) for kind, live in self.lives.items()}
         self.counts = LogCounts()
@@ -122,7 +122,7 @@ class Parts:
             self.tokens,
             self.sink,
             self.lives[RigKind.ASIC],
-            self.registers[RigKind.ASIC],
+            self.rig_actions[RigKind.ASIC],
             runs=self.runs[RigKind.ASIC],
             counts=self.counts,
             bodies=self.bodies,
@@ -190,9 +190,9 @@ class Parts:
         queue = self.scaled.metrics() if self.scaled else self.commit.metrics()
         return [*self.counts.metrics(), *queue, *live, *process_metrics()]
 
-    def _noticed(self, new: NewLog, heard_at: datetime) -> None:
+    def _noticed(self, new: NewLog, reported_at: datetime) -> None:
         taken_at = from_us(new.taken_at_us)
-        self.watches[new.kind].logged(new.rig_id, new.figures, taken_at=taken_at, now=heard_at)
+        self.watches[new.kind].logged(new.rig_id, new.figures, taken_at=taken_at, now=reported_at)
 
     def _stored(self, new: NewLog) -> None:
         taken_at, now = from_us(new.taken_at_us), datetime.now(UTC)
@@ -202,7 +202,7 @@ class Parts:
             new.body,
             new.figures,
             taken_at=taken_at,
-            heard_at=now,
+            reported_at=now,
             now_s=time.monotonic(),
         )
 
@@ -239,7 +239,7 @@ class Parts:
 
     async def _went_offline(self, kind: RigKind, states: list[RigState]) -> None:
         self.watches[kind].went_offline(states)
-        await note_newest(self.database, kind, states)
+        await store_newest(self.database, kind, states)
 
     async def write_events(self) -> None:
         """All nodes notice what happens to a rig; the one that leads the jobs writes it down."""
@@ -258,7 +258,7 @@ class Parts:
         """Sessions may be ended by another process (`commander set-password`)."""
         pages = (live.frames.sessions() for live in self.lives.values())
         if looking := self.channels.sessions().union(*pages):
-            alive = {str(session.id) for session in await self.gate.sessions()}
+            alive = {str(session.id) for session in await self.account_actions.sessions()}
             for session in looking - alive:
                 self._hang_up(session)
 

@@ -40,7 +40,7 @@ class Touch(Protocol):
     async def __call__(self, db: AsyncConnection, row_id: int, /, *, now: datetime) -> None: ...
 
 
-class Gate:
+class AccountActions:
     """Who may come in. `on_session_end` is told the id of each session that ends, to hang up its pages."""
 
     def __init__(

@@ -6,7 +6,7 @@ from litestar.connection import ASGIConnection
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import ASGIApp
 
-from commander.accounts.actions import Gate
+from commander.accounts.actions import AccountActions
 from commander.accounts.domain import NamedKey, NotSignedIn, Session
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
@@ -18,24 +18,24 @@ OPEN = "open"  # a handler with `opt={OPEN: True}` needs no log-in
 class Authentication(AbstractAuthenticationMiddleware):
     """Sets `request.user` to the `Session` or `NamedKey`."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, account_actions: AccountActions) -> None:
         super().__init__(app, exclude_from_auth_key=OPEN)
-        self._gate = gate
+        self._account_actions = account_actions
 
     async def authenticate_request(self, connection: AnyConnection) -> AuthenticationResult:
-        user = await sender(self._gate, connection)
+        user = await sender(self._account_actions, connection)
         if user is None:
             raise NotSignedIn("Log in, or send an API key as: Authorization: Bearer KEY.")
         return AuthenticationResult(user=user, auth=None)
 
 
-async def sender(gate: Gate, connection: AnyConnection) -> Session | NamedKey | None:
+async def sender(account_actions: AccountActions, connection: AnyConnection) -> Session | NamedKey | None:
     """Who sends this. API keys open what is made for machines, a session opens everything."""
     scheme, _, key = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and is_for_machines(connection.url.path):
-        return await gate.api_key_of(key.strip())
+        return await account_actions.api_key_of(key.strip())
     cookie = connection.cookies.get(COOKIE)
-    return await gate.session_of(cookie) if cookie else None
+    return await account_actions.session_of(cookie) if cookie else None
 
 
 def is_for_machines(path: str) -> bool:

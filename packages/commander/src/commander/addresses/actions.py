@@ -11,12 +11,12 @@ from commander.db import Database
 from commander.dependents import Dependents, InUse, Use, must_be_meant
 
 
-class KnownAddress(NamedTuple):
+class AddressWithUses(NamedTuple):
     address: Address
     used_by: list[Use]
 
 
-class AddressBook:
+class AddressActions:
     def __init__(
         self, database: Database, playbooks: Dependents, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
@@ -24,16 +24,16 @@ class AddressBook:
         self._playbooks = playbooks
         self._now = now
 
-    async def all(self) -> list[KnownAddress]:
+    async def all(self) -> list[AddressWithUses]:
         async with self._database.reading() as db:
             found, uses = await store.all_addresses(db), await self._playbooks.all(db)
-        return [KnownAddress(each, uses.get(each.id, [])) for each in found]
+        return [AddressWithUses(each, uses.get(each.id, [])) for each in found]
 
-    async def find(self, address_id: int) -> KnownAddress:
+    async def find(self, address_id: int) -> AddressWithUses:
         """Raises `AddressNotFound`."""
         async with self._database.reading() as db:
             found = await store.get_address(db, address_id)
-            return KnownAddress(found, await self._playbooks.of(db, address_id))
+            return AddressWithUses(found, await self._playbooks.of(db, address_id))
 
     async def add(self, kind: AddressKind, name: str, coin: str | None, address: str) -> Address:
         """Raises `BadAddress` or `AddressNameTaken`."""
@@ -51,7 +51,7 @@ class AddressBook:
         *,
         author: str,
         confirmed: bool,
-    ) -> KnownAddress:
+    ) -> AddressWithUses:
         """Playbooks that use it are rendered anew.
 
         Raises `NotConfirmed` if miners would restart and nobody has said that this is meant; `BadAddress`,
@@ -68,7 +68,7 @@ class AddressBook:
             changed = await self._playbooks.rerender(db, address_id, author=author, what=what)
             must_be_meant(changed, confirmed=confirmed)
         await self._playbooks.notify(changed)
-        return KnownAddress(given, uses)
+        return AddressWithUses(given, uses)
 
     async def remove(self, address_id: int) -> Address:
         """Raises `InUse` or `AddressNotFound`."""

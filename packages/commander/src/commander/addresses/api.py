@@ -9,7 +9,7 @@ from litestar.params import Body, FromPath
 from litestar.types import ControllerRouterHandler
 
 from commander.accounts.domain import author_of
-from commander.addresses.actions import AddressBook, KnownAddress
+from commander.addresses.actions import AddressActions, AddressWithUses
 from commander.addresses.domain import AddressKind
 from commander.dependents import UseAnswer, use_answers
 from commander.web.api_docs import BEARER, problems
@@ -43,16 +43,18 @@ class AddressesApi(Controller):
     security = BEARER
 
     @get(responses=problems(401))
-    async def list_addresses(self, book: NamedDependency[AddressBook]) -> list[AddressAnswer]:
+    async def list_addresses(self, address_actions: NamedDependency[AddressActions]) -> list[AddressAnswer]:
         """All of them, pools first, by name."""
-        return [address_answer(known) for known in await book.all()]
+        return [address_answer(known) for known in await address_actions.all()]
 
     @post(responses=problems(400, 401, 409, 413, 415, 422))
     async def add_address(
-        self, data: Annotated[AddressBody, Body()], book: NamedDependency[AddressBook]
+        self, data: Annotated[AddressBody, Body()], address_actions: NamedDependency[AddressActions]
     ) -> AddressAnswer:
         """Add one; a wallet's checksum is verified where its coin has one."""
-        return address_answer(KnownAddress(await book.add(data.type, data.name, data.coin, data.address), []))
+        return address_answer(
+            AddressWithUses(await address_actions.add(data.type, data.name, data.coin, data.address), [])
+        )
 
     @put("/{address_id:int}", responses=problems(400, 401, 404, 409, 413, 415, 422))
     async def change_address(
@@ -60,22 +62,22 @@ class AddressesApi(Controller):
         address_id: FromPath[int],
         data: Annotated[AddressBody, Body()],
         request: Request[Any, Any, Any],
-        book: NamedDependency[AddressBook],
+        address_actions: NamedDependency[AddressActions],
     ) -> AddressAnswer:
         """Change one; playbooks that use it get a new revision, and their rigs restart what they mine with."""
         author = author_of(request.user)
-        changed = await book.change(
+        changed = await address_actions.change(
             address_id, data.type, data.name, data.coin, data.address, author=author, confirmed=True
         )
         return address_answer(changed)
 
     @delete("/{address_id:int}", responses=problems(400, 401, 404, 409))
-    async def remove_address(self, address_id: FromPath[int], book: NamedDependency[AddressBook]) -> None:
+    async def remove_address(self, address_id: FromPath[int], address_actions: NamedDependency[AddressActions]) -> None:
         """Remove one that no playbook uses; 409 `in_use` names those that do."""
-        await book.remove(address_id)
+        await address_actions.remove(address_id)
 
 
-def address_answer(known: KnownAddress) -> AddressAnswer:
+def address_answer(known: AddressWithUses) -> AddressAnswer:
     about = known.address
     return AddressAnswer(
         id=about.id,

@@ -13,7 +13,7 @@ from litestar.response import Redirect
 from protocol import units
 
 from commander.accounts.domain import author_of
-from commander.addresses.actions import AddressBook, KnownAddress
+from commander.addresses.actions import AddressActions, AddressWithUses
 from commander.addresses.coins import COINS
 from commander.addresses.domain import AddressKind, AddressNameTaken, AddressNotFound, BadAddress
 from commander.dependents import InUse, NotConfirmed, Use
@@ -46,7 +46,7 @@ class AddressRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Dialog:
+class AddressDialog:
     """`kind` is add, edit or remove; `restarting` are the playbooks that a change would restart."""
 
     kind: str
@@ -65,24 +65,24 @@ class Dialog:
 
 
 @get(HOME, include_in_schema=False)
-async def show(request: PageRequest, book: NamedDependency[AddressBook]) -> Html:
+async def show(request: PageRequest, address_actions: NamedDependency[AddressActions]) -> Html:
     query = request.query_params
     kind, dialog = query.get("dialog"), None
     if kind == "add":
         chosen = AddressKind.WALLET if query.get("type") == "wallet" else AddressKind.POOL
-        dialog = Dialog("add", AddressForm(type=chosen), TITLES[chosen])
+        dialog = AddressDialog("add", AddressForm(type=chosen), TITLES[chosen])
     elif kind in ("edit", "remove"):
-        known = await book.find(id_in(str(query.get("address", ""))) or 0)
+        known = await address_actions.find(id_in(str(query.get("address", ""))) or 0)
         dialog = _dialog(str(kind), known)
-    return await _page(book, dialog, removed=str(query.get("removed", "")))
+    return await _page(address_actions, dialog, removed=str(query.get("removed", "")))
 
 
 @post(HOME, include_in_schema=False)
-async def add(data: URLEncodedBody[AddressForm], book: NamedDependency[AddressBook]) -> Html | Redirect:
+async def add(data: URLEncodedBody[AddressForm], address_actions: NamedDependency[AddressActions]) -> Html | Redirect:
     try:
-        await book.add(data.type, data.name, data.coin, data.address)
+        await address_actions.add(data.type, data.name, data.coin, data.address)
     except (BadAddress, AddressNameTaken) as error:
-        return await _page(book, Dialog("add", data, TITLES[data.type], errors=_errors(error)))
+        return await _page(address_actions, AddressDialog("add", data, TITLES[data.type], errors=_errors(error)))
     return Redirect(HOME, status_code=303)
 
 
@@ -91,27 +91,27 @@ async def edit(
     address_id: FromPath[int],
     data: URLEncodedBody[AddressForm],
     request: PageRequest,
-    book: NamedDependency[AddressBook],
+    address_actions: NamedDependency[AddressActions],
 ) -> Html | Redirect:
-    known = await book.find(address_id)
+    known = await address_actions.find(address_id)
     kind, author = known.address.kind, author_of(request.user)
     try:
-        await book.change(
+        await address_actions.change(
             address_id, kind, data.name, data.coin, data.address, author=author, confirmed=data.confirmed == "yes"
         )
     except (BadAddress, AddressNameTaken) as error:
-        return await _page(book, _dialog("edit", known, form=data, errors=_errors(error)))
+        return await _page(address_actions, _dialog("edit", known, form=data, errors=_errors(error)))
     except NotConfirmed as error:
-        return await _page(book, _dialog("edit", known, form=data, restarting=error.uses))
+        return await _page(address_actions, _dialog("edit", known, form=data, restarting=error.uses))
     return Redirect(HOME, status_code=303)
 
 
 @post("/templates/{address_id:int}/remove", include_in_schema=False)
-async def remove(address_id: FromPath[int], book: NamedDependency[AddressBook]) -> Html | Redirect:
+async def remove(address_id: FromPath[int], address_actions: NamedDependency[AddressActions]) -> Html | Redirect:
     try:
-        gone = await book.remove(address_id)
+        gone = await address_actions.remove(address_id)
     except InUse:
-        return await _page(book, _dialog("remove", await book.find(address_id)), status=WRONG)
+        return await _page(address_actions, _dialog("remove", await address_actions.find(address_id)), status=WRONG)
     except AddressNotFound:
         return Redirect(HOME, status_code=303)
     return Redirect(f"{HOME}?removed={gone.kind}", status_code=303)
@@ -120,9 +120,11 @@ async def remove(address_id: FromPath[int], book: NamedDependency[AddressBook]) 
 HANDLERS: list[HTTPRouteHandler] = [show, add, edit, remove]
 
 
-async def _page(book: AddressBook, dialog: Dialog | None, *, removed: str = "", status: int = 200) -> Html:
+async def _page(
+    address_actions: AddressActions, dialog: AddressDialog | None, *, removed: str = "", status: int = 200
+) -> Html:
     wrong = dialog is not None and bool(dialog.errors or dialog.restarting)
-    known = await book.all()
+    known = await address_actions.all()
     return page(
         "addresses/templates.html",
         Page(
@@ -140,7 +142,7 @@ async def _page(book: AddressBook, dialog: Dialog | None, *, removed: str = "", 
     )
 
 
-def _row(known: KnownAddress) -> AddressRow:
+def _row(known: AddressWithUses) -> AddressRow:
     about = known.address
     short = units.shortened(about.address, 10) if about.kind is AddressKind.WALLET else about.address
     return AddressRow(about.id, about.name, about.coin or units.UNKNOWN, about.address, short, known.used_by)
@@ -148,15 +150,15 @@ def _row(known: KnownAddress) -> AddressRow:
 
 def _dialog(
     kind: str,
-    known: KnownAddress,
+    known: AddressWithUses,
     *,
     form: AddressForm | None = None,
     errors: Mapping[str, str] | None = None,
     restarting: list[Use] | None = None,
-) -> Dialog:
+) -> AddressDialog:
     about = known.address
     stands = AddressForm(type=about.kind, name=about.name, coin=about.coin or "", address=about.address)
-    return Dialog(
+    return AddressDialog(
         kind, form or stands, TITLES[about.kind], about.id, about.name, errors or {}, known.used_by, restarting or []
     )
 

@@ -50,9 +50,9 @@ class RigWatch:
 
     def went_offline(self, states: Iterable[RigState]) -> None:
         for state in states:
-            if state.heard_at is not None:
+            if state.reported_at is not None:
                 self._offline.add(state.id)
-                self._note(state.id, state.heard_at, RigEvent.OFFLINE, "Went offline")
+                self._note(state.id, state.reported_at, RigEvent.OFFLINE, "Went offline")
 
     def _note(self, rig_id: int, at: datetime, event: RigEvent, text: str) -> None:
         self._waiting.append(NewEvent(self._kind, rig_id, at, event, text))

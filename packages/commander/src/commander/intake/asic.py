@@ -26,7 +26,7 @@ from commander.intake.sink import LogSink
 from commander.intake.writers import Written
 from commander.live.rigs import LiveRigs
 from commander.registry.tokens import InvalidToken, TokenError, Tokens
-from commander.rigs.actions import RigRegister
+from commander.rigs.actions import RigActions
 from commander.web.bodies import header, read_body, reading
 from commander.web.body_budget import BodyBudget, Share
 from commander.web.body_gate import address_of
@@ -63,7 +63,7 @@ class AsicIntake:
         tokens: Tokens,
         sink: LogSink,
         live: LiveRigs,
-        register: RigRegister,
+        rig_actions: RigActions,
         *,
         runs: SentryRuns,
         counts: LogCounts,
@@ -73,7 +73,7 @@ class AsicIntake:
         self._tokens = tokens
         self._sink = sink
         self._live = live
-        self._register = register
+        self._rig_actions = rig_actions
         self._runs = runs
         self._now = now
         self._counts = counts
@@ -106,7 +106,7 @@ class AsicIntake:
     async def _take(self, items: Sequence[Item]) -> AsicReceipt:
         self._counts.figures_left_out += sum(item.logs.figures_left_out for item in items)
         if changed := {item.rig_id: item.specs for item in items if item.specs is not None}:
-            await self._register.set_specs(changed)
+            await self._rig_actions.set_specs(changed)
         good = [log for item in items for log in item.logs.good]
         rejected = sum(len(item.logs.rejected) for item in items)
         written = await counted(self._sink, self._counts, good, rejected=rejected)

@@ -12,7 +12,7 @@ from protocol.messages import Message, Text
 from commander.accounts.auth import OPEN
 from commander.intake import asic as asic_intake
 from commander.registry.tokens import Tokens
-from commander.rigs.adoption_actions import Adoptions
+from commander.rigs.adoption_actions import AdoptionActions
 from commander.web.api_docs import BEARER, problems
 
 
@@ -53,10 +53,10 @@ async def adopt(
     request: Request,  # type: ignore[type-arg]
     data: Annotated[Adoption, Body()],
     tokens: NamedDependency[Tokens],
-    adoptions: NamedDependency[Adoptions],
+    adoption_actions: NamedDependency[AdoptionActions],
 ) -> AdoptionAnswer:
     """Register ASICs that a site's sentry has found; the same key again is the same ASIC, with a fresh token."""
-    return await adoptions.adopt(await tokens.site_of(request.headers.get("authorization")), data)
+    return await adoption_actions.adopt(await tokens.site_of(request.headers.get("authorization")), data)
 
 
 HANDLERS = [post_asic_logs, adopt]

@@ -70,7 +70,7 @@ class PostgresqlWriter:
         missing = partitions.parts_of(LOGS[kind], (row[0] for row in rows)) - self._parts[kind]
         if missing:
             async with self._database.transaction() as db:
-                await partitions.make_parts(db, LOGS[kind], missing)
+                await partitions.make_partitions(db, LOGS[kind], missing)
             self._parts[kind] |= missing
 
 

@@ -17,8 +17,8 @@ from commander.accounts.auth import OPEN
 from commander.intake import cpu_gpu as intake
 from commander.live.rigs import LiveRigs, Lives
 from commander.registry.tokens import RIG_KINDS, InvalidToken, Tokens, bearer_token
-from commander.rigs.actions import RigRegister
-from commander.rigs.site_token_actions import Sites
+from commander.rigs.actions import RigActions
+from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
 from commander.web.openapi import REFERENCE
@@ -31,14 +31,14 @@ async def welcome(
     request: Request,  # type: ignore[type-arg]
     tokens: NamedDependency[Tokens],
     lives: NamedDependency[Lives],
-    sites: NamedDependency[Sites],
+    site_token_actions: NamedDependency[SiteTokenActions],
     settings: NamedDependency[Settings],
 ) -> SentryWelcome:
     """Whose token this is, and how often to report. `kind` is that of the token; a site has no `rig`."""
     token = bearer_token(request.headers.get("authorization"))
     holder = await tokens.holder_of(token)
     if token.kind is TokenKind.SITE:
-        await sites.used(holder)
+        await site_token_actions.used(holder)
     return SentryWelcome(
         kind=token.kind,
         rig=None if token.kind is TokenKind.SITE else _rig_name(lives[RIG_KINDS[token.kind]], holder),
@@ -96,12 +96,12 @@ class _WithSpecs(Operation):
 async def put_specs(
     request: Request,  # type: ignore[type-arg]
     tokens: NamedDependency[Tokens],
-    register: NamedDependency[RigRegister],
+    rig_actions: NamedDependency[RigActions],
 ) -> None:
     """Stores what the rig consists of. Sent at the start and after a change. Impossible values are left out."""
     rig_id = await tokens.rig_of(request.headers.get("authorization"))
     specs = _specs_reader.decode(await request.body())
-    await register.set_specs({rig_id: msgspec.json.encode(specs)})
+    await rig_actions.set_specs({rig_id: msgspec.json.encode(specs)})
 
 
 HANDLERS = [welcome, post_logs, put_specs]

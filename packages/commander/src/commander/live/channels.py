@@ -67,7 +67,7 @@ class Channels:
             for name in names:
                 self._drop(name, subscription)
 
-    def heard(self, name: str) -> bool:
+    def has_listeners(self, name: str) -> bool:
         """Whether anybody listens: what nobody hears need not be written."""
         return name in self._listeners
 

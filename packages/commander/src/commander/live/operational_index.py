@@ -40,9 +40,9 @@ def health_after(silence_s: float, *, stale_after_s: float, offline_after_s: flo
 class RigState:
     """One rig as of now. `latest` and `specs` are the JSON of their messages: decoded, they would cost ten times more.
 
-    `heard_s` is on the monotonic clock, `heard_at` the same moment for people; `changed_at` numbers the last change,
-    `page_changed_at` the last one that only the rig's own pages show, `playbooks_changed_at` the last one of what the
-    rig is to mine, `renamed_at` the last change of its name.
+    `reported_s` is the moment of the last report on the monotonic clock, `reported_at` the same moment for people.
+    `changed_at` numbers the last change, `page_changed_at` the last one that only the rig's own pages show,
+    `playbooks_changed_at` the last one of what the rig is to mine, `renamed_at` the last change of its name.
     """
 
     id: int
@@ -54,8 +54,8 @@ class RigState:
     taken_at: datetime | None = None
     figures: RigSummary = NO_SUMMARY
     faults_since: dict[str, datetime | None] = field(default_factory=dict)  # None: from before this program started
-    heard_at: datetime | None = None
-    heard_s: float = float("-inf")
+    reported_at: datetime | None = None
+    reported_s: float = float("-inf")
     two_sentries: bool = False
     works_seen: set[Work] = field(default_factory=set)  # since `works_since_s`, for an hour
     works_since_s: float = float("-inf")
@@ -182,7 +182,7 @@ class OperationalIndex:
         figures: RigSummary,
         *,
         taken_at: datetime,
-        heard_at: datetime,
+        reported_at: datetime,
         now_s: float,
     ) -> bool:
         """Take in a stored log; False if it is not the rig's newest (a late one corrects history only)."""
@@ -195,8 +195,8 @@ class OperationalIndex:
             state.faults_since = _faults_since(state, figures.faults, taken_at)
             state.latest, state.taken_at, state.figures = log, taken_at, figures
             _note_works(state, now_s)
-        if now_s >= state.heard_s:  # a log that had to wait in the queue tells of no later life
-            state.heard_at, state.heard_s = heard_at, now_s
+        if now_s >= state.reported_s:  # a log that had to wait in the queue tells of no later life
+            state.reported_at, state.reported_s = reported_at, now_s
         awoke = state.health is not Health.ONLINE
         state.health = Health.ONLINE
         state.connected = state.reported = True
@@ -210,14 +210,14 @@ class OperationalIndex:
         self, rig_id: int, log: bytes, figures: RigSummary, *, taken_at: datetime, now: datetime, now_s: float
     ) -> None:
         """What `report` did once, for a log read back from the database: the rig was heard when it was taken."""
-        heard_at = min(taken_at, now)
-        heard_s = now_s - (now - heard_at) / timedelta(seconds=1)
-        self.report(rig_id, log, figures, taken_at=taken_at, heard_at=heard_at, now_s=heard_s)
+        reported_at = min(taken_at, now)
+        reported_s = now_s - (now - reported_at) / timedelta(seconds=1)
+        self.report(rig_id, log, figures, taken_at=taken_at, reported_at=reported_at, now_s=reported_s)
 
-    def restore_silent(self, rig_id: int, *, heard_at: datetime) -> None:
+    def restore_silent(self, rig_id: int, *, reported_at: datetime) -> None:
         """The rig reported once, but its newest log is no longer kept."""
         if state := self.rigs.get(rig_id):
-            state.health, state.heard_at = Health.OFFLINE, heard_at
+            state.health, state.reported_at = Health.OFFLINE, reported_at
             self._changed(state, shape=True)
 
     def check_health(self, now_s: float) -> list[RigState]:
@@ -233,12 +233,12 @@ class OperationalIndex:
         before = state.health
         state.check_due = False
         state.health = health_after(
-            now_s - state.heard_s, stale_after_s=self._stale_after_s, offline_after_s=self._offline_after_s
+            now_s - state.reported_s, stale_after_s=self._stale_after_s, offline_after_s=self._offline_after_s
         )
         if state.health is Health.ONLINE:
-            self._check_later(state, state.heard_s + self._stale_after_s)
+            self._check_later(state, state.reported_s + self._stale_after_s)
         elif state.health is Health.STALE:
-            self._check_later(state, state.heard_s + self._offline_after_s)
+            self._check_later(state, state.reported_s + self._offline_after_s)
         else:
             self._count(state, None)
         if state.health is before:

@@ -120,13 +120,13 @@ class LiveRigs:
         figures: RigSummary,
         *,
         taken_at: datetime,
-        heard_at: datetime,
+        reported_at: datetime,
         now_s: float,
     ) -> None:
         """A log was stored: `log` is its JSON as it came."""
-        self.index.report(rig_id, log, figures, taken_at=taken_at, heard_at=heard_at, now_s=now_s)
+        self.index.report(rig_id, log, figures, taken_at=taken_at, reported_at=reported_at, now_s=now_s)
         channel = f"{self._prefix}-operation-stats:{rig_id}"
-        if self._channels.heard(channel):
+        if self._channels.has_listeners(channel):
             self._channels.publish(channel, Event.CREATED, self._describe_log(log))
 
     def tick(self, now_s: float) -> list[RigState]:
@@ -141,7 +141,7 @@ class LiveRigs:
     def _publish_stats(self) -> None:
         since, self._stats_at = self._stats_at, self.index.now_at
         channel = f"{self._prefix}-index-operation-stats"
-        if since < self.index.now_at and self._channels.heard(channel):
+        if since < self.index.now_at and self._channels.has_listeners(channel):
             changed = [figures_answer(state) for state in self.index.rigs.values() if state.changed_at > since]
             answer = IndexStatsAnswer(rigs=changed, totals=stats_answer(self.index))
             self._channels.publish(channel, Event.UPDATED, msgspec.json.encode(answer))

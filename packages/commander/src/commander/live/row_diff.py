@@ -1,18 +1,18 @@
-"""How to turn one order of rows into another with as few moves as possible: what stays is not touched."""
+"""Turns one order of rows into another with as few moves as possible: what stays is not touched."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Moves(NamedTuple):
+class RowDiff(NamedTuple):
     """`placed` are (id, the id that it goes before), to be carried out in this order; None: last."""
 
     gone: list[int]
     placed: list[tuple[int, int | None]]
 
 
-def moves(before: Sequence[int], after: Sequence[int]) -> Moves:
+def row_diff(before: Sequence[int], after: Sequence[int]) -> RowDiff:
     """From the end to the beginning, so that each row's successor already stands where it belongs."""
     was_at = {rig_id: place for place, rig_id in enumerate(before)}
     staying = _longest_rising([(was_at[rig_id], rig_id) for rig_id in after if rig_id in was_at])
@@ -23,7 +23,7 @@ def moves(before: Sequence[int], after: Sequence[int]) -> Moves:
             placed.append((rig_id, successor))
         successor = rig_id
     kept = set(after)
-    return Moves([rig_id for rig_id in before if rig_id not in kept], placed)
+    return RowDiff([rig_id for rig_id in before if rig_id not in kept], placed)
 
 
 def _longest_rising(places: list[tuple[int, int]]) -> set[int]:

@@ -9,7 +9,7 @@ from litestar import WebSocket, websocket
 from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
 
-from commander.accounts.actions import Gate
+from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN, sender
 from commander.accounts.domain import Session
 from commander.live.channels import Channels, is_channel
@@ -30,11 +30,11 @@ MakeView = Callable[[Mapping[str, str]], tuple[LiveRigs, Hashable, Callable[[], 
 @websocket("/live", opt={OPEN: True})
 async def page_socket(
     socket: AnySocket,
-    gate: NamedDependency[Gate],
+    account_actions: NamedDependency[AccountActions],
     view_from_query: NamedDependency[MakeView],
 ) -> None:
     """Frames for one open page: `?view=…&seq=<stamp of the page>`."""
-    session = await _session(socket, gate)
+    session = await _session(socket, account_actions)
     if session is None:
         return
     query = {name: str(value) for name, value in socket.query_params.items()}
@@ -52,12 +52,14 @@ async def page_socket(
 
 
 @websocket("/api/v1/events", opt={OPEN: True})
-async def events_socket(socket: AnySocket, channels: NamedDependency[Channels], gate: NamedDependency[Gate]) -> None:
+async def events_socket(
+    socket: AnySocket, channels: NamedDependency[Channels], account_actions: NamedDependency[AccountActions]
+) -> None:
     """The channels' messages, one JSON text each: `?channels=a,b`.
 
     Subscribed before it is accepted: who sees the handshake succeed misses nothing that happens from then on.
     """
-    session = await _session(socket, gate)
+    session = await _session(socket, account_actions)
     if session is None:
         return
     names = [name for name in socket.query_params.get("channels", "").split(",") if name]
@@ -69,9 +71,9 @@ async def events_socket(socket: AnySocket, channels: NamedDependency[Channels], 
         await pump(socket, subscription.messages)
 
 
-async def _session(socket: AnySocket, gate: Gate) -> str | None:
+async def _session(socket: AnySocket, account_actions: AccountActions) -> str | None:
     """The id of the session that the socket ends with ("" for an API key), or None: not signed in, and hung up."""
-    user = await sender(gate, socket)
+    user = await sender(account_actions, socket)
     if user is None:
         await _hang_up(socket, SESSION_ENDED, "not signed in")
         return None

@@ -17,7 +17,7 @@ from commander.backup.progress import Progress
 from commander.backup.swap import check_nothing_pending
 from commander.db import connect_sqlite, is_postgresql, metadata, open_database, sqlite_path
 from commander.lock import CommanderRuns, only_commander
-from commander.migrate_data import MoveProblem, target
+from commander.migrate_data import MigrateDataProblem, target
 from commander.migrate_data.compare import differences
 from commander.migrate_data.source import Row, highest_ever, key_from_text, key_of, key_text, read_rows, stamp_of
 from commander.migrations import migrate, tables
@@ -30,28 +30,31 @@ UNHURRIED = {"application_name": "minewarden-migrate-data"}
 assert tables  # noqa: S101 - imported for what it adds to the metadata
 
 
-def move_farm(settings: Settings, url: str) -> None:
-    """Copy the farm to an empty PostgreSQL database. Raises `MoveProblem`, `BackupProblem` or `DatabaseProblem`."""
+def copy_farm(settings: Settings, url: str) -> None:
+    """Copies the farm to an empty PostgreSQL database.
+
+    Raises `MigrateDataProblem`, `BackupProblem` or `DatabaseProblem`.
+    """
     path = _source_of(settings)
     if not is_postgresql(url):
-        raise MoveProblem("--to names where the farm goes: postgresql://USER@HOST/DATABASE.")
+        raise MigrateDataProblem("--to names where the farm goes: postgresql://USER@HOST/DATABASE.")
     check_nothing_pending(settings)
     try:
         with only_commander(settings):
             migrate(path)
             asyncio.run(_move(path, url))
     except CommanderRuns as error:
-        raise MoveProblem(f"A commander runs on {settings.data_dir}: stop it first.") from error
+        raise MigrateDataProblem(f"A commander runs on {settings.data_dir}: stop it first.") from error
 
 
 def _source_of(settings: Settings) -> Path:
     if is_postgresql(settings.database_url):
-        raise MoveProblem(
+        raise MigrateDataProblem(
             "COMMANDER_DATABASE_URL names PostgreSQL already: leave it at the SQLite file until the farm is copied."
         )
     path = sqlite_path(settings.database_url)
     if not path.exists():
-        raise MoveProblem(f"There is no farm yet: {path} does not exist.")
+        raise MigrateDataProblem(f"There is no farm yet: {path} does not exist.")
     return path
 
 
@@ -106,7 +109,7 @@ async def _put(db: AsyncConnection, table: sa.Table, rows: list[Row], copied: in
     await db.exec_driver_sql("SET LOCAL synchronous_commit = off")  # the last note of the table waits for the disk
     if by := partitions.partitioning_of(table):
         place = list(table.columns.keys()).index(by.column)
-        await partitions.make_parts(db, table, partitions.parts_of(table, (int(str(row[place])) for row in rows)))
+        await partitions.make_partitions(db, table, partitions.parts_of(table, (int(str(row[place])) for row in rows)))
     driver = await driver_of(db)
     await driver.copy_records_to_table(table.name, records=rows, columns=list(table.columns.keys()))
     await target.note(driver, table.name, copied, last_key)
@@ -128,5 +131,5 @@ async def _compare(source: sqlite3.Connection, connection: Connection) -> None:
         progress.show(f"comparing {table.name}", now=True)
         if await differences(source, connection, table):
             await target.clear(connection)
-            raise MoveProblem(f"The copy of {table.name} differs from the original; it was removed. Try again.")
+            raise MigrateDataProblem(f"The copy of {table.name} differs from the original; it was removed. Try again.")
     progress.end("all tables compared, counts and sums are the same,")

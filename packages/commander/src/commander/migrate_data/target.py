@@ -4,7 +4,7 @@ import asyncpg
 
 from commander.accounts.tables import secrets
 from commander.db import metadata
-from commander.migrate_data import MoveProblem
+from commander.migrate_data import MigrateDataProblem
 from commander.migrations.revisions import HEAD
 from commander.postgresql import UNFINISHED_MOVE, Connection, lock_now, other_commanders
 from commander.registry.tables import RIGS
@@ -17,19 +17,23 @@ _TABLES_THERE = (
 
 
 async def check_free(target: Connection) -> bool:
-    """True if there is an unfinished copy to go on with. Raises `MoveProblem` if anything else is there."""
+    """True if there is an unfinished copy to go on with. Raises `MigrateDataProblem` if anything else is there."""
     if not await lock_now(target, MOVE_LOCK):
-        raise MoveProblem("Another `commander migrate-data` fills this database now.")
+        raise MigrateDataProblem("Another `commander migrate-data` fills this database now.")
     if await other_commanders(target):
-        raise MoveProblem("A commander runs on the database that is to be filled: stop it first.")
+        raise MigrateDataProblem("A commander runs on the database that is to be filled: stop it first.")
     if await _exists(target, UNFINISHED_MOVE):
         return True
     if await _exists(target, VERSION_TABLE):
         for table in (secrets, *RIGS.values()):
             if await target.fetchval(f"SELECT EXISTS (SELECT FROM {table.name})"):  # noqa: S608 - own name
-                raise MoveProblem("The database holds a farm already: make an empty one, see docs/postgresql.md.")
+                raise MigrateDataProblem(
+                    "The database holds a farm already: make an empty one, see docs/postgresql.md."
+                )
     elif await target.fetchval(_TABLES_THERE):
-        raise MoveProblem("The database holds something else already: make an empty one, see docs/postgresql.md.")
+        raise MigrateDataProblem(
+            "The database holds something else already: make an empty one, see docs/postgresql.md."
+        )
     return False
 
 

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from commander.accounts.domain import author_of
-from commander.addresses.actions import AddressBook
+from commander.addresses.actions import AddressActions
 from commander.addresses.coins import COINS
 from commander.addresses.domain import AddressKind
 from commander.live.operational_index import RigState
@@ -28,7 +28,7 @@ from commander.playbooks.forms import (
 )
 from commander.playbooks.lookup import playbook_of_rig
 from commander.playbooks.views import names_of
-from commander.software.actions import SoftwareShelf
+from commander.software.actions import SoftwareActions
 from commander.software.placeholders import KNOWN
 from commander.web.shell import Page, Section, page
 
@@ -43,11 +43,11 @@ async def new(
     request: PageRequest,
     live: NamedDependency[LiveRigs],
     playbook_actions: NamedDependency[PlaybookActions],
-    shelf: NamedDependency[SoftwareShelf],
-    book: NamedDependency[AddressBook],
+    software_actions: NamedDependency[SoftwareActions],
+    address_actions: NamedDependency[AddressActions],
 ) -> Html:
     state, platform = live.find(rig_id), await playbook_actions.platform(rig_id)
-    entries = [known.entry for known in await shelf.all()]
+    entries = [known.entry for known in await software_actions.all()]
     usable, others = software_options(entries, platform)
     asked = str(request.query_params.get("software", ""))
     chosen = next((each for each in usable if str(each.id) == asked), None)
@@ -56,7 +56,7 @@ async def new(
         return page("playbooks/choose.html", about, rig=state, system=SYSTEMS[platform], usable=usable, others=others)
     download = chosen.about.download(platform)
     form = PlaybookForm(software=chosen.id, script=download.script if download else "")
-    return await _form_page(state, form, playbook_actions, shelf, book)
+    return await _form_page(state, form, playbook_actions, software_actions, address_actions)
 
 
 @post("/cpu-gpu/{rig_id:int}/playbooks", include_in_schema=False)
@@ -65,20 +65,26 @@ async def add(
     request: PageRequest,
     live: NamedDependency[LiveRigs],
     playbook_actions: NamedDependency[PlaybookActions],
-    shelf: NamedDependency[SoftwareShelf],
-    book: NamedDependency[AddressBook],
+    software_actions: NamedDependency[SoftwareActions],
+    address_actions: NamedDependency[AddressActions],
 ) -> Html | Redirect:
     state, fields = live.find(rig_id), await _fields(request)
     form = form_from(fields)
     try:
         if fields.get("do") == "preview":
             preview = await playbook_actions.preview(rig_id, spec_of(form))
-            return await _form_page(state, form, playbook_actions, shelf, book, preview=preview.script)
+            return await _form_page(
+                state, form, playbook_actions, software_actions, address_actions, preview=preview.script
+            )
         added = await playbook_actions.add(rig_id, spec_of(form), author=author_of(request.user))
     except BadPlaybook as error:
-        return await _form_page(state, form, playbook_actions, shelf, book, errors=errors_of(error.fields))
+        return await _form_page(
+            state, form, playbook_actions, software_actions, address_actions, errors=errors_of(error.fields)
+        )
     except TooManyPlaybooks as error:
-        return await _form_page(state, form, playbook_actions, shelf, book, errors={"form": str(error)})
+        return await _form_page(
+            state, form, playbook_actions, software_actions, address_actions, errors={"form": str(error)}
+        )
     return Redirect(f"/cpu-gpu/{rig_id}/playbooks/{added.id}", status_code=303)
 
 
@@ -88,11 +94,18 @@ async def edit(
     playbook_id: FromPath[int],
     live: NamedDependency[LiveRigs],
     playbook_actions: NamedDependency[PlaybookActions],
-    shelf: NamedDependency[SoftwareShelf],
-    book: NamedDependency[AddressBook],
+    software_actions: NamedDependency[SoftwareActions],
+    address_actions: NamedDependency[AddressActions],
 ) -> Html:
     playbook = await playbook_of_rig(playbook_actions, rig_id, playbook_id)
-    return await _form_page(live.find(rig_id), form_of(playbook.spec), playbook_actions, shelf, book, playbook=playbook)
+    return await _form_page(
+        live.find(rig_id),
+        form_of(playbook.spec),
+        playbook_actions,
+        software_actions,
+        address_actions,
+        playbook=playbook,
+    )
 
 
 @post("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/edit", include_in_schema=False)
@@ -102,8 +115,8 @@ async def change(
     request: PageRequest,
     live: NamedDependency[LiveRigs],
     playbook_actions: NamedDependency[PlaybookActions],
-    shelf: NamedDependency[SoftwareShelf],
-    book: NamedDependency[AddressBook],
+    software_actions: NamedDependency[SoftwareActions],
+    address_actions: NamedDependency[AddressActions],
 ) -> Html | Redirect:
     playbook, fields = await playbook_of_rig(playbook_actions, rig_id, playbook_id), await _fields(request)
     state, form = live.find(rig_id), form_from(fields)
@@ -112,12 +125,21 @@ async def change(
             preview = await playbook_actions.preview(rig_id, spec_of(form))
             told = "It restarts with this change." if needs_restart(playbook.wire, preview) else "It keeps running."
             return await _form_page(
-                state, form, playbook_actions, shelf, book, playbook=playbook, preview=preview.script, told=told
+                state,
+                form,
+                playbook_actions,
+                software_actions,
+                address_actions,
+                playbook=playbook,
+                preview=preview.script,
+                told=told,
             )
         await playbook_actions.change(playbook_id, spec_of(form), author=author_of(request.user))
     except BadPlaybook as error:
         errors = errors_of(error.fields)
-        return await _form_page(state, form, playbook_actions, shelf, book, playbook=playbook, errors=errors)
+        return await _form_page(
+            state, form, playbook_actions, software_actions, address_actions, playbook=playbook, errors=errors
+        )
     return Redirect(f"/cpu-gpu/{rig_id}/playbooks/{playbook_id}", status_code=303)
 
 
@@ -128,16 +150,16 @@ async def _form_page(
     state: RigState,
     form: PlaybookForm,
     playbook_actions: PlaybookActions,
-    shelf: SoftwareShelf,
-    book: AddressBook,
+    software_actions: SoftwareActions,
+    address_actions: AddressActions,
     *,
     playbook: StoredPlaybook | None = None,
     errors: Mapping[str, str] | None = None,
     preview: str = "",
     told: str = "",
 ) -> Html:
-    known, platform = await book.all(), await playbook_actions.platform(state.id)
-    entries = [each.entry for each in await shelf.all()]
+    known, platform = await address_actions.all(), await playbook_actions.platform(state.id)
+    entries = [each.entry for each in await software_actions.all()]
     chosen = next((each for each in entries if each.id == form.software), None)
     usable, _ = software_options(entries, platform)
     base = f"/cpu-gpu/{state.id}/playbooks"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from protocol import units
 from protocol.playbook_messages import Platform
 
-from commander.addresses.actions import KnownAddress
+from commander.addresses.actions import AddressWithUses
 from commander.addresses.domain import Address, AddressKind
 from commander.playbooks.domain import PlaybookSpec, WorkSpec
 from commander.software.domain import Entry
@@ -114,7 +114,7 @@ def _field(name: str) -> str:
     return {"software_id": "form", "works": "algorithm2", "": "form"}.get(name, name)
 
 
-def address_options(known: Sequence[KnownAddress], kind: AddressKind) -> Options:
+def address_options(known: Sequence[AddressWithUses], kind: AddressKind) -> Options:
     found = [each.address for each in known if each.address.kind is kind]
     return [(str(each.id), f"{each.name} – {_short(each)}{f' ({each.coin})' if each.coin else ''}") for each in found]
 

@@ -16,7 +16,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=LOGS_A_PAGE)]
 Cursor = Annotated[str | None, QueryParameter(pattern="^[0-9]{1,18}$")]
 
 
-class Page(NamedTuple):
+class RawLogPage(NamedTuple):
     """Logs as they were sent, newest first; `cursor` asks for the next page, None: this is the last."""
 
     logs: list[bytes]
@@ -32,14 +32,14 @@ async def log_page(
     until: datetime | None,
     limit: int,
     cursor: str | None,
-) -> Page:
+) -> RawLogPage:
     """The rig's logs with since <= taken_at < until."""
     before_us = int(cursor) if cursor else to_us(_aware(until or datetime.now(UTC) + timedelta(minutes=10)))
     since_us = to_us(_aware(since)) if since else 0
     async with database.reading() as db:
         found = await logs.read_logs(db, kind, rig_id, from_us=since_us, before_us=before_us, limit=limit + 1)
     more = len(found) > limit
-    return Page([log.body for log in found[:limit]], str(to_us(found[limit - 1].taken_at)) if more else None)
+    return RawLogPage([log.body for log in found[:limit]], str(to_us(found[limit - 1].taken_at)) if more else None)
 
 
 def _aware(moment: datetime) -> datetime:

@@ -5,10 +5,10 @@ from protocol.tokens import Token
 from commander.live.operational_index import Health, RigState
 from commander.readings.asic import add_command, connect_command
 from commander.registry.kinds import RigKind
-from commander.rig_pages.asic_details import now_view, spec_rows
+from commander.rig_pages.asic_details import spec_rows, status_view
 from commander.rig_pages.asic_rows import row_html, total_views
 from commander.rig_pages.cpu_gpu_details import head_view
-from commander.rig_pages.kind import Display, Parts
+from commander.rig_pages.kind import Display, Fragments
 from commander.rig_pages.listing import Sort
 from commander.rig_pages.navigation import Heading
 from commander.rigs.enrolment import Enrolment, systems
@@ -28,9 +28,9 @@ HEADINGS = (
 )
 
 
-def asic_sections(state: RigState) -> Parts:
+def asic_sections(state: RigState) -> Fragments:
     """The live parts of an ASIC's page."""
-    head, now = head_view(state, RigKind.ASIC), now_view(state)
+    head, now = head_view(state, RigKind.ASIC), status_view(state)
     return {
         "head": macro("rig_pages/cpu_gpu/live.html", "head", head),
         "notices": macro("rig_pages/asic/live.html", "notices", head, now),

@@ -71,7 +71,7 @@ class FaultView(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class NowView:
+class AsicStatusView:
     """What an ASIC that has reported is doing; `faults` are those of its last log."""
 
     old: bool
@@ -82,13 +82,13 @@ class NowView:
     pools: list[PoolView]
 
 
-def now_view(state: RigState) -> NowView | None:
+def status_view(state: RigState) -> AsicStatusView | None:
     """None for an ASIC that waits for its sentry."""
     log = log_of(state)
     if log is None:
         return None
     old = state.health in (Health.STALE, Health.OFFLINE)
-    return NowView(
+    return AsicStatusView(
         old=old,
         faults=[FaultView(fault, state.faults_since.get(fault)) for fault in state.figures.faults],
         summary=[*_hashrates(state, log), *_others(state, log)],

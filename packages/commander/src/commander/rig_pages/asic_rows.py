@@ -29,7 +29,7 @@ class Glance(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class RowView:
+class AsicRowView:
     id: int
     name: str
     model: str
@@ -48,7 +48,7 @@ class RowView:
     efficiency: Figure
     rejected: Figure
     uptime: Figure
-    heard_at: datetime | None
+    reported_at: datetime | None
     two_sentries: bool
     wrong_clock: bool
 
@@ -68,9 +68,9 @@ def model_text(specs: AsicSpecs) -> str:
     return " ".join(filter(None, (named.strip(), specs.model_variant)))
 
 
-def row_view(state: RigState) -> RowView:
+def row_view(state: RigState) -> AsicRowView:
     figures, log = state.figures, log_of(state)
-    return RowView(
+    return AsicRowView(
         id=state.id,
         name=state.name,
         model=model_text(specs_of(state)),
@@ -89,7 +89,7 @@ def row_view(state: RigState) -> RowView:
         efficiency=shown.efficiency(energy_j(log) if log else None),
         rejected=shown.rejected(figures.accepted, figures.rejected, figures.rejected_percent),
         uptime=shown.duration(figures.uptime_s),
-        heard_at=state.heard_at,
+        reported_at=state.reported_at,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
     )

@@ -6,21 +6,21 @@ from commander.live.operational_index import Health, RigState
 from commander.playbooks import views as playbook_views
 from commander.registry.kinds import RigKind
 from commander.registry.names import enroll_command
-from commander.rig_pages.cpu_gpu_details import head_view, now_view, spec_rows
+from commander.rig_pages.cpu_gpu_details import head_view, spec_rows, status_view
 from commander.rig_pages.cpu_gpu_rows import row_html, total_views
-from commander.rig_pages.kind import Display, Parts
+from commander.rig_pages.kind import Display, Fragments
 from commander.rig_pages.navigation import HEADINGS
 from commander.rigs.enrolment import Enrolment, systems
 from commander.web.shell import Section, macro
 
 
-def rig_sections(state: RigState) -> Parts:
+def rig_sections(state: RigState) -> Fragments:
     """The live parts of a rig's page."""
     head = head_view(state, RigKind.CPU_GPU)
     return {
         "head": macro("rig_pages/cpu_gpu/live.html", "head", head),
         "notices": macro("rig_pages/cpu_gpu/live.html", "notices", head),
-        "now": macro("rig_pages/cpu_gpu/live.html", "now", head, now_view(state)),
+        "now": macro("rig_pages/cpu_gpu/live.html", "now", head, status_view(state)),
         "specs": macro("rig_pages/cpu_gpu/live.html", "specs", spec_rows(state)),
         "ticks": macro("rig_pages/enrolment.html", "ticks", state),
     } | playbook_views.rig_sections(state)

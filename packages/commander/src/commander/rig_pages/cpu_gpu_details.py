@@ -52,7 +52,7 @@ class HeadView:
     health: Health
     word: str
     tone: str
-    heard_at: datetime | None
+    reported_at: datetime | None
     two_sentries: bool
     wrong_clock: bool
     too_many_works: bool
@@ -97,7 +97,7 @@ class MinerView:
 
 
 @dataclass(frozen=True, slots=True)
-class NowView:
+class CpuGpuStatusView:
     """What a rig that has reported is doing."""
 
     old: bool
@@ -121,21 +121,21 @@ def head_view(state: RigState, kind: RigKind) -> HeadView:
         health=state.health,
         word=HEALTH_WORDS[state.health],
         tone=HEALTH_TONES[state.health],
-        heard_at=state.heard_at,
+        reported_at=state.reported_at,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
         too_many_works=state.too_many_works,
     )
 
 
-def now_view(state: RigState) -> NowView | None:
+def status_view(state: RigState) -> CpuGpuStatusView | None:
     """None for a rig that waits for its sentry."""
     if state.latest is None:
         return None
     log, figures = _log_decoder.decode(state.latest), state.figures
     log = msgspec.structs.replace(log, miners=with_own_cards(log.miners))
     old = state.health in (Health.STALE, Health.OFFLINE)
-    return NowView(
+    return CpuGpuStatusView(
         old=old,
         works=work_views(figures.hashrates_hs, at_most=WORKS_OF_A_RIG),
         power=shown.power(figures.power_w),

@@ -34,7 +34,7 @@ class WorkView:
 
 
 @dataclass(frozen=True, slots=True)
-class RowView:
+class CpuGpuRowView:
     id: int
     name: str
     health: Health
@@ -45,7 +45,7 @@ class RowView:
     power: Figure
     rejected: Figure
     uptime: Figure
-    heard_at: datetime | None
+    reported_at: datetime | None
     two_sentries: bool
     wrong_clock: bool
     failed_playbooks: int
@@ -62,9 +62,9 @@ class TotalView:
     note: str = ""
 
 
-def row_view(state: RigState) -> RowView:
+def row_view(state: RigState) -> CpuGpuRowView:
     figures = state.figures
-    return RowView(
+    return CpuGpuRowView(
         id=state.id,
         name=state.name,
         health=state.health,
@@ -75,7 +75,7 @@ def row_view(state: RigState) -> RowView:
         power=shown.power(figures.power_w),
         rejected=shown.rejected(figures.accepted, figures.rejected, figures.rejected_percent),
         uptime=shown.duration(figures.uptime_s),
-        heard_at=state.heard_at,
+        reported_at=state.reported_at,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
         failed_playbooks=sum(playbook.failed for playbook in state.playbooks),

@@ -11,7 +11,7 @@ from commander.rig_pages.cpu_gpu_rows import TotalView
 from commander.rig_pages.navigation import Heading
 from commander.web.shell import Section
 
-Parts = dict[str, str]
+Fragments = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Display:
     headings: Sequence[Heading]
     row: Callable[[RigState], str]
     totals: Callable[[OperationalIndex], list[TotalView]]
-    sections: Callable[[RigState], Parts]
+    sections: Callable[[RigState], Fragments]
     enrolment: Callable[[RigState, str, Token], object]
 
     @property

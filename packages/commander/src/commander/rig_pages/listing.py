@@ -92,7 +92,7 @@ def index_query(parameters: Mapping[str, str], kind: RigKind) -> IndexQuery:
     )
 
 
-class Order(msgspec.Struct, frozen=True, eq=False):
+class RowOrder(msgspec.Struct, frozen=True, eq=False):
     """Rigs in order; `at` is the index's number when this order came about.
 
     `waiting` are those that stand apart, by name; `counts` and `faulty` are of all that the search finds.
@@ -107,8 +107,8 @@ class Order(msgspec.Struct, frozen=True, eq=False):
     looked_at: int
 
 
-class Orders:
-    """Orders that are shared by everybody who looks at the index in the same way.
+class RowOrders:
+    """Orders of rows. Everybody who looks at the index in the same way shares one.
 
     Rows must not jump while somebody reads them: an order by figures stands until a rig comes, goes or changes its
     name or health, or until somebody loads the page.
@@ -116,16 +116,16 @@ class Orders:
 
     def __init__(self, index: OperationalIndex) -> None:
         self._index = index
-        self._orders: dict[IndexQuery, Order] = {}
+        self._orders: dict[IndexQuery, RowOrder] = {}
 
-    def standing(self, query: IndexQuery) -> Order:
+    def standing(self, query: IndexQuery) -> RowOrder:
         key = query.but(whole=False)
         order = self._orders.get(key)
         if order is None or order.shape_at != self._index.shape_changed_at:
             order = self._keep(key, self._made(key))
         return order
 
-    def fresh(self, query: IndexQuery) -> Order:
+    def fresh(self, query: IndexQuery) -> RowOrder:
         """For a page that is loaded now."""
         key = query.but(whole=False)
         order = self.standing(query)
@@ -137,10 +137,10 @@ class Orders:
         self._index.reordered()
         return self._keep(key, self._made(key, ids))
 
-    def _made(self, query: IndexQuery, ids: list[int] | None = None) -> Order:
+    def _made(self, query: IndexQuery, ids: list[int] | None = None) -> RowOrder:
         found, index = _found(self._index.rigs.values(), query), self._index
         apart = query.waiting_apart and not query.faulty
-        return Order(
+        return RowOrder(
             ids=ordered(_listed(found, query), query) if ids is None else ids,
             waiting=ordered([state for state in found if state.health is Health.WAITING], BY_NAME) if apart else [],
             counts=Counter([state.health for state in found]),
@@ -150,7 +150,7 @@ class Orders:
             looked_at=index.now_at,
         )
 
-    def _keep(self, key: IndexQuery, order: Order) -> Order:
+    def _keep(self, key: IndexQuery, order: RowOrder) -> RowOrder:
         self._orders.pop(key, None)
         if len(self._orders) >= ORDERS_KEPT:
             del self._orders[next(iter(self._orders))]
@@ -161,7 +161,7 @@ class Orders:
 Places = dict[str, list[int]]  # the ids of the rows in each of the page's elements that hold rows
 
 
-def shown(order: Order, query: IndexQuery) -> tuple[IndexQuery, Places]:
+def shown(order: RowOrder, query: IndexQuery) -> tuple[IndexQuery, Places]:
     """The rows on the page that `query` asks for; a page beyond the last is the last."""
     query, ids = _page(order, query)
     if query.kind is not RigKind.ASIC:
@@ -171,14 +171,14 @@ def shown(order: Order, query: IndexQuery) -> tuple[IndexQuery, Places]:
     return query, {"rows": ids, "waiting-rows": order.waiting[:PER_PAGE]}
 
 
-def _page(order: Order, query: IndexQuery) -> tuple[IndexQuery, list[int]]:
+def _page(order: RowOrder, query: IndexQuery) -> tuple[IndexQuery, list[int]]:
     if query.whole:
         return query.but(), order.ids[:WHOLE]
     page = min(query.page, pages(order))
     return query.but(page=page), order.ids[(page - 1) * PER_PAGE : page * PER_PAGE]
 
 
-def pages(order: Order) -> int:
+def pages(order: RowOrder) -> int:
     return max(1, -(-len(order.ids) // PER_PAGE))
 
 
@@ -242,5 +242,5 @@ FIGURES: dict[Sort, Callable[[RigState], float | None]] = {
     Sort.TEMPERATURE: lambda state: state.figures.temperature_c,
     Sort.REJECTED: lambda state: state.figures.rejected_percent,
     Sort.UPTIME: lambda state: state.figures.uptime_s,
-    Sort.SEEN: lambda state: None if state.health is Health.WAITING else -state.heard_s,
+    Sort.SEEN: lambda state: None if state.health is Health.WAITING else -state.reported_s,
 }

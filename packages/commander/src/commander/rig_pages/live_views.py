@@ -8,13 +8,13 @@ from commander.live.frames import RESYNC, View
 from commander.live.operational_index import Health, RigState
 from commander.live.rig_names import NamesView, QuietView, leave_html, rename_html, renames
 from commander.live.rigs import LiveRigs
-from commander.live.row_diff import Moves, moves
+from commander.live.row_diff import RowDiff, row_diff
 from commander.playbooks import views as playbook_views
 from commander.registry.kinds import RigKind
 from commander.rig_pages.charts import chart_now, farm_readings, log_head, rig_now
 from commander.rig_pages.cpu_gpu_rows import Rows, gone, placed, with_sparks
-from commander.rig_pages.kind import Display, Parts
-from commander.rig_pages.listing import IndexQuery, Order, Orders, index_query, shown
+from commander.rig_pages.kind import Display, Fragments
+from commander.rig_pages.listing import IndexQuery, RowOrder, RowOrders, index_query, shown
 from commander.rig_pages.navigation import empty_state, health_links, no_match, pager, waiting_link
 from commander.web.shell import macro
 
@@ -32,7 +32,7 @@ class RigViews:
         self.display = display
         self.index = live.index
         self.rows = Rows(self.index, display.row)
-        self.orders = Orders(self.index)
+        self.orders = RowOrders(self.index)
         self._totals = ((-1, -1), "")
         self._farm_now = (float("-inf"), "")
 
@@ -49,17 +49,17 @@ class RigViews:
             self._farm_now = now_s, chart_now(datetime.now(UTC), farm_readings(self.index))
         return self._farm_now[1]
 
-    def sections(self, state: RigState) -> Parts:
+    def sections(self, state: RigState) -> Fragments:
         """The live parts of a rig's page."""
         return {**self.display.sections(state), "chart_now": rig_now(self.display.kind, state)}
 
-    def log_sections(self, state: RigState) -> Parts:
+    def log_sections(self, state: RigState) -> Fragments:
         """The live parts of its log page."""
         head = macro("rig_pages/log_fragments.html", "head", log_head(state, self.display.path))
         output = playbook_views.output_sections(state) if self.display.kind is RigKind.CPU_GPU else {}
         return {"head": head, "chart_now": rig_now(self.display.kind, state), **output}
 
-    def around(self, order: Order, query: IndexQuery) -> Parts:
+    def around(self, order: RowOrder, query: IndexQuery) -> Fragments:
         """What stands around the rows and depends on which there are."""
         parts = {
             "healths": macro("rig_pages/index_fragments.html", "healths", health_links(order, query)),
@@ -118,7 +118,7 @@ class IndexView:
         parts += self._due_farm_now(now_s)
         return "".join(parts) or None
 
-    def _reordered(self) -> dict[str, Moves]:
+    def _reordered(self) -> dict[str, RowDiff]:
         """What comes and goes in each of the places; a row that changes its place only comes."""
         order = self._views.orders.standing(self._query)
         if order is self._order:
@@ -126,9 +126,9 @@ class IndexView:
         before, self._was = self._places, set(chain(*self._places.values()))
         self._order, self._places = order, shown(order, self._query)[1]
         self._views.rows.forget_removed()
-        return {place: moves(before[place], ids) for place, ids in self._places.items()}
+        return {place: row_diff(before[place], ids) for place, ids in self._places.items()}
 
-    def _placed_rows(self, changes: Mapping[str, Moves], since: int) -> list[str]:
+    def _placed_rows(self, changes: Mapping[str, RowDiff], since: int) -> list[str]:
         rigs, rows = self._views.index.rigs, self._views.rows
         return [
             placed(rows.html(rig_id), place, before, same=rig_id in self._was and rigs[rig_id].changed_at <= since)
@@ -167,14 +167,14 @@ class IndexView:
 class RigView:
     """One rig's page, or its log page: `sections` makes the live parts."""
 
-    def __init__(self, views: RigViews, rig_id: int, sections: Callable[[RigState], Parts] | None = None) -> None:
+    def __init__(self, views: RigViews, rig_id: int, sections: Callable[[RigState], Fragments] | None = None) -> None:
         self._rigs = views.index.rigs
         self._path = views.display.path
         self._sections = sections or views.sections
         self._id = rig_id
         state = self._rigs.get(rig_id)
         self._name = state.name if state else views.index.removed_names.get(rig_id, "")
-        self._sent: Parts = {}
+        self._sent: Fragments = {}
 
     def catch_up(self, since: int) -> str | None:
         state = self._rigs.get(self._id)

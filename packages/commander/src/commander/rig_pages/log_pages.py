@@ -43,7 +43,7 @@ PageRequest = Request[Any, Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LogPageRequest:
     """One look at a log page. `wrong`: the range makes no sense, and `query` holds the usual one instead."""
 
     display: Display
@@ -96,7 +96,7 @@ async def download_log(
 HANDLERS: list[HTTPRouteHandler] = [show_log, download_log]
 
 
-def _asked(request: PageRequest, display: Display, state: RigState) -> Asked:
+def _asked(request: PageRequest, display: Display, state: RigState) -> LogPageRequest:
     now, given = datetime.now(UTC), {name: str(value) for name, value in request.query_params.items()}
     try:
         wanted, wrong = range_of(given, now=now), None
@@ -110,10 +110,10 @@ def _asked(request: PageRequest, display: Display, state: RigState) -> Asked:
         page=page_number(given.get("page", "")),
         before_us=int(before) if before.isdecimal() and len(before) < DIGITS_OF_US else None,
     )
-    return Asked(display, state, query, now, given, wrong)
+    return LogPageRequest(display, state, query, now, given, wrong)
 
 
-async def _table(database: Database, asked: Asked, raw_kept: timedelta) -> TableView:
+async def _table(database: Database, asked: LogPageRequest, raw_kept: timedelta) -> TableView:
     query, until = asked.query, min(asked.query.range.until, asked.now)
     async with database.reading() as db:
         if is_raw(query, now=asked.now, raw_kept=raw_kept):
@@ -121,13 +121,13 @@ async def _table(database: Database, asked: Asked, raw_kept: timedelta) -> Table
         return await steps_table(db, asked.kind, asked.state.id, query, asked.path, until=until)
 
 
-def _lines(database: Database, asked: Asked, raw_kept: timedelta) -> AsyncIterator[str]:
+def _lines(database: Database, asked: LogPageRequest, raw_kept: timedelta) -> AsyncIterator[str]:
     query, until = asked.query, min(asked.query.range.until, asked.now)
     write = csv_of_logs if is_raw(query, now=asked.now, raw_kept=raw_kept) else csv_of_steps
     return write(database, asked.kind, asked.state.id, query, until=until)
 
 
-def _log_page(views: RigViews, asked: Asked, table: TableView | None) -> Html:
+def _log_page(views: RigViews, asked: LogPageRequest, table: TableView | None) -> Html:
     display, state, query, path = asked.display, asked.state, asked.query, asked.path
     about = Page(
         title=f"History of {state.name}",
@@ -152,7 +152,7 @@ def _log_page(views: RigViews, asked: Asked, table: TableView | None) -> Html:
     )
 
 
-def _file_name(asked: Asked) -> str:
+def _file_name(asked: LogPageRequest) -> str:
     """A header holds ASCII only."""
     name = re.sub(r"[^\w.-]+", "_", asked.state.name, flags=re.ASCII).strip("_")
     return f"{name or asked.state.id}-log.csv"

@@ -22,7 +22,7 @@ MINUTE_S, HOUR_S = 60, 3_600
 
 
 @dataclass(frozen=True, slots=True)
-class RowView:
+class LogRowView:
     at: datetime
     cells: list[Figure]
 
@@ -37,7 +37,7 @@ class TableView:
     what: str
     left_out: int
     columns: list[str]
-    rows: list[RowView]
+    rows: list[LogRowView]
     newest: str
     older: str
 
@@ -97,7 +97,7 @@ def _table(what: str, rows: list[tuple[datetime, Readings]], query: LogQuery, ne
     known = {series for _, readings in rows for series in readings}
     found = columns(known, figures=wanted_figures(query), devices=query.devices)
     shown, left_out = found[:COLUMNS_A_PAGE], max(0, len(found) - COLUMNS_A_PAGE)
-    views = [RowView(at, [cell(series, readings.get(series)) for series in shown]) for at, readings in rows]
+    views = [LogRowView(at, [cell(series, readings.get(series)) for series in shown]) for at, readings in rows]
     return TableView(what, left_out, [column_label(series) for series in shown], views, newest, older)
 
 

@@ -8,7 +8,7 @@ from protocol import units
 
 from commander.live.operational_index import Health, OperationalIndex
 from commander.registry.kinds import RigKind
-from commander.rig_pages.listing import PER_PAGE, WHOLE, IndexQuery, Order, Sort, pages, shown
+from commander.rig_pages.listing import PER_PAGE, WHOLE, IndexQuery, RowOrder, Sort, pages, shown
 
 HEALTH_LABELS = {
     Health.ONLINE: "Online",
@@ -79,7 +79,7 @@ def _column(query: IndexQuery, heading: Heading) -> Column:
     return Column(label, style, href, direction)
 
 
-def health_links(order: Order, query: IndexQuery) -> list[Link]:
+def health_links(order: RowOrder, query: IndexQuery) -> list[Link]:
     everything = query.but(health=None, faulty=False)
     chosen = None if query.faulty else query.health
     links = [Link("All", everything.address(), units.count_text(order.counts.total()), everything == query.but())]
@@ -93,7 +93,7 @@ def health_links(order: Order, query: IndexQuery) -> list[Link]:
     return links
 
 
-def pager(order: Order, query: IndexQuery) -> Pager:
+def pager(order: RowOrder, query: IndexQuery) -> Pager:
     query, places = shown(order, query)
     count = len(places["rows"] or (places.get("waiting-rows", []) if order.ids else []))
     first = (query.page - 1) * PER_PAGE
@@ -107,7 +107,7 @@ def counted(number: int, kind: RigKind) -> str:
     return f"{units.count_text(number)} {one if number == 1 else many}"
 
 
-def _page_links(order: Order, query: IndexQuery) -> list[Link]:
+def _page_links(order: RowOrder, query: IndexQuery) -> list[Link]:
     """The first, the last and the pages around this one, as far as there are any."""
     last = pages(order)
     if last == 1:
@@ -120,7 +120,7 @@ def _page_links(order: Order, query: IndexQuery) -> list[Link]:
     return [*links, Link(label, query.but(whole=True).address())]
 
 
-def empty_state(order: Order, index: OperationalIndex) -> str:
+def empty_state(order: RowOrder, index: OperationalIndex) -> str:
     """Why there are no rows: `farm` (no rigs at all), `waiting` (none has reported), `search`; empty if there are."""
     if order.ids:
         return ""
@@ -140,7 +140,7 @@ def no_match(query: IndexQuery) -> str:
     return f"No {noun} is waiting for its sentry." if health is Health.WAITING else f"No {noun} is {health}."
 
 
-def waiting_link(order: Order, query: IndexQuery) -> Link:
+def waiting_link(order: RowOrder, query: IndexQuery) -> Link:
     """What stands above those that wait: how many, and where all of them are if here are not."""
     total = order.counts[Health.WAITING]
     more = len(order.waiting) > PER_PAGE

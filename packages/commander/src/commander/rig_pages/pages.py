@@ -1,6 +1,6 @@
 """The pages about rigs of either kind: index, rig page, their dialogs and forms.
 
-Each kind has these handlers under its own address, with its own `views` and `register`.
+Each kind has these handlers under its own address, with its own `views` and `rig_actions`.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from commander.rig_pages.charts import farm_charts, rig_charts, usual_query
 from commander.rig_pages.listing import IndexQuery, shown
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.navigation import columns
-from commander.rigs.actions import RigRegister
+from commander.rigs.actions import RigActions
 from commander.settings import Settings
 from commander.web.ids import id_in
 from commander.web.shell import Page, page
@@ -41,7 +41,7 @@ class NameForm(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Dialog:
+class RigDialog:
     """An open dialog: `kind` is add, edit, remove or token; `error` stands beside the field that holds `value`.
 
     `path` is the index's, `back` the address of the page that it stands on.
@@ -84,14 +84,14 @@ async def index(request: PageRequest, views: NamedDependency[RigViews]) -> Html:
 async def add(
     data: URLEncodedBody[NameForm],
     views: NamedDependency[RigViews],
-    register: NamedDependency[RigRegister],
+    rig_actions: NamedDependency[RigActions],
     settings: NamedDependency[Settings],
 ) -> Html:
     path = views.display.path
     try:
-        rig, token = await register.add(data.name)
+        rig, token = await rig_actions.add(data.name)
     except (BadName, NameTaken) as error:
-        return index_page(views, views.query({}), Dialog("add", path, path, value=data.name, error=str(error)))
+        return index_page(views, views.query({}), RigDialog("add", path, path, value=data.name, error=str(error)))
     return _enrolment_page(views, rig.id, token, settings)
 
 
@@ -116,24 +116,24 @@ async def rename(
     data: URLEncodedBody[NameForm],
     request: PageRequest,
     views: NamedDependency[RigViews],
-    register: NamedDependency[RigRegister],
+    rig_actions: NamedDependency[RigActions],
 ) -> Html | Redirect:
     path, from_index = views.display.path, request.query_params.get("from") == "index"
     back = path if from_index else f"{path}/{rig_id}"
     try:
-        await register.rename(rig_id, data.name, author=author_of(request.user))
+        await rig_actions.rename(rig_id, data.name, author=author_of(request.user))
     except (BadName, NameTaken) as error:
         state = views.live.find(rig_id)
-        dialog = Dialog("edit", path, back, rig_id, state.name, data.name, str(error))
+        dialog = RigDialog("edit", path, back, rig_id, state.name, data.name, str(error))
         return index_page(views, views.query({}), dialog) if from_index else rig_page(views, state, dialog)
     return Redirect(back, status_code=303)
 
 
 @post("/{rig_id:int}/remove", include_in_schema=False)
 async def remove(
-    rig_id: FromPath[int], views: NamedDependency[RigViews], register: NamedDependency[RigRegister]
+    rig_id: FromPath[int], views: NamedDependency[RigViews], rig_actions: NamedDependency[RigActions]
 ) -> Redirect:
-    rig = await register.remove(rig_id)
+    rig = await rig_actions.remove(rig_id)
     return Redirect(views.query({}).address(removed=rig.name), status_code=303)
 
 
@@ -141,10 +141,10 @@ async def remove(
 async def replace_token(
     rig_id: FromPath[int],
     views: NamedDependency[RigViews],
-    register: NamedDependency[RigRegister],
+    rig_actions: NamedDependency[RigActions],
     settings: NamedDependency[Settings],
 ) -> Html:
-    token = await register.new_token(rig_id)
+    token = await rig_actions.new_token(rig_id)
     return _enrolment_page(views, rig_id, token, settings)
 
 
@@ -154,7 +154,7 @@ HANDLERS: list[HTTPRouteHandler] = [index, add, show, rename, remove, replace_to
 def index_page(
     views: RigViews,
     query: IndexQuery,
-    dialog: Dialog | None,
+    dialog: RigDialog | None,
     *,
     removed: str | None = None,
     given: Mapping[str, str] = NOTHING_GIVEN,
@@ -192,7 +192,7 @@ def index_page(
 def rig_page(
     views: RigViews,
     state: RigState,
-    dialog: Dialog | None,
+    dialog: RigDialog | None,
     enrolment: object = None,
     *,
     given: Mapping[str, str] = NOTHING_GIVEN,
@@ -227,17 +227,17 @@ def _enrolment_page(views: RigViews, rig_id: int, token: Token, settings: Settin
     return rig_page(views, state, None, views.display.enrolment(state, settings.public_url, token))
 
 
-def _index_dialog(views: RigViews, query: IndexQuery, parameters: Mapping[str, str]) -> Dialog | None:
+def _index_dialog(views: RigViews, query: IndexQuery, parameters: Mapping[str, str]) -> RigDialog | None:
     kind, path = parameters.get("dialog"), views.display.path
     if kind == "add":
-        return Dialog("add", path, query.address())
+        return RigDialog("add", path, query.address())
     if kind in ("edit", "remove"):
         return _dialog(kind, path, query.address(), views.live.find(id_in(parameters.get("rig", "")) or 0))
     return None
 
 
-def _dialog(kind: str, path: str, back: str, state: RigState) -> Dialog:
-    return Dialog(kind, path, back, state.id, state.name, value=state.name)
+def _dialog(kind: str, path: str, back: str, state: RigState) -> RigDialog:
+    return RigDialog(kind, path, back, state.id, state.name, value=state.name)
 
 
 def _parameters(request: PageRequest) -> dict[str, str]:

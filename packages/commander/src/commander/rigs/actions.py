@@ -19,7 +19,7 @@ from commander.registry.names import Rig, checked_name
 from commander.registry.tokens import Tokens
 
 
-class RigRegister:
+class RigActions:
     """The rigs of the kind that `live` shows.
 
     `pin` is the fingerprint of the commander's own CA that goes into tokens, if it has one. `playbooks` are told of

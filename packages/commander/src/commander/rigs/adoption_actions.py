@@ -47,7 +47,7 @@ def plan(
 
     `taken` are the names of all ASICs, as `name_key` writes them. Raises `BadAdoption`.
     """
-    made, names = Plan(), Names(taken)
+    made, names = Plan(), TakenNames(taken)
     for at, asic in enumerate(asked):
         key, wanted = _checked(at, asic)
         if key in made.tokens:
@@ -64,7 +64,7 @@ def plan(
     return made
 
 
-class Names:
+class TakenNames:
     """The names that are taken, as `name_key` writes them."""
 
     def __init__(self, taken: Iterable[str]) -> None:
@@ -91,7 +91,7 @@ def _checked(at: int, asic: AdoptedAsic) -> tuple[str, str]:
         raise BadAdoption(at, "name", str(error)) from error
 
 
-class Adoptions:
+class AdoptionActions:
     """`pin` is the fingerprint of the commander's own CA that goes into tokens, if it has one."""
 
     def __init__(

@@ -16,7 +16,7 @@ from commander.live.responses import StatsAnswer, stats_answer
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.pagination import Cursor, Limit, Since, Until, log_page
 from commander.readings.asic import add_command, connect_command
-from commander.rigs.actions import RigRegister
+from commander.rigs.actions import RigActions
 from commander.rigs.asic_responses import AsicAnswer, asic_answer
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
@@ -48,7 +48,7 @@ class AsicLogPage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class AsicsApi(Controller):
-    """`live` and `register` are those of the ASICs: `app.py` says so to the router of these handlers."""
+    """`live` and `rig_actions` are those of the ASICs: `app.py` says so to the router of these handlers."""
 
     path = "/api/v1/asic-rigs"
     tags = ("asics",)
@@ -63,11 +63,11 @@ class AsicsApi(Controller):
     async def add_asic(
         self,
         data: Annotated[NewName, Body()],
-        register: NamedDependency[RigRegister],
+        rig_actions: NamedDependency[RigActions],
         settings: NamedDependency[Settings],
     ) -> AsicWithToken:
         """Add an ASIC and get its token."""
-        rig, token = await register.add(data.name)
+        rig, token = await rig_actions.add(data.name)
         return with_token(rig.id, rig.name, token, settings)
 
     @get("/{rig_id:int}", responses=problems(400, 401, 404))
@@ -80,31 +80,31 @@ class AsicsApi(Controller):
         self,
         rig_id: FromPath[int],
         data: Annotated[NewName, Body()],
-        register: NamedDependency[RigRegister],
+        rig_actions: NamedDependency[RigActions],
         live: NamedDependency[LiveRigs],
     ) -> AsicAnswer:
         """Rename an ASIC."""
-        await register.rename(live.find(rig_id).id, data.name)
+        await rig_actions.rename(live.find(rig_id).id, data.name)
         return asic_answer(live.find(rig_id))
 
     @delete("/{rig_id:int}", responses=problems(400, 401, 404))
     async def remove_asic(
-        self, rig_id: FromPath[int], register: NamedDependency[RigRegister], live: NamedDependency[LiveRigs]
+        self, rig_id: FromPath[int], rig_actions: NamedDependency[RigActions], live: NamedDependency[LiveRigs]
     ) -> None:
         """Remove an ASIC and all its data; its sentry shows an invalid token. The machine itself is left as it is."""
-        await register.remove(live.find(rig_id).id)
+        await rig_actions.remove(live.find(rig_id).id)
 
     @post("/{rig_id:int}/token", responses=problems(400, 401, 404))
     async def replace_asic_token(
         self,
         rig_id: FromPath[int],
-        register: NamedDependency[RigRegister],
+        rig_actions: NamedDependency[RigActions],
         live: NamedDependency[LiveRigs],
         settings: NamedDependency[Settings],
     ) -> AsicWithToken:
         """A new token; the old one stops working immediately."""
         rig = live.find(rig_id)
-        return with_token(rig.id, rig.name, await register.new_token(rig.id), settings)
+        return with_token(rig.id, rig.name, await rig_actions.new_token(rig.id), settings)
 
     @get("/{rig_id:int}/logs", responses=problems(400, 401, 404, 422))
     async def list_asic_logs(

@@ -24,7 +24,7 @@ def asic_answer(state: RigState) -> AsicAnswer:
         id=state.id,
         name=state.name,
         health=state.health,
-        heard_at=state.heard_at,
+        heard_at=state.reported_at,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
         specs=None if state.specs is None else _specs.decode(state.specs),

@@ -17,7 +17,7 @@ from commander.live.responses import StatsAnswer, stats_answer
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.pagination import Cursor, Limit, Since, Until, log_page
 from commander.registry.names import enroll_command
-from commander.rigs.actions import RigRegister
+from commander.rigs.actions import RigActions
 from commander.rigs.cpu_gpu_responses import RigAnswer, rig_answer
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
@@ -59,11 +59,11 @@ class RigsApi(Controller):
     async def add_rig(
         self,
         data: Annotated[NewName, Body()],
-        register: NamedDependency[RigRegister],
+        rig_actions: NamedDependency[RigActions],
         settings: NamedDependency[Settings],
     ) -> RigWithToken:
         """Add a rig and get its token."""
-        rig, token = await register.add(data.name)
+        rig, token = await rig_actions.add(data.name)
         return with_token(rig.id, rig.name, token, settings)
 
     @get("/{rig_id:int}", responses=problems(400, 401, 404))
@@ -77,31 +77,31 @@ class RigsApi(Controller):
         rig_id: FromPath[int],
         data: Annotated[NewName, Body()],
         request: Request[Any, Any, Any],
-        register: NamedDependency[RigRegister],
+        rig_actions: NamedDependency[RigActions],
         live: NamedDependency[LiveRigs],
     ) -> RigAnswer:
         """Rename a rig."""
-        await register.rename(live.find(rig_id).id, data.name, author=author_of(request.user))
+        await rig_actions.rename(live.find(rig_id).id, data.name, author=author_of(request.user))
         return rig_answer(live.find(rig_id))
 
     @delete("/{rig_id:int}", responses=problems(400, 401, 404))
     async def remove_rig(
-        self, rig_id: FromPath[int], register: NamedDependency[RigRegister], live: NamedDependency[LiveRigs]
+        self, rig_id: FromPath[int], rig_actions: NamedDependency[RigActions], live: NamedDependency[LiveRigs]
     ) -> None:
         """Remove a rig and all its data; its sentry stops mining."""
-        await register.remove(live.find(rig_id).id)
+        await rig_actions.remove(live.find(rig_id).id)
 
     @post("/{rig_id:int}/token", responses=problems(400, 401, 404))
     async def replace_token(
         self,
         rig_id: FromPath[int],
-        register: NamedDependency[RigRegister],
+        rig_actions: NamedDependency[RigActions],
         live: NamedDependency[LiveRigs],
         settings: NamedDependency[Settings],
     ) -> RigWithToken:
         """A new token; the old one stops working immediately."""
         rig = live.find(rig_id)
-        return with_token(rig.id, rig.name, await register.new_token(rig.id), settings)
+        return with_token(rig.id, rig.name, await rig_actions.new_token(rig.id), settings)
 
     @get("/{rig_id:int}/logs", responses=problems(400, 401, 404, 422))
     async def list_logs(

@@ -12,7 +12,9 @@ from commander.registry import store
 from commander.registry.kinds import RigKind
 
 
-async def remember(database: Database, kind: RigKind, index: OperationalIndex, *, now: datetime, now_s: float) -> None:
+async def restore_index(
+    database: Database, kind: RigKind, index: OperationalIndex, *, now: datetime, now_s: float
+) -> None:
     """Fill the empty index: every rig, its newest log, and how long it has been silent."""
     async with database.reading() as db:
         rigs = await store.all_rigs(db, kind)
@@ -49,10 +51,10 @@ def _restore(
         figures = READERS[kind](found.body).figures
         index.restore(rig.id, found.body, figures, taken_at=found.taken_at, now=now, now_s=now_s)
     elif rig.last_taken_at:
-        index.restore_silent(rig.id, heard_at=rig.last_taken_at)
+        index.restore_silent(rig.id, reported_at=rig.last_taken_at)
 
 
-async def note_newest(database: Database, kind: RigKind, states: Iterable[RigState]) -> None:
+async def store_newest(database: Database, kind: RigKind, states: Iterable[RigState]) -> None:
     """Write down where the newest logs are of rigs that fell silent: the next start finds them without searching."""
     newest = [(state.id, state.taken_at) for state in states if state.taken_at]
     async with database.transaction() as db:

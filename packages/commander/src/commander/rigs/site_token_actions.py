@@ -12,7 +12,7 @@ from commander.db import Database
 from commander.registry.tokens import Tokens
 
 
-class Sites:
+class SiteTokenActions:
     """`pin` is the fingerprint of the commander's own CA that goes into tokens, if it has one."""
 
     def __init__(

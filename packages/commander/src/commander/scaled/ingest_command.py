@@ -14,11 +14,11 @@ from commander.migrations import migrate
 from commander.problems import DatabaseAway
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.dictionaries import use_newest
-from commander.scaled.metrics_server import figures_door
+from commander.scaled.metrics_server import metrics_server
 from commander.scaled.nats_bus import Bus
 from commander.scaled.node import limits_of
 from commander.scaled.queue_watch import QueueWatch
-from commander.scaled.stream import Names
+from commander.scaled.stream import StreamNames
 from commander.scaled.worker import Ingest
 from commander.settings import Settings
 from commander.web.exposition import Metric
@@ -45,7 +45,7 @@ async def work(settings: Settings) -> None:
     async with stopped_by_signals() as stop, open_database(settings.database_url) as database:
         if not await migrated(database.url, stop):
             return
-        bus, names = Bus(settings.nats_url), Names(settings.nats_prefix)
+        bus, names = Bus(settings.nats_url), StreamNames(settings.nats_prefix)
         packer = Packer()
         await use_newest(database, packer)
         worker = Ingest(database, bus, names, limits_of(settings), packer)
@@ -54,7 +54,7 @@ async def work(settings: Settings) -> None:
         def collect() -> list[Metric]:
             return [*worker.counts.metrics(), *watch.metrics(), *process_metrics()]
 
-        async with figures_door(settings.ingest_metrics, collect), bus.running():
+        async with metrics_server(settings.ingest_metrics, collect), bus.running():
             log.info("taking logs from NATS at %s", bus.place)
             await stop.wait()
 

@@ -11,7 +11,7 @@ REQUEST_BYTES = 8_192
 
 
 @asynccontextmanager
-async def figures_door(place: str, collect: Callable[[], Iterable[Metric]]) -> AsyncIterator[None]:
+async def metrics_server(place: str, collect: Callable[[], Iterable[Metric]]) -> AsyncIterator[None]:
     """Serves `GET /metrics` at `place`, such as 127.0.0.1:9464, without a key: there are only counts in it.
 
     An empty `place`: nowhere. Raises `OSError` where it can't be listened to.

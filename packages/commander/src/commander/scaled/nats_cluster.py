@@ -16,7 +16,7 @@ from nats.errors import Error as NatsError
 from commander.live.cluster import Change, PlaybooksChanged, RigChanged, RunSeen, SessionEnded, TokenDied
 from commander.scaled.nats_bus import Bus
 from commander.scaled.replica import Replica
-from commander.scaled.stream import Names, decode_log, decode_stored
+from commander.scaled.stream import StreamNames, decode_log, decode_stored
 
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -29,7 +29,7 @@ class NatsCluster:
     def __init__(
         self,
         bus: Bus,
-        names: Names,
+        names: StreamNames,
         replica: Replica,
         *,
         on_session_end: Callable[[str], None],

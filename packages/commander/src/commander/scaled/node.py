@@ -17,7 +17,7 @@ from commander.scaled.nats_bus import Bus
 from commander.scaled.nats_cluster import NatsCluster
 from commander.scaled.queue_watch import QueueWatch
 from commander.scaled.replica import Replica
-from commander.scaled.stream import Names, QueueLimits
+from commander.scaled.stream import QueueLimits, StreamNames
 from commander.scaled.stream_sink import StreamIntake
 from commander.scaled.worker import Ingest
 from commander.settings import Settings
@@ -40,7 +40,7 @@ class ScaledNode:
         on_playbooks: Callable[[Collection[int] | None], Awaitable[None]],
         packer: Packer,
     ) -> None:
-        names, limits = Names(settings.nats_prefix), limits_of(settings)
+        names, limits = StreamNames(settings.nats_prefix), limits_of(settings)
         self.replica = Replica(
             database, lives, on_unknown=tokens.drop_all, on_stored=on_stored, on_playbooks=on_playbooks
         )

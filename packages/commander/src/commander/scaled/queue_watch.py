@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus
-from commander.scaled.stream import Names
+from commander.scaled.stream import StreamNames
 from commander.web.exposition import Metric, gauge
 
 LOOK_EVERY_S = 2.0
@@ -45,7 +45,7 @@ _decoder = msgspec.json.Decoder(QueueInfo)
 class QueueWatch:
     """Looks at the stream every few seconds while there is a connection."""
 
-    def __init__(self, bus: Bus, names: Names) -> None:
+    def __init__(self, bus: Bus, names: StreamNames) -> None:
         self._bus = bus
         self._subject = f"$JS.API.STREAM.INFO.{names.stream}"
         self._info: QueueInfo | None = None

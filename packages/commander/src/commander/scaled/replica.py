@@ -78,10 +78,10 @@ class Replica:
             return
         received_at, now = from_us(received_at_us), datetime.now(UTC)
         silent_s = max(0.0, (now - received_at) / timedelta(seconds=1))
-        heard_s = time.monotonic() - silent_s
+        reported_s = time.monotonic() - silent_s
         taken_at = from_us(new.taken_at_us)
         self._on_stored(new, received_at)
-        live.logged(new.rig_id, new.body, new.figures, taken_at=taken_at, heard_at=received_at, now_s=heard_s)
+        live.logged(new.rig_id, new.body, new.figures, taken_at=taken_at, reported_at=received_at, now_s=reported_s)
 
     async def run(self) -> None:
         """Until it is cancelled."""

@@ -36,7 +36,7 @@ class QueueLimits(NamedTuple):
     replicas: int
 
 
-class Names(NamedTuple):
+class StreamNames(NamedTuple):
     """What a farm's subjects and stream are called; several farms may share one NATS."""
 
     prefix: str
@@ -67,7 +67,7 @@ class QueuedLog(msgspec.Struct, array_like=True, frozen=True, gc=False):
     figures: RigSummary
 
 
-class StoredLog(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class CommittedLog(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What workers tell web nodes after the commit: a queued log's bytes, and when it came into the queue."""
 
     received_at_us: int
@@ -76,7 +76,7 @@ class StoredLog(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _log_decoder = msgspec.msgpack.Decoder(QueuedLog)
-_stored_decoder = msgspec.msgpack.Decoder(list[StoredLog])
+_stored_decoder = msgspec.msgpack.Decoder(list[CommittedLog])
 
 
 def encode_log(log: NewLog) -> bytes:
@@ -89,11 +89,11 @@ def decode_log(data: bytes) -> NewLog:
     return NewLog(queued.kind, queued.rig_id, queued.taken_at_us, queued.body, queued.figures)
 
 
-def encode_stored(logs: Sequence[StoredLog]) -> bytes:
+def encode_stored(logs: Sequence[CommittedLog]) -> bytes:
     return _encode(logs)
 
 
-def decode_stored(data: bytes) -> list[StoredLog]:
+def decode_stored(data: bytes) -> list[CommittedLog]:
     """Raises `msgspec.DecodeError`."""
     return _stored_decoder.decode(data)
 
@@ -102,7 +102,7 @@ def message_id(log: NewLog) -> str:
     return f"{log.kind}.{log.rig_id}.{log.taken_at_us}"
 
 
-async def settle_stream(client: Client, names: Names, limits: QueueLimits) -> None:
+async def settle_stream(client: Client, names: StreamNames, limits: QueueLimits) -> None:
     """Make the stream, or give the one that is there these limits.
 
     Raises `NatsAway`: NATS runs without JetStream, or has less room than the limits say.
@@ -128,7 +128,7 @@ async def settle_stream(client: Client, names: Names, limits: QueueLimits) -> No
         raise NatsAway(f"JetStream refuses the stream {names.stream}: {error.description}") from error
 
 
-async def settle_consumer(client: Client, names: Names) -> None:
+async def settle_consumer(client: Client, names: StreamNames) -> None:
     """The one durable consumer that all workers share. Raises `NatsAway`."""
     config = ConsumerConfig(
         durable_name=WORKERS,

@@ -18,7 +18,7 @@ from protocol.reasons import reason
 from commander.intake.group_commit import LOGS_WAITING, Overloaded, StorageAway
 from commander.raw_logs.store import NewLog
 from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus, NatsAway
-from commander.scaled.stream import Names, QueueLimits, encode_log, message_id, settle_stream
+from commander.scaled.stream import QueueLimits, StreamNames, encode_log, message_id, settle_stream
 from commander.web.bodies import TooLarge
 from commander.web.exposition import Histogram, Metric, gauge
 
@@ -74,7 +74,7 @@ _ack_decoder = msgspec.json.Decoder(Ack)
 class StreamIntake:
     """A `LogSink`."""
 
-    def __init__(self, bus: Bus, names: Names, limits: QueueLimits) -> None:
+    def __init__(self, bus: Bus, names: StreamNames, limits: QueueLimits) -> None:
         self._bus = bus
         self._names = names
         self._limits = limits

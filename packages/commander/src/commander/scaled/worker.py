@@ -33,9 +33,9 @@ from commander.scaled.pull import Pull, pulling
 from commander.scaled.stream import (
     ACK_WAIT_S,
     WORKERS,
-    Names,
+    CommittedLog,
     QueueLimits,
-    StoredLog,
+    StreamNames,
     decode_log,
     encode_stored,
     settle_consumer,
@@ -86,7 +86,7 @@ class IngestCounts:
 class Ingest:
     """One worker. Any number of them share the queue."""
 
-    def __init__(self, database: Database, bus: Bus, names: Names, limits: QueueLimits, packer: Packer) -> None:
+    def __init__(self, database: Database, bus: Bus, names: StreamNames, limits: QueueLimits, packer: Packer) -> None:
         self.counts = IngestCounts()
         self._database = database
         self._names = names
@@ -192,7 +192,7 @@ class Ingest:
             key = each.log.kind, each.log.rig_id
             if key not in newest or newest[key].log.taken_at_us < each.log.taken_at_us:
                 newest[key] = each
-        told = [StoredLog(received_at_us(each.message), each.message.data) for each in newest.values()]
+        told = [CommittedLog(received_at_us(each.message), each.message.data) for each in newest.values()]
         for part in _by_size(told):
             await client.publish(self._names.stored, encode_stored(part))
 
@@ -248,8 +248,8 @@ def _parts(messages: list[Msg]) -> Iterator[list[Msg]]:
         yield messages[start : start + LOGS_A_TRANSACTION]
 
 
-def _by_size(logs: list[StoredLog]) -> Iterator[list[StoredLog]]:
-    part: list[StoredLog] = []
+def _by_size(logs: list[CommittedLog]) -> Iterator[list[CommittedLog]]:
+    part: list[CommittedLog] = []
     size = 0
     for each in logs:
         if part and size + len(each.queued) > TOLD_AT_ONCE_BYTES:

@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
-from commander.accounts.actions import Gate
+from commander.accounts.actions import AccountActions
 from commander.accounts.auth import COOKIE, OPEN
 from commander.accounts.domain import (
     SESSION_LIFE,
@@ -23,7 +23,7 @@ from commander.accounts.domain import (
     WrongPassword,
 )
 from commander.accounts.views import CreatedKey, CreatedSite, KeyView, certificate_view, key_view, session_view
-from commander.rigs.site_token_actions import Sites
+from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings, TlsMode
 from commander.tls import CertificateFacts
 from commander.web.shell import Page, Section, page
@@ -51,10 +51,10 @@ def local_path(text: str) -> str:
 
 
 @get("/login", opt={OPEN: True}, include_in_schema=False)
-async def login(request: Request[Any, Any, Any], gate: NamedDependency[Gate]) -> Html | Redirect:
+async def login(request: Request[Any, Any, Any], account_actions: NamedDependency[AccountActions]) -> Html | Redirect:
     going = local_path(request.query_params.get("next", HOME))
     cookie = request.cookies.get(COOKIE)
-    if cookie and await gate.session_of(cookie):
+    if cookie and await account_actions.session_of(cookie):
         return Redirect(going, status_code=303)
     return _login_page(going)
 
@@ -63,14 +63,14 @@ async def login(request: Request[Any, Any, Any], gate: NamedDependency[Gate]) ->
 async def log_in(
     data: URLEncodedBody[LoginForm],
     request: Request[Any, Any, Any],
-    gate: NamedDependency[Gate],
+    account_actions: NamedDependency[AccountActions],
     settings: NamedDependency[Settings],
 ) -> Html | Redirect:
     going = local_path(data.next)
     address = request.client.host if request.client else ""
     agent = request.headers.get("user-agent", "")[:256]
     try:
-        cookie = await gate.log_in(data.password, address=address, user_agent=agent)
+        cookie = await account_actions.log_in(data.password, address=address, user_agent=agent)
     except WrongPassword as error:
         return _login_page(going, str(error), WRONG)
     except TooManyTries as error:
@@ -79,8 +79,8 @@ async def log_in(
 
 
 @post("/logout", include_in_schema=False)
-async def log_out(request: PageRequest, gate: NamedDependency[Gate]) -> Redirect:
-    await gate.log_out(request.user)
+async def log_out(request: PageRequest, account_actions: NamedDependency[AccountActions]) -> Redirect:
+    await account_actions.log_out(request.user)
     answer = Redirect("/login", status_code=303)
     answer.delete_cookie(COOKIE)
     return answer
@@ -89,19 +89,21 @@ async def log_out(request: PageRequest, gate: NamedDependency[Gate]) -> Redirect
 @get("/settings", include_in_schema=False)
 async def show_settings(
     request: PageRequest,
-    gate: NamedDependency[Gate],
-    sites: NamedDependency[Sites],
+    account_actions: NamedDependency[AccountActions],
+    site_token_actions: NamedDependency[SiteTokenActions],
     settings: NamedDependency[Settings],
     certificate: NamedDependency[CertificateFacts | None],
 ) -> Html:
     query = request.query_params
     revoking, site = (query.get(name, "") if query.get("dialog") == "revoke" else "" for name in ("key", "site"))
-    return await settings_page(request, gate, sites, settings, certificate, revoking=revoking, revoking_site=site)
+    return await settings_page(
+        request, account_actions, site_token_actions, settings, certificate, revoking=revoking, revoking_site=site
+    )
 
 
 @post("/settings/sessions/{session_id:int}/end", include_in_schema=False)
-async def end_session(session_id: FromPath[int], gate: NamedDependency[Gate]) -> Redirect:
-    await gate.end_session(session_id)
+async def end_session(session_id: FromPath[int], account_actions: NamedDependency[AccountActions]) -> Redirect:
+    await account_actions.end_session(session_id)
     return Redirect("/settings", status_code=303)
 
 
@@ -109,21 +111,25 @@ async def end_session(session_id: FromPath[int], gate: NamedDependency[Gate]) ->
 async def create_key(
     data: URLEncodedBody[KeyForm],
     request: PageRequest,
-    gate: NamedDependency[Gate],
-    sites: NamedDependency[Sites],
+    account_actions: NamedDependency[AccountActions],
+    site_token_actions: NamedDependency[SiteTokenActions],
     settings: NamedDependency[Settings],
     certificate: NamedDependency[CertificateFacts | None],
 ) -> Html:
     try:
-        key, text = await gate.create_api_key(data.name)
+        key, text = await account_actions.create_api_key(data.name)
     except (BadKeyName, KeyNameTaken) as error:
-        return await settings_page(request, gate, sites, settings, certificate, name=data.name, error=str(error))
-    return await settings_page(request, gate, sites, settings, certificate, created=CreatedKey(key.name, text))
+        return await settings_page(
+            request, account_actions, site_token_actions, settings, certificate, name=data.name, error=str(error)
+        )
+    return await settings_page(
+        request, account_actions, site_token_actions, settings, certificate, created=CreatedKey(key.name, text)
+    )
 
 
 @post("/settings/api-keys/{key_id:int}/revoke", include_in_schema=False)
-async def revoke_key(key_id: FromPath[int], gate: NamedDependency[Gate]) -> Redirect:
-    await gate.revoke_api_key(key_id)
+async def revoke_key(key_id: FromPath[int], account_actions: NamedDependency[AccountActions]) -> Redirect:
+    await account_actions.revoke_api_key(key_id)
     return Redirect("/settings", status_code=303)
 
 
@@ -149,8 +155,8 @@ def _login_page(going: str, error: str = "", status: int = 200) -> Html:
 
 async def settings_page(
     request: PageRequest,
-    gate: Gate,
-    sites: Sites,
+    account_actions: AccountActions,
+    site_token_actions: SiteTokenActions,
     settings: Settings,
     certificate: CertificateFacts | None,
     *,
@@ -164,14 +170,14 @@ async def settings_page(
     created_site: CreatedSite | None = None,
 ) -> Html:
     """`error` stands beside the field that holds `name`, `site_error` beside that with `site_name`."""
-    keys = [key_view(key) for key in await gate.api_keys()]
-    site_views = [key_view(site) for site in await sites.all()]
+    keys = [key_view(key) for key in await account_actions.api_keys()]
+    site_views = [key_view(site) for site in await site_token_actions.all()]
     wrong = error or site_error
     return page(
         "settings_pages/settings.html",
         Page(title="Settings", section=Section.SETTINGS, url="/settings" if wrong or created or created_site else ""),
         status=WRONG if wrong else 200,
-        sessions=[session_view(session, request.user) for session in await gate.sessions()],
+        sessions=[session_view(session, request.user) for session in await account_actions.sessions()],
         keys=keys,
         certificate=certificate_view(certificate) if certificate else None,
         public_url=settings.public_url,

@@ -7,11 +7,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
-from commander.accounts.actions import Gate
+from commander.accounts.actions import AccountActions
 from commander.accounts.domain import BadKeyName, KeyNameTaken
 from commander.accounts.views import CreatedSite
 from commander.readings.asic import site_command
-from commander.rigs.site_token_actions import Sites
+from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
 from commander.settings_pages.pages import Html, PageRequest, settings_page
 from commander.tls import CertificateFacts
@@ -25,23 +25,27 @@ class SiteForm(msgspec.Struct, frozen=True):
 async def create_site(
     data: URLEncodedBody[SiteForm],
     request: PageRequest,
-    gate: NamedDependency[Gate],
-    sites: NamedDependency[Sites],
+    account_actions: NamedDependency[AccountActions],
+    site_token_actions: NamedDependency[SiteTokenActions],
     settings: NamedDependency[Settings],
     certificate: NamedDependency[CertificateFacts | None],
 ) -> Html:
     name = data.site_name
     try:
-        site, token = await sites.create(name)
+        site, token = await site_token_actions.create(name)
     except (BadKeyName, KeyNameTaken) as error:
-        return await settings_page(request, gate, sites, settings, certificate, site_name=name, site_error=str(error))
+        return await settings_page(
+            request, account_actions, site_token_actions, settings, certificate, site_name=name, site_error=str(error)
+        )
     created = CreatedSite(site.name, str(token), site_command(settings.public_url, token))
-    return await settings_page(request, gate, sites, settings, certificate, created_site=created)
+    return await settings_page(
+        request, account_actions, site_token_actions, settings, certificate, created_site=created
+    )
 
 
 @post("/settings/site-tokens/{site_id:int}/revoke", include_in_schema=False)
-async def revoke_site(site_id: FromPath[int], sites: NamedDependency[Sites]) -> Redirect:
-    await sites.revoke(site_id)
+async def revoke_site(site_id: FromPath[int], site_token_actions: NamedDependency[SiteTokenActions]) -> Redirect:
+    await site_token_actions.revoke(site_id)
     return Redirect("/settings", status_code=303)
 
 

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body, FromPath
 
 from commander.readings.asic import site_command
-from commander.rigs.site_token_actions import Sites
+from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName
@@ -36,20 +36,22 @@ class SiteWithToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get(PATH, responses=problems(401), tags=["asics"], security=BEARER)
-async def list_site_tokens(sites: NamedDependency[Sites]) -> list[SiteAnswer]:
+async def list_site_tokens(site_token_actions: NamedDependency[SiteTokenActions]) -> list[SiteAnswer]:
     """All site tokens, by name; the tokens themselves are not kept."""
     return [
         SiteAnswer(id=site.id, name=site.name, created_at=site.created_at, last_used_at=site.last_used_at)
-        for site in await sites.all()
+        for site in await site_token_actions.all()
     ]
 
 
 @post(PATH, responses=problems(400, 401, 409, 413, 415, 422), tags=["asics"], security=BEARER)
 async def create_site_token(
-    data: Annotated[NewName, Body()], sites: NamedDependency[Sites], settings: NamedDependency[Settings]
+    data: Annotated[NewName, Body()],
+    site_token_actions: NamedDependency[SiteTokenActions],
+    settings: NamedDependency[Settings],
 ) -> SiteWithToken:
     """Make a token with which an ASIC sentry registers the ASICs that it finds."""
-    site, token = await sites.create(data.name)
+    site, token = await site_token_actions.create(data.name)
     return SiteWithToken(
         id=site.id,
         name=site.name,
@@ -60,9 +62,9 @@ async def create_site_token(
 
 
 @delete(f"{PATH}/{{site_id:int}}", responses=problems(400, 401, 404), tags=["asics"], security=BEARER)
-async def revoke_site_token(site_id: FromPath[int], sites: NamedDependency[Sites]) -> None:
+async def revoke_site_token(site_id: FromPath[int], site_token_actions: NamedDependency[SiteTokenActions]) -> None:
     """Make it worthless at once. The ASICs that were registered with it stay."""
-    await sites.revoke(site_id)
+    await site_token_actions.revoke(site_id)
 
 
 HANDLERS: list[HTTPRouteHandler] = [list_site_tokens, create_site_token, revoke_site_token]

@@ -12,12 +12,12 @@ from commander.software.checks import checked_software
 from commander.software.domain import Entry, MiningSoftware
 
 
-class KnownSoftware(NamedTuple):
+class SoftwareWithUses(NamedTuple):
     entry: Entry
     used_by: list[Use]
 
 
-class SoftwareShelf:
+class SoftwareActions:
     def __init__(
         self, database: Database, playbooks: Dependents, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
@@ -30,16 +30,16 @@ class SoftwareShelf:
         async with self._database.transaction() as db:
             await bring_in(db, set(await self._playbooks.all(db)), now=self._now())
 
-    async def all(self) -> list[KnownSoftware]:
+    async def all(self) -> list[SoftwareWithUses]:
         async with self._database.reading() as db:
             found, uses = await store.all_software(db), await self._playbooks.all(db)
-        return [KnownSoftware(each, uses.get(each.id, [])) for each in found]
+        return [SoftwareWithUses(each, uses.get(each.id, [])) for each in found]
 
-    async def find(self, software_id: int) -> KnownSoftware:
+    async def find(self, software_id: int) -> SoftwareWithUses:
         """Raises `SoftwareNotFound`."""
         async with self._database.reading() as db:
             found = await store.get_software(db, software_id)
-            return KnownSoftware(found, await self._playbooks.of(db, software_id))
+            return SoftwareWithUses(found, await self._playbooks.of(db, software_id))
 
     async def add(self, given: MiningSoftware) -> Entry:
         """Raises `BadSoftware` or `SoftwareTaken`."""
@@ -47,7 +47,9 @@ class SoftwareShelf:
         async with self._database.transaction() as db:
             return await store.insert_software(db, about, now=self._now())
 
-    async def change(self, software_id: int, given: MiningSoftware, *, author: str, confirmed: bool) -> KnownSoftware:
+    async def change(
+        self, software_id: int, given: MiningSoftware, *, author: str, confirmed: bool
+    ) -> SoftwareWithUses:
         """Playbooks that use it are rendered anew; their scripts are their own and stay.
 
         Raises `NotConfirmed` if miners would restart and nobody has said that this is meant; `BadSoftware`,
@@ -62,7 +64,7 @@ class SoftwareShelf:
             must_be_meant(changed, confirmed=confirmed)
             uses = await self._playbooks.of(db, software_id)
         await self._playbooks.notify(changed)
-        return KnownSoftware(Entry(software_id, was.shipped, about), uses)
+        return SoftwareWithUses(Entry(software_id, was.shipped, about), uses)
 
     async def remove(self, software_id: int) -> Entry:
         """Raises `InUse` or `SoftwareNotFound`."""

@@ -11,7 +11,7 @@ from protocol.playbook_messages import Archive
 
 from commander.accounts.domain import author_of
 from commander.dependents import Use, UseAnswer, use_answers
-from commander.software.actions import KnownSoftware, SoftwareShelf
+from commander.software.actions import SoftwareActions, SoftwareWithUses
 from commander.software.domain import Download, Entry, Hardware, MiningSoftware
 from commander.web.api_docs import BEARER, problems
 
@@ -67,16 +67,16 @@ class SoftwareApi(Controller):
     security = BEARER
 
     @get(responses=problems(401))
-    async def list_software(self, shelf: NamedDependency[SoftwareShelf]) -> list[SoftwareAnswer]:
+    async def list_software(self, software_actions: NamedDependency[SoftwareActions]) -> list[SoftwareAnswer]:
         """All of it, by name, newest version first."""
-        return [software_answer(known.entry, known.used_by) for known in await shelf.all()]
+        return [software_answer(known.entry, known.used_by) for known in await software_actions.all()]
 
     @post(responses=problems(400, 401, 409, 413, 415, 422))
     async def add_software(
-        self, data: Annotated[SoftwareBody, Body()], shelf: NamedDependency[SoftwareShelf]
+        self, data: Annotated[SoftwareBody, Body()], software_actions: NamedDependency[SoftwareActions]
     ) -> SoftwareAnswer:
         """Add a program, or another version of one."""
-        return software_answer(await shelf.add(_about(data)), [])
+        return software_answer(await software_actions.add(_about(data)), [])
 
     @put("/{software_id:int}", responses=problems(400, 401, 404, 409, 413, 415, 422))
     async def change_software(
@@ -84,17 +84,21 @@ class SoftwareApi(Controller):
         software_id: FromPath[int],
         data: Annotated[SoftwareBody, Body()],
         request: Request[Any, Any, Any],
-        shelf: NamedDependency[SoftwareShelf],
+        software_actions: NamedDependency[SoftwareActions],
     ) -> SoftwareAnswer:
         """Change an entry; playbooks that use it get a new revision, and their rigs install and start it anew."""
         author = author_of(request.user)
-        changed: KnownSoftware = await shelf.change(software_id, _about(data), author=author, confirmed=True)
+        changed: SoftwareWithUses = await software_actions.change(
+            software_id, _about(data), author=author, confirmed=True
+        )
         return software_answer(changed.entry, changed.used_by)
 
     @delete("/{software_id:int}", responses=problems(400, 401, 404, 409))
-    async def remove_software(self, software_id: FromPath[int], shelf: NamedDependency[SoftwareShelf]) -> None:
+    async def remove_software(
+        self, software_id: FromPath[int], software_actions: NamedDependency[SoftwareActions]
+    ) -> None:
         """Remove an entry that no playbook uses; 409 `in_use` names those that do."""
-        await shelf.remove(software_id)
+        await software_actions.remove(software_id)
 
 
 def software_answer(entry: Entry, used_by: list[Use]) -> SoftwareAnswer:

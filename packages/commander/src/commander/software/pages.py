@@ -13,7 +13,7 @@ from litestar.response import Redirect
 
 from commander.accounts.domain import author_of
 from commander.dependents import InUse, NotConfirmed, Use
-from commander.software.actions import KnownSoftware, SoftwareShelf
+from commander.software.actions import SoftwareActions, SoftwareWithUses
 from commander.software.domain import BadSoftware, SoftwareNotFound, SoftwareTaken
 from commander.software.forms import (
     ARCHIVES,
@@ -53,27 +53,29 @@ class SoftwareRow:
 
 
 @get(HOME, include_in_schema=False)
-async def show(request: PageRequest, shelf: NamedDependency[SoftwareShelf]) -> Html:
+async def show(request: PageRequest, software_actions: NamedDependency[SoftwareActions]) -> Html:
     query = request.query_params
     asked = id_in(str(query.get("software", ""))) if query.get("dialog") == "remove" else None
-    removing = None if asked is None else await shelf.find(asked)
-    return await _list_page(shelf, removing, removed="removed" in query)
+    removing = None if asked is None else await software_actions.find(asked)
+    return await _list_page(software_actions, removing, removed="removed" in query)
 
 
 @get("/mining-software/new", include_in_schema=False)
-async def new(request: PageRequest, shelf: NamedDependency[SoftwareShelf]) -> Html:
+async def new(request: PageRequest, software_actions: NamedDependency[SoftwareActions]) -> Html:
     like = id_in(str(request.query_params.get("like", "")))
     form = SoftwareForm(has_api="yes")
     if like is not None:
-        about = (await shelf.find(like)).entry.about
+        about = (await software_actions.find(like)).entry.about
         form = msgspec.structs.replace(form_of(about), version="", linux_sha256="", windows_sha256="")
     return _form_page(form)
 
 
 @post(HOME, include_in_schema=False)
-async def add(data: URLEncodedBody[SoftwareForm], shelf: NamedDependency[SoftwareShelf]) -> Html | Redirect:
+async def add(
+    data: URLEncodedBody[SoftwareForm], software_actions: NamedDependency[SoftwareActions]
+) -> Html | Redirect:
     try:
-        await shelf.add(software_of(data))
+        await software_actions.add(software_of(data))
     except BadSoftware as error:
         return _form_page(data, errors=errors_of(error.fields))
     except SoftwareTaken as error:
@@ -82,8 +84,8 @@ async def add(data: URLEncodedBody[SoftwareForm], shelf: NamedDependency[Softwar
 
 
 @get("/mining-software/{software_id:int}", include_in_schema=False)
-async def show_one(software_id: FromPath[int], shelf: NamedDependency[SoftwareShelf]) -> Html:
-    known = await shelf.find(software_id)
+async def show_one(software_id: FromPath[int], software_actions: NamedDependency[SoftwareActions]) -> Html:
+    known = await software_actions.find(software_id)
     return _form_page(form_of(known.entry.about), known)
 
 
@@ -92,11 +94,11 @@ async def change(
     software_id: FromPath[int],
     data: URLEncodedBody[SoftwareForm],
     request: PageRequest,
-    shelf: NamedDependency[SoftwareShelf],
+    software_actions: NamedDependency[SoftwareActions],
 ) -> Html | Redirect:
-    known, author = await shelf.find(software_id), author_of(request.user)
+    known, author = await software_actions.find(software_id), author_of(request.user)
     try:
-        await shelf.change(software_id, software_of(data), author=author, confirmed=data.confirmed == "yes")
+        await software_actions.change(software_id, software_of(data), author=author, confirmed=data.confirmed == "yes")
     except BadSoftware as error:
         return _form_page(data, known, errors=errors_of(error.fields))
     except SoftwareTaken as error:
@@ -107,11 +109,11 @@ async def change(
 
 
 @post("/mining-software/{software_id:int}/remove", include_in_schema=False)
-async def remove(software_id: FromPath[int], shelf: NamedDependency[SoftwareShelf]) -> Html | Redirect:
+async def remove(software_id: FromPath[int], software_actions: NamedDependency[SoftwareActions]) -> Html | Redirect:
     try:
-        await shelf.remove(software_id)
+        await software_actions.remove(software_id)
     except InUse:
-        return await _list_page(shelf, await shelf.find(software_id), status=WRONG)
+        return await _list_page(software_actions, await software_actions.find(software_id), status=WRONG)
     except SoftwareNotFound:
         return Redirect(HOME, status_code=303)
     return Redirect(f"{HOME}?removed=yes", status_code=303)
@@ -121,13 +123,13 @@ HANDLERS: list[HTTPRouteHandler] = [show, new, add, show_one, change, remove]
 
 
 async def _list_page(
-    shelf: SoftwareShelf, removing: KnownSoftware | None, *, removed: bool = False, status: int = 200
+    software_actions: SoftwareActions, removing: SoftwareWithUses | None, *, removed: bool = False, status: int = 200
 ) -> Html:
     return page(
         "software/list.html",
         Page(title="Mining software", section=Section.SOFTWARE, live="/live?view=names"),
         status=status,
-        rows=[_row(each) for each in await shelf.all()],
+        rows=[_row(each) for each in await software_actions.all()],
         removing=_row(removing) if removing else None,
         removed=removed,
     )
@@ -135,7 +137,7 @@ async def _list_page(
 
 def _form_page(
     form: SoftwareForm,
-    known: KnownSoftware | None = None,
+    known: SoftwareWithUses | None = None,
     *,
     errors: Mapping[str, str] | None = None,
     restarting: list[Use] | None = None,
@@ -158,7 +160,7 @@ def _form_page(
     )
 
 
-def _row(known: KnownSoftware) -> SoftwareRow:
+def _row(known: SoftwareWithUses) -> SoftwareRow:
     about = known.entry.about
     return SoftwareRow(
         id=known.entry.id,

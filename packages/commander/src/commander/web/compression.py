@@ -23,7 +23,7 @@ _PACKED_TYPES = re.compile(rb"text/|application/(?:[\w.-]+\+)?json|application/j
 _NEVER = re.compile(r"q\s*=\s*0(?:\.0*)?$")
 
 
-class Packer(Protocol):
+class Compressor(Protocol):
     """Compresses one answer piece by piece."""
 
     def compress(self, data: bytes, /) -> bytes: ...
@@ -32,10 +32,13 @@ class Packer(Protocol):
 
 
 class Encoding(NamedTuple):
-    """A `Content-Encoding`. `flush_piece` makes `Packer.flush` return all input so far, `flush_end` ends the stream."""
+    """A `Content-Encoding`.
+
+    `flush_piece` makes `Compressor.flush` return all input so far, `flush_end` ends the stream.
+    """
 
     name: str
-    packer: Callable[[], Packer]
+    compressor: Callable[[], Compressor]
     flush_piece: int
     flush_end: int
 
@@ -81,7 +84,7 @@ class _Answer:
         self._send = send
         self._encoding = encoding
         self._start: HTTPResponseStartEvent | None = None
-        self._packer: Packer | None = None
+        self._compressor: Compressor | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -108,7 +111,7 @@ class _Answer:
             await self._send(start)
             await self._send(message)
             return
-        self._packer = self._encoding.packer()
+        self._compressor = self._encoding.compressor()
         packed = await self._packed(message["body"], is_last=is_whole)
         headers = [each for each in start["headers"] if each[0].lower() != b"content-length"]
         headers.append((b"content-encoding", self._encoding.name.encode()))
@@ -118,7 +121,7 @@ class _Answer:
         await self._send({"type": "http.response.body", "body": packed, "more_body": not is_whole})
 
     async def _piece(self, message: HTTPResponseBodyEvent) -> None:
-        if self._packer is None:
+        if self._compressor is None:
             await self._send(message)
             return
         more = message.get("more_body", False)
@@ -131,9 +134,9 @@ class _Answer:
         return await asyncio.to_thread(self._pack, body, is_last)
 
     def _pack(self, body: bytes, is_last: bool) -> bytes:
-        assert self._packer is not None and self._encoding is not None  # noqa: S101, PT018 - `_first` made them
+        assert self._compressor is not None and self._encoding is not None  # noqa: S101, PT018 - `_first` made them
         flush = self._encoding.flush_end if is_last else self._encoding.flush_piece
-        return self._packer.compress(body) + self._packer.flush(flush)
+        return self._compressor.compress(body) + self._compressor.flush(flush)
 
 
 def is_packable(start: HTTPResponseStartEvent) -> bool:
