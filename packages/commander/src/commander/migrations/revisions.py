@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0005"
+HEAD = "0006"
 
 
 class SchemaTooNew(DatabaseProblem):
