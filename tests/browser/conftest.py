@@ -11,7 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.farm import PASSWORD, CommanderProcess, running_commander
 
-from .people_and_sentries import Farm
+from .people_and_sentries import Farm, Rig, past_of
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -45,6 +45,14 @@ def farm(session_farm: Farm) -> Farm:
     """An empty farm."""
     session_farm.clear()
     return session_farm
+
+
+@pytest.fixture
+def rig(farm: Farm) -> Rig:
+    """It has reported for two hours, but for ten minutes in the last one."""
+    rig = farm.add("rig-07")
+    rig.send(past_of(minutes=120, gap=(40, 30), gpus=2))
+    return rig
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

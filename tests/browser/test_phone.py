@@ -3,9 +3,9 @@
 import pytest
 from playwright.async_api import FloatRect, Locator, Page, expect
 
+from .chart_pages import chart, drawn
 from .conftest import OpenPage
 from .people_and_sentries import Farm, gpu_of
-from .test_charts import chart, drawn
 from .test_playbooks import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

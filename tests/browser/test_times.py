@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import Page, expect
 
+from .chart_pages import chart, drawn
 from .conftest import OpenPage
 from .people_and_sentries import Farm, past_of
-from .test_charts import chart, drawn
 from .test_playbooks import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -18,6 +18,7 @@ from commander.migrations import migrate
 from commander.settings import Settings, load_settings
 from commander_farm import PASSWORD, Farm, running, serving
 from nats_server import NatsServer, running_nats
+from playbook_farm import Playbooks
 from postgresql_server import PostgresqlServer, running_server
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
@@ -84,6 +85,11 @@ async def person(farm: Farm) -> httpx.AsyncClient:
     """The farm's client, logged in."""
     await farm.log_in()
     return farm.client
+
+
+@pytest.fixture
+def playbooks(farm: Farm) -> Playbooks:
+    return Playbooks(farm)
 
 
 @pytest.fixture

@@ -5,11 +5,6 @@ from commander_farm import RIGS, Farm
 from playbook_farm import ADDRESSES, MONERO, OTHER_MONERO, PLAYBOOKS, Playbooks
 
 
-@pytest.fixture
-def playbooks(farm: Farm) -> Playbooks:
-    return Playbooks(farm)
-
-
 async def test_an_address_is_added_listed_changed_and_removed(playbooks: Playbooks) -> None:
     assert await playbooks.get(ADDRESSES) == []
     wallet = await playbooks.wallet()

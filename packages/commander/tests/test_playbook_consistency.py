@@ -13,11 +13,6 @@ DUAL = SCRIPT.replace("-p ", "--pool2 {pool2_hostport} --wallet2 {wallet2} -p ")
 NOTE = "For a second coin add: --pool2 {pool2_hostport} --wallet2 {wallet2}."
 
 
-@pytest.fixture
-def playbooks(farm: Farm) -> Playbooks:
-    return Playbooks(farm)
-
-
 async def address(playbooks: Playbooks, kind: str, coin: str | None, text: str) -> int:
     body = {"type": kind, "name": f"{coin} {kind}", "coin": coin, "address": text}
     return int((await playbooks.post(ADDRESSES, body))["id"])

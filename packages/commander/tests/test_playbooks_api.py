@@ -1,14 +1,8 @@
 """Playbooks over the API, as scripts use it."""
 
-import pytest
 from commander.playbooks.domain import PLAYBOOKS_A_RIG
 from commander_farm import RIGS, Farm
 from playbook_farm import MONERO, PLAYBOOKS, SCRIPT, Playbooks, a_software, another
-
-
-@pytest.fixture
-def playbooks(farm: Farm) -> Playbooks:
-    return Playbooks(farm)
 
 
 async def test_a_playbook_is_added_shown_edited_and_removed(farm: Farm, playbooks: Playbooks) -> None:

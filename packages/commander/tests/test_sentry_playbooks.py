@@ -20,11 +20,6 @@ from protocol.tokens import TokenKind, new_token
 WAIT = {"Prefer": "wait=50"}
 
 
-@pytest.fixture
-def playbooks(farm: Farm) -> Playbooks:
-    return Playbooks(farm)
-
-
 async def test_who_has_the_newest_is_told_nothing(farm: Farm, playbooks: Playbooks) -> None:
     rig = await farm.add()
     first = await playbooks.wire(rig)

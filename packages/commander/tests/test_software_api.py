@@ -3,18 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
 from commander.db import open_database
 from commander.settings import Settings
 from commander.software import store
 from commander.software.catalogue import shipped
 from commander_farm import Farm, running
 from playbook_farm import SOFTWARE, Playbooks, a_software
-
-
-@pytest.fixture
-def playbooks(farm: Farm) -> Playbooks:
-    return Playbooks(farm)
 
 
 async def test_the_catalogue_is_there_from_the_start(playbooks: Playbooks) -> None:
