@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
+from commander.accounts import actions
 from commander.accounts.actions import AccountActions
 from commander.db import Database, open_database
 from commander.migrations import migrate
@@ -98,6 +100,15 @@ async def served_farm(settings: Settings) -> AsyncIterator[Farm]:
         farm = Farm(client, settings)
         await farm.make_key()
         yield farm
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_hasher() -> Iterator[PasswordHasher]:
+    """Makes hashes of passwords cheap: hundreds of tests log in. Returns the hasher of a real farm."""
+    shipped = actions._hasher
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(actions, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield shipped
 
 
 @pytest.fixture(scope="session")

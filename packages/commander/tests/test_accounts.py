@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher, Type
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import BadKeyName, KeyNameTaken, NoSuchKey, TooManyTries, WrongPassword
 from commander.db import Database, metadata
@@ -132,3 +133,11 @@ async def test_no_secret_is_at_rest_in_clear(account_actions: AccountActions, da
     kept = b"".join(value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row)
     for secret in ("a long secret", cookie, key, key.removeprefix("mw_key_")):
         assert secret.encode() not in kept
+
+
+def test_a_guess_at_a_stolen_hash_costs_memory_and_time(shipped_hasher: PasswordHasher) -> None:
+    """At least what RFC 9106 recommends where memory is scarce."""
+    assert shipped_hasher.type is Type.ID
+    assert shipped_hasher.memory_cost >= 64 * 1024
+    assert shipped_hasher.time_cost >= 3
+    assert shipped_hasher.hash_len >= 32
