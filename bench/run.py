@@ -12,6 +12,7 @@ from bench.farm import farm_rows
 from bench.history import history_rows
 from bench.intake import intake_rows
 from bench.scaled import scaled_rows
+from bench.selections import selection_rows
 from bench.table import header
 
 
@@ -27,6 +28,7 @@ PARTS = {
     "asics": asic_rows,
     "charts": chart_rows,
     "history": history_rows,
+    "selections": selection_rows,
     "scaled": scaled_rows,
 }
 

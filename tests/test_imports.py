@@ -20,14 +20,17 @@ MAY_USE = {
 LAYERS = (
     *("problems", "strictness", "postgresql", "db", "partitions", "settings", "certificates", "tls", "lock", "jobs"),
     *("dependents", "accounts", "web"),  # who asks; how a page and an answer are made
-    *("registry", "readings", "raw_logs", "live", "history"),  # rigs, and what is known of them
+    *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them
     *("addresses", "software", "playbooks", "commands", "rigs"),  # what people do
     *("rig_pages", "settings_pages", "intake"),  # where requests come in
     *("migrations", "metrics", "scaled", "chores"),
     *("error_handlers", "services", "routes", "app"),  # wiring
     *("backup", "migrate_data", "serve", "__main__"),  # commands
 )
-PURE = ("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings")
+PURE = (
+    *("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings"),
+    *("commander.selections.parser", "commander.selections.quantities"),
+)
 
 
 def why_not(module: str, imported: str) -> str | None:

@@ -6,13 +6,15 @@ read from the state itself, so there is no backlog to keep, to bound or to lose.
 """
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from commander.live.playbooks import PlaybookNow
 from commander.live.totals import Totals
-from commander.readings.summary import NO_SUMMARY, WORKS_OF_A_RIG, RigSummary, Work
+from commander.readings.summary import NO_SUMMARY, WORKS_OF_A_RIG, RigSummary, Work, is_same_but_metrics
+from commander.readings.traits import NO_HARDWARE, Hardware, hardware_of
 
 WORKS_SEEN_S = 3_600
 
@@ -43,11 +45,15 @@ class RigState:
     `reported_s` is the moment of the last report on the monotonic clock, `reported_at` the same moment for people.
     `changed_at` numbers the last change, `page_changed_at` the last one that only the rig's own pages show,
     `playbooks_changed_at` the last one of what the rig is to mine, `renamed_at` the last change of its name.
+    `search_text` holds all words by which people find the rig; the first search after a change makes it.
     """
 
     id: int
     name: str
     specs: bytes | None = None
+    hardware: Hardware = NO_HARDWARE
+    tags: tuple[str, ...] = ()
+    search_text: str | None = None
     added_at: datetime | None = None
     health: Health = Health.WAITING
     latest: bytes | None = None
@@ -102,10 +108,13 @@ class OperationalIndex:
         self.removed_names: dict[int, str] = {}  # for pages whose socket opens just after the removal
         self._stale_after_s = stale_after_s
         self._offline_after_s = offline_after_s
+        self.on_change: Callable[[RigState, bool], None] = lambda state, only_metrics: None
+        self.on_remove: Callable[[int], None] = lambda rig_id: None
         self._checks: list[tuple[float, int]] = []  # (due, rig id): one entry for each rig that is not silent yet
 
     def add(self, rig_id: int, name: str, specs: bytes | None = None, *, added_at: datetime | None = None) -> RigState:
-        state = self.rigs[rig_id] = RigState(rig_id, name, specs, added_at, connected=specs is not None)
+        state = self.rigs[rig_id] = RigState(rig_id, name, specs, added_at=added_at, connected=specs is not None)
+        state.hardware = hardware_of(specs)
         self._changed(state, shape=True)
         return state
 
@@ -123,15 +132,22 @@ class OperationalIndex:
             self._count(state, None)
             self.now_at += 1
             self.shape_changed_at = self.now_at
+            self.on_remove(rig_id)
 
     def reordered(self) -> int:
         """Somebody sees the rigs in a new order: pages that have seen less have seen another. Returns the number."""
         self.now_at += 1
         return self.now_at
 
+    def set_tags(self, rig_id: int, tags: tuple[str, ...]) -> None:
+        state = self.rigs.get(rig_id)
+        if state and state.tags != tags:
+            state.tags = tags
+            self._changed(state)
+
     def set_specs(self, rig_id: int, specs: bytes) -> None:
         if state := self.rigs.get(rig_id):
-            state.specs, state.connected = specs, True
+            state.specs, state.hardware, state.connected = specs, hardware_of(specs), True
             self._changed(state)
 
     def set_connected(self, rig_id: int) -> None:
@@ -191,6 +207,7 @@ class OperationalIndex:
             return False
         newest = state.taken_at is None or taken_at > state.taken_at
         was_faulty = bool(state.figures.faults)
+        before = state.figures
         if newest:
             state.faults_since = _faults_since(state, figures.faults, taken_at)
             state.latest, state.taken_at, state.figures = log, taken_at, figures
@@ -201,7 +218,8 @@ class OperationalIndex:
         state.health = Health.ONLINE
         state.connected = state.reported = True
         self._count(state, state.figures)
-        self._changed(state, shape=awoke or bool(state.figures.faults) is not was_faulty)
+        only_metrics = not awoke and is_same_but_metrics(before, state.figures)
+        self._changed(state, shape=awoke or bool(state.figures.faults) is not was_faulty, only_metrics=only_metrics)
         if not state.check_due:
             self._check_later(state, now_s + self._stale_after_s)
         return newest
@@ -259,8 +277,11 @@ class OperationalIndex:
             self.totals.count(figures, +1)
         state.counted = figures
 
-    def _changed(self, state: RigState, *, shape: bool = False) -> None:
+    def _changed(self, state: RigState, *, shape: bool = False, only_metrics: bool = False) -> None:
         self.now_at += 1
         state.changed_at = self.now_at
         if shape:
             self.shape_changed_at = self.now_at
+        if not only_metrics:
+            state.search_text = None
+        self.on_change(state, only_metrics)

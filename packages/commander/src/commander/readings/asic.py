@@ -8,6 +8,7 @@ from protocol.tokens import Token
 
 from commander.readings.cpu_gpu import highest, total
 from commander.readings.summary import RigSummary, Work
+from commander.readings.traits import mining_of_asic
 
 REPORTED = {
     "temperature": "Too hot",
@@ -32,6 +33,7 @@ def summary_of(log: AsicLog) -> RigSummary:
         uptime_s=log.uptime_s,
         told_rejected_percent=log.rejected_percent,
         faults=tuple(faults_of(log)),
+        mining=mining_of_asic(log),
     )
 
 

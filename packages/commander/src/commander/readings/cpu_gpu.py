@@ -7,6 +7,7 @@ from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerD
 from protocol.miners_apart import with_own_cards
 
 from commander.readings.summary import RigSummary, Work, bounded
+from commander.readings.traits import mining_of_cpu_gpu
 
 Number = TypeVar("Number", int, float)
 
@@ -29,12 +30,15 @@ def summary_of(log: CpuGpuLog) -> RigSummary:
         accepted=total([reading.accepted for reading in readings]),
         rejected=total([reading.rejected for reading in readings]),
         uptime_s=log.uptime_s,
+        memory_temperature_c=highest([gpu.memory_temperature_c for gpu in gpus]),
+        mining=mining_of_cpu_gpu(log),
     )
 
 
 def _tells(device: MinerDevice) -> bool:
     """Whether the mining software says anything of the card that its driver may not."""
-    return device.temperature_c is not None or device.fan_percent is not None or device.power_w is not None
+    figures = (device.temperature_c, device.memory_temperature_c, device.fan_percent, device.power_w)
+    return any(figure is not None for figure in figures)
 
 
 def merged_devices(log: CpuGpuLog) -> list[GpuReading]:

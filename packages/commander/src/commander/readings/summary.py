@@ -8,6 +8,7 @@ from protocol.messages import UNKNOWN_ALGORITHM
 
 from commander.readings.algorithms import one_name
 from commander.readings.coins import one_coin
+from commander.readings.traits import NO_MINING, Mining
 
 OTHER = "other"  # the name of all works, or devices, beyond the bounds
 WORKS_OF_A_RIG = 64
@@ -81,6 +82,8 @@ class RigSummary(msgspec.Struct, frozen=True):
     uptime_s: int | None = None
     told_rejected_percent: float | None = None
     faults: tuple[str, ...] = ()
+    memory_temperature_c: float | None = None
+    mining: Mining = NO_MINING
 
     @property
     def rejected_percent(self) -> float | None:
@@ -92,3 +95,12 @@ class RigSummary(msgspec.Struct, frozen=True):
 
 
 NO_SUMMARY = RigSummary()
+
+
+def is_same_but_metrics(first: RigSummary, second: RigSummary) -> bool:
+    """Returns whether two summaries differ in numbers only: works, faults and what people search are the same."""
+    return (
+        first.mining == second.mining
+        and first.faults == second.faults
+        and first.hashrates_hs.keys() == second.hashrates_hs.keys()
+    )

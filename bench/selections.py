@@ -1,0 +1,86 @@
+"""What 50 live selections add to a report, and an evaluation of 10,000 rigs, in this process."""
+
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from commander.live.operational_index import OperationalIndex
+from commander.readings.cpu_gpu import summary_of
+from commander.readings.summary import RigSummary
+from commander.registry.kinds import RigKind
+from commander.selections.live import LiveSelections
+from commander.selections.parser import parse
+from protocol.messages import CpuGpuLog
+
+from bench.table import row
+
+RIGS, SELECTIONS, REPORTS = 10_000, 50, 40_000
+CARDS = ("GeForce RTX 3080", "GeForce RTX 3090", "Radeon RX 6800")
+START = datetime(2026, 11, 20, tzinfo=UTC)
+LINES = [
+    *(f"tag:hall:{hall}" for hall in range(15)),
+    *(f"temperature>{limit}" for limit in range(60, 70)),
+    *(f"tag:hall:{hall} gpu:3080 -health:offline" for hall in range(10)),
+    *(f"coin:kaspa hashrate<{limit}GH/s" for limit in range(1, 6)),
+    *(f"ip:10.0.{net}.0/24" for net in range(5)),
+    *(f"rig-{number}*" for number in range(5)),
+]
+
+
+def selection_rows() -> None:
+    index, summaries = a_farm()
+    alone_us = min(report_us(index, summaries) for _ in range(3))
+    live = LiveSelections(RigKind.CPU_GPU, index)
+    for line in LINES:
+        live.of(parse(line), now_s=0.0)
+    with_selections_us = min(report_us(index, summaries) for _ in range(3))
+    added = f"{with_selections_us - alone_us:.1f} µs more"
+    row(f"a report, {RIGS:,} rigs, {SELECTIONS} live selections", added, f"{alone_us:.1f} µs without")
+    for line in ("temperature>65", "tag:hall:7 gpu:3080", "kaspa", "10.0.3"):
+        first_ms = [evaluation_ms(index, line) for _ in range(5)]
+        row(f"evaluation of {RIGS:,} rigs: {line}", f"{statistics.median(first_ms):.1f} ms")
+
+
+def a_farm() -> tuple[OperationalIndex, list[RigSummary]]:
+    """10,000 rigs with specs and tags, and two logs of eight cards for each thousandth rig: their numbers differ."""
+    index, dice = OperationalIndex(stale_after_s=45, offline_after_s=60), random.Random(7)
+    summaries = [summary_of(a_log(dice, number % 1_000)) for number in range(2_000)]
+    for number in range(RIGS):
+        gpus = [{"pci_address": f"0000:{n:02}:00.0", "name": CARDS[number % 3]} for n in range(8)]
+        state = index.add(number + 1, f"rig-{number:05}", msgspec.json.encode({"hostname": f"h{number}", "gpus": gpus}))
+        state.tags = (f"hall:{number % 20}", f"rack:{number % 300}")
+    return index, summaries
+
+
+def a_log(dice: random.Random, number: int) -> CpuGpuLog:
+    work = {"algorithm": "kHeavyHash", "coin": "Kaspa", "pool": "pool.example:3333", "user": f"kaspa:qq{number}"}
+    log = {
+        "taken_at": START.isoformat(),
+        "lan_ip": f"10.0.{number // 200}.{number % 200}",
+        "gpus": [{"pci_address": f"0000:{n:02}:00.0", "temperature_c": dice.uniform(55, 70)} for n in range(8)],
+        "miners": [
+            {"software": "lolminer", "state": "mining", "algorithms": [work | {"hashrate_hs": dice.uniform(0, 6e9)}]}
+        ],
+    }
+    return msgspec.convert(log, CpuGpuLog)
+
+
+def report_us(index: OperationalIndex, summaries: Sequence[RigSummary]) -> float:
+    """Returns the mean time of a report. Each has other numbers than the one before."""
+    start_s, begin = time.monotonic(), time.process_time()
+    for number in range(REPORTS):
+        at_s = start_s + number
+        at, summary = START + timedelta(seconds=at_s), summaries[number % 1_000 + 1_000 * (number // RIGS % 2)]
+        index.report(number % RIGS + 1, b"{}", summary, taken_at=at, reported_at=at, now_s=at_s)
+    return 1e6 * (time.process_time() - begin) / REPORTS
+
+
+def evaluation_ms(index: OperationalIndex, line: str) -> float:
+    """Returns the time until a new selection is known for all rigs."""
+    live = LiveSelections(RigKind.CPU_GPU, index)
+    begin = time.process_time()
+    live.of(parse(line), now_s=0.0)
+    return 1e3 * (time.process_time() - begin)

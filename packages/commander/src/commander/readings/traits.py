@@ -1,0 +1,116 @@
+"""Reads from messages what people search rigs by, besides metrics."""
+
+from collections.abc import Iterable
+from sys import intern
+
+import msgspec
+from protocol.asic_messages import AsicLog
+from protocol.messages import CpuGpuLog
+
+READINGS_SEARCHED = 64  # of a rig; one log can't fill the memory
+
+
+class Hardware(msgspec.Struct, frozen=True):
+    """What a rig is, from its specs. `texts` are all words by which people may look for it."""
+
+    gpus: tuple[str, ...] = ()
+    drivers: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    firmware: tuple[str, ...] = ()
+    sentries: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
+NO_HARDWARE = Hardware()
+
+
+class Mining(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What people search a rig by, of its newest log. `workers` are wallets and accounts, as miners report them."""
+
+    ip: str | None = None
+    software: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()
+    workers: tuple[str, ...] = ()
+
+
+NO_MINING = Mining()
+
+
+def mining_of_cpu_gpu(log: CpuGpuLog) -> Mining:
+    readings = [each for miner in log.miners for each in miner.algorithms][:READINGS_SEARCHED]
+    return Mining(
+        ip=log.lan_ip,
+        software=_distinct(miner.software for miner in log.miners),
+        pools=_distinct(each.pool for each in readings),
+        workers=_distinct(each.user for each in readings),
+    )
+
+
+def mining_of_asic(log: AsicLog) -> Mining:
+    return Mining(
+        ip=log.lan_ip,
+        pools=_distinct(pool.url for pool in log.pools),
+        workers=_distinct(pool.user for pool in log.pools),
+    )
+
+
+class _Gpu(msgspec.Struct, gc=False):
+    vendor: str | None = None
+    name: str | None = None
+    driver_version: str | None = None
+
+
+class _Cpu(msgspec.Struct, gc=False):
+    name: str | None = None
+
+
+class _Motherboard(msgspec.Struct, gc=False):
+    vendor: str | None = None
+    name: str | None = None
+    bios_version: str | None = None
+
+
+class _Specs(msgspec.Struct, gc=False):
+    """The specs of either kind of rig: what the other kind has stays None."""
+
+    hostname: str | None = None
+    cpu: _Cpu | None = None
+    motherboard: _Motherboard | None = None
+    gpus: list[_Gpu] = []
+    sentry_version: str | None = None
+    make: str | None = None
+    model: str | None = None
+    model_variant: str | None = None
+    firmware_version: str | None = None
+    software_version: str | None = None
+    mac: str | None = None
+    serial_number: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Specs)
+
+
+def hardware_of(specs: bytes | None) -> Hardware:
+    """Returns what the JSON of a rig's specs says."""
+    if specs is None:
+        return NO_HARDWARE
+    read = _decoder.decode(specs)
+    board, cpu = read.motherboard or _Motherboard(), read.cpu or _Cpu()
+    gpus = _distinct(_joined(gpu.vendor, gpu.name) for gpu in read.gpus)
+    models = _distinct([_joined(read.make, read.model, read.model_variant), _joined(board.vendor, board.name)])
+    return Hardware(
+        gpus=gpus,
+        drivers=_distinct(gpu.driver_version for gpu in read.gpus),
+        models=models + _distinct([cpu.name]),
+        firmware=_distinct([read.firmware_version, read.software_version, board.bios_version]),
+        sentries=_distinct([read.sentry_version]),
+        texts=gpus + models + _distinct([cpu.name, read.mac, read.serial_number, read.hostname]),
+    )
+
+
+def _joined(*words: str | None) -> str:
+    return " ".join(filter(None, words))
+
+
+def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(intern(text) for text in texts if text))  # farms have many rigs of one model

@@ -1,0 +1,1 @@
+"""Selections: one line of text that says which rigs are meant."""

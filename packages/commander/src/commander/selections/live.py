@@ -1,0 +1,77 @@
+"""Selections that stay true: for each, the rigs that match now. A change of one rig costs the evaluation of that rig.
+
+Whoever needs a selection asks for it again and again. One that is not asked for any more is forgotten.
+"""
+
+from commander.live.operational_index import OperationalIndex, RigState
+from commander.registry.kinds import RigKind
+from commander.selections.compiled import Predicate, compiled
+from commander.selections.domain import Selection
+from commander.selections.parser import COMPARED
+
+KEPT_FOR_S = 30.0
+SELECTIONS_KEPT = 256
+
+
+class LiveSelection:
+    """The ids of the rigs that match. `changed_at` counts the changes of `ids`."""
+
+    def __init__(self, selection: Selection, matches: Predicate, ids: set[int]) -> None:
+        self.matches = matches
+        self.ids = ids
+        self.compares = any(term.key in COMPARED for term in selection.terms)
+        self.changed_at = 0
+        self.asked_s = 0.0
+
+    def see(self, state: RigState) -> None:
+        """Evaluates one rig."""
+        if self.matches(state) is not (state.id in self.ids):
+            self.ids ^= {state.id}
+            self.changed_at += 1
+
+    def forget(self, rig_id: int) -> None:
+        if rig_id in self.ids:
+            self.ids.remove(rig_id)
+            self.changed_at += 1
+
+
+class LiveSelections:
+    """The live selections of one kind of rig, over an operational index, which calls `changed` and `removed`."""
+
+    def __init__(self, kind: RigKind, index: OperationalIndex) -> None:
+        self._kind = kind
+        self._rigs = index.rigs
+        self._live: dict[Selection, LiveSelection] = {}
+        index.on_change, index.on_remove = self.changed, self.removed
+
+    def of(self, selection: Selection, *, now_s: float) -> LiveSelection:
+        """Returns the live selection; the first to ask pays its evaluation over all rigs. Raises `BadSelection`."""
+        live = self._live.get(selection)
+        if live is None:
+            live = self._begin(selection)
+        live.asked_s = now_s
+        return live
+
+    def changed(self, state: RigState, only_metrics: bool) -> None:
+        """Evaluates the selections that may see a rig's change. `only_metrics`: nothing else of it has changed."""
+        for live in self._live.values():
+            if live.compares or not only_metrics:
+                live.see(state)
+
+    def removed(self, rig_id: int) -> None:
+        for live in self._live.values():
+            live.forget(rig_id)
+
+    def forget_unused(self, now_s: float) -> None:
+        """Drops the selections that nobody has asked for lately."""
+        unused = [key for key, live in self._live.items() if live.asked_s < now_s - KEPT_FOR_S]
+        for key in unused:
+            del self._live[key]
+
+    def _begin(self, selection: Selection) -> LiveSelection:
+        matches = compiled(selection, self._kind)
+        if len(self._live) >= SELECTIONS_KEPT:
+            del self._live[min(self._live, key=lambda key: self._live[key].asked_s)]
+        ids = {rig_id for rig_id, state in self._rigs.items() if matches(state)}
+        live = self._live[selection] = LiveSelection(selection, matches, ids)
+        return live
