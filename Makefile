@@ -11,9 +11,10 @@ CHECKED := $(wildcard packages/*/src packages/*/tests) tests devtools bench
 # What `make test` needs of the system and installs itself when it is root; devtools/install_system.sh knows each.
 SYSTEM := chromium fonts-dejavu-core libatomic1 postgresql nats-server python3-venv promtool
 export PATH := $(CURDIR)/.tools:$(PATH)
+unexport PYTHONDONTWRITEBYTECODE # each of the tests' hundreds of processes would compile what it imports
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run demo demo-scaled test check fmt bench docs
+.PHONY: help setup lock run demo demo-scaled test-fast test check fmt bench docs
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,11 +46,14 @@ demo-scaled: .venv/ready ## the scaled-out form on free ports: two web nodes, tw
 	devtools/install_system.sh postgresql nats-server
 	@exec $(BIN)/python devtools/demo_scaled.py
 
+test-fast: .venv/ready ## the tests that need no server, no process and no browser
+	$(PYTEST) -n 2 --ignore=tests/browser -m "not servers and not system"
+
 test: .venv/ready ## every test, on servers that the tests start themselves
 	devtools/install_system.sh $(SYSTEM)
-	$(PYTEST) -n 2 -m "not servers and not system and not browser"
-	$(PYTEST) -n 2 -m "servers or system"
-	$(PYTEST) -m browser
+	$(MAKE) --no-print-directory test-fast
+	$(PYTEST) -n 2 --ignore=tests/browser -m "servers or system"
+	$(PYTEST) tests/browser
 
 check: .venv/ready ## style, types, who imports whom
 	$(BIN)/ruff check .
