@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 import msgspec
 from commander.db import to_us
@@ -16,6 +17,7 @@ from commander.history.moments import pack_moments
 from commander.migrations import migrate
 from commander.raw_logs import codec
 from commander.raw_logs.dictionary_training import made_from
+from commander.raw_logs.starter import starter_of
 from commander.registry.kinds import RigKind
 from protocol.asic_messages import AsicBoard, AsicLog, AsicPool, PowerSource
 from seed_history import seed_all
@@ -30,6 +32,15 @@ BUDGET_MB = {RigKind.CPU_GPU: 10, RigKind.ASIC: 4}
 NAMES = {RigKind.CPU_GPU: ("8-GPU rig", "cpu_gpu"), RigKind.ASIC: ("ASIC", "asic")}
 
 
+class PackedBytes(NamedTuple):
+    """A log's mean size: as JSON, and packed."""
+
+    plain: float
+    alone: float
+    with_shipped: float
+    with_own: float
+
+
 def size_rows() -> None:
     raw = {RigKind.CPU_GPU: _packed_log(), RigKind.ASIC: _packed_asic_log()}
     with tempfile.TemporaryDirectory() as folder:
@@ -42,9 +53,12 @@ def size_rows() -> None:
                 _rows_of(database, kind, log_bytes)
 
 
-def _rows_of(database: sqlite3.Connection, kind: RigKind, log_bytes: float) -> None:
+def _rows_of(database: sqlite3.Connection, kind: RigKind, size: PackedBytes) -> None:
     name, prefix = NAMES[kind]
-    row(f"a log of an {name}, packed with the farm's dictionary", f"{log_bytes:.0f} bytes")
+    log_bytes = size.with_own
+    row(f"a log of an {name}, packed by itself", f"{size.alone:.0f} bytes", f"{size.plain:,.0f} bytes of JSON")
+    for how, packed in (("shipped", size.with_shipped), ("farm's", size.with_own)):
+        row(f"  with the {how} dictionary", f"{packed:.0f} bytes", f"{packed / size.alone:.2f} of it")
     minutes, tens, hours = (_bytes_of(database, f"{prefix}_{tier}") for tier in ("minutes", "ten_minutes", "hours"))
     parts = {
         "raw 24 h": LOGS_A_DAY * (log_bytes + ROW_BYTES),
@@ -53,7 +67,7 @@ def _rows_of(database: sqlite3.Connection, kind: RigKind, log_bytes: float) -> N
         "hours 1 y": hours * 365 / DAYS,
         "times of logs 31 d": ROLLED_HOURS * (_moments() + ROW_BYTES),
     }
-    told = ", ".join(f"{what} {size / 1e6:.2f}" for what, size in parts.items())
+    told = ", ".join(f"{what} {taken / 1e6:.2f}" for what, taken in parts.items())
     row(f"an {name} with a year of history", f"{sum(parts.values()) / 1e6:.1f} MB", f"goal: {BUDGET_MB[kind]} MB")
     print(f"  ({told})")
 
@@ -65,14 +79,14 @@ def _bytes_of(database: sqlite3.Connection, table: str) -> float:
     return float(size) / RIGS
 
 
-def _packed_log() -> float:
+def _packed_log() -> PackedBytes:
     now = datetime.now(UTC)
     rigs = [simulated_rig(number, seed=3, cards=8) for number in range(60)]
     logs = [rig.log(now + timedelta(seconds=10 * at)) for at in range(30) for rig in rigs]
     return _packed(RigKind.CPU_GPU, [msgspec.json.encode(log) for log in logs])
 
 
-def _packed_asic_log() -> float:
+def _packed_asic_log() -> PackedBytes:
     now, chance = datetime.now(UTC), random.Random(1)
     asics = range(60)
     logs = [
@@ -113,12 +127,16 @@ def _asic_log(number: int, taken_at: datetime, up_s: int, chance: random.Random)
     )
 
 
-def _packed(kind: RigKind, logs: list[bytes]) -> float:
+def _packed(kind: RigKind, logs: list[bytes]) -> PackedBytes:
     """Half of them teach, the others are packed."""
-    made = made_from(logs[: len(logs) // 2])
+    made, (number, body) = made_from(logs[: len(logs) // 2]), starter_of(kind)
     codec.learn(made.dict_id(), made.as_bytes())
-    packer = codec.Packer({kind: made.dict_id()})
-    return fmean(len(packer.pack(kind, log)[1]) for log in logs[len(logs) // 2 :])
+    codec.learn(number, body)
+    packers = (codec.Packer(), codec.Packer({kind: number}), codec.Packer({kind: made.dict_id()}))
+    rest = logs[len(logs) // 2 :]
+    return PackedBytes(
+        fmean(map(len, rest)), *(fmean(len(each.pack(kind, log)[1]) for log in rest) for each in packers)
+    )
 
 
 def _moments() -> int:

@@ -1,15 +1,20 @@
 """Logs are packed with a dictionary made of the farm's own, and every row stays readable."""
 
+import asyncio
 from datetime import timedelta
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from commander.raw_logs import codec
 from commander.raw_logs.codec import ZSTD_DICTIONARY, Packer, unpack
 from commander.raw_logs.dictionaries import use_newest
 from commander.raw_logs.dictionary_training import made_from, make_if_it_pays
+from commander.raw_logs.starter import starter_of
 from commander.raw_logs.store import read_logs
 from commander.raw_logs.tables import LOGS
+from commander.registry.kinds import RigKind
+from commander_farm import a_log, an_asic_log
 from history_farm import KIND, START, Moment, Place, a_place, steady
 
 
@@ -54,6 +59,41 @@ def _restart(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codec, "_DICTIONARIES", {})
     monkeypatch.setattr(codec, "_of_thread", type("Thread", (), {})())
     place.commit.packer._by_kind.clear()
+
+
+async def test_a_new_farm_begins_with_the_shipped_one_and_soon_has_its_own(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_place(database_url, rig_count=2) as place:
+        older, first, packed = steady(1, 0, 100), steady(1, 100, 9_000), steady(1, 9_000, 9_100)
+        await place.send(older)
+        starts = [use_newest(place.database, packer) for packer in (place.commit.packer, Packer())]
+        await asyncio.gather(*starts)
+        assert await dictionary_count(place) == len(RigKind), "one of each kind, although two commanders began"
+        await place.send(first)
+        await make_if_it_pays(place.database, place.commit.packer, now=START + timedelta(hours=2.5))
+        assert await dictionary_count(place) == len(RigKind) + 1
+        await place.send(packed)
+        rows = await codecs(place)
+        assert [row[0] for row in rows] == [1] * 10 + [ZSTD_DICTIONARY] * 900
+        plain, with_shipped, with_own = rows[0][1], rows[10][1], rows[-1][1]
+        assert with_own < with_shipped < 0.6 * plain
+        _restart(place, monkeypatch)
+        await use_newest(place.database, place.commit.packer)
+        assert await dictionary_count(place) == len(RigKind) + 1
+        assert await bodies(place, 1) == [moment.body() for moment in (*older, *first, *packed)]
+
+
+@pytest.mark.parametrize(("kind", "log"), [(RigKind.CPU_GPU, a_log()), (RigKind.ASIC, an_asic_log())])
+def test_the_shipped_ones_are_worth_it_for_logs_that_they_were_not_made_from(
+    kind: RigKind, log: dict[str, object]
+) -> None:
+    number, body = starter_of(kind)
+    codec.learn(number, body)
+    plain = msgspec.json.encode(log)
+    codec_number, packed = Packer({kind: number}).pack(kind, plain)
+    assert unpack(codec_number, packed) == plain
+    assert len(packed) < 0.6 * len(Packer().pack(kind, plain)[1])
 
 
 async def test_another_is_made_when_logs_have_changed(database_url: str) -> None:

@@ -1,4 +1,8 @@
-"""Reads the dictionaries that pack logs. Old ones stay in the database, so every row stays readable."""
+"""Reads the dictionaries that pack logs. Old ones stay in the database, so every row stays readable.
+
+A farm without a dictionary of its own gets the shipped one into its database: rows stay readable by every version, and
+in every copy of the farm.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,7 +11,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.db import Database
+from commander.db import Database, insert_for
+from commander.raw_logs import starter
 from commander.raw_logs.codec import Packer, dictionary_of, is_known, learn
 from commander.raw_logs.tables import log_dictionaries as dictionaries
 from commander.registry.kinds import RigKind
@@ -19,6 +24,11 @@ class Newest(NamedTuple):
     number: int
     made_at: datetime
     ratio: float
+
+    @property
+    def is_starter(self) -> bool:
+        """Whether it was shipped, and not made from the farm's own logs."""
+        return self.made_at == starter.MADE_AT
 
 
 async def load_needed(db: AsyncConnection, rows: Iterable[tuple[int, bytes]]) -> None:
@@ -32,10 +42,21 @@ async def load_needed(db: AsyncConnection, rows: Iterable[tuple[int, bytes]]) ->
 
 async def use_newest(database: Database, packer: Packer) -> None:
     """At the start."""
-    async with database.reading() as db:
-        for kind in RigKind:
-            if newest := await newest_of(db, kind):
-                packer.use(kind, newest.number)
+    for kind in RigKind:
+        async with database.reading() as db:
+            newest = await newest_of(db, kind)
+        packer.use(kind, newest.number if newest else await _keep_starter(database, kind))
+
+
+async def _keep_starter(database: Database, kind: RigKind) -> int:
+    """Stores the shipped dictionary and returns its number. Another commander may do so at the same moment."""
+    number, body = starter.starter_of(kind)
+    learn(number, body)
+    async with database.transaction() as db:
+        values = {"id": number, "kind": kind, "made_at": starter.MADE_AT, "ratio": starter.RATIO, "body": body}
+        query = insert_for(db, dictionaries).values(values)
+        await db.execute(query.on_conflict_do_nothing(index_elements=[dictionaries.c.id]))
+    return number
 
 
 async def newest_of(db: AsyncConnection, kind: RigKind) -> Newest | None:

@@ -28,7 +28,7 @@ LOGS_NEEDED = 400
 LOOKED_BACK = timedelta(hours=3)
 EVERY = timedelta(days=30)
 WORSE = 1.15  # than when it was made: then a new one is tried
-BETTER = 0.95  # than the old one: then the new one is taken
+BETTER = 0.95  # than the old one: then the new one is taken; in place of the shipped one in any case that it is better
 
 
 async def make_if_it_pays(database: Database, packer: Packer, *, now: datetime) -> None:
@@ -46,7 +46,7 @@ async def make_if_it_pays(database: Database, packer: Packer, *, now: datetime) 
         learn(made.dict_id(), made.as_bytes())
         candidate = Newest(made.dict_id(), now, 1.0)
         its_ratio = await asyncio.to_thread(_ratio, candidate, samples[1::2])
-        if its_ratio < BETTER * ratio:
+        if its_ratio < (ratio if newest and newest.is_starter else BETTER * ratio):
             await _keep(database, kind, candidate._replace(ratio=its_ratio), made.as_bytes())
             packer.use(kind, candidate.number)
             log.info("logs of kind %s are packed with a new dictionary, to %.1f %%", kind, 100 * its_ratio)
