@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from commander import VERSION
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import AccountError, check_new_password
+from commander.audit.actor import COMMAND_LINE, act_as
 from commander.backup import BackupProblem
 from commander.backup.swap import check_nothing_pending
 from commander.db import open_database
@@ -166,6 +167,7 @@ def with_account_actions(chosen: Settings, work: Callable[[AccountActions], Awai
     """Do `work` on the database, whether a commander runs on it or not."""
 
     async def run() -> Result:
+        act_as(COMMAND_LINE)
         async with open_database(chosen.database_url) as database:
             await asyncio.to_thread(migrate, database.url)
             return await work(AccountActions(database))

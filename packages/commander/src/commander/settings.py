@@ -49,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     raw_kept_h: float = 24.0
     minutes_kept_d: float = 7.0
     ten_minutes_kept_d: float = 90.0
+    audit_kept_days: float = 400.0
     nats_url: str = ""
     nats_prefix: str = "minewarden"
     queue_max_mb: int = 4_000
@@ -81,6 +82,7 @@ EXPECTED = {
     "raw_kept_h": "hours, 1 or more",
     "minutes_kept_d": "days, 1 or more, and not less than COMMANDER_RAW_KEPT_H",
     "ten_minutes_kept_d": "days, 1 or more, and not less than COMMANDER_MINUTES_KEPT_D",
+    "audit_kept_days": "days that the audit log is kept, 1 or more",
     "nats_url": "nats://HOST:PORT, several with commas between; it needs a COMMANDER_DATABASE_URL of PostgreSQL",
     "nats_prefix": "letters, digits and -: what this farm's subjects begin with, if several farms share one NATS",
     "queue_max_mb": "megabytes that the queue may hold, 10 or more",
@@ -175,6 +177,7 @@ def _check(settings: Settings, names: Mapping[str, str]) -> None:
         "raw_kept_h": settings.raw_kept_h < 1,
         "minutes_kept_d": settings.minutes_kept_d < max(1, settings.raw_kept_h / 24),
         "ten_minutes_kept_d": settings.ten_minutes_kept_d < settings.minutes_kept_d,
+        "audit_kept_days": settings.audit_kept_days < 1,
         "nats_url": bool(settings.nats_url) and not _is_nats_url(settings.nats_url),
         "nats_prefix": not re.fullmatch(r"[A-Za-z0-9-]{1,32}", settings.nats_prefix),
         "queue_max_mb": settings.queue_max_mb < 10,

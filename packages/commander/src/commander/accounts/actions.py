@@ -5,7 +5,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -28,10 +28,14 @@ from commander.accounts.domain import (
     checked_key_name,
 )
 from commander.accounts.tables import api_keys
+from commander.audit.actor import OWNER, STRANGER, Actor
+from commander.audit.store import count_entries, record
 from commander.db import Database
 from commander.problems import DatabaseProblem
 
 API_KEY_PREFIX = "mw_key_"
+FAILED = "log-in failed"
+FAILURES_AN_HOUR = 200  # in the audit log
 _hasher = PasswordHasher()
 log = logging.getLogger(__name__)
 
@@ -70,11 +74,18 @@ class AccountActions:
             async with self._database.transaction() as db:
                 if right:
                     await store.insert_session(db, _hash(cookie), address=address, user_agent=user_agent, now=now)
+                    await record(db, "logged in", detail=user_agent, actor=Actor(OWNER, address), at=now)
                 else:
                     await store.insert_failed_login(db, address, now=now)
+                    await self._record_failure(db, Actor(STRANGER, address), user_agent, now)
         if not right:
             raise WrongPassword("That is not the password.")
         return cookie
+
+    async def _record_failure(self, db: AsyncConnection, stranger: Actor, user_agent: str, now: datetime) -> None:
+        """Writes a failed log-in into the audit log; of very many only the first of an hour, so that it can't fill."""
+        if await count_entries(db, FAILED, since=now - timedelta(hours=1)) < FAILURES_AN_HOUR:
+            await record(db, FAILED, detail=user_agent, actor=stranger, at=now)
 
     async def session_of(self, cookie: str) -> Session | None:
         now = self._now()
@@ -85,11 +96,15 @@ class AccountActions:
         return session
 
     async def log_out(self, session: Session) -> None:
-        await self.end_session(session.id)
+        await self._end(session.id, "logged out")
 
     async def end_session(self, session_id: int) -> None:
+        await self._end(session_id, "session ended")
+
+    async def _end(self, session_id: int, what: str) -> None:
         async with self._database.transaction() as db:
-            await store.delete_session(db, session_id)
+            if ended := await store.delete_session(db, session_id):
+                await record(db, what, f"session from {ended.address}", ended.user_agent, at=self._now())
         self._on_session_end(str(session_id))
 
     async def sessions(self) -> list[Session]:
@@ -102,6 +117,7 @@ class AccountActions:
         async with self._database.transaction() as db:
             await store.set_password_hash(db, hashed, now=self._now())
             await store.delete_all_sessions(db)
+            await record(db, "password changed", detail="Every session has ended.", at=self._now())
 
     async def is_password(self, text: str) -> bool:
         async with self._database.reading() as db:
@@ -128,7 +144,9 @@ class AccountActions:
         """A key and its text, which is not kept. Raises `BadKeyName` or `KeyNameTaken`."""
         text = API_KEY_PREFIX + secrets.token_hex(32)
         async with self._database.transaction() as db:
-            return await store.insert_key(db, api_keys, checked_key_name(name), _hash(text), now=self._now()), text
+            key = await store.insert_key(db, api_keys, checked_key_name(name), _hash(text), now=self._now())
+            await record(db, "API key made", key.name, at=key.created_at)
+        return key, text
 
     async def api_key_of(self, text: str) -> NamedKey | None:
         now = self._now()
@@ -144,12 +162,14 @@ class AccountActions:
 
     async def revoke_api_key(self, key_id: int) -> None:
         async with self._database.transaction() as db:
-            await store.delete_key(db, api_keys, key_id)
+            if revoked := await store.delete_key(db, api_keys, key_id):
+                await record(db, "API key revoked", revoked.name, at=self._now())
 
     async def revoke_api_key_named(self, name: str) -> None:
         async with self._database.transaction() as db:
             if not await store.delete_api_key_named(db, name):
                 raise NoSuchKey(f"There is no API key called {name}; `commander api-key list` shows them.")
+            await record(db, "API key revoked", name, at=self._now())
 
     async def _note(self, touch: Touch, row_id: int) -> None:
         """Note that somebody was seen, if it can be noted: on a full disk people must still be able to look."""

@@ -8,6 +8,7 @@ from litestar.types import ASGIApp
 
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import NamedKey, NotSignedIn, Session
+from commander.audit.actor import OWNER, Actor, act_as
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
@@ -26,7 +27,14 @@ class Authentication(AbstractAuthenticationMiddleware):
         user = await sender(self._account_actions, connection)
         if user is None:
             raise NotSignedIn("Log in, or send an API key as: Authorization: Bearer KEY.")
+        act_as(actor_of(user, connection))
         return AuthenticationResult(user=user, auth=None)
+
+
+def actor_of(user: Session | NamedKey, connection: AnyConnection) -> Actor:
+    """Returns who sends this request, as the audit log names them."""
+    who = f"API key {user.name}" if isinstance(user, NamedKey) else OWNER
+    return Actor(who, connection.client.host if connection.client else None)
 
 
 async def sender(account_actions: AccountActions, connection: AnyConnection) -> Session | NamedKey | None:

@@ -1,7 +1,7 @@
 """Queries about the password, sessions, API keys and site tokens. None commits."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -67,8 +67,10 @@ async def all_sessions(db: AsyncConnection) -> list[Session]:
     return [Session(*row) for row in rows]
 
 
-async def delete_session(db: AsyncConnection, session_id: int) -> None:
-    await db.execute(sa.delete(sessions).where(sessions.c.id == session_id))
+async def delete_session(db: AsyncConnection, session_id: int) -> Session | None:
+    """Returns the session that is gone; None if there was none."""
+    row = (await db.execute(sa.delete(sessions).where(sessions.c.id == session_id).returning(*_SESSION))).one_or_none()
+    return Session(*row) if row else None
 
 
 async def delete_all_sessions(db: AsyncConnection) -> None:
@@ -103,10 +105,23 @@ async def all_keys(db: AsyncConnection, keys: sa.Table) -> list[NamedKey]:
     return [NamedKey(*row) for row in await db.execute(_select(keys).order_by(keys.c.name))]
 
 
-async def delete_key(db: AsyncConnection, keys: sa.Table, key_id: int) -> bytes | None:
-    """The hash of the key that is gone; None if there was none."""
-    query = sa.delete(keys).where(keys.c.id == key_id).returning(keys.c.key_hash)
-    return (await db.execute(query)).scalar_one_or_none()
+class DeletedKey(NamedTuple):
+    """An API key or site token that is gone."""
+
+    name: str
+    key_hash: bytes
+
+
+async def delete_key(db: AsyncConnection, keys: sa.Table, key_id: int) -> DeletedKey | None:
+    """Returns the key that is gone; None if there was none."""
+    query = sa.delete(keys).where(keys.c.id == key_id).returning(keys.c.name, keys.c.key_hash)
+    row = (await db.execute(query)).one_or_none()
+    return DeletedKey(row.name, bytes(row.key_hash)) if row else None
+
+
+async def key_name(db: AsyncConnection, keys: sa.Table, key_id: int) -> str:
+    """Returns the name of a key that exists."""
+    return str((await db.execute(sa.select(keys.c.name).where(keys.c.id == key_id))).scalar_one())
 
 
 async def delete_api_key_named(db: AsyncConnection, name: str) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from commander.addresses import store
 from commander.addresses.checks import checked_address, checked_coin, checked_name
 from commander.addresses.domain import Address, AddressKind
+from commander.audit.store import record
 from commander.db import Database
 from commander.dependents import Dependents, InUse, Use, must_be_meant
 
@@ -39,7 +40,9 @@ class AddressActions:
         """Raises `BadAddress` or `AddressNameTaken`."""
         given = _checked(0, kind, name, coin, address)
         async with self._database.transaction() as db:
-            return await store.insert_address(db, kind, given.name, given.coin, given.address, now=self._now())
+            added = await store.insert_address(db, kind, given.name, given.coin, given.address, now=self._now())
+            await record(db, f"{kind} added", added.name, added.address, at=self._now())
+        return added
 
     async def change(
         self,
@@ -64,6 +67,8 @@ class AddressActions:
             if uses and was.kind is not kind:
                 raise InUse(f"The {was.kind} {was.name}", uses)
             await store.update_address(db, given, now=self._now())
+            if given != was:
+                await record(db, f"{kind} changed", given.name, _difference(was, given), at=self._now())
             what = f"The {kind} {given.name} was edited"
             changed = await self._playbooks.rerender(db, address_id, author=author, what=what)
             must_be_meant(changed, confirmed=confirmed)
@@ -77,9 +82,20 @@ class AddressActions:
             if uses := await self._playbooks.of(db, address_id):
                 raise InUse(f"The {found.kind} {found.name}", uses)
             await store.delete_address(db, address_id)
+            await record(db, f"{found.kind} removed", found.name, found.address, at=self._now())
         return found
 
 
 def _checked(address_id: int, kind: AddressKind, name: str, coin: str | None, address: str) -> Address:
     coin = checked_coin(coin)
     return Address(address_id, kind, checked_name(name), coin, checked_address(kind, coin, address))
+
+
+def _difference(before: Address, after: Address) -> str:
+    """Returns what was changed, for people: "address: a.example:1 → b.example:1"."""
+    fields = (
+        ("name", before.name, after.name),
+        ("coin", before.coin, after.coin),
+        ("address", before.address, after.address),
+    )
+    return "; ".join(f"{name}: {old or 'none'} → {new or 'none'}" for name, old, new in fields if old != new)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0006"
+HEAD = "0007"
 
 
 class SchemaTooNew(DatabaseProblem):

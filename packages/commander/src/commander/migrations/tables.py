@@ -2,6 +2,7 @@
 
 from commander.accounts import tables as accounts
 from commander.addresses import tables as addresses
+from commander.audit import tables as audit
 from commander.commands import tables as commands
 from commander.history import tables as history
 from commander.jobs import tables as jobs
@@ -10,4 +11,15 @@ from commander.raw_logs import tables as raw_logs
 from commander.registry import tables as rigs
 from commander.software import tables as software
 
-__all__ = ["accounts", "addresses", "commands", "history", "jobs", "playbooks", "raw_logs", "rigs", "software"]
+__all__ = [
+    "accounts",
+    "addresses",
+    "audit",
+    "commands",
+    "history",
+    "jobs",
+    "playbooks",
+    "raw_logs",
+    "rigs",
+    "software",
+]

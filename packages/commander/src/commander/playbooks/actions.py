@@ -9,6 +9,7 @@ import msgspec
 from protocol.playbook_messages import Platform, Playbook
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from commander.audit.store import record
 from commander.db import Database
 from commander.playbooks import store
 from commander.playbooks.consistency import check_consistency, check_not_duplicate
@@ -23,7 +24,9 @@ from commander.playbooks.domain import (
 from commander.playbooks.render_context import RenderContext, load_render_context
 from commander.playbooks.rendering import coin_of, rendered
 from commander.playbooks.sync import PlaybookSync
+from commander.registry.kinds import RigKind
 from commander.registry.names import RigNotFound
+from commander.registry.store import get_rig
 
 SYSTEMS = {Platform.LINUX: "Linux", Platform.WINDOWS: "Windows"}
 
@@ -124,7 +127,9 @@ class PlaybookActions:
         async with self._database.transaction() as db:
             known = [each.id for each in await store.playbooks_of(db, rig_id)]
             first = [each for each in dict.fromkeys(ids) if each in known]
+            rig = await get_rig(db, RigKind.CPU_GPU, rig_id)
             await store.set_positions(db, rig_id, [*first, *(each for each in known if each not in first)])
+            await record(db, "playbooks reordered", rig.name, at=self._now())
         await self._sync.changed([rig_id])
 
     async def remove(self, playbook_id: int) -> StoredPlaybook:

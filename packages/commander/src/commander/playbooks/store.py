@@ -10,6 +10,7 @@ from protocol.playbook_messages import Platform, Playbook
 from protocol.reading import Reader
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from commander.audit.store import record
 from commander.dependents import Use
 from commander.history import events
 from commander.history.events import NewEvent, RigEvent
@@ -133,6 +134,8 @@ async def write_revision(
 
 async def _note(db: AsyncConnection, rig_id: int, name: str, what: str, now: datetime) -> None:
     await events.note(db, NewEvent(RigKind.CPU_GPU, rig_id, now, RigEvent.PLAYBOOK_CHANGED, f"{name}: {what}"))
+    rig = (await db.execute(sa.select(rigs.c.name).where(rigs.c.id == rig_id))).scalar_one()
+    await record(db, "playbook changed", f"{name} on {rig}", what, at=now)
 
 
 async def set_positions(db: AsyncConnection, rig_id: int, ids: Iterable[int]) -> None:

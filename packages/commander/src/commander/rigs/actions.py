@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from protocol.tokens import Token, new_token
 
+from commander.audit.store import record
 from commander.db import Database
 from commander.history import events
 from commander.history import store as history
@@ -14,9 +15,11 @@ from commander.playbooks.dependents import RigPlaybooks
 from commander.playbooks.render_context import NOTHING_CHANGED
 from commander.raw_logs import store as logs
 from commander.registry import store
-from commander.registry.kinds import TOKEN_KINDS
+from commander.registry.kinds import TOKEN_KINDS, RigKind
 from commander.registry.names import Rig, checked_name
 from commander.registry.tokens import Tokens
+
+TITLES = {RigKind.CPU_GPU: "rig", RigKind.ASIC: "ASIC"}
 
 
 class RigActions:
@@ -49,6 +52,7 @@ class RigActions:
         token = self._new_token()
         async with self._database.transaction() as db:
             rig = await store.insert_rig(db, self._kind, checked_name(name), token.hash(), now=self._now())
+            await record(db, f"{TITLES[self._kind]} added", rig.name, at=rig.created_at)
         self._live.added(rig.id, rig.name, rig.created_at)
         return rig, token
 
@@ -61,6 +65,7 @@ class RigActions:
             if rig.name != before.name:
                 text = f"Renamed from {before.name} to {rig.name}"
                 await events.note(db, NewEvent(self._kind, rig_id, self._now(), RigEvent.RENAMED, text))
+                await record(db, f"{TITLES[self._kind]} renamed", rig.name, text, at=self._now())
             changed = await self._playbooks.rename(db, rig_id, author) if self._playbooks else NOTHING_CHANGED
         self._live.renamed(rig.id, rig.name)
         if self._playbooks:
@@ -77,6 +82,7 @@ class RigActions:
             await store.bury_token(db, token_hash, now=self._now())
             await logs.delete_rig_logs(db, self._kind, rig_id)
             await history.forget_rig(db, self._kind, rig_id)
+            await record(db, f"{TITLES[self._kind]} removed", rig.name, "With all its data.", at=self._now())
         self._tokens.forget(token_hash)
         self._live.removed(rig_id)
         if self._playbooks:
@@ -87,7 +93,9 @@ class RigActions:
         """Replaces the token; the old one stops working immediately. Raises `RigNotFound`."""
         token = self._new_token()
         async with self._database.transaction() as db:
+            rig = await store.get_rig(db, self._kind, rig_id)
             old_hash = await store.replace_token(db, self._kind, rig_id, token.hash())
+            await record(db, "token replaced", rig.name, at=self._now())
         self._tokens.forget(old_hash)
         self._live.index.replace_token(rig_id)
         if self._playbooks:

@@ -9,6 +9,8 @@ from protocol.tokens import Token, TokenKind, new_token
 
 from commander.accounts import store as accounts
 from commander.accounts.tables import site_tokens
+from commander.audit.actor import Actor, acting
+from commander.audit.store import record
 from commander.db import Database
 from commander.live.rigs import LiveRigs
 from commander.registry.names import NAME_MAX_LENGTH, BadName, checked_name, name_key
@@ -118,6 +120,10 @@ class AdoptionActions:
             made = plan(adoption.rigs, before, taken, make_token=self._new_token)
             ids = await store.insert_asics(db, site_id, made.new, now=now)
             await store.replace_tokens(db, made.replaced)
+            actor = Actor(f"site token {await accounts.key_name(db, site_tokens, site_id)}", acting().address)
+            for key, name in made.names.items():
+                what = "ASIC added" if key in ids else "token of an ASIC replaced"
+                await record(db, what, name, f"Registered by its site's sentry as {key}.", actor=actor, at=now)
         for token_hash in made.dead:
             self._tokens.forget(token_hash)
         for each in made.new:

@@ -8,6 +8,7 @@ from protocol.tokens import Token, TokenKind, new_token
 from commander.accounts import store
 from commander.accounts.domain import NamedKey, NoSuchKey, checked_key_name
 from commander.accounts.tables import site_tokens
+from commander.audit.store import record
 from commander.db import Database
 from commander.registry.tokens import Tokens
 
@@ -33,6 +34,7 @@ class SiteTokenActions:
         token = new_token(TokenKind.SITE, pin=self._pin)
         async with self._database.transaction() as db:
             site = await store.insert_key(db, site_tokens, checked_key_name(name), token.hash(), now=self._now())
+            await record(db, "site token made", site.name, at=site.created_at)
         return site, token
 
     async def all(self) -> list[NamedKey]:
@@ -46,7 +48,8 @@ class SiteTokenActions:
     async def revoke(self, site_id: int) -> None:
         """Make its token worthless at once; the ASICs that it registered stay. Raises `NoSuchKey`."""
         async with self._database.transaction() as db:
-            token_hash = await store.delete_key(db, site_tokens, site_id)
-        if token_hash is None:
-            raise NoSuchKey("There is no such site token; it may have been revoked.")
-        self._tokens.forget(bytes(token_hash))
+            revoked = await store.delete_key(db, site_tokens, site_id)
+            if revoked is None:
+                raise NoSuchKey("There is no such site token; it may have been revoked.")
+            await record(db, "site token revoked", revoked.name, at=self._now())
+        self._tokens.forget(revoked.key_hash)

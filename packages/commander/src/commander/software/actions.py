@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from commander.audit.store import record
 from commander.db import Database
 from commander.dependents import Dependents, InUse, Use, must_be_meant
 from commander.software import store
@@ -45,7 +46,9 @@ class SoftwareActions:
         """Raises `BadSoftware` or `SoftwareTaken`."""
         about = checked_software(given)
         async with self._database.transaction() as db:
-            return await store.insert_software(db, about, now=self._now())
+            added = await store.insert_software(db, about, now=self._now())
+            await record(db, "mining software added", about.title, at=self._now())
+        return added
 
     async def change(
         self, software_id: int, given: MiningSoftware, *, author: str, confirmed: bool
@@ -59,6 +62,7 @@ class SoftwareActions:
         async with self._database.transaction() as db:
             was = await store.get_software(db, software_id)
             await store.update_software(db, software_id, about, edited=True, now=self._now())
+            await record(db, "mining software changed", about.title, at=self._now())
             what = f"{about.title} was edited among the mining software"
             changed = await self._playbooks.rerender(db, software_id, author=author, what=what)
             must_be_meant(changed, confirmed=confirmed)
@@ -73,4 +77,5 @@ class SoftwareActions:
             if uses := await self._playbooks.of(db, software_id):
                 raise InUse(found.about.title, uses)
             await store.delete_software(db, software_id, now=self._now())
+            await record(db, "mining software removed", found.about.title, at=self._now())
         return found
