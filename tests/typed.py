@@ -30,6 +30,16 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
+CACHES = Path.home() / ".cache"
+# What pip and npm have downloaded before is a person's own cache; modules that nobody imports need no compiling.
+THRIFT = {
+    "PIP_CACHE_DIR": str(CACHES / "pip"),
+    "PIP_NO_COMPILE": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "npm_config_cache": str(CACHES / "npm"),
+}
+
+
 def type_in(folder: Path, commands: str, home: Path) -> str:
     """Types them in a shell of their own; what it printed.
 
@@ -40,7 +50,7 @@ def type_in(folder: Path, commands: str, home: Path) -> str:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands.replace("/opt/", "~/opt/")],
         cwd=folder,
-        env=own | {"PATH": path, "HOME": str(home)},
+        env=THRIFT | own | {"PATH": path, "HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=900,
