@@ -114,7 +114,7 @@ def prepare(folder: Path, kind: str, url: str, site_token: str) -> None:
 
 def put(db: sqlite3.Connection, number: int, identity: Identity, pin: str | None) -> None:
     token = parse_token(f"mw_asic_{number:064x}" + (f"_{pin}" if pin else ""))
-    new = NewAsic(identity=identity, said_model=None, mac=None, token=token, rig=Rig(number, f"asic-{number}"))
+    new = NewAsic(identity=identity, operator_model=None, mac=None, token=token, rig=Rig(number, f"asic-{number}"))
     store.put_asic(db, new, datetime.now(UTC))
 
 
@@ -133,7 +133,7 @@ def main() -> None:
 
     async def serve(db: sqlite3.Connection, disk: Worker) -> None:
         agent = Agent(settings, db, disk, connections=connections)
-        agent.fleet.listeners.late = late_s.append
+        agent.poller.listeners.late = late_s.append
         with listen(settings.ui_host, settings.ui_port, "ASIC_SENTRY_UI_PORT") as listener:
             await serve_page(settings, agent, listener)
 

@@ -8,7 +8,7 @@ import pytest
 from asic_commander import SmallCommander, serving_commander
 from asic_sentry.asics import store
 from asic_sentry.asics.addition import NotAdded, add, give_token
-from asic_sentry.asics.asic import Entered, Refusal
+from asic_sentry.asics.asic import Override, Refusal
 from asic_sentry.asics.store import SCHEMA, STORE
 from asic_sentry.connect import connect, connected_to
 from fake_asics import FakeAsic, make_asics, running
@@ -113,13 +113,13 @@ async def test_a_new_token_keeps_what_was_entered_and_takes_the_refusal_away(
         await add(path, ip, str(BASE + 80), None, str(rig.token), "tests")
     with closing(kit.open_store(path, SCHEMA)) as db:
         asic = store.load_asics(db)[0]
-        store.enter_for_asic(db, ip, Entered(3400.0, None))
+        store.set_asic_override(db, ip, Override(3400.0, None))
         store.note_refusal(db, asic.id, asic.token, Refusal.INVALID_TOKEN)
         with pytest.raises(NotAdded):
             await give_token(path, asic.id, ip, str(new_token(TokenKind.ASIC, pin=commander.pin)), "tests")
         await give_token(path, asic.id, ip, str(commander.renew(rig)), "tests")
         asic = store.load_asics(db)[0]
-    assert (asic.refusal, asic.token, asic.entered.power_w) == (None, rig.token, 3400.0)
+    assert (asic.refusal, asic.token, asic.override.power_w) == (None, rig.token, 3400.0)
 
 
 async def test_the_first_token_names_the_authority_and_a_commander_that_was_set_up_anew_another(

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from asic_payloads import KINDS, Moment, body_of
-from asic_sentry.dialects.parsing import Figures
+from asic_sentry.dialects.parsing import AsicReading
 from asic_sentry.dialects.registry import BY_NAME, DIALECTS, Dialect
 from asic_sentry.failures import BadReply
 from asic_sentry.models import MODELS
@@ -41,7 +41,7 @@ def right_answers(dialect: Dialect) -> list[bytes]:
     return [body_of(KIND_OF[dialect.name], command, NOW) for command in commands]
 
 
-def parsed(dialect: Dialect, replies: list[bytes]) -> Figures | None:
+def parsed(dialect: Dialect, replies: list[bytes]) -> AsicReading | None:
     """The figures, which must be fit to travel; None where the parser raised its error."""
     try:
         figures = dialect.parse(replies, MODELS[0])

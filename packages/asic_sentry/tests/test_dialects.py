@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from asic_sentry import models
-from asic_sentry.dialects.parsing import Figures
+from asic_sentry.dialects.parsing import AsicReading
 from asic_sentry.dialects.registry import BY_NAME
 from asic_sentry.failures import BadReply, FailureKind
 from protocol.asic_messages import AsicSpecs, PoolState
@@ -12,7 +12,7 @@ from protocol.asic_messages import AsicSpecs, PoolState
 Answer = Callable[[str], bytes]
 
 
-def figures(answer: Answer, dialect: str, *names: str, model: models.Model | None = None) -> Figures:
+def figures(answer: Answer, dialect: str, *names: str, model: models.Model | None = None) -> AsicReading:
     return BY_NAME[dialect].parse([answer(name) for name in names], model)
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from asic_commander import SmallCommander, problem, serving_commander
 from asic_sentry.addresses import Network
-from asic_sentry.asics.asic import Entered, Refusal
+from asic_sentry.asics.asic import Override, Refusal
 from asic_sentry.device import Device
 from asic_sentry.local import views
 from asic_sentry.local.page import Page
@@ -35,7 +35,7 @@ class Browser:
     sentry: Sentry
     page: Page
     http: httpx.AsyncClient  # the owner's
-    stranger: httpx.AsyncClient
+    other_mac: httpx.AsyncClient
 
     async def get(self, path: str = "/") -> str:
         answer = await self.http.get(path)
@@ -55,9 +55,9 @@ def browser_at(app: LocalApp) -> httpx.AsyncClient:
 async def browser(sentry: Sentry) -> AsyncIterator[Browser]:
     page = Page(sentry.agent, sentry.path)
     app = page.app("127.0.0.1", Access(SECRET, "cookie"))
-    async with browser_at(app) as http, browser_at(app) as stranger:
+    async with browser_at(app) as http, browser_at(app) as other_mac:
         assert (await http.get("/login", params={"code": new_code(SECRET, time.time())})).status_code == 303
-        yield Browser(sentry, page, http, stranger)
+        yield Browser(sentry, page, http, other_mac)
 
 
 def row(html: str, key: int) -> str:
@@ -148,7 +148,7 @@ async def test_an_invalid_token_has_new_token_beside_it(
 
 def test_an_asic_that_reports_a_fault_is_in_trouble_and_one_that_was_never_asked_is_not(sentry: Sentry) -> None:
     (fake,) = make_asics(1, "127.0.0.0/24", ["iceriver"], port_base=BASE)
-    device = Device(put(sentry.db, fake), Entered(), specs_due_s=0, identify_due_s=0)
+    device = Device(put(sentry.db, fake), Override(), specs_due_s=0, identify_due_s=0)
     assert in_trouble([device]) == []
     device.log = AsicLog(taken_at=datetime.now(UTC), faults=["fan"])
     assert in_trouble([device]) == [device]
@@ -210,7 +210,7 @@ async def test_a_dead_asic_keeps_no_figures(browser: Browser, commander: SmallCo
     async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
         ip = farm.asics[0].ip
         browser.sentry.add(farm.asics, commander)
-        await browser.sentry.until(lambda: any(device.log for device in browser.sentry.agent.fleet))
+        await browser.sentry.until(lambda: any(device.log for device in browser.sentry.agent.poller))
     device = browser.sentry.device(ip)
     await browser.sentry.until(lambda: device.asic.failure is not None)
     shown = row(await browser.get(), device.asic.id)
@@ -224,7 +224,7 @@ async def test_a_dead_asic_keeps_no_figures(browser: Browser, commander: SmallCo
 async def test_removing_leaves_the_others(browser: Browser, commander: SmallCommander, network: str) -> None:
     async with running(make_asics(2, network, ["iceriver"], port_base=BASE)) as farm:
         browser.sentry.add(farm.asics, commander)
-        await browser.sentry.until(lambda: len(browser.sentry.agent.fleet.devices) == 2)
+        await browser.sentry.until(lambda: len(browser.sentry.agent.poller.devices) == 2)
         key = browser.sentry.device(farm.asics[0].ip).asic.id
         assert (await browser.send("/remove", id=str(key))).status_code == 303
         assert (await browser.send("/remove", id=str(key))).status_code == 303
@@ -275,9 +275,9 @@ async def test_another_commander_is_checked_before_it_is_kept(browser: Browser, 
 
 async def test_while_the_commander_is_away_the_page_says_so(browser: Browser, commander: SmallCommander) -> None:
     commander.refuses = lambda _path: problem(503, "overloaded")
-    browser.sentry.agent.delivery._start_anew()
-    browser.sentry.agent.delivery._greet_at = 0.0
-    await browser.sentry.until(lambda: "is busy" in (browser.sentry.agent.delivery.error or ""))
+    browser.sentry.agent.uploader._reset()
+    browser.sentry.agent.uploader._greet_at = 0.0
+    await browser.sentry.until(lambda: "is busy" in (browser.sentry.agent.uploader.error or ""))
     assert "The commander is busy" in await browser.get()
 
 
@@ -286,12 +286,12 @@ async def test_only_rows_that_changed_travel_to_an_open_page(
 ) -> None:
     async with running(make_asics(3, network, ["iceriver"], port_base=BASE)) as farm:
         browser.sentry.add(farm.asics, commander)
-        await browser.sentry.until(lambda: sum(device.log is not None for device in browser.sentry.agent.fleet) == 3)
+        await browser.sentry.until(lambda: sum(device.log is not None for device in browser.sentry.agent.poller) == 3)
         events = browser.page.live.owners.events()
         assert (await anext(events)).count("<tr ") == 3
         device = browser.sentry.device(farm.asics[0].ip)
         device.touch(news="Found again.")
-        known = {each.asic.id: each.version for each in browser.sentry.agent.fleet}
+        known = {each.asic.id: each.version for each in browser.sentry.agent.poller}
         browser.page.live.publish()
         said = await anext(events)
         browser.page.live.close()
@@ -302,7 +302,7 @@ async def test_only_rows_that_changed_travel_to_an_open_page(
 async def test_many_are_shown_in_parts(browser: Browser, commander: SmallCommander, network: str) -> None:
     wide = make_asics(300, f"{network.rsplit('.', 2)[0]}.0.0/22", ["iceriver"], port_base=BASE)
     browser.sentry.add(wide, commander)
-    await browser.sentry.until(lambda: len(browser.sentry.agent.fleet.devices) == 300)
+    await browser.sentry.until(lambda: len(browser.sentry.agent.poller.devices) == 300)
     first, second = await browser.get(), await browser.get("/?page=2")
     assert (first.count("<tr id="), second.count("<tr id=")) == (250, 50)
     assert (await browser.get("/?page=x&change=9999999999999")).count("<tr id=") == 250
@@ -332,10 +332,10 @@ async def test_a_form_of_anybody_but_the_owner_changes_nothing(
     browser: Browser, commander: SmallCommander, network: str, path: str
 ) -> None:
     browser.sentry.add(make_asics(1, network, ["iceriver"], port_base=BASE), commander)
-    await browser.sentry.until(lambda: len(browser.sentry.agent.fleet.devices) == 1)
+    await browser.sentry.until(lambda: len(browser.sentry.agent.poller.devices) == 1)
     before = "\n".join(browser.sentry.db.iterdump())
     assert len(_lasting(before)) == 2
-    answer = await browser.stranger.post(path, data=FORMS[path])
+    answer = await browser.other_mac.post(path, data=FORMS[path])
     assert (answer.status_code, "asic-sentry page" in answer.text) == (403, True)
     assert _lasting("\n".join(browser.sentry.db.iterdump())) == _lasting(before)
     assert browser.sentry.agent.scans.current is None
@@ -352,9 +352,9 @@ def _lasting(dump: str) -> list[str]:
 
 async def test_anybody_may_look_but_sees_no_form(browser: Browser, commander: SmallCommander, network: str) -> None:
     rig = browser.sentry.add(make_asics(1, network, ["iceriver"], port_base=BASE), commander)
-    await browser.sentry.until(lambda: len(browser.sentry.agent.fleet.devices) == 1)
+    await browser.sentry.until(lambda: len(browser.sentry.agent.poller.devices) == 1)
     key = browser.sentry.device(next(iter(rig))).asic.id
-    page = (await browser.stranger.get(f"/?change={key}")).text
+    page = (await browser.other_mac.get(f"/?change={key}")).text
     live = await anext(browser.page.live.others.events())
     for shown in (page, live):
         assert next(iter(rig)) in shown
@@ -369,7 +369,7 @@ async def test_buttons_and_facts_have_the_usual_words(
     browser: Browser, commander: SmallCommander, network: str
 ) -> None:
     rig = browser.sentry.add(make_asics(1, network, ["iceriver"], port_base=BASE), commander)
-    await browser.sentry.until(lambda: len(browser.sentry.agent.fleet.devices) == 1)
+    await browser.sentry.until(lambda: len(browser.sentry.agent.poller.devices) == 1)
     key = browser.sentry.device(next(iter(rig))).asic.id
     page = await browser.get(f"/?change={key}")
     for words in (">Edit</a>", "<button>Save</button>", "<button>Scan network</button>", "Last report stored"):

@@ -11,8 +11,8 @@ from asic_sentry.asics import store
 from asic_sentry.asics.asic import AsicState, state_of
 from asic_sentry.asics.store import SCHEMA, STORE
 from asic_sentry.failures import FailureKind, PollFailure
-from asic_sentry.poller import Clocks, Fleet
-from asic_sentry.timestamps import Stamps
+from asic_sentry.poller import Clocks, Poller
+from asic_sentry.timestamps import Timestamps
 from fake_asics import FakeAsic, make_asics, running
 from protocol.asic_messages import AsicLog
 from sentry_farm import BASE, put
@@ -28,15 +28,15 @@ def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 class Seen:
     """What the fleet has told, and a way to wait for it."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self.fleet = fleet
+    def __init__(self, poller: Poller) -> None:
+        self.poller = poller
         self.samples: list[tuple[str, AsicLog]] = []
         self.late_s: list[float] = []
         self.most_in_flight = 0
         self._news = asyncio.Event()
-        fleet.listeners.sampled = lambda device, log: self._note(lambda: self.samples.append((device.asic.ip, log)))
-        fleet.listeners.failing = lambda _device: self._note(lambda: None)
-        fleet.listeners.late = self._begun
+        poller.listeners.sampled = lambda device, log: self._note(lambda: self.samples.append((device.asic.ip, log)))
+        poller.listeners.failing = lambda _device: self._note(lambda: None)
+        poller.listeners.late = self._begun
 
     def _note(self, note: Callable[[], None]) -> None:
         note()
@@ -44,7 +44,7 @@ class Seen:
 
     def _begun(self, late_s: float) -> None:
         self.late_s.append(late_s)
-        self.most_in_flight = max(self.most_in_flight, self.fleet.schedule.in_flight)
+        self.most_in_flight = max(self.most_in_flight, self.poller.schedule.in_flight)
         self._news.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -65,11 +65,11 @@ async def polling(
 ) -> AsyncIterator[Seen]:
     for asic in asics:
         put(db, asic)
-    fleet = Fleet(every_s, at_once=at_once, clocks=clocks)
-    fleet.take(store.load_asics(db), {})
-    seen = Seen(fleet)
+    poller = Poller(every_s, at_once=at_once, clocks=clocks)
+    poller.take(store.load_asics(db), {})
+    seen = Seen(poller)
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(fleet.poll_for_ever())
+        task = group.create_task(poller.poll_for_ever())
         try:
             yield seen
         finally:
@@ -93,8 +93,8 @@ async def test_the_dead_and_the_broken_do_not_hold_up_the_others(db: sqlite3.Con
         healthy = {asic.ip for asic in farm.asics if asic.fault is None}
         async with polling(db, list(farm.asics)) as seen:
             await seen.until(lambda: len(seen.samples) > 10 * len(healthy))
-            await seen.until(lambda: all(device.asic.failure or device.asic.answered for device in seen.fleet))
-            states = {device.asic.ip: state_of(device.asic) for device in seen.fleet}
+            await seen.until(lambda: all(device.asic.failure or device.asic.answered for device in seen.poller))
+            states = {device.asic.ip: state_of(device.asic) for device in seen.poller}
     assert {ip for ip, _ in seen.samples} == healthy
     assert {ip for ip, state in states.items() if state is AsicState.ONLINE} == healthy
     assert set(states.values()) == {AsicState.ONLINE, AsicState.NOT_ANSWERING}
@@ -103,7 +103,7 @@ async def test_the_dead_and_the_broken_do_not_hold_up_the_others(db: sqlite3.Con
 async def test_one_that_comes_back_is_normal_at_once(db: sqlite3.Connection, network: str) -> None:
     asics = make_asics(1, network, ["iceriver"], port_base=BASE)
     async with polling(db, asics) as seen:
-        device = next(iter(seen.fleet))
+        device = next(iter(seen.poller))
         await seen.until(lambda: device.failures >= 3)
         assert device.asic.failure is not None
         assert device.asic.failure.kind is FailureKind.REFUSED
@@ -117,12 +117,12 @@ async def test_another_firmware_is_identified_after_three_bad_answers(db: sqlite
     """It was added as a Whatsminer V1 and answers as an IceRiver, at the same port."""
     asic = make_asics(1, network, ["iceriver"], port_base=BASE)[0]
     put(db, asic._replace(kind="axeos"))
-    fleet = Fleet(0.05)
-    fleet.take(store.load_asics(db), {})
-    seen, told = Seen(fleet), []
-    fleet.listeners.identified = lambda device: told.append(device.asic.identity.dialect)
+    poller = Poller(0.05)
+    poller.take(store.load_asics(db), {})
+    seen, told = Seen(poller), []
+    poller.listeners.identified = lambda device: told.append(device.asic.identity.dialect)
     async with running([asic]), asyncio.TaskGroup() as group:
-        task = group.create_task(fleet.poll_for_ever())
+        task = group.create_task(poller.poll_for_ever())
         await seen.until(lambda: bool(seen.samples))
         task.cancel()
     assert told == ["iceriver"]
@@ -135,19 +135,19 @@ async def test_the_figures_of_another_device_are_never_reported_as_this_one_s(
     asic = make_asics(1, network, ["iceriver"], port_base=BASE)[0]
     put(db, asic, mac="02:00:00:00:00:99")
     db.execute("""UPDATE asic SET specs = '{"make":"IceRiver","model":"KS5L","mac":"02:00:00:00:00:99"}'""")
-    fleet = Fleet(0.05)
-    fleet.take(store.load_asics(db), {})
-    device = next(iter(fleet))
+    poller = Poller(0.05)
+    poller.take(store.load_asics(db), {})
+    device = next(iter(poller))
     device.specs_due_s = 0.0  # the slow cycle is due
-    seen = Seen(fleet)
+    seen = Seen(poller)
     async with running([asic]), asyncio.TaskGroup() as group:
-        task = group.create_task(fleet.poll_for_ever())
+        task = group.create_task(poller.poll_for_ever())
         await seen.until(lambda: device.failures >= 2)
         task.cancel()
     assert seen.samples == []
     assert isinstance(device.asic.failure, PollFailure)
     assert device.asic.failure.kind is FailureKind.OTHER_DEVICE
-    assert device.stranger == "02:FA:CE:00:00:00"
+    assert device.other_mac == "02:FA:CE:00:00:00"
 
 
 async def test_what_the_store_says_is_taken_over_while_it_runs(db: sqlite3.Connection, network: str) -> None:
@@ -156,14 +156,14 @@ async def test_what_the_store_says_is_taken_over_while_it_runs(db: sqlite3.Conne
         async with polling(db, [first]) as seen:
             await seen.until(lambda: bool(seen.samples))
             put(db, second)
-            seen.fleet.take(store.load_asics(db), {})
+            seen.poller.take(store.load_asics(db), {})
             await seen.until(lambda: any(ip == second.ip for ip, _ in seen.samples))
             store.remove_asic(db, first.ip)
-            seen.fleet.take(store.load_asics(db), {})
+            seen.poller.take(store.load_asics(db), {})
             seen.samples.clear()
             await seen.until(lambda: len(seen.samples) > 3)
             assert {ip for ip, _ in seen.samples} <= {second.ip}
-            assert len(seen.fleet.schedule) == 1
+            assert len(seen.poller.schedule) == 1
 
 
 async def test_a_clock_that_is_set_back_gives_no_moment_twice(db: sqlite3.Connection, network: str) -> None:
@@ -177,7 +177,7 @@ async def test_a_clock_that_is_set_back_gives_no_moment_twice(db: sqlite3.Connec
 
 
 def test_stamps_are_within_ten_milliseconds_and_distinct_through_nine_jumps() -> None:
-    stamps, given, last = Stamps(0), [], 0
+    stamps, given, last = Timestamps(0), [], 0
     for _jump in range(10):
         for now in range(5_000_000, 5_030_000, 5_000):
             last = stamps.next_ms(now, last)
@@ -194,6 +194,6 @@ async def test_a_bug_in_a_parser_costs_one_asic_and_is_logged(
 
     monkeypatch.setattr("asic_sentry.poller.ask", broken)
     async with polling(db, make_asics(1, network, ["iceriver"], port_base=BASE)) as seen:
-        device = next(iter(seen.fleet))
+        device = next(iter(seen.poller))
         await seen.until(lambda: device.failures >= 2)
     assert "poll_broken" in caplog.text

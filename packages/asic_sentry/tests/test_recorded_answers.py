@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from asic_sentry.dialects.parsing import Figures
+from asic_sentry.dialects.parsing import AsicReading
 from asic_sentry.dialects.registry import BY_NAME
 from protocol.asic_messages import AsicSpecs, PoolState
 
@@ -11,7 +11,7 @@ Recorded = Callable[[str], bytes]
 C, S, D = PoolState.CONNECTED, PoolState.STANDBY, PoolState.DISCONNECTED
 
 
-def figures(recorded: Recorded, dialect: str, folder: str, *names: str) -> Figures:
+def figures(recorded: Recorded, dialect: str, folder: str, *names: str) -> AsicReading:
     return BY_NAME[dialect].parse([recorded(f"{folder}/{name}") for name in names], None)
 
 

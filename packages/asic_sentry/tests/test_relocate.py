@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 from asic_commander import SmallCommander
-from asic_sentry.arp import neighbours
-from asic_sentry.asics.moves import moves
+from asic_sentry.arp import macs_by_ip
 from asic_sentry.failures import FailureKind
 from asic_sentry.poll import Identity
-from asic_sentry.relocate import Lookout
-from asic_sentry.scan import Found
+from asic_sentry.relocate import Relocator, relocations
+from asic_sentry.scan import ScannedAsic
 from fake_asics import FakeAsic, make_asics, running
 from protocol.asic_messages import AsicSpecs
 from sentry_farm import BASE, Sentry, put
@@ -35,10 +34,10 @@ def test_the_kernels_table_is_read_without_routers_and_what_is_incomplete(tmp_pa
         ("10.0.0.1", "0x2", "02:00:00:00:00:01"),
         ("10.0.0.2", "0x2", "02:00:00:00:00:01"),
     )
-    assert neighbours(table) == {"192.168.1.5": "02:00:00:00:00:05"}
-    assert neighbours(tmp_path / "nowhere") == {}
+    assert macs_by_ip(table) == {"192.168.1.5": "02:00:00:00:00:05"}
+    assert macs_by_ip(tmp_path / "nowhere") == {}
     table.write_text("nonsense\nmore of it\n1 2 3 4\n")
-    assert neighbours(table) == {}
+    assert macs_by_ip(table) == {}
 
 
 class World:
@@ -53,14 +52,14 @@ class World:
     async def until_dead(self, *ips: str) -> None:
         await self.sentry.until(
             lambda: (
-                {each.asic.ip for each in self.sentry.agent.fleet} >= set(ips)
+                {each.asic.ip for each in self.sentry.agent.poller} >= set(ips)
                 and all(self.sentry.device(ip).failures >= 3 for ip in ips)
             )
         )
 
     async def look(self, *entries: tuple[str, str, str]) -> None:
         remember: Callable[..., object] = self.sentry.agent._remember
-        await Lookout(self.sentry.agent.fleet, remember, arp=arp(self._folder, *entries), per_s=5000).look()  # type: ignore[arg-type]
+        await Relocator(self.sentry.agent.poller, remember, arp=arp(self._folder, *entries), per_s=5000).look()  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ async def test_one_that_tells_its_mac_is_found_by_looking_around(world: World, n
     stored = world.sentry.asic(after.ip)
     assert (stored.rig.name, stored.failure) == (before.ip, None)
     assert "Found again" in (stored.news or "")
-    assert len(world.sentry.agent.fleet.devices) == 2
+    assert len(world.sentry.agent.poller.devices) == 2
 
 
 async def test_one_that_tells_no_mac_is_found_in_the_kernels_table(world: World, network: str) -> None:
@@ -94,7 +93,7 @@ async def test_one_that_tells_no_mac_is_found_in_the_kernels_table(world: World,
     mac = "02:00:00:00:00:05"
     async with running([before]):
         world.add(before, None)
-        await world.sentry.until(lambda: any(each.log for each in world.sentry.agent.fleet))
+        await world.sentry.until(lambda: any(each.log for each in world.sentry.agent.poller))
         await world.look((before.ip, "0x2", mac))
         assert world.sentry.asic(before.ip).mac == mac
     async with running([after]):
@@ -111,7 +110,7 @@ async def test_two_that_changed_places_are_told_apart(world: World, network: str
     async with running([one, two]):
         world.add(one, macs[one.ip])
         world.add(two, macs[two.ip])
-        await world.sentry.until(lambda: sum(each.log is not None for each in world.sentry.agent.fleet) == 2)
+        await world.sentry.until(lambda: sum(each.log is not None for each in world.sentry.agent.poller) == 2)
         await world.look((one.ip, "0x2", macs[two.ip]), (two.ip, "0x2", macs[one.ip]))
         await world.sentry.until(lambda: world.sentry.asic(two.ip).rig.name == one.ip)
     assert world.sentry.asic(one.ip).rig.name == two.ip
@@ -121,7 +120,7 @@ async def test_a_stranger_at_its_address_is_not_reported_until_it_is_back(world:
     asic = make_asics(1, network, ["antminer"], port_base=BASE)[0]
     async with running([asic]):
         world.add(asic, "02:00:00:00:00:01")
-        await world.sentry.until(lambda: any(each.log for each in world.sentry.agent.fleet))
+        await world.sentry.until(lambda: any(each.log for each in world.sentry.agent.poller))
         device = world.sentry.device(asic.ip)
         await world.look((asic.ip, "0x2", "02:00:00:00:00:99"))
         await world.sentry.until(lambda: device.asic.failure is not None)
@@ -129,7 +128,7 @@ async def test_a_stranger_at_its_address_is_not_reported_until_it_is_back(world:
         assert device.asic.failure.kind is FailureKind.OTHER_DEVICE
         before = device.last_ms
         await world.look((asic.ip, "0x2", "02:00:00:00:00:01"))
-        world.sentry.agent.fleet.poll_now(device.asic.id)
+        world.sentry.agent.poller.poll_now(device.asic.id)
         await world.sentry.until(lambda: device.last_ms > before and device.asic.failure is None)
 
 
@@ -143,8 +142,10 @@ async def test_an_address_of_another_asic_that_stays_is_not_taken(world: World, 
     world.add(two, "02:00:00:00:00:02")
     asics = {asic.ip: asic for asic in (world.sentry.asic(one.ip), world.sentry.asic(two.ip))}
     taken = {ip: asic.id for ip, asic in asics.items()}
-    lost, found = asics[one.ip], Found(identity(two.ip), "02:00:00:00:00:01")
-    assert moves([lost], [found], taken) == {}
-    assert moves([lost], [Found(identity("10.9.9.9"), "02:00:00:00:00:01")], taken) == {lost.id: identity("10.9.9.9")}
-    twice = [Found(identity(ip), "02:00:00:00:00:01") for ip in ("10.9.9.9", "10.9.9.8")]
-    assert moves([lost], twice, taken) == {}
+    lost, found = asics[one.ip], ScannedAsic(identity(two.ip), "02:00:00:00:00:01")
+    assert relocations([lost], [found], taken) == {}
+    assert relocations([lost], [ScannedAsic(identity("10.9.9.9"), "02:00:00:00:00:01")], taken) == {
+        lost.id: identity("10.9.9.9")
+    }
+    twice = [ScannedAsic(identity(ip), "02:00:00:00:00:01") for ip in ("10.9.9.9", "10.9.9.8")]
+    assert relocations([lost], twice, taken) == {}

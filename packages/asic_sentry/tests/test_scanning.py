@@ -13,7 +13,7 @@ from asic_sentry.asics.store import SCHEMA, STORE
 from asic_sentry.connect import connect
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.poll import Identity
-from asic_sentry.scan import Found, Scan, Scans
+from asic_sentry.scan import Scan, ScannedAsic, Scans
 from fake_asics import make_asics, running
 from protocol.asic_messages import AsicSpecs
 from sentry_farm import BASE, Sentry
@@ -29,8 +29,8 @@ def scan_of(network: str, **options: float) -> Scan:
     )
 
 
-def found(ip: str, mac: str | None = None, **specs: str) -> Found:
-    return Found(Identity(ip=ip, port=4028, dialect="antminer", specs=AsicSpecs(**specs)), mac)
+def found(ip: str, mac: str | None = None, **specs: str) -> ScannedAsic:
+    return ScannedAsic(Identity(ip=ip, port=4028, dialect="antminer", specs=AsicSpecs(**specs)), mac)
 
 
 async def test_every_kind_is_found_and_only_asked_what_reads(network: str) -> None:
@@ -40,8 +40,8 @@ async def test_every_kind_is_found_and_only_asked_what_reads(network: str) -> No
         scan = scan_of(network)
         await scan.run()
     healthy = {asic.ip for asic in farm.asics if asic.fault is None}
-    assert {each.identity.ip for each in scan.found} == healthy
-    assert [each.identity.ip for each in scan.found] == [asic.ip for asic in farm.asics if asic.ip in healthy]
+    assert {each.identity.ip for each in scan.asics} == healthy
+    assert [each.identity.ip for each in scan.asics] == [asic.ip for asic in farm.asics if asic.ip in healthy]
     assert (scan.done, scan.total, scan.is_busy) == (254, 254, False)
     assert {ip for ip, _ in scan.unclear} <= {asic.ip for asic in farm.asics if asic.fault == "error_status"}
     assert scan.unclear
@@ -52,11 +52,11 @@ async def test_it_stops_on_request_and_keeps_what_it_found(network: str) -> None
     wide = network.replace("0/24", "0/20")
     async with running(make_asics(3, network, ["iceriver"], port_base=BASE)), asyncio.timeout(60):
         scan = scan_of(wide, per_s=200)
-        scan.changed = lambda: scan.stop() if len(scan.found) >= 3 else None
+        scan.changed = lambda: scan.stop() if len(scan.asics) >= 3 else None
         await scan.run()
     assert scan.was_stopped
     assert scan.done < scan.total
-    assert len(scan.found) == 3
+    assert len(scan.asics) == 3
 
 
 async def test_it_is_polite(network: str) -> None:
@@ -106,11 +106,11 @@ async def test_a_site_token_adopts_all_at_once_and_polling_begins(
     async with running(make_asics(50, network, ["antminer", "iceriver"], port_base=BASE)):
         scan = scan_of(network)
         await scan.run()
-        adopted = await adopt(sentry.path, scan.found, "{model}", "tests")
+        adopted = await adopt(sentry.path, scan.asics, "{model}", "tests")
         assert len(adopted) == 50
         assert {each.name for each in adopted[:4]} == {"S19 Pro", "KS5L", "S19 Pro-2", "KS5L-2"}
         await commander.until(lambda: all(rig.logs for rig in commander.rigs.values()) and len(commander.rigs) == 50)
-        again = await adopt(sentry.path, scan.found, "{model}", "tests")
+        again = await adopt(sentry.path, scan.asics, "{model}", "tests")
     assert again == []
     assert commander.requests.count("POST /api/v1/sentry/asic-rigs") == 1
 

@@ -6,7 +6,7 @@ import pytest
 from asic_commander import Rig as CommandersRig
 from asic_commander import SmallCommander, answer, problem
 from asic_sentry.asics import store
-from asic_sentry.asics.asic import Entered, Refusal, Rig
+from asic_sentry.asics.asic import Override, Refusal, Rig
 from fake_asics import make_asics, running
 from protocol.asic_messages import AsicReceipt, PowerSource
 from sentry_farm import BASE, Sentry
@@ -29,7 +29,7 @@ async def test_one_request_carries_many_asics_with_their_specs_once(
     assert max(commander.items) > 1
     assert all(rig.duplicates == 0 for rig in rigs.values())
     assert all(log.lan_ip == ip for ip, rig in rigs.items() for log in rig.logs.values())
-    assert sentry.agent.delivery.state is State.ONLINE
+    assert sentry.agent.uploader.state is State.ONLINE
 
 
 async def test_a_new_name_of_a_rig_is_kept_and_shown(sentry: Sentry, commander: SmallCommander, network: str) -> None:
@@ -55,7 +55,7 @@ async def test_an_invalid_token_concerns_its_asic_alone_and_its_logs_wait_for_th
         before, others = sentry.device(ip).last_ms, len(rigs[other].logs)
         await sentry.until(lambda: sentry.device(ip).last_ms > before + 300)
         await commander.until(lambda: len(rigs[other].logs) > others + 2)
-        assert sentry.agent.delivery.state is State.ONLINE
+        assert sentry.agent.uploader.state is State.ONLINE
         held = sentry.db.execute("SELECT taken_at_ms FROM spool WHERE source = ?", (sentry.asic(ip).id,))
         waiting = {row[0] for row in held}
         assert len(waiting) >= 3
@@ -141,11 +141,11 @@ async def test_after_an_outage_every_log_arrives_once_and_in_order(
         rigs = sentry.add(farm.asics, commander)
         await commander.until(each_has(rigs, 1))
         commander.refuses = lambda path: refusal() if path.endswith("logs") else None
-        delivery, held = sentry.agent.delivery, (State.SPOOLING, State.INVALID_TOKEN)
-        await sentry.until(lambda: len(sentry.agent.spool) > 20 and delivery.state in held)
-        assert delivery.error
+        uploader, held = sentry.agent.uploader, (State.SPOOLING, State.INVALID_TOKEN)
+        await sentry.until(lambda: len(sentry.agent.spool) > 20 and uploader.state in held)
+        assert uploader.error
         commander.refuses = lambda _path: None
-        await sentry.until(lambda: sentry.agent.delivery.state is State.ONLINE)
+        await sentry.until(lambda: sentry.agent.uploader.state is State.ONLINE)
         stored = sum(len(rig.logs) for rig in rigs.values())
         await commander.until(lambda: sum(len(rig.logs) for rig in rigs.values()) > stored)
     for rig in rigs.values():
@@ -176,11 +176,11 @@ async def test_an_entered_wattage_is_reported_as_entered_and_a_coin_instead_of_t
         await commander.until(each_has(rigs, 1))
         assert {log.power_w for log in untold.logs.values()} == {None}
         with kit.transaction(sentry.db):
-            store.enter_for_model(sentry.db, "iceriver ks5l", Entered(3400.0, "Bugna"))
-            store.enter_for_model(sentry.db, "Whatsminer M30S++", Entered(1.0, None))
+            store.set_model_override(sentry.db, "iceriver ks5l", Override(3400.0, "Bugna"))
+            store.set_model_override(sentry.db, "Whatsminer M30S++", Override(1.0, None))
         await commander.until(lambda: list(untold.logs.values())[-1].power_w == 3400.0)
         with kit.transaction(sentry.db):
-            store.enter_for_asic(sentry.db, farm.asics[0].ip, Entered(3333.0, None))
+            store.set_asic_override(sentry.db, farm.asics[0].ip, Override(3333.0, None))
         await commander.until(lambda: list(untold.logs.values())[-1].power_w == 3333.0)
     log = list(untold.logs.values())[-1]
     assert (log.power_source, log.coin) == (PowerSource.ENTERED, "Bugna")
@@ -196,7 +196,7 @@ async def test_a_removed_asic_is_no_longer_polled_and_leaves_no_logs(
         await sentry.until(lambda: len(sentry.agent.spool) > 6)
         with kit.transaction(sentry.db):
             store.remove_asic(sentry.db, farm.asics[0].ip)
-        await sentry.until(lambda: len(sentry.agent.fleet.devices) == 1)
+        await sentry.until(lambda: len(sentry.agent.poller.devices) == 1)
         left = sentry.asic(farm.asics[1].ip).id
         await sentry.until(lambda: {row[0] for row in sentry.db.execute("SELECT source FROM spool")} == {left})
 
@@ -208,7 +208,7 @@ async def test_without_a_site_token_the_interval_is_learnt_from_an_asic_s_own(
     commander.site_token = commander.add_rig("not a site").token
     async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
         rigs = sentry.add(farm.asics, commander)
-        await sentry.until(lambda: sentry.agent.delivery.site_refusal is not None)
+        await sentry.until(lambda: sentry.agent.uploader.site_token_error is not None)
         await commander.until(each_has(rigs, 1))
-    assert sentry.agent.delivery.welcome is not None
-    assert sentry.agent.delivery.welcome.report_every_s == 33.0
+    assert sentry.agent.uploader.welcome is not None
+    assert sentry.agent.uploader.welcome.report_every_s == 33.0

@@ -14,7 +14,7 @@ from protocol.messages import LogReceipt, LogReport, Problem, RigName, SentryWel
 from protocol.tokens import TokenKind, new_token
 from sentry_kit import store
 from sentry_kit.client import CommanderClient
-from sentry_kit.rig_uploader import Delivery
+from sentry_kit.rig_uploader import RigUploader
 from sentry_kit.spool import Limits, Spool
 from sentry_kit.store import Enrolment, State
 from sentry_kit.worker import Worker
@@ -47,7 +47,7 @@ class Farm:
         self.removals = 0
         self.changed = asyncio.Event()
         self.spool = Spool(db, Limits())
-        self.delivery = Delivery(
+        self.delivery = RigUploader(
             db, self.spool, disk, self._client,
             report_every_s=0.01, changed=self.changed.set, rig_removed=self._remove, pause_s=0,
         )  # fmt: skip

@@ -21,7 +21,7 @@ from sentry_kit import store
 from sentry_kit.client import CommanderError, commander_client
 from sentry_kit.enrol import check_enrolment, trusted_ca
 from sentry_kit.errors import EnrolmentError
-from sentry_kit.rig_uploader import Delivery
+from sentry_kit.rig_uploader import RigUploader
 from sentry_kit.spool import Limits, Spool
 from sentry_kit.store import Enrolment, State
 from sentry_kit.trust import check_url, public_key_sha256, tls_context
@@ -271,7 +271,7 @@ async def _trusted_after(
 
     async def nothing() -> None: ...
 
-    delivery = Delivery(
+    delivery = RigUploader(
         db, Spool(db, Limits()), disk, lambda known: commander_client(known.url, known.token, known.ca_pem, "test"),
         report_every_s=0.01, changed=changed.set, rig_removed=nothing,
     )  # fmt: skip

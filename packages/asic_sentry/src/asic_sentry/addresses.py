@@ -39,8 +39,8 @@ class Network:
         try:
             self._network = ipaddress.ip_network(cidr.strip(), strict=False)
         except ValueError as error:
-            words = f"“{cidr}” is not a network; give one such as 192.168.1.0/24."
-            raise BadAddress("network", words) from error
+            sentence = f"“{cidr}” is not a network; give one such as 192.168.1.0/24."
+            raise BadAddress("network", sentence) from error
         if self._network.num_addresses > LARGEST_NETWORK:
             raise BadAddress("network", f"{self._network} is too large; look through a /16 at most, part by part.")
 

@@ -23,11 +23,11 @@ from sentry_kit.worker import Worker
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Refusal
 from asic_sentry.device import Device
-from asic_sentry.poller import AT_ONCE, Fleet
-from asic_sentry.relocate import Lookout
+from asic_sentry.poller import AT_ONCE, Poller
+from asic_sentry.relocate import Relocator
 from asic_sentry.scan import Scans
 from asic_sentry.settings import Settings
-from asic_sentry.uploader import AsicDelivery
+from asic_sentry.uploader import AsicUploader
 
 log = logging.getLogger(__name__)
 
@@ -59,25 +59,25 @@ class Agent:
         self.changed: Callable[[], None] = lambda: None
         self.version = version(DISTRIBUTION)
         self.spool = Spool(db, Limits(settings.spool_days, settings.spool_mb, memory_mb=16))
-        self.fleet = Fleet(settings.poll_every_s or DEFAULT_POLL_EVERY_S, at_once=min(AT_ONCE, connections))
-        self.fleet.listeners.sampled = self._sampled
-        self.fleet.listeners.failing = self._failing
-        self.fleet.listeners.identified = self._identified
-        self.models: dict[str, store.ModelEntry] = {}
+        self.poller = Poller(settings.poll_every_s or DEFAULT_POLL_EVERY_S, at_once=min(AT_ONCE, connections))
+        self.poller.listeners.sampled = self._sampled
+        self.poller.listeners.failing = self._failing
+        self.poller.listeners.identified = self._identified
+        self.model_overrides: dict[str, store.ModelOverride] = {}
         self._settings, self._db, self._pace = settings, db, pace
         self._copies, self._copy_at_s = Copies(settings.data_dir / store.STORE, store.KEPT), 0.0
         self.scans = Scans()
-        self.lookout = Lookout(self.fleet, self._remember)
+        self.relocator = Relocator(self.poller, self._remember)
         self._samples: list[Spooled] = []
         self._notes: dict[tuple[int, str], Callable[[], object]] = {}
         self._encoder = msgspec.json.Encoder()
-        self.delivery = AsicDelivery(
+        self.uploader = AsicUploader(
             db,
             self.spool,
             disk,
             self._open_client,
-            self.fleet,
-            report_every_s=self.fleet.schedule.every_s,
+            self.poller,
+            report_every_s=self.poller.schedule.every_s,
             changed=lambda: self.changed(),
             probe_every_s=pace.probe_every_s,
         )
@@ -85,7 +85,7 @@ class Agent:
     @property
     def poll_every_s(self) -> float:
         """The setting here, else the commander's, else 10 s."""
-        welcome = self.delivery.welcome
+        welcome = self.uploader.welcome
         return self._settings.poll_every_s or (max(1.0, welcome.report_every_s) if welcome else DEFAULT_POLL_EVERY_S)
 
     def _open_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
@@ -93,7 +93,7 @@ class Agent:
         return commander_client(enrolment.url, None, enrolment.ca_pem, user_agent(self.version))
 
     def _sampled(self, device: Device, sample: AsicLog) -> None:
-        if self.delivery.enrolment is None or device.asic.refusal is Refusal.RIG_REMOVED:
+        if self.uploader.enrolment is None or device.asic.refusal is Refusal.RIG_REMOVED:
             return
         if len(self._samples) < _UNWRITTEN_LIMIT:  # the disk hangs; it is said on the page
             self._samples.append(Spooled(None, device.last_ms, self._encoder.encode(sample), device.asic.id))
@@ -118,8 +118,8 @@ class Agent:
         """What a second brought goes to the disk in one transaction, and then to the commander."""
         while True:
             await asyncio.sleep(self._pace.write_every_s)
-            self.fleet.change_interval(self.poll_every_s)
-            self.delivery.report_every_s = self.poll_every_s
+            self.poller.change_interval(self.poll_every_s)
+            self.uploader.report_every_s = self.poll_every_s
             if self._samples or self._notes:
                 await self._write()
             self.changed()
@@ -129,16 +129,16 @@ class Agent:
         notes, self._notes = self._notes, {}
         before = self.spool.trouble
         try:
-            await self.delivery.on_disk(lambda: self.spool.extend(samples))
+            await self.uploader.on_disk(lambda: self.spool.extend(samples))
             if notes:
-                await self.delivery.on_disk(lambda: self._note(list(notes.values())))
+                await self.uploader.on_disk(lambda: self._note(list(notes.values())))
         except DiskTrouble as error:
             log.warning("disk %s", error)
             self._notes = notes | self._notes
         if self.spool.trouble and not before:
             log.warning("spool_in_memory %s", self.spool.trouble)
         if samples:
-            self.delivery.wake()
+            self.uploader.wake()
 
     async def _remember(self, write: Callable[[sqlite3.Connection], None]) -> None:
         await self.change(write)
@@ -146,7 +146,7 @@ class Agent:
 
     async def change(self, write: Callable[[sqlite3.Connection], object]) -> None:
         """Changes the store in one transaction; `reload` then applies the change."""
-        await self.delivery.on_disk(lambda: self._note([lambda: write(self._db)]))
+        await self.uploader.on_disk(lambda: self._note([lambda: write(self._db)]))
 
     def _note(self, notes: list[Callable[[], object]]) -> None:
         with kit.transaction(self._db):
@@ -155,13 +155,13 @@ class Agent:
 
     async def follow_store_for_ever(self) -> None:
         """`add`, `remove`, `set` and `connect` on the command line take effect at once, without a restart."""
-        known: int | None = None
+        last_change: int | None = None
         while True:
             try:
-                now = await self.delivery.on_disk(self._look_at_store)
-                if now != known:
+                now = await self.uploader.on_disk(self._look_at_store)
+                if now != last_change:
                     await self.reload()
-                known = now
+                last_change = now
             except SentryError as error:
                 log.warning("store_unreadable %s", error)
             await asyncio.sleep(self._pace.store_check_s)
@@ -175,14 +175,14 @@ class Agent:
         return kit.changes(self._db)
 
     async def reload(self) -> None:
-        asics = await self.delivery.on_disk(lambda: store.load_asics(self._db))
-        self.models = await self.delivery.on_disk(lambda: store.load_models(self._db))
-        gone = self.fleet.devices.keys() - {asic.id for asic in asics}
-        self.fleet.take(asics, {key: entry.entered for key, entry in self.models.items()})
+        asics = await self.uploader.on_disk(lambda: store.load_asics(self._db))
+        self.model_overrides = await self.uploader.on_disk(lambda: store.load_model_overrides(self._db))
+        gone = self.poller.devices.keys() - {asic.id for asic in asics}
+        self.poller.take(asics, {key: entry.override for key, entry in self.model_overrides.items()})
         if gone:
             self._samples = [each for each in self._samples if each.source not in gone]
-            await self.delivery.on_disk(lambda: self.spool.forget(gone))
-        await self.delivery.reload()
+            await self.uploader.on_disk(lambda: self.spool.forget(gone))
+        await self.uploader.reload()
 
 
 def user_agent(of_version: str) -> str:

@@ -133,16 +133,16 @@ def _remove(arguments: argparse.Namespace) -> int:
 def _list(arguments: argparse.Namespace) -> int:
     from sentry_kit.service import is_running
 
-    from asic_sentry.asics.asic import entered_for
-    from asic_sentry.asics.store import load_asics, load_models
+    from asic_sentry.asics.asic import override_for
+    from asic_sentry.asics.store import load_asics, load_model_overrides
     from asic_sentry.listing import as_json, asic_lines, asic_out
 
     with _store() as db:
         asics = load_asics(db)
-        models = {key: entry.entered for key, entry in load_models(db).items()}
+        models = {key: entry.override for key, entry in load_model_overrides(db).items()}
     running = is_running(settings_from(os.environ).data_dir)
     if arguments.json:
-        say(as_json([asic_out(asic, entered_for(asic, models), running=running) for asic in asics]))
+        say(as_json([asic_out(asic, override_for(asic, models), running=running) for asic in asics]))
     else:
         say(
             "\n".join(asic_lines(asics, running=running))

@@ -51,8 +51,8 @@ async def _with_token(url: str, site_token: str, agent: str) -> Enrolment:
         return await check_enrolment(url, site_token, TokenKind.SITE, agent)
     except EnrolmentError as error:
         if isinstance(error.__cause__, InvalidToken | RigRemoved):
-            words = "The commander does not know this site token; make a new one in its settings."
-            raise EnrolmentError("token", words) from error
+            sentence = "The commander does not know this site token; make a new one in its settings."
+            raise EnrolmentError("token", sentence) from error
         raise
 
 

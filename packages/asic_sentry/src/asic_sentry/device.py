@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs
 
-from asic_sentry.asics.asic import Asic, Entered
+from asic_sentry.asics.asic import Asic, Override
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
 from asic_sentry.poll import Identity, Sample, poll, specs_of
@@ -29,13 +29,13 @@ class Device:
     answers at its address."""
 
     asic: Asic
-    entered: Entered
+    override: Override
     specs_due_s: float
     identify_due_s: float
     log: AsicLog | None = None
     failures: int = 0
     bad_responses: int = 0
-    stranger: str | None = None
+    other_mac: str | None = None
     last_ms: int = 0
     specs_sent: AsicSpecs | None = None
     version: int = field(default_factory=lambda: next(_VERSIONS))
@@ -45,13 +45,13 @@ class Device:
         self.asic = msgspec.structs.replace(self.asic, **changes)
         self.version = next(_VERSIONS)
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """With another address or token."""
         self.failures = self.bad_responses = 0
-        self.stranger = self.specs_sent = None
+        self.other_mac = self.specs_sent = None
         self.version = next(_VERSIONS)
 
-    def update(self, asic: Asic, entered: Entered) -> bool:
+    def update(self, asic: Asic, override: Override) -> bool:
         """What the store says now; whether it is to be asked at once. How its polls go is known here better."""
         before = self.asic
         asic = msgspec.structs.replace(
@@ -61,10 +61,10 @@ class Device:
             answered=before.answered or asic.answered,
         )
         is_other = asic.identity != before.identity or asic.token != before.token
-        if asic != before or entered != self.entered:
-            self.asic, self.entered, self.version = asic, entered, next(_VERSIONS)
+        if asic != before or override != self.override:
+            self.asic, self.override, self.version = asic, override, next(_VERSIONS)
         if is_other:
-            self.start_anew()
+            self.reset()
         return is_other
 
     def answered(self, sample: AsicLog) -> bool:
@@ -89,13 +89,13 @@ class Device:
         self.touch(failure=failure, failing_since=self.asic.failing_since or datetime.now(UTC))
         return True
 
-    def meet_stranger(self, mac: str) -> PollFailure:
+    def note_other_device(self, mac: str) -> PollFailure:
         """Another device's figures are not this one's."""
-        self.stranger = mac
-        words = (
+        self.other_mac = mac
+        sentence = (
             f"Another device ({mac}) answers at its address; this one is looked for. If it was replaced, add it anew."
         )
-        return PollFailure(FailureKind.OTHER_DEVICE, words)
+        return PollFailure(FailureKind.OTHER_DEVICE, sentence)
 
 
 async def ask(
@@ -103,9 +103,9 @@ async def ask(
 ) -> Sample | PollFailure:
     """One turn with it. What it is, is found out again after three bad answers, a new firmware, or a day."""
     now_s = clock_s()
-    if device.stranger or device.bad_responses >= _BAD_BEFORE_IDENTIFYING or now_s >= device.identify_due_s:
+    if device.other_mac or device.bad_responses >= _BAD_BEFORE_IDENTIFYING or now_s >= device.identify_due_s:
         failure = await _identify(device, now_s)
-        if failure is not None and (device.stranger or device.bad_responses):
+        if failure is not None and (device.other_mac or device.bad_responses):
             return failure
     answer = await poll(device.asic.identity, partial(stamp, device))
     if isinstance(answer, Sample) and now_s >= device.specs_due_s:
@@ -116,11 +116,11 @@ async def ask(
 async def _identify(device: Device, now_s: float) -> PollFailure | None:
     asic = device.asic
     device.identify_due_s = now_s + _AGAIN_AFTER_S
-    found = await identify(asic.ip, usual_port(asic.identity), asic.said_model)
-    if isinstance(found, PollFailure):
-        return found
+    identity = await identify(asic.ip, usual_port(asic.identity), asic.operator_model)
+    if isinstance(identity, PollFailure):
+        return identity
     device.identify_due_s = now_s + _IDENTIFIED_FOR_S
-    return _recognised(device, found)
+    return _recognised(device, identity)
 
 
 async def _check_specs(device: Device, now_s: float) -> PollFailure | None:
@@ -137,14 +137,14 @@ async def _check_specs(device: Device, now_s: float) -> PollFailure | None:
     return _recognised(device, msgspec.structs.replace(identity, specs=msgspec.structs.replace(specs, model=model)))
 
 
-def _recognised(device: Device, found: Identity) -> PollFailure | None:
+def _recognised(device: Device, identity: Identity) -> PollFailure | None:
     """What an ASIC says of itself is compared with what it said before; where it told a MAC, another is another's."""
-    known, said = device.asic.identity.specs.mac, found.specs.mac
-    if known is not None and said is not None and known != said:
-        return device.meet_stranger(said)
-    if said is None and device.stranger is not None:  # met by the kernel; it will say too when that is over
-        return device.meet_stranger(device.stranger)
-    device.stranger, device.bad_responses = None, 0
-    if found != device.asic.identity:
-        device.touch(identity=found, mac=said or device.asic.mac, identified_at=datetime.now(UTC))
+    last_mac, mac = device.asic.identity.specs.mac, identity.specs.mac
+    if last_mac is not None and mac is not None and last_mac != mac:
+        return device.note_other_device(mac)
+    if mac is None and device.other_mac is not None:  # met by the kernel; it will say too when that is over
+        return device.note_other_device(device.other_mac)
+    device.other_mac, device.bad_responses = None, 0
+    if identity != device.asic.identity:
+        device.touch(identity=identity, mac=mac or device.asic.mac, identified_at=datetime.now(UTC))
     return None

@@ -46,6 +46,6 @@ def bad_response(detail: str) -> BadReply:
     return BadReply(FailureKind.BAD_RESPONSE, detail)
 
 
-def error_status(words: str) -> BadReply:
+def error_status(device_text: str) -> BadReply:
     """`words` are the device's own."""
-    return BadReply(FailureKind.ERROR_STATUS, words[:200] or "The device says that there is an error, not which.")
+    return BadReply(FailureKind.ERROR_STATUS, device_text[:200] or "The device says that there is an error, not which.")

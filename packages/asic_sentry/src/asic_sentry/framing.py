@@ -47,8 +47,8 @@ def after_length(received: bytes | bytearray, ended: bool) -> bytes | None:
 
 def http_body(received: bytes | bytearray, ended: bool) -> bytes | None:
     """The body of a 200. Another status is the device's no, or (400, 404, 405) that it does not know the question."""
-    head, found, _ = received.partition(b"\r\n\r\n")
-    if not found:
+    head, separator, _ = received.partition(b"\r\n\r\n")
+    if not separator:
         if ended or len(received) > _HEAD_LIMIT_BYTES or not b"HTTP/1.".startswith(bytes(received[:7])):
             raise bad_response(f"The answer is not HTTP: {quoted(received)}.")
         return None
@@ -56,8 +56,8 @@ def http_body(received: bytes | bytearray, ended: bool) -> bytes | None:
     if status is None:
         raise bad_response(f"The answer is not HTTP: {quoted(head)}.")
     if status[1] != b"200":
-        words = f"HTTP {status[1].decode()} {status[2].decode('latin-1').strip()}".strip()
-        raise bad_response(f"{words}.") if status[1] in _UNKNOWN_THERE else error_status(words)
+        status_text = f"HTTP {status[1].decode()} {status[2].decode('latin-1').strip()}".strip()
+        raise bad_response(f"{status_text}.") if status[1] in _UNKNOWN_THERE else error_status(status_text)
     return _body(bytes(head) + b"\r\n", received, len(head) + 4, ended)
 
 

@@ -19,7 +19,7 @@ from asic_sentry.poll import Identity, poll, read_specs
 from asic_sentry.transport import Family, ask
 
 # What says most about the device comes first: that failure is told if nothing was found.
-_TELLING = (
+_MOST_SPECIFIC_FIRST = (
     FailureKind.LOCAL_LIMIT,
     FailureKind.ERROR_STATUS,
     FailureKind.READ_TIMEOUT,
@@ -31,9 +31,9 @@ _TELLING = (
 )
 # After these hardly anything more is tried: nobody is there, or who is there hangs.
 _FINAL = {FailureKind.LOCAL_LIMIT, FailureKind.CONNECT_TIMEOUT, FailureKind.UNREACHABLE, FailureKind.READ_TIMEOUT}
-_SOMEBODY_ELSE = {FailureKind.BAD_RESPONSE, FailureKind.ERROR_STATUS, FailureKind.CLOSED}
+_ANOTHER_PROGRAM = {FailureKind.BAD_RESPONSE, FailureKind.ERROR_STATUS, FailureKind.CLOSED}
 _WITHIN_S, _AFTER_SILENCE_S = 15.0, 2.0
-_UNTOLD_PORT = 4028  # of other firmware: its library finds the port itself
+_NO_PORT = 4028  # of other firmware: its library finds the port itself
 
 Probe = tuple[int, Family, str]
 
@@ -51,17 +51,17 @@ async def identify(ip: str, port: int | None = None, model: str | None = None) -
             rest = candidates(port, model)
             while rest:
                 dialect = rest.pop(0)
-                found = await _try(address, port, dialect, answers)
-                if isinstance(found, Identity):
-                    return _named(found, model)
-                failures.append(found)
-                if found.kind in _FINAL:
-                    rest = after_silence(rest, dialect, port, found.kind)
+                result = await _try(address, port, dialect, answers)
+                if isinstance(result, Identity):
+                    return _named(result, model)
+                failures.append(result)
+                if result.kind in _FINAL:
+                    rest = after_silence(rest, dialect, port, result.kind)
                     limit.reschedule(asyncio.get_running_loop().time() + _AFTER_SILENCE_S)
     except TimeoutError:
         failures.append(PollFailure(FailureKind.READ_TIMEOUT, "The device did not say in time what it is."))
-    failure = most_telling(failures)
-    if port is None and failure.kind in _SOMEBODY_ELSE and not (model and makes_of(model)):
+    failure = most_specific(failures)
+    if port is None and failure.kind in _ANOTHER_PROGRAM and not (model and makes_of(model)):
         return await _other_firmware(address, model) or failure
     return failure
 
@@ -73,7 +73,7 @@ async def _other_firmware(ip: str, model: str | None) -> Identity | None:
     specs = await all_firmware.find(ip)
     if isinstance(specs, PollFailure):
         return None
-    return _named(Identity(ip=ip, port=_UNTOLD_PORT, dialect=all_firmware.DIALECT, specs=specs), model)
+    return _named(Identity(ip=ip, port=_NO_PORT, dialect=all_firmware.DIALECT, specs=specs), model)
 
 
 def candidates(port: int | None, model: str | None) -> list[Dialect]:
@@ -144,5 +144,5 @@ def _named(identity: Identity, model: str | None) -> Identity:
     return msgspec.structs.replace(identity, specs=msgspec.structs.replace(specs, model=name or None))
 
 
-def most_telling(failures: Sequence[PollFailure]) -> PollFailure:
-    return min(failures, key=lambda failure: _TELLING.index(failure.kind))
+def most_specific(failures: Sequence[PollFailure]) -> PollFailure:
+    return min(failures, key=lambda failure: _MOST_SPECIFIC_FIRST.index(failure.kind))

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import msgspec
 from protocol import units
 
-from asic_sentry.asics.asic import Asic, AsicState, Entered, state_of, words_of
+from asic_sentry.asics.asic import Asic, AsicState, Override, refusal_text, state_of
 from asic_sentry.failures import PollFailure
-from asic_sentry.scan import Found
+from asic_sentry.scan import ScannedAsic
 
 STATES = {
     AsicState.ONLINE: "online",
@@ -37,7 +37,7 @@ class AsicOut(msgspec.Struct, frozen=True, kw_only=True):
     news: str | None
 
 
-class FoundOut(msgspec.Struct, frozen=True, kw_only=True):
+class ScannedAsicOut(msgspec.Struct, frozen=True, kw_only=True):
     """One of `scan --json`."""
 
     ip: str
@@ -49,7 +49,7 @@ class FoundOut(msgspec.Struct, frozen=True, kw_only=True):
     added: bool
 
 
-def asic_out(asic: Asic, entered: Entered, *, running: bool) -> AsicOut:
+def asic_out(asic: Asic, override: Override, *, running: bool) -> AsicOut:
     specs = asic.identity.specs
     return AsicOut(
         ip=asic.ip,
@@ -60,18 +60,18 @@ def asic_out(asic: Asic, entered: Entered, *, running: bool) -> AsicOut:
         failing_since=asic.failing_since.isoformat() if asic.failing_since else None,
         name=asic.rig.name,
         make=specs.make,
-        model=specs.model or asic.said_model,
+        model=specs.model or asic.operator_model,
         firmware_version=specs.firmware_version,
         mac=asic.mac,
-        power_w=entered.power_w,
-        coin=entered.coin,
+        power_w=override.power_w,
+        coin=override.coin,
         news=asic.news,
     )
 
 
 def asic_lines(asics: Sequence[Asic], *, running: bool) -> list[str]:
     rows = [
-        (asic.ip, asic.model_name or units.UNKNOWN, asic.rig.name or units.UNKNOWN, _said(asic, running))
+        (asic.ip, asic.model_name or units.UNKNOWN, asic.rig.name or units.UNKNOWN, _status_text(asic, running))
         for asic in asics
     ]
     notice = (
@@ -80,32 +80,32 @@ def asic_lines(asics: Sequence[Asic], *, running: bool) -> list[str]:
     return columns(rows) + notice
 
 
-def _said(asic: Asic, running: bool) -> str:
-    said = STATES[state_of(asic, running=running)]
+def _status_text(asic: Asic, running: bool) -> str:
+    text = STATES[state_of(asic, running=running)]
     if asic.refusal is not None:
-        return f"{said}: {words_of(asic.refusal)}"
-    return f"{said} ({asic.failure.kind}): {asic.failure.detail}" if asic.failure and running else said
+        return f"{text}: {refusal_text(asic.refusal)}"
+    return f"{text} ({asic.failure.kind}): {asic.failure.detail}" if asic.failure and running else text
 
 
-def found_out(found: Found, added: bool) -> FoundOut:
-    specs, identity = found.identity.specs, found.identity
-    return FoundOut(
+def scanned_out(asic: ScannedAsic, added: bool) -> ScannedAsicOut:
+    specs, identity = asic.identity.specs, asic.identity
+    return ScannedAsicOut(
         ip=identity.ip,
         port=identity.port,
         make=specs.make,
         model=specs.model,
         firmware_version=specs.firmware_version,
-        mac=found.mac,
+        mac=asic.mac,
         added=added,
     )
 
 
-def found_lines(found: Sequence[FoundOut]) -> list[str]:
+def scan_lines(asics: Sequence[ScannedAsicOut]) -> list[str]:
     return columns(
         [
             (each.ip, " ".join(word for word in (each.make, each.model) if word), each.mac or units.UNKNOWN,
              "added" if each.added else "")
-            for each in found
+            for each in asics
         ]
     )  # fmt: skip
 

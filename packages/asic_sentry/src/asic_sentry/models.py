@@ -144,15 +144,15 @@ def names_by_make() -> dict[str, list[str]]:
     return by_make
 
 
-def known(said: str) -> Model | None:
+def model_named(name: str) -> Model | None:
     """Returns the model that a person means by "Antminer S19 Pro" or "S19 Pro"; None if it is not exactly one."""
-    words = plain(said)
-    rows = [model for model in MODELS if words in (plain(model.name), plain(model.make + model.name))]
+    key = plain(name)
+    rows = [model for model in MODELS if key in (plain(model.name), plain(model.make + model.name))]
     return rows[0] if len(rows) == 1 else None
 
 
-def makes_of(said: str) -> set[str]:
+def makes_of(name: str) -> set[str]:
     """Which makes a person may mean by "Antminer S19 Pro", "S19 Pro" or "iceriver"; empty if none is known."""
-    words = plain(said)
-    named = {model.make for model in MODELS if words.startswith(plain(model.make))}
-    return named or {model.make for model in MODELS if plain(model.name) == words}
+    key = plain(name)
+    named = {model.make for model in MODELS if key.startswith(plain(model.make))}
+    return named or {model.make for model in MODELS if plain(model.name) == key}

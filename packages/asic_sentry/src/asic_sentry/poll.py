@@ -12,7 +12,7 @@ from sentry_kit.impossible import left_out, possible
 from asic_sentry import all_firmware, models
 from asic_sentry.coins import coin_of
 from asic_sentry.dialects.cgminer import answer_of
-from asic_sentry.dialects.parsing import Figures
+from asic_sentry.dialects.parsing import AsicReading
 from asic_sentry.dialects.registry import BY_NAME, Dialect
 from asic_sentry.failures import FailureKind, PollError, PollFailure
 from asic_sentry.transport import ask
@@ -49,8 +49,8 @@ def utc_now() -> datetime:
 async def poll(identity: Identity, now: Callable[[], datetime] = utc_now) -> Sample | PollFailure:
     """The figures of one ASIC. Never raises for what a device does, and never makes a figure up."""
     if identity.dialect == all_firmware.DIALECT:
-        told = await all_firmware.ask(identity.ip, now)
-        return told if isinstance(told, PollFailure) else Sample(left_out(_LOG, told, identity.ip))
+        log = await all_firmware.ask(identity.ip, now)
+        return log if isinstance(log, PollFailure) else Sample(left_out(_LOG, log, identity.ip))
     dialect, model = BY_NAME[identity.dialect], identity.model
     try:
         async with asyncio.timeout(POLL_S):
@@ -62,7 +62,7 @@ async def poll(identity: Identity, now: Callable[[], datetime] = utc_now) -> Sam
     return Sample(as_log(identity.ip, figures, model, now()))
 
 
-async def _figures_of(identity: Identity, dialect: Dialect, model: models.Model | None) -> Figures:
+async def _figures_of(identity: Identity, dialect: Dialect, model: models.Model | None) -> AsicReading:
     replies = [await ask(identity.ip, identity.port, dialect.family, each) for each in dialect.figures]
     figures = dialect.parse(replies, model)
     if dialect.fills_gaps and None in (figures.hashrate_hs, figures.uptime_s, figures.rejected_percent):
@@ -107,7 +107,7 @@ def too_slow() -> PollFailure:
     return PollFailure(FailureKind.READ_TIMEOUT, f"The device did not answer everything within {POLL_S:g} s.")
 
 
-def as_log(ip: str, figures: Figures, model: models.Model | None, taken_at: datetime) -> AsicLog:
+def as_log(ip: str, figures: AsicReading, model: models.Model | None, taken_at: datetime) -> AsicLog:
     """Returns the message to report, without impossible values.
 
     The algorithm is the model's. The coin is that of its pool, or else the model's usual one.

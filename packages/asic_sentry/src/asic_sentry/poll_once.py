@@ -37,15 +37,15 @@ def answer_text(answer: Answer | PollFailure, *, as_json: bool) -> str:
 
 
 def _lines(specs: AsicSpecs, log: AsicLog) -> Iterator[str]:
-    known = [specs.make, specs.model, specs.model_variant]
-    yield " ".join(part for part in known if part) or "An ASIC that doesn't say what it is"
+    names = [specs.make, specs.model, specs.model_variant]
+    yield " ".join(part for part in names if part) or "An ASIC that doesn't say what it is"
     yield f"  firmware     {specs.firmware_version or units.UNKNOWN}"
     yield f"  mines        {_mines(log)}"
     yield f"  hashrate     {_hashrate(specs, log)}"
     yield f"  power        {units.power_text(log.power_w)}"
     yield f"  temperature  {units.temperature_text(log.temperature_c)}"
     yield f"  up           {units.duration_text(log.uptime_s)}"
-    yield f"  fans         {', '.join(_whole(rpm) for rpm in log.fans_rpm) or units.UNKNOWN} rpm"
+    yield f"  fans         {', '.join(_rounded(rpm) for rpm in log.fans_rpm) or units.UNKNOWN} rpm"
     for board in log.boards:
         yield f"  board {board.slot:<6} {_board(board)}"
     for pool in log.pools:
@@ -69,9 +69,9 @@ def _hashrate(specs: AsicSpecs, log: AsicLog) -> str:
 def _board(board: AsicBoard) -> str:
     readings = (board.inlet_temperature_c, board.outlet_temperature_c, board.chip_temperature_c)
     hottest = max((each for each in readings if each is not None), default=None)
-    chips = f"{_whole(board.chips)} chips" + (f" of {_whole(board.expected_chips)}" if board.expected_chips else "")
+    chips = f"{_rounded(board.chips)} chips" + (f" of {_rounded(board.expected_chips)}" if board.expected_chips else "")
     return f"{units.hashrate_text(board.hashrate_hs)}, {units.temperature_text(hottest)}, {chips}"
 
 
-def _whole(value: float | None) -> str:
+def _rounded(value: float | None) -> str:
     return units.UNKNOWN if value is None else f"{value:,.0f}"

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 import msgspec
 from protocol.asic_messages import AsicLog
 
-from asic_sentry.asics.asic import Asic, Entered, entered_for, with_entered
+from asic_sentry.asics.asic import Asic, Override, override_for, with_override
 from asic_sentry.device import SPECS_AFTER_S, Device, ask
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.poll import Identity, Sample
 from asic_sentry.schedule import Due, Schedule
-from asic_sentry.timestamps import Stamps
+from asic_sentry.timestamps import Timestamps
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Clocks:
     now_ms: Callable[[], int] = field(default=lambda: time.time_ns() // 1_000_000)
 
 
-class Fleet:
+class Poller:
     """Used by the event loop alone."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Fleet:
         self._clocks = clocks or Clocks()
         self._dice = dice
         self._at_once = at_once
-        self._stamps = Stamps(int(dice() * 10))
+        self._stamps = Timestamps(int(dice() * 10))
         self._wake = asyncio.Event()
         self._rests_until_s = math.inf
 
@@ -67,16 +67,16 @@ class Fleet:
         """In the order of their addresses."""
         return iter(self.devices.values())
 
-    def take(self, asics: Iterable[Asic], models: Mapping[str, Entered]) -> None:
+    def take(self, asics: Iterable[Asic], models: Mapping[str, Override]) -> None:
         """What the store says now: new ones are asked soon, removed ones no longer."""
         now_s = self._clocks.monotonic_s()
         before, self.devices = self.devices, {}
         for asic in asics:
-            entered = entered_for(asic, models)
+            override = override_for(asic, models)
             device = before.pop(asic.id, None)
             if device is None:
-                device = self._new_device(asic, entered, now_s)
-            elif device.update(asic, entered):
+                device = self._new_device(asic, override, now_s)
+            elif device.update(asic, override):
                 self.schedule.hurry(asic.id, now_s)
             self.devices[asic.id] = device
         for key in before:
@@ -84,11 +84,11 @@ class Fleet:
         self.schedule.add([key for key in self.devices if key not in self.schedule], now_s)
         self._wake.set()
 
-    def _new_device(self, asic: Asic, entered: Entered, now_s: float) -> Device:
+    def _new_device(self, asic: Asic, override: Override, now_s: float) -> Device:
         """Those that were added together are not identified together a day later."""
         age_s = (datetime.now(UTC) - asic.identified_at).total_seconds()
         identify_in_s = max(0.0, _IDENTIFIED_FOR_S - age_s) + self._dice() * 3600
-        return Device(asic, entered, now_s + SPECS_AFTER_S * (1 + self._dice()), now_s + identify_in_s)
+        return Device(asic, override, now_s + SPECS_AFTER_S * (1 + self._dice()), now_s + identify_in_s)
 
     def change_interval(self, every_s: float) -> None:
         if every_s != self.schedule.every_s:
@@ -150,7 +150,7 @@ class Fleet:
             if device.failed(answer):
                 self.listeners.failing(device)
             return
-        sample = with_entered(answer.log, device.entered)
+        sample = with_override(answer.log, device.override)
         if device.answered(sample):
             self.listeners.failing(device)
         self.listeners.sampled(device, sample)
@@ -160,5 +160,5 @@ class Fleet:
         device.asic = msgspec.structs.replace(
             device.asic, identity=identity, news=news, failure=None, failing_since=None
         )
-        device.start_anew()
+        device.reset()
         self.poll_now(device.asic.id)

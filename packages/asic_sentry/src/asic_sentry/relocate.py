@@ -1,37 +1,67 @@
-"""Finds ASICs again that got another address, by their MAC: in what the kernel knows of the network, and, while one is
-missing, by looking around where it was."""
+"""Finds ASICs that have another address now, by their MAC: in the kernel's ARP table, or by a scan around their last
+address."""
 
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from asic_sentry.addresses import Network
-from asic_sentry.arp import ARP, neighbours
+from asic_sentry.arp import ARP_FILE, macs_by_ip
 from asic_sentry.asics import store
-from asic_sentry.asics.moves import moves, words_of_move
+from asic_sentry.asics.asic import Asic
 from asic_sentry.device import Device
 from asic_sentry.poll import Identity
-from asic_sentry.poller import Fleet
-from asic_sentry.scan import Found, Scan, identify_at, usual_port
+from asic_sentry.poller import Poller
+from asic_sentry.scan import Scan, ScannedAsic, identify_at, usual_port
 from asic_sentry.schedule import DEAD_AFTER
 
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 30.0
 _SEARCH_EVERY_S = 600.0
-_SEARCH_AT_ONCE, _SEARCH_PER_S = 32, 50.0  # a thousand dead ASICs are no reason to be loud
+_SEARCH_AT_ONCE, _SEARCH_PER_S = 32, 50.0  # few: a thousand dead ASICs must not fill the network with requests
 _NETWORKS_LIMIT = 16
 
-Remember = Callable[[Callable[[sqlite3.Connection], None]], Awaitable[None]]
+Write = Callable[[Callable[[sqlite3.Connection], None]], Awaitable[None]]
 
 
-class Lookout:
-    """One for all ASICs. `remember` writes into the store."""
+def relocations(lost: Iterable[Asic], asics: Sequence[ScannedAsic], taken: Mapping[str, int]) -> dict[int, Identity]:
+    """Returns the new identity of each lost ASIC by its number. `taken` has the addresses of all listed ASICs.
 
-    def __init__(self, fleet: Fleet, remember: Remember, *, arp: Path = ARP, per_s: float = _SEARCH_PER_S) -> None:
-        self._fleet, self._remember, self._arp, self._per_s = fleet, remember, arp, per_s
+    An address of another listed ASIC is free only if that ASIC has moved too.
+    """
+    missing = list(lost)
+    times = Counter(asic.mac for asic in missing)
+    by_mac: dict[str, list[Identity]] = {}
+    for each in asics:
+        if each.mac is not None:
+            by_mac.setdefault(each.mac, []).append(each.identity)
+    moved = {
+        asic.id: by_mac[asic.mac][0]
+        for asic in missing
+        if asic.mac is not None
+        and times[asic.mac] == 1
+        and len(by_mac.get(asic.mac, [])) == 1
+        and by_mac[asic.mac][0].ip != asic.ip
+    }
+    while blocked := [key for key, to in moved.items() if taken.get(to.ip, key) not in moved]:
+        for key in blocked:
+            del moved[key]
+    return moved
+
+
+def relocation_text(asic: Asic, to: Identity) -> str:
+    return f"Found again at {to.ip} by its MAC; it was at {asic.ip}."
+
+
+class Relocator:
+    """Looks for all lost ASICs. `write` changes the store."""
+
+    def __init__(self, poller: Poller, write: Write, *, arp: Path = ARP_FILE, per_s: float = _SEARCH_PER_S) -> None:
+        self._poller, self._write, self._arp, self._per_s = poller, write, arp, per_s
         self._search_at = 0.0
 
     async def run_for_ever(self) -> None:
@@ -40,87 +70,88 @@ class Lookout:
             await self.look()
 
     async def look(self) -> None:
-        met = neighbours(self._arp)
-        await self._learn(met)
-        self._notice_strangers(met)
+        macs = macs_by_ip(self._arp)
+        await self._learn(macs)
+        self._note_other_devices(macs)
         lost = self._lost()
         if not lost:
             return
-        await self._move(lost, await self._met_elsewhere(lost, met))
+        await self._move(lost, await self._identify_at_new_addresses(lost, macs))
         now = asyncio.get_running_loop().time()
         if (lost := self._lost()) and now >= self._search_at:
             self._search_at = now + _SEARCH_EVERY_S
             await self._move(lost, await self._search(lost))
 
-    async def _learn(self, met: dict[str, str]) -> None:
-        """The MAC of those that don't tell it themselves."""
+    async def _learn(self, macs: Mapping[str, str]) -> None:
+        """Stores the MACs of ASICs that do not report theirs."""
         new = {
-            device.asic.id: met[device.asic.ip]
-            for device in self._fleet
-            if device.asic.mac is None and device.asic.failure is None and device.asic.ip in met
+            device.asic.id: macs[device.asic.ip]
+            for device in self._poller
+            if device.asic.mac is None and device.asic.failure is None and device.asic.ip in macs
         }
         if not new:
             return
         for key, mac in new.items():
-            self._fleet.devices[key].touch(mac=mac)
-        await self._remember(lambda db: store.note_macs(db, new))
+            self._poller.devices[key].touch(mac=mac)
+        await self._write(lambda db: store.note_macs(db, new))
 
-    def _notice_strangers(self, met: dict[str, str]) -> None:
-        """Only of those whose MAC the kernel told before: what an ASIC itself calls its MAC may be another one."""
-        for device in self._fleet:
+    def _note_other_devices(self, macs: Mapping[str, str]) -> None:
+        """Compares MACs of the ARP table only: the MAC that an ASIC reports itself may be that of another interface."""
+        for device in self._poller:
             asic = device.asic
-            there = met.get(asic.ip)
-            if asic.mac is None or asic.identity.specs.mac is not None or there is None:
+            current = macs.get(asic.ip)
+            if asic.mac is None or asic.identity.specs.mac is not None or current is None:
                 continue
-            if there == asic.mac:
-                device.stranger = None
-            elif device.stranger is None:
-                device.meet_stranger(there)
-                self._fleet.poll_now(asic.id)
+            if current == asic.mac:
+                device.other_mac = None
+            elif device.other_mac is None:
+                device.note_other_device(current)
+                self._poller.poll_now(asic.id)
 
     def _lost(self) -> list[Device]:
         return [
             device
-            for device in self._fleet
-            if device.asic.mac is not None and (device.stranger is not None or device.failures >= DEAD_AFTER)
+            for device in self._poller
+            if device.asic.mac is not None and (device.other_mac is not None or device.failures >= DEAD_AFTER)
         ]
 
-    async def _met_elsewhere(self, lost: Sequence[Device], met: dict[str, str]) -> list[Found]:
-        wanted = {device.asic.mac: device for device in lost}
-        found = []
-        for ip, mac in met.items():
-            device = wanted.get(mac)
+    async def _identify_at_new_addresses(self, lost: Sequence[Device], macs: Mapping[str, str]) -> list[ScannedAsic]:
+        """Identifies the lost ASICs whose MAC has another address in the ARP table."""
+        lost_by_mac = {device.asic.mac: device for device in lost}
+        asics = []
+        for ip, mac in macs.items():
+            device = lost_by_mac.get(mac)
             if device is None or ip == device.asic.ip:
                 continue
             identity = await identify_at(ip, _ports([device]))
             if isinstance(identity, Identity):
-                found.append(Found(identity, identity.specs.mac or mac))
-        return found
+                asics.append(ScannedAsic(identity, identity.specs.mac or mac))
+        return asics
 
-    async def _search(self, lost: Sequence[Device]) -> list[Found]:
-        answering = {device.asic.ip for device in self._fleet if device.asic.failure is None}
-        around = dict.fromkeys(ip.rpartition(".")[0] for ip in (device.asic.ip for device in lost) if "." in ip)
+    async def _search(self, lost: Sequence[Device]) -> list[ScannedAsic]:
+        answering = {device.asic.ip for device in self._poller if device.asic.failure is None}
+        networks = dict.fromkeys(ip.rpartition(".")[0] for ip in (device.asic.ip for device in lost) if "." in ip)
         addresses = [
-            ip for part in list(around)[:_NETWORKS_LIMIT] for ip in Network(f"{part}.0/24") if ip not in answering
+            ip for part in list(networks)[:_NETWORKS_LIMIT] for ip in Network(f"{part}.0/24") if ip not in answering
         ]
         log.info("looking_for_asics missing=%d addresses=%d", len(lost), len(addresses))
         scan = Scan(addresses, len(addresses), ports=_ports(lost), at_once=_SEARCH_AT_ONCE, per_s=self._per_s)
         await scan.run()
-        return scan.found
+        return scan.asics
 
-    async def _move(self, lost: Sequence[Device], found: Sequence[Found]) -> None:
-        taken = {device.asic.ip: device.asic.id for device in self._fleet}
-        moved = moves([device.asic for device in lost], found, taken)
+    async def _move(self, lost: Sequence[Device], asics: Sequence[ScannedAsic]) -> None:
+        taken = {device.asic.ip: device.asic.id for device in self._poller}
+        moved = relocations([device.asic for device in lost], asics, taken)
         if not moved:
             return
-        news = {key: words_of_move(self._fleet.devices[key].asic, to) for key, to in moved.items()}
+        news = {key: relocation_text(self._poller.devices[key].asic, to) for key, to in moved.items()}
         for key, to in moved.items():
-            log.warning("asic_moved from=%s to=%s", self._fleet.devices[key].asic.ip, to.ip)
-            self._fleet.moved(self._fleet.devices[key], to, news[key])
-        await self._remember(lambda db: store.move_asics(db, moved, news))
+            log.warning("asic_moved from=%s to=%s", self._poller.devices[key].asic.ip, to.ip)
+            self._poller.moved(self._poller.devices[key], to, news[key])
+        await self._write(lambda db: store.move_asics(db, moved, news))
 
 
 def _ports(devices: Sequence[Device]) -> list[int]:
-    """The dialects' own, unless all of these have others."""
+    """Returns the ports to ask, if all devices have unusual ones; else nothing, for the dialects' own ports."""
     ports = {usual_port(device.asic.identity) for device in devices}
     return [] if None in ports else sorted(port for port in ports if port is not None)

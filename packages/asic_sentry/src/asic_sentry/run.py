@@ -53,11 +53,11 @@ async def serve_page(settings: Settings, agent: Agent, listener: socket.socket) 
     access = open_access(settings.data_dir, COMMAND, settings.ui_host, settings.ui_port, settings.ui_password)
     async with serving(page.app(settings.ui_host, access), listener):
         loops = [
-            agent.fleet.poll_for_ever,
+            agent.poller.poll_for_ever,
             agent.write_for_ever,
             agent.follow_store_for_ever,
-            agent.delivery.run,
-            agent.lookout.run_for_ever,
+            agent.uploader.run,
+            agent.relocator.run_for_ever,
             agent.scans.run_for_ever,
             page.publish_for_ever,
         ]

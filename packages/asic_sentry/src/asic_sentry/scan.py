@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from asic_sentry.addresses import Network
-from asic_sentry.arp import neighbours
+from asic_sentry.arp import macs_by_ip
 from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.failures import FailureKind, PollFailure
-from asic_sentry.identify import identify, most_telling
+from asic_sentry.identify import identify, most_specific
 from asic_sentry.poll import Identity
 
 AT_ONCE = 256
 PER_S = 400.0  # new addresses in a second
 
 
-class Found(msgspec.Struct, frozen=True):
+class ScannedAsic(msgspec.Struct, frozen=True):
     """An ASIC in the network; its MAC as it says itself, else as the kernel has met it."""
 
     identity: Identity
@@ -41,7 +41,7 @@ class Scan:
     ) -> None:
         self.changed: Callable[[], None] = lambda: None
         self.total, self.done = total, 0
-        self.found: list[Found] = []
+        self.asics: list[ScannedAsic] = []
         self.unclear: list[tuple[str, PollFailure]] = []
         self.is_busy = True  # until it is done, or was stopped
         self._left: Iterator[str] = iter(addresses)
@@ -89,15 +89,15 @@ class Scan:
     async def _look_at(self, ip: str) -> None:
         answer = await identify_at(ip, self._ports)
         if isinstance(answer, Identity):
-            self.found.append(Found(answer, answer.specs.mac))
+            self.asics.append(ScannedAsic(answer, answer.specs.mac))
         elif is_unclear(answer):
             self.unclear.append((ip, answer))
 
     def _add_macs(self) -> None:
-        known = neighbours()
-        self.found = [
-            Found(each.identity, each.mac or known.get(each.identity.ip))
-            for each in sorted(self.found, key=lambda each: _order(each.identity.ip))
+        macs = macs_by_ip()
+        self.asics = [
+            ScannedAsic(each.identity, each.mac or macs.get(each.identity.ip))
+            for each in sorted(self.asics, key=lambda each: _order(each.identity.ip))
         ]
 
 
@@ -123,7 +123,7 @@ async def identify_at(ip: str, ports: Sequence[int]) -> Identity | PollFailure:
         failures.append(answer)
         if answer.kind in (FailureKind.CONNECT_TIMEOUT, FailureKind.UNREACHABLE):
             break
-    return most_telling(failures)
+    return most_specific(failures)
 
 
 def usual_port(identity: Identity) -> int | None:

@@ -17,7 +17,7 @@ from asic_sentry.addresses import Network, check_port
 from asic_sentry.asics.adoption import PATTERN, adopt, check_pattern
 from asic_sentry.asics.store import SCHEMA, load_asics
 from asic_sentry.limits import raise_open_files
-from asic_sentry.listing import as_json, found_lines, found_out
+from asic_sentry.listing import as_json, scan_lines, scanned_out
 from asic_sentry.scan import AT_ONCE, Scan
 
 _PROGRESS_EVERY_S = 0.5
@@ -32,18 +32,18 @@ def scan_once(path: Path, arguments: argparse.Namespace, agent: str) -> int:
     scan = Scan(network, len(network), ports=ports, at_once=min(AT_ONCE, raise_open_files()))
     asyncio.run(_run(scan))
     if arguments.adopt:
-        asyncio.run(adopt(path, scan.found, pattern, agent))
+        asyncio.run(adopt(path, scan.asics, pattern, agent))
     with closing(kit.open_store(path, SCHEMA)) as db:
         listed = {asic.ip for asic in load_asics(db)}
-    found = [found_out(each, each.identity.ip in listed) for each in scan.found]
-    say(as_json(found) if arguments.json else "\n".join([*found_lines(found), _sum(scan)]))
+    rows = [scanned_out(each, each.identity.ip in listed) for each in scan.asics]
+    say(as_json(rows) if arguments.json else "\n".join([*scan_lines(rows), _sum(scan)]))
     return 0
 
 
 def _sum(scan: Scan) -> str:
     stopped = ", then it was stopped" if scan.was_stopped else ""
     unclear = "".join(f"\n{ip} may be one ({failure.kind}): {failure.detail}" for ip, failure in scan.unclear)
-    return f"{len(scan.found)} ASICs at {scan.done} of {scan.total} addresses{stopped}.{unclear}"
+    return f"{len(scan.asics)} ASICs at {scan.done} of {scan.total} addresses{stopped}.{unclear}"
 
 
 async def _run(scan: Scan) -> None:
@@ -58,7 +58,7 @@ async def _run(scan: Scan) -> None:
 
 async def _show_progress(scan: Scan) -> None:
     while sys.stderr.isatty():
-        sys.stderr.write(f"\r{scan.done} of {scan.total} addresses, {len(scan.found)} ASICs; Ctrl-C stops ")
+        sys.stderr.write(f"\r{scan.done} of {scan.total} addresses, {len(scan.asics)} ASICs; Ctrl-C stops ")
         sys.stderr.flush()
         await asyncio.sleep(_PROGRESS_EVERY_S)
 

@@ -3,7 +3,7 @@
 _ERAS = 10
 
 
-class Stamps:
+class Timestamps:
     """Never the same moment twice for one ASIC, also when the clock is set back.
 
     The last digit counts how often it was set back: a moment that comes again is another one. That spares remembering

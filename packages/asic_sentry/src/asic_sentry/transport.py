@@ -119,12 +119,12 @@ class _Exchange(asyncio.Protocol):
         if self.answer.done():
             return
         try:
-            whole = self._whole(ended)
+            answer = self._complete_answer(ended)
         except PollError as error:
             self.answer.set_exception(error)
         else:
-            if whole is not None:
-                self.answer.set_result(whole)
+            if answer is not None:
+                self.answer.set_result(answer)
 
     def close(self) -> None:
         """Whatever still comes is for nobody."""
@@ -132,7 +132,7 @@ class _Exchange(asyncio.Protocol):
         if self._connection is not None:
             self._connection.abort()
 
-    def _whole(self, ended: bool) -> bytes | None:
+    def _complete_answer(self, ended: bool) -> bytes | None:
         if len(self.received) > LIMIT_BYTES:
             raise too_large()
         if ended and not self.received:
@@ -176,13 +176,13 @@ def _silence(question: str, received: int) -> str:
 
 
 def _failed(error: OSError) -> NoAnswer | BadReply:
-    words = reason(error)
+    system_text = reason(error)
     if error.errno in _OUR_LIMITS:
-        return NoAnswer(FailureKind.LOCAL_LIMIT, f"This computer can't open another connection ({words}).")
+        return NoAnswer(FailureKind.LOCAL_LIMIT, f"This computer can't open another connection ({system_text}).")
     if error.errno in _NO_WAY:
-        return NoAnswer(FailureKind.UNREACHABLE, f"There is no way to the device ({words}).")
+        return NoAnswer(FailureKind.UNREACHABLE, f"There is no way to the device ({system_text}).")
     if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
-        return NoAnswer(FailureKind.CLOSED, f"The device closed the connection ({words}).")
+        return NoAnswer(FailureKind.CLOSED, f"The device closed the connection ({system_text}).")
     if isinstance(error, ConnectionRefusedError):
         return NoAnswer(FailureKind.REFUSED, "The device refuses the connection: it is off, or its API is.")
-    return NoAnswer(FailureKind.UNREACHABLE, f"The device can't be reached ({words}).")
+    return NoAnswer(FailureKind.UNREACHABLE, f"The device can't be reached ({system_text}).")

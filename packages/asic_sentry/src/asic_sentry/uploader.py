@@ -21,13 +21,13 @@ from sentry_kit.impossible import left_out
 from sentry_kit.masking import mask
 from sentry_kit.spool import Spool, Spooled
 from sentry_kit.store import Enrolment, State
-from sentry_kit.uploader import PAUSE_S, PROBE_INVALID_S, Sending
+from sentry_kit.uploader import PAUSE_S, PROBE_INVALID_S, Uploader
 from sentry_kit.worker import Worker
 
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Asic, Refusal, Rig
 from asic_sentry.device import Device
-from asic_sentry.poller import Fleet
+from asic_sentry.poller import Poller
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,10 @@ BATCH_BYTES = 1_500_000
 _GREET_EVERY_S = 600
 _TOKENS_TO_GREET_WITH = 3
 _SPECS = Reader(AsicSpecs)
+_UNKNOWN_SITE_TOKEN = "The commander no longer knows the site token. Make a new one there."  # noqa: S105 - a sentence
 
 
-class AsicDelivery(Sending):
+class AsicUploader(Uploader):
     """The delivery of all ASICs. A site token is not needed for it; its state is told apart in `site_refusal`."""
 
     def __init__(
@@ -48,7 +49,7 @@ class AsicDelivery(Sending):
         spool: Spool,
         disk: Worker,
         open_client: Callable[[Enrolment], AbstractAsyncContextManager[CommanderClient]],
-        fleet: Fleet,
+        poller: Poller,
         *,
         report_every_s: float,
         changed: Callable[[], None],
@@ -56,14 +57,14 @@ class AsicDelivery(Sending):
         probe_every_s: float = PROBE_INVALID_S,
     ) -> None:
         super().__init__(db, disk, open_client, report_every_s=report_every_s, changed=changed, pause_s=pause_s)
-        self.site_refusal: str | None = None
-        self._spool, self._fleet = spool, fleet
+        self.site_token_error: str | None = None
+        self._spool, self._poller = spool, poller
         self._batch = BATCH_LOGS
         self._greet_at = self._probe_at = 0.0
         self._probe_every_s = probe_every_s
 
-    def _may_speak(self, enrolment: Enrolment) -> bool:
-        return bool(self._fleet.devices) or enrolment.token is not None
+    def _can_upload(self, enrolment: Enrolment) -> bool:
+        return bool(self._poller.devices) or enrolment.token is not None
 
     async def reload(self) -> None:
         """Takes over what another process, or the local page, wrote into the store; the fleet has done so before."""
@@ -77,45 +78,45 @@ class AsicDelivery(Sending):
             self.enrolment = new
             if old is not None and (new is None or old.url != new.url):
                 await self.on_disk(self._spool.clear)
-            self.site_refusal = None
+            self.site_token_error = None
             self._greet_at = 0.0
-            self._start_anew()
+            self._reset()
         if self.welcome is None:
             self._greet_at = 0.0
         self._changed()
         self.wake()
 
     async def _hold_back(self) -> None:
-        refused = {device.asic.id for device in self._fleet if device.asic.refusal is not None}
+        refused = {device.asic.id for device in self._poller if device.asic.refusal is not None}
         await self.on_disk(lambda: self._spool.hold_back(refused))
 
-    async def _say(self, client: CommanderClient) -> None:
-        await self._greet(client)
+    async def _upload(self, client: CommanderClient) -> None:
+        await self._fetch_welcome(client)
         await self._send_logs(client)
         await self._probe(client)
 
-    async def _greet(self, client: CommanderClient) -> None:
+    async def _fetch_welcome(self, client: CommanderClient) -> None:
         """How often to report, from the first token that the commander knows."""
         now = asyncio.get_running_loop().time()
         if now < self._greet_at:
             return
         site = self.enrolment.token if self.enrolment else None
-        self.site_refusal = None
-        for token in ([site] if site else []) + self._good_tokens():
+        self.site_token_error = None
+        for token in ([site] if site else []) + self._valid_tokens():
             welcome = await self._welcome(client, token)
             if welcome is not None:
                 self.welcome = welcome
                 break
             if token is site:
-                self.site_refusal = "The commander does not know the site token any longer; make a new one there."
+                self.site_token_error = _UNKNOWN_SITE_TOKEN
         self._greet_at = now + (_GREET_EVERY_S if self.welcome else self._probe_every_s)
 
-    def _good_tokens(self) -> list[Token]:
-        return [device.asic.token for device in self._fleet if device.asic.refusal is None][:_TOKENS_TO_GREET_WITH]
+    def _valid_tokens(self) -> list[Token]:
+        return [device.asic.token for device in self._poller if device.asic.refusal is None][:_TOKENS_TO_GREET_WITH]
 
     async def _welcome(self, client: CommanderClient, token: Token) -> SentryWelcome | None:
         try:
-            return await client.speaking_for(token).welcome()
+            return await client.with_token(token).welcome()
         except (InvalidToken, RigRemoved):
             return None  # which of the ASICs are concerned, their logs will tell
 
@@ -133,9 +134,9 @@ class AsicDelivery(Sending):
         False if it has to be sent in parts.
         """
         parts = [
-            Part(device, device.asic, logs)
+            ReportPart(device, device.asic, logs)
             for source, logs in _by_source(batch).items()
-            if (device := self._fleet.devices.get(source)) is not None
+            if (device := self._poller.devices.get(source)) is not None
         ]
         try:
             results = await self._ask(client, [part.item() for part in parts]) if parts else []
@@ -150,21 +151,21 @@ class AsicDelivery(Sending):
     async def _ask(self, client: CommanderClient, items: list[AsicReportItem]) -> list[AsicItemReceipt]:
         """Sends the items. With a valid token in the header the commander does not treat the report as a stranger's."""
         try:
-            receipt = await self._introduced(client).post(CALL, AsicReport(items=items), AsicReceipt)
+            receipt = await self._with_valid_token(client).post(CALL, AsicReport(items=items), AsicReceipt)
         except (InvalidToken, RigRemoved) as error:  # each item has its own answer: that of all of them means nothing
             raise CommanderError("What answers for the commander asks for a log-in; check what is between.") from error
         if len(receipt.results) != len(items):
             raise CommanderError("The commander answered for another number of ASICs than it was told of; update it.")
         return receipt.results
 
-    def _introduced(self, client: CommanderClient) -> CommanderClient:
-        good = self._good_tokens()
-        return client.speaking_for(good[0]) if good else client
+    def _with_valid_token(self, client: CommanderClient) -> CommanderClient:
+        good = self._valid_tokens()
+        return client.with_token(good[0]) if good else client
 
-    async def _refused(self, batch: list[Spooled], parts: Sequence["Part"], sentence: str) -> None:
+    async def _refused(self, batch: list[Spooled], parts: Sequence["ReportPart"], sentence: str) -> None:
         if len(batch) > 1:
             self._batch = max(1, len(batch) // 2)
-        elif any(part.tells_specs for part in parts):
+        elif any(part.includes_specs for part in parts):
             log.warning("specs_refused %s", mask(sentence))  # the log must not wait for them
             for part in parts:
                 part.device.specs_sent = part.asic.identity.specs
@@ -172,7 +173,7 @@ class AsicDelivery(Sending):
             await self._confirm(batch, None, [sentence])
 
     async def _take_results(
-        self, batch: list[Spooled], parts: Sequence["Part"], results: Sequence[AsicItemReceipt]
+        self, batch: list[Spooled], parts: Sequence["ReportPart"], results: Sequence[AsicItemReceipt]
     ) -> None:
         """What is neither stored nor held back was answered for a token that is another one now: it is sent again."""
         unanswered = set[int]()
@@ -210,7 +211,7 @@ class AsicDelivery(Sending):
     async def _probe(self, client: CommanderClient) -> None:
         """A commander that was restored from a backup may know a token again; nobody else would tell."""
         now = asyncio.get_running_loop().time()
-        held = [Part(each, each.asic, []) for each in self._fleet if each.asic.refusal is not None][:BATCH_LOGS]
+        held = [ReportPart(each, each.asic, []) for each in self._poller if each.asic.refusal is not None][:BATCH_LOGS]
         if not held or now < self._probe_at:
             return
         self._probe_at = now + self._probe_every_s
@@ -230,7 +231,7 @@ class AsicDelivery(Sending):
         self._changed()
 
 
-class Part(NamedTuple):
+class ReportPart(NamedTuple):
     """What a request says about one ASIC, as it was when that was said."""
 
     device: Device
@@ -238,20 +239,20 @@ class Part(NamedTuple):
     logs: Sequence[Spooled]
 
     @property
-    def tells_specs(self) -> bool:
+    def includes_specs(self) -> bool:
         """The first time, and whenever they are other ones."""
         return self.device.specs_sent != self.asic.identity.specs and bool(self.logs)
 
     def item(self) -> AsicReportItem:
         item = AsicReportItem(token=str(self.asic.token), logs=[msgspec.Raw(each.body) for each in self.logs])
-        if not self.tells_specs:
+        if not self.includes_specs:
             return item
         specs = left_out(_SPECS, self.asic.identity.specs, self.asic.ip)
         return msgspec.structs.replace(item, specs=msgspec.Raw(msgspec.json.encode(specs)))
 
 
 def _by_source(batch: Sequence[Spooled]) -> dict[int, list[Spooled]]:
-    found: dict[int, list[Spooled]] = {}
+    logs_by_asic: dict[int, list[Spooled]] = {}
     for each in batch:
-        found.setdefault(each.source, []).append(each)
-    return found
+        logs_by_asic.setdefault(each.source, []).append(each)
+    return logs_by_asic

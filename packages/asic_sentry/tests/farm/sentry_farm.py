@@ -50,7 +50,7 @@ def put(db: sqlite3.Connection, asic: FakeAsic, rig: CommandersRig | None = None
     """Without asking anybody."""
     token = rig.token if rig else new_token(TokenKind.ASIC, pin=None)
     known = Rig(rig.id, rig.name) if rig else Rig(None, None)
-    new = NewAsic(identity=identity_of(asic), said_model=None, mac=mac, token=token, rig=known)
+    new = NewAsic(identity=identity_of(asic), operator_model=None, mac=mac, token=token, rig=known)
     with kit.transaction(db):
         key = store.put_asic(db, new, datetime.now(UTC))
     return next(each for each in store.load_asics(db) if each.id == key)
@@ -66,7 +66,7 @@ class Sentry:
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def device(self, ip: str) -> Device:
-        return next(device for device in self.agent.fleet if device.asic.ip == ip)
+        return next(device for device in self.agent.poller if device.asic.ip == ip)
 
     def asic(self, ip: str) -> Asic:
         return next(asic for asic in store.load_asics(self.db) if asic.ip == ip)
@@ -102,7 +102,7 @@ async def running_sentry(
         agent.changed = sentry.news.set
         await agent.reload()
         async with asyncio.TaskGroup() as group:
-            loops = [agent.fleet.poll_for_ever, agent.write_for_ever, agent.follow_store_for_ever, agent.delivery.run]
+            loops = [agent.poller.poll_for_ever, agent.write_for_ever, agent.follow_store_for_ever, agent.uploader.run]
             tasks = [group.create_task(loop()) for loop in loops]
             try:
                 yield sentry

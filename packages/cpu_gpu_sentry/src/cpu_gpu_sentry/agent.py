@@ -19,7 +19,7 @@ from sentry_kit.client import CommanderClient, commander_client
 from sentry_kit.copies import Copies
 from sentry_kit.errors import SentryError
 from sentry_kit.impossible import left_out
-from sentry_kit.rig_uploader import Delivery, DiskTrouble
+from sentry_kit.rig_uploader import DiskTrouble, RigUploader
 from sentry_kit.spool import Limits, Spool
 from sentry_kit.store import Enrolment, State
 from sentry_kit.trust import plain_context
@@ -78,7 +78,7 @@ class Agent:
         self._noted_interval: float | None = None
         self._noted_miners: list[MinerNote] | None = None
         self._due = asyncio.Event()  # a report is worth more now than at its time
-        self.delivery = Delivery(
+        self.delivery = RigUploader(
             db,
             self.spool,
             disk,

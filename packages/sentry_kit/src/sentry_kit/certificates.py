@@ -4,7 +4,7 @@ import ssl
 from enum import Enum, auto
 
 _FORM = range(78, 95)  # breaks RFC 5280; mostly checked by `ssl.VERIFY_X509_STRICT` only
-MADE_ANEW = "replace it as docs/certificates.md says"
+REPLACE_IT = "replace it as docs/certificates.md says"
 
 
 class Fault(Enum):

@@ -109,7 +109,7 @@ class CommanderClient:
         """A call that one kind of sentry makes alone."""
         return _decode(await self._ask("POST", path, msgspec.json.encode(message)), answer)
 
-    def speaking_for(self, token: Token) -> "CommanderClient":
+    def with_token(self, token: Token) -> "CommanderClient":
         """The same connection, for another token."""
         return CommanderClient(self._http, token, run=self._headers[RUN_HEADER])
 

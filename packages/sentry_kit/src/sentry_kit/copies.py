@@ -87,8 +87,8 @@ def take_over(db: sqlite3.Connection, store_path: Path) -> None:
 
 def _fill(db: sqlite3.Connection, table: str, copy: Copy) -> None:
     """Inserts the rows. Raises `sqlite3.Error` for an unknown table or column."""
-    known = [str(column[1]) for column in db.execute(f"PRAGMA table_info({_quoted(table)})")]
-    if not set(copy.columns) <= set(known):
+    table_columns = [str(column[1]) for column in db.execute(f"PRAGMA table_info({_quoted(table)})")]
+    if not set(copy.columns) <= set(table_columns):
         raise sqlite3.OperationalError(f"{table} has no such columns")
     columns, marks = ", ".join(map(_quoted, copy.columns)), ", ".join("?" * len(copy.columns))
     db.executemany(f"INSERT OR REPLACE INTO {_quoted(table)} ({columns}) VALUES ({marks})", copy.rows)  # noqa: S608

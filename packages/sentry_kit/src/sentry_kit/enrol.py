@@ -12,7 +12,7 @@ from sentry_kit.unreachable import why_unreachable
 
 
 async def check_enrolment(
-    url_text: str, token_text: str, kind: TokenKind, agent: str, known_ca_pem: str | None = None
+    url_text: str, token_text: str, kind: TokenKind, agent: str, fallback_ca_pem: str | None = None
 ) -> Enrolment:
     """The enrolment that URL and token make, tried with the commander; raises `EnrolmentError`.
 
@@ -20,7 +20,7 @@ async def check_enrolment(
     """
     url = check_url(url_text)
     token = check_token(token_text, kind)
-    ca_pem = await trusted_ca(url, token) or known_ca_pem
+    ca_pem = await trusted_ca(url, token) or fallback_ca_pem
     async with commander_client(url, token, ca_pem, agent) as client:
         try:
             welcome = await client.welcome()

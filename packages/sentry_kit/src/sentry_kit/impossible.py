@@ -14,8 +14,8 @@ from sentry_kit.masking import mask
 
 log = logging.getLogger(__name__)
 
-_SAID_LIMIT = 256  # invented names of a device must not fill the memory
-_said: set[tuple[str, str]] = set()
+_LOGGED_LIMIT = 256  # invented names of a device must not fill the memory
+_logged: set[tuple[str, str]] = set()
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ def possible(figure: str, value: float | None, of: str) -> float | None:
     """Returns the value; None if it is impossible for this metric. `of` is the device that reported it."""
     if value is None or figures.possible(figure, value) is not None:
         return value
-    say_once([Dropped(figure, f"{value:g}")], of)
+    log_once([Dropped(figure, f"{value:g}")], of)
     return None
 
 
@@ -34,14 +34,14 @@ def left_out(reader: Reader[T], message: T, of: str) -> T:
         read = reader.checked(message)
     except msgspec.DecodeError:
         return message  # nothing of it can stay; sending it reports that
-    say_once(read.dropped, of)
+    log_once(read.dropped, of)
     return read.message
 
 
-def say_once(dropped: list[Dropped], of: str) -> None:
+def log_once(dropped: list[Dropped], of: str) -> None:
     """Logs each metric of each device the first time."""
     for each in dropped:
         key = of, each.figure
-        if key not in _said and len(_said) < _SAID_LIMIT:
-            _said.add(key)
+        if key not in _logged and len(_logged) < _LOGGED_LIMIT:
+            _logged.add(key)
             log.warning("figure_left_out %s: %s", mask(of), mask(str(each)))

@@ -42,8 +42,8 @@ def is_in_memory(db: sqlite3.Connection) -> bool:
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
     """Copies the columns that both have. Raises `sqlite3.Error` if the old store can't be read."""
-    known = _tables(old)
-    for table in _tables(new) & known - {_STAYS_ON_DISK}:
+    old_tables = _tables(old)
+    for table in _tables(new) & old_tables - {_STAYS_ON_DISK}:
         columns = ", ".join(_columns(old, table) & _columns(new, table))
         rows = old.execute(f"SELECT {columns} FROM {table}").fetchall()  # noqa: S608 - our own tables' names
         marks = ", ".join("?" * (columns.count(",") + 1))

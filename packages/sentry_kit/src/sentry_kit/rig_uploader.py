@@ -16,10 +16,10 @@ from sentry_kit.errors import SentryError
 from sentry_kit.masking import mask
 from sentry_kit.spool import Spool, Spooled
 from sentry_kit.store import Enrolment, State
-from sentry_kit.uploader import PAUSE_S, DiskTrouble, Sending, backoff_s
+from sentry_kit.uploader import PAUSE_S, DiskTrouble, Uploader, backoff_s
 from sentry_kit.worker import Worker
 
-__all__ = ["PAUSE_S", "Delivery", "DiskTrouble", "backoff_s"]
+__all__ = ["PAUSE_S", "DiskTrouble", "RigUploader", "backoff_s"]
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ BATCH_LOGS = 200
 BATCH_BYTES = 1_000_000
 
 
-class Delivery(Sending):
+class RigUploader(Uploader):
     """The delivery of one rig's sentry, which has one token."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Delivery(Sending):
         """Whether there is a rig that logs belong to."""
         return self.enrolment is not None and self.enrolment.state is not State.REMOVED
 
-    def _may_speak(self, enrolment: Enrolment) -> bool:
+    def _can_upload(self, enrolment: Enrolment) -> bool:
         return enrolment.token is not None
 
     async def reload(self) -> None:
@@ -67,15 +67,15 @@ class Delivery(Sending):
         self.enrolment = new
         if old is not None and (new is None or new.token is None or not old.same_rig(new)):
             await self.on_disk(self._spool.clear)
-        self._start_anew()
+        self._reset()
         self._changed()
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         self._sent_specs = None
         self.two_sentries = False
-        super()._start_anew()
+        super()._reset()
 
-    async def _say(self, client: CommanderClient) -> None:
+    async def _upload(self, client: CommanderClient) -> None:
         await self._greet(client)
         await self._send_specs(client)
         await self._send_logs(client)

@@ -33,16 +33,16 @@ S = TypeVar("S", bound=msgspec.Struct)
 def read_settings(kind: type[S], prefix: str, environ: Mapping[str, str]) -> S:
     """The settings that `environ` gives; an unknown or unreadable one raises `BadSetting`."""
     fields = get_type_hints(kind, include_extras=True)
-    given: dict[str, object] = {}
+    values: dict[str, object] = {}
     for name, text in environ.items():
         if not name.startswith(prefix):
             continue
         field = name.removeprefix(prefix).lower()
         if field not in fields:
-            known = ", ".join(prefix + known.upper() for known in fields)
-            raise BadSetting(f"{name} is not a setting; there are {known}.")
-        given[field] = _value(name, text.strip(), fields[field])
-    return msgspec.convert(given, kind)
+            field_name = ", ".join(prefix + field_name.upper() for field_name in fields)
+            raise BadSetting(f"{name} is not a setting; there are {field_name}.")
+        values[field] = _value(name, text.strip(), fields[field])
+    return msgspec.convert(values, kind)
 
 
 def _value(name: str, text: str, field: object) -> object:

@@ -110,12 +110,12 @@ class Spool:
         rows = self._db.execute(
             "SELECT id, taken_at_ms, body, source FROM spool WHERE id > ? ORDER BY id", (self._passed_id,)
         )
-        found = False
+        has_sent = False
         for log in (Spooled(*row) for row in rows):
             if log.source not in self._held and log.id not in self._confirmed:
-                found = True
+                has_sent = True
                 yield log
-            elif not found:
+            elif not has_sent:
                 self._passed_id = log.id or 0
         yield from (log for log in self._unsaved if log.source not in self._held)
 

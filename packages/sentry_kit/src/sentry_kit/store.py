@@ -237,8 +237,8 @@ def forget_commander(db: sqlite3.Connection) -> None:
 
 def mark_state(db: sqlite3.Connection, token: Token | None, state: State) -> bool:
     """False if the sentry has been given another token meanwhile: then the answer was not about that one."""
-    known = str(token) if token else None
-    changed = db.execute("UPDATE enrolment SET state = ? WHERE token IS ?", (state, known))
+    text = str(token) if token else None
+    changed = db.execute("UPDATE enrolment SET state = ? WHERE token IS ?", (state, text))
     return changed.rowcount == 1
 
 

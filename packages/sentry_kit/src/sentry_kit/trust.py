@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from sentry_kit.certificates import MADE_ANEW, Fault, fault_of, verification_error, wrong_form
+from sentry_kit.certificates import REPLACE_IT, Fault, fault_of, verification_error, wrong_form
 from sentry_kit.errors import EnrolmentError, SentryError
 
 _CA_LIMIT_BYTES = 64 * 1024
@@ -113,10 +113,10 @@ async def fetch_renewed_ca(url: str, ca_pem: str) -> str | None:
     """
     try:
         pin = public_key_sha256(ssl.PEM_cert_to_DER_cert(ca_pem))
-        found = await fetch_ca(url, pin) if pin else ca_pem
+        certificates = await fetch_ca(url, pin) if pin else ca_pem
     except (SentryError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
         return None
-    return found if found.split() != ca_pem.split() else None
+    return certificates if certificates.split() != ca_pem.split() else None
 
 
 async def _get_bounded(http: httpx.AsyncClient, url: str) -> str:
@@ -131,14 +131,14 @@ async def _get_bounded(http: httpx.AsyncClient, url: str) -> str:
 
 def _certificates(pem: str) -> list[bytes]:
     """Every certificate in `pem` as DER; what is none is passed over."""
-    found = []
+    certificates = []
     for part in pem.split("-----BEGIN CERTIFICATE-----")[1:]:
         text = "-----BEGIN CERTIFICATE-----" + part.partition("-----END CERTIFICATE-----")[0]
         try:
-            found.append(ssl.PEM_cert_to_DER_cert(text.rstrip() + "\n-----END CERTIFICATE-----\n"))
+            certificates.append(ssl.PEM_cert_to_DER_cert(text.rstrip() + "\n-----END CERTIFICATE-----\n"))
         except ValueError:
             continue
-    return found
+    return certificates
 
 
 def public_key_sha256(certificate: bytes) -> str | None:
@@ -204,7 +204,7 @@ def _sentence(error: ssl.SSLCertVerificationError, host: str) -> str:
     if fault is Fault.NOT_YET_VALID:
         return "The commander's certificate is not valid yet; set this machine's clock or the commander's."
     if fault is Fault.FORM:
-        return f"The certificate that the commander shows, or its CA's, {wrong_form(error)}; {MADE_ANEW}."
+        return f"The certificate that the commander shows, or its CA's, {wrong_form(error)}; {REPLACE_IT}."
     return (
         "The commander's certificate is not from the authority that this sentry trusts, so nothing was sent; "
         "if the commander was set up anew, enrol again with a new token."

@@ -59,7 +59,7 @@ class DiskTrouble(SentryError):
     is."""
 
 
-class Sending(ABC):
+class Uploader(ABC):
     """Where the sentry stands with its commander, and the loop that makes one attempt after the other."""
 
     def __init__(
@@ -87,11 +87,11 @@ class Sending(ABC):
         self._failures = 0
 
     @abstractmethod
-    async def _say(self, client: CommanderClient) -> None:
+    async def _upload(self, client: CommanderClient) -> None:
         """One attempt: everything that there is to say. Raises `SentryError` where that does not succeed."""
 
     @abstractmethod
-    def _may_speak(self, enrolment: Enrolment) -> bool:
+    def _can_upload(self, enrolment: Enrolment) -> bool:
         """Whether there is anybody to speak for."""
 
     @property
@@ -110,7 +110,7 @@ class Sending(ABC):
                 raise
             raise DiskTrouble(f"This machine's disk does not answer as it should ({reason(error)}).") from error
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         self.error = self.welcome = None
         self._failures, self._not_before = 0, 0.0
         self._wake.set()
@@ -119,7 +119,7 @@ class Sending(ABC):
         """Sends for ever. One client as long as the enrolment is the same."""
         while True:
             enrolment = self.enrolment
-            if enrolment is None or not self._may_speak(enrolment):
+            if enrolment is None or not self._can_upload(enrolment):
                 await self._wake.wait()
                 self._wake.clear()
                 continue
@@ -153,17 +153,17 @@ class Sending(ABC):
 
     async def _attempt(self, client: CommanderClient) -> bool:
         try:
-            await self._say(client)
+            await self._upload(client)
             await self._succeeded()
         except SentryError as error:
-            if not await self._trusts_anew(error):
+            if not await self._accept_renewed_ca(error):
                 await self._failed(error)
             return False
         finally:
             self.lan_ip = client.lan_ip or self.lan_ip
         return True
 
-    async def _trusts_anew(self, error: SentryError) -> bool:
+    async def _accept_renewed_ca(self, error: SentryError) -> bool:
         """Accepts the authority's new certificate with the same key, if the old one's dates were wrong.
 
         The new certificate must verify the commander.
@@ -208,7 +208,7 @@ class Sending(ABC):
 
     async def _become(self, state: State, error: str | None) -> None:
         enrolment = self.enrolment
-        if enrolment is None or not self._may_speak(enrolment) or (state, error) == (enrolment.state, self.error):
+        if enrolment is None or not self._can_upload(enrolment) or (state, error) == (enrolment.state, self.error):
             return
         token, self.error = enrolment.token, error
         log.info("state %s%s", state, f": {mask(error)}" if error else "")

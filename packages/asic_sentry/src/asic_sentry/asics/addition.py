@@ -19,13 +19,13 @@ from sentry_kit.errors import EnrolmentError, SentryError
 from sentry_kit.store import Enrolment
 
 from asic_sentry.addresses import BadAddress, check_address
-from asic_sentry.arp import neighbours
+from asic_sentry.arp import macs_by_ip
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Rig
 from asic_sentry.asics.store import KEPT, SCHEMA, NewAsic
 from asic_sentry.failures import PollFailure
 from asic_sentry.identify import identify
-from asic_sentry.models import MODELS, Model, find, known, makes_of
+from asic_sentry.models import MODELS, Model, find, makes_of, model_named
 from asic_sentry.poll import Identity
 
 LEAVE_IT = "Without a model the sentry finds it out."
@@ -39,13 +39,13 @@ class NotAdded(SentryError):
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         asic = " ".join(errors[field] for field in ("ip", "port", "model") if field in errors)
-        said = [f"The ASIC failed: {asic}"] if asic else []
-        said += [f"The token failed: {errors['token']}"] if "token" in errors else []
-        super().__init__(" ".join(said))
+        sentences = [f"The ASIC failed: {asic}"] if asic else []
+        sentences += [f"The token failed: {errors['token']}"] if "token" in errors else []
+        super().__init__(" ".join(sentences))
         self.errors = errors
 
 
-class Known(NamedTuple):
+class TokenOwner(NamedTuple):
     """The rig that a token stands for, and the authority that the token names."""
 
     token: Token
@@ -65,41 +65,41 @@ async def add(path: Path, ip: str, port: str | None, model: str | None, token: s
     async with asyncio.TaskGroup() as group:
         asic = group.create_task(_or_error(_check_asic(ip, port, model)))
         rig = group.create_task(_or_error(check_token(commander, token, agent)))
-    identity, known = asic.result(), rig.result()
-    if isinstance(identity, NotAdded) or isinstance(known, NotAdded):
-        raise NotAdded({**_errors(identity), **_errors(known)})
-    mac = identity.specs.mac or neighbours().get(identity.ip)
-    new = NewAsic(identity=identity, said_model=model or None, mac=mac, token=known.token, rig=known.rig)
+    identity, owner = asic.result(), rig.result()
+    if isinstance(identity, NotAdded) or isinstance(owner, NotAdded):
+        raise NotAdded({**_errors(identity), **_errors(owner)})
+    mac = identity.specs.mac or macs_by_ip().get(identity.ip)
+    new = NewAsic(identity=identity, operator_model=model or None, mac=mac, token=owner.token, rig=owner.rig)
     with kit.changing(path, SCHEMA, KEPT) as db:
-        _check_unused(store.holder_of(db, known.token), identity.ip)
+        _check_unused(store.holder_of(db, owner.token), identity.ip)
         store.put_asic(db, new, datetime.now(UTC))
-        _trust(db, known)
-    said = " ".join(word for word in (identity.specs.make, identity.specs.model) if word)
-    return Added(identity.ip, said or "an ASIC that does not say what it is", known.rig.name or "–")
+        _trust(db, owner)
+    name = " ".join(word for word in (identity.specs.make, identity.specs.model) if word)
+    return Added(identity.ip, name or "an ASIC that does not say what it is", owner.rig.name or "–")
 
 
 async def give_token(path: Path, asic_id: int, ip: str, token: str, agent: str) -> None:
     """A new token for an ASIC that is listed; raises `NotAdded`."""
-    known = await check_token(_commander(path), token, agent)
+    owner = await check_token(_commander(path), token, agent)
     with kit.changing(path, SCHEMA, KEPT) as db:
-        _check_unused(store.holder_of(db, known.token), ip)
-        store.give_token(db, asic_id, known.token, known.rig)
-        _trust(db, known)
+        _check_unused(store.holder_of(db, owner.token), ip)
+        store.give_token(db, asic_id, owner.token, owner.rig)
+        _trust(db, owner)
 
 
-async def check_token(commander: Enrolment | None, text: str, agent: str) -> Known:
+async def check_token(commander: Enrolment | None, text: str, agent: str) -> TokenOwner:
     """Asks the commander whose token it is; raises `NotAdded`."""
     if commander is None:
         raise NotAdded({"token": NO_COMMANDER})
     try:
-        found = await check_enrolment(commander.url, text, TokenKind.ASIC, agent, commander.ca_pem)
+        enrolment = await check_enrolment(commander.url, text, TokenKind.ASIC, agent, commander.ca_pem)
     except EnrolmentError as error:
-        raise NotAdded({"token": _token_words(error)}) from error
-    assert found.token is not None  # noqa: S101 - it was given one
-    return Known(found.token, Rig(found.rig_id, found.rig_name), found.ca_pem)
+        raise NotAdded({"token": _token_error(error)}) from error
+    assert enrolment.token is not None  # noqa: S101 - it was given one
+    return TokenOwner(enrolment.token, Rig(enrolment.rig_id, enrolment.rig_name), enrolment.ca_pem)
 
 
-def _token_words(error: EnrolmentError) -> str:
+def _token_error(error: EnrolmentError) -> str:
     match error.__cause__:
         case InvalidToken():
             return "The commander does not know it; copy it again, or make a new one on the ASIC's page there."
@@ -115,20 +115,20 @@ async def _check_asic(ip: str, port: str | None, model: str | None) -> Identity:
         raise NotAdded({error.field: str(error)}) from error
     if model and not makes_of(model):
         raise NotAdded({"model": f"This sentry does not know the model “{model[:80]}”. {LEAVE_IT}"})
-    found = await identify(address, at, model or None)
-    if isinstance(found, PollFailure):
-        raise NotAdded({"ip": f"{address} ({found.kind}) {found.detail}"})
+    result = await identify(address, at, model or None)
+    if isinstance(result, PollFailure):
+        raise NotAdded({"ip": f"{address} ({result.kind}) {result.detail}"})
     if model:
-        _check_model(model, found.specs)
-    return found
+        _check_model(model, result.specs)
+    return result
 
 
 def _check_model(model: str, specs: AsicSpecs) -> None:
     """Compares the operator's choice with what the ASIC reports, if the table of models has both."""
-    chosen, own = known(model), find(specs.make or "", specs.model or "")
+    chosen, own = model_named(model), find(specs.make or "", specs.model or "")
     if chosen and own and own in MODELS and own != chosen:
-        says = f"The ASIC says that it is {_with_article(own)}, not {_with_article(chosen)}."
-        raise NotAdded({"model": f"{says} Choose {own.make} {own.name}. {LEAVE_IT}"})
+        sentence = f"The ASIC says that it is {_with_article(own)}, not {_with_article(chosen)}."
+        raise NotAdded({"model": f"{sentence} Choose {own.make} {own.name}. {LEAVE_IT}"})
 
 
 def _with_article(model: Model) -> str:
@@ -156,8 +156,8 @@ def _check_unused(holder: str | None, ip: str) -> None:
         raise NotAdded({"token": f"It is that of the ASIC at {holder} already; each ASIC has its own."})
 
 
-def _trust(db: sqlite3.Connection, known: Known) -> None:
+def _trust(db: sqlite3.Connection, owner: TokenOwner) -> None:
     """The authority that the token names is the one to trust, also where the commander was set up anew."""
     commander = kit.load_enrolment(db)
-    if commander is not None and known.ca_pem is not None and commander.ca_pem != known.ca_pem:
-        kit.save_enrolment(db, replace(commander, ca_pem=known.ca_pem))
+    if commander is not None and owner.ca_pem is not None and commander.ca_pem != owner.ca_pem:
+        kit.save_enrolment(db, replace(commander, ca_pem=owner.ca_pem))

@@ -18,10 +18,10 @@ from sentry_kit.store import Enrolment
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Rig
 from asic_sentry.asics.store import KEPT, SCHEMA, NewAsic
-from asic_sentry.scan import Found
+from asic_sentry.scan import ScannedAsic
 
 PATTERN = "{model}-{ip}"
-WORDS = ("model", "make", "ip", "mac", "hostname", "serial")
+PLACEHOLDERS = ("model", "make", "ip", "mac", "hostname", "serial")
 _NAME_LIMIT = 64
 _AT_ONCE = 200  # each takes the commander a rig and a token
 
@@ -48,34 +48,34 @@ def check_pattern(pattern: str) -> str:
         parts = list(Formatter().parse(text))
     except ValueError as error:
         raise BadPattern(f"“{text}” is no pattern: each {{ needs its }}.") from error
-    if any(word is not None and (word not in WORDS or spec or change) for _, word, spec, change in parts):
-        raise BadPattern(f"“{text}” is no pattern; it may hold {', '.join(f'{{{word}}}' for word in WORDS)}.")
+    if any(word is not None and (word not in PLACEHOLDERS or spec or change) for _, word, spec, change in parts):
+        raise BadPattern(f"“{text}” is no pattern; it may hold {', '.join(f'{{{word}}}' for word in PLACEHOLDERS)}.")
     return text
 
 
-def name_for(found: Found, pattern: str) -> str:
+def name_for(asic: ScannedAsic, pattern: str) -> str:
     """As much of it as fits; the commander makes names distinct. What an ASIC does not tell is left out."""
-    specs = found.identity.specs
-    words = {
+    specs = asic.identity.specs
+    values = {
         "model": specs.model or specs.make or "ASIC",
         "make": specs.make or "ASIC",
-        "ip": found.identity.ip,
-        "mac": found.mac or "",
+        "ip": asic.identity.ip,
+        "mac": asic.mac or "",
         "hostname": specs.hostname or "",
         "serial": specs.serial_number or "",
     }
-    name = " ".join(pattern.format(**words).split()).strip("-_ ")
-    return name[:_NAME_LIMIT] or found.identity.ip
+    name = " ".join(pattern.format(**values).split()).strip("-_ ")
+    return name[:_NAME_LIMIT] or asic.identity.ip
 
 
-def keys_of(found: Sequence[Found], answering: Collection[str | None] = ()) -> list[str]:
+def keys_of(asics: Sequence[ScannedAsic], answering: Collection[str | None] = ()) -> list[str]:
     """What a retry is known by: the MAC, unless several say the same, such as one that is listed and answers elsewhere;
     else the address."""
-    times = Counter([*(each.mac for each in found), *answering])
-    return [each.mac if each.mac and times[each.mac] == 1 else each.identity.ip for each in found]
+    times = Counter([*(each.mac for each in asics), *answering])
+    return [each.mac if each.mac and times[each.mac] == 1 else each.identity.ip for each in asics]
 
 
-async def adopt(path: Path, found: Sequence[Found], pattern: str, agent: str) -> list[Adopted]:
+async def adopt(path: Path, asics: Sequence[ScannedAsic], pattern: str, agent: str) -> list[Adopted]:
     """Those that are not listed yet, in the order of `found`; raises `CannotAdopt` or `BadPattern`."""
     form = check_pattern(pattern)
     with closing(kit.open_store(path, SCHEMA)) as db:
@@ -85,7 +85,7 @@ async def adopt(path: Path, found: Sequence[Found], pattern: str, agent: str) ->
         raise CannotAdopt("Adopting needs a site token: make one in the commander's settings, and connect with it.")
     ips, answering = {asic.ip for asic in listed}, {asic.mac for asic in listed if asic.failure is None}
     elsewhere = {asic.mac: asic.id for asic in listed if asic.mac and asic.failure is not None}
-    new = [each for each in found if each.identity.ip not in ips]
+    new = [each for each in asics if each.identity.ip not in ips]
     adopted: list[Adopted] = []
     async with commander_client(commander.url, commander.token, commander.ca_pem, agent) as client:
         for start in range(0, len(new), _AT_ONCE):
@@ -95,13 +95,15 @@ async def adopt(path: Path, found: Sequence[Found], pattern: str, agent: str) ->
     return adopted
 
 
-async def _ask(client: CommanderClient, found: Sequence[Found], keys: Sequence[str], pattern: str) -> list[AdoptedRig]:
-    rigs = [AdoptedAsic(name=name_for(each, pattern), key=key) for each, key in zip(found, keys, strict=True)]
+async def _ask(
+    client: CommanderClient, asics: Sequence[ScannedAsic], keys: Sequence[str], pattern: str
+) -> list[AdoptedRig]:
+    rigs = [AdoptedAsic(name=name_for(each, pattern), key=key) for each, key in zip(asics, keys, strict=True)]
     try:
         answer = await client.post("api/v1/sentry/asic-rigs", Adoption(rigs=rigs), AdoptionAnswer)
     except InvalidToken as error:
-        words = "The commander does not know the site token any longer; make a new one in its settings, and connect."
-        raise CannotAdopt(words) from error
+        sentence = "The commander does not know the site token any longer; make a new one in its settings, and connect."
+        raise CannotAdopt(sentence) from error
     except CommanderError as error:
         raise CannotAdopt(f"Nothing more was adopted: {error}") from error
     if len(answer.rigs) != len(rigs):
@@ -110,16 +112,18 @@ async def _ask(client: CommanderClient, found: Sequence[Found], keys: Sequence[s
 
 
 def _store(
-    path: Path, found: Sequence[Found], rigs: Sequence[AdoptedRig], known_as: Sequence[int | None]
+    path: Path, asics: Sequence[ScannedAsic], rigs: Sequence[AdoptedRig], existing_ids: Sequence[int | None]
 ) -> list[Adopted]:
     """One that was listed at an address where it is no longer keeps its row, with what was entered for it."""
     now = datetime.now(UTC)
     with kit.changing(path, SCHEMA, KEPT) as db:
-        for each, rig, known in zip(found, rigs, known_as, strict=True):
+        for each, rig, existing_id in zip(asics, rigs, existing_ids, strict=True):
             try:
                 token = parse_token(rig.token)
             except BadToken as error:
                 raise CannotAdopt("The commander answered something that is no token; update it.") from error
-            new = NewAsic(identity=each.identity, said_model=None, mac=each.mac, token=token, rig=Rig(None, rig.name))
-            store.put_asic(db, new, now, known_as=known)
-    return [Adopted(each.identity.ip, rig.name) for each, rig in zip(found, rigs, strict=True)]
+            new = NewAsic(
+                identity=each.identity, operator_model=None, mac=each.mac, token=token, rig=Rig(None, rig.name)
+            )
+            store.put_asic(db, new, now, existing_id=existing_id)
+    return [Adopted(each.identity.ip, rig.name) for each, rig in zip(asics, rigs, strict=True)]

@@ -35,14 +35,14 @@ class AsicState(StrEnum):
     NOT_POLLED = "not_polled"  # the sentry does not run
 
 
-class Entered(msgspec.Struct, frozen=True):
+class Override(msgspec.Struct, frozen=True):
     """What the operator says about an ASIC or a model, where it does not tell, or better than it."""
 
     power_w: float | None = None
     coin: str | None = None
 
 
-NOTHING_ENTERED = Entered()
+NO_OVERRIDE = Override()
 
 
 class Rig(msgspec.Struct, frozen=True):
@@ -62,11 +62,11 @@ class Asic(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     identity: Identity
-    said_model: str | None
+    operator_model: str | None
     rig: Rig
     token: Token
     mac: str | None
-    entered: Entered
+    override: Override
     refusal: Refusal | None
     failure: PollFailure | None
     failing_since: datetime | None
@@ -81,7 +81,7 @@ class Asic(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def model_name(self) -> str | None:
         specs = self.identity.specs
-        return " ".join(word for word in (specs.make, specs.model) if word) or self.said_model
+        return " ".join(word for word in (specs.make, specs.model) if word) or self.operator_model
 
 
 def state_of(asic: Asic, *, running: bool = True) -> AsicState:
@@ -98,16 +98,16 @@ def state_of(asic: Asic, *, running: bool = True) -> AsicState:
     return AsicState.ONLINE if asic.answered else AsicState.WAITING
 
 
-def words_of(refusal: Refusal) -> str:
+def refusal_text(refusal: Refusal) -> str:
     if refusal is Refusal.RIG_REMOVED:
         return "The rig was removed from the commander: add it there again, and give its new token here."
     return "The commander does not know this token any longer: give the new one from the ASIC's page there."
 
 
-def entered_for(asic: Asic, models: Mapping[str, Entered]) -> Entered:
+def override_for(asic: Asic, models: Mapping[str, Override]) -> Override:
     """What was entered for this very ASIC, else for its model."""
-    of_model = models.get(model_key(asic.model_name or ""), NOTHING_ENTERED)
-    return Entered(asic.entered.power_w or of_model.power_w, asic.entered.coin or of_model.coin)
+    of_model = models.get(model_key(asic.model_name or ""), NO_OVERRIDE)
+    return Override(asic.override.power_w or of_model.power_w, asic.override.coin or of_model.coin)
 
 
 def model_key(model: str) -> str:
@@ -115,11 +115,11 @@ def model_key(model: str) -> str:
     return plain(model)
 
 
-def with_entered(log: AsicLog, entered: Entered) -> AsicLog:
+def with_override(log: AsicLog, override: Override) -> AsicLog:
     """A power that was entered is that of an ASIC at work: one that does not hash draws something else, unknown."""
-    if entered == NOTHING_ENTERED:
+    if override == NO_OVERRIDE:
         return log
     power_w, source = log.power_w, log.power_source
-    if power_w is None and entered.power_w is not None and log.hashrate_hs:
-        power_w, source = entered.power_w, PowerSource.ENTERED
-    return msgspec.structs.replace(log, power_w=power_w, power_source=source, coin=entered.coin or log.coin)
+    if power_w is None and override.power_w is not None and log.hashrate_hs:
+        power_w, source = override.power_w, PowerSource.ENTERED
+    return msgspec.structs.replace(log, power_w=power_w, power_source=source, coin=override.coin or log.coin)

@@ -11,7 +11,7 @@ from protocol.asic_messages import AsicSpecs
 from protocol.tokens import Token, parse_token
 from sentry_kit import store as kit
 
-from asic_sentry.asics.asic import NOTHING_ENTERED, Asic, Entered, Refusal, Rig, model_key
+from asic_sentry.asics.asic import NO_OVERRIDE, Asic, Override, Refusal, Rig, model_key
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.poll import Identity
 
@@ -49,15 +49,15 @@ class NewAsic(msgspec.Struct, frozen=True, kw_only=True):
     """What was found out at an address, and the rig in the commander that it is to be."""
 
     identity: Identity
-    said_model: str | None
+    operator_model: str | None
     mac: str | None
     token: Token
     rig: Rig
 
 
-class ModelEntry(msgspec.Struct, frozen=True):
+class ModelOverride(msgspec.Struct, frozen=True):
     model: str
-    entered: Entered
+    override: Override
 
 
 def load_asics(db: sqlite3.Connection) -> list[Asic]:
@@ -76,16 +76,16 @@ def _readable(row: tuple[Any, ...]) -> Asic | None:
 
 
 def _asic(row: tuple[Any, ...]) -> Asic:  # the parsing door: a row of our own table
-    (key, ip, port, dialect, specs, identified_at, said_model, mac, name, rig_id, token, refusal, power_w, coin,
+    (key, ip, port, dialect, specs, identified_at, operator_model, mac, name, rig_id, token, refusal, power_w, coin,
      answered, kind, detail, since, news) = row  # fmt: skip
     return Asic(
         id=key,
         identity=Identity(ip=ip, port=port, dialect=dialect, specs=msgspec.json.decode(specs, type=AsicSpecs)),
-        said_model=said_model,
+        operator_model=operator_model,
         rig=Rig(rig_id, name),
         token=parse_token(token),
         mac=mac,
-        entered=Entered(power_w, coin),
+        override=Override(power_w, coin),
         refusal=Refusal(refusal) if refusal else None,
         failure=PollFailure(FailureKind(kind), detail) if kind else None,
         failing_since=_moment(since),
@@ -105,21 +105,21 @@ def address_key(ip: str) -> tuple[int, list[int], str]:
     return (0, [int(part) for part in parts], "") if len(parts) == 4 else (1, [], ip)
 
 
-def put_asic(db: sqlite3.Connection, new: NewAsic, now: datetime, *, known_as: int | None = None) -> int:
+def put_asic(db: sqlite3.Connection, new: NewAsic, now: datetime, *, existing_id: int | None = None) -> int:
     """Adds it; at an address that is listed it takes the place of what was there, with what was entered for that.
 
     `known_as` is its number where it is listed at another address. Logs that wait for another rig are nobody's then.
     """
     identity, rig = new.identity, new.rig
-    found = db.execute(
+    row = db.execute(
         "SELECT id, rig_id, name FROM asic WHERE ip = ? OR id = ? ORDER BY ip = ? DESC",
-        (identity.ip, known_as, identity.ip),
+        (identity.ip, existing_id, identity.ip),
     ).fetchone()
     values = (
-        identity.ip, identity.port, identity.dialect, _specs_text(identity), now.isoformat(), new.said_model, new.mac,
-        rig.name, rig.id, str(new.token),
+        identity.ip, identity.port, identity.dialect, _specs_text(identity), now.isoformat(), new.operator_model,
+        new.mac, rig.name, rig.id, str(new.token),
     )  # fmt: skip
-    if found is None:
+    if row is None:
         added = db.execute(
             "INSERT INTO asic (ip, port, dialect, specs, identified_at, said_model, mac, name, rig_id, token)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -130,22 +130,22 @@ def put_asic(db: sqlite3.Connection, new: NewAsic, now: datetime, *, known_as: i
         "UPDATE asic SET ip = ?, port = ?, dialect = ?, specs = ?, identified_at = ?, said_model = ?, mac = ?,"
         " name = ?, rig_id = ?, token = ?, refusal = NULL, failure_kind = NULL, failing_since = NULL, news = NULL"
         " WHERE id = ?",
-        (*values, found[0]),
+        (*values, row[0]),
     )
-    _drop_logs_of_another_rig(db, found[0], Rig(*found[1:]), rig)
-    return int(found[0])
+    _drop_logs_of_another_rig(db, row[0], Rig(*row[1:]), rig)
+    return int(row[0])
 
 
 def give_token(db: sqlite3.Connection, asic_id: int, token: Token, rig: Rig) -> bool:
     """A new token for an ASIC that is listed. Logs that wait are sent with it if it is the same rig's."""
-    found = db.execute("SELECT rig_id, name FROM asic WHERE id = ?", (asic_id,)).fetchone()
-    if found is None:
+    row = db.execute("SELECT rig_id, name FROM asic WHERE id = ?", (asic_id,)).fetchone()
+    if row is None:
         return False
     db.execute(
         "UPDATE asic SET token = ?, name = ?, rig_id = ?, refusal = NULL WHERE id = ?",
         (str(token), rig.name, rig.id, asic_id),
     )
-    _drop_logs_of_another_rig(db, asic_id, Rig(*found), rig)
+    _drop_logs_of_another_rig(db, asic_id, Rig(*row), rig)
     return True
 
 
@@ -228,33 +228,33 @@ def move_asics(db: sqlite3.Connection, moved: Mapping[int, Identity], news: Mapp
         )  # fmt: skip
 
 
-def enter_for_asic(db: sqlite3.Connection, ip: str, entered: Entered) -> bool:
+def set_asic_override(db: sqlite3.Connection, ip: str, override: Override) -> bool:
     """Takes the place of what was entered before; None takes it back."""
-    changed = db.execute("UPDATE asic SET power_w = ?, coin = ? WHERE ip = ?", (entered.power_w, entered.coin, ip))
+    changed = db.execute("UPDATE asic SET power_w = ?, coin = ? WHERE ip = ?", (override.power_w, override.coin, ip))
     return changed.rowcount == 1
 
 
-def enter_for_model(db: sqlite3.Connection, model: str, entered: Entered) -> None:
+def set_model_override(db: sqlite3.Connection, model: str, override: Override) -> None:
     """For all of this model, the later ones too; with nothing entered the row goes."""
-    if entered == NOTHING_ENTERED:
+    if override == NO_OVERRIDE:
         db.execute("DELETE FROM model_entry WHERE key = ?", (model_key(model),))
         return
     db.execute(
         "INSERT OR REPLACE INTO model_entry VALUES (?, ?, ?, ?)",
-        (model_key(model), model, entered.power_w, entered.coin),
+        (model_key(model), model, override.power_w, override.coin),
     )
 
 
-def entered_for_asic(db: sqlite3.Connection, ip: str) -> Entered | None:
+def asic_override(db: sqlite3.Connection, ip: str) -> Override | None:
     """None if no such ASIC is listed."""
     row = db.execute("SELECT power_w, coin FROM asic WHERE ip = ?", (ip,)).fetchone()
-    return None if row is None else Entered(*row)
+    return None if row is None else Override(*row)
 
 
-def load_models(db: sqlite3.Connection) -> dict[str, ModelEntry]:
+def load_model_overrides(db: sqlite3.Connection) -> dict[str, ModelOverride]:
     """What was entered for models, by their keys."""
     rows = db.execute("SELECT key, model, power_w, coin FROM model_entry ORDER BY model")
-    return {key: ModelEntry(model, Entered(power_w, coin)) for key, model, power_w, coin in rows}
+    return {key: ModelOverride(model, Override(power_w, coin)) for key, model, power_w, coin in rows}
 
 
 def _specs_text(identity: Identity) -> str:

@@ -14,7 +14,7 @@ from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
 
 from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
 from asic_sentry.dialects.parsing import (
-    Figures,
+    AsicReading,
     boards,
     checked,
     count,
@@ -63,21 +63,21 @@ def recognise_antminer(summary: bytes) -> None:
         raise bad_response("The summary is not an Antminer's.")
 
 
-def parse_antminer(replies: Sequence[bytes], model: Model | None) -> Figures:
+def parse_antminer(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     """From `stats`, `pools` and, if these left a gap, `summary`."""
     parse = checked if len(replies) == len(FIGURES) else sample
     return parse(MAKE, lambda: _parse(replies, model))
 
 
-def _parse(replies: Sequence[bytes], model: Model | None) -> Figures:
+def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     about, stats = _stats(replies[0])
-    told_pools = pools_of(replies[1])
+    pools = pools_of(replies[1])
     summary = section(replies[2], "SUMMARY")[0] if len(replies) > len(FIGURES) else {}
     model = model or _model_of(about.get("Type"))
     factor = _factor(stats.get("rate_unit"), model)
     rate = hashrate(stats, "GHS", factor, _WINDOWS) or hashrate(summary, "GHS", factor, _WINDOWS)
     found = boards(_boards(stats, factor, model))
-    return Figures(
+    return AsicReading(
         uptime_s=count(stats.get("Elapsed", summary.get("Elapsed"))),
         hashrate_hs=rate[0] if rate else None,
         hashrate_window_s=rate[1] if rate else None,
@@ -86,8 +86,8 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> Figures:
         temperature_c=hottest_of(found),
         boards=found,
         fans_rpm=_fans(stats),
-        pools=told_pools,
-        rejected_percent=_rejected_percent(told_pools, summary),
+        pools=pools,
+        rejected_percent=_rejected_percent(pools, summary),
         faults=["chips"] if any("x" in str(stats.get(chain.chip_states, "")) for chain in _CHAINS) else [],
     )
 
@@ -103,10 +103,10 @@ def _stats(reply: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 
 def _rejected_percent(pools: Sequence[AsicPool], summary: Mapping[str, Any]) -> float | None:
     """Of the shares of all pools, which are those that `summary` counts."""
-    told = [pool for pool in pools if pool.accepted is not None and pool.rejected is not None]
-    if not told:
+    chains = [pool for pool in pools if pool.accepted is not None and pool.rejected is not None]
+    if not chains:
         return rejected_percent(summary.get("Accepted"), summary.get("Rejected"))
-    return rejected_percent(sum(pool.accepted or 0 for pool in told), sum(pool.rejected or 0 for pool in told))
+    return rejected_percent(sum(pool.accepted or 0 for pool in chains), sum(pool.rejected or 0 for pool in chains))
 
 
 def _factor(unit: object, model: Model | None) -> float:
@@ -126,9 +126,9 @@ def _average(stats: Mapping[str, Any], summary: Mapping[str, Any], factor: float
 
 def _boards(stats: Mapping[str, Any], factor: float, model: Model | None) -> Iterator[AsicBoard]:
     """Every chain that answers; and a silent one, with 0 chips, where the model has so many boards."""
-    told = [(chain, count(stats[chain.chips])) for chain in _CHAINS if chain.chips in stats]
-    missing = (model.boards or 0) - sum(1 for _, chips in told if chips) if model else 0
-    for chain, chips in told:
+    chains = [(chain, count(stats[chain.chips])) for chain in _CHAINS if chain.chips in stats]
+    missing = (model.boards or 0) - sum(1 for _, chips in chains if chips) if model else 0
+    for chain, chips in chains:
         if not chips:
             if chips is None or missing <= 0:
                 continue
@@ -152,29 +152,29 @@ def _chip_temperature(stats: Mapping[str, Any], chain: _Chain) -> float | None:
 
 def _fans(stats: Mapping[str, Any]) -> list[float | None]:
     """The first `fan_num`. The S9 counts 2, and calls them fan3 and fan6."""
-    known = [stats[fan] for fan in _FANS if fan in stats]
+    speeds = [stats[fan] for fan in _FANS if fan in stats]
     wanted = count(stats.get("fan_num"))
     if wanted is None:
-        return fans(known)
-    if any(number(each) for each in known[wanted:]):
-        turning = [each for each in known if number(each)]
+        return fans(speeds)
+    if any(number(each) for each in speeds[wanted:]):
+        turning = [each for each in speeds if number(each)]
         return fans(turning + [0] * (wanted - len(turning)))
-    return fans(known[:wanted])
+    return fans(speeds[:wanted])
 
 
 @lru_cache(maxsize=256)
-def _model_by_name(said: str) -> Model | None:
-    return find(MAKE, model_name(said) or "")
+def _model_by_name(name: str) -> Model | None:
+    return find(MAKE, model_name(name) or "")
 
 
-def _model_of(said: object) -> Model | None:
-    return _model_by_name(said[:64]) if isinstance(said, str) else None
+def _model_of(name: object) -> Model | None:
+    return _model_by_name(name[:64]) if isinstance(name, str) else None
 
 
-def model_name(said: object) -> str | None:
+def model_name(name: object) -> str | None:
     """ "Antminer S19 Pro (Vnish 1.2.6)" is an S19 Pro."""
-    words = text(said)
-    return text(re.sub(r"(?i)^(bitmain\s+)?antminer\s*|\(.*$", "", words)) if words else None
+    full_name = text(name)
+    return text(re.sub(r"(?i)^(bitmain\s+)?antminer\s*|\(.*$", "", full_name)) if full_name else None
 
 
 def parse_antminer_specs(replies: Sequence[bytes | None]) -> AsicSpecs:

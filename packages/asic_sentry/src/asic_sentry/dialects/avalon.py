@@ -12,7 +12,7 @@ from protocol.plain_words import quoted
 
 from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
 from asic_sentry.dialects.parsing import (
-    Figures,
+    AsicReading,
     boards,
     checked,
     count,
@@ -45,19 +45,19 @@ def recognise_avalon(summary: bytes) -> None:
         raise bad_response("The summary is not an Avalon's.")
 
 
-def parse_avalon(replies: Sequence[bytes], model: Model | None) -> Figures:
+def parse_avalon(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     """From `summary`, `litestats` or `stats`, `pools`."""
     return sample(MAKE, lambda: _parse(replies, model))
 
 
-def _parse(replies: Sequence[bytes], model: Model | None) -> Figures:
+def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = section(replies[0], "SUMMARY")[0]
     modules = _modules(replies[1])
     idle = any("In Idle" in module.get("SYSTEMSTATU", "") for module in modules)
     # The figures of a whole life (GHSavg, GHSmm, MHS av) stay high when it idles: none of them is its hashrate.
     rate = (0.0, None) if idle else hashrate(summary, "MHS", 1e6, _WINDOWS)
     found = boards(_boards(modules, model))
-    return Figures(
+    return AsicReading(
         uptime_s=count(summary.get("Elapsed")),
         hashrate_hs=rate[0] if rate else None,
         hashrate_window_s=rate[1] if rate else None,
@@ -80,8 +80,8 @@ def _modules(reply: bytes) -> list[dict[str, str]]:
         for key, value in part.items()
         if key.startswith("MM ID") and isinstance(value, str)
     }
-    whole = [value for key, value in texts.items() if key.endswith(":Summary")]
-    modules = [dict(_PAIR.findall(each)) for each in whole or texts.values()]
+    summaries = [value for key, value in texts.items() if key.endswith(":Summary")]
+    modules = [dict(_PAIR.findall(each)) for each in summaries or texts.values()]
     if not any(modules):
         raise bad_response("The stats hold no text of an Avalon's module.")
     return modules
@@ -109,8 +109,8 @@ def _highest(readings: str | None) -> float | None:
 def _power(modules: Sequence[Mapping[str, str]]) -> float | None:
     """Of all modules together; unknown if one of them doesn't tell."""
     each = [positive(module.get("WALLPOWER")) or _supply(module.get("PS", "").split()) for module in modules]
-    known = [power for power in each if power is not None]
-    return sum(known) if known and len(known) == len(each) else None
+    powers = [power for power in each if power is not None]
+    return sum(powers) if powers and len(powers) == len(each) else None
 
 
 def _supply(fields: Sequence[str]) -> float | None:

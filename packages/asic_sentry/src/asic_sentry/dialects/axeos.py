@@ -7,7 +7,7 @@ from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
 
 from asic_sentry.dialects.parsing import (
-    Figures,
+    AsicReading,
     checked,
     count,
     decode,
@@ -31,7 +31,7 @@ def recognise_axeos(system_info: bytes) -> None:
     checked(MAKE, lambda: _info(system_info))
 
 
-def parse_axeos(replies: Sequence[bytes], model: Model | None) -> Figures:
+def parse_axeos(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     """From `GET /api/system/info`."""
     return sample(MAKE, lambda: _parse(_info(replies[0]), model))
 
@@ -43,7 +43,7 @@ def _info(reply: bytes) -> Mapping[str, Any]:
     return info
 
 
-def _parse(info: Mapping[str, Any], model: Model | None) -> Figures:
+def _parse(info: Mapping[str, Any], model: Model | None) -> AsicReading:
     hashrate_hs = scaled(info.get("hashRate"), 1e9)
     chip = temperature(info.get("temp"))
     board = AsicBoard(
@@ -53,7 +53,7 @@ def _parse(info: Mapping[str, Any], model: Model | None) -> Figures:
         chips=count(info.get("asicCount")),
         expected_chips=model.chips if model else None,
     )
-    return Figures(
+    return AsicReading(
         uptime_s=count(info.get("uptimeSeconds")),
         hashrate_hs=hashrate_hs,
         average_hashrate_hs=scaled(info.get("hashRate_10m"), 1e9),

@@ -19,18 +19,18 @@ def answer_of(reply: bytes) -> Any:
         raise bad_response(f"The answer is no object: {quoted(reply)}.")
     status = answer.get("STATUS")
     # Whatsminers and some errors carry the status beside the message instead of in a list.
-    said = status[0] if isinstance(status, list) and status and isinstance(status[0], dict) else answer
-    if said.get("STATUS") in ("E", "F"):
-        raise error_status(str(said.get("Msg", "")))
+    status_object = status[0] if isinstance(status, list) and status and isinstance(status[0], dict) else answer
+    if status_object.get("STATUS") in ("E", "F"):
+        raise error_status(str(status_object.get("Msg", "")))
     return answer
 
 
 def section(reply: bytes, name: str) -> list[Mapping[str, Any]]:
     """The objects under `name`, such as `SUMMARY`."""
-    found = answer_of(reply)[name]
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+    objects = answer_of(reply)[name]
+    if not isinstance(objects, list) or not all(isinstance(each, dict) for each in objects):
         raise bad_response(f"{name} is no list of objects.")
-    return found
+    return objects
 
 
 def hashrate(

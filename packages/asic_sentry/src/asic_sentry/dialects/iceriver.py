@@ -13,7 +13,7 @@ from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
 
 from asic_sentry.dialects.parsing import (
-    Figures,
+    AsicReading,
     boards,
     checked,
     count,
@@ -44,7 +44,7 @@ def recognise_iceriver(userpanel: bytes) -> None:
         raise bad_response("The answer is not that of an IceRiver.")
 
 
-def parse_iceriver(replies: Sequence[bytes], model: Model | None) -> Figures:
+def parse_iceriver(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     """From `POST /user/userpanel`, `post=4`."""
     return sample(MAKE, lambda: _parse(_data(replies[0]), model))
 
@@ -61,11 +61,11 @@ def _data(reply: bytes) -> Mapping[str, Any]:
     return data
 
 
-def _parse(data: Mapping[str, Any], model: Model | None) -> Figures:
+def _parse(data: Mapping[str, Any], model: Model | None) -> AsicReading:
     unit = data.get("unit")
     hashrate_hs = _hashrate(data.get("rtpow"), unit)
     found = boards(_board(each, unit, model) for each in data.get("boards") or [])
-    return Figures(
+    return AsicReading(
         uptime_s=_seconds(data.get("runtime")),
         hashrate_hs=hashrate_hs,
         hashrate_window_s=None if hashrate_hs is None else _WINDOW_S,
@@ -81,9 +81,9 @@ def _parse(data: Mapping[str, Any], model: Model | None) -> Figures:
 
 def _hashrate(value: object, unit: object) -> float | None:
     """In H/s. A figure with neither a unit of its own nor one beside it can't be read."""
-    said = value.strip()[-1:].upper() if isinstance(value, str) else ""
+    own_unit = value.strip()[-1:].upper() if isinstance(value, str) else ""
     beside = unit.strip()[:1].upper() if isinstance(unit, str) else ""
-    factor = _UNITS.get(said) or _UNITS.get(beside)
+    factor = _UNITS.get(own_unit) or _UNITS.get(beside)
     figure = number(value)
     return None if figure is None or factor is None or figure * factor > 1e24 else figure * factor
 
@@ -130,9 +130,9 @@ def parse_iceriver_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
 
 
 def _specs(data: Mapping[str, Any]) -> AsicSpecs:
-    software, said = text(data.get("softver1")), text(data.get("model"))
+    software, own_unit = text(data.get("softver1")), text(data.get("model"))
     match = _MODEL.search(software or "")
-    name = match[1].upper() if match else said if said and said.lower() != "none" else None
+    name = match[1].upper() if match else own_unit if own_unit and own_unit.lower() != "none" else None
     row = find(MAKE, name) if name else None
     return AsicSpecs(
         make=MAKE,

@@ -25,7 +25,7 @@ _MAC = re.compile(r"[0-9A-F]{12}")
 T = TypeVar("T")
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class AsicReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one poll tells, before the sentry adds when and where. Figures as in `AsicLog`."""
 
     uptime_s: int | None
@@ -42,7 +42,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     faults: list[str] = []
 
 
-Parser = Callable[[Sequence[bytes], Model | None], Figures]
+Parser = Callable[[Sequence[bytes], Model | None], AsicReading]
 SpecsParser = Callable[[Sequence[bytes | None]], AsicSpecs]
 
 
@@ -71,7 +71,7 @@ def checked(dialect: str, parse: Callable[[], T]) -> T:
         raise bad_response(f"The answer does not look like {dialect}'s ({why(error)}).") from error
 
 
-def sample(dialect: str, parse: Callable[[], Figures]) -> Figures:
+def sample(dialect: str, parse: Callable[[], AsicReading]) -> AsicReading:
     """A sample is one only if its hashrate or its uptime came from this poll."""
     figures = checked(dialect, parse)
     if figures.hashrate_hs is None and figures.uptime_s is None:
@@ -88,10 +88,10 @@ def number(value: object) -> float | None:
     return float(value) if 0 <= value <= 1e24 else None
 
 
-def _number_in(words: str) -> float | None:
-    if words.isdecimal():
-        return float(words)
-    match = _NUMBER.match(words)
+def _number_in(text_value: str) -> float | None:
+    if text_value.isdecimal():
+        return float(text_value)
+    match = _NUMBER.match(text_value)
     return float(match[0]) if match else None
 
 

@@ -11,7 +11,7 @@ from protocol.asic_messages import AsicBoard, AsicSpecs
 
 from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
 from asic_sentry.dialects.parsing import (
-    Figures,
+    AsicReading,
     boards,
     checked,
     count,
@@ -45,17 +45,17 @@ def recognise_whatsminer(summary: bytes) -> None:
         raise bad_response("The summary is not a Whatsminer's.")
 
 
-def parse_whatsminer(replies: Sequence[bytes], model: Model | None) -> Figures:
+def parse_whatsminer(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     """From `summary`, `devs` or `edevs`, `pools`."""
     return sample(MAKE, lambda: _parse(replies, model))
 
 
-def _parse(replies: Sequence[bytes], model: Model | None) -> Figures:
+def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = section(replies[0], "SUMMARY")[0]
     found = boards(_board(each, model) for each in section(replies[1], "DEVS"))
     rate = hashrate(summary, "MHS", 1e6, _WINDOWS)
     realtime = scaled(summary.get("HS RT"), 1e6)
-    return Figures(
+    return AsicReading(
         uptime_s=count(summary.get("Elapsed")),
         hashrate_hs=rate[0] if rate else realtime,
         hashrate_window_s=rate[1] if rate else None,
@@ -110,7 +110,7 @@ def _specs(replies: Sequence[bytes | None]) -> AsicSpecs:
     )
 
 
-def model_and_variant(said: object) -> tuple[str | None, str | None]:
+def model_and_variant(name: object) -> tuple[str | None, str | None]:
     """ "M60S_VK40" and "M30S++VE40" are a model and the variant of its boards."""
-    match = _MODEL.fullmatch(text(said) or "")
-    return (match[1].upper(), match[2]) if match else (text(said), None)
+    match = _MODEL.fullmatch(text(name) or "")
+    return (match[1].upper(), match[2]) if match else (text(name), None)

@@ -7,7 +7,7 @@ from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
 
 from asic_sentry.dialects.parsing import (
-    Figures,
+    AsicReading,
     boards,
     checked,
     count,
@@ -33,7 +33,7 @@ def recognise_whatsminer_v3(device_info: bytes) -> None:
         raise bad_response("The device information is not a Whatsminer's.")
 
 
-def parse_whatsminer_v3(replies: Sequence[bytes], model: Model | None) -> Figures:
+def parse_whatsminer_v3(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     """From `get.miner.status` with `summary`, `edevs`, `pools`."""
     return sample(MAKE, lambda: _parse(replies, model))
 
@@ -50,10 +50,10 @@ def _message(reply: bytes) -> Mapping[str, Any]:
     return message
 
 
-def _parse(replies: Sequence[bytes], model: Model | None) -> Figures:
+def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = _message(replies[0])["summary"]
     found = boards(_board(each, model) for each in _message(replies[1])["edevs"])
-    return Figures(
+    return AsicReading(
         uptime_s=count(summary.get("elapsed")),
         hashrate_hs=scaled(summary.get("hash-realtime"), 1e12),
         average_hashrate_hs=scaled(summary.get("hash-average"), 1e12),

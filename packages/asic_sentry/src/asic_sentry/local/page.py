@@ -19,8 +19,8 @@ from asic_sentry.agent import Agent, user_agent
 from asic_sentry.asics import store
 from asic_sentry.asics.addition import NotAdded, add, give_token
 from asic_sentry.asics.adoption import PATTERN, BadPattern, CannotAdopt, adopt, check_pattern
-from asic_sentry.asics.asic import Entered
-from asic_sentry.asics.overrides import BadEntry, check_model, entered_from
+from asic_sentry.asics.asic import Override
+from asic_sentry.asics.overrides import BadOverride, changed_override, check_model
 from asic_sentry.connect import connect
 from asic_sentry.device import Device
 from asic_sentry.local import views
@@ -79,15 +79,15 @@ class Page:
     def _live(self, *, is_owner: bool) -> Mapping[str, str]:
         """Each fragment is one element, whose id is its name; of the table each row."""
         parts = {name: self._part(name) for name in (FRAGMENTS if is_owner else FOR_ALL)}
-        rows = {f"asic-{each.asic.id}": f"<table>{self._row(each, is_owner)}</table>" for each in self._agent.fleet}
-        self._rows = {key: row for key, row in self._rows.items() if key[0] in self._agent.fleet.devices}
-        trouble = len(views.in_trouble(self._agent.fleet))
+        rows = {f"asic-{each.asic.id}": f"<table>{self._row(each, is_owner)}</table>" for each in self._agent.poller}
+        self._rows = {key: row for key, row in self._rows.items() if key[0] in self._agent.poller.devices}
+        trouble = len(views.in_trouble(self._agent.poller))
         parts["trouble"] = self._templates.get_template("_trouble.html").render(trouble=trouble)
         return {**parts, **rows, "asics-set": self._marker(), "trouble-set": self._marker(is_trouble=True)}
 
     def _marker(self, *, is_trouble: bool = False) -> str:
         """Renders the set of ASICs, or of those in trouble. The page is loaded again when the set changes."""
-        devices = views.in_trouble(self._agent.fleet) if is_trouble else self._agent.fleet
+        devices = views.in_trouble(self._agent.poller) if is_trouble else self._agent.poller
         listed = hash(tuple((device.asic.id, device.asic.ip) for device in devices))
         return self._templates.get_template("_marker.html").render(
             id="trouble-set" if is_trouble else "asics-set", listed=listed
@@ -96,54 +96,54 @@ class Page:
     def _row(self, device: Device, is_owner: bool) -> str:
         """Rendered again only where there is something else to show."""
         key = device.asic.id, is_owner
-        known = self._rows.get(key)
-        if known is None or known[0] != device.version:
+        cached = self._rows.get(key)
+        if cached is None or cached[0] != device.version:
             row = self._templates.get_template("_row.html").render(asic=views.row_view(device), is_owner=is_owner)
-            known = self._rows[key] = device.version, row
-        return known[1]
+            cached = self._rows[key] = device.version, row
+        return cached[1]
 
-    def _part(self, name: str, errors: Errors = NOTHING, given: Mapping[str, str] = NOTHING) -> str:
+    def _part(self, name: str, errors: Errors = NOTHING, values: Mapping[str, str] = NOTHING) -> str:
         agent = self._agent
-        enrolment = agent.delivery.enrolment
-        listed = {device.asic.ip for device in agent.fleet}
+        enrolment = agent.uploader.enrolment
+        listed = {device.asic.ip for device in agent.poller}
         return self._templates.get_template(f"_{name}.html").render(
             status=views.status_view(agent),
             scan=views.scan_view(agent.scans, listed, may_adopt=bool(enrolment and enrolment.token)),
             has_site_token=bool(enrolment and enrolment.token),
             is_connected=enrolment is not None,
             errors=errors,
-            given={"url": enrolment.url if enrolment else "", "name": PATTERN, **given},
+            values={"url": enrolment.url if enrolment else "", "name": PATTERN, **values},
         )
 
     def _render(
-        self, request: Request, status: int = 200, errors: Errors = NOTHING, form: str = "", **given: str
+        self, request: Request, status: int = 200, errors: Errors = NOTHING, form: str = "", **values: str
     ) -> Response:
         """`form` is the one that `errors` and `given` belong to."""
         owner = is_owner(request)
         shown_parts = FRAGMENTS if owner else FOR_ALL
-        devices = list(self._agent.fleet)
+        devices = list(self._agent.poller)
         is_trouble = request.query_params.get("show") == "trouble"
         shown = views.in_trouble(devices) if is_trouble else devices
         number = max(1, _number(request.query_params.get("page", "1")))
         pages = max(1, -(-len(shown) // views.ROWS_PER_PAGE))
         part = shown[(number - 1) * views.ROWS_PER_PAGE : number * views.ROWS_PER_PAGE]
-        changing = self._changing(given.get("id") or request.query_params.get("change", "")) if owner else None
+        changing = self._changing(values.get("id") or request.query_params.get("change", "")) if owner else None
         return html(
             self._templates, "page.html", status,
             read_only=not owner,
-            live={name: self._part(name, *((errors, given) if form == name else ())) for name in shown_parts},
+            live={name: self._part(name, *((errors, values) if form == name else ())) for name in shown_parts},
             marker=self._marker(is_trouble=is_trouble), rows=[self._row(device, owner) for device in part],
             total=len(devices), trouble=len(views.in_trouble(devices)), is_trouble=is_trouble,
             number=number, pages=pages,
             change=views.row_view(changing) if changing else None,
-            entered=_entered_texts(changing.asic.entered) if changing else NOTHING,
-            models=views.models_of(devices), known_models=names_by_make(),
-            entries=views.model_facts(self._agent.models),
-            errors=errors, form=form, given=given,
+            override=_override_texts(changing.asic.override) if changing else NOTHING,
+            models=views.models_of(devices), models_by_make=names_by_make(),
+            entries=views.model_facts(self._agent.model_overrides),
+            errors=errors, form=form, values=values,
         )  # fmt: skip
 
     def _changing(self, key: str) -> Device | None:
-        return self._agent.fleet.devices.get(_number(key))
+        return self._agent.poller.devices.get(_number(key))
 
     async def _index(self, request: Request) -> Response:
         return self._render(request)
@@ -194,22 +194,22 @@ class Page:
         if device is None:
             return await self._done()
         try:
-            entered = entered_from(Entered(), power_w or None, coin or None)
-        except BadEntry as error:
-            given = {"id": form["id"], "power_w": power_w, "coin": coin}
-            return self._render(request, 422, {error.field: str(error)}, "enter", **given)
+            override = changed_override(Override(), power_w or None, coin or None)
+        except BadOverride as error:
+            values = {"id": form["id"], "power_w": power_w, "coin": coin}
+            return self._render(request, 422, {error.field: str(error)}, "enter", **values)
         ip = device.asic.ip
-        await self._change(lambda db: store.enter_for_asic(db, ip, entered))
+        await self._change(lambda db: store.set_asic_override(db, ip, override))
         return await self._done()
 
     async def _model(self, request: Request) -> Response:
         form = {name: (await form_of(request)).get(name, "").strip() for name in ("model", "power_w", "coin")}
         try:
             model = check_model(form["model"])
-            entered = entered_from(Entered(), form["power_w"] or None, form["coin"] or None)
-        except BadEntry as error:
+            override = changed_override(Override(), form["power_w"] or None, form["coin"] or None)
+        except BadOverride as error:
             return self._render(request, 422, {error.field: str(error)}, "model", **form)
-        await self._change(lambda db: store.enter_for_model(db, model, entered))
+        await self._change(lambda db: store.set_model_override(db, model, override))
         return await self._done()
 
     async def _scan(self, request: Request) -> Response:
@@ -229,12 +229,12 @@ class Page:
         chosen = {value for name, value in fields if name == "ip"}
         pattern = dict(fields).get("name", PATTERN)
         scan = self._agent.scans.current
-        found = [each for each in scan.found if each.identity.ip in chosen] if scan else []
+        asics = [each for each in scan.asics if each.identity.ip in chosen] if scan else []
         try:
-            if not found:
+            if not asics:
                 raise CannotAdopt("Tick the ASICs that are to be adopted.")
             check_pattern(pattern)
-            await adopt(self._path, found, pattern, user_agent(self._agent.version))
+            await adopt(self._path, asics, pattern, user_agent(self._agent.version))
         except BadPattern as error:
             return self._render(request, 422, {"name": str(error)}, "scan-found", name=pattern)
         except SentryError as error:
@@ -256,6 +256,6 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-def _entered_texts(entered: Entered) -> Mapping[str, str]:
-    power_w = "" if entered.power_w is None else f"{entered.power_w:g}"
-    return {"power_w": power_w, "coin": entered.coin or ""}
+def _override_texts(override: Override) -> Mapping[str, str]:
+    power_w = "" if override.power_w is None else f"{override.power_w:g}"
+    return {"power_w": power_w, "coin": override.coin or ""}

@@ -18,10 +18,10 @@ from protocol.units import (
 from sentry_kit.store import State
 
 from asic_sentry.agent import Agent
-from asic_sentry.asics.asic import AsicState, state_of, words_of
-from asic_sentry.asics.store import ModelEntry
+from asic_sentry.asics.asic import AsicState, refusal_text, state_of
+from asic_sentry.asics.store import ModelOverride
 from asic_sentry.device import Device
-from asic_sentry.scan import Found, Scans
+from asic_sentry.scan import ScannedAsic, Scans
 
 Fact = tuple[str, str]
 ROWS_PER_PAGE = 250
@@ -86,13 +86,13 @@ class ScanView:
     total: int
     is_running: bool
     may_adopt: bool
-    found: list["FoundView"]
+    asics: list["ScannedAsicView"]
     new: int
     unclear: list[str]
 
 
 @dataclass(frozen=True, slots=True)
-class FoundView:
+class ScannedAsicView:
     ip: str
     model: str
     mac: str
@@ -100,42 +100,42 @@ class FoundView:
 
 
 def status_view(agent: Agent) -> StatusView:
-    badge, tone = _CONNECTION[agent.delivery.state]
+    badge, tone = _CONNECTION[agent.uploader.state]
     return StatusView(
-        badge, tone, _sentence(agent), _notices(agent), _facts(agent), agent.delivery.state is State.NOT_ENROLLED
+        badge, tone, _sentence(agent), _notices(agent), _facts(agent), agent.uploader.state is State.NOT_ENROLLED
     )
 
 
 def _sentence(agent: Agent) -> str:
-    match agent.delivery.state:
+    match agent.uploader.state:
         case State.NOT_ENROLLED:
             return "This sentry has no commander yet: give its URL below. Its ASICs are polled and shown here already."
         case State.SPOOLING:
-            return agent.delivery.error or "Keeps its logs here until the commander answers."
-    if not agent.fleet.devices:
+            return agent.uploader.error or "Keeps its logs here until the commander answers."
+    if not agent.poller.devices:
         return "Has no ASICs yet: add one, or look for them in the network."
     return "Reports its ASICs to the commander. It reads them, and can't change them."
 
 
 def _notices(agent: Agent) -> list[str]:
-    found = [agent.spool.trouble, agent.delivery.site_refusal]
-    limited = sum(1 for device in agent.fleet if device.asic.failure and device.asic.failure.kind == "local_limit")
+    notices = [agent.spool.trouble, agent.uploader.site_token_error]
+    limited = sum(1 for device in agent.poller if device.asic.failure and device.asic.failure.kind == "local_limit")
     if limited:
-        found.append("This computer can't open enough connections for all ASICs; raise its limit of open files.")
-    return [notice for notice in found if notice]
+        notices.append("This computer can't open enough connections for all ASICs; raise its limit of open files.")
+    return [notice for notice in notices if notice]
 
 
 def _facts(agent: Agent) -> list[Fact]:
-    delivery = agent.delivery
-    enrolment = delivery.enrolment
-    answering = sum(device.asic.answered and device.asic.failure is None for device in agent.fleet)
+    uploader = agent.uploader
+    enrolment = uploader.enrolment
+    answering = sum(device.asic.answered and device.asic.failure is None for device in agent.poller)
     return [
         ("Commander", enrolment.url if enrolment else UNKNOWN),
         ("Site token", "stored" if enrolment and enrolment.token else "none"),
-        ("ASICs that answer", f"{answering} of {len(agent.fleet.devices)}"),
+        ("ASICs that answer", f"{answering} of {len(agent.poller.devices)}"),
         ("Polled every", duration_text(agent.poll_every_s)),
         ("Logs waiting here", count_text(len(agent.spool))),
-        ("Last report stored", time_text(delivery.last_stored_at)),
+        ("Last report stored", time_text(uploader.last_stored_at)),
     ]
 
 
@@ -179,13 +179,13 @@ def row_view(device: Device) -> Row:
 
 def _notes(device: Device) -> list[str]:
     asic = device.asic
-    found = [words_of(asic.refusal)] if asic.refusal else []
+    notices = [refusal_text(asic.refusal)] if asic.refusal else []
     if asic.failure is not None:
         since = f" Since {time_text(asic.failing_since)}." if asic.failing_since else ""
-        found.append(f"{asic.failure.kind}: {asic.failure.detail}{since}")
+        notices.append(f"{asic.failure.kind}: {asic.failure.detail}{since}")
     if device.log and asic.failure is None and device.log.faults:
-        found.append(f"Reports a fault: {', '.join(device.log.faults)}.")
-    return found + ([asic.news] if asic.news else [])
+        notices.append(f"Reports a fault: {', '.join(device.log.faults)}.")
+    return notices + ([asic.news] if asic.news else [])
 
 
 def _figures(sample: AsicLog | None) -> list[Figure]:
@@ -195,10 +195,10 @@ def _figures(sample: AsicLog | None) -> list[Figure]:
     window = f", mean of {duration_text(sample.hashrate_window_s)}" if sample.hashrate_window_s else ""
     hashrate = "" if sample.hashrate_hs is None else exact_text(sample.hashrate_hs, "H/s") + window
     power = "" if sample.power_w is None else exact_text(sample.power_w, "W")
-    entered = "entered" if sample.power_source is PowerSource.ENTERED else ""
+    note = "entered" if sample.power_source is PowerSource.ENTERED else ""
     return [
         Figure("Hashrate", hashrate_text(sample.hashrate_hs), hashrate),
-        Figure("Power", power_text(sample.power_w), power, entered),
+        Figure("Power", power_text(sample.power_w), power, note),
         Figure("Hottest", temperature_text(sample.temperature_c)),
         Figure("Fans", turns_text(max(fans, default=None)), ", ".join(turns_text(rpm) for rpm in fans)),
     ]
@@ -208,32 +208,32 @@ def scan_view(scans: Scans, listed: set[str], *, may_adopt: bool) -> ScanView | 
     scan = scans.current
     if scan is None:
         return None
-    found = [_found(each, listed) for each in scan.found]
+    asics = [_scanned_asic(each, listed) for each in scan.asics]
     badge, tone = ("Looking", "careful") if scan.is_busy else ("Stopped", "") if scan.was_stopped else ("Done", "good")
     return ScanView(
         network=scans.network,
         badge=badge,
         tone=tone,
-        sentence=f"{count_text(scan.done)} of {count_text(scan.total)} addresses, {len(found)} ASICs found.",
+        sentence=f"{count_text(scan.done)} of {count_text(scan.total)} addresses, {len(asics)} ASICs found.",
         done=scan.done,
         total=scan.total,
         is_running=scan.is_busy,
         may_adopt=may_adopt and not scan.is_busy,
-        found=found,
-        new=sum(not each.is_added for each in found),
+        asics=asics,
+        new=sum(not each.is_added for each in asics),
         unclear=[f"{ip} may be one ({failure.kind}): {failure.detail}" for ip, failure in scan.unclear],
     )
 
 
-def _found(each: Found, listed: set[str]) -> FoundView:
+def _scanned_asic(each: ScannedAsic, listed: set[str]) -> ScannedAsicView:
     specs, ip = each.identity.specs, each.identity.ip
     model = " ".join(word for word in (specs.make, specs.model) if word)
-    return FoundView(ip, model, each.mac or UNKNOWN, ip in listed)
+    return ScannedAsicView(ip, model, each.mac or UNKNOWN, ip in listed)
 
 
-def model_facts(entries: Mapping[str, ModelEntry]) -> list[tuple[str, str, str]]:
+def model_facts(entries: Mapping[str, ModelOverride]) -> list[tuple[str, str, str]]:
     return [
-        (entry.model, power_text(entry.entered.power_w), entry.entered.coin or UNKNOWN) for entry in entries.values()
+        (entry.model, power_text(entry.override.power_w), entry.override.coin or UNKNOWN) for entry in entries.values()
     ]
 
 

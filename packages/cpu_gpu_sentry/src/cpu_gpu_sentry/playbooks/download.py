@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import msgspec
 from protocol.reasons import reason
-from sentry_kit.certificates import MADE_ANEW, Fault, fault_of, verification_error, wrong_form
+from sentry_kit.certificates import REPLACE_IT, Fault, fault_of, verification_error, wrong_form
 from sentry_kit.worker import Worker
 
 from cpu_gpu_sentry.playbooks.errors import Interrupted, Refused, Trouble
@@ -152,7 +152,7 @@ def _network_sentence(error: Exception, url: str) -> str:
 def _distrust(error: ssl.SSLCertVerificationError) -> str:
     fault = fault_of(error)
     if fault is Fault.FORM:
-        return f"the server's certificate, or its CA's, {wrong_form(error)}; {MADE_ANEW}"
+        return f"the server's certificate, or its CA's, {wrong_form(error)}; {REPLACE_IT}"
     if fault is Fault.UNKNOWN_AUTHORITY:
         return (
             "this rig does not trust the CA of the server's certificate; if it is your own, name its file with "

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 import msgspec
 from protocol.playbook_messages import OutputReport, PlaybooksStatus
 from sentry_kit.client import Busy, CommanderClient, CommanderError, InvalidToken, Refused, RigRemoved, TooLarge
-from sentry_kit.rig_uploader import Delivery, DiskTrouble, backoff_s
+from sentry_kit.rig_uploader import DiskTrouble, RigUploader, backoff_s
 from sentry_kit.store import Enrolment
 
 from cpu_gpu_sentry.playbooks.output_offset import UnsentOutput
@@ -36,7 +36,7 @@ class PlaybookSync:
     def __init__(
         self,
         supervisor: Supervisor,
-        delivery: Delivery,
+        delivery: RigUploader,
         open_client: Callable[[Enrolment], AbstractAsyncContextManager[CommanderClient]],
         *,
         own_every_s: float | None,

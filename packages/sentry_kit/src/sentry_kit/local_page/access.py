@@ -80,8 +80,8 @@ class Access:
         return True
 
     def take_password(self, password: str) -> bool:
-        given = sha256(password.encode("utf-8", "replace")).digest()
-        return self._password is not None and hmac.compare_digest(given, self._password)
+        digest = sha256(password.encode("utf-8", "replace")).digest()
+        return self._password is not None and hmac.compare_digest(digest, self._password)
 
     def is_stopped(self, address: str) -> bool:
         """Returns whether this address has guessed too often."""

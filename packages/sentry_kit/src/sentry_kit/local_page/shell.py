@@ -217,8 +217,8 @@ async def _trouble(_request: Request, error: Exception) -> Response:
 
 def _length(headers: Headers) -> float:
     """Returns the body's length; infinite for chunks, whatever `Content-Length` says beside (RFC 9112, 6.3)."""
-    is_told = "transfer-encoding" not in headers and "content-length" in headers
-    return int(headers["content-length"]) if is_told else math.inf
+    has_length = "transfer-encoding" not in headers and "content-length" in headers
+    return int(headers["content-length"]) if has_length else math.inf
 
 
 def _host_name(headers: Headers) -> str:
