@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from commander.live.operational_index import Health, OperationalIndex, health_after
-from commander.readings.algorithms import _SPELLINGS, one_name
+from commander.readings.algorithms import one_name
 from commander.readings.summary import RigSummary, Work
 from hypothesis import given
 from hypothesis import strategies as some
+from protocol.coins import ALGORITHMS
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONERO, KASPA = Work("Monero", "rx/0"), Work("Kaspa", "kHeavyHash")
@@ -152,6 +153,6 @@ def test_spellings_are_one_table_without_contradictions() -> None:
     assert [one_name(name) for name in ("KAWPOW", "kawpow", "Autolykos V2", "kHeavyHash", "KASPA", "mine-own")] == [
         *("kawpow", "kawpow", "autolykos2", "kHeavyHash", "kHeavyHash", "mine-own"),
     ]
-    words = [word for spellings in _SPELLINGS.values() for word in spellings.split()]
+    words = [word for each in ALGORITHMS for word in each.spellings.split()]
     assert len(words) == len(set(words))
-    assert all(one_name(name) == name for name in _SPELLINGS)
+    assert all(one_name(each.name) == each.name for each in ALGORITHMS)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from cpu_gpu_sentry.miners.answers import pci_address, state_of, unit_factor, with_prefix
-from cpu_gpu_sentry.miners.coins import coin_of
 from cpu_gpu_sentry.miners.registry import SOFTWARE
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading, MinerState
 
 ANSWERS = Path(__file__).parent / "answers"
@@ -142,7 +142,7 @@ def test_a_rounded_text_is_a_figure_with_its_prefix() -> None:
 
 
 def test_a_coin_is_named_only_where_one_is_meant() -> None:
-    assert [coin_of(name) for name in ("rx/0", "NexaPoW", "Autolykos V2", "autolykos2", "kHeavyHash")] == [
+    assert [only_coin(name) for name in ("rx/0", "NexaPoW", "Autolykos V2", "autolykos2", "kHeavyHash")] == [
         "Monero", "Nexa", "Ergo", "Ergo", "Kaspa",
     ]  # fmt: skip
-    assert [coin_of(name) for name in ("kawpow", "ethash", "rx", "")] == [None] * 4
+    assert [only_coin(name) for name in ("kawpow", "ethash", "rx", "")] == [None] * 4

@@ -7,10 +7,18 @@ its series. `chips` counts those of one board.
 from functools import lru_cache
 from typing import NamedTuple
 
+from protocol.coins import usual_coin
+
 T, G = 1e12, 1e9
-SHA, SCRYPT, KHEAVY = ("SHA-256", "Bitcoin"), ("Scrypt", "Litecoin"), ("kHeavyHash", "Kaspa")
-BLAKE3, EAGLE, X11, EQUIHASH = ("Blake3", "Alephium"), ("Eaglesong", "Nervos"), ("X11", "Dash"), ("Equihash", "Zcash")
-ETCHASH, BLAKE2S = ("Etchash", "Ethereum Classic"), ("Blake2s", "Kadena")
+
+
+def _with_coin(algorithm: str) -> tuple[str, str | None]:
+    return algorithm, usual_coin(algorithm)
+
+
+SHA, SCRYPT, KHEAVY, BLAKE3 = map(_with_coin, ("SHA-256", "Scrypt", "kHeavyHash", "Blake3"))
+EAGLE, X11, EQUIHASH = map(_with_coin, ("Eaglesong", "X11", "Equihash"))
+ETCHASH, BLAKE2S = map(_with_coin, ("Etchash", "Blake2s"))
 
 
 class Model(NamedTuple):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from protocol.coins import TICKERS, coin_name
+from protocol import coins
 
 from commander.addresses.checksums import base58check, blake_checked, cash, cryptonote, eip55, segwit
 
@@ -115,10 +115,10 @@ _RULES: dict[str, Rule] = {
     "Vertcoin": versions("47", "05", bech32="vtc"),
     "Zcash": zcash,
 }
-COINS = tuple(Coin(name, ticker, _RULES.get(name)) for name, ticker in TICKERS.items())
+COINS = tuple(Coin(each.name, each.ticker, _RULES.get(each.name)) for each in coins.COINS)
 _BY_NAME = {coin.name: coin for coin in COINS}
 
 
 def coin_of(text: str) -> Coin | None:
     """By name or ticker, however it is capitalised."""
-    return _BY_NAME.get(coin_name(text) or "")
+    return _BY_NAME.get(coins.coin_name(text) or "")

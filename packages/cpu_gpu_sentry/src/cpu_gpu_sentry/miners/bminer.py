@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from protocol.coins import only_coin
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -27,7 +28,6 @@ from cpu_gpu_sentry.miners.answers import (
     text,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = words("devices stratums stratum miners version start_time")
 
@@ -76,7 +76,7 @@ def _algorithm(algorithm: str, rates: list[float | None], pool: dict[str, Any]) 
     address, user = _pool_and_user(next((each.get("name") for each in uris if each.get("active") is True), None))
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=known_sum(rates),
         accepted=count(pool.get("accepted_shares")),
         rejected=count(pool.get("rejected_shares")),

@@ -7,6 +7,7 @@ missing, the arrays line up with `pools`.
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -28,7 +29,6 @@ from cpu_gpu_sentry.miners.answers import (
     unplaced,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = words("bzminer_version rig_name uptime_s pools devices")
 
@@ -61,7 +61,7 @@ def _algorithm(pool: Any, position: int, cards: list[Any], rates: list[float | N
     algorithm = algorithm_or_unknown(pool.get("algorithm"))
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=known_sum(rates),
         accepted=_solutions("valid", pool, position, cards, pools),
         rejected=_solutions("rejected", pool, position, cards, pools),

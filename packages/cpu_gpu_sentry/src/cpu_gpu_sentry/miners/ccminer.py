@@ -6,6 +6,7 @@ its `POWER` mW. `FREQ` and `MEMFREQ` are what the card is made for, `GPUF` and `
 
 from collections.abc import Sequence
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -25,7 +26,6 @@ from cpu_gpu_sentry.miners.answers import (
     unplaced,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = words(
     "NAME VER API ALGO CPUS GPUS URL HS KHS ACC REJ SOL SOLV ACCMN DIFF NETKHS POOLS WAIT TEMP FAN FREQ UPTIME TS"
@@ -72,7 +72,7 @@ def _algorithm(summary: Record, pool: Record) -> AlgorithmReading:
     algorithm = algorithm_or_unknown(summary["ALGO"])
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=_rate(summary),
         accepted=count(summary.get("ACC")),
         rejected=count(summary.get("REJ")),

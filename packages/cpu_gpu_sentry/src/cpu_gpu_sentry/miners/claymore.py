@@ -9,6 +9,7 @@ PCI bus, decimal (`[15]`). Figures are kH/s for the Ethereum kind, H/s or soluti
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -30,7 +31,6 @@ from cpu_gpu_sentry.miners.answers import (
     total,
     unplaced,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 _OFF_THE_BUS_C = 511
 KEYS = frozenset({"id", "jsonrpc", "error", "result"})
@@ -90,7 +90,7 @@ def _algorithm(fields: list[list[str]], half: int, algorithm: str, factor: float
     totals = _field(fields, 2 + 2 * half)
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=scaled(at(totals, 0), factor),
         accepted=count(at(totals, 1)),
         rejected=count(at(totals, 2)),

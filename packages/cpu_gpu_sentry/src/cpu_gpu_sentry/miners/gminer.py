@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -32,7 +33,6 @@ from cpu_gpu_sentry.miners.answers import (
     unplaced,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 _BOTH = re.compile(r"\s+\+\s+")
 KEYS = words(
@@ -74,7 +74,7 @@ def _algorithm(stat: Any, half: str, told: object, rates: list[float | None]) ->
     algorithm = algorithm_or_unknown(told)
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=known_sum(rates),
         accepted=_shares(stat, "accepted", half),
         rejected=_shares(stat, "rejected", half),

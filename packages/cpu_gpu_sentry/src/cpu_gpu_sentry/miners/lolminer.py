@@ -8,6 +8,7 @@ Equihash alone: solutions), and what was rejected is what was submitted and not 
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -31,7 +32,6 @@ from cpu_gpu_sentry.miners.answers import (
     unplaced,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = words("Software Session Num_Workers Workers Num_Algorithms Algorithms Mining Stratum GPUs")
 
@@ -56,7 +56,7 @@ def _algorithm(each: Any) -> AlgorithmReading:
     algorithm = algorithm_or_unknown(each.get("Algorithm"))
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=_hashrate(each, each.get("Total_Performance")),
         accepted=count(each.get("Total_Accepted")),
         rejected=count(each.get("Total_Rejected")),
@@ -104,7 +104,7 @@ def _old_algorithm(summary: Any, factor: float | None) -> AlgorithmReading:
     algorithm = algorithm_or_unknown(mapping(summary.get("Mining")).get("Algorithm"))
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=scaled(session.get("Performance_Summary"), factor),
         accepted=count(session.get("Accepted")),
         rejected=_not_accepted(session.get("Submitted"), session.get("Accepted")),

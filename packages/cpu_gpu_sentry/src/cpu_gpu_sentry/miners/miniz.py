@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -27,7 +28,6 @@ from cpu_gpu_sentry.miners.answers import (
     unplaced,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = words(
     "id method error start_time current_server server_latency available_servers server_status result algorithm version"
@@ -44,7 +44,7 @@ def _parse(stat: Any) -> MinerReading:
     devices = [_device(card, position) for position, card in enumerate(cards)]
     whole = AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=known_sum([number(card.get("speed_sps")) for card in cards]),
         accepted=total([device.accepted for device in devices]),
         rejected=total([device.rejected for device in devices]),

@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -24,7 +25,6 @@ from cpu_gpu_sentry.miners.answers import (
     total,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = words("Algorithms Devices WorkTime")
 
@@ -50,7 +50,7 @@ def _algorithm(name: str, each: dict[str, Any]) -> AlgorithmReading:
     algorithm, whole = algorithm_or_unknown(name), mapping(each.get("Total"))
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=number(whole.get("Hashrate")),
         accepted=count(whole.get("Accepted")),
         rejected=count(whole.get("Denied")),

@@ -7,6 +7,7 @@ Version 10 had neither it nor addresses, and told some cards' hashrate only roun
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -27,7 +28,6 @@ from cpu_gpu_sentry.miners.answers import (
     unplaced,
     with_prefix,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = frozenset({"miner", "reboot_times", "start_time", "stratum", "version"})
 
@@ -61,7 +61,7 @@ def _names(told: object, wanted: int) -> list[str]:
 def _algorithm(miner: Any, stratum: Any, half: str, algorithm: str) -> AlgorithmReading:
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=_rate(miner, f"total_hashrate{half}"),
         accepted=count(stratum.get(f"accepted_shares{half}")),
         rejected=count(stratum.get(f"rejected_shares{half}")),

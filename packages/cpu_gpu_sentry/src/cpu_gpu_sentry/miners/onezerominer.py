@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -26,7 +27,6 @@ from cpu_gpu_sentry.miners.answers import (
     unplaced,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = words("version uptime_seconds devices algos")
 
@@ -50,7 +50,7 @@ def _algorithm(each: Any) -> AlgorithmReading:
     algorithm = algorithm_or_unknown(each.get("name"))
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=number(each.get("total_hashrate")),
         accepted=count(each.get("total_accepted_shares")),
         rejected=count(each.get("total_rejected_shares")),

@@ -6,6 +6,7 @@ Every field may be null.
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -28,7 +29,6 @@ from cpu_gpu_sentry.miners.answers import (
     unplaced,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = words(
     "name version os_name cuda_driver uptime algorithm watchdog pools devices solution_stat hashrate pool_hashrate "
@@ -57,7 +57,7 @@ def _algorithm(stat: Any, algorithm: str) -> AlgorithmReading:
     host, port = text(pool.get("hostname")), count(pool.get("port"))
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=number(mapping(stat.get("hashrate")).get(algorithm)),
         accepted=count(shares.get("accepted")),
         rejected=count(shares.get("rejected")),

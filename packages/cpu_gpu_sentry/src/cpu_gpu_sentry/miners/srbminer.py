@@ -7,6 +7,7 @@ the top level; their list of devices may be shorter than their list of hashrates
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -28,7 +29,6 @@ from cpu_gpu_sentry.miners.answers import (
     total,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = words(
     "rig_name miner_version mining_time total_cpu_workers total_gpu_workers total_workers cpu_devices gpu_devices "
@@ -104,7 +104,7 @@ def _algorithm(half: Any) -> AlgorithmReading:
     errors = [count(each) for each in mapping(half.get("gpu_compute_errors")).values()]
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=number(half["now"]) if "now" in half else _current(half),
         accepted=count(shares.get("accepted")),
         rejected=count(shares.get("rejected")),

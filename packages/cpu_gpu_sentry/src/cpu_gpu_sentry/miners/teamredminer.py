@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -33,7 +34,6 @@ from cpu_gpu_sentry.miners.answers import (
     total,
     unplaced,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = frozenset({"STATUS", "DEVS", "POOLS", "SUMMARY", "id"})
 _RATES = [
@@ -111,7 +111,7 @@ def _algorithm(sections: Sections, half: str) -> AlgorithmReading:
     told, algorithm = _rate(summary), algorithm_or_unknown(pool.get("Algorithm"))
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=known_sum([_rate(card) for card in cards]) if told is None else told,
         accepted=_shares("Accepted", summary, cards),
         rejected=_shares("Rejected", summary, cards),

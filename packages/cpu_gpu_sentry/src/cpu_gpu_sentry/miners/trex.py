@@ -8,6 +8,7 @@ ccminer's way.
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -30,7 +31,6 @@ from cpu_gpu_sentry.miners.answers import (
     words,
 )
 from cpu_gpu_sentry.miners.ccminer import parse_records
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = words(
     "accepted_count active_pool algorithm api build_date coin cuda description difficulty driver dual_stat gpu_total "
@@ -63,7 +63,7 @@ def _algorithm(half: Any) -> AlgorithmReading:
     algorithm, pool = algorithm_or_unknown(half.get("algorithm")), mapping(half.get("active_pool"))
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=number(half.get("hashrate")),
         accepted=count(half.get("accepted_count")),
         rejected=count(half.get("rejected_count")),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -30,7 +31,6 @@ from cpu_gpu_sentry.miners.answers import (
     unplaced,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 
 KEYS = words("id worker_id version kind ua cpu algo donate_level uptime hashrate results connection hwmon")
 
@@ -71,7 +71,7 @@ def _algorithm(status: Any) -> AlgorithmReading:
     good, every = count(results.get("shares_good")), count(results.get("shares_total"))
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=number(at(status["hashrate"]["total"], 0)),
         accepted=good,
         rejected=None if good is None or every is None or every < good else every - good,

@@ -7,6 +7,7 @@ share a card. `results` counts all shares and the good ones; there is no count o
 from collections.abc import Sequence
 from typing import Any
 
+from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
 from cpu_gpu_sentry.miners.answers import (
@@ -28,7 +29,6 @@ from cpu_gpu_sentry.miners.answers import (
     text,
     words,
 )
-from cpu_gpu_sentry.miners.coins import coin_of
 from cpu_gpu_sentry.miners.xmrig_proxy import read_proxy
 
 KEYS = words(
@@ -60,7 +60,7 @@ def _algorithm(summary: Any) -> AlgorithmReading:
     good, total = count(results.get("shares_good")), count(results.get("shares_total"))
     return AlgorithmReading(
         algorithm=algorithm,
-        coin=coin_of(algorithm),
+        coin=only_coin(algorithm),
         hashrate_hs=_current(summary["hashrate"]["total"]),
         accepted=good,
         rejected=None if good is None or total is None or total < good else total - good,
