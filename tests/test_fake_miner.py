@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import fake_miner
 import httpx
 import pytest
-from cpu_gpu_sentry.miners.answers import BadReply
+from cpu_gpu_sentry.miners.parsing import BadReply
 from cpu_gpu_sentry.miners.poll import poll
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.watches import Watch

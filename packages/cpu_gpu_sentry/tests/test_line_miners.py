@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cpu_gpu_sentry.miners.answers import BadReply
+from cpu_gpu_sentry.miners.parsing import BadReply
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cpu_gpu_sentry.miners.answers import pci_address, state_of, unit_factor, with_prefix
+from cpu_gpu_sentry.miners.parsing import pci_address, state_of, unit_factor, with_prefix
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading, MinerState

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cpu_gpu_sentry.miners.answers import patient
+from cpu_gpu_sentry.miners.parsing import patient
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from protocol.messages import MinerReading, MinerState, MinerTrouble
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from cpu_gpu_sentry.miners.answers import BadReply
+from cpu_gpu_sentry.miners.parsing import BadReply
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cpu_gpu_sentry.miners.answers import BadReply
+from cpu_gpu_sentry.miners.parsing import BadReply
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from protocol.messages import MinerReading
 

@@ -30,7 +30,7 @@ from cpu_gpu_sentry.machine.amd import Amd
 from cpu_gpu_sentry.machine.nvidia import Nvidia
 from cpu_gpu_sentry.machine.sensors import MachineReading, Sensors
 from cpu_gpu_sentry.miner_notes import MinerNote, notes_of, save_notes
-from cpu_gpu_sentry.miners.answers import patient
+from cpu_gpu_sentry.miners.parsing import patient
 from cpu_gpu_sentry.miners.poll import poll_all
 from cpu_gpu_sentry.playbooks.playbook_sync import PlaybookSync
 from cpu_gpu_sentry.playbooks.supervisor import Supervisor

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 from protocol.messages import MinerTrouble
 
-from cpu_gpu_sentry.miners.answers import BadReply
+from cpu_gpu_sentry.miners.parsing import BadReply
 from cpu_gpu_sentry.miners.questions import Line, Question
 from cpu_gpu_sentry.watches import Watch
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from protocol.coins import only_coin
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
 
-from cpu_gpu_sentry.miners.answers import (
+from cpu_gpu_sentry.miners.parsing import (
     BadReply,
     algorithm_or_unknown,
     checked,

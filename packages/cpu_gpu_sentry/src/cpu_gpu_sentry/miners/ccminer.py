@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
-from cpu_gpu_sentry.miners.answers import (
+from cpu_gpu_sentry.miners.parsing import (
     BadReply,
     algorithm_or_unknown,
     checked,

@@ -21,7 +21,7 @@ from cpu_gpu_sentry.miners import (
     xmrig,
     xmrig_proxy,
 )
-from cpu_gpu_sentry.miners.answers import Parser
+from cpu_gpu_sentry.miners.parsing import Parser
 from cpu_gpu_sentry.miners.questions import Line, Question, json_rpc, sgminer, word
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
-from cpu_gpu_sentry.miners.answers import (
+from cpu_gpu_sentry.miners.ccminer import parse_records
+from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
     checked,
     count,
@@ -30,7 +31,6 @@ from cpu_gpu_sentry.miners.answers import (
     unplaced,
     words,
 )
-from cpu_gpu_sentry.miners.ccminer import parse_records
 
 KEYS = words(
     "accepted_count active_pool algorithm api build_date coin cuda description difficulty driver dual_stat gpu_total "

@@ -11,7 +11,7 @@ from typing import Any
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 
-from cpu_gpu_sentry.miners.answers import (
+from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
     at,
     checked,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from protocol.messages import MinerReading, MinerState, MinerTrouble
 
-from cpu_gpu_sentry.miners.answers import NO_JOB
+from cpu_gpu_sentry.miners.parsing import NO_JOB
 
 _LINE_SHOWN = 300
 _CLOCK = re.compile(r"^\W*(\d{4}[-/.]\d\d[-/.]\d\d[ T])?\d\d?:\d\d(:\d\d)?([.,]\d+)?\W*")

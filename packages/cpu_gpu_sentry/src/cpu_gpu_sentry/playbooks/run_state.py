@@ -7,7 +7,7 @@ import msgspec
 from protocol.messages import PROXIES, UNKNOWN_ALGORITHM, AlgorithmReading, MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Playbook, PlaybookState, PlaybookStatus, WalletEvidence
 
-from cpu_gpu_sentry.miners.answers import without_trouble
+from cpu_gpu_sentry.miners.parsing import without_trouble
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.playbooks.api_tokens import api_token
 from cpu_gpu_sentry.playbooks.decide import Running
