@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
-from cpu_gpu_sentry.miners.parsing import BadReply
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.parsing import BadReply
 
 ANSWERS = Path(__file__).parent / "answers"
 TEAMREDMINER = ["teamredminer__devs.json", "teamredminer__pools.json", "teamredminer__summary.json"]

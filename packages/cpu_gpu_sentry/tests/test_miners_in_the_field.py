@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cpu_gpu_sentry.miners.parsing import BadReply, decode
+from cpu_gpu_sentry.miners.parsing import decode
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from protocol.messages import MinerReading, MinerState
+from sentry_kit.parsing import BadReply
 
 ANSWERS = Path(__file__).parent / "answers"
 TEAMREDMINER = [f"teamredminer__{name}" for name in ("devs", "pools", "summary", "second", "devdetails")]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from cpu_gpu_sentry.miners.parsing import BadReply
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from protocol.messages import MinerReading
+from sentry_kit.parsing import BadReply
 
 ANSWERS = Path(__file__).parent / "answers"
 SETS = [

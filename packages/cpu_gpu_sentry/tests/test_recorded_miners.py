@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cpu_gpu_sentry.miners.parsing import BadReply
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from protocol.messages import MinerReading
+from sentry_kit.parsing import BadReply
 
 RECORDED = Path(__file__).parents[4] / "shared" / "data" / "miner-apis"
 pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason="other projects' recordings are not in the repository")

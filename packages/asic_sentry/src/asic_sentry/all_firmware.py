@@ -17,21 +17,11 @@ from datetime import datetime
 from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicLog, AsicPool, AsicSpecs, PoolState, PowerSource
+from sentry_kit.parsing import count, number, positive, temperature, text
 
 from asic_sentry import models
 from asic_sentry.coins import coin_of
-from asic_sentry.dialects.parsing import (
-    boards,
-    count,
-    fans,
-    hottest_of,
-    mac,
-    number,
-    pools,
-    positive,
-    temperature,
-    text,
-)
+from asic_sentry.dialects.parsing import fan_speeds, hottest_of, limited_boards, limited_pools, mac
 from asic_sentry.failures import FailureKind, PollFailure
 
 DIALECT = "pyasic_rs"
@@ -134,8 +124,8 @@ def log_from(data: dict[str, Any], ip: str, now: Callable[[], datetime]) -> Asic
     if hashrate_hs is None and uptime_s is None:
         return PollFailure(FailureKind.BAD_RESPONSE, "pyasic-rs got neither a hashrate nor an uptime.")
     algorithm, coin = _algorithm(data.get("device_info") or {})
-    found = boards(_board(each) for each in _dicts(data.get("hashboards")))
-    known = pools(_pool(each) for group in _dicts(data.get("pools")) for each in _dicts(group.get("pools")))
+    boards = limited_boards(_board(each) for each in _dicts(data.get("hashboards")))
+    known = limited_pools(_pool(each) for group in _dicts(data.get("pools")) for each in _dicts(group.get("pools")))
     power_w = positive(data.get("wattage"))
     return AsicLog(
         taken_at=now(),
@@ -147,9 +137,9 @@ def log_from(data: dict[str, Any], ip: str, now: Callable[[], datetime]) -> Asic
         expected_hashrate_hs=_hashrate(data.get("expected_hashrate")) or None,
         power_w=power_w,
         power_source=None if power_w is None else PowerSource.REPORTED,
-        temperature_c=hottest_of(found),
-        boards=found,
-        fans_rpm=fans(each.get("rpm") for each in _dicts(data.get("fans"))),
+        temperature_c=hottest_of(boards),
+        boards=boards,
+        fans_rpm=fan_speeds(each.get("rpm") for each in _dicts(data.get("fans"))),
         pools=known,
     )
 

@@ -15,9 +15,10 @@ from protocol.reasons import reason
 from sentry_kit import store
 from sentry_kit.command_line import CommandLine, log_to_stderr, say
 from sentry_kit.errors import BadUse, SentryError
+from sentry_kit.parsing import BadReply
 from sentry_kit.settings import prepare_data_dir
 
-from cpu_gpu_sentry.miners.parsing import BadReply, patient
+from cpu_gpu_sentry.miners.parsing import patient
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.settings import PREFIX, Settings, settings_from
 from cpu_gpu_sentry.watches import add_watch, check_port, check_watch, remove_watch

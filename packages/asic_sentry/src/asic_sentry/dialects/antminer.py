@@ -11,22 +11,18 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
+from sentry_kit.parsing import count, number, scaled, temperature, text
 
 from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
 from asic_sentry.dialects.parsing import (
     AsicReading,
-    boards,
     checked,
-    count,
-    fans,
+    fan_speeds,
     hottest,
     hottest_of,
-    number,
+    limited_boards,
     rejected_percent,
     sample,
-    scaled,
-    temperature,
-    text,
 )
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model, find
@@ -76,15 +72,15 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     model = model or _model_of(about.get("Type"))
     factor = _factor(stats.get("rate_unit"), model)
     rate = hashrate(stats, "GHS", factor, _WINDOWS) or hashrate(summary, "GHS", factor, _WINDOWS)
-    found = boards(_boards(stats, factor, model))
+    boards = limited_boards(_boards(stats, factor, model))
     return AsicReading(
         uptime_s=count(stats.get("Elapsed", summary.get("Elapsed"))),
         hashrate_hs=rate[0] if rate else None,
         hashrate_window_s=rate[1] if rate else None,
         average_hashrate_hs=_average(stats, summary, factor),
         expected_hashrate_hs=scaled(stats.get("total_rateideal"), factor) or None,
-        temperature_c=hottest_of(found),
-        boards=found,
+        temperature_c=hottest_of(boards),
+        boards=boards,
         fans_rpm=_fans(stats),
         pools=pools,
         rejected_percent=_rejected_percent(pools, summary),
@@ -155,11 +151,11 @@ def _fans(stats: Mapping[str, Any]) -> list[float | None]:
     speeds = [stats[fan] for fan in _FANS if fan in stats]
     wanted = count(stats.get("fan_num"))
     if wanted is None:
-        return fans(speeds)
+        return fan_speeds(speeds)
     if any(number(each) for each in speeds[wanted:]):
         turning = [each for each in speeds if number(each)]
-        return fans(turning + [0] * (wanted - len(turning)))
-    return fans(speeds[:wanted])
+        return fan_speeds(turning + [0] * (wanted - len(turning)))
+    return fan_speeds(speeds[:wanted])
 
 
 @lru_cache(maxsize=256)

@@ -9,23 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
 from protocol.plain_words import quoted
+from sentry_kit.parsing import count, positive, scaled, temperature, text
 
 from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
 from asic_sentry.dialects.parsing import (
     AsicReading,
-    boards,
     checked,
-    count,
-    fans,
+    fan_speeds,
     hottest,
     hottest_of,
+    limited_boards,
     mac,
-    positive,
     rejected_percent,
     sample,
-    scaled,
-    temperature,
-    text,
 )
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
@@ -56,16 +52,16 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     idle = any("In Idle" in module.get("SYSTEMSTATU", "") for module in modules)
     # The figures of a whole life (GHSavg, GHSmm, MHS av) stay high when it idles: none of them is its hashrate.
     rate = (0.0, None) if idle else hashrate(summary, "MHS", 1e6, _WINDOWS)
-    found = boards(_boards(modules, model))
+    boards = limited_boards(_boards(modules, model))
     return AsicReading(
         uptime_s=count(summary.get("Elapsed")),
         hashrate_hs=rate[0] if rate else None,
         hashrate_window_s=rate[1] if rate else None,
         average_hashrate_hs=scaled(summary.get("MHS 15m"), 1e6),
         power_w=_power(modules),
-        temperature_c=hottest_of(found),
-        boards=found,
-        fans_rpm=fans(module[key] for module in modules for key in module if _FAN.fullmatch(key)),
+        temperature_c=hottest_of(boards),
+        boards=boards,
+        fans_rpm=fan_speeds(module[key] for module in modules for key in module if _FAN.fullmatch(key)),
         pools=pools_of(replies[2]),
         rejected_percent=rejected_percent(summary.get("Accepted"), summary.get("Rejected")),
         faults=_faults(modules),

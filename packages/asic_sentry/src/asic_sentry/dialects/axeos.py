@@ -5,21 +5,9 @@ from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
+from sentry_kit.parsing import count, positive, scaled, temperature, text
 
-from asic_sentry.dialects.parsing import (
-    AsicReading,
-    checked,
-    count,
-    decode,
-    fans,
-    mac,
-    positive,
-    rejected_percent,
-    sample,
-    scaled,
-    temperature,
-    text,
-)
+from asic_sentry.dialects.parsing import AsicReading, checked, decode, fan_speeds, mac, rejected_percent, sample
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
 
@@ -61,7 +49,7 @@ def _parse(info: Mapping[str, Any], model: Model | None) -> AsicReading:
         power_w=positive(info.get("power")),
         temperature_c=chip,
         boards=[board],
-        fans_rpm=fans([info["fanrpm"]]) if "fanrpm" in info else [],
+        fans_rpm=fan_speeds([info["fanrpm"]]) if "fanrpm" in info else [],
         pools=_pools(info, bool(hashrate_hs)),
         rejected_percent=rejected_percent(info.get("sharesAccepted"), info.get("sharesRejected")),
         faults=["temperature"] if info.get("overheat_mode") in (1, True) else [],

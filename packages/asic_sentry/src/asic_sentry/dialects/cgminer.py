@@ -5,8 +5,9 @@ from typing import Any
 
 from protocol.asic_messages import AsicPool, PoolState
 from protocol.plain_words import quoted
+from sentry_kit.parsing import count, scaled, text
 
-from asic_sentry.dialects.parsing import count, decode, pools, scaled, text
+from asic_sentry.dialects.parsing import decode, limited_pools
 from asic_sentry.failures import bad_response, error_status
 
 WINDOWS = (("5s", 5), ("1m", 60), ("5m", 300), ("15m", 900), ("30m", 1800))
@@ -45,7 +46,7 @@ def hashrate(
 
 
 def pools_of(reply: bytes) -> list[AsicPool]:
-    return pools(_pool(each) for each in section(reply, "POOLS"))
+    return limited_pools(_pool(each) for each in section(reply, "POOLS"))
 
 
 def _pool(each: Mapping[str, Any]) -> AsicPool:

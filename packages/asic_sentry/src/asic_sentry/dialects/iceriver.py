@@ -11,22 +11,18 @@ from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
+from sentry_kit.parsing import count, number, percent, temperature, text
 
 from asic_sentry.dialects.parsing import (
     AsicReading,
-    boards,
     checked,
-    count,
     decode,
-    fans,
+    fan_speeds,
     hottest_of,
+    limited_boards,
+    limited_pools,
     mac,
-    number,
-    percent,
-    pools,
     sample,
-    temperature,
-    text,
 )
 from asic_sentry.failures import bad_response, error_status
 from asic_sentry.models import Model, find
@@ -64,16 +60,16 @@ def _data(reply: bytes) -> Mapping[str, Any]:
 def _parse(data: Mapping[str, Any], model: Model | None) -> AsicReading:
     unit = data.get("unit")
     hashrate_hs = _hashrate(data.get("rtpow"), unit)
-    found = boards(_board(each, unit, model) for each in data.get("boards") or [])
+    boards = limited_boards(_board(each, unit, model) for each in data.get("boards") or [])
     return AsicReading(
         uptime_s=_seconds(data.get("runtime")),
         hashrate_hs=hashrate_hs,
         hashrate_window_s=None if hashrate_hs is None else _WINDOW_S,
         average_hashrate_hs=_hashrate(data.get("avgpow"), unit),
-        temperature_c=hottest_of(found),
-        boards=found,
-        fans_rpm=fans(data.get("fans") or []),
-        pools=pools(_pool(each) for each in data.get("pools") or []),
+        temperature_c=hottest_of(boards),
+        boards=boards,
+        fans_rpm=fan_speeds(data.get("fans") or []),
+        pools=limited_pools(_pool(each) for each in data.get("pools") or []),
         rejected_percent=percent(data.get("reject")),
         faults=[fault for flag, fault in _FAULTS if data.get(flag) is False],
     )

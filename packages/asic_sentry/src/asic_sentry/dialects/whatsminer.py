@@ -8,23 +8,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
+from sentry_kit.parsing import count, positive, scaled, temperature, text
 
 from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
 from asic_sentry.dialects.parsing import (
     AsicReading,
-    boards,
     checked,
-    count,
-    fans,
+    fan_speeds,
     hottest,
     hottest_of,
+    limited_boards,
     mac,
-    positive,
     rejected_percent,
     sample,
-    scaled,
-    temperature,
-    text,
 )
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
@@ -52,7 +48,7 @@ def parse_whatsminer(replies: Sequence[bytes], model: Model | None) -> AsicReadi
 
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = section(replies[0], "SUMMARY")[0]
-    found = boards(_board(each, model) for each in section(replies[1], "DEVS"))
+    boards = limited_boards(_board(each, model) for each in section(replies[1], "DEVS"))
     rate = hashrate(summary, "MHS", 1e6, _WINDOWS)
     realtime = scaled(summary.get("HS RT"), 1e6)
     return AsicReading(
@@ -62,9 +58,9 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         average_hashrate_hs=scaled(summary.get("MHS av"), 1e6),
         expected_hashrate_hs=scaled(summary.get("Factory GHS"), 1e9) or None,
         power_w=positive(summary.get("Power")),
-        temperature_c=hottest([hottest_of(found), temperature(summary.get("Chip Temp Max"))]),
-        boards=found,
-        fans_rpm=fans(summary[key] for key in ("Fan Speed In", "Fan Speed Out") if key in summary),
+        temperature_c=hottest([hottest_of(boards), temperature(summary.get("Chip Temp Max"))]),
+        boards=boards,
+        fans_rpm=fan_speeds(summary[key] for key in ("Fan Speed In", "Fan Speed Out") if key in summary),
         pools=pools_of(replies[2]),
         rejected_percent=rejected_percent(summary.get("Accepted"), summary.get("Rejected")),
         faults=_errors(summary),

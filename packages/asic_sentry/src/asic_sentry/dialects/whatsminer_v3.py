@@ -5,23 +5,19 @@ from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
+from sentry_kit.parsing import count, positive, scaled, temperature, text
 
 from asic_sentry.dialects.parsing import (
     AsicReading,
-    boards,
     checked,
-    count,
     decode,
-    fans,
+    fan_speeds,
     hottest,
     hottest_of,
+    limited_boards,
+    limited_pools,
     mac,
-    pools,
-    positive,
     sample,
-    scaled,
-    temperature,
-    text,
 )
 from asic_sentry.dialects.whatsminer import MAKE, model_and_variant
 from asic_sentry.failures import bad_response, error_status
@@ -52,17 +48,17 @@ def _message(reply: bytes) -> Mapping[str, Any]:
 
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = _message(replies[0])["summary"]
-    found = boards(_board(each, model) for each in _message(replies[1])["edevs"])
+    boards = limited_boards(_board(each, model) for each in _message(replies[1])["edevs"])
     return AsicReading(
         uptime_s=count(summary.get("elapsed")),
         hashrate_hs=scaled(summary.get("hash-realtime"), 1e12),
         average_hashrate_hs=scaled(summary.get("hash-average"), 1e12),
         expected_hashrate_hs=scaled(summary.get("factory-hash"), 1e12) or None,
         power_w=positive(summary.get("power-realtime")),
-        temperature_c=hottest([hottest_of(found), temperature(summary.get("chip-temp-max"))]),
-        boards=found,
-        fans_rpm=fans(summary[key] for key in ("fan-speed-in", "fan-speed-out") if key in summary),
-        pools=pools(_pool(each) for each in _message(replies[2])["pools"]),
+        temperature_c=hottest([hottest_of(boards), temperature(summary.get("chip-temp-max"))]),
+        boards=boards,
+        fans_rpm=fan_speeds(summary[key] for key in ("fan-speed-in", "fan-speed-out") if key in summary),
+        pools=limited_pools(_pool(each) for each in _message(replies[2])["pools"]),
     )
 
 

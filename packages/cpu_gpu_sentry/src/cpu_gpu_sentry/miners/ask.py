@@ -4,8 +4,8 @@ import asyncio
 
 import httpx
 from protocol.messages import MinerTrouble
+from sentry_kit.parsing import BadReply
 
-from cpu_gpu_sentry.miners.parsing import BadReply
 from cpu_gpu_sentry.miners.questions import Line, Question
 from cpu_gpu_sentry.watches import Watch
 

@@ -10,22 +10,16 @@ from urllib.parse import unquote
 
 from protocol.coins import only_coin
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.parsing import BadReply, count, number, percent, positive, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
-    BadReply,
     algorithm_or_unknown,
     checked,
-    count,
     decode_all,
     known_sum,
     mapping,
-    number,
-    percent,
-    positive,
     reading,
     seconds_since,
-    temperature,
-    text,
     words,
 )
 

@@ -8,21 +8,15 @@ from collections.abc import Sequence
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.parsing import BadReply, count, percent, positive, scaled, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
-    BadReply,
     algorithm_or_unknown,
     checked,
-    count,
     known_sum,
     names_a_job,
     pci_of_bus,
-    percent,
-    positive,
     reading,
-    scaled,
-    temperature,
-    text,
     unplaced,
     words,
 )

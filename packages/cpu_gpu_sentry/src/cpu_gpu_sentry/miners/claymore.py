@@ -11,23 +11,17 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.parsing import BadReply, count, number, percent, scaled, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
-    BadReply,
     Parser,
     at,
     checked,
-    count,
     decode_all,
     lined_up,
     mapping,
-    number,
     pci_of_bus,
-    percent,
     reading,
-    scaled,
-    temperature,
-    text,
     total,
     unplaced,
 )

@@ -11,23 +11,17 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.parsing import count, name, percent, positive, scaled, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
     at,
     checked,
-    count,
     decode,
     known_sum,
-    name,
     names_a_job,
     pci_address,
-    percent,
-    positive,
     reading,
-    scaled,
-    temperature,
-    text,
     total,
     unit_factor,
     unplaced,

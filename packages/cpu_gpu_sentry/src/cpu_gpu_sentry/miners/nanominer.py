@@ -8,20 +8,15 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.parsing import count, number, percent, positive, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
     checked,
-    count,
     decode,
     mapping,
-    number,
     pci_address,
-    percent,
-    positive,
     reading,
-    temperature,
-    text,
     total,
     words,
 )

@@ -9,21 +9,15 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.parsing import count, name, number, percent, positive, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
     checked,
-    count,
     decode,
-    name,
     names_a_job,
-    number,
     pci_of_bus,
-    percent,
-    positive,
     reading,
     seconds_since,
-    temperature,
-    text,
     total,
     unplaced,
     with_prefix,

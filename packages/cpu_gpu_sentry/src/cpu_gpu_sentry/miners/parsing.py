@@ -10,10 +10,9 @@ import math
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-from protocol import figures
 from protocol.messages import (
     UNKNOWN_ALGORITHM,
     AlgorithmReading,
@@ -22,28 +21,22 @@ from protocol.messages import (
     MinerState,
     MinerTrouble,
 )
-from protocol.plain_words import quoted, why
+from protocol.plain_words import quoted
 from protocol.reading import Reader
+from sentry_kit import parsing
 from sentry_kit.impossible import left_out
+from sentry_kit.parsing import BadReply, count, name, number, positive, scaled
 
 from cpu_gpu_sentry.miners.lenient import read_json
 
 STARTING_S = 120  # building a DAG or a dataset, or waiting for the pool: no hashrate is no fault until then
 NO_JOB = "Its pool gives it no work."
-_NAME_LIMIT, _TEXT_LIMIT = 64, 256
-_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 _UNIT = re.compile(r"([kmgtp]?)(?:h|sol|g)/s", re.ASCII | re.IGNORECASE)  # "G/s" are graphs, not giga
 _WITH_PREFIX = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([kmgtp]?)\s*", re.ASCII | re.IGNORECASE)
 _PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
 _PCI = re.compile(r"(?:([0-9a-fA-F]{1,8}):)?([0-9a-fA-F]{1,4}):([0-9a-fA-F]{1,2})(?:\.([0-7]))?", re.ASCII)
 
 _READING = Reader(MinerReading)
-
-T = TypeVar("T")
-
-
-class BadReply(ValueError):
-    """The answer is not one of this software; the text says why, in a sentence."""
 
 
 Parser = Callable[[Sequence[bytes]], MinerReading]
@@ -83,51 +76,8 @@ def decode_all(replies: Sequence[bytes]) -> list[Any]:
 
 
 def checked(software: str, parse: Callable[[], MinerReading]) -> MinerReading:
-    """Returns what `parse` makes, without impossible values. Raises `BadReply` if the answer has another shape."""
-    try:
-        return left_out(_READING, parse(), software)
-    except BadReply:
-        raise
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, msgspec.MsgspecError) as error:
-        raise BadReply(f"The answer does not look like {software}'s ({why(error)}).") from error
-
-
-def number(value: object) -> float | None:
-    """A figure that counts something: finite and not negative."""
-    if isinstance(value, str):
-        match = _NUMBER.match(value)
-        value = float(match[0]) if match else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) and 0 <= value <= 1e24 else None
-
-
-def positive(value: object) -> float | None:
-    """A figure that can't be 0 on a working card: temperature, power, clock."""
-    return number(value) or None
-
-
-def percent(value: object) -> float | None:
-    figure = number(value)
-    return figure if figure is not None and figure <= 100 else None
-
-
-def temperature(value: object) -> float | None:
-    """Returns °C; None for 255, 511 and 65535, which stand for a card that does not answer."""
-    return figures.possible("temperature_c", positive(value))
-
-
-def count(value: object) -> int | None:
-    figure = number(value)
-    return int(figure) if figure is not None and figure <= 2**53 else None
-
-
-def name(value: object) -> str | None:
-    return value.strip()[:_NAME_LIMIT] or None if isinstance(value, str) else None
-
-
-def text(value: object) -> str | None:
-    return value.strip()[:_TEXT_LIMIT] or None if isinstance(value, str) else None
+    """Returns the result of `parse` without impossible values. Raises `BadReply` if the answer has another shape."""
+    return parsing.checked(software, lambda: left_out(_READING, parse(), software))
 
 
 def pci_address(value: object, base: int) -> str | None:
@@ -159,11 +109,6 @@ def unit_factor(unit: object) -> float | None:
     """How many H/s, or solutions per second, one of `unit` is; None for a unit that is not known."""
     match = _UNIT.fullmatch(unit.strip()) if isinstance(unit, str) else None
     return _PREFIXES[match[1].lower()] if match else None
-
-
-def scaled(value: object, factor: float | None) -> float | None:
-    figure = number(value)
-    return None if figure is None or factor is None else figure * factor
 
 
 def with_prefix(value: object) -> float | None:

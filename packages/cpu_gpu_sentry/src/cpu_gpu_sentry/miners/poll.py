@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import httpx
 import msgspec
 from protocol.messages import AlgorithmReading, MinerReading, MinerState, MinerTrouble
+from sentry_kit.parsing import BadReply
 
 from cpu_gpu_sentry.miners.ask import NoAnswer, over_http, over_tcp, why
 from cpu_gpu_sentry.miners.drift import Drift
-from cpu_gpu_sentry.miners.parsing import BadReply
 from cpu_gpu_sentry.miners.questions import Line, Question, with_password
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.watches import Watch

@@ -8,23 +8,17 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.parsing import count, name, number, percent, positive, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
     at,
     checked,
-    count,
     decode,
     mapping,
-    name,
     names_a_job,
-    number,
     pci_address,
-    percent,
-    positive,
     reading,
-    temperature,
-    text,
     total,
     unplaced,
     words,

@@ -11,13 +11,12 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.parsing import BadReply, count, percent, positive, scaled, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
-    BadReply,
     algorithm_or_unknown,
     at,
     checked,
-    count,
     decode_all,
     known_sum,
     lined_up,
@@ -25,12 +24,7 @@ from cpu_gpu_sentry.miners.parsing import (
     names_a_job,
     pci_address,
     pci_of_bus,
-    percent,
-    positive,
     reading,
-    scaled,
-    temperature,
-    text,
     total,
     unplaced,
 )

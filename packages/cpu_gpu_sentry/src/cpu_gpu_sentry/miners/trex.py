@@ -10,23 +10,18 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.parsing import count, number, percent, positive, temperature, text
 
 from cpu_gpu_sentry.miners.ccminer import parse_records
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
     checked,
-    count,
     decode,
     lined_up,
     mapping,
     names_a_job,
-    number,
     pci_of_bus,
-    percent,
-    positive,
     reading,
-    temperature,
-    text,
     total,
     unplaced,
     words,

@@ -9,24 +9,18 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.parsing import BadReply, count, number, percent, positive, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
-    BadReply,
     algorithm_or_unknown,
     checked,
-    count,
     decode_all,
     is_connected,
     known_sum,
     mapping,
     names_a_job,
-    number,
     pci_address,
-    percent,
-    positive,
     reading,
-    temperature,
-    text,
     words,
 )
 from cpu_gpu_sentry.miners.xmrig_proxy import read_proxy

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerReading, MinerState, MinerTrouble
+from sentry_kit.parsing import count, scaled
 
-from cpu_gpu_sentry.miners.parsing import NO_JOB, at, count, mapping, reading, scaled, words
+from cpu_gpu_sentry.miners.parsing import NO_JOB, at, mapping, reading, words
 
 KEYS = words(
     "id worker_id uptime restricted resources features hashrate miners workers upstreams results version kind algo "
