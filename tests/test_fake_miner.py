@@ -13,11 +13,11 @@ from contextlib import contextmanager
 import fake_miner
 import httpx
 import pytest
-from cpu_gpu_sentry.miners.parsing import BadReply
 from cpu_gpu_sentry.miners.poll import poll
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.watches import Watch
 from protocol.messages import MinerReading, MinerState, MinerTrouble
+from sentry_kit.parsing import BadReply
 
 from tests.farm import ROOT, free_port
 

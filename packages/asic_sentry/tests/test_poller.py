@@ -12,11 +12,11 @@ from asic_sentry.asics.asic import AsicState, state_of
 from asic_sentry.asics.store import SCHEMA, STORE
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.poller import Clocks, Poller
-from asic_sentry.timestamps import Timestamps
 from fake_asics import FakeAsic, make_asics, running
 from protocol.asic_messages import AsicLog
 from sentry_farm import BASE, put
 from sentry_kit import store as kit
+from sentry_kit.timestamps import SharedTimestamps
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ async def test_a_clock_that_is_set_back_gives_no_moment_twice(db: sqlite3.Connec
 
 
 def test_stamps_are_within_ten_milliseconds_and_distinct_through_nine_jumps() -> None:
-    stamps, given, last = Timestamps(0), [], 0
+    stamps, given, last = SharedTimestamps(0), [], 0
     for _jump in range(10):
         for now in range(5_000_000, 5_030_000, 5_000):
             last = stamps.next_ms(now, last)

@@ -11,9 +11,10 @@ import pytest
 from cpu_gpu_sentry.machine.sensors import MachineReading
 from cpu_gpu_sentry.miners import poll as polling
 from cpu_gpu_sentry.miners.poll import poll, poll_all
-from cpu_gpu_sentry.report import Stamps, make_log
+from cpu_gpu_sentry.report import make_log
 from cpu_gpu_sentry.watches import Watch
 from protocol.messages import MinerReading, MinerState, MinerTrouble
+from sentry_kit.timestamps import Timestamps
 
 ANSWERS = Path(__file__).parent / "answers"
 SUMMARY = (ANSWERS / "xmrig__summary.json").read_bytes()
@@ -126,7 +127,7 @@ async def test_a_miner_that_never_answers_does_not_hold_up_the_others(
 
 
 def test_no_two_logs_have_one_moment_even_if_the_clock_is_set_back() -> None:
-    stamps = Stamps()
+    stamps = Timestamps()
     noon = datetime(2026, 11, 20, 12, tzinfo=UTC)
     moments = [noon, noon, noon + timedelta(hours=1), noon, noon + timedelta(milliseconds=1)]
     given = [stamps.next_ms(moment) for moment in moments]

@@ -12,9 +12,9 @@ from importlib.metadata import version
 import msgspec
 from protocol.asic_messages import AsicLog
 from sentry_kit import store as kit
+from sentry_kit.agent import change_store, follow_store_for_ever, interval_s, user_agent
 from sentry_kit.client import CommanderClient, commander_client
 from sentry_kit.copies import Copies
-from sentry_kit.errors import SentryError
 from sentry_kit.spool import Limits, Spool, Spooled
 from sentry_kit.store import Enrolment
 from sentry_kit.uploader import PROBE_INVALID_S, DiskTrouble
@@ -26,13 +26,11 @@ from asic_sentry.device import Device
 from asic_sentry.poller import AT_ONCE, Poller
 from asic_sentry.relocate import Relocator
 from asic_sentry.scan import Scans
-from asic_sentry.settings import Settings
+from asic_sentry.settings import DISTRIBUTION, Settings
 from asic_sentry.uploader import AsicUploader
 
 log = logging.getLogger(__name__)
 
-DISTRIBUTION = "minewarden-asic-sentry"
-DEFAULT_POLL_EVERY_S = 10.0
 _UNWRITTEN_LIMIT = 20_000
 
 
@@ -59,7 +57,7 @@ class Agent:
         self.changed: Callable[[], None] = lambda: None
         self.version = version(DISTRIBUTION)
         self.spool = Spool(db, Limits(settings.spool_days, settings.spool_mb, memory_mb=16))
-        self.poller = Poller(settings.poll_every_s or DEFAULT_POLL_EVERY_S, at_once=min(AT_ONCE, connections))
+        self.poller = Poller(interval_s(settings.poll_every_s, None), at_once=min(AT_ONCE, connections))
         self.poller.listeners.sampled = self._sampled
         self.poller.listeners.failing = self._failing
         self.poller.listeners.identified = self._identified
@@ -84,13 +82,11 @@ class Agent:
 
     @property
     def poll_every_s(self) -> float:
-        """The setting here, else the commander's, else 10 s."""
-        welcome = self.uploader.welcome
-        return self._settings.poll_every_s or (max(1.0, welcome.report_every_s) if welcome else DEFAULT_POLL_EVERY_S)
+        return interval_s(self._settings.poll_every_s, self.uploader.welcome)
 
     def _open_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
         """Each ASIC has its own token, so the connection itself speaks for none."""
-        return commander_client(enrolment.url, None, enrolment.ca_pem, user_agent(self.version))
+        return commander_client(enrolment.url, None, enrolment.ca_pem, user_agent(DISTRIBUTION))
 
     def _sampled(self, device: Device, sample: AsicLog) -> None:
         if self.uploader.enrolment is None or device.asic.refusal is Refusal.RIG_REMOVED:
@@ -146,7 +142,7 @@ class Agent:
 
     async def change(self, write: Callable[[sqlite3.Connection], object]) -> None:
         """Changes the store in one transaction; `reload` then applies the change."""
-        await self.uploader.on_disk(lambda: self._note([lambda: write(self._db)]))
+        await change_store(self.uploader, self._db, write)
 
     def _note(self, notes: list[Callable[[], object]]) -> None:
         with kit.transaction(self._db):
@@ -154,19 +150,10 @@ class Agent:
                 write()
 
     async def follow_store_for_ever(self) -> None:
-        """`add`, `remove`, `set` and `connect` on the command line take effect at once, without a restart."""
-        last_change: int | None = None
-        while True:
-            try:
-                now = await self.uploader.on_disk(self._look_at_store)
-                if now != last_change:
-                    await self.reload()
-                last_change = now
-            except SentryError as error:
-                log.warning("store_unreadable %s", error)
-            await asyncio.sleep(self._pace.store_check_s)
+        """Applies `add`, `remove`, `set` and `connect` of the command line at once, without a restart."""
+        await follow_store_for_ever(self.uploader, self._store_changes, self.reload, every_s=self._pace.store_check_s)
 
-    def _look_at_store(self) -> int:
+    def _store_changes(self) -> int:
         """Returns the store's change counter. Copies are saved every few seconds only: 1,000 ASICs take 5 ms."""
         now_s = time.monotonic()
         if now_s >= self._copy_at_s:
@@ -183,7 +170,3 @@ class Agent:
             self._samples = [each for each in self._samples if each.source not in gone]
             await self.uploader.on_disk(lambda: self.spool.forget(gone))
         await self.uploader.reload()
-
-
-def user_agent(of_version: str) -> str:
-    return f"{DISTRIBUTION}/{of_version}"

@@ -6,7 +6,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 from sentry_kit import store as kit
@@ -14,9 +13,7 @@ from sentry_kit.command_line import CommandLine, log_to_stderr, say
 from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.settings import prepare_data_dir
 
-from asic_sentry.settings import PREFIX, settings_from
-
-DISTRIBUTION = "minewarden-asic-sentry"
+from asic_sentry.settings import DISTRIBUTION, PREFIX, settings_from
 
 
 def command_line() -> CommandLine:
@@ -79,7 +76,9 @@ def _store() -> Iterator[sqlite3.Connection]:
 
 
 def _user_agent() -> str:
-    return f"{DISTRIBUTION}/{version(DISTRIBUTION)}"
+    from sentry_kit.agent import user_agent
+
+    return user_agent(DISTRIBUTION)
 
 
 def _run(_arguments: argparse.Namespace) -> int:

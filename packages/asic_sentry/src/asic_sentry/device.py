@@ -99,7 +99,7 @@ class Device:
 
 
 async def ask(
-    device: Device, stamp: Callable[[Device], datetime], clock_s: Callable[[], float]
+    device: Device, timestamp: Callable[[Device], datetime], clock_s: Callable[[], float]
 ) -> Sample | PollFailure:
     """One turn with it. What it is, is found out again after three bad answers, a new firmware, or a day."""
     now_s = clock_s()
@@ -107,7 +107,7 @@ async def ask(
         failure = await _identify(device, now_s)
         if failure is not None and (device.other_mac or device.bad_responses):
             return failure
-    answer = await poll(device.asic.identity, partial(stamp, device))
+    answer = await poll(device.asic.identity, partial(timestamp, device))
     if isinstance(answer, Sample) and now_s >= device.specs_due_s:
         return await _check_specs(device, now_s) or answer
     return answer

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 
 import msgspec
 from protocol.asic_messages import AsicLog
+from sentry_kit.timestamps import SharedTimestamps
 
 from asic_sentry.asics.asic import Asic, Override, override_for, with_override
 from asic_sentry.device import SPECS_AFTER_S, Device, ask
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.poll import Identity, Sample
 from asic_sentry.schedule import Due, Schedule
-from asic_sentry.timestamps import Timestamps
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Poller:
         self._clocks = clocks or Clocks()
         self._dice = dice
         self._at_once = at_once
-        self._stamps = Timestamps(int(dice() * 10))
+        self._timestamps = SharedTimestamps(int(dice() * 10))
         self._wake = asyncio.Event()
         self._rests_until_s = math.inf
 
@@ -128,7 +128,7 @@ class Poller:
         device = self.devices[due.key]
         identity, version = device.asic.identity, device.version
         try:
-            answer = await ask(device, self._stamp, self._clocks.monotonic_s)
+            answer = await ask(device, self._timestamp, self._clocks.monotonic_s)
         except Exception:
             log.exception("poll_broken ip=%s", identity.ip)
             answer = PollFailure(FailureKind.BAD_RESPONSE, "This version stumbled over its answer; see the log.")
@@ -141,8 +141,8 @@ class Poller:
         if self._rests_until_s > (next_s or math.inf) or self.schedule.in_flight == self._at_once - 1:
             self._wake.set()
 
-    def _stamp(self, device: Device) -> datetime:
-        device.last_ms = self._stamps.next_ms(self._clocks.now_ms(), device.last_ms)
+    def _timestamp(self, device: Device) -> datetime:
+        device.last_ms = self._timestamps.next_ms(self._clocks.now_ms(), device.last_ms)
         return datetime.fromtimestamp(device.last_ms / 1000, UTC)
 
     def _took(self, device: Device, answer: Sample | PollFailure) -> None:

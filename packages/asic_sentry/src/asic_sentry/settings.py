@@ -7,6 +7,7 @@ import msgspec
 from sentry_kit.settings import Days, Megabytes, Password, Port, Seconds, default_data_dir, read_settings
 
 PREFIX = "ASIC_SENTRY_"
+DISTRIBUTION = "minewarden-asic-sentry"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

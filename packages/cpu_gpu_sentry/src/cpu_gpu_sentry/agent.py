@@ -15,6 +15,7 @@ import msgspec
 from protocol.messages import CpuGpuLog, CpuGpuSpecs, MinerReading
 from protocol.reading import Reader
 from sentry_kit import store
+from sentry_kit.agent import change_store, follow_store_for_ever, interval_s, user_agent
 from sentry_kit.client import CommanderClient, commander_client
 from sentry_kit.copies import Copies
 from sentry_kit.errors import SentryError
@@ -22,6 +23,7 @@ from sentry_kit.impossible import left_out
 from sentry_kit.rig_uploader import DiskTrouble, RigUploader
 from sentry_kit.spool import Limits, Spool
 from sentry_kit.store import Enrolment, State
+from sentry_kit.timestamps import Timestamps
 from sentry_kit.trust import plain_context
 from sentry_kit.worker import Worker
 
@@ -35,14 +37,12 @@ from cpu_gpu_sentry.miners.poll import poll_all
 from cpu_gpu_sentry.playbooks.playbook_sync import PlaybookSync
 from cpu_gpu_sentry.playbooks.supervisor import Supervisor
 from cpu_gpu_sentry.playbooks.watchdog import Patience
-from cpu_gpu_sentry.report import Stamps, make_log
-from cpu_gpu_sentry.settings import Settings
+from cpu_gpu_sentry.report import make_log
+from cpu_gpu_sentry.settings import DISTRIBUTION, Settings
 from cpu_gpu_sentry.watches import Watch, load_watches
 
 log = logging.getLogger(__name__)
 
-DISTRIBUTION = "minewarden-cpu-gpu-sentry"
-DEFAULT_REPORT_EVERY_S = 10.0
 _STORE_CHECK_S = 1.0
 _SPECS_EVERY_S = 600
 _FIND_MINING_S = 10
@@ -72,7 +72,7 @@ class Agent:
         self.spool = Spool(db, Limits(settings.spool_days, settings.spool_mb))
         self.version = version(DISTRIBUTION)
         self._settings, self._db = settings, db
-        self._stamps = Stamps()
+        self._timestamps = Timestamps()
         self._sensors = Sensors(Nvidia(), Amd())
         self._copies = Copies(settings.data_dir / STORE, KEPT)
         self._noted_interval: float | None = None
@@ -83,7 +83,7 @@ class Agent:
             self.spool,
             disk,
             self._open_client,
-            report_every_s=settings.report_every_s or DEFAULT_REPORT_EVERY_S,
+            report_every_s=interval_s(settings.report_every_s, None),
             changed=self._delivery_changed,
             rig_removed=self._remove_mining,
         )
@@ -101,18 +101,14 @@ class Agent:
 
     @property
     def report_every_s(self) -> float:
-        """The setting here, else the commander's, else 10 s."""
-        welcome = self.delivery.welcome
-        return self._settings.report_every_s or (
-            max(1.0, welcome.report_every_s) if welcome else DEFAULT_REPORT_EVERY_S
-        )
+        return interval_s(self._settings.report_every_s, self.delivery.welcome)
 
     def _open_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
-        return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, user_agent(self.version))
+        return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, user_agent(DISTRIBUTION))
 
     def _open_sync_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
         """Beside the question that is held open, something is told."""
-        agent = user_agent(self.version)
+        agent = user_agent(DISTRIBUTION)
         return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, agent, connections=2)
 
     def _delivery_changed(self) -> None:
@@ -165,7 +161,7 @@ class Agent:
 
     async def measure(self, http: httpx.AsyncClient) -> None:
         watches, playbooks = self.watches, self.supervisor.watches
-        taken_at_ms = self._stamps.next_ms(datetime.now(UTC))
+        taken_at_ms = self._timestamps.next_ms(datetime.now(UTC))
         async with asyncio.TaskGroup() as group:
             machine = group.create_task(self._sensors.read())
             asked = group.create_task(poll_all(http, [*watches, *playbooks.values()]))
@@ -222,31 +218,16 @@ class Agent:
             await asyncio.sleep(_SPECS_EVERY_S)
 
     async def follow_store_for_ever(self) -> None:
-        """`enroll`, `leave` and `watch` on the command line take effect within a second, without a
-        restart."""
-        known: int | None = None
-        while True:
-            try:
-                now = await self.delivery.on_disk(self._look_at_store)
-                if now != known:
-                    await self.reload()
-                known = now
-            except SentryError as error:
-                log.warning("store_unreadable %s", error)
-            await asyncio.sleep(_STORE_CHECK_S)
+        """Applies `enroll`, `leave` and `watch` of the command line within a second, without a restart."""
+        await follow_store_for_ever(self.delivery, self._store_changes, self.reload, every_s=_STORE_CHECK_S)
 
-    def _look_at_store(self) -> int:
+    def _store_changes(self) -> int:
         self._copies.save(self._db)
         return store.changes(self._db)
 
     async def change(self, write: Callable[[sqlite3.Connection], object]) -> None:
         """Changes the store in one transaction; `reload` then applies the change."""
-
-        def written() -> None:
-            with store.transaction(self._db):
-                write(self._db)
-
-        await self.delivery.on_disk(written)
+        await change_store(self.delivery, self._db, write)
 
     async def reload(self) -> None:
         self.watches = await self.delivery.on_disk(lambda: load_watches(self._db))
@@ -256,7 +237,3 @@ class Agent:
             await self._remove_mining()
         self.playbook_sync.enrolment_changed()
         self.changed()
-
-
-def user_agent(of_version: str) -> str:
-    return f"{DISTRIBUTION}/{of_version}"

@@ -7,7 +7,6 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -20,10 +19,9 @@ from sentry_kit.settings import prepare_data_dir
 
 from cpu_gpu_sentry.miners.parsing import patient
 from cpu_gpu_sentry.miners.registry import SOFTWARE
-from cpu_gpu_sentry.settings import PREFIX, Settings, settings_from
+from cpu_gpu_sentry.settings import DISTRIBUTION, PREFIX, Settings, settings_from
 from cpu_gpu_sentry.watches import add_watch, check_port, check_watch, remove_watch
 
-DISTRIBUTION = "minewarden-cpu-gpu-sentry"
 _ANSWER_LIMIT_BYTES = 1024 * 1024
 
 
@@ -84,11 +82,12 @@ def _run(_arguments: argparse.Namespace) -> int:
 
 
 def _enroll(arguments: argparse.Namespace) -> int:
+    from sentry_kit.agent import user_agent
+
     from cpu_gpu_sentry.enrolment import STORE, enroll
 
     path = prepare_data_dir(_settings().data_dir) / STORE
-    agent = f"{DISTRIBUTION}/{version(DISTRIBUTION)}"
-    enrolment = asyncio.run(enroll(path, arguments.url, arguments.token, agent))
+    enrolment = asyncio.run(enroll(path, arguments.url, arguments.token, user_agent(DISTRIBUTION)))
     say(f"Enrolled as “{enrolment.rig_name}” at {enrolment.url}.")
     return 0
 

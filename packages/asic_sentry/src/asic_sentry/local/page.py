@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sentry_kit.agent import user_agent
 from sentry_kit.errors import EnrolmentError, SentryError
 from sentry_kit.local_page.access import Access
 from sentry_kit.local_page.forms import fields_of, form_of, html
@@ -15,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from asic_sentry.addresses import BadAddress, Network
-from asic_sentry.agent import Agent, user_agent
+from asic_sentry.agent import Agent
 from asic_sentry.asics import store
 from asic_sentry.asics.addition import NotAdded, add, give_token
 from asic_sentry.asics.adoption import PATTERN, BadPattern, CannotAdopt, adopt, check_pattern
@@ -25,6 +26,7 @@ from asic_sentry.connect import connect
 from asic_sentry.device import Device
 from asic_sentry.local import views
 from asic_sentry.models import names_by_make
+from asic_sentry.settings import DISTRIBUTION
 
 PROGRAM, COMMAND = "ASIC sentry", "asic-sentry"
 FRAGMENTS = ("status", "connect", "scan-progress", "scan-stop", "scan-found")
@@ -152,7 +154,7 @@ class Page:
         form = await form_of(request)
         url, token = form.get("url", ""), form.get("token", "").strip()
         try:
-            await connect(self._path, url, token or None, user_agent(self._agent.version), same_commander=True)
+            await connect(self._path, url, token or None, user_agent(DISTRIBUTION), same_commander=True)
         except EnrolmentError as error:
             return self._render(request, 422, {error.field: str(error)}, "connect", url=url, token=token)
         except SentryError as error:
@@ -162,7 +164,7 @@ class Page:
     async def _add(self, request: Request) -> Response:
         form = {name: (await form_of(request)).get(name, "").strip() for name in ("ip", "port", "model", "token")}
         try:
-            await add(self._path, **form, agent=user_agent(self._agent.version))
+            await add(self._path, **form, agent=user_agent(DISTRIBUTION))
         except NotAdded as error:
             return self._render(request, 422, error.errors, "add", **form)
         return await self._done()
@@ -175,7 +177,7 @@ class Page:
             return await self._done()
         try:
             asic = device.asic
-            await give_token(self._path, asic.id, asic.ip, token, user_agent(self._agent.version))
+            await give_token(self._path, asic.id, asic.ip, token, user_agent(DISTRIBUTION))
         except NotAdded as error:
             return self._render(request, 422, error.errors, "token", id=str(asic.id), token=token)
         return await self._done()
@@ -234,7 +236,7 @@ class Page:
             if not asics:
                 raise CannotAdopt("Tick the ASICs that are to be adopted.")
             check_pattern(pattern)
-            await adopt(self._path, asics, pattern, user_agent(self._agent.version))
+            await adopt(self._path, asics, pattern, user_agent(DISTRIBUTION))
         except BadPattern as error:
             return self._render(request, 422, {"name": str(error)}, "scan-found", name=pattern)
         except SentryError as error:

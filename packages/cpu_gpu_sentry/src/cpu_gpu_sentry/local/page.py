@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 
 from protocol.tokens import TokenKind
+from sentry_kit.agent import user_agent
 from sentry_kit.enrol import check_enrolment
 from sentry_kit.errors import EnrolmentError, SentryError
 from sentry_kit.local_page.access import Access
@@ -17,10 +18,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from cpu_gpu_sentry import enrolment
-from cpu_gpu_sentry.agent import Agent, user_agent
+from cpu_gpu_sentry.agent import Agent
 from cpu_gpu_sentry.local import views
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.removal import stop_and_delete_mining
+from cpu_gpu_sentry.settings import DISTRIBUTION
 from cpu_gpu_sentry.watches import BadWatch, add_watch, check_port, check_watch, remove_watch
 
 PROGRAM, COMMAND = "CPU/GPU sentry", "cpu-gpu-sentry"
@@ -104,7 +106,7 @@ class Page:
         form = await form_of(request)
         url, token = form.get("url", ""), form.get("token", "")
         try:
-            enrolled = await check_enrolment(url, token, TokenKind.RIG, user_agent(self._agent.version))
+            enrolled = await check_enrolment(url, token, TokenKind.RIG, user_agent(DISTRIBUTION))
             await self._change(functools.partial(enrolment.save_same_commander, enrolled))
         except EnrolmentError as error:
             return self._render(422, {error.field: str(error)}, {"url": url, "token": token})
