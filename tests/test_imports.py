@@ -21,7 +21,7 @@ LAYERS = (
     *("problems", "strictness", "postgresql", "db", "partitions", "settings", "certificates", "tls", "lock", "jobs"),
     *("audit", "dependents", "accounts", "web"),  # who asks; how a page and an answer are made
     *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them
-    *("addresses", "software", "playbooks", "commands", "rigs"),  # what people do
+    *("addresses", "software", "playbooks", "commands", "tags", "rigs"),  # what people do
     *("rig_pages", "settings_pages", "intake"),  # where requests come in
     *("migrations", "metrics", "scaled", "chores"),
     *("error_handlers", "services", "routes", "app"),  # wiring

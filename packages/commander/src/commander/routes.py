@@ -34,6 +34,7 @@ from commander.settings_pages import site_tokens as site_pages
 from commander.settings_pages import site_tokens_api as account_api
 from commander.software import api as software_api
 from commander.software import pages as software_pages
+from commander.tags import api as tags_api
 from commander.web import public
 from commander.web.assets import asset_file
 from commander.web.body_gate import FORM_LIMITS
@@ -49,6 +50,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *software_api.HANDLERS,
     *playbook_api.HANDLERS,
     *history_api.HANDLERS,
+    *tags_api.HANDLERS,
     rig_pages.root,
     *account_pages.HANDLERS,
     *address_pages.HANDLERS,

@@ -62,9 +62,6 @@ class LiveRigs:
         state = self.index.rigs.get(rig_id)
         return RigName(id=rig_id, name=state.name) if state else None
 
-    def by_name(self) -> list[RigState]:
-        return sorted(self.index.rigs.values(), key=lambda rig: rig.name.casefold())
-
     def added(self, rig_id: int, name: str, added_at: datetime) -> None:
         state = self.index.add(rig_id, name, added_at=added_at)
         self._channels.publish(f"{self._prefix}-index", Event.CREATED, self._describe(state))
@@ -78,6 +75,10 @@ class LiveRigs:
         self._set_specs(rig_id, specs)
         self._tell(rig_id)
 
+    def tags_changed(self, rig_id: int, tags: tuple[str, ...]) -> None:
+        self._set_tags(rig_id, tags)
+        self._tell(rig_id)
+
     def playbooks_changed(self, rig_id: int) -> None:
         """What the rig is to mine, or what became of it."""
         self.index.touch(rig_id)
@@ -87,7 +88,9 @@ class LiveRigs:
         self.gone(rig_id)
         self._tell(rig_id)
 
-    def follow(self, rig_id: int, name: str, specs: bytes | None, *, added_at: datetime) -> None:
+    def follow(
+        self, rig_id: int, name: str, specs: bytes | None, *, added_at: datetime, tags: tuple[str, ...] = ()
+    ) -> None:
         """What the database says of a rig, after whatever has happened to it on another node."""
         state = self.index.rigs.get(rig_id)
         if state is None:
@@ -97,6 +100,8 @@ class LiveRigs:
             self._rename(rig_id, name)
         if specs is not None and state.specs != specs:
             self._set_specs(rig_id, specs)
+        if state.tags != tags:
+            self._set_tags(rig_id, tags)
 
     def gone(self, rig_id: int) -> None:
         """The rig is no longer in the database."""
@@ -108,6 +113,12 @@ class LiveRigs:
     def _rename(self, rig_id: int, name: str) -> None:
         self.index.rename(rig_id, name)
         self._publish_rig(rig_id, Event.UPDATED, index_too=True)
+
+    def _set_tags(self, rig_id: int, tags: tuple[str, ...]) -> None:
+        self.index.set_tags(rig_id, tags)
+        channels = (f"{self._prefix}:{rig_id}", f"{self._prefix}-index")
+        if any(self._channels.has_listeners(channel) for channel in channels):  # a thousand rigs may get a tag at once
+            self._publish_rig(rig_id, Event.UPDATED, index_too=True)
 
     def _set_specs(self, rig_id: int, specs: bytes) -> None:
         self.index.set_specs(rig_id, specs)

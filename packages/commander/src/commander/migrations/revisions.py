@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0007"
+HEAD = "0008"
 
 
 class SchemaTooNew(DatabaseProblem):

@@ -10,6 +10,7 @@ from commander.playbooks import tables as playbooks
 from commander.raw_logs import tables as raw_logs
 from commander.registry import tables as rigs
 from commander.software import tables as software
+from commander.tags import tables as tags
 
 __all__ = [
     "accounts",
@@ -22,4 +23,5 @@ __all__ = [
     "raw_logs",
     "rigs",
     "software",
+    "tags",
 ]

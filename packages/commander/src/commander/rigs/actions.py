@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from protocol.tokens import Token, new_token
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.audit.store import record
 from commander.db import Database
+from commander.dependents import Changed
 from commander.history import events
 from commander.history import store as history
 from commander.history.events import NewEvent, RigEvent
@@ -18,6 +20,8 @@ from commander.registry import store
 from commander.registry.kinds import TOKEN_KINDS, RigKind
 from commander.registry.names import Rig, checked_name
 from commander.registry.tokens import Tokens
+from commander.tags.actions import set_tags
+from commander.tags.domain import Tags
 
 TITLES = {RigKind.CPU_GPU: "rig", RigKind.ASIC: "ASIC"}
 
@@ -56,21 +60,33 @@ class RigActions:
         self._live.added(rig.id, rig.name, rig.created_at)
         return rig, token
 
-    async def rename(self, rig_id: int, name: str, *, author: str = "") -> Rig:
+    async def rename(self, rig_id: int, name: str, *, author: str = "") -> None:
         """Its playbooks are rendered with the new name. Raises `BadName`, `NameTaken` or `RigNotFound`."""
+        await self.update(rig_id, name=name, author=author)
+
+    async def update(self, rig_id: int, *, name: str | None = None, tags: Tags | None = None, author: str = "") -> None:
+        """Renames the rig and replaces its tags, either or both. Raises `BadName`, `NameTaken` or `RigNotFound`."""
+        changed = NOTHING_CHANGED
         async with self._database.transaction() as db:
-            before = await store.get_rig(db, self._kind, rig_id)
-            await store.rename_rig(db, self._kind, rig_id, checked_name(name))
-            rig = await store.get_rig(db, self._kind, rig_id)
-            if rig.name != before.name:
-                text = f"Renamed from {before.name} to {rig.name}"
-                await events.note(db, NewEvent(self._kind, rig_id, self._now(), RigEvent.RENAMED, text))
-                await record(db, f"{TITLES[self._kind]} renamed", rig.name, text, at=self._now())
-            changed = await self._playbooks.rename(db, rig_id, author) if self._playbooks else NOTHING_CHANGED
-        self._live.renamed(rig.id, rig.name)
-        if self._playbooks:
+            if name is not None:
+                changed = await self._rename(db, rig_id, checked_name(name), author)
+            if tags is not None:
+                tags = await set_tags(db, self._kind, rig_id, tags)
+        if name is not None:
+            self._live.renamed(rig_id, checked_name(name))
+        if tags is not None:
+            self._live.tags_changed(rig_id, tags)
+        if self._playbooks and name is not None:
             await self._playbooks.tell(changed)
-        return rig
+
+    async def _rename(self, db: AsyncConnection, rig_id: int, name: str, author: str) -> Changed:
+        before = await store.get_rig(db, self._kind, rig_id)
+        await store.rename_rig(db, self._kind, rig_id, name)
+        if name != before.name:
+            text = f"Renamed from {before.name} to {name}"
+            await events.note(db, NewEvent(self._kind, rig_id, self._now(), RigEvent.RENAMED, text))
+            await record(db, f"{TITLES[self._kind]} renamed", name, text, at=self._now())
+        return await self._playbooks.rename(db, rig_id, author) if self._playbooks else NOTHING_CHANGED
 
     async def remove(self, rig_id: int) -> Rig:
         """Delete the rig and all that belongs to it. Raises `RigNotFound`."""

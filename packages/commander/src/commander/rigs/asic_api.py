@@ -1,9 +1,9 @@
 """ASICs for people's scripts."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, delete, get, patch, post
+from litestar import Controller, Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import Body, FromPath
 from litestar.types import ControllerRouterHandler
@@ -11,6 +11,7 @@ from protocol.asic_messages import AsicLog
 from protocol.reading import Reader
 from protocol.tokens import Token
 
+from commander.accounts.domain import author_of
 from commander.db import Database
 from commander.live.responses import StatsAnswer, stats_answer
 from commander.live.rigs import LiveRigs
@@ -18,6 +19,8 @@ from commander.raw_logs.pagination import Cursor, Limit, Since, Until, log_page
 from commander.readings.asic import add_command, connect_command
 from commander.rigs.actions import RigActions
 from commander.rigs.asic_responses import AsicAnswer, asic_answer
+from commander.rigs.changes import RigChange, Select, change_rig
+from commander.selections.choice import chosen
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName
@@ -54,10 +57,10 @@ class AsicsApi(Controller):
     tags = ("asics",)
     security = BEARER
 
-    @get(responses=problems(401))
-    async def list_asics(self, live: NamedDependency[LiveRigs]) -> list[AsicAnswer]:
+    @get(responses=problems(401, 422))
+    async def list_asics(self, live: NamedDependency[LiveRigs], select: Select = None) -> list[AsicAnswer]:
         """All ASICs, by name."""
-        return [asic_answer(state) for state in live.by_name()]
+        return [asic_answer(state) for state in chosen(live, select)]
 
     @post(responses=problems(400, 401, 409, 413, 415, 422))
     async def add_asic(
@@ -76,15 +79,16 @@ class AsicsApi(Controller):
         return asic_answer(live.find(rig_id))
 
     @patch("/{rig_id:int}", responses=problems(400, 401, 404, 409, 413, 415, 422))
-    async def rename_asic(
+    async def update_asic(
         self,
         rig_id: FromPath[int],
-        data: Annotated[NewName, Body()],
+        data: Annotated[RigChange, Body()],
+        request: Request[Any, Any, Any],
         rig_actions: NamedDependency[RigActions],
         live: NamedDependency[LiveRigs],
     ) -> AsicAnswer:
-        """Rename an ASIC."""
-        await rig_actions.rename(live.find(rig_id).id, data.name)
+        """Rename an ASIC, replace its tags, or both."""
+        await change_rig(rig_actions, live.find(rig_id).id, data, author=author_of(request.user))
         return asic_answer(live.find(rig_id))
 
     @delete("/{rig_id:int}", responses=problems(400, 401, 404))

@@ -23,6 +23,7 @@ def asic_answer(state: RigState) -> AsicAnswer:
     return AsicAnswer(
         id=state.id,
         name=state.name,
+        tags=list(state.tags),
         health=state.health,
         heard_at=state.reported_at,
         two_sentries=state.two_sentries,

@@ -18,7 +18,9 @@ from commander.live.rigs import LiveRigs
 from commander.raw_logs.pagination import Cursor, Limit, Since, Until, log_page
 from commander.registry.names import enroll_command
 from commander.rigs.actions import RigActions
+from commander.rigs.changes import RigChange, Select, change_rig
 from commander.rigs.cpu_gpu_responses import RigAnswer, rig_answer
+from commander.selections.choice import chosen
 from commander.settings import Settings
 from commander.web.api_docs import BEARER, problems
 from commander.web.names import NewName
@@ -50,10 +52,10 @@ class RigsApi(Controller):
     tags = ("rigs",)
     security = BEARER
 
-    @get(responses=problems(401))
-    async def list_rigs(self, live: NamedDependency[LiveRigs]) -> list[RigAnswer]:
+    @get(responses=problems(401, 422))
+    async def list_rigs(self, live: NamedDependency[LiveRigs], select: Select = None) -> list[RigAnswer]:
         """All CPU/GPU rigs, by name."""
-        return [rig_answer(state) for state in live.by_name()]
+        return [rig_answer(state) for state in chosen(live, select)]
 
     @post(responses=problems(400, 401, 409, 413, 415, 422))
     async def add_rig(
@@ -72,16 +74,16 @@ class RigsApi(Controller):
         return rig_answer(live.find(rig_id))
 
     @patch("/{rig_id:int}", responses=problems(400, 401, 404, 409, 413, 415, 422))
-    async def rename_rig(
+    async def update_rig(
         self,
         rig_id: FromPath[int],
-        data: Annotated[NewName, Body()],
+        data: Annotated[RigChange, Body()],
         request: Request[Any, Any, Any],
         rig_actions: NamedDependency[RigActions],
         live: NamedDependency[LiveRigs],
     ) -> RigAnswer:
-        """Rename a rig."""
-        await rig_actions.rename(live.find(rig_id).id, data.name, author=author_of(request.user))
+        """Rename a rig, replace its tags, or both."""
+        await change_rig(rig_actions, live.find(rig_id).id, data, author=author_of(request.user))
         return rig_answer(live.find(rig_id))
 
     @delete("/{rig_id:int}", responses=problems(400, 401, 404))

@@ -28,6 +28,7 @@ class RigFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     name: str
+    tags: list[str]
     health: Health
     heard_at: datetime | None
     two_sentries: bool
@@ -50,6 +51,7 @@ def rig_answer(state: RigState) -> RigAnswer:
     return RigAnswer(
         id=state.id,
         name=state.name,
+        tags=list(state.tags),
         health=state.health,
         heard_at=state.reported_at,
         two_sentries=state.two_sentries,

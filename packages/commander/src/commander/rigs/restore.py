@@ -10,6 +10,7 @@ from commander.raw_logs import store as logs
 from commander.readings.decode import READERS
 from commander.registry import store
 from commander.registry.kinds import RigKind
+from commander.tags.store import all_tags
 
 
 async def restore_index(
@@ -17,10 +18,11 @@ async def restore_index(
 ) -> None:
     """Fill the empty index: every rig, its newest log, and how long it has been silent."""
     async with database.reading() as db:
-        rigs = await store.all_rigs(db, kind)
+        rigs, tags = await store.all_rigs(db, kind), await all_tags(db, kind)
         latest = await logs.latest_logs(db, kind, {rig.id: rig.last_taken_at for rig in rigs})
     for rig in rigs:
         index.add(rig.id, rig.name, rig.specs, added_at=rig.created_at)
+        index.set_tags(rig.id, tags.get(rig.id, ()))
         _restore(kind, index, rig, latest.get(rig.id), now=now, now_s=now_s)
     index.check_health(now_s)
 
@@ -28,10 +30,10 @@ async def restore_index(
 async def refresh(database: Database, kind: RigKind, live: LiveRigs, *, now: datetime, now_s: float) -> set[int]:
     """Bring what was missed into the index; returns the ids of all rigs that there are."""
     async with database.reading() as db:
-        rigs = await store.all_rigs(db, kind)
+        rigs, tags = await store.all_rigs(db, kind), await all_tags(db, kind)
         latest = await logs.latest_logs(db, kind, {rig.id: rig.last_taken_at for rig in rigs})
     for rig in rigs:
-        live.follow(rig.id, rig.name, rig.specs, added_at=rig.created_at)
+        live.follow(rig.id, rig.name, rig.specs, added_at=rig.created_at, tags=tags.get(rig.id, ()))
         state, found = live.index.rigs[rig.id], latest.get(rig.id)
         if state.taken_at is None or (found and found.taken_at > state.taken_at):
             _restore(kind, live.index, rig, found, now=now, now_s=now_s)

@@ -18,6 +18,7 @@ from commander.raw_logs.store import NewLog
 from commander.registry import store
 from commander.registry.kinds import RigKind
 from commander.rigs.restore import refresh
+from commander.tags.store import some_tags
 
 log = logging.getLogger(__name__)
 AGAIN_AFTER_S = 0.5
@@ -125,8 +126,8 @@ class Replica:
 
     async def _read_some(self, live: LiveRigs, kind: RigKind, ids: Collection[int]) -> None:
         async with self._database.reading() as db:
-            rigs = await store.some_rigs(db, kind, ids)
+            rigs, tags = await store.some_rigs(db, kind, ids), await some_tags(db, kind, ids)
         for rig in rigs:
-            live.follow(rig.id, rig.name, rig.specs, added_at=rig.created_at)
+            live.follow(rig.id, rig.name, rig.specs, added_at=rig.created_at, tags=tags.get(rig.id, ()))
         for rig_id in set(ids) - {rig.id for rig in rigs}:
             live.gone(rig_id)

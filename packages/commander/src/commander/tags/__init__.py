@@ -1,0 +1,1 @@
+"""Tags: short texts on rigs of both kinds, by which people group them."""
