@@ -1,0 +1,450 @@
+"""The watchdog's ladder as a table: each line is one situation and the step that follows, or none."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+from cpu_gpu_sentry.ladder.facts import CardFault, Facts, PlaybookFacts, Rate, Sensor, Temperature
+from cpu_gpu_sentry.ladder.history import (
+    GaveUp,
+    History,
+    Hold,
+    HotStop,
+    RebootNote,
+    RestartNote,
+    noted,
+    restarted_by_person,
+    started_by_person,
+)
+from cpu_gpu_sentry.ladder.next_step import next_step
+from cpu_gpu_sentry.ladder.observe import observed
+from cpu_gpu_sentry.ladder.steps import (
+    RIG,
+    GiveUp,
+    MarkLost,
+    Reboot,
+    RestartPlaybook,
+    ResumeCool,
+    Step,
+    StopForGood,
+    StopHot,
+)
+from protocol.command_messages import LadderSettings, MinimumHashrate
+
+NOW_S, MINUTE_S, HOUR_S = 500_000.0, 60.0, 3600.0
+CARD, OTHER_CARD = "0000:03:00.0", "0000:04:00.0"
+FELL_OFF = CardFault(CARD, "fell off the bus, Xid 79", 79)
+DEFAULTS = LadderSettings()
+REBOOTS = LadderSettings(reboots=True)
+GPU_HOT, GPU_KEY = Temperature(CARD, Sensor.GPU, 93.0), f"{CARD} gpu"
+
+
+def ago(minutes: float) -> float:
+    return NOW_S - minutes * MINUTE_S
+
+
+def mining(
+    percent: float | None = 100,
+    *,
+    usual_hs: float | None = 100.0,
+    minutes: float | None = 120,
+    name: str = "7",
+    idle: frozenset[str] = frozenset(),
+    excuse: str | None = None,
+    exhausted: str | None = None,
+    devices: frozenset[str] | None = frozenset({CARD, OTHER_CARD}),
+) -> PlaybookFacts:
+    """A playbook that does `percent` of 100 H/s and was started some minutes ago."""
+    return PlaybookFacts(
+        id=name,
+        name=f"Kaspa {name}",
+        running_s=None if minutes is None else minutes * MINUTE_S,
+        rates=(Rate("kheavyhash", percent, usual_hs),),
+        devices=devices,
+        idle_devices=idle,
+        excuse=excuse,
+        exhausted=exhausted,
+    )
+
+
+def rig(
+    *playbooks: PlaybookFacts,
+    faults: tuple[CardFault, ...] = (),
+    missing: frozenset[str] = frozenset(),
+    temperatures: tuple[Temperature, ...] = (),
+    pool: bool | None = True,
+    other: bool | None = True,
+    boot_minutes: float = 600,
+    boot_id: str | None = "boot-2",
+) -> Facts:
+    return Facts(
+        boot_id=boot_id,
+        boot_age_s=boot_minutes * MINUTE_S,
+        pool_reachable=pool,
+        other_host_reachable=other,
+        playbooks=playbooks or (mining(),),
+        missing_cards=missing,
+        card_faults=faults,
+        temperatures=temperatures,
+    )
+
+
+def slow_for(minutes: float, *restarts_ago: float, reboots: tuple[RebootNote, ...] = ()) -> History:
+    """A playbook that has been slow for so long, and was restarted so many minutes ago."""
+    restarts = tuple(RestartNote("7", ago(each)) for each in restarts_ago)
+    return History(slow_since_s={"7": ago(minutes)}, restarts=restarts, reboots=reboots)
+
+
+def rebooted(*minutes_ago: float, device: str | None = None, boot_id: str = "boot-1") -> tuple[RebootNote, ...]:
+    return tuple(RebootNote(ago(each), boot_id, device) for each in minutes_ago)
+
+
+def hot_for(seconds: float, *stops_ago: float, key: str = GPU_KEY) -> History:
+    stops = tuple(HotStop(key, ago(each)) for each in stops_ago)
+    return History(hot_since_s={key: NOW_S - seconds}, hot_stops=stops)
+
+
+HELD = History(holds=(Hold("7", CARD, GPU_KEY, 77.0),))
+HELD_FOR_GOOD = History(holds=(Hold("7", CARD, GPU_KEY, None),))
+LOST = History(lost_cards=(CARD,))
+GONE = History(gone_since_s={CARD: ago(2)})
+SLOW = slow_for(10)
+Situation = tuple[str, Facts, History, LadderSettings, type[Step] | None, str]
+
+TABLE: list[Situation] = [
+    # --- a slow playbook
+    ("a playbook at its usual hashrate is left alone", rig(), History(), REBOOTS, None, ""),
+    ("49 % of the usual hashrate for 10 min restarts the playbook",
+     rig(mining(49)), SLOW, DEFAULTS, RestartPlaybook,
+     "restarted: “Kaspa 7” has done 49 % of its usual hashrate (kheavyhash) for 10 min"),
+    ("49 % for 9 min does not yet", rig(mining(49)), slow_for(9), DEFAULTS, None, ""),
+    ("exactly 50 % is no reason", rig(mining(50)), SLOW, DEFAULTS, None, ""),
+    ("a hashrate of 0 for 10 min restarts the playbook",
+     rig(mining(0)), SLOW, DEFAULTS, RestartPlaybook,
+     "restarted: “Kaspa 7” has done 0 % of its usual hashrate (kheavyhash) for 10 min"),
+    ("an unknown hashrate is no slow one", rig(mining(None)), SLOW, DEFAULTS, None, ""),
+    ("nothing is slow while the usual hashrate is being learnt",
+     rig(mining(1, usual_hs=None)), SLOW, DEFAULTS, None, ""),
+    ("an entered minimum counts in place of the usual hashrate",
+     rig(mining(80)), SLOW, LadderSettings(minimum_hashrates=[MinimumHashrate(algorithm="kheavyhash", hashrate_hs=90)]),
+     RestartPlaybook, "restarted: “Kaspa 7” has done less than the entered minimum of kheavyhash for 10 min"),
+    ("an entered minimum that is met is enough, however slow that is",
+     rig(mining(20)), SLOW, LadderSettings(minimum_hashrates=[MinimumHashrate(algorithm="kheavyhash", hashrate_hs=10)]),
+     None, ""),
+    ("an entered minimum counts even while the usual hashrate is being learnt",
+     rig(mining(5, usual_hs=None)), SLOW,
+     LadderSettings(minimum_hashrates=[MinimumHashrate(algorithm="kheavyhash", hashrate_hs=10)]), RestartPlaybook,
+     "restarted: “Kaspa 7” has done less than the entered minimum of kheavyhash for 10 min"),
+    ("a card at 0 that mined before restarts the playbook, though the sum is fine",
+     rig(mining(75, idle=frozenset({CARD}))), SLOW, DEFAULTS, RestartPlaybook,
+     "restarted: “Kaspa 7” has had GPU 03:00.0 at 0 H/s for 10 min"),
+    ("another limit and another time may be set",
+     rig(mining(69)), slow_for(5), LadderSettings(low_percent=70, low_for_s=300, grace_s=300), RestartPlaybook,
+     "restarted: “Kaspa 7” has done 69 % of its usual hashrate (kheavyhash) for 5 min"),
+    ("a miner without work from its pool is not restarted",
+     rig(mining(0, excuse="its pool gives it no work")), SLOW, REBOOTS, None, ""),
+    ("a second restart follows when the first did not help", rig(mining(10)), slow_for(10, 11), REBOOTS,
+     RestartPlaybook, "restarted: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 10 min"),
+    ("two restarts in 30 min that did not help: the rig reboots",
+     rig(mining(10)), slow_for(10, 22, 11), REBOOTS, Reboot,
+     "rebooted: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 10 min, and 2 restarts did not help"),
+    ("restarts of more than 30 min ago do not count", rig(mining(10)), slow_for(10, 50, 11), REBOOTS,
+     RestartPlaybook, "restarted: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 10 min"),
+    ("restarts of another playbook do not count", rig(mining(10)),
+     History(slow_since_s={"7": ago(10)}, restarts=(RestartNote("8", ago(20)), RestartNote("8", ago(10)))), REBOOTS,
+     RestartPlaybook, "restarted: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 10 min"),
+    ("without leave to reboot the ladder gives up after two restarts",
+     rig(mining(10)), slow_for(10, 22, 11), DEFAULTS, GiveUp,
+     "gave up: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 10 min, and 2 restarts did not help; "
+     "rebooting is not allowed in this rig's settings"),
+    ("where boots can't be told apart nothing is rebooted",
+     rig(mining(10), boot_id=None), slow_for(10, 22, 11), REBOOTS, GiveUp,
+     "gave up: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 10 min, and 2 restarts did not help; "
+     "this system does not tell its boots apart, so reboots could not be counted"),
+    ("a second reboot within 24 h is the last",
+     rig(mining(10)), slow_for(10, 22, 11, reboots=rebooted(300)), REBOOTS, Reboot,
+     "rebooted: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 10 min, and 2 restarts did not help"),
+    ("after two reboots in 24 h the ladder gives up",
+     rig(mining(10)), slow_for(10, 22, 11, reboots=rebooted(600, 300)), REBOOTS, GiveUp,
+     "gave up: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 10 min, and 2 restarts did not help, "
+     "after 2 reboots in 24 h"),
+    ("a reboot of more than 24 h ago does not count",
+     rig(mining(10)), slow_for(10, 22, 11, reboots=rebooted(25 * 60, 300)), REBOOTS, Reboot,
+     "rebooted: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 10 min, and 2 restarts did not help"),
+    ("a ladder that has given up the rig restarts nothing either", rig(mining(10)),
+     History(slow_since_s={"7": ago(30)}, gave_up=(GaveUp(RIG, ago(60), "gave up"),)), REBOOTS, None, ""),
+    ("a playbook that was given up is left alone", rig(mining(10)),
+     History(slow_since_s={"7": ago(30)}, gave_up=(GaveUp("7", ago(60), "gave up"),)), REBOOTS, None, ""),
+    ("another playbook is still looked after", rig(mining(10), mining(10, name="8")),
+     History(slow_since_s={"7": ago(30), "8": ago(10)}, gave_up=(GaveUp("7", ago(60), "gave up"),)), REBOOTS,
+     RestartPlaybook, "restarted: “Kaspa 8” has done 10 % of its usual hashrate (kheavyhash) for 10 min"),
+    ("what was given up a day ago is tried again", rig(mining(10)),
+     History(slow_since_s={"7": ago(30)}, gave_up=(GaveUp("7", ago(24 * 60 + 1), "gave up"),)), REBOOTS,
+     RestartPlaybook, "restarted: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 30 min"),
+    ("switched off, nothing is restarted and nothing rebooted",
+     rig(mining(0)), slow_for(60, 22, 11), LadderSettings(restarts=False, reboots=True), None, ""),
+    ("a miner that its own watchdog restarted in vain makes the rig reboot",
+     rig(mining(None, exhausted="was restarted 3 times in an hour, and its API does not answer")), History(), REBOOTS,
+     Reboot, "rebooted: “Kaspa 7” was restarted 3 times in an hour, and its API does not answer"),
+    ("and is given up where rebooting is not allowed",
+     rig(mining(None, exhausted="was restarted 3 times in an hour, and its API does not answer")), History(), DEFAULTS,
+     GiveUp, "gave up: “Kaspa 7” was restarted 3 times in an hour, and its API does not answer; "
+     "rebooting is not allowed in this rig's settings"),
+    # --- when nothing is done
+    ("nothing is done in the grace after a start", rig(mining(10, minutes=9)), slow_for(20), REBOOTS, None, ""),
+    ("slowness of before a restart does not count", rig(mining(10, minutes=10.1)), slow_for(300), REBOOTS,
+     RestartPlaybook, "restarted: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 10 min"),
+    ("a playbook that does not run is not restarted", rig(mining(None, minutes=None)), slow_for(60), REBOOTS, None, ""),
+    ("nothing is done while the pool and a second host are unreachable",
+     rig(mining(0), pool=False, other=False, faults=(FELL_OFF,)), slow_for(60), REBOOTS, None, ""),
+    ("a pool alone that is unreachable is no excuse for a card",
+     rig(pool=False, faults=(FELL_OFF,)), History(), REBOOTS, Reboot, "rebooted: GPU 03:00.0 fell off the bus, Xid 79"),
+    ("an unknown network is not a dead one", rig(mining(0), pool=None, other=None), SLOW, DEFAULTS, RestartPlaybook,
+     "restarted: “Kaspa 7” has done 0 % of its usual hashrate (kheavyhash) for 10 min"),
+    ("nothing is done in maintenance", rig(mining(0), faults=(FELL_OFF,)),
+     History(slow_since_s={"7": ago(60)}, maintenance_until_s=NOW_S + 1), REBOOTS, None, ""),
+    ("a maintenance that is over holds nothing up", rig(faults=(FELL_OFF,)),
+     History(maintenance_until_s=ago(1)), REBOOTS, Reboot, "rebooted: GPU 03:00.0 fell off the bus, Xid 79"),
+    ("nothing is done after a person has stopped mining", rig(mining(0), faults=(FELL_OFF,)),
+     History(slow_since_s={"7": ago(60)}, stopped_by_person=True), REBOOTS, None, ""),
+    ("nothing is done while the rig reboots", rig(mining(0), faults=(FELL_OFF,)),
+     History(slow_since_s={"7": ago(60)}, reboots=rebooted(5, boot_id="boot-2")), REBOOTS, None, ""),
+    # --- cards
+    ("a card that fell off the bus makes the rig reboot",
+     rig(faults=(FELL_OFF,)), History(), REBOOTS, Reboot, "rebooted: GPU 03:00.0 fell off the bus, Xid 79"),
+    ("a card that is gone from the bus for 2 min makes the rig reboot",
+     rig(missing=frozenset({CARD})), GONE, REBOOTS, Reboot, "rebooted: GPU 03:00.0 is gone from the bus"),
+    ("a card that has just gone is waited for", rig(missing=frozenset({CARD})), History(), REBOOTS, None, ""),
+    ("the same card again within 24 h is marked lost", rig(faults=(FELL_OFF,)),
+     History(reboots=rebooted(300, device=CARD)), REBOOTS, MarkLost,
+     "lost: GPU 03:00.0 fell off the bus, Xid 79, again within 24 h of a reboot; the others go on"),
+    ("another card is worth a reboot of its own", rig(faults=(FELL_OFF,)),
+     History(reboots=rebooted(300, device=OTHER_CARD)), REBOOTS, Reboot,
+     "rebooted: GPU 03:00.0 fell off the bus, Xid 79"),
+    ("after two reboots in 24 h no card is worth another", rig(faults=(FELL_OFF,)),
+     History(reboots=rebooted(600, 300, device=OTHER_CARD)), REBOOTS, GiveUp,
+     "gave up: GPU 03:00.0 fell off the bus, Xid 79, after 2 reboots in 24 h"),
+    ("a card that is marked lost is left alone", rig(faults=(FELL_OFF,)), LOST, REBOOTS, None, ""),
+    ("beside a lost card the next one is looked after",
+     rig(missing=frozenset({CARD}), faults=(CardFault(OTHER_CARD, "reported Xid 119 (GSP RPC timeout)", 119),)), LOST,
+     REBOOTS, Reboot, "rebooted: GPU 04:00.0 reported Xid 119 (GSP RPC timeout)"),
+    ("a lost card does not end the care for playbooks", rig(mining(10), faults=(FELL_OFF,)),
+     History(lost_cards=(CARD,), slow_since_s={"7": ago(10)}), REBOOTS, RestartPlaybook,
+     "restarted: “Kaspa 7” has done 10 % of its usual hashrate (kheavyhash) for 10 min"),
+    ("without leave to reboot a card is marked lost at once",
+     rig(faults=(FELL_OFF,)), History(), DEFAULTS, MarkLost,
+     "lost: GPU 03:00.0 fell off the bus, Xid 79; rebooting is not allowed in this rig's settings"),
+    ("a reboot that did not happen is not ordered again", rig(faults=(FELL_OFF,)),
+     History(reboots=rebooted(11, device=CARD, boot_id="boot-2")), REBOOTS, MarkLost,
+     "lost: GPU 03:00.0 fell off the bus, Xid 79; the rig could not be rebooted"),
+    ("a rig that has just started is given time to find its cards",
+     rig(missing=frozenset({CARD}), boot_minutes=5), GONE, REBOOTS, None, ""),
+    # --- heat
+    ("30 s at the critical temperature stop the playbook", rig(temperatures=(GPU_HOT,)), hot_for(30), DEFAULTS, StopHot,
+     "stopped: GPU 03:00.0 was at 92 °C or more for 30 s; it resumes at 77 °C"),
+    ("29 s do not", rig(temperatures=(GPU_HOT,)), hot_for(29), DEFAULTS, None, ""),
+    ("hot memory has a limit of its own", rig(temperatures=(Temperature(CARD, Sensor.MEMORY, 112.0),)),
+     hot_for(40, key=f"{CARD} memory"), DEFAULTS, StopHot,
+     "stopped: the memory of GPU 03:00.0 was at 112 °C or more for 30 s; it resumes at 97 °C"),
+    ("so has the processor", rig(temperatures=(Temperature("cpu", Sensor.CPU, 99.0),)), hot_for(40, key="cpu cpu"),
+     DEFAULTS, StopHot, "stopped: the CPU was at 98 °C or more for 30 s; it resumes at 83 °C"),
+    ("memory at 93 °C is not hot", rig(temperatures=(Temperature(CARD, Sensor.MEMORY, 93.0),)),
+     hot_for(40, key=f"{CARD} memory"), DEFAULTS, None, ""),
+    ("an unknown temperature stops nothing", rig(temperatures=(Temperature(CARD, Sensor.GPU, None),)), hot_for(90),
+     DEFAULTS, None, ""),
+    ("heat stops mining although everything else is switched off", rig(temperatures=(GPU_HOT,)), hot_for(30),
+     LadderSettings(restarts=False, reboots=False), StopHot,
+     "stopped: GPU 03:00.0 was at 92 °C or more for 30 s; it resumes at 77 °C"),
+    ("heat stops mining in maintenance too", rig(temperatures=(GPU_HOT,)),
+     History(hot_since_s={GPU_KEY: NOW_S - 30}, maintenance_until_s=NOW_S + 900), DEFAULTS, StopHot,
+     "stopped: GPU 03:00.0 was at 92 °C or more for 30 s; it resumes at 77 °C"),
+    ("heat stops mining without a network and in the grace after a start",
+     rig(mining(minutes=1), temperatures=(GPU_HOT,), pool=False, other=False, boot_minutes=2), hot_for(30), DEFAULTS,
+     StopHot, "stopped: GPU 03:00.0 was at 92 °C or more for 30 s; it resumes at 77 °C"),
+    ("heat comes before a reboot", rig(temperatures=(GPU_HOT,), faults=(FELL_OFF,)), hot_for(30), REBOOTS, StopHot,
+     "stopped: GPU 03:00.0 was at 92 °C or more for 30 s; it resumes at 77 °C"),
+    ("where nothing runs, heat stops nothing", rig(mining(minutes=None), temperatures=(GPU_HOT,)), hot_for(90),
+     DEFAULTS, None, ""),
+    ("a third stop in 24 h still resumes", rig(temperatures=(GPU_HOT,)), hot_for(30, 300, 200), DEFAULTS, StopHot,
+     "stopped: GPU 03:00.0 was at 92 °C or more for 30 s; it resumes at 77 °C"),
+    ("the fourth stop in 24 h is for good", rig(temperatures=(GPU_HOT,)), hot_for(30, 300, 200, 100), DEFAULTS,
+     StopForGood, "gave up: GPU 03:00.0 was at 92 °C or more for 30 s, 4 times in 24 h; "
+     "mining is stopped until somebody starts it"),
+    ("stops of another sensor do not count", rig(temperatures=(GPU_HOT,)),
+     History(hot_since_s={GPU_KEY: NOW_S - 30}, hot_stops=tuple(HotStop("cpu cpu", ago(9)) for _ in range(3))),
+     DEFAULTS, StopHot, "stopped: GPU 03:00.0 was at 92 °C or more for 30 s; it resumes at 77 °C"),
+    ("15 K lower the playbook resumes", rig(mining(minutes=None), temperatures=(Temperature(CARD, Sensor.GPU, 77.0),)),
+     HELD, DEFAULTS, ResumeCool, "resumed: GPU 03:00.0 has cooled down to 77 °C"),
+    ("14 K lower it does not", rig(mining(minutes=None), temperatures=(Temperature(CARD, Sensor.GPU, 78.0),)), HELD,
+     DEFAULTS, None, ""),
+    ("an unknown temperature resumes nothing", rig(mining(minutes=None)), HELD, DEFAULTS, None, ""),
+    ("what was stopped for good does not resume when it is cool",
+     rig(mining(minutes=None), temperatures=(Temperature(CARD, Sensor.GPU, 30.0),)), HELD_FOR_GOOD, DEFAULTS, None, ""),
+    ("what a person has stopped does not resume when it is cool",
+     rig(mining(minutes=None), temperatures=(Temperature(CARD, Sensor.GPU, 30.0),)),
+     History(holds=HELD.holds, stopped_by_person=True), DEFAULTS, None, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("facts", "history", "limits", "kind", "reason"),
+    [pytest.param(*line[1:], id=line[0]) for line in TABLE],
+)
+def test_in_each_situation_the_ladder_takes_the_step_of_the_table(
+    facts: Facts, history: History, limits: LadderSettings, kind: type[Step] | None, reason: str
+) -> None:
+    step = next_step(facts, observed(facts, history, limits, NOW_S), limits, NOW_S)
+    assert (None if step is None else type(step), "" if step is None else step.reason) == (kind, reason)
+
+
+def test_the_table_has_at_least_forty_situations_and_none_twice() -> None:
+    names = [line[0] for line in TABLE]
+    assert len(set(names)) == len(names) >= 40
+
+
+def test_only_the_playbook_on_the_hot_card_is_stopped() -> None:
+    on_card, on_other = mining(devices=frozenset({CARD})), mining(name="8", devices=frozenset({OTHER_CARD}))
+    facts = rig(on_card, on_other, temperatures=(GPU_HOT,))
+    step = next_step(facts, observed(facts, hot_for(30), DEFAULTS, NOW_S), DEFAULTS, NOW_S)
+    assert isinstance(step, StopHot)
+    assert step.playbook_ids == ("7",)
+
+
+def test_where_no_playbook_is_known_to_use_the_hot_device_all_are_stopped() -> None:
+    facts = rig(mining(devices=None), mining(name="8", devices=None), temperatures=(GPU_HOT,))
+    step = next_step(facts, observed(facts, hot_for(30), DEFAULTS, NOW_S), DEFAULTS, NOW_S)
+    assert isinstance(step, StopHot)
+    assert step.playbook_ids == ("7", "8")
+
+
+@dataclass
+class Simulation:
+    """A rig whose time goes on in steps of 10 s; a reboot begins another boot."""
+
+    limits: LadderSettings
+    history: History = field(default_factory=History)
+    now_s: float = 0.0
+    boot: int = 1
+    booted_s: float = -HOUR_S
+    started_s: float = -HOUR_S
+    stopped: bool = False
+
+    def go(self, facts: Facts, minutes: float) -> list[Step]:
+        steps: list[Step] = []
+        for _ in range(round(minutes * 6)):
+            self.now_s += 10
+            step = self._look(facts)
+            if step is not None:
+                steps.append(step)
+        return steps
+
+    def _look(self, facts: Facts) -> Step | None:
+        running = tuple(
+            replace(each, running_s=None if self.history.is_held(each.id) else self.now_s - self.started_s)
+            for each in facts.playbooks
+        )
+        age_s = self.now_s - self.booted_s
+        facts = replace(facts, boot_id=f"boot-{self.boot}", boot_age_s=age_s, playbooks=running)
+        self.history = observed(facts, self.history, self.limits, self.now_s)
+        step = next_step(facts, self.history, self.limits, self.now_s)
+        if step is not None:
+            self.history = noted(step, self.history, facts.boot_id, self.now_s)
+            self._carry_out(step)
+        return step
+
+    def _carry_out(self, step: Step) -> None:
+        if isinstance(step, Reboot):
+            self.boot, self.booted_s = self.boot + 1, self.now_s
+        if isinstance(step, Reboot | RestartPlaybook | ResumeCool):
+            self.started_s = self.now_s
+
+
+def kinds(steps: list[Step]) -> list[str]:
+    return [type(step).__name__ for step in steps]
+
+
+def test_a_playbook_that_nothing_cures_climbs_the_whole_ladder_once_a_day() -> None:
+    rig_ = Simulation(REBOOTS)
+    climb = ["RestartPlaybook", "RestartPlaybook", "Reboot"]
+    assert kinds(rig_.go(rig(mining(10)), 6 * 60)) == [*climb, *climb, "RestartPlaybook", "RestartPlaybook", "GiveUp"]
+    assert rig_.go(rig(mining(10)), 15 * 60) == []
+
+
+def test_without_leave_to_reboot_a_slow_playbook_is_restarted_twice_and_given_up() -> None:
+    assert kinds(Simulation(DEFAULTS).go(rig(mining(10)), 12 * 60)) == ["RestartPlaybook", "RestartPlaybook", "GiveUp"]
+
+
+def test_a_long_grace_does_not_keep_the_ladder_from_climbing() -> None:
+    steps = Simulation(LadderSettings(reboots=True, grace_s=3600)).go(rig(mining(10)), 4 * 60)
+    assert kinds(steps)[:3] == ["RestartPlaybook", "RestartPlaybook", "Reboot"]
+
+
+def test_a_playbook_that_a_restart_cures_begins_again_at_the_foot_of_the_ladder() -> None:
+    rig_ = Simulation(REBOOTS)
+    steps = [step for _ in range(4) for step in (*rig_.go(rig(mining(10)), 11), *rig_.go(rig(), 6))]
+    assert kinds(steps) == ["RestartPlaybook"] * 4
+
+
+def test_a_dying_card_is_rebooted_for_once_and_then_lost() -> None:
+    rig_ = Simulation(REBOOTS)
+    steps = rig_.go(rig(faults=(FELL_OFF,)), 20 * 60)
+    assert kinds(steps) == ["Reboot", "MarkLost"]
+    assert rig_.history.lost_cards == (CARD,)
+
+
+def test_a_card_that_comes_back_is_no_longer_lost() -> None:
+    rig_ = Simulation(DEFAULTS)
+    rig_.go(rig(missing=frozenset({CARD})), 5)
+    assert list(rig_.history.lost_cards) == [CARD]
+    rig_.go(rig(), 1)
+    assert list(rig_.history.lost_cards) == []
+
+
+def test_two_dying_cards_reboot_the_rig_twice_in_all() -> None:
+    both = (FELL_OFF, CardFault(OTHER_CARD, "fell off the bus, Xid 79", 79))
+    steps = Simulation(REBOOTS).go(rig(faults=both), 23 * 60)
+    assert kinds(steps).count("Reboot") == 2
+    assert {step.device for step in steps if isinstance(step, MarkLost)} == {CARD, OTHER_CARD}
+
+
+def test_a_hot_card_stops_mining_three_times_and_then_for_good() -> None:
+    rig_, hot, cool = Simulation(DEFAULTS), rig(temperatures=(GPU_HOT,)), rig(
+        temperatures=(replace(GPU_HOT, celsius=60.0),)
+    )  # fmt: skip
+    steps = [step for _ in range(6) for step in (*rig_.go(hot, 2), *rig_.go(cool, 10))]
+    assert kinds(steps) == [*["StopHot", "ResumeCool"] * 3, "StopForGood"]
+
+
+def test_slowness_of_while_the_network_was_down_does_not_count_when_it_is_back() -> None:
+    rig_ = Simulation(REBOOTS)
+    assert rig_.go(rig(mining(0), pool=False, other=False), 120) == []
+    assert rig_.go(rig(mining(0)), 9) == []
+    assert kinds(rig_.go(rig(mining(0)), 2)) == ["RestartPlaybook"]
+
+
+def test_slowness_of_while_the_pool_gave_no_work_does_not_count_either() -> None:
+    rig_ = Simulation(REBOOTS)
+    assert rig_.go(rig(mining(0, excuse="its pool gives it no work")), 120) == []
+    assert rig_.go(rig(mining(0)), 9) == []
+
+
+def test_a_person_who_starts_mining_begins_at_the_foot_of_the_ladder() -> None:
+    rig_ = Simulation(DEFAULTS)
+    rig_.go(rig(mining(10)), 120)
+    assert rig_.history.has_given_up("7")
+    rig_.history = started_by_person(rig_.history)
+    assert kinds(rig_.go(rig(mining(10)), 12)) == ["RestartPlaybook"]
+
+
+def test_a_person_who_restarts_one_playbook_takes_back_that_it_was_given_up() -> None:
+    gave_up = tuple(GaveUp(name, ago(5), "gave up") for name in ("7", "8", RIG))
+    after = restarted_by_person(History(gave_up=gave_up, restarts=(RestartNote("7", ago(9)),)), "7")
+    assert [each.subject for each in after.gave_up] == ["8"]
+    assert after.restarts == ()
+
+
+def test_reboots_of_a_person_do_not_count() -> None:
+    rig_ = Simulation(REBOOTS)
+    for _ in range(5):
+        rig_.boot, rig_.booted_s = rig_.boot + 1, rig_.now_s
+        assert rig_.go(rig(), 15) == []
+    assert rig_.history.reboots == ()
