@@ -2,7 +2,7 @@
 
 import sys
 
-from cpu_gpu_sentry.commands import command_line
+from cpu_gpu_sentry.cli import command_line
 
 
 def main() -> int:

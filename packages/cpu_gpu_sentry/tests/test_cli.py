@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cpu_gpu_sentry.commands import command_line
+from cpu_gpu_sentry.cli import command_line
 from cpu_gpu_sentry.enrolment import SCHEMA
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.watches import load_watches
