@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from command_farm import BY_TWO, CommandFarm
+from commander.audit.store import EntryFilter, read_entries
 from commander.commands import actions, sentries, store
 from commander.commands.batches import Changed
 from commander.commands.domain import Batch, BatchState, NoTargets, NothingToRetry
@@ -275,6 +276,33 @@ async def test_a_removed_rig_ends_its_commands(farm: CommandFarm) -> None:
     await actions.cancel(farm.database, farm.notify, made.id, by="anna")
     again = await actions.retry(farm.database, farm.notify, made.id)
     assert again.targets == 2
+
+
+async def test_a_rig_that_vanished_otherwise_ends_its_commands_too(farm: CommandFarm) -> None:
+    rigs = await farm.add_rigs(2)
+    made = await farm.order(DIAGNOSE, rigs)
+    async with farm.database.transaction() as db:
+        await registry.delete_rig(db, RigKind.CPU_GPU, rigs[0])
+    await sentries.settle_overdue(farm.database, farm.notify, await farm.database.now())
+    assert await farm.states(made.id) == ["cancelled", "waiting"]
+
+
+async def test_orders_and_outcomes_are_in_the_audit_log(farm: CommandFarm) -> None:
+    rigs = await farm.add_rigs(2)
+    made = await farm.order(DIAGNOSE, rigs, reason="fans")
+    await actions.cancel(farm.database, farm.notify, made.id, by="anna")
+    await actions.retry(farm.database, farm.notify, made.id)
+    for rig in rigs:
+        await farm.finish(rig)
+    async with farm.database.reading() as db:
+        entries = await read_entries(db, EntryFilter(), before_id=None, limit=10)
+    about = f"Diagnose, command {made.id}, reason: fans"
+    assert [(each.what, each.subject, each.detail) for each in reversed(entries)] == [
+        ("command sent", "rig-001, rig-002", about),
+        ("command stopped", "rig-001, rig-002", about),
+        ("command retried", "rig-001, rig-002", about),
+        ("command ended", f"command {made.id}", "Diagnose: 2 done"),
+    ]
 
 
 async def test_a_sentry_that_is_too_old_refuses(farm: CommandFarm) -> None:

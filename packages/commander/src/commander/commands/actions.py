@@ -7,12 +7,14 @@ from typing import NamedTuple
 from protocol.command_messages import CommandAction, CommandArguments
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from commander.audit.store import record
 from commander.commands import store, target_store
 from commander.commands.batches import Changed, advance
 from commander.commands.domain import (
     REASON_MAX_LENGTH,
     RETRYABLE,
     VALID_FOR,
+    WORDS,
     Batch,
     BatchState,
     NoTargets,
@@ -25,7 +27,6 @@ from commander.commands.target_store import Target
 from commander.db import Database
 
 Notify = Callable[[Changed], Awaitable[None]]
-InTransaction = Callable[[AsyncConnection, int], Awaitable[None]]
 RIGS_NAMED = 20  # of an overlap
 
 
@@ -50,12 +51,8 @@ class Made(NamedTuple):
     overlaps: list[Overlap]
 
 
-async def _no_entry(_db: AsyncConnection, _command_id: int) -> None:
-    return None
-
-
-async def make_command(database: Database, notify: Notify, order: Order, *, record: InTransaction = _no_entry) -> Made:
-    """Raises `NoTargets`. `record` writes the audit log's entry in the same transaction."""
+async def make_command(database: Database, notify: Notify, order: Order) -> Made:
+    """Raises `NoTargets`."""
     rig_ids, now, changed = list(dict.fromkeys(order.rig_ids)), await database.now(), Changed()
     if not rig_ids:
         raise NoTargets("Choose at least one rig.")
@@ -71,14 +68,12 @@ async def make_command(database: Database, notify: Notify, order: Order, *, reco
         await target_store.take_over(db, command_id, replaced, due_at=now + order.valid_for, now=now)
         await advance(db, [command_id, *(target.command_id for target, _ in replaced)], changed, now=now)
         changed.rig_ids.update(target.rig_id for target, _ in replaced)
-        await record(db, command_id)
+        await _record(db, "command sent", command_id, list(names.values()), now=now)
     await notify(changed)
     return Made(command_id, len(rig_ids), overlaps)
 
 
-async def cancel(
-    database: Database, notify: Notify, command_id: int, *, by: str, record: InTransaction = _no_entry
-) -> None:
+async def cancel(database: Database, notify: Notify, command_id: int, *, by: str) -> None:
     """Stops the command: rigs that have not begun never begin. Raises `CommandNotFound`."""
     now, changed = await database.now(), Changed()
     async with database.transaction() as db:
@@ -89,11 +84,12 @@ async def cancel(
             await store.set_state(db, command_id, BatchState.STOPPED, note=f"Stopped by {by}.")
         changed.command_ids.add(command_id)
         changed.rig_ids.update(rig_ids)
-        await record(db, command_id)
+        names = [each.name for each in await target_store.targets_of(db, command_id)]
+        await _record(db, "command stopped", command_id, names, now=now)
     await notify(changed)
 
 
-async def retry(database: Database, notify: Notify, command_id: int, *, record: InTransaction = _no_entry) -> Made:
+async def retry(database: Database, notify: Notify, command_id: int) -> Made:
     """Lets the targets that failed, expired, were refused or were cancelled have another turn.
 
     A rig that was removed, or that waits for a newer command of the same kind, is left out. Raises `CommandNotFound` or
@@ -114,7 +110,7 @@ async def retry(database: Database, notify: Notify, command_id: int, *, record: 
         await target_store.reset_targets(db, [each.id for each in again], run=command.run + 1, now=now)
         await store.set_state(db, command_id, BatchState.RUNNING, run=command.run + 1)
         await advance(db, [command_id], changed, now=now)
-        await record(db, command_id)
+        await _record(db, "command retried", command_id, [each.name for each in again], now=now)
     await notify(changed)
     return Made(command_id, len(again), [])
 
@@ -125,6 +121,16 @@ async def remove_rig(db: AsyncConnection, rig_id: int, changed: Changed, *, now:
     await store.lock_commands(db, [each.command_id for each in mine])
     await target_store.end_targets_of_rig(db, rig_id, now=now)
     await advance(db, [each.command_id for each in mine], changed, now=now)
+
+
+async def _record(db: AsyncConnection, what: str, command_id: int, names: Sequence[str], *, now: datetime) -> None:
+    """Writes the audit log's entry."""
+    command = await store.get_command(db, command_id)
+    chosen = f", selection {command.selection}" if command.selection else ""
+    reason = f", reason: {command.reason}" if command.reason else ""
+    named = ", ".join(names[:RIGS_NAMED])
+    subject = named if len(names) <= RIGS_NAMED else f"{len(names):,} rigs: {named} …"
+    await record(db, what, subject, f"{WORDS[command.action].title}, command {command_id}{chosen}{reason}", at=now)
 
 
 async def _open_for(db: AsyncConnection, rig_ids: Collection[int]) -> list[tuple[Target, StoredCommand]]:

@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from commander.audit.actor import COMMANDER
+from commander.audit.store import record
 from commander.commands import store, target_store
-from commander.commands.domain import BatchState, next_step
+from commander.commands.domain import WORDS, BatchState, next_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,22 @@ async def _take_step(db: AsyncConnection, command: store.StoredCommand, *, now: 
     if step.stop:
         await target_store.cancel_waiting(db, command.id, step.stop, now=now, held_only=True)
         await store.set_state(db, command.id, BatchState.STOPPED, note=step.stop)
+        await _record_end(db, command, "command stopped", now=now)
     if step.done:
         await store.set_state(db, command.id, BatchState.DONE)
+        await _record_end(db, command, "command ended", now=now)
     due_at = now + timedelta(seconds=command.valid_s)
     keys = [new_key() for _ in range(step.release)]
     return await target_store.release_next(db, command.id, keys, due_at=due_at, now=now)
+
+
+async def _record_end(db: AsyncConnection, command: store.StoredCommand, what: str, *, now: datetime) -> None:
+    """Writes the outcome into the audit log."""
+    counts = (await store.counts_of(db, [command.id]))[command.id]
+    outcome = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+    await record(
+        db, what, f"command {command.id}", f"{WORDS[command.action].title}: {outcome}", actor=COMMANDER, at=now
+    )
 
 
 def new_key() -> str:

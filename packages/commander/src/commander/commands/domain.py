@@ -38,10 +38,32 @@ class NoTargets(CommandError):
     kind = ErrorKind(422, "no_targets", "No rigs", field="rigs")
 
 
+class BadBatch(CommandError):
+    """Not a number of rigs or failures."""
+
+    kind = ErrorKind(422, "bad_batch", "Not a number")
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+class NotConfirmed(CommandError):
+    """Somebody has to say that they mean it."""
+
+    kind = ErrorKind(422, "not_confirmed", "Not confirmed", field="confirmed")
+
+
 class NothingToRetry(CommandError):
     """No target of the command failed."""
 
     kind = ErrorKind(409, "nothing_to_retry", "Nothing to retry")
+
+
+class NotATarget(CommandError):
+    """The command was not for this rig."""
+
+    kind = ErrorKind(404, "not_a_target", "Not a target")
 
 
 class CommandNotFound(CommandError):
@@ -51,10 +73,11 @@ class CommandNotFound(CommandError):
 
 
 class ActionWords(NamedTuple):
-    """An action for people: the name in menus and headings, and what it does to a rig."""
+    """An action for people: the name in menus and headings, what it does to a rig, and the name of its result."""
 
     title: str
     effect: str
+    result: str = ""
 
 
 WORDS = {
@@ -63,8 +86,10 @@ WORDS = {
     CommandAction.STOP_MINING: ActionWords("Stop mining", "stops all playbooks until mining is started again"),
     CommandAction.REBOOT: ActionWords("Reboot", "restarts the machine"),
     CommandAction.SHUTDOWN: ActionWords("Shut down", "switches the machine off; somebody has to switch it on again"),
-    CommandAction.DIAGNOSE: ActionWords("Diagnose", "answers fixed questions about the machine and its network"),
-    CommandAction.FETCH_LOG: ActionWords("Fetch log", "brings the newest lines of the rig's logs"),
+    CommandAction.DIAGNOSE: ActionWords(
+        "Diagnose", "answers fixed questions about the machine and its network", "Findings"
+    ),
+    CommandAction.FETCH_LOG: ActionWords("Fetch log", "brings the newest lines of the rig's logs", "Logs"),
 }
 ARGUMENTS: dict[CommandAction, tuple[str, ...]] = {
     CommandAction.RESTART_PLAYBOOK: ("playbook_id",),

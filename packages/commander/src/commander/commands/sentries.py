@@ -7,7 +7,7 @@ from protocol.command_messages import Command, Commands, CommandsStatus, Command
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.commands import store, target_store
-from commander.commands.actions import Notify
+from commander.commands.actions import Notify, remove_rig
 from commander.commands.batches import Changed, advance
 from commander.commands.domain import (
     RESULT_WITHIN,
@@ -77,10 +77,16 @@ async def refuse_for_old_sentry(database: Database, notify: Notify, rig_id: int)
 
 
 async def settle_overdue(database: Database, notify: Notify, now: datetime) -> None:
-    """Ends the targets whose time is over, command by command, and lets each running batch take its next step."""
+    """Ends the targets whose time is over or whose rig was removed, and lets each running batch take its next step."""
     async with database.reading() as db:
         overdue = await target_store.overdue(db, now)
         running = await store.running_commands(db)
+        removed = await target_store.removed_rigs(db)
+    for rig_id in sorted(removed):
+        gone = Changed()
+        async with database.transaction() as db:
+            await remove_rig(db, rig_id, gone, now=now)
+        await notify(gone)
     for command_id in sorted({each.command_id for each in overdue} | set(running)):
         changed = Changed()
         async with database.transaction() as db:

@@ -12,6 +12,7 @@ from commander.commands.domain import OPEN, Outcome, TargetState
 from commander.commands.tables import command_results as results
 from commander.commands.tables import command_targets as targets
 from commander.commands.tables import commands
+from commander.registry.tables import cpu_gpu_rigs as rigs
 
 MANY = 500  # parameters of one query
 AT_ONCE = 64  # commands in one message to a sentry
@@ -67,6 +68,19 @@ async def released_of_rig(db: AsyncConnection, rig_id: int) -> list[Target]:
     query = sa.select(*_TARGET).where(targets.c.rig_id == rig_id, targets.c.state.in_(OPEN))
     query = query.where(targets.c.key.is_not(None)).order_by(targets.c.id).limit(AT_ONCE)
     return [_target(row) for row in await db.execute(query)]
+
+
+async def rigs_with_released(db: AsyncConnection) -> set[int]:
+    """The rigs whose sentries are to have commands."""
+    query = sa.select(targets.c.rig_id).where(targets.c.state.in_(OPEN), targets.c.key.is_not(None)).distinct()
+    return set((await db.execute(query)).scalars())
+
+
+async def removed_rigs(db: AsyncConnection) -> set[int]:
+    """The rigs with open targets that exist no longer."""
+    exists = sa.exists().where(rigs.c.id == targets.c.rig_id)
+    query = sa.select(targets.c.rig_id).where(targets.c.state.in_(OPEN), ~exists).distinct()
+    return set((await db.execute(query)).scalars())
 
 
 async def overdue(db: AsyncConnection, now: datetime, *, command_id: int | None = None) -> list[Target]:
