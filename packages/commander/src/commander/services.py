@@ -24,15 +24,7 @@ from commander.intake.sentry_runs import SentryRuns
 from commander.intake.sink import LogSink
 from commander.jobs.loop import leads, new_holder, rest, run_jobs
 from commander.live.channels import Channels
-from commander.live.cluster import (
-    NoOtherNodes,
-    OtherNodes,
-    PlaybooksChanged,
-    RigChanged,
-    RunSeen,
-    SessionEnded,
-    TokenDied,
-)
+from commander.live.cluster import RIGS, RUNS, SESSIONS, TOKENS, Cluster, RigKey, RunKey, SingleNode
 from commander.live.long_poll import LongPoll
 from commander.live.loop import run_live
 from commander.live.operational_index import OperationalIndex, RigState
@@ -62,6 +54,7 @@ from commander.web.body_budget import BodyBudget
 from commander.web.exposition import Metric
 
 if TYPE_CHECKING:
+    from commander.scaled.nats_cluster import NatsCluster
     from commander.scaled.node import ScaledNode
 
 log = logging.getLogger(__name__)
@@ -77,20 +70,16 @@ class Services:
         self.database = Database(settings.database_url)
         self.holder = new_holder()
         self.channels = Channels()
-        self.others: OtherNodes = NoOtherNodes()
+        nats = _join_cluster(settings)
+        self.cluster: Cluster = nats or SingleNode()
         self.lives = {
             RigKind.CPU_GPU: self._live(RigKind.CPU_GPU, rig_json, log_json),
             RigKind.ASIC: self._live(RigKind.ASIC, asic_json, asic_log_json),
         }
         self.views = {display.kind: RigViews(self.lives[display.kind], display) for display in (CPU_GPU, ASICS)}
-        self.tokens = Tokens(self.database, on_forget=lambda token_hash: self.others.tell(TokenDied(token_hash)))
+        self.tokens = Tokens(self.database, on_forget=lambda token_hash: self.cluster.publish(TOKENS, token_hash))
         pin = certificate.pin if certificate else None
-        self.playbook_sync = PlaybookSync(
-            self.database,
-            self.lives[RigKind.CPU_GPU],
-            long_poll,
-            tell=lambda rig_id: self.others.tell(PlaybooksChanged(rig_id)),
-        )
+        self.playbook_sync = PlaybookSync(self.database, self.lives[RigKind.CPU_GPU], long_poll, self.cluster)
         self.playbook_actions = PlaybookActions(self.database, self.playbook_sync)
         self.address_actions = AddressActions(self.database, playbooks_by_address(self.playbook_sync))
         self.software_actions = SoftwareActions(self.database, playbooks_by_software(self.playbook_sync))
@@ -107,7 +96,10 @@ class Services:
         self.counts = LogCounts()
         self.bodies = BodyBudget()
         self.runs = {kind: SentryRuns(partial(self._tell_run, kind)) for kind in RigKind}
-        self.scaled = self._as_one_of_several() if settings.nats_url else None
+        self.scaled = self._as_one_of_several(nats) if nats else None
+        self.cluster.subscribe(TOKENS, self.tokens.drop)
+        self.cluster.subscribe(RUNS, self._other_run)
+        self.cluster.subscribe(SESSIONS, self._hang_up)
         self.sink: LogSink = self.scaled.intake if self.scaled else self.commit
         self.intake = intake.Intake(
             self.tokens,
@@ -139,33 +131,30 @@ class Services:
             self.channels,
             describe=describe,
             describe_log=describe_log,
-            tell=lambda rig_id: self.others.tell(RigChanged(kind, rig_id)),
+            tell=lambda rig_id: self.cluster.publish(RIGS, RigKey(kind, rig_id)),
             lag_s=lambda: self.scaled.watch.lag_s() if self.scaled else 0.0,
         )
 
-    def _as_one_of_several(self) -> "ScaledNode":
-        from commander.scaled.node import ScaledNode  # here: who stays with one process does not load NATS
+    def _as_one_of_several(self, cluster: "NatsCluster") -> "ScaledNode":
+        from commander.scaled.node import ScaledNode
 
-        node = ScaledNode(
+        return ScaledNode(
             self.settings,
             self.database,
+            cluster,
             self.lives,
             self.tokens,
-            on_session_end=self._hang_up,
-            on_run=self._other_run,
             on_stored=self._noticed,
             on_playbooks=self.playbook_sync.heard,
             packer=self.commit.packer,
         )
-        self.others = node.nodes
-        return node
 
-    def _other_run(self, seen: RunSeen) -> None:
+    def _other_run(self, seen: RunKey) -> None:
         two = self.runs[seen.kind].hear(seen.rig_id, seen.run, time.monotonic())
         self.lives[seen.kind].index.set_two_sentries(seen.rig_id, two)
 
     def _tell_run(self, kind: RigKind, rig_id: int, run: str) -> None:
-        self.others.tell(RunSeen(kind, rig_id, run))
+        self.cluster.publish(RUNS, RunKey(kind, rig_id, run))
 
     @asynccontextmanager
     async def keeping(self) -> AsyncIterator[None]:
@@ -264,9 +253,18 @@ class Services:
 
     def _session_ended(self, session: str) -> None:
         self._hang_up(session)
-        self.others.tell(SessionEnded(session))
+        self.cluster.publish(SESSIONS, session)
 
     def _hang_up(self, session: str) -> None:
         for live in self.lives.values():
             live.frames.close_session(session)
         self.channels.close_session(session)
+
+
+def _join_cluster(settings: Settings) -> "NatsCluster | None":
+    """Returns None in the embedded form, which does not load NATS."""
+    if not settings.nats_url:
+        return None
+    from commander.scaled.node import join_cluster
+
+    return join_cluster(settings)

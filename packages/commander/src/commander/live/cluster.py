@@ -1,59 +1,67 @@
-"""Telling the farm's other web nodes what has changed. The database knows it; this says where to look, and how soon.
+"""News between the web nodes of a farm. The database has what is new; news says where to read it again, and how soon.
 
-A change names what is to be read again, not what it is now: whoever hears of two changes in the wrong order, or twice,
-still ends with what the database says.
+A piece of news is a topic and a key. The key names what to read again, not what it is now: a node that gets two pieces
+of news in the wrong order, or one of them twice, still ends with what the database says.
+
+    cluster.subscribe(SESSIONS, close_session)  # here, at the start
+    cluster.publish(SESSIONS, "17")  # at any node: session 17 was ended
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
 from commander.registry.kinds import RigKind
 
+K = TypeVar("K")
 
-class RigChanged(msgspec.Struct, frozen=True, tag="rig"):
-    """A rig came, went, was renamed or has other specs."""
+
+@dataclass(frozen=True, slots=True)
+class Topic(Generic[K]):
+    """What news is about. `key` is the type of its keys: a text, a number or a frozen struct."""
+
+    name: str
+    key: type[K]
+
+
+class RigKey(msgspec.Struct, frozen=True):
+    """Names a rig of either kind."""
 
     kind: RigKind
     rig_id: int
 
 
-class RunSeen(msgspec.Struct, frozen=True, tag="run"):
-    """A sentry reports for a rig that was not the last one to do so."""
+class RunKey(msgspec.Struct, frozen=True):
+    """Names the start of a sentry that reports for a rig."""
 
     kind: RigKind
     rig_id: int
     run: str
 
 
-class TokenDied(msgspec.Struct, frozen=True, tag="token"):
-    """A sentry's token was replaced, or its rig or site removed."""
-
-    token_hash: bytes
-
-
-class SessionEnded(msgspec.Struct, frozen=True, tag="session"):
-    session: str
+RIGS = Topic("rigs", RigKey)  # a rig came, went, was renamed or has other specs
+RUNS = Topic("runs", RunKey)  # a sentry reports for a rig that was not the last one to do so
+TOKENS = Topic("tokens", bytes)  # by its hash: a sentry's token was replaced, or its rig or site removed
+SESSIONS = Topic("sessions", str)  # a session was ended
 
 
-class PlaybooksChanged(msgspec.Struct, frozen=True, tag="playbooks"):
-    """What a CPU/GPU rig is to run, or what it tells of that."""
+class Cluster(Protocol):
+    """All web nodes of this farm."""
 
-    rig_id: int
+    def publish(self, topic: Topic[K], key: K) -> None:
+        """Sends news to all nodes, soon and in order. Never waits: what can't be sent now is sent later."""
 
-
-Change = RigChanged | RunSeen | TokenDied | SessionEnded | PlaybooksChanged
-
-
-class OtherNodes(Protocol):
-    """All web nodes of this farm but this one."""
-
-    def tell(self, change: Change) -> None:
-        """Soon, and in order; never waits. What is told while they can't be reached is told afterwards."""
+    def subscribe(self, topic: Topic[K], on_news: Callable[[K], None]) -> None:
+        """Calls `on_news` with the key of each piece of news, also of this node's own."""
 
 
-class NoOtherNodes:
-    """The embedded form: there is one node."""
+class SingleNode:
+    """The cluster of the embedded form: there is one node, which needs no news."""
 
-    def tell(self, change: Change) -> None:
+    def publish(self, topic: Topic[K], key: K) -> None:
+        return None
+
+    def subscribe(self, topic: Topic[K], on_news: Callable[[K], None]) -> None:
         return None

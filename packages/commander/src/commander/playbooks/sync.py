@@ -10,6 +10,7 @@ import msgspec
 from protocol.playbook_messages import OutputReport, Playbooks, PlaybooksStatus
 
 from commander.db import Database
+from commander.live.cluster import Cluster, Topic
 from commander.live.long_poll import LongPoll
 from commander.live.playbooks import TAIL_LINES, PlaybookNow, shortened_tail
 from commander.live.rigs import LiveRigs
@@ -17,6 +18,7 @@ from commander.playbooks import output, status, store
 
 TAILS_KEPT = 1_000
 NOTHING_TOLD = (None, None)
+PLAYBOOKS = Topic("playbooks", int)  # the playbooks of a CPU/GPU rig, their status or output
 Said = TypeVar("Said")
 
 
@@ -28,22 +30,19 @@ class Wire(NamedTuple):
 
 
 class PlaybookSync:
-    """What sentries are given is kept in memory: a thousand of them that ask every minute cost no query.
-
-    `tell` is called with each rig of which the farm's other web nodes have to read again.
-    """
+    """What sentries are given is kept in memory: a thousand of them that ask every minute cost no query."""
 
     def __init__(
         self,
         database: Database,
         live: LiveRigs,
         long_poll: LongPoll,
+        cluster: Cluster,
         *,
-        tell: Callable[[int], None] = lambda rig_id: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.long_poll = long_poll
-        self._tell = tell
+        self._cluster = cluster
         self._database = database
         self._live = live
         self._now = now
@@ -103,13 +102,13 @@ class PlaybookSync:
             self._forget(rig_id)
             await self._reload(rig_id)
             self.long_poll.wake(rig_id)
-            self._tell(rig_id)
+            self._cluster.publish(PLAYBOOKS, rig_id)
 
     def gone(self, rig_id: int) -> None:
         """The rig was removed, or its token replaced: whoever waits is to ask again."""
         self._forget(rig_id)
         self.long_poll.wake(rig_id)
-        self._tell(rig_id)
+        self._cluster.publish(PLAYBOOKS, rig_id)
 
     async def take_status(self, rig_id: int, told: PlaybooksStatus) -> None:
         """Committed before it returns; what a sentry says twice is not written twice."""
@@ -124,7 +123,7 @@ class PlaybookSync:
             for each, state in _matched(self._playbooks(rig_id), news):
                 each.status, each.told_at = state, now if state else None
         self._live.playbooks_changed(rig_id)
-        self._tell(rig_id)
+        self._cluster.publish(PLAYBOOKS, rig_id)
 
     async def take_output(self, rig_id: int, report: OutputReport) -> None:
         """Lines are committed before it returns."""
@@ -143,7 +142,7 @@ class PlaybookSync:
         for each, lines in _matched(self._playbooks(rig_id), fresh):
             each.printed(lines)
         self._live.index.touch_page(rig_id)
-        self._tell(rig_id)
+        self._cluster.publish(PLAYBOOKS, rig_id)
 
     async def look_at_output(self, rig_id: int) -> None:
         """Somebody opens a page with the rig's output: from now on its tail is kept in memory."""

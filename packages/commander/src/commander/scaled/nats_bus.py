@@ -36,14 +36,14 @@ class NatsAway(StorageAway):
 
 
 class Bus:
-    """`attach` says what is done with each new connection. `on_loss` is told when messages came too fast to take."""
+    """`attach` says what is done with each new connection. `on_loss` is called when messages came too fast to take."""
 
-    def __init__(self, url: str, *, on_loss: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, url: str) -> None:
+        self.on_loss: Callable[[], None] = lambda: None
         self.client: Client | None = None
         self.connections = 0
         self._servers = [part.strip() for part in url.split(",")]
         self._attached: list[Attach] = []
-        self._on_loss = on_loss
         self._away: str | None = None
 
     def attach(self, attach: Attach) -> None:
@@ -117,7 +117,7 @@ class Bus:
         async def on_error(error: Exception) -> None:
             if isinstance(error, SlowConsumerError):
                 log.warning("messages from NATS came faster than they could be taken; everything is read anew")
-                self._on_loss()
+                self.on_loss()
 
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             return await nats.connect(

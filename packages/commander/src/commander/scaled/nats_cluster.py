@@ -1,103 +1,83 @@
-"""The other web nodes by way of NATS: nodes publish changes, workers publish stored logs, and every node hears both.
+"""The cluster by way of NATS: every web node publishes its news on one subject, and every node reads all of it.
 
-Own changes are heard, too: only what is read after the last change is heard is sure to be the last word.
+A node gets its own news, too: only what is read after the last piece of news is sure to be the last word.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from commander.live.cluster import Change, PlaybooksChanged, RigChanged, RunSeen, SessionEnded, TokenDied
+from commander.live.cluster import Topic
 from commander.scaled.nats_bus import Bus
-from commander.scaled.replica import Replica
-from commander.scaled.stream import StreamNames, decode_log, decode_stored
+from commander.scaled.stream import StreamNames
 
 log = logging.getLogger(__name__)
+K = TypeVar("K")
 _encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(Change)
+_decoder = msgspec.json.Decoder(tuple[str, msgspec.Raw])
 
 
 class NatsCluster:
-    """An `OtherNodes`. With each new connection everything is read anew: nobody knows what was missed."""
+    """A `Cluster`. On the wire, news is `[topic, key]`."""
 
-    def __init__(
-        self,
-        bus: Bus,
-        names: StreamNames,
-        replica: Replica,
-        *,
-        on_session_end: Callable[[str], None],
-        on_run: Callable[[RunSeen], None],
-        on_token_death: Callable[[bytes], None],
-    ) -> None:
-        self._names = names
-        self._replica = replica
-        self._on_session_end = on_session_end
-        self._on_run = on_run
-        self._on_token_death = on_token_death
-        self._to_tell: dict[Change, None] = {}
-        self._news = asyncio.Event()
+    def __init__(self, bus: Bus, names: StreamNames) -> None:
+        self.bus = bus
+        self.names = names
+        self._subscribers: dict[str, list[Callable[[msgspec.Raw], None]]] = {}
+        self._unsent: dict[bytes, None] = {}
+        self._has_unsent = asyncio.Event()
         bus.attach(self._attached)
 
-    def tell(self, change: Change) -> None:
-        self._to_tell.pop(change, None)
-        self._to_tell[change] = None
-        self._news.set()
+    def publish(self, topic: Topic[K], key: K) -> None:
+        self._send_later(_encode([topic.name, key]))
+
+    def subscribe(self, topic: Topic[K], on_news: Callable[[K], None]) -> None:
+        decoder = msgspec.json.Decoder(topic.key)
+        self._subscribers.setdefault(topic.name, []).append(lambda raw: on_news(decoder.decode(raw)))
+
+    def _send_later(self, news: bytes) -> None:
+        """Appends the news, once."""
+        self._unsent.pop(news, None)
+        self._unsent[news] = None
+        self._has_unsent.set()
 
     @asynccontextmanager
     async def _attached(self, client: Client) -> AsyncIterator[None]:
-        await client.subscribe(self._names.changes, cb=self._hear_change)
-        await client.subscribe(self._names.stored, cb=self._hear_stored)
+        await client.subscribe(self.names.changes, cb=self._receive)
         await client.flush(timeout=2)
-        self._replica.everything_changed()
         async with asyncio.TaskGroup() as group:
-            telling = group.create_task(self._tell_on(client))
+            sending = group.create_task(self._send(client))
             try:
                 yield
             finally:
-                telling.cancel()
+                sending.cancel()
 
-    async def _tell_on(self, client: Client) -> None:
+    async def _send(self, client: Client) -> None:
         while True:
-            await self._news.wait()
-            self._news.clear()
-            while self._to_tell:
-                change = next(iter(self._to_tell))
-                del self._to_tell[change]
+            await self._has_unsent.wait()
+            self._has_unsent.clear()
+            while self._unsent:
+                news = next(iter(self._unsent))
+                del self._unsent[news]
                 try:
-                    await client.publish(self._names.changes, _encode(change))
-                except (NatsError, OSError) as error:  # the next connection tells it
-                    log.debug("a change could not be told: %s", error)
-                    self.tell(change)
+                    await client.publish(self.names.changes, news)
+                except (NatsError, OSError) as error:  # the next connection sends it
+                    log.debug("news could not be sent: %s", error)
+                    self._send_later(news)
                     return
 
-    async def _hear_change(self, message: Msg) -> None:
+    async def _receive(self, message: Msg) -> None:
+        """Passes news on to the topic's subscribers. A node of another version may send what is unknown here."""
         try:
-            change = _decoder.decode(message.data)
+            topic, key = _decoder.decode(message.data)
+            for take in self._subscribers.get(topic, ()):
+                take(key)
         except msgspec.DecodeError as error:
-            log.warning("another node tells what this version does not know: %s", error)
-            return
-        match change:
-            case RigChanged():
-                self._replica.rig_changed(change)
-            case RunSeen():
-                self._on_run(change)
-            case TokenDied():
-                self._on_token_death(change.token_hash)
-            case SessionEnded():
-                self._on_session_end(change.session)
-            case PlaybooksChanged():
-                self._replica.playbooks_changed(change.rig_id)
-
-    async def _hear_stored(self, message: Msg) -> None:
-        try:
-            for stored in decode_stored(message.data):
-                self._replica.stored(decode_log(stored.queued), stored.received_at_us)
-        except msgspec.DecodeError as error:
-            log.warning("a worker tells what this version does not know: %s", error)
+            log.warning("news of a node of another version is ignored: %s", error)

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 
 from commander.db import Database
-from commander.live.cluster import RunSeen
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.store import NewLog
@@ -24,6 +23,11 @@ from commander.settings import Settings
 from commander.web.exposition import Metric
 
 
+def join_cluster(settings: Settings) -> NatsCluster:
+    """Returns the farm's cluster, to which this node connects when its bus runs."""
+    return NatsCluster(Bus(settings.nats_url), StreamNames(settings.nats_prefix))
+
+
 class ScaledNode:
     """One of several web nodes."""
 
@@ -31,28 +35,19 @@ class ScaledNode:
         self,
         settings: Settings,
         database: Database,
+        cluster: NatsCluster,
         lives: Mapping[RigKind, LiveRigs],
         tokens: Tokens,
         *,
-        on_session_end: Callable[[str], None],
-        on_run: Callable[[RunSeen], None],
         on_stored: Callable[[NewLog, datetime], None],
         on_playbooks: Callable[[Collection[int] | None], Awaitable[None]],
         packer: Packer,
     ) -> None:
-        names, limits = StreamNames(settings.nats_prefix), limits_of(settings)
-        self.replica = Replica(
-            database, lives, on_unknown=tokens.drop_all, on_stored=on_stored, on_playbooks=on_playbooks
-        )
-        self.bus = Bus(settings.nats_url, on_loss=self.replica.everything_changed)
+        limits, names = limits_of(settings), cluster.names
+        self.bus = cluster.bus
         self.intake = StreamIntake(self.bus, names, limits)
-        self.nodes = NatsCluster(
-            self.bus,
-            names,
-            self.replica,
-            on_session_end=on_session_end,
-            on_run=on_run,
-            on_token_death=tokens.drop,
+        self.replica = Replica(
+            database, cluster, lives, on_unknown=tokens.drop_all, on_stored=on_stored, on_playbooks=on_playbooks
         )
         self.watch = QueueWatch(self.bus, names)
         self.ingest = Ingest(database, self.bus, names, limits, packer) if settings.ingest_here else None

@@ -1,63 +1,91 @@
 """A web node keeps its operational index in step with the database that others write, too.
 
-It hears first and reads then: what is committed after the reading is heard, what was committed before is read. A log of
-a rig that is not known yet waits until its rig has been read.
+It subscribes first and reads then: what is committed before the reading is read, and what is committed later comes as
+news. A log of a rig that is not known yet waits until its rig has been read.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
 from commander.db import Database, from_us
-from commander.live.cluster import RigChanged
+from commander.live.cluster import RIGS, RigKey
 from commander.live.rigs import LiveRigs
+from commander.playbooks.sync import PLAYBOOKS
 from commander.problems import DatabaseProblem
 from commander.raw_logs.store import NewLog
 from commander.registry import store
 from commander.registry.kinds import RigKind
 from commander.rigs.restore import refresh
+from commander.scaled.nats_cluster import NatsCluster
+from commander.scaled.stream import decode_log, decode_stored
 from commander.tags.store import some_tags
 
 log = logging.getLogger(__name__)
 AGAIN_AFTER_S = 0.5
-RigKey = tuple[RigKind, int]
 
 
-async def _nobody_asks(_rig_ids: Collection[int] | None) -> None:
+async def _ignore(_rig_ids: Collection[int] | None) -> None:
     return None
 
 
 class Replica:
-    """`on_unknown` is called when nobody knows what was missed, before all of it is read anew.
+    """`on_unknown` is called when news may have been missed, before everything is read again.
 
-    `on_stored` hears of each stored log and when it came, before the index does. `on_playbooks` is to read the
-    playbooks of these rigs again, or of all.
+    `on_stored` is called with each stored log and the time when it came, before the index takes it. `on_playbooks`
+    reads the playbooks of these rigs again, or of all.
     """
 
     def __init__(
         self,
         database: Database,
+        cluster: NatsCluster,
         lives: Mapping[RigKind, LiveRigs],
         *,
         on_unknown: Callable[[], None] = lambda: None,
         on_stored: Callable[[NewLog, datetime], None] = lambda new, received_at: None,
-        on_playbooks: Callable[[Collection[int] | None], Awaitable[None]] = _nobody_asks,
+        on_playbooks: Callable[[Collection[int] | None], Awaitable[None]] = _ignore,
     ) -> None:
         self._database = database
         self._lives = lives
         self._on_unknown = on_unknown
         self._on_stored = on_stored
         self._on_playbooks = on_playbooks
+        self._stored_subject = cluster.names.stored
         self._playbooks: set[int] = set()
         self._news = asyncio.Event()
         self._changed: set[RigKey] = set()
         self._all = False
         self._early: dict[RigKey, tuple[NewLog, int]] = {}
+        cluster.subscribe(RIGS, self.rig_changed)
+        cluster.subscribe(PLAYBOOKS, self.playbooks_changed)
+        cluster.bus.on_loss = self.everything_changed
+        cluster.bus.attach(self._attached)
 
-    def rig_changed(self, change: RigChanged) -> None:
-        self._changed.add((change.kind, change.rig_id))
+    @asynccontextmanager
+    async def _attached(self, client: Client) -> AsyncIterator[None]:
+        """With each new connection everything is read again: nobody knows what was missed."""
+        await client.subscribe(self._stored_subject, cb=self._receive_stored)
+        await client.flush(timeout=2)
+        self.everything_changed()
+        yield
+
+    async def _receive_stored(self, message: Msg) -> None:
+        try:
+            for stored in decode_stored(message.data):
+                self.stored(decode_log(stored.queued), stored.received_at_us)
+        except msgspec.DecodeError as error:
+            log.warning("logs of a worker of another version are ignored: %s", error)
+
+    def rig_changed(self, rig: RigKey) -> None:
+        self._changed.add(rig)
         self._news.set()
 
     def playbooks_changed(self, rig_id: int) -> None:
@@ -73,9 +101,9 @@ class Replica:
         """A log is in the database, whichever node took it."""
         live = self._lives[new.kind]
         if new.rig_id not in live.index.rigs:
-            self._early[new.kind, new.rig_id] = new, received_at_us
-            self._changed.add((new.kind, new.rig_id))
-            self._news.set()
+            rig = RigKey(new.kind, new.rig_id)
+            self._early[rig] = new, received_at_us
+            self.rig_changed(rig)
             return
         received_at, now = from_us(received_at_us), datetime.now(UTC)
         silent_s = max(0.0, (now - received_at) / timedelta(seconds=1))
@@ -107,13 +135,13 @@ class Replica:
         if everything:
             self._on_unknown()
         for kind, live in self._lives.items():
-            ids = {rig_id for of_kind, rig_id in changed if of_kind is kind}
+            ids = {rig.rig_id for rig in changed if rig.kind is kind}
             if everything:
                 await self._read_all(live, kind)
             if ids:
                 await self._read_some(live, kind, ids)
-        for key in changed:
-            if early := self._early.pop(key, None):
+        for rig in changed:
+            if early := self._early.pop(rig, None):
                 new, received_at_us = early
                 if new.rig_id in self._lives[new.kind].index.rigs:  # else it was removed meanwhile
                     self.stored(new, received_at_us)
