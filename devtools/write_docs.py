@@ -12,7 +12,7 @@ from commander.settings import EXPECTED
 from commander.settings import Settings as CommanderSettings
 from cpu_gpu_sentry.settings import Settings as CpuGpuSentrySettings
 from msgspec import inspect
-from protocol import asic_messages, command_messages, messages, playbook_messages
+from protocol import asic_messages, command_messages, inbox_messages, messages, playbook_messages
 from sentry_kit.settings import expected as expected_by_sentry
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -40,7 +40,9 @@ packed with gzip or zstd and have 4 MiB at most unpacked.
 | `GET /api/v1/sentry` | | 200 `SentryWelcome` |
 | `PUT /api/v1/sentry/specs` | `CpuGpuSpecs` | 204 |
 | `POST /api/v1/sentry/logs` | `LogReport` | 200 `LogReceipt`; `stored` logs are committed to the database |
-| `GET /api/v1/sentry/playbooks` | | 200 `Playbooks` with an `ETag`; 304 to the same `If-None-Match`; with \
+| `GET /api/v1/sentry/inbox` | | 200 `InboxItems`; see [the inbox](#the-inbox) |
+| `GET /api/v1/sentry/playbooks` | | for sentries of earlier versions: 200 `Playbooks` with an `ETag`; \
+304 to the same `If-None-Match`; with \
 `Prefer: wait=50` the answer waits up to that many seconds for news |
 | `PUT /api/v1/sentry/playbooks/status` | `PlaybooksStatus` | 204 |
 | `POST /api/v1/sentry/output` | `OutputReport` | 204 |
@@ -63,6 +65,24 @@ An error is a `Problem` (RFC 9457):
 `HEAD` works wherever `GET` does. Answers to `GET` are compressed by zstd or gzip if `Accept-Encoding` allows it.
 Tokens are checked before a body is read. All bodies in memory share 96 MiB: those of strangers 32 MiB, those of one
 stranger's address (of IPv6: /64 network) 10 MiB.
+
+## The inbox
+
+A CPU/GPU sentry keeps one request open. It names each kind of item and the version that it has:
+
+    GET /api/v1/sentry/inbox?playbooks=5d41402a&commands=b1946ac9
+    Prefer: wait=50
+
+The answer, `InboxItems`, has the items whose version differs. If there is none, the commander waits for one, 50 s at
+most, and then answers with an empty list. A sentry stores an item before it names its version, so an item comes at
+least once. It names the versions of kinds that it does not know, too. A sentry that gets 404 asks for the playbooks
+alone. Kinds of items:
+
+| `kind` | `body` |
+|---|---|
+{kinds}
+
+## Units and limits
 
 Units stand in the names: `_c` degrees Celsius, `_w` watts, `_hs` hashes (Equihash-like: solutions) per second, `_s`
 seconds, `_bytes`, `_mhz`, `_rpm`, `_percent`. Times are RFC 3339 with a zone. A field that is `null` or absent is
@@ -116,15 +136,23 @@ def _default(value: object, unset: str) -> str:
 
 
 def protocol_page() -> str:
-    parts = [GENERATED, PROTOCOL_HEAD, "\n## Messages\n"]
+    rows = [f"| `{kind}` | `{name}` |" for name, kind in inbox_kinds()]
+    parts = [GENERATED, PROTOCOL_HEAD.replace("{kinds}", "\n".join(rows)), "\n## Messages\n"]
     for kind in message_kinds():
         parts += _message(kind)
     return "".join(parts)
 
 
+def inbox_kinds() -> Iterator[tuple[str, str]]:
+    """The messages that are items of the inbox, each with its kind."""
+    for each in message_kinds():
+        if kind := getattr(each, "INBOX_KIND", None):
+            yield each.__name__, kind
+
+
 def message_kinds() -> list[type[msgspec.Struct]]:
     """Every message of the protocol, in the order of the code."""
-    modules = (messages, asic_messages, playbook_messages, command_messages)
+    modules = (messages, asic_messages, playbook_messages, command_messages, inbox_messages)
     named = {name: each for module in modules for name, each in vars(module).items()}.values()
     found = [each for each in named if isinstance(each, type) and issubclass(each, msgspec.Struct)]
     return [each for each in found if each not in (msgspec.Struct, messages.Message)]

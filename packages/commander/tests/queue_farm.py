@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -17,6 +17,7 @@ from commander.readings.cpu_gpu import summary_of
 from commander.registry import store as rigs
 from commander.registry.kinds import RigKind
 from commander.scaled.nats_bus import Bus
+from commander.scaled.nats_cluster import NatsCluster
 from commander.scaled.stream import QueueLimits, StreamNames
 from commander.scaled.stream_sink import StreamIntake
 from commander.scaled.worker import Ingest
@@ -100,3 +101,18 @@ async def stored_logs(database: Database) -> list[tuple[int, int]]:
     async with database.reading() as db:
         found = await db.execute(sa.select(logs.c.rig_id, logs.c.taken_at_us).order_by(logs.c.rig_id, logs.c[2]))
         return [(rig_id, (taken_at_us - to_us(NOON)) // 1_000_000) for rig_id, taken_at_us in found]
+
+
+@asynccontextmanager
+async def cluster_nodes(url: str, count: int) -> AsyncIterator[list[NatsCluster]]:
+    """So many web nodes of one farm, connected."""
+    clusters = [NatsCluster(Bus(url), StreamNames("news")) for _ in range(count)]
+    async with AsyncExitStack() as stack:
+        for each in clusters:
+            await stack.enter_async_context(each.bus.running())
+
+        async def are_connected() -> bool:
+            return all(each.bus.client for each in clusters)
+
+        await eventually(are_connected)
+        yield clusters

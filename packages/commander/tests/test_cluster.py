@@ -1,17 +1,12 @@
 """News between the web nodes of a farm, on a real NATS server."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from commander.live.cluster import RIGS, SESSIONS, TOKENS, RigKey, SingleNode
 from commander.registry.kinds import RigKind
-from commander.scaled.nats_bus import Bus
-from commander.scaled.nats_cluster import NatsCluster
-from commander.scaled.stream import StreamNames
 from nats_server import NatsServer
-from queue_farm import eventually
+from queue_farm import cluster_nodes, eventually
 
 NEWS_OF_ANOTHER_VERSION = (
     b'{"type":"session","session":"1"}',
@@ -23,24 +18,9 @@ NEWS_OF_ANOTHER_VERSION = (
 )
 
 
-@asynccontextmanager
-async def nodes(url: str, count: int) -> AsyncIterator[list[NatsCluster]]:
-    """So many web nodes of one farm, connected."""
-    clusters = [NatsCluster(Bus(url), StreamNames("news")) for _ in range(count)]
-    async with AsyncExitStack() as stack:
-        for each in clusters:
-            await stack.enter_async_context(each.bus.running())
-
-        async def are_connected() -> bool:
-            return all(each.bus.client for each in clusters)
-
-        await eventually(are_connected)
-        yield clusters
-
-
 @pytest.mark.servers
 async def test_every_node_gets_the_news_of_its_topics_once_and_in_order(nats_server: NatsServer) -> None:
-    async with nodes(nats_server.url, 3) as (one, two, three):
+    async with cluster_nodes(nats_server.url, 3) as (one, two, three):
         sessions: list[str] = []
         news = [list[object](), list[object]()]
         two.subscribe(SESSIONS, sessions.append)
@@ -64,7 +44,7 @@ async def test_every_node_gets_the_news_of_its_topics_once_and_in_order(nats_ser
 
 @pytest.mark.servers
 async def test_news_of_a_node_of_another_version_is_passed_over(nats_server: NatsServer) -> None:
-    async with nodes(nats_server.url, 2) as (here, other):
+    async with cluster_nodes(nats_server.url, 2) as (here, other):
         sessions: list[str] = []
         here.subscribe(SESSIONS, sessions.append)
         assert other.bus.client

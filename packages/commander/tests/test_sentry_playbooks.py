@@ -9,8 +9,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from commander.db import metadata, open_database
-from commander.live.long_poll import WAITING_PER_RIG, LongPoll
-from commander.playbooks.endpoint import LONGEST_WAIT_S, etags, wait_of
+from commander.live.long_poll import LONGEST_WAIT_S, WAITING_PER_RIG, LongPoll, wait_of
+from commander.playbooks.endpoint import etags
 from commander.playbooks.output import CHARACTERS_KEPT, LINES_KEPT
 from commander.settings import Settings
 from commander_farm import RIGS, Farm, Rig, running, serving

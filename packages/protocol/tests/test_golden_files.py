@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from protocol import asic_messages, command_messages, messages, playbook_messages
+from protocol import asic_messages, command_messages, inbox_messages, messages, playbook_messages
 from protocol.asic_messages import AsicLog, PoolState
 from protocol.messages import CpuGpuLog, MinerState
 
@@ -18,12 +18,14 @@ TRAVEL_ALONE = {
     *("AsicReport", "AsicReceipt", "Adoption", "AdoptionAnswer"),
     *("Playbooks", "PlaybooksStatus", "OutputReport"),
     *("Commands", "CommandsStatus", "LadderSettings", "LadderEvents"),
+    "InboxItems",
 }
-HOLDS_UNDECODED = {"LogReport", "AsicReport"}
+HOLDS_UNDECODED = {"LogReport", "AsicReport", "InboxItems"}
+MODULES = (messages, asic_messages, playbook_messages, command_messages, inbox_messages)
 
 
 def message(name: str) -> type[msgspec.Struct]:
-    home = next(each for each in (messages, asic_messages, playbook_messages, command_messages) if hasattr(each, name))
+    home = next(each for each in MODULES if hasattr(each, name))
     kind: type[msgspec.Struct] = getattr(home, name)
     return kind
 

@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from commander.error_handlers import refuse
 from commander.intake import asic as asic_intake
 from commander.intake import cpu_gpu as intake
+from commander.live import inbox_endpoint
 from commander.live.long_poll import LongPoll
 from commander.migrations import migrate
 from commander.playbooks import endpoint
@@ -76,6 +77,7 @@ def create_app(
         intake.PATH: services.intake,
         asic_intake.PATH: services.asic_intake,
         endpoint.PATH: services.playbooks_endpoint,
+        inbox_endpoint.PATH: services.inbox_endpoint,
     }
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,6 +16,7 @@ from commander.addresses import pages as address_pages
 from commander.error_handlers import exception_handlers
 from commander.history import api as history_api
 from commander.intake import asic_sentry_api, sentry_api
+from commander.live import inbox_endpoint
 from commander.live.sockets import events_socket, page_socket
 from commander.metrics import metrics
 from commander.playbooks import api as playbook_api
@@ -45,6 +46,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *sentry_api.HANDLERS,
     *asic_sentry_api.HANDLERS,
     *account_api.HANDLERS,
+    *inbox_endpoint.HANDLERS,
     *playbook_sentry_api.HANDLERS,
     *address_api.HANDLERS,
     *software_api.HANDLERS,

@@ -25,6 +25,8 @@ from commander.intake.sink import LogSink
 from commander.jobs.loop import leads, new_holder, rest, run_jobs
 from commander.live.channels import Channels
 from commander.live.cluster import RIGS, RUNS, SESSIONS, TOKENS, Cluster, RigKey, RunKey, SingleNode
+from commander.live.inbox import Inbox
+from commander.live.inbox_endpoint import InboxEndpoint
 from commander.live.long_poll import LongPoll
 from commander.live.loop import run_live
 from commander.live.operational_index import OperationalIndex, RigState
@@ -79,7 +81,11 @@ class Services:
         self.views = {display.kind: RigViews(self.lives[display.kind], display) for display in (CPU_GPU, ASICS)}
         self.tokens = Tokens(self.database, on_forget=lambda token_hash: self.cluster.publish(TOKENS, token_hash))
         pin = certificate.pin if certificate else None
-        self.playbook_sync = PlaybookSync(self.database, self.lives[RigKind.CPU_GPU], long_poll, self.cluster)
+        self.inbox = Inbox(long_poll, self.cluster)
+        self.playbook_sync = PlaybookSync(
+            self.database, self.lives[RigKind.CPU_GPU], long_poll, self.inbox, self.cluster
+        )
+        self.inbox.add(self.playbook_sync)
         self.playbook_actions = PlaybookActions(self.database, self.playbook_sync)
         self.address_actions = AddressActions(self.database, playbooks_by_address(self.playbook_sync))
         self.software_actions = SoftwareActions(self.database, playbooks_by_software(self.playbook_sync))
@@ -109,6 +115,7 @@ class Services:
             counts=self.counts,
             bodies=self.bodies,
         )
+        self.inbox_endpoint = InboxEndpoint(self.tokens, self.inbox)
         self.playbooks_endpoint = endpoint.PlaybooksEndpoint(self.tokens, self.playbook_sync)
         self.asic_intake = asic_intake.AsicIntake(
             self.tokens,

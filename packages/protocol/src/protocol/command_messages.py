@@ -11,7 +11,7 @@ Three bodies go to the sentry's inbox or come from the sentry:
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -86,6 +86,8 @@ class Command(Message, frozen=True, kw_only=True, gc=False):
 
 class Commands(Message, frozen=True, kw_only=True, gc=False):
     """The commands that wait for a rig, oldest first. One is listed until the commander knows its last state."""
+
+    INBOX_KIND: ClassVar[str] = "commands"
 
     commands: Annotated[list[Command], Meta(max_length=64)]
 
@@ -162,6 +164,8 @@ class LadderSettings(Message, frozen=True, kw_only=True, gc=False):
     The steps for a critical temperature have limits and no switch: nobody can turn them off from afar.
     `maintenance_s` is what remains of the rig's maintenance at delivery; None or 0: there is none.
     """
+
+    INBOX_KIND: ClassVar[str] = "ladder"
 
     restarts: bool = True
     reboots: bool = False

@@ -5,7 +5,7 @@ knows a free port and a token.
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -122,7 +122,9 @@ class Playbook(Message, frozen=True, kw_only=True, gc=False):
 
 
 class Playbooks(Message, frozen=True, kw_only=True, gc=False):
-    """Answer to `GET /api/v1/sentry/playbooks`: all that this rig is to run, in the operator's order."""
+    """The playbooks of a rig, in the operator's order. Answer to `GET /api/v1/sentry/playbooks`."""
+
+    INBOX_KIND: ClassVar[str] = "playbooks"
 
     playbooks: Annotated[list[Playbook], Meta(max_length=64)]
 

@@ -1,59 +1,87 @@
-"""The long_poll: a sentry that has the newest playbooks waits here, and is let go when there is news.
+"""Long polls: a sentry that has the newest playbooks waits here with its request, and is woken when there is news.
 
-A waiting sentry costs one future and one timer; nothing runs for it until the bell rings.
+A waiting sentry costs one future and one timer; nothing runs for it until then.
 """
 
 import asyncio
-from contextlib import suppress
+import re
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager, suppress
 
 WAITING_PER_RIG = 4
+LONGEST_WAIT_S = 50
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+
+
+class Waiter:
+    """One request that may wait. Made before it looks for news, so that it misses none."""
+
+    def __init__(self) -> None:
+        self._woken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Returns whether there is news; False after `timeout_s`, and when nobody is to wait any longer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                return await self._woken
+        return False
+
+    def end(self, *, has_news: bool) -> None:
+        if not self._woken.done():
+            self._woken.set_result(has_news)
 
 
 class LongPoll:
-    """One per commander. After `close` nobody waits any more: the commander is ending."""
+    """One per commander. A key says what is waited for. After `close` nobody waits: the commander is ending."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, list[asyncio.Future[None]]] = {}
+        self._waiting: dict[Hashable, list[Waiter]] = {}
         self._closed = False
 
-    async def wait(self, rig_id: int, timeout_s: float) -> None:
-        """Until the rig's bell rings, the commander ends, or `timeout_s` have passed."""
-        if self._closed:
-            return
-        here = self._waiting.setdefault(rig_id, [])
-        if len(here) >= WAITING_PER_RIG:  # somebody who went away without a word, most likely
-            _let_go(here.pop(0))
-        waiting = asyncio.get_running_loop().create_future()
-        here.append(waiting)
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await waiting
-        finally:
-            self._leave(rig_id, waiting)
+    async def wait(self, key: Hashable, timeout_s: float) -> bool:
+        """Waits for news of this key. Returns whether there is news."""
+        with self.waiter(key) as waiter:
+            return await waiter.wait(timeout_s)
 
-    def wake(self, rig_id: int) -> None:
-        """There is news for this rig's sentry."""
-        for waiting in self._waiting.pop(rig_id, ()):
-            _let_go(waiting)
+    @contextmanager
+    def waiter(self, key: Hashable) -> Iterator[Waiter]:
+        """Gives a waiter that is woken by all news from now on."""
+        here, waiter = self._waiting.setdefault(key, []), Waiter()
+        if len(here) >= WAITING_PER_RIG:  # the oldest belongs to a connection that is gone, most likely
+            here.pop(0).end(has_news=False)
+        here.append(waiter)
+        if self._closed:
+            waiter.end(has_news=False)
+        try:
+            yield waiter
+        finally:
+            self._leave(key, waiter)
+
+    def wake(self, key: Hashable) -> None:
+        """Ends the waiting for this key: there is news."""
+        for waiter in self._waiting.pop(key, ()):
+            waiter.end(has_news=True)
 
     def close(self) -> None:
         self._closed = True
-        for rig_id in list(self._waiting):
-            self.wake(rig_id)
+        for waiters in self._waiting.values():
+            for waiter in waiters:
+                waiter.end(has_news=False)
+        self._waiting.clear()
 
     @property
     def waiting(self) -> int:
         return sum(map(len, self._waiting.values()))
 
-    def _leave(self, rig_id: int, waiting: "asyncio.Future[None]") -> None:
-        here = self._waiting.get(rig_id, [])
-        if waiting in here:
-            here.remove(waiting)
+    def _leave(self, key: Hashable, waiter: Waiter) -> None:
+        here = self._waiting.get(key, [])
+        if waiter in here:
+            here.remove(waiter)
         if not here:
-            self._waiting.pop(rig_id, None)
+            self._waiting.pop(key, None)
 
 
-def _let_go(waiting: "asyncio.Future[None]") -> None:
-    if not waiting.done():
-        waiting.set_result(None)
+def wait_of(prefer: str | None) -> int:
+    """Returns how many seconds a request may be held: `Prefer: wait=…` (RFC 7240), bounded."""
+    found = _WAIT.search(prefer or "")
+    return min(int(found[1]), LONGEST_WAIT_S) if found else 0

@@ -1,10 +1,12 @@
-"""`GET /api/v1/sentry/playbooks`: a bare ASGI handler, because thousands of sentries wait in it."""
+"""`GET /api/v1/sentry/playbooks`, for sentries of earlier versions, which do not know the inbox.
 
-import re
+A bare ASGI handler, because thousands of sentries wait in it.
+"""
 
 from litestar.exceptions import MethodNotAllowedException
 from litestar.types import Receive, Scope, Send
 
+from commander.live.long_poll import wait_of
 from commander.playbooks.sync import PlaybookSync
 from commander.registry.tokens import Tokens
 from commander.web.bodies import header, method_of, send_json
@@ -12,12 +14,11 @@ from commander.web.errors import send_problem
 from commander.web.methods import allowed
 
 PATH = "/api/v1/sentry/playbooks"
-LONGEST_WAIT_S = 50
-_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 
 class PlaybooksEndpoint:
-    """What a rig is to run; 304 to a sentry that has it. One that says `Prefer: wait=50` waits for news until then."""
+    """Answers with the playbooks of a rig, or 304 to a sentry that has them. With `Prefer: wait=50` it waits so long
+    for a change."""
 
     def __init__(self, tokens: Tokens, playbook_sync: PlaybookSync) -> None:
         self._tokens = tokens
@@ -50,12 +51,6 @@ class PlaybooksEndpoint:
         else:
             length = (b"content-length", str(len(wire.body)).encode())
             await send_json(send, 200, wire.body, headers=[(b"content-type", b"application/json"), length, *headers])
-
-
-def wait_of(prefer: str | None) -> int:
-    """How many seconds the sentry lets itself wait (RFC 7240), no longer than it is good for."""
-    found = _WAIT.search(prefer or "")
-    return min(int(found[1]), LONGEST_WAIT_S) if found else 0
 
 
 def etags(if_none_match: str | None) -> set[str]:

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 import msgspec
+from protocol.inbox_messages import InboxItem
 from protocol.playbook_messages import OutputReport, Playbooks, PlaybooksStatus
 
 from commander.db import Database
 from commander.live.cluster import Cluster, Topic
+from commander.live.inbox import Inbox, inbox_item
 from commander.live.long_poll import LongPoll
 from commander.live.playbooks import TAIL_LINES, PlaybookNow, shortened_tail
 from commander.live.rigs import LiveRigs
@@ -37,11 +39,13 @@ class PlaybookSync:
         database: Database,
         live: LiveRigs,
         long_poll: LongPoll,
+        inbox: Inbox,
         cluster: Cluster,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.long_poll = long_poll
+        self._inbox = inbox
         self._cluster = cluster
         self._database = database
         self._live = live
@@ -76,7 +80,7 @@ class PlaybookSync:
             await self._reload(rig_id)
             await self._read_output_again(rig_id)
             if before != await self.wire(rig_id):
-                self.long_poll.wake(rig_id)
+                self._wake(rig_id)
 
     async def _read_output_again(self, rig_id: int) -> None:
         if rig_id in self._tails:
@@ -96,18 +100,23 @@ class PlaybookSync:
                 self._wires[rig_id] = Wire(f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"', body)
         return wire
 
+    async def item_for(self, rig_id: int) -> InboxItem:
+        """The inbox's source of playbooks."""
+        wire = await self.wire(rig_id)
+        return inbox_item(Playbooks.INBOX_KIND, wire.etag.strip('"'), wire.body)
+
     async def changed(self, rig_ids: Iterable[int]) -> None:
         """Playbooks of these rigs have changed, and that is committed: tell their sentries and their pages."""
         for rig_id in rig_ids:
             self._forget(rig_id)
             await self._reload(rig_id)
-            self.long_poll.wake(rig_id)
+            self._wake(rig_id)
             self._cluster.publish(PLAYBOOKS, rig_id)
 
     def gone(self, rig_id: int) -> None:
         """The rig was removed, or its token replaced: whoever waits is to ask again."""
         self._forget(rig_id)
-        self.long_poll.wake(rig_id)
+        self._wake(rig_id)
         self._cluster.publish(PLAYBOOKS, rig_id)
 
     async def take_status(self, rig_id: int, told: PlaybooksStatus) -> None:
@@ -166,6 +175,11 @@ class PlaybookSync:
     def _playbooks(self, rig_id: int) -> list[PlaybookNow]:
         state = self._live.index.rigs.get(rig_id)
         return state.playbooks if state else []
+
+    def _wake(self, rig_id: int) -> None:
+        """Lets the rig's sentry ask again, of this version or an earlier one."""
+        self.long_poll.wake(rig_id)
+        self._inbox.wake(rig_id)
 
     def _forget(self, rig_id: int) -> None:
         self._changes += 1

@@ -1,0 +1,67 @@
+"""The sentries' inbox: what the commander has for each CPU/GPU rig, one item of each kind.
+
+A noun gives the inbox a source for its kind of item, and calls `notify` for a rig when its item has changed and that is
+committed. `protocol.inbox_messages` describes the request.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+import msgspec
+from protocol.inbox_messages import InboxItem
+
+from commander.live.cluster import Cluster, Topic
+from commander.live.long_poll import LongPoll, Waiter
+
+INBOX = Topic("inbox", int)  # an item of a CPU/GPU rig
+
+
+class InboxSource(Protocol):
+    """Has one kind of item for each rig."""
+
+    async def item_for(self, rig_id: int) -> InboxItem | None:
+        """Returns the rig's item as of now; None if there is none for it.
+
+        This is called at each request of each sentry, so it answers from memory. The version changes with the content,
+        not with what is left of a time.
+        """
+
+
+class Inbox:
+    """One per web node. `notify` reaches the sentries that wait at any node."""
+
+    def __init__(self, long_poll: LongPoll, cluster: Cluster) -> None:
+        self._long_poll = long_poll
+        self._cluster = cluster
+        self._sources: list[InboxSource] = []
+        cluster.subscribe(INBOX, self.wake)
+
+    def add(self, source: InboxSource) -> None:
+        """Adds a kind of item. Called while the commander is put together."""
+        self._sources.append(source)
+
+    def notify(self, rig_id: int) -> None:
+        """An item of this rig has changed: its sentry gets it at once, whichever node it waits at."""
+        self.wake(rig_id)
+        self._cluster.publish(INBOX, rig_id)
+
+    def wake(self, rig_id: int) -> None:
+        """An item of this rig has changed, as far as this node knows."""
+        self._long_poll.wake((INBOX.name, rig_id))
+
+    @contextmanager
+    def waiter(self, rig_id: int) -> Iterator[Waiter]:
+        """Gives a waiter that is woken by all changes of the rig's items from now on."""
+        with self._long_poll.waiter((INBOX.name, rig_id)) as waiter:
+            yield waiter
+
+    async def news(self, rig_id: int, versions: Mapping[str, str]) -> list[InboxItem]:
+        """Returns the rig's items that differ from these versions, which are by kind."""
+        items = [await source.item_for(rig_id) for source in self._sources]
+        return [item for item in items if item is not None and item.version != versions.get(item.kind)]
+
+
+def inbox_item(kind: str, version: str, body: bytes) -> InboxItem:
+    """Returns an item whose body is JSON already."""
+    return InboxItem(kind=kind, version=version, body=msgspec.Raw(body))
