@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+from protocol.inbox_messages import InboxItem, InboxItems
 from protocol.messages import CpuGpuLog, LogReceipt, LogReport, Problem, RigName, SentryWelcome
 from protocol.playbook_messages import OutputReport, Playbook, Playbooks, PlaybooksStatus, PlaybookStatus
 from protocol.tokens import Token, TokenKind, new_token
@@ -104,7 +106,9 @@ class _Api(BaseHTTPRequestHandler):
         if self.path == "/healthz":
             self._answer(200, b"{}")
         elif self._is_allowed():
-            if self.path.endswith("/playbooks"):
+            if self.path.startswith("/api/v1/sentry/inbox"):
+                self._inbox()
+            elif self.path.endswith("/playbooks"):
                 self._playbooks()
             else:
                 rig = RigName(id=7, name="rig-07")
@@ -135,16 +139,27 @@ class _Api(BaseHTTPRequestHandler):
             self._answer(200, msgspec.json.encode(LogReceipt(stored=len(logs), duplicates=0)))
 
     def _playbooks(self) -> None:
-        commander, known = self.server.commander, self.headers.get("If-None-Match")
+        """As sentries of earlier versions ask."""
+        is_news, body, etag = self._wait_for_news(self.headers.get("If-None-Match"))
+        if self._is_allowed():
+            self._answer(200 if is_news else 304, body if is_news else b"", etag)
+
+    def _inbox(self) -> None:
+        version = dict(parse_qsl(urlsplit(self.path).query)).get(Playbooks.INBOX_KIND)
+        is_news, body, etag = self._wait_for_news(f'"{version}"' if version else None)
+        if self._is_allowed():
+            item = InboxItem(kind=Playbooks.INBOX_KIND, version=etag.strip('"'), body=msgspec.Raw(body))
+            self._answer(200, msgspec.json.encode(InboxItems(items=[item] if is_news else [])))
+
+    def _wait_for_news(self, known: str | None) -> tuple[bool, bytes, str]:
+        """Returns whether there is news, and the playbooks with their tag."""
+        commander = self.server.commander
         wait = re.fullmatch(r"wait=(\d+)", self.headers.get("Prefer", ""))
         wait_s = min(LONGEST_WAIT_S, float(wait[1])) if wait and commander.can_wait else 0
         commander.questions.append(known)
         with commander.news:
             is_news = commander.news.wait_for(lambda: commander.is_removed or commander.etag != known, wait_s)
-            body, etag = commander.body, commander.etag
-        if not self._is_allowed():
-            return
-        self._answer(200 if is_news else 304, body if is_news else b"", etag)
+            return is_news, commander.body, commander.etag
 
     def _take_output(self, report: OutputReport) -> None:
         for each in report.output:

@@ -27,14 +27,16 @@ from sentry_kit.timestamps import Timestamps
 from sentry_kit.trust import plain_context
 from sentry_kit.worker import Worker
 
+from cpu_gpu_sentry.connection import Connection
 from cpu_gpu_sentry.enrolment import KEPT, STORE
+from cpu_gpu_sentry.inbox import Inbox
 from cpu_gpu_sentry.machine.amd import Amd
 from cpu_gpu_sentry.machine.nvidia import Nvidia
 from cpu_gpu_sentry.machine.sensors import MachineReading, Sensors
 from cpu_gpu_sentry.miner_notes import MinerNote, notes_of, save_notes
 from cpu_gpu_sentry.miners.parsing import patient
 from cpu_gpu_sentry.miners.poll import poll_all
-from cpu_gpu_sentry.playbooks.playbook_sync import PlaybookSync
+from cpu_gpu_sentry.playbooks.playbook_sync import PlaybooksHandler, PlaybookSync
 from cpu_gpu_sentry.playbooks.supervisor import Supervisor
 from cpu_gpu_sentry.playbooks.watchdog import Patience
 from cpu_gpu_sentry.report import make_log
@@ -43,6 +45,7 @@ from cpu_gpu_sentry.watches import Watch, load_watches
 
 log = logging.getLogger(__name__)
 
+DEFAULT_INBOX_EVERY_S = 60.0
 _STORE_CHECK_S = 1.0
 _SPECS_EVERY_S = 600
 _FIND_MINING_S = 10
@@ -95,24 +98,33 @@ class Agent:
             changed=self._mining_changed,
             mines=self._due.set,
         )
-        self.playbook_sync = PlaybookSync(
-            self.supervisor, self.delivery, self._open_sync_client, own_every_s=settings.playbooks_every_s
+        self.playbook_sync = PlaybookSync(self.supervisor)
+        self.inbox = Inbox([PlaybooksHandler(self.supervisor)], lambda: self.inbox_every_s)
+        self.connection = Connection(
+            self.delivery, self._open_connection, [self.inbox.receive_for_ever, self.playbook_sync.send_for_ever]
         )
 
     @property
     def report_every_s(self) -> float:
         return interval_s(self._settings.report_every_s, self.delivery.welcome)
 
+    @property
+    def inbox_every_s(self) -> float:
+        """The setting here, else the commander's, else a minute."""
+        welcome = self.delivery.welcome
+        commander_s = max(1.0, welcome.playbooks_every_s) if welcome else DEFAULT_INBOX_EVERY_S
+        return self._settings.playbooks_every_s or commander_s
+
     def _open_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
         return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, user_agent(DISTRIBUTION))
 
-    def _open_sync_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
-        """Beside the question that is held open, something is told."""
+    def _open_connection(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
+        """One request is held, and others are made meanwhile."""
         agent = user_agent(DISTRIBUTION)
         return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, agent, connections=2)
 
     def _delivery_changed(self) -> None:
-        self.playbook_sync.enrolment_changed()
+        self.connection.enrolment_changed()
         self.changed()
 
     def _mining_changed(self) -> None:
@@ -235,5 +247,5 @@ class Agent:
         await self.supervisor.reload()
         if self._is_to_mine_nothing and self.supervisor.has_left_anything:
             await self._remove_mining()
-        self.playbook_sync.enrolment_changed()
+        self.connection.enrolment_changed()
         self.changed()

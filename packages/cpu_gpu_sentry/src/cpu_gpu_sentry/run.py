@@ -43,6 +43,6 @@ async def _main(settings: Settings, db: sqlite3.Connection, disk: Worker, listen
             agent.follow_store_for_ever,
             agent.delivery.run,
             agent.supervisor.run,
-            agent.playbook_sync.run,
+            agent.connection.run,
         ]
         await run_until_stopped(loops, f"http://{settings.ui_host}:{settings.ui_port}/")

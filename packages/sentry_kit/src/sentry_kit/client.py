@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
+from protocol.inbox_messages import InboxItem, InboxItems
 from protocol.messages import LogReceipt, LogReport, Problem, SentryWelcome
 from protocol.playbook_messages import Playbooks
 from protocol.tokens import Token
@@ -38,7 +40,7 @@ M = TypeVar("M", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True)
 class PlaybooksAnswer:
-    """What a rig is to mine, as it was sent, and the tag by which the commander tells whether that is still so."""
+    """The playbooks of a rig as they were sent, and the ETag that names them."""
 
     body: bytes
     etag: str | None
@@ -62,6 +64,10 @@ class TooLarge(CommanderError):
 
 class Refused(CommanderError):
     """400, 415 or 422, said by the commander itself: the same request will never be accepted."""
+
+
+class NotFound(CommanderError):
+    """404: the commander does not have this call, because it is older."""
 
 
 class Busy(CommanderError):
@@ -113,10 +119,21 @@ class CommanderClient:
         """The same connection, for another token."""
         return CommanderClient(self._http, token, run=self._headers[RUN_HEADER])
 
+    async def inbox(self, versions: Mapping[str, str], wait_s: float) -> list[InboxItem]:
+        """Returns the items that differ from these versions, which are by kind.
+
+        The commander may hold the request for `wait_s`, until there is one. Raises `NotFound` if it has no inbox.
+        """
+        path = f"api/v1/sentry/inbox?{urlencode(versions)}"
+        response = await self._ask("GET", path, headers={"Prefer": _wait(wait_s)}, patience_s=wait_s)
+        return _decode(response, InboxItems).items
+
     async def playbooks(self, etag: str | None, wait_s: float) -> PlaybooksAnswer | None:
-        """None: it is still as that tag says. The commander may keep the answer back for `wait_s`, until there is
-        news."""
-        headers = {"Prefer": f"wait={max(1, int(wait_s))}"} | ({"If-None-Match": etag} if etag else {})
+        """Returns the playbooks; None if they are still those of this ETag. For a commander that has no inbox.
+
+        It may hold the request for `wait_s`, until they change.
+        """
+        headers = {"Prefer": _wait(wait_s)} | ({"If-None-Match": etag} if etag else {})
         response = await self._ask("GET", "api/v1/sentry/playbooks", headers=headers, patience_s=wait_s)
         if response.status_code == 304:
             return None
@@ -177,6 +194,10 @@ async def commander_client(
         yield CommanderClient(http, token)
 
 
+def _wait(wait_s: float) -> str:
+    return f"wait={max(1, int(wait_s))}"
+
+
 def _decode(response: httpx.Response, kind: type[M]) -> M:
     try:
         return msgspec.json.decode(response.content, type=kind)
@@ -195,6 +216,8 @@ def _failure(response: httpx.Response) -> CommanderError:
         return InvalidToken("The commander does not know this token; enrol with a new one from the rig's page.")
     if status == 410 and problem.code == "rig_removed":
         return RigRemoved("The rig was removed from the commander; add it there again and enrol with its new token.")
+    if status == 404 and problem.code:
+        return NotFound(f"{response.url.host} has no {response.url.path}; check the URL, or update the commander.")
     if status == 413:
         return TooLarge("The commander finds the report too large.")
     if status in (429, 503):
