@@ -28,16 +28,16 @@ EXTRA = "pyasic-rs==0.8.6"  # not in the lock, which is what everybody installs
 ASK_BY_EXTRA = """
 import asyncio, sys
 import msgspec
-from asic_sentry import all_firmware
+from asic_sentry.dialects import pyasic_rs
 from asic_sentry.poll import Identity, poll, specs_of
 from protocol.asic_messages import AsicSpecs
 
 async def main(ip):
-    identity = Identity(ip=ip, port=4028, dialect=all_firmware.DIALECT, specs=AsicSpecs())
+    identity = Identity(ip=ip, port=4028, dialect="pyasic_rs", specs=AsicSpecs())
     return await specs_of(identity), await poll(identity)
 
 print(msgspec.json.encode(asyncio.run(main(sys.argv[1]))).decode())
-all_firmware.end_process(0)
+pyasic_rs.end_process(0)
 """
 
 

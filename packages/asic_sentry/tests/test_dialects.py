@@ -152,7 +152,7 @@ def test_an_iceriver_shows_its_hottest_board_and_never_a_password(answer: Answer
 )
 def test_a_refusal_is_told_in_the_devices_own_words(answer: Answer, dialect: str, name: str, words: str) -> None:
     with pytest.raises(BadReply) as refused:
-        figures(answer, dialect, *[name] * len(BY_NAME[dialect].figures))
+        figures(answer, dialect, *[name] * len(BY_NAME[dialect].poll_questions))
     assert (refused.value.kind, str(refused.value)) == (FailureKind.ERROR_STATUS, words)
 
 

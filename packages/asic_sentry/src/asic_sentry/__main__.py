@@ -7,8 +7,8 @@ from asic_sentry.commands import command_line
 
 def main() -> int:
     code = command_line().run()
-    if "asic_sentry.all_firmware" in sys.modules:
-        sys.modules["asic_sentry.all_firmware"].end_process(code)
+    if "asic_sentry.dialects.pyasic_rs" in sys.modules:
+        sys.modules["asic_sentry.dialects.pyasic_rs"].end_process(code)
     return code
 
 

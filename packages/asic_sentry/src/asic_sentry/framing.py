@@ -1,7 +1,7 @@
-"""Where an answer ends: bytes in, the answer out as soon as it is whole, and never more than a mebibyte.
+"""Finds the end of an answer, which is at most a mebibyte.
 
-Each function gets what was received so far and whether the device has ended. It returns None as long as more must come
-and raises `BadReply` when nothing that comes could make it an answer.
+Each function gets the bytes received so far, and whether the device has closed the connection. It returns the complete
+answer, or None while bytes are missing. It raises `BadReply` if further bytes can't make it an answer.
 """
 
 import re
@@ -12,8 +12,9 @@ from protocol.plain_words import quoted
 from asic_sentry.failures import BadReply, bad_response, error_status
 
 LIMIT_BYTES = 1024 * 1024
+HTTP_HEAD = b"Host: {host}\r\nAccept: application/json\r\nConnection: close\r\n"
 _HEAD_LIMIT_BYTES = 16 * 1024
-_CHUNK_LIMIT = 4096  # they are read again with each piece that arrives
+_CHUNK_LIMIT = 4096  # all chunks are read again with each piece that arrives
 _UNKNOWN_THERE = {b"400", b"404", b"405"}
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ?([^\r\n]*)")
 _LENGTH = re.compile(rb"(?i)\r\nContent-Length: *(\d{1,18})[ \t]*\r\n")
@@ -34,7 +35,7 @@ def until_nul(received: bytes | bytearray, ended: bool) -> bytes | None:
 
 
 def after_length(received: bytes | bytearray, ended: bool) -> bytes | None:
-    """Whatsminer V3: a little-endian length in 4 bytes, then so many."""
+    """Whatsminer V3: a little-endian length in 4 bytes, then as many bytes."""
     length = int.from_bytes(received[:4], "little") if len(received) >= 4 else 0
     if length > LIMIT_BYTES:
         raise too_large()
@@ -46,7 +47,7 @@ def after_length(received: bytes | bytearray, ended: bool) -> bytes | None:
 
 
 def http_body(received: bytes | bytearray, ended: bool) -> bytes | None:
-    """The body of a 200. Another status is the device's no, or (400, 404, 405) that it does not know the question."""
+    """Returns the body of a 200. Another status is a refusal; 400, 404 and 405 mean that the question is unknown."""
     head, separator, _ = received.partition(b"\r\n\r\n")
     if not separator:
         if ended or len(received) > _HEAD_LIMIT_BYTES or not b"HTTP/1.".startswith(bytes(received[:7])):
@@ -94,5 +95,5 @@ def _unchunked(received: bytes | bytearray, start: int, ended: bool) -> bytes | 
         parts.append(bytes(received[line_end + 2 : line_end + 2 + size]))
         start = line_end + 2 + size + 2
     if ended:
-        raise bad_response("The answer ended amid its chunks.")
+        raise bad_response("The answer ended within its chunks.")
     return None

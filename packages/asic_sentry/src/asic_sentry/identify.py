@@ -1,7 +1,7 @@
-"""Finds out what answers at an address: once, then its `Identity` is kept; polling never asks this again.
+"""Finds out which dialect a device at an address speaks. Its `Identity` is stored; polling never asks this again.
 
-A device is asked one harmless question per port until a dialect knows its answer, then for its specs and for a whole
-set of figures: what is identified can be polled.
+A device is asked one harmless question per port until a dialect recognises its answer, then for its specs and for one
+complete poll: every identified ASIC can be polled.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from asic_sentry import all_firmware
-from asic_sentry.dialects.registry import DIALECTS, Dialect
+from asic_sentry.dialects.dialect import Dialect, Question
+from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.failures import FailureKind, PollError, PollFailure
 from asic_sentry.models import makes_of
 from asic_sentry.poll import Identity, poll, read_specs
-from asic_sentry.transport import Family, ask
+from asic_sentry.transport import ask
 
-# What says most about the device comes first: that failure is told if nothing was found.
+# If nothing was found, the first of these failures that happened is reported.
 _MOST_SPECIFIC_FIRST = (
     FailureKind.LOCAL_LIMIT,
     FailureKind.ERROR_STATUS,
@@ -29,19 +29,18 @@ _MOST_SPECIFIC_FIRST = (
     FailureKind.UNREACHABLE,
     FailureKind.REFUSED,
 )
-# After these hardly anything more is tried: nobody is there, or who is there hangs.
+# After these hardly anything more is tried: no device is there, or it hangs.
 _FINAL = {FailureKind.LOCAL_LIMIT, FailureKind.CONNECT_TIMEOUT, FailureKind.UNREACHABLE, FailureKind.READ_TIMEOUT}
-_ANOTHER_PROGRAM = {FailureKind.BAD_RESPONSE, FailureKind.ERROR_STATUS, FailureKind.CLOSED}
+_OTHER_FIRMWARE = {FailureKind.BAD_RESPONSE, FailureKind.ERROR_STATUS, FailureKind.CLOSED}
 _WITHIN_S, _AFTER_SILENCE_S = 15.0, 2.0
-_NO_PORT = 4028  # of other firmware: its library finds the port itself
 
-Probe = tuple[int, Family, str]
+Probe = tuple[int, Question]
 
 
 async def identify(ip: str, port: int | None = None, model: str | None = None) -> Identity | PollFailure:
-    """The ASIC at this IP, whichever it is or of the make that `model` names; with `port` only there.
+    """Returns the ASIC at this IP; with `port` only if it answers there, with `model` only if it is of that make.
 
-    `model` is also what an ASIC is called that keeps its name to itself.
+    `model` is also the name of an ASIC that does not report its model.
     """
     address = str(ipaddress.ip_address(ip))
     failures: list[PollFailure] = []
@@ -59,31 +58,37 @@ async def identify(ip: str, port: int | None = None, model: str | None = None) -
                     rest = after_silence(rest, dialect, port, result.kind)
                     limit.reschedule(asyncio.get_running_loop().time() + _AFTER_SILENCE_S)
     except TimeoutError:
-        failures.append(PollFailure(FailureKind.READ_TIMEOUT, "The device did not say in time what it is."))
+        failures.append(PollFailure(FailureKind.READ_TIMEOUT, "The device did not answer in time what it is."))
     failure = most_specific(failures)
-    if port is None and failure.kind in _ANOTHER_PROGRAM and not (model and makes_of(model)):
+    if port is None and failure.kind in _OTHER_FIRMWARE:
         return await _other_firmware(address, model) or failure
     return failure
 
 
 async def _other_firmware(ip: str, model: str | None) -> Identity | None:
-    """The optional extra is asked last, about what answers and is none of ours."""
-    if not all_firmware.is_installed():
-        return None
-    specs = await all_firmware.find(ip)
-    if isinstance(specs, PollFailure):
-        return None
-    return _named(Identity(ip=ip, port=_NO_PORT, dialect=all_firmware.DIALECT, specs=specs), model)
+    """Tries the dialects without a probe: they are asked last, and only about a device that answers."""
+    for dialect in _possible(model):
+        if dialect.probe is None and dialect.is_installed():
+            specs = await read_specs(ip, dialect.port, dialect)
+            if not isinstance(specs, PollFailure):
+                return _named(Identity(ip=ip, port=dialect.port, dialect=dialect.name, specs=specs), model)
+    return None
+
+
+def _possible(model: str | None) -> list[Dialect]:
+    makes = makes_of(model) if model else set()
+    return [dialect for dialect in DIALECTS if not makes or dialect.makes & makes]
 
 
 def candidates(port: int | None, model: str | None) -> list[Dialect]:
-    """The dialects to try: those first whose own port this one looks like (14433 is like 4433), and Whatsminer V3 last,
-    because no other device answers its question."""
-    makes = makes_of(model) if model else set()
-    possible = [dialect for dialect in DIALECTS if not makes or dialect.makes & makes]
+    """Returns the dialects to try, in order: first those whose own port this one resembles (14433 resembles 4433).
+
+    A dialect whose devices hang at other questions comes last: no other device answers its own question.
+    """
+    possible = [dialect for dialect in _possible(model) if dialect.probe is not None]
     if port is None:
         return possible
-    return sorted(possible, key=lambda each: (not looks_like(port, each), each.family is Family.WHATSMINER_V3))
+    return sorted(possible, key=lambda each: (not looks_like(port, each), each.hangs_if_asked_otherwise))
 
 
 def looks_like(port: int, dialect: Dialect) -> bool:
@@ -91,24 +96,22 @@ def looks_like(port: int, dialect: Dialect) -> bool:
 
 
 def after_silence(rest: list[Dialect], tried: Dialect, port: int | None, kind: FailureKind) -> list[Dialect]:
-    """What is still worth trying with a device that hangs: a Whatsminer V3 does, if it is asked in another dialect."""
+    """Returns the dialects to try with a device that hangs: those whose devices hang at the question of another."""
     if port is None or looks_like(port, tried) or kind is not FailureKind.READ_TIMEOUT:
         return []
-    return [dialect for dialect in rest if dialect.family is Family.WHATSMINER_V3]
+    return [dialect for dialect in rest if dialect.hangs_if_asked_otherwise]
 
 
 async def _try(
     ip: str, port: int | None, dialect: Dialect, answers: dict[Probe, bytes | PollFailure]
 ) -> Identity | PollFailure:
-    """The device as one of this dialect, or why it isn't. `answers` keeps what was asked before."""
+    """Returns the device if it speaks this dialect, or why not. `answers` keeps those to earlier probes."""
     at = port or dialect.port
-    family, question = dialect.probe
-    if port is not None and family is Family.PROBE:
-        question = "summary_line"
-    probe = (at, family, question)
-    if probe not in answers:
-        answers[probe] = await _answer(ip, *probe)
-    reply = answers[probe]
+    question = dialect.probe if port is None else dialect.probe_at_other_port or dialect.probe
+    assert question is not None  # noqa: S101 - `candidates` have one
+    if (at, question) not in answers:
+        answers[at, question] = await _answer(ip, at, dialect, question)
+    reply = answers[at, question]
     if isinstance(reply, PollFailure):
         return reply
     try:
@@ -118,15 +121,15 @@ async def _try(
     return await _proven(ip, at, dialect)
 
 
-async def _answer(ip: str, port: int, family: Family, question: str) -> bytes | PollFailure:
+async def _answer(ip: str, port: int, dialect: Dialect, question: Question) -> bytes | PollFailure:
     try:
-        return await ask(ip, port, family, question)
+        return await ask(ip, port, dialect.name, question.name)
     except PollError as error:
         return error.failure
 
 
 async def _proven(ip: str, port: int, dialect: Dialect) -> Identity | PollFailure:
-    """What can be identified can be polled: it is, once."""
+    """Reads the specs and polls once: every identified ASIC can be polled."""
     specs = await read_specs(ip, port, dialect)
     if isinstance(specs, PollFailure):
         return specs
@@ -136,7 +139,7 @@ async def _proven(ip: str, port: int, dialect: Dialect) -> Identity | PollFailur
 
 
 def _named(identity: Identity, model: str | None) -> Identity:
-    """The device's own word comes first; without one the operator's, who may have named the make too."""
+    """Adds the operator's `model`, which may begin with the make, if the device does not report its own."""
     specs = identity.specs
     if model is None or specs.model is not None:
         return identity

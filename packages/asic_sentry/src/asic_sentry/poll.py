@@ -1,4 +1,4 @@
-"""Asks one ASIC that is identified: its figures each time, its specs in a slow cycle. A failing device is a value."""
+"""Polls one identified ASIC: its values each time, its specs seldom."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,23 +6,23 @@ from datetime import UTC, datetime
 
 import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
+from protocol.coins import usual_coin
 from protocol.reading import Reader
 from sentry_kit.impossible import left_out, possible
 
-from asic_sentry import all_firmware, models
+from asic_sentry import models
 from asic_sentry.coins import coin_of
-from asic_sentry.dialects.cgminer import answer_of
+from asic_sentry.dialects.dialect import USUAL_WITHIN_S, Dialect, LibraryCall, Question
 from asic_sentry.dialects.parsing import AsicReading
-from asic_sentry.dialects.registry import BY_NAME, Dialect
+from asic_sentry.dialects.registry import BY_NAME
 from asic_sentry.failures import FailureKind, PollError, PollFailure
 from asic_sentry.transport import ask
 
-POLL_S = 5.0
 _LOG = Reader(AsicLog)
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be known of an ASIC to poll it; kept on disk. Its specs are what it said when it was identified."""
+    """Everything that is needed to poll an ASIC; stored. `specs` are those that it reported when it was identified."""
 
     ip: str
     port: int
@@ -35,101 +35,103 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """A poll that succeeded: its hashrate or its uptime came from it."""
+    """A successful poll: the log has a hashrate or an uptime."""
 
     log: AsicLog
 
 
 def utc_now() -> datetime:
-    """In whole milliseconds, as logs are stored and told apart."""
+    """In whole milliseconds, because a log is identified by its time."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 async def poll(identity: Identity, now: Callable[[], datetime] = utc_now) -> Sample | PollFailure:
-    """The figures of one ASIC. Never raises for what a device does, and never makes a figure up."""
-    if identity.dialect == all_firmware.DIALECT:
-        log = await all_firmware.ask(identity.ip, now)
-        return log if isinstance(log, PollFailure) else Sample(left_out(_LOG, log, identity.ip))
+    """Returns the values of one ASIC. A failing device is a value, not an exception."""
     dialect, model = BY_NAME[identity.dialect], identity.model
     try:
-        async with asyncio.timeout(POLL_S):
-            figures = await _figures_of(identity, dialect, model)
+        async with asyncio.timeout(USUAL_WITHIN_S):
+            reading = await _read(identity, dialect, model)
     except PollError as error:
         return error.failure
     except TimeoutError:
-        return too_slow()
-    return Sample(as_log(identity.ip, figures, model, now()))
+        return too_slow(USUAL_WITHIN_S)
+    return Sample(as_log(identity.ip, reading, model, now()))
 
 
-async def _figures_of(identity: Identity, dialect: Dialect, model: models.Model | None) -> AsicReading:
-    replies = [await ask(identity.ip, identity.port, dialect.family, each) for each in dialect.figures]
-    figures = dialect.parse(replies, model)
-    if dialect.fills_gaps and None in (figures.hashrate_hs, figures.uptime_s, figures.rejected_percent):
-        replies.append(await ask(identity.ip, identity.port, dialect.family, dialect.fills_gaps))
-        figures = dialect.parse(replies, model)
-    return figures
+async def _read(identity: Identity, dialect: Dialect, model: models.Model | None) -> AsicReading:
+    ip, port = identity.ip, identity.port
+    replies = [await ask(ip, port, dialect.name, each.name) for each in dialect.poll_questions]
+    reading = dialect.parse(replies, model)
+    gap = dialect.gap_question
+    if gap is not None and None in (reading.hashrate_hs, reading.uptime_s, reading.rejected_percent):
+        replies.append(await ask(ip, port, dialect.name, gap.name))
+        reading = dialect.parse(replies, model)
+    return reading
 
 
 async def specs_of(identity: Identity) -> AsicSpecs | PollFailure:
-    """What an ASIC that is identified says of itself now."""
-    if identity.dialect == all_firmware.DIALECT:
-        return await all_firmware.find(identity.ip)
+    """Returns what an identified ASIC reports of itself now."""
     return await read_specs(identity.ip, identity.port, BY_NAME[identity.dialect])
 
 
 async def read_specs(ip: str, port: int, dialect: Dialect) -> AsicSpecs | PollFailure:
-    """What the ASIC is: every 30 to 60 minutes is enough."""
+    """Returns the ASIC's specs. Asking every 30 to 60 minutes is enough."""
     try:
-        async with asyncio.timeout(POLL_S):
-            replies = [await _fact(ip, port, dialect, question) for question in dialect.facts]
+        async with asyncio.timeout(dialect.specs_within_s):
+            replies = [await _specs_reply(ip, port, dialect, each) for each in dialect.specs_questions]
         return dialect.parse_specs(replies)
     except PollError as error:
         return error.failure
     except TimeoutError:
-        return too_slow()
+        return too_slow(dialect.specs_within_s)
 
 
-async def _fact(ip: str, port: int, dialect: Dialect, question: str) -> bytes | None:
-    """None where the firmware does not know an optional question; some close then, instead of saying so."""
+async def _specs_reply(ip: str, port: int, dialect: Dialect, question: Question | LibraryCall) -> bytes | None:
+    """None if there is no answer to an optional question: some firmwares close the connection when it is unknown."""
     try:
-        reply = await ask(ip, port, dialect.family, question)
-        if question in dialect.optional:
-            answer_of(reply)
+        return await ask(ip, port, dialect.name, question.name)
     except PollError:
-        if question in dialect.optional:
+        if question.optional:
             return None
         raise
-    return reply
 
 
-def too_slow() -> PollFailure:
-    return PollFailure(FailureKind.READ_TIMEOUT, f"The device did not answer everything within {POLL_S:g} s.")
+def too_slow(within_s: float) -> PollFailure:
+    return PollFailure(FailureKind.READ_TIMEOUT, f"The device did not answer everything within {within_s:g} s.")
 
 
-def as_log(ip: str, figures: AsicReading, model: models.Model | None, taken_at: datetime) -> AsicLog:
+def as_log(ip: str, reading: AsicReading, model: models.Model | None, taken_at: datetime) -> AsicLog:
     """Returns the message to report, without impossible values.
 
-    The algorithm is the model's. The coin is that of its pool, or else the model's usual one.
+    The algorithm is the model's, or else what the device reports. The coin is that of its pool, or else the usual one.
     """
-    power_w = possible("asic_power_w", figures.power_w, ip)
+    algorithm, usual = _mined(model, reading.algorithm)
+    power_w = possible("asic_power_w", reading.power_w, ip)
     log = AsicLog(
         taken_at=taken_at,
-        uptime_s=figures.uptime_s,
+        uptime_s=reading.uptime_s,
         lan_ip=ip,
-        algorithm=model.algorithm if model else None,
-        coin=coin_of(model.algorithm, figures.pools, model.coin) if model else None,
-        hashrate_hs=figures.hashrate_hs,
-        hashrate_window_s=figures.hashrate_window_s,
-        average_hashrate_hs=figures.average_hashrate_hs,
-        expected_hashrate_hs=figures.expected_hashrate_hs,
+        algorithm=algorithm,
+        coin=coin_of(algorithm, reading.pools, usual),
+        hashrate_hs=reading.hashrate_hs,
+        hashrate_window_s=reading.hashrate_window_s,
+        average_hashrate_hs=reading.average_hashrate_hs,
+        expected_hashrate_hs=reading.expected_hashrate_hs,
         power_w=power_w,
         power_source=None if power_w is None else PowerSource.REPORTED,
-        temperature_c=figures.temperature_c,
-        boards=figures.boards,
-        fans_rpm=figures.fans_rpm,
-        pools=figures.pools,
-        rejected_percent=figures.rejected_percent,
-        faults=figures.faults,
+        temperature_c=reading.temperature_c,
+        boards=reading.boards,
+        fans_rpm=reading.fans_rpm,
+        pools=reading.pools,
+        rejected_percent=reading.rejected_percent,
+        faults=reading.faults,
     )
     return left_out(_LOG, log, ip)
+
+
+def _mined(model: models.Model | None, reported: str | None) -> tuple[str | None, str | None]:
+    """Returns the algorithm and its usual coin."""
+    if model is not None and model.algorithm is not None:
+        return model.algorithm, model.coin
+    return reported, usual_coin(reported) if reported else None

@@ -1,8 +1,8 @@
-"""Stock Antminer and firmware that speaks like it (LuxOS, VNish, Hiveon): cgminer's API with `GHS` figures.
+"""Stock Antminer and firmware with the same API (LuxOS, VNish, Hiveon): cgminer's API with `GHS` values.
 
-`stats` holds numbered keys per chain: chips `chain_acnN`, rate `chain_rateN`, temperatures `temp_chipN` ("78-50-69-70";
-before that `temp2_N`), and `fanN`. Chains start at 1, on the S9 at 6. It says all that `summary` does but the shares,
-which `pools` counts.
+`stats` has numbered keys per chain: chips `chain_acnN`, rate `chain_rateN`, temperatures `temp_chipN` ("78-50-69-70";
+in older firmware `temp2_N`), and `fanN`. Chains start at 1, on the S9 at 6. `stats` contains everything in `summary`
+but the shares, which `pools` counts.
 """
 
 import re
@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
 from sentry_kit.parsing import count, number, scaled, temperature, text
 
+from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
+from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
     checked,
@@ -28,14 +30,14 @@ from asic_sentry.failures import bad_response
 from asic_sentry.models import Model, find
 
 MAKE = "Antminer"
-FIGURES = ("stats", "pools")
+_POLL = (cgminer.command("stats"), cgminer.command("pools"))
 _UNITS = {"H": 1.0, "KH": 1e3, "MH": 1e6, "GH": 1e9, "TH": 1e12, "SOL": 1.0, "KSOL": 1e3, "MSOL": 1e6}
 _SLOTS = range(1, 17)
 _FANS = tuple(f"fan{slot}" for slot in _SLOTS)
 
 
 class _Chain(NamedTuple):
-    """The names of a chain's figures."""
+    """The keys of a chain's values."""
 
     slot: int
     chips: str
@@ -53,22 +55,22 @@ _WINDOWS = ("5s", "1m", "5m", "30m")
 
 
 def recognise_antminer(summary: bytes) -> None:
-    """BM-class firmware says `GHS` where all others say `MHS`."""
+    """Antminers report `GHS`; all others report `MHS`."""
     keys = checked(MAKE, lambda: list(section(summary, "SUMMARY")[0]))
     if not any(key.startswith("GHS ") for key in keys):
         raise bad_response("The summary is not an Antminer's.")
 
 
 def parse_antminer(replies: Sequence[bytes], model: Model | None) -> AsicReading:
-    """From `stats`, `pools` and, if these left a gap, `summary`."""
-    parse = checked if len(replies) == len(FIGURES) else sample
+    """Reads `stats`, `pools` and, if values were missing there, `summary`."""
+    parse = checked if len(replies) == len(_POLL) else sample
     return parse(MAKE, lambda: _parse(replies, model))
 
 
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     about, stats = _stats(replies[0])
     pools = pools_of(replies[1])
-    summary = section(replies[2], "SUMMARY")[0] if len(replies) > len(FIGURES) else {}
+    summary = section(replies[2], "SUMMARY")[0] if len(replies) > len(_POLL) else {}
     model = model or _model_of(about.get("Type"))
     factor = _factor(stats.get("rate_unit"), model)
     rate = hashrate(stats, "GHS", factor, _WINDOWS) or hashrate(summary, "GHS", factor, _WINDOWS)
@@ -89,16 +91,16 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
 
 
 def _stats(reply: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """What the first object says about the ASIC, and the one with its figures."""
+    """Returns the first object, which describes the ASIC, and the one with its values."""
     parts = section(reply, "STATS")
     figures = next((each for each in parts if "fan_num" in each or "chain_acn1" in each or "GHS 5s" in each), None)
     if figures is None:
-        raise bad_response("`stats` holds no figures of chains and fans.")
+        raise bad_response("`stats` has no values of chains and fans.")
     return parts[0], figures
 
 
 def _rejected_percent(pools: Sequence[AsicPool], summary: Mapping[str, Any]) -> float | None:
-    """Of the shares of all pools, which are those that `summary` counts."""
+    """Counts the shares of all pools; without them the shares in `summary`, which are the same."""
     chains = [pool for pool in pools if pool.accepted is not None and pool.rejected is not None]
     if not chains:
         return rejected_percent(summary.get("Accepted"), summary.get("Rejected"))
@@ -106,7 +108,7 @@ def _rejected_percent(pools: Sequence[AsicPool], summary: Mapping[str, Any]) -> 
 
 
 def _factor(unit: object, model: Model | None) -> float:
-    """What a `GHS` figure counts. The L7 says `rate_unit` MH; older Scrypt ASICs mean MH and do not say so."""
+    """Returns the unit of a `GHS` value in H/s. The L7 has `rate_unit` MH; older Scrypt ASICs count MH without it."""
     if isinstance(unit, str) and unit.upper().removesuffix("/S") in _UNITS:
         return _UNITS[unit.upper().removesuffix("/S")]
     return 1e6 if model is not None and model.algorithm == "Scrypt" else 1e9
@@ -121,7 +123,7 @@ def _average(stats: Mapping[str, Any], summary: Mapping[str, Any], factor: float
 
 
 def _boards(stats: Mapping[str, Any], factor: float, model: Model | None) -> Iterator[AsicBoard]:
-    """Every chain that answers; and a silent one, with 0 chips, where the model has so many boards."""
+    """Returns every chain with chips; and one without, if the model has more boards."""
     chains = [(chain, count(stats[chain.chips])) for chain in _CHAINS if chain.chips in stats]
     missing = (model.boards or 0) - sum(1 for _, chips in chains if chips) if model else 0
     for chain, chips in chains:
@@ -139,7 +141,7 @@ def _boards(stats: Mapping[str, Any], factor: float, model: Model | None) -> Ite
 
 
 def _chip_temperature(stats: Mapping[str, Any], chain: _Chain) -> float | None:
-    """The hottest of the chain's sensors. Its board's own sensors (`temp_pcb`) are cooler, and not said to be where."""
+    """Returns the hottest of the chain's sensors. Those of its board (`temp_pcb`) are cooler, at unknown places."""
     readings = stats.get(chain.temperatures)
     if isinstance(readings, str):
         return hottest(map(temperature, readings.split("-")))
@@ -147,7 +149,7 @@ def _chip_temperature(stats: Mapping[str, Any], chain: _Chain) -> float | None:
 
 
 def _fans(stats: Mapping[str, Any]) -> list[float | None]:
-    """The first `fan_num`. The S9 counts 2, and calls them fan3 and fan6."""
+    """Returns the first `fan_num` fans. The S9 has 2, with the keys fan3 and fan6."""
     speeds = [stats[fan] for fan in _FANS if fan in stats]
     wanted = count(stats.get("fan_num"))
     if wanted is None:
@@ -174,7 +176,7 @@ def model_name(name: object) -> str | None:
 
 
 def parse_antminer_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
-    """From `version`. MAC and serial number stand behind a log-in on the web page, so they stay unknown."""
+    """Reads `version`. MAC and serial number need a log-in to the web page, so they are unknown."""
     return checked(MAKE, lambda: _specs(replies[0] or b""))
 
 
@@ -187,3 +189,18 @@ def _specs(reply: bytes) -> AsicSpecs:
         firmware_version=text(version.get("CompileTime")) or text(version.get("Miner")),
         software_version=text(software),
     )
+
+
+ANTMINER = Dialect(
+    name="antminer",
+    makes=frozenset({MAKE}),
+    port=cgminer.PORT,
+    poll_questions=_POLL,
+    parse=parse_antminer,
+    specs_questions=(cgminer.command("version"),),
+    parse_specs=parse_antminer_specs,
+    probe=cgminer.PROBE,
+    recognise=recognise_antminer,
+    probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
+    gap_question=cgminer.command("summary"),
+)

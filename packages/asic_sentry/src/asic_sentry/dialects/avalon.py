@@ -1,7 +1,7 @@
-"""Avalon (Canaan): cgminer's API, with everything of interest in one bracketed text inside `litestats` or `stats`:
+"""Avalon (Canaan): cgminer's API, with all values in one bracketed text inside `litestats` or `stats`:
 "Elapsed[37977] SYSTEMSTATU[Work: In Idle, Hash Board: 1] GHSspd[0.00] Fan1[0] PS[0 1221 4 0 0 2245 146] …".
 
-Older ones have a text per module (`MM ID0`, `MM ID1`), newer ones one for all (`MM ID0:Summary`).
+Older Avalons have a text per module (`MM ID0`, `MM ID1`), newer ones have one for all (`MM ID0:Summary`).
 """
 
 import re
@@ -11,7 +11,9 @@ from protocol.asic_messages import AsicBoard, AsicSpecs
 from protocol.plain_words import quoted
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
+from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
+from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
     checked,
@@ -35,14 +37,14 @@ _WALL_POWER = 6  # the place in PS[…]; Canaan's API manual names it output pow
 
 
 def recognise_avalon(summary: bytes) -> None:
-    """As far as `summary` shows: its `version` must name it too."""
+    """Checks `summary`. An Avalon's `version` must contain its name, too."""
     keys = checked(MAKE, lambda: list(section(summary, "SUMMARY")[0]))
     if not any(key.startswith("MHS ") for key in keys):
         raise bad_response("The summary is not an Avalon's.")
 
 
 def parse_avalon(replies: Sequence[bytes], model: Model | None) -> AsicReading:
-    """From `summary`, `litestats` or `stats`, `pools`."""
+    """Reads `summary`, `litestats` or `stats`, and `pools`."""
     return sample(MAKE, lambda: _parse(replies, model))
 
 
@@ -50,7 +52,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = section(replies[0], "SUMMARY")[0]
     modules = _modules(replies[1])
     idle = any("In Idle" in module.get("SYSTEMSTATU", "") for module in modules)
-    # The figures of a whole life (GHSavg, GHSmm, MHS av) stay high when it idles: none of them is its hashrate.
+    # Averages since the start (GHSavg, GHSmm, MHS av) stay high when it idles: none of them is its hashrate.
     rate = (0.0, None) if idle else hashrate(summary, "MHS", 1e6, _WINDOWS)
     boards = limited_boards(_boards(modules, model))
     return AsicReading(
@@ -69,7 +71,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
 
 
 def _modules(reply: bytes) -> list[dict[str, str]]:
-    """The bracketed texts, each as its pairs; the summary of all modules alone where there is one."""
+    """Returns the pairs of each bracketed text. If there is a summary of all modules, only those of the summary."""
     texts = {
         key: value
         for part in section(reply, "STATS")
@@ -79,7 +81,7 @@ def _modules(reply: bytes) -> list[dict[str, str]]:
     summaries = [value for key, value in texts.items() if key.endswith(":Summary")]
     modules = [dict(_PAIR.findall(each)) for each in summaries or texts.values()]
     if not any(modules):
-        raise bad_response("The stats hold no text of an Avalon's module.")
+        raise bad_response("The stats have no text of an Avalon's module.")
     return modules
 
 
@@ -103,7 +105,7 @@ def _highest(readings: str | None) -> float | None:
 
 
 def _power(modules: Sequence[Mapping[str, str]]) -> float | None:
-    """Of all modules together; unknown if one of them doesn't tell."""
+    """Returns the sum of all modules; None if that of one module is unknown."""
     each = [positive(module.get("WALLPOWER")) or _supply(module.get("PS", "").split()) for module in modules]
     powers = [power for power in each if power is not None]
     return sum(powers) if powers and len(powers) == len(each) else None
@@ -118,7 +120,7 @@ def _faults(modules: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def parse_avalon_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
-    """From `version`."""
+    """Reads `version`."""
     return checked(MAKE, lambda: _specs(replies[0] or b""))
 
 
@@ -126,7 +128,7 @@ def _specs(reply: bytes) -> AsicSpecs:
     version = answer_of(reply)["VERSION"][0]
     product, model = text(version.get("PROD")), text(version.get("MODEL"))
     if "avalon" not in (product or "").lower():
-        raise bad_response(f"The version names no Avalon: {quoted(reply)}.")
+        raise bad_response(f"The version is not an Avalon's: {quoted(reply)}.")
     name, _, variant = (model or re.sub(r"(?i)avalon(miner)?\s*", "", product or "")).partition("-")
     software = text(version.get("CGMiner"))
     return AsicSpecs(
@@ -137,3 +139,21 @@ def _specs(reply: bytes) -> AsicSpecs:
         software_version=f"cgminer {software}" if software else None,
         mac=mac(version.get("MAC")),
     )
+
+
+AVALON = Dialect(
+    name="avalon",
+    makes=frozenset({MAKE}),
+    port=cgminer.PORT,
+    poll_questions=(cgminer.command("summary"), cgminer.command("litestats"), cgminer.command("pools")),
+    parse=parse_avalon,
+    specs_questions=(cgminer.command("version"),),
+    parse_specs=parse_avalon_specs,
+    probe=cgminer.PROBE,
+    recognise=recognise_avalon,
+    probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
+)
+AVALON_STATS = AVALON._replace(
+    name="avalon_stats",
+    poll_questions=(cgminer.command("summary"), cgminer.command("stats"), cgminer.command("pools")),
+)

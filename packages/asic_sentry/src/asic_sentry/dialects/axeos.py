@@ -1,4 +1,4 @@
-"""AxeOS (BitAxe, NerdAxe, ForgeAxe): one GET tells everything. `hashRate` is GH/s, `voltage` mV, `current` mA."""
+"""AxeOS (BitAxe, NerdAxe, ForgeAxe): one GET returns everything. `hashRate` is GH/s, `voltage` mV, `current` mA."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,11 +7,14 @@ from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
+from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import AsicReading, checked, decode, fan_speeds, mac, rejected_percent, sample
 from asic_sentry.failures import bad_response
+from asic_sentry.framing import HTTP_HEAD, http_body
 from asic_sentry.models import Model
 
 MAKE = "AxeOS"
+_SYSTEM_INFO = Question("system_info", b"GET /api/system/info HTTP/1.1\r\n" + HTTP_HEAD + b"\r\n", http_body)
 _NAME_OF_CHIP = {"BM1397": "Max", "BM1366": "Ultra", "BM1368": "Supra", "BM1370": "Gamma"}
 
 
@@ -20,7 +23,7 @@ def recognise_axeos(system_info: bytes) -> None:
 
 
 def parse_axeos(replies: Sequence[bytes], model: Model | None) -> AsicReading:
-    """From `GET /api/system/info`."""
+    """Reads `GET /api/system/info`."""
     return sample(MAKE, lambda: _parse(_info(replies[0]), model))
 
 
@@ -57,7 +60,7 @@ def _parse(info: Mapping[str, Any], model: Model | None) -> AsicReading:
 
 
 def _pools(info: Mapping[str, Any], hashing: bool) -> list[AsicPool]:
-    """Without a pool's work AxeOS does not hash, so the pool in use is connected as long as it does."""
+    """AxeOS hashes only with a pool's work, so the pool in use is connected as long as it hashes."""
     fallback = info.get("isUsingFallbackStratum") in (1, True)
     in_use = PoolState.CONNECTED if hashing else None
     first = _pool(info, "stratum", PoolState.DISCONNECTED if fallback else in_use, counts=not fallback)
@@ -66,7 +69,7 @@ def _pools(info: Mapping[str, Any], hashing: bool) -> list[AsicPool]:
 
 
 def _pool(info: Mapping[str, Any], prefix: str, state: PoolState | None, *, counts: bool) -> AsicPool:
-    """Shares are counted together; they are shown with the pool in use."""
+    """AxeOS counts the shares of both pools together; the pool in use gets them."""
     host, port = text(info.get(f"{prefix}URL")), count(info.get(f"{prefix}Port"))
     return AsicPool(
         url=text(f"{host}:{port}") if host and port else host,
@@ -78,7 +81,7 @@ def _pool(info: Mapping[str, Any], prefix: str, state: PoolState | None, *, coun
 
 
 def parse_axeos_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
-    """From the same answer."""
+    """Reads the same answer."""
     return checked(MAKE, lambda: _specs(_info(replies[0] or b"")))
 
 
@@ -96,10 +99,23 @@ def _specs(info: Mapping[str, Any]) -> AsicSpecs:
 
 
 def _make_and_model(info: Mapping[str, Any]) -> tuple[str, str | None]:
-    """NerdAxes name themselves; a BitAxe is known by its chip, and with six of them it is a Hex."""
+    """NerdAxes report their name. A BitAxe is identified by its chip; one with six chips is a Hex."""
     named = text(info.get("deviceModel"))
     if named and named.lower().startswith("nerd"):
         return "NerdAxe", named
     if (count(info.get("asicCount")) or 0) == 6:
         return "BitAxe", "Hex"
     return "BitAxe", named or _NAME_OF_CHIP.get(str(info.get("ASICModel")), text(info.get("ASICModel")))
+
+
+AXEOS = Dialect(
+    name="axeos",
+    makes=frozenset({"BitAxe", "NerdAxe"}),
+    port=80,
+    poll_questions=(_SYSTEM_INFO,),
+    parse=parse_axeos,
+    specs_questions=(_SYSTEM_INFO,),
+    parse_specs=parse_axeos_specs,
+    probe=_SYSTEM_INFO,
+    recognise=recognise_axeos,
+)

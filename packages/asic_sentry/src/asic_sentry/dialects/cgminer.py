@@ -1,4 +1,4 @@
-"""What all descendants of cgminer's API share: the status before the answer, hashrates with windows, pools."""
+"""The common part of all APIs that descend from cgminer's: commands, the status of an answer, hashrates, pools."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,14 +7,27 @@ from protocol.asic_messages import AsicPool, PoolState
 from protocol.plain_words import quoted
 from sentry_kit.parsing import count, scaled, text
 
+from asic_sentry.dialects.dialect import Question
 from asic_sentry.dialects.parsing import decode, limited_pools
 from asic_sentry.failures import bad_response, error_status
+from asic_sentry.framing import until_nul
 
+PORT = 4028
 WINDOWS = (("5s", 5), ("1m", 60), ("5m", 300), ("15m", 900), ("30m", 1800))
 
 
+def command(name: str) -> Question:
+    return Question(name, b'{"command":"%s"}' % name.encode(), until_nul)
+
+
+_EITHER_WAY = b'{"cmd":"summary","command":"summary"}'  # Whatsminers know `cmd`, all others `command`
+PROBE = Question("probe", _EITHER_WAY, until_nul, shown_as="summary")
+# An HTTP server at this port answers an error at once to a request that ends in empty lines; else it would wait.
+PROBE_AT_OTHER_PORT = Question("probe_line", _EITHER_WAY + b"\r\n\r\n", until_nul, shown_as="summary")
+
+
 def answer_of(reply: bytes) -> Any:
-    """The decoded answer, if the device doesn't say that it is an error (status E, or F for fatal)."""
+    """Returns the decoded answer. Raises `BadReply` if its status is an error (E, or F for fatal)."""
     answer = decode(reply)
     if not isinstance(answer, dict):
         raise bad_response(f"The answer is no object: {quoted(reply)}.")
@@ -27,21 +40,19 @@ def answer_of(reply: bytes) -> Any:
 
 
 def section(reply: bytes, name: str) -> list[Mapping[str, Any]]:
-    """The objects under `name`, such as `SUMMARY`."""
+    """Returns the objects under `name`, such as `SUMMARY`."""
     objects = answer_of(reply)[name]
     if not isinstance(objects, list) or not all(isinstance(each, dict) for each in objects):
         raise bad_response(f"{name} is no list of objects.")
     return objects
 
 
-def hashrate(
-    figures: Mapping[str, Any], prefix: str, factor: float, windows: Iterable[str]
-) -> tuple[float, int] | None:
-    """In H/s with its window in s, the first of `windows` that the device tells. `prefix` is `GHS` or `MHS`."""
+def hashrate(values: Mapping[str, Any], prefix: str, factor: float, windows: Iterable[str]) -> tuple[float, int] | None:
+    """Returns H/s and its window in s, of the first of `windows` that the device reports. `prefix`: `GHS` or `MHS`."""
     for window in windows:
-        figure = scaled(figures.get(f"{prefix} {window}"), factor)
-        if figure is not None:
-            return figure, dict(WINDOWS)[window]
+        rate = scaled(values.get(f"{prefix} {window}"), factor)
+        if rate is not None:
+            return rate, dict(WINDOWS)[window]
     return None
 
 

@@ -1,7 +1,7 @@
-"""IceRiver (KS0 … KS5, AL3): one POST to `userpanel` tells everything, without a log-in.
+"""IceRiver (KS0 … KS5, AL3): one POST to `userpanel` returns everything, without a log-in.
 
 `rtpow` ("11258G") is the mean of 5 min, `avgpow` of 30; `reject` is percent; `runtime` is days:hours:minutes:seconds; a
-pool's `connect` is 1.0 or true, -1.0 or false. `chipsuc`, `false` and `idealpow` say nothing that holds. The pools'
+pool's `connect` is 1.0 or true, -1.0 or false. `chipsuc`, `false` and `idealpow` are not reliable. The pools'
 passwords are not read.
 """
 
@@ -13,6 +13,7 @@ from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
 from sentry_kit.parsing import count, number, percent, temperature, text
 
+from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
     checked,
@@ -25,9 +26,12 @@ from asic_sentry.dialects.parsing import (
     sample,
 )
 from asic_sentry.failures import bad_response, error_status
+from asic_sentry.framing import HTTP_HEAD, http_body
 from asic_sentry.models import Model, find
 
 MAKE = "IceRiver"
+_FORM = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 6\r\n\r\npost=4"
+_USERPANEL = Question("userpanel", b"POST /user/userpanel HTTP/1.1\r\n" + HTTP_HEAD + _FORM, http_body)
 _UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 _RUNTIME = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}):(\d{1,2})")
 _MODEL = re.compile(r"(?i)_([a-z]{2}\d[a-z0-9]*)_miner")
@@ -41,7 +45,7 @@ def recognise_iceriver(userpanel: bytes) -> None:
 
 
 def parse_iceriver(replies: Sequence[bytes], model: Model | None) -> AsicReading:
-    """From `POST /user/userpanel`, `post=4`."""
+    """Reads `POST /user/userpanel`, `post=4`."""
     return sample(MAKE, lambda: _parse(_data(replies[0]), model))
 
 
@@ -53,7 +57,7 @@ def _data(reply: bytes) -> Mapping[str, Any]:
         raise error_status(text(answer.get("message")) or f"error {answer['error']}")
     data = answer.get("data")
     if not isinstance(data, dict):
-        raise bad_response("The answer holds no data.")
+        raise bad_response("The answer has no data.")
     return data
 
 
@@ -76,7 +80,7 @@ def _parse(data: Mapping[str, Any], model: Model | None) -> AsicReading:
 
 
 def _hashrate(value: object, unit: object) -> float | None:
-    """In H/s. A figure with neither a unit of its own nor one beside it can't be read."""
+    """Returns H/s. The unit stands behind the value or in its own field; without one the value is unknown."""
     own_unit = value.strip()[-1:].upper() if isinstance(value, str) else ""
     beside = unit.strip()[:1].upper() if isinstance(unit, str) else ""
     factor = _UNITS.get(own_unit) or _UNITS.get(beside)
@@ -114,21 +118,21 @@ def _pool(each: Mapping[str, Any]) -> AsicPool:
 
 
 def _state(connect: object) -> PoolState | None:
-    """It says the same of a pool that waits for its turn and of one that is dead: not connected."""
+    """IceRivers do not distinguish a pool in reserve from a dead one: neither is connected."""
     if isinstance(connect, int | float):  # a bool is an int
         return PoolState.CONNECTED if connect > 0 else PoolState.DISCONNECTED
     return None
 
 
 def parse_iceriver_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
-    """From the same answer. `model` is often "none"; the name of the software holds it: `…_ks5L_miner`."""
+    """Reads the same answer. `model` is often "none"; the software's name contains it: `…_ks5L_miner`."""
     return checked(MAKE, lambda: _specs(_data(replies[0] or b"")))
 
 
 def _specs(data: Mapping[str, Any]) -> AsicSpecs:
-    software, own_unit = text(data.get("softver1")), text(data.get("model"))
+    software, model = text(data.get("softver1")), text(data.get("model"))
     match = _MODEL.search(software or "")
-    name = match[1].upper() if match else own_unit if own_unit and own_unit.lower() != "none" else None
+    name = match[1].upper() if match else model if model and model.lower() != "none" else None
     row = find(MAKE, name) if name else None
     return AsicSpecs(
         make=MAKE,
@@ -138,3 +142,16 @@ def _specs(data: Mapping[str, Any]) -> AsicSpecs:
         mac=mac(data.get("mac")),
         hostname=text(data.get("host")),
     )
+
+
+ICERIVER = Dialect(
+    name="iceriver",
+    makes=frozenset({MAKE}),
+    port=80,
+    poll_questions=(_USERPANEL,),
+    parse=parse_iceriver,
+    specs_questions=(_USERPANEL,),
+    parse_specs=parse_iceriver_specs,
+    probe=_USERPANEL,
+    recognise=recognise_iceriver,
+)

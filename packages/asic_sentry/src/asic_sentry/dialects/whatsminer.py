@@ -1,6 +1,6 @@
-"""Whatsminer V1 and V2 (MicroBT up to 2024): cgminer's API with `MHS` figures, and a `Power` in watts.
+"""Whatsminer V1 and V2 (MicroBT up to 2024): cgminer's API with `MHS` figures, and `Power` in watts.
 
-V1 tells its boards by `devs`, V2 by `edevs`, in the same shape.
+V1 has its boards in `devs`, V2 in `edevs`, in the same shape.
 """
 
 import re
@@ -10,7 +10,9 @@ from typing import Any
 from protocol.asic_messages import AsicBoard, AsicSpecs
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
+from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
+from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
     checked,
@@ -22,18 +24,25 @@ from asic_sentry.dialects.parsing import (
     rejected_percent,
     sample,
 )
-from asic_sentry.failures import bad_response
+from asic_sentry.failures import BadReply, bad_response
+from asic_sentry.framing import until_nul
 from asic_sentry.models import Model
 
 MAKE = "Whatsminer"
+
 _ONLY_HERE = {"HS RT", "Factory GHS", "Power Mode", "Power_RT", "Power Limit", "Firmware Version"}
-# 5 s of a Whatsminer jump by 15 %; its own page shows 5 minutes too.
+# The 5 s average of a Whatsminer jumps by 15 %; its own page shows 5 minutes, too.
 _WINDOWS = ("5m", "1m", "15m", "5s")
 _MODEL = re.compile(r"(?i)(?:whatsminer\s*)?(M\d+[A-Z]*\+*)[_ -]*(V.*)?")
 
 
+def _command(name: str, *, optional: bool = False) -> Question:
+    """Some firmwares read `cmd` and some `command`; each ignores the other."""
+    return Question(name, b'{"cmd":"%s","command":"%s"}' % ((name.encode(),) * 2), until_nul, optional)
+
+
 def recognise_whatsminer(summary: bytes) -> None:
-    """It signs its refusals too: "Description": "whatsminer v1.4.0", older ones "btminer"."""
+    """Errors have its name, too: "Description": "whatsminer v1.4.0", in older firmware "btminer"."""
     if b"whatsminer" in summary.lower() or b"btminer" in summary.lower():
         return
     keys = checked(MAKE, lambda: set(section(summary, "SUMMARY")[0]))
@@ -42,7 +51,7 @@ def recognise_whatsminer(summary: bytes) -> None:
 
 
 def parse_whatsminer(replies: Sequence[bytes], model: Model | None) -> AsicReading:
-    """From `summary`, `devs` or `edevs`, `pools`."""
+    """Reads `summary`, `devs` or `edevs`, and `pools`."""
     return sample(MAKE, lambda: _parse(replies, model))
 
 
@@ -68,7 +77,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
 
 
 def _board(each: Mapping[str, Any], model: Model | None) -> AsicBoard:
-    """Its own `Temperature` is the board's, somewhere on it: neither inlet nor outlet, so it has no place here."""
+    """`Temperature` is left out: it is measured somewhere on the board, neither at the inlet nor at the outlet."""
     rate = hashrate(each, "MHS", 1e6, _WINDOWS)
     return AsicBoard(
         slot=count(each.get("Slot", each.get("ASC"))) or 0,
@@ -86,14 +95,14 @@ def _errors(summary: Mapping[str, Any]) -> list[str]:
 
 
 def parse_whatsminer_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
-    """From `summary`, `get_version` and, where the firmware knows it, `devdetails`."""
+    """Reads `summary`, and `get_version` and `devdetails` if the firmware knows them."""
     return checked(MAKE, lambda: _specs(replies))
 
 
 def _specs(replies: Sequence[bytes | None]) -> AsicSpecs:
     summary = section(replies[0] or b"", "SUMMARY")[0]
-    version = answer_of(replies[1])["Msg"] if replies[1] else {}
-    details = section(replies[2], "DEVDETAILS")[0] if replies[2] else {}
+    version = answer_of(replies[1])["Msg"] if replies[1] and _is_known(replies[1]) else {}
+    details = section(replies[2], "DEVDETAILS")[0] if replies[2] and _is_known(replies[2]) else {}
     model, variant = model_and_variant(details.get("Model"))
     firmware = text(version.get("fw_ver")) or text(summary.get("Firmware Version"))
     return AsicSpecs(
@@ -106,7 +115,37 @@ def _specs(replies: Sequence[bytes | None]) -> AsicSpecs:
     )
 
 
+def _is_known(reply: bytes) -> bool:
+    """Returns whether the firmware knows the command: otherwise the answer is an error."""
+    try:
+        answer_of(reply)
+    except BadReply:
+        return False
+    return True
+
+
 def model_and_variant(name: object) -> tuple[str | None, str | None]:
-    """ "M60S_VK40" and "M30S++VE40" are a model and the variant of its boards."""
+    """Splits "M60S_VK40" or "M30S++VE40" into the model and the variant of its boards."""
     match = _MODEL.fullmatch(text(name) or "")
     return (match[1].upper(), match[2]) if match else (text(name), None)
+
+
+WHATSMINER_V1 = Dialect(
+    name="whatsminer_v1",
+    makes=frozenset({MAKE}),
+    port=cgminer.PORT,
+    poll_questions=(_command("summary"), _command("devs"), _command("pools")),
+    parse=parse_whatsminer,
+    specs_questions=(
+        _command("summary"),
+        _command("get_version", optional=True),
+        _command("devdetails", optional=True),
+    ),
+    parse_specs=parse_whatsminer_specs,
+    probe=cgminer.PROBE,
+    recognise=recognise_whatsminer,
+    probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
+)
+WHATSMINER_V2 = WHATSMINER_V1._replace(
+    name="whatsminer_v2", poll_questions=(_command("summary"), _command("edevs"), _command("pools"))
+)

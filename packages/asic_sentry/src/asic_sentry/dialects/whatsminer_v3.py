@@ -1,4 +1,4 @@
-"""Whatsminer V3 (newer MicroBT): JSON behind its length on port 4433; hashrates in TH/s."""
+"""Whatsminer V3 (newer MicroBT): JSON after its length in 4 bytes, on port 4433; hashrates in TH/s."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
+from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
     checked,
@@ -21,7 +22,18 @@ from asic_sentry.dialects.parsing import (
 )
 from asic_sentry.dialects.whatsminer import MAKE, model_and_variant
 from asic_sentry.failures import bad_response, error_status
+from asic_sentry.framing import after_length
 from asic_sentry.models import Model
+
+
+def _question(name: str, body: bytes) -> Question:
+    return Question(name, len(body).to_bytes(4, "little") + body, after_length)
+
+
+_SUMMARY = _question("summary", b'{"cmd":"get.miner.status","param":"summary"}')
+_BOARDS = _question("edevs", b'{"cmd":"get.miner.status","param":"edevs"}')
+_POOLS = _question("pools", b'{"cmd":"get.miner.status","param":"pools"}')
+_DEVICE_INFO = _question("device_info", b'{"cmd":"get.device.info"}')
 
 
 def recognise_whatsminer_v3(device_info: bytes) -> None:
@@ -30,7 +42,7 @@ def recognise_whatsminer_v3(device_info: bytes) -> None:
 
 
 def parse_whatsminer_v3(replies: Sequence[bytes], model: Model | None) -> AsicReading:
-    """From `get.miner.status` with `summary`, `edevs`, `pools`."""
+    """Reads `get.miner.status` with `summary`, `edevs` and `pools`."""
     return sample(MAKE, lambda: _parse(replies, model))
 
 
@@ -87,7 +99,7 @@ def _pool(each: Mapping[str, Any]) -> AsicPool:
 
 
 def parse_whatsminer_v3_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
-    """From `get.device.info`. Its salt, which a log-in would need, is left where it is."""
+    """Reads `get.device.info`. The salt in it, which a log-in would need, is not read."""
     return checked(MAKE, lambda: _specs(_message(replies[0] or b"")))
 
 
@@ -104,3 +116,17 @@ def _specs(info: Mapping[str, Any]) -> AsicSpecs:
         serial_number=text(miner.get("miner-sn")),
         hostname=text(network.get("hostname")),
     )
+
+
+WHATSMINER_V3 = Dialect(
+    name="whatsminer_v3",
+    makes=frozenset({MAKE}),
+    port=4433,
+    poll_questions=(_SUMMARY, _BOARDS, _POOLS),
+    parse=parse_whatsminer_v3,
+    specs_questions=(_DEVICE_INFO,),
+    parse_specs=parse_whatsminer_v3_specs,
+    probe=_DEVICE_INFO,
+    recognise=recognise_whatsminer_v3,
+    hangs_if_asked_otherwise=True,
+)
