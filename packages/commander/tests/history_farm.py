@@ -17,10 +17,11 @@ from commander.history.resolution import in_units, rounded, scale_of
 from commander.history.tables import CHUNKS, Tier
 from commander.intake.group_commit import GroupCommit
 from commander.raw_logs.store import NewLog
-from commander.readings.series import COUNTERS, READINGS, Series
+from commander.readings.series import READINGS, Series
 from commander.readings.summary import NO_SUMMARY
 from commander.registry import store as rigs
 from commander.registry.kinds import RigKind
+from protocol.figures import COUNTERS
 from protocol.messages import AlgorithmReading, CpuGpuLog, GpuReading, MinerReading, MinerState
 
 KIND = RigKind.CPU_GPU

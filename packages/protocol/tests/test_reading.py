@@ -195,7 +195,7 @@ def test_every_figure_of_a_message_has_the_bounds_of_the_table(kind: type) -> No
     for place, number in numbers(inspect.type_info(kind)):
         field = place.rpartition(".")[2]
         row = "asic_power_w" if place == "AsicLog.power_w" else field if field in FIGURES else "count"
-        assert (number.ge, number.le) == FIGURES[row][:2], place
+        assert (number.ge, number.le) == FIGURES[row].bounds[:2], place
         assert row != "count" or field in {"accepted", "rejected", "stale", "invalid", "slot"}, f"{place} has no row"
 
 

@@ -19,6 +19,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 from msgspec import inspect
 
+from protocol.figure_types import Figure
 from protocol.figures import FIGURES
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading
 
@@ -57,9 +58,13 @@ class Dropped(NamedTuple):
         return first + "".join(part.partition("]")[2] for part in rest)
 
     def __str__(self) -> str:
-        bounds = FIGURES.get(self.figure.rpartition(".")[2])
-        why = f"{bounds.lowest:,} to {bounds.highest:,} {bounds.unit}".rstrip() if bounds else "what its kind allows"
+        figure = FIGURES.get(self.figure.rpartition(".")[2])
+        why = _range_text(figure) if figure else "what its kind allows"
         return f"{self.place} is left out: its value is {self.value}, expected is {why}."
+
+
+def _range_text(figure: Figure) -> str:
+    return f"{figure.bounds.lowest:,} to {figure.bounds.highest:,} {figure.unit.text}".rstrip()
 
 
 class Read(NamedTuple, Generic[T]):

@@ -27,7 +27,7 @@ def check_power(text: str) -> float:
         power_w = float(text.strip().removesuffix("W").strip())
     except ValueError:
         power_w = 0.0
-    if not 0 < power_w <= FIGURES["asic_power_w"].highest:
+    if not 0 < power_w <= FIGURES["asic_power_w"].bounds.highest:
         raise BadOverride("power_w", f"“{text}” is no wattage; give watts, such as 3250.")
     return power_w
 

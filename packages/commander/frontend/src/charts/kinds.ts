@@ -1,63 +1,30 @@
 /** Which figures stand together on one chart, and how their lines are called. */
 import { type History, type Key, keyText, type Series } from "./answer";
-import { CLOCK, COUNT, HASHRATE, PERCENT, POWER, TEMPERATURE, TURNS, type Unit } from "./units";
+import type { Unit } from "./units";
 
+/** A chart as the commander describes it: see `rig_pages/chart_kinds.py`. */
 interface Kind {
   /** As in the page's address and in `data-chart`. */
   id: string;
   title: string;
-  /** Figure, and the word that tells its lines from the others' on the same chart. */
+  /** Figure, and the word that distinguishes its lines from the others' on the same chart. */
   figures: Record<string, string>;
   unit: Unit;
-  /** What the line of the whole rig says. */
+  /** The name of the whole rig's line. */
   whole: string;
   /** What devices add up to is shown as a sum; else each device is shown. */
   adds: boolean;
   fromZero: boolean;
   /** Counted in each bucket, not measured at a moment. */
-  steps?: boolean;
+  steps: boolean;
   /** Figures of different coins stand on charts of their own: megahashes would hide kilohashes. */
-  split?: boolean;
+  split: boolean;
 }
 
-const KINDS: Kind[] = [
-  { id: "hashrate", title: "Hashrate", figures: { hashrate_hs: "" }, unit: HASHRATE, whole: "Total", adds: true, fromZero: true, split: true },
-  { id: "power", title: "Power", figures: { power_w: "" }, unit: POWER, whole: "Total", adds: true, fromZero: true },
-  {
-    id: "temperature",
-    title: "Temperature",
-    figures: { temperature_c: "", inlet_temperature_c: "inlet", outlet_temperature_c: "outlet", chip_temperature_c: "chip" },
-    unit: TEMPERATURE,
-    whole: "Hottest",
-    adds: false,
-    fromZero: false,
-  },
-  {
-    id: "memory-temperature",
-    title: "Memory temperature",
-    figures: { memory_temperature_c: "" },
-    unit: TEMPERATURE,
-    whole: "Hottest",
-    adds: false,
-    fromZero: false,
-  },
-  { id: "fan", title: "Fans", figures: { fan_percent: "" }, unit: PERCENT, whole: "Fastest", adds: false, fromZero: true },
-  { id: "fan-speed", title: "Fan speed", figures: { fan_rpm: "" }, unit: TURNS, whole: "Fastest", adds: false, fromZero: true },
-  { id: "core-clock", title: "Core clock", figures: { core_clock_mhz: "" }, unit: CLOCK, whole: "Fastest", adds: false, fromZero: false },
-  { id: "memory-clock", title: "Memory clock", figures: { memory_clock_mhz: "" }, unit: CLOCK, whole: "Fastest", adds: false, fromZero: false },
-  { id: "accepted", title: "Shares accepted", figures: { accepted: "" }, unit: COUNT, whole: "Total", adds: true, fromZero: true, steps: true },
-  {
-    id: "refused",
-    title: "Shares refused",
-    figures: { rejected: "rejected", stale: "stale", invalid: "invalid" },
-    unit: COUNT,
-    whole: "",
-    adds: true,
-    fromZero: true,
-    steps: true,
-  },
-  { id: "alive", title: "Rigs alive", figures: { rigs_alive: "" }, unit: COUNT, whole: "Alive", adds: true, fromZero: true },
-];
+const KINDS = JSON.parse(document.querySelector<HTMLDataElement>("data#chart-kinds")?.value || "[]") as Kind[];
+
+/** These only grow, until their source starts again from zero. */
+export const COUNTERS = new Set(KINDS.filter(({ steps }) => steps).flatMap(({ figures }) => Object.keys(figures)));
 
 export interface Line {
   key: string;
@@ -128,7 +95,7 @@ function drawing(kind: Kind, work: string, told: Series[], { devices, lines: cho
     dashed: series.device !== null && Object.keys(kind.figures).indexOf(series.figure) > 1,
   }));
   lines.sort((one, other) => order.indexOf(one.series.device ?? "") - order.indexOf(other.series.device ?? ""));
-  const { id, title, unit, fromZero, steps = false } = kind;
+  const { id, title, unit, fromZero, steps } = kind;
   return { id: work ? `${id}-${work}` : id, title: work ? `${title}, ${work}` : title, unit, fromZero, steps, lines };
 }
 

@@ -1,8 +1,7 @@
 /** The live edge: what a rig said last becomes part of the history that is drawn. */
 import { type History, type Key, keyText, type Series } from "./answer";
+import { COUNTERS } from "./kinds";
 
-/** These only grow, until who counts starts anew; `device` names who that is, behind a star. */
-const COUNTERS = new Set(["accepted", "rejected", "stale", "invalid"]);
 const USUAL_PAUSE_S = 10;
 
 export interface Reading extends Key {

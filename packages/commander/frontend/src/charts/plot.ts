@@ -5,7 +5,7 @@ import type { Value } from "./answer";
 import type { Drawing, Line } from "./kinds";
 import type { Frame } from "./chart";
 import type { Colours } from "./colours";
-import { axisTexts, COUNT } from "./units";
+import { axisTexts } from "./units";
 
 const AXIS_FONT = '12px system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-serif';
 /** Lines whose bands lie over each other show nothing. */
@@ -100,7 +100,7 @@ function axes(drawing: Drawing, colours: Colours): uPlot.Axis[] {
   };
   return [
     { ...look, size: 38, space: TWELVE_HOURS ? 84 : 64, values: (_self, splits) => timeTexts(splits) },
-    { ...look, size: 76, space: 34, values: (_self, splits) => axisTexts(splits, drawing.unit), ...(drawing.unit === COUNT ? { incrs: WHOLE } : {}) },
+    { ...look, size: 76, space: 34, values: (_self, splits) => axisTexts(splits, drawing.unit), ...(drawing.unit.counts ? { incrs: WHOLE } : {}) },
   ];
 }
 

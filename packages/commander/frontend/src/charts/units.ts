@@ -5,18 +5,12 @@ export interface Unit {
   /** Takes decimal prefixes: H/s and W do, °C and % do not. */
   scales: boolean;
   digits: number;
+  /** There are no halves, such as of shares. */
+  counts: boolean;
 }
 
 const PREFIXES = ["", "k", "M", "G", "T", "P", "E"];
 export const UNKNOWN = "–";
-
-export const HASHRATE: Unit = { name: "H/s", scales: true, digits: 0 };
-export const POWER: Unit = { name: "W", scales: true, digits: 0 };
-export const TEMPERATURE: Unit = { name: "°C", scales: false, digits: 0 };
-export const PERCENT: Unit = { name: "%", scales: false, digits: 0 };
-export const TURNS: Unit = { name: "rpm", scales: false, digits: 0 };
-export const CLOCK: Unit = { name: "MHz", scales: false, digits: 0 };
-export const COUNT: Unit = { name: "", scales: false, digits: 0 };
 
 export function text(value: number | null | undefined, unit: Unit): string {
   if (value === null || value === undefined) return UNKNOWN;

@@ -11,10 +11,13 @@ all stored logs, in every process and after every restart.
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from commander.readings.series import COUNTERS, HASHRATE, POWER, Readings, Series
+from protocol.figure_types import Whole
+from protocol.figures import COUNTERS, SERIES
+
+from commander.readings.series import Readings, Series
 from commander.readings.summary import OTHER, WORKS_OF_A_RIG
 
-ADDED_UP = frozenset({HASHRATE, POWER})
+ADDED_UP = frozenset(figure.name for figure in SERIES if figure.whole is Whole.SUM and figure.name not in COUNTERS)
 Work = tuple[str | None, str | None]  # algorithm, coin
 Named = Callable[[Series], Series | None]
 

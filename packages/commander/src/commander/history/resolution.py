@@ -1,23 +1,23 @@
 """How exactly history keeps a figure. Every reading is rounded once, so that columns of it are small whole numbers.
 
-Temperatures, percents and watts to a tenth; clocks and turns to one; memory to a megabyte; hashrates, which may be of
-any size, to five significant digits.
+The table of metrics has the power of ten of each: temperatures, percents and watts to a tenth; clocks and turns to one;
+memory to a megabyte. Hashrates, which may be of any size, have five significant digits.
 """
 
 from collections.abc import Iterable, Sequence
 from math import floor, log10
 
-from commander.readings.series import HASHRATE
+from protocol.figures import SERIES
 
 HASHRATE_DIGITS = 5
 SMALLEST_HASHRATE_HS = 1e-6  # less is none
-EXPONENTS = {"memory_used_bytes": 6, "fan_rpm": 0, "core_clock_mhz": 0, "memory_clock_mhz": 0}
-USUAL_EXPONENT = -1  # of what is not listed: temperatures, percents, watts
+USUAL_EXPONENT = -1  # of what is stored and no longer in the table
+_EXPONENTS = {figure.name: figure.exponent for figure in SERIES}
 
 
 def scale_of(figure: str) -> int | None:
     """The power of ten that a figure is kept in; None where it depends on the values."""
-    return None if figure == HASHRATE else EXPONENTS.get(figure, USUAL_EXPONENT)
+    return _EXPONENTS.get(figure, USUAL_EXPONENT)
 
 
 def rounded(figure: str, value: float) -> float:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from math import fsum
 
+from protocol.figures import COUNTERS
+
 from commander.history.buckets import Buckets, Counter, Gauge, grown
 from commander.history.names import Named, put
 from commander.history.resolution import exponent_of, in_whole_steps, rounded, rounded_all, scale_of
-from commander.readings.series import COUNTERS, Readings, Series
+from commander.readings.series import Readings, Series
 
 VALUES_AT_ONCE = 500_000  # some 20 MB
 

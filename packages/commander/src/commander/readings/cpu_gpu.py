@@ -1,8 +1,12 @@
 """Reads the logs of a CPU/GPU rig."""
 
 from collections.abc import Iterable
+from copy import copy
 from typing import TypeVar
 
+from msgspec.structs import force_setattr
+from protocol.figure_types import Holder
+from protocol.figures import gauges_of
 from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
 from protocol.miners_apart import with_own_cards
 
@@ -10,6 +14,8 @@ from commander.readings.summary import RigSummary, Work, bounded
 from commander.readings.traits import mining_of_cpu_gpu
 
 Number = TypeVar("Number", int, float)
+
+OF_GPU_AND_MINER = tuple(name for name in gauges_of(Holder.GPU) if name in MinerDevice.__struct_fields__)
 
 
 def summary_of(log: CpuGpuLog) -> RigSummary:
@@ -46,22 +52,18 @@ def merged_devices(log: CpuGpuLog) -> list[GpuReading]:
     miners = with_own_cards(log.miners)
     by_address: dict[str, GpuReading] = {gpu.pci_address: gpu for gpu in log.gpus}
     for device in (device for miner in miners for device in miner.devices if device.device != "cpu"):
-        measured = by_address.get(device.device, GpuReading(pci_address=device.device))
+        measured = by_address.get(device.device) or GpuReading(pci_address=device.device)
         by_address[device.device] = _filled(measured, device)
     return list(by_address.values())
 
 
 def _filled(gpu: GpuReading, device: MinerDevice) -> GpuReading:
-    return GpuReading(
-        pci_address=gpu.pci_address,
-        temperature_c=known(gpu.temperature_c, device.temperature_c),
-        memory_temperature_c=known(gpu.memory_temperature_c, device.memory_temperature_c),
-        fan_percent=known(gpu.fan_percent, device.fan_percent),
-        fan_rpm=gpu.fan_rpm,
-        power_w=known(gpu.power_w, device.power_w),
-        core_clock_mhz=known(gpu.core_clock_mhz, device.core_clock_mhz),
-        memory_clock_mhz=known(gpu.memory_clock_mhz, device.memory_clock_mhz),
-    )
+    """Returns the card with the miner's values wherever it has none. Called for the cards of each log that comes in."""
+    filled = copy(gpu)
+    for name in OF_GPU_AND_MINER:
+        if getattr(gpu, name) is None and (value := getattr(device, name)) is not None:
+            force_setattr(filled, name, value)  # quicker than `replace`; nothing else refers to the copy yet
+    return filled
 
 
 def device_hashrates(miners: Iterable[MinerReading], device: str) -> dict[Work, float | None]:
@@ -73,10 +75,6 @@ def device_hashrates(miners: Iterable[MinerReading], device: str) -> dict[Work, 
                 work = Work(algorithm.coin, algorithm.algorithm)
                 hashrates[work] = total((hashrates.get(work), hashrate_hs))
     return hashrates
-
-
-def known(first: float | None, second: float | None) -> float | None:
-    return second if first is None else first
 
 
 def total(values: Iterable[Number | None]) -> Number | None:

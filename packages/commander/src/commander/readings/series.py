@@ -7,19 +7,22 @@ up the sources.
 Programs spell one algorithm differently, and people one coin; a series has the name that totals use.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from functools import lru_cache
+from operator import attrgetter
 from typing import Protocol
 
 import msgspec
 from protocol.asic_messages import AsicBoard, AsicLog
-from protocol.messages import PROXIES, AlgorithmReading, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
+from protocol.figure_types import Holder, Whole
+from protocol.figures import COUNTERS, counters_of, gauges_of, gauges_with
+from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
 from protocol.miners_apart import source_names, with_own_cards
 from protocol.reading import Reader
 
 from commander.readings.algorithms import one_name
 from commander.readings.coins import one_coin
-from commander.readings.cpu_gpu import highest, merged_devices, total
+from commander.readings.cpu_gpu import OF_GPU_AND_MINER, highest, merged_devices, total
 from commander.readings.summary import Work
 from commander.registry.kinds import RigKind
 
@@ -28,20 +31,14 @@ Readings = dict[Series, float]
 
 SOURCE = "*"
 HASHRATE, POWER, ALIVE = "hashrate_hs", "power_w", "alive"
-COUNTERS = frozenset({"accepted", "rejected", "stale", "invalid"})
 OF_MINERS = COUNTERS | {HASHRATE, ALIVE}
-_OF_GPU = (
-    "temperature_c",
-    "memory_temperature_c",
-    "fan_percent",
-    "fan_rpm",
-    "power_w",
-    "core_clock_mhz",
-    "memory_clock_mhz",
-)
-_OF_BOARD = ("inlet_temperature_c", "outlet_temperature_c", "chip_temperature_c")
-_OF_CPU = ("temperature_c", "power_w", "load_percent")
-_HIGHEST_OF_RIG = ("temperature_c", "memory_temperature_c", "fan_percent", "fan_rpm")
+_OF_RIG, _OF_CPU, _OF_GPU = gauges_of(Holder.RIG), gauges_of(Holder.CPU), gauges_of(Holder.GPU)
+_OF_ASIC, _OF_BOARD = gauges_of(Holder.ASIC), gauges_of(Holder.BOARD)
+_HIGHEST_OF_RIG = tuple(name for name in gauges_with(Whole.HIGHEST) if name in {*_OF_CPU, *_OF_GPU})
+_SUM_OF_RIG = tuple(name for name in gauges_with(Whole.SUM) if name in {*_OF_CPU, *_OF_GPU})
+_SHARES, _SHARES_OF_POOL = counters_of(Holder.MINER), counters_of(Holder.POOL)
+_SHARES_OF_DEVICE = tuple(name for name in _SHARES if name in MinerDevice.__struct_fields__)
+_of_gpu_and_miner, _NOTHING = attrgetter(*OF_GPU_AND_MINER), (None,) * len(OF_GPU_AND_MINER)
 
 FigureNames = Collection[str] | None  # None: all of them
 
@@ -77,8 +74,7 @@ def cpu_gpu_readings(body: bytes, figures: FigureNames = None) -> Readings:
 
 def _put_machine(readings: Readings, log: CpuGpuLog) -> None:
     gpus = merged_devices(log) if any(_tells(device) for miner in log.miners for device in miner.devices) else log.gpus
-    if log.memory_used_bytes is not None:
-        readings["memory_used_bytes", None, None, None] = log.memory_used_bytes
+    _put(readings, log, _OF_RIG, None)
     if log.cpu is not None:
         _put(readings, log.cpu, _OF_CPU, "cpu")
     for gpu in gpus:
@@ -88,29 +84,21 @@ def _put_machine(readings: Readings, log: CpuGpuLog) -> None:
 
 def _tells(device: MinerDevice) -> bool:
     """Whether the mining software says anything of the card that its driver may not."""
-    return not (
-        device.temperature_c is None
-        and device.memory_temperature_c is None
-        and device.fan_percent is None
-        and device.power_w is None
-        and device.core_clock_mhz is None
-        and device.memory_clock_mhz is None
-    )
+    return _of_gpu_and_miner(device) != _NOTHING
 
 
-def _put(readings: Readings, told: object, figures: tuple[str, ...], device: str) -> None:
+def _put(readings: Readings, source: object, figures: tuple[str, ...], device: str | None) -> None:
     for figure in figures:
-        if (value := getattr(told, figure)) is not None:
+        if (value := getattr(source, figure)) is not None:
             readings[figure, device, None, None] = value
 
 
 def _put_rig(readings: Readings, cpu: CpuReading | None, gpus: list[GpuReading]) -> None:
     devices: list[object] = [*gpus, *([cpu] if cpu else [])]
-    for figure in _HIGHEST_OF_RIG:
-        if (value := highest([getattr(device, figure, None) for device in devices])) is not None:
-            readings[figure, None, None, None] = value
-    if (power_w := total([getattr(device, POWER) for device in devices])) is not None:
-        readings[POWER, None, None, None] = power_w
+    for figures, whole in ((_HIGHEST_OF_RIG, highest), (_SUM_OF_RIG, total)):
+        for figure in figures:
+            if (value := whole([getattr(device, figure, None) for device in devices])) is not None:
+                readings[figure, None, None, None] = value
 
 
 def _put_hashrates(readings: Readings, miners: list[MinerReading]) -> None:
@@ -130,35 +118,26 @@ def _put_hashrates(readings: Readings, miners: list[MinerReading]) -> None:
 
 def _put_shares(readings: Readings, source: str, miner: MinerReading) -> None:
     for algorithm in miner.algorithms:
-        for figure, count in _shares(algorithm):
-            series = one_series((figure, source, algorithm.algorithm, algorithm.coin))
-            readings[series] = readings.get(series, 0) + count
+        for figure in _SHARES:
+            if (count := getattr(algorithm, figure)) is not None:
+                series = one_series((figure, source, algorithm.algorithm, algorithm.coin))
+                readings[series] = readings.get(series, 0) + count
     for device in miner.devices:
-        for figure, counted in (("accepted", device.accepted), ("rejected", device.rejected)):
-            if counted is not None:
-                readings[figure, device.device, None, None] = counted
-
-
-def _shares(algorithm: AlgorithmReading) -> Iterator[tuple[str, int]]:
-    for figure in ("accepted", "rejected", "stale", "invalid"):
-        if (count := getattr(algorithm, figure)) is not None:
-            yield figure, count
+        _put(readings, device, _SHARES_OF_DEVICE, device.device)
 
 
 def asic_readings(body: bytes, figures: FigureNames = None) -> Readings:
     """Of an ASIC's log, given as its JSON; all of them, because they are few."""
     log = _asic_log.decode(body)
     readings: Readings = {}
-    for figure in ("power_w", "temperature_c", "rejected_percent"):
-        if (value := getattr(log, figure)) is not None:
-            readings[figure, None, None, None] = value
+    _put(readings, log, _OF_ASIC, None)
     if log.hashrate_hs is not None:
         readings[one_series((HASHRATE, None, log.algorithm, log.coin))] = log.hashrate_hs
     for board in log.boards:
         _put_board(readings, board, log)
     _put_fans(readings, log.fans_rpm)
     for place, pool in enumerate(log.pools):
-        for figure in ("accepted", "rejected", "stale"):
+        for figure in _SHARES_OF_POOL:
             if (count := getattr(pool, figure)) is not None:
                 readings[one_series((figure, f"{SOURCE}{place}", log.algorithm, log.coin))] = count
     return readings

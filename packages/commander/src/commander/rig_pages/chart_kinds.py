@@ -1,64 +1,66 @@
-"""Which figures a log has, on which chart each stands, and how a table shows them.
+"""The charts of pages, from the table of metrics, and how a log table shows each metric."""
 
-The charts' ids are those of `frontend/src/charts/kinds.ts`.
-"""
+from collections.abc import Iterable
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+import msgspec
+from protocol import figures
+from protocol.figure_types import Chart, Kind, Whole
+from protocol.figures import FIGURES
 
-from commander.readings.series import COUNTERS, SOURCE, Readings, Series, work_of
+from commander.readings.series import SOURCE, Readings, Series, work_of
 from commander.rig_pages.log_query import WHOLE, device_label
-from commander.web import format as shown
-from commander.web.format import Figure
+from commander.web.format import Figure, measured
 
 
-class ChartKind(NamedTuple):
-    """`figures` with the title of each; `split`: works have charts of their own; `whole`: a rig's sum comes first."""
+class ChartUnit(msgspec.Struct, frozen=True, rename="camel"):
+    """A unit as the script needs it. `counts`: there are no halves."""
 
+    name: str
+    scales: bool
+    digits: int
+    counts: bool
+
+
+class ChartKind(msgspec.Struct, frozen=True, rename="camel"):
+    """A chart as the script needs it.
+
+    `figures` has the word that distinguishes a metric from others on the chart. `adds`: what devices add up to is
+    shown; else each device is. `steps`: counted in each step, not measured at a moment.
+    """
+
+    id: str
     title: str
     figures: dict[str, str]
+    unit: ChartUnit
     whole: str
-    split: bool = False
+    adds: bool
+    from_zero: bool
+    steps: bool
+    split: bool
 
 
-CHARTS: dict[str, ChartKind] = {
-    "hashrate": ChartKind("Hashrate", {"hashrate_hs": "Hashrate"}, "Total", split=True),
-    "power": ChartKind("Power", {"power_w": "Power"}, "Total"),
-    "temperature": ChartKind(
-        "Temperature",
-        {
-            "temperature_c": "Temperature",
-            "inlet_temperature_c": "Inlet temperature",
-            "outlet_temperature_c": "Outlet temperature",
-            "chip_temperature_c": "Chip temperature",
-        },
-        "Hottest",
-    ),
-    "memory-temperature": ChartKind("Memory temperature", {"memory_temperature_c": "Memory temperature"}, "Hottest"),
-    "fan": ChartKind("Fans", {"fan_percent": "Fan"}, "Fastest"),
-    "fan-speed": ChartKind("Fan speed", {"fan_rpm": "Fan speed"}, "Fastest"),
-    "core-clock": ChartKind("Core clock", {"core_clock_mhz": "Core clock"}, "Fastest"),
-    "memory-clock": ChartKind("Memory clock", {"memory_clock_mhz": "Memory clock"}, "Fastest"),
-    "accepted": ChartKind("Shares accepted", {"accepted": "Shares accepted"}, "Total"),
-    "refused": ChartKind(
-        "Shares refused",
-        {"rejected": "Shares rejected", "stale": "Shares stale", "invalid": "Shares invalid"},
-        "Rejected",
-    ),
-}
+def _kind(chart: Chart) -> ChartKind:
+    rows = figures.figures_on(chart)
+    unit, is_counted = rows[0].unit, rows[0].kind is Kind.COUNTER
+    return ChartKind(
+        id=chart.id,
+        title=chart.title,
+        figures={row.name: row.word for row in rows},
+        unit=ChartUnit(unit.text, unit.prefixes, rows[0].decimals, counts=is_counted),
+        whole=chart.whole,
+        adds=rows[0].whole is Whole.SUM,
+        from_zero=chart.from_zero,
+        steps=is_counted,
+        split=chart.split,
+    )
+
+
+CHARTS = {chart.id: _kind(chart) for chart in figures.CHARTS}
+CHARTS_JSON = msgspec.json.encode(list(CHARTS.values())).decode()
 LOG_CHARTS = tuple(CHARTS)
-RIG_CHARTS = ("hashrate", "power", "temperature", "fan", "fan-speed")
-FARM_CHARTS = ("hashrate", "power")
-TITLES = {figure: title for kind in CHARTS.values() for figure, title in kind.figures.items()}
-_PLACES = {figure: place for place, figure in enumerate(TITLES)}
-_SHOWN: dict[str, Callable[[float | None], Figure]] = {
-    "hashrate_hs": shown.hashrate,
-    "power_w": shown.power,
-    "fan_percent": shown.percent,
-    "fan_rpm": shown.turns,
-    "core_clock_mhz": shown.clock,
-    "memory_clock_mhz": shown.clock,
-}
+RIG_CHARTS = tuple(chart.id for chart in figures.CHARTS if chart.on_rig_page)
+FARM_CHARTS = tuple(chart.id for chart in figures.CHARTS if chart.on_farm_page)
+_PLACES = {figure: place for place, figure in enumerate(FIGURES)}
 
 
 def figures_on(charts: Iterable[str]) -> frozenset[str]:
@@ -93,10 +95,8 @@ def column_label(series: Series) -> str:
     """ "Hashrate, Monero", "Power, GPU 03:00"."""
     figure, device, algorithm, _ = series
     work = work_of(series).label if algorithm else ""
-    return ", ".join(filter(None, (TITLES[figure], work, device_label(device) if device else "")))
+    return ", ".join(filter(None, (FIGURES[figure].label, work, device_label(device) if device else "")))
 
 
 def cell(series: Series, value: float | None) -> Figure:
-    if series[0] in COUNTERS:
-        return shown.count(None if value is None else round(value))
-    return _SHOWN.get(series[0], shown.temperature)(value)
+    return measured(FIGURES[series[0]], value)

@@ -6,12 +6,13 @@ from datetime import datetime
 
 import msgspec
 from markupsafe import Markup
+from protocol.figures import COUNTERS
 
 from commander.history.names import ON_A_PAGE, Names, folded
 from commander.live.operational_index import OperationalIndex, RigState
-from commander.readings.series import COUNTERS, HASHRATE, POWER, READINGS, SOURCE, Readings, Series, work_of
+from commander.readings.series import HASHRATE, POWER, READINGS, SOURCE, Readings, Series, work_of
 from commander.registry.kinds import RigKind
-from commander.rig_pages.chart_kinds import CHARTS, FARM_CHARTS, figures_on
+from commander.rig_pages.chart_kinds import CHARTS, CHARTS_JSON, FARM_CHARTS, figures_on
 from commander.rig_pages.cpu_gpu_rows import HEALTH_TONES, HEALTH_WORDS
 from commander.rig_pages.log_query import WHOLE, LogQuery, Span, WrongRange, device_label, last, range_of
 from commander.web.shell import macro
@@ -53,7 +54,8 @@ class ChartsView:
     """The charts of a page.
 
     The script reads `figures`, `devices` (their names) and `lines` (which to draw; empty: the usual ones). `along`: the
-    page has a table of the same range. `born`: when the rig, or the farm's first rig, was added.
+    page has a table of the same range. `born`: when the rig, or the farm's first rig, was added. `kinds`: all charts
+    that the script can draw, as JSON.
     """
 
     title: str
@@ -68,6 +70,7 @@ class ChartsView:
     empty: str
     born: datetime | None = None
     along: bool = False
+    kinds: str = CHARTS_JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from protocol.figures import COUNTERS
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database, to_us
 from commander.history.names import Named, folded, only
 from commander.history.query import History, HistorySeries, rig_history
 from commander.raw_logs import store as logs
-from commander.readings.series import COUNTERS, READINGS, Series
+from commander.readings.series import READINGS, Series
 from commander.registry.kinds import RigKind
 from commander.registry.tables import RIGS
 from commander.rig_pages.chart_kinds import added_up, columns

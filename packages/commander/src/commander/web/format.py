@@ -1,8 +1,11 @@
 """Numbers for people, as pages show them: shortened for the eye, whole in the title."""
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from protocol import units
+from protocol import figure_types, units
+from protocol.figure_types import Unit
+from protocol.figures import HASHES, MEGAHERTZ, NUMBER, WATTS
 
 
 class Figure(NamedTuple):
@@ -59,8 +62,8 @@ def clock(clock_mhz: float | None) -> Figure:
     return NOT_KNOWN if clock_mhz is None else Figure(units.clock_text(clock_mhz))
 
 
-def count(number: int | None) -> Figure:
-    return NOT_KNOWN if number is None else Figure(units.count_text(number))
+def count(number: float | None) -> Figure:
+    return NOT_KNOWN if number is None else Figure(units.count_text(round(number)))
 
 
 def size(size_bytes: float | None) -> Figure:
@@ -88,3 +91,20 @@ def _small_percent(value: float) -> str:
     if 0 < value < 0.05:
         return "< 0.1 %"
     return f"{value:.1f} %" if 0 < value < 9.95 else f"{value:.0f} %"
+
+
+_OF_UNITS: Mapping[Unit, Callable[[float | None], Figure]] = {
+    HASHES: hashrate,
+    WATTS: power,
+    MEGAHERTZ: clock,
+    NUMBER: count,
+}
+
+
+def measured(row: figure_types.Figure, value: float | None) -> Figure:
+    """A value of any metric, with the decimals and the unit of its row in the table."""
+    if value is None:
+        return NOT_KNOWN
+    if of_unit := _OF_UNITS.get(row.unit):
+        return of_unit(value)
+    return Figure(f"{value:,.{row.decimals}f} {row.unit.text}", units.exact_text(value, row.unit.text))
