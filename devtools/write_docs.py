@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the pages of docs/ that are read off the code: the settings and the messages. `--check` only compares."""
+"""Writes the pages of docs/ that are read off the code: settings, messages, metrics. `--check` only compares."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -8,6 +8,7 @@ from typing import get_type_hints
 
 import msgspec
 from asic_sentry.settings import Settings as AsicSentrySettings
+from commander.rig_metrics import FAMILIES
 from commander.settings import EXPECTED
 from commander.settings import Settings as CommanderSettings
 from cpu_gpu_sentry.settings import Settings as CpuGpuSentrySettings
@@ -16,6 +17,7 @@ from protocol import asic_messages, command_messages, inbox_messages, messages, 
 from sentry_kit.settings import expected as expected_by_sentry
 
 DOCS = Path(__file__).parent.parent / "docs"
+PROMETHEUS = (Path(__file__).parent / "prometheus_page.md").read_text(encoding="utf-8")
 COUNT_LIMIT = 2**53  # the bound of every count; not worth a word in the docs
 GENERATED = "<!-- Written by devtools/write_docs.py (`make docs`); change the code, not this page. -->\n"
 
@@ -203,7 +205,13 @@ def _simple_words(kind: inspect.Type) -> str:
     return names.get(type(kind), type(kind).__name__)
 
 
-PAGES = {"settings.md": settings_page, "protocol.md": protocol_page}
+def prometheus_page() -> str:
+    rows = [f"| `{family.name}` | {family.kind} | {family.help} |\n" for family in FAMILIES]
+    head, foot = PROMETHEUS.split("TABLE\n")
+    return "".join([GENERATED, head, "| metric | type | |\n|---|---|---|\n", *rows, foot])
+
+
+PAGES = {"settings.md": settings_page, "protocol.md": protocol_page, "prometheus.md": prometheus_page}
 
 
 def outdated() -> list[str]:

@@ -23,7 +23,7 @@ LAYERS = (
     *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them
     *("addresses", "software", "playbooks", "commands", "tags", "rigs"),  # what people do
     *("rig_pages", "settings_pages", "intake"),  # where requests come in
-    *("migrations", "metrics", "scaled", "chores"),
+    *("migrations", "rig_metrics", "metrics", "scaled", "chores"),
     *("error_handlers", "services", "routes", "app"),  # wiring
     *("backup", "migrate_data", "serve", "__main__"),  # commands
 )

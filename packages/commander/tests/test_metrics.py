@@ -1,12 +1,20 @@
-"""`/metrics`: what Prometheus reads, and that promtool finds nothing to complain about."""
+"""`/metrics`: what Prometheus reads, of the commander and of each rig, and that promtool finds nothing wrong."""
 
 import asyncio
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
+from commander.live.channels import Channels
+from commander.live.operational_index import OperationalIndex
+from commander.live.rigs import LiveRigs
+from commander.readings.decode import READERS
+from commander.registry.kinds import RigKind
+from commander.rig_metrics import rig_exposition
 from commander.web.exposition import Histogram, Metric, MetricKind, Sample, exposition, gauge
-from commander_farm import Farm, a_log
+from commander_farm import Farm, a_log, an_asic_log
 
 
 def figures_in(text: str) -> dict[str, float]:
@@ -42,8 +50,70 @@ async def test_promtool_has_no_complaint(farm: Farm) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool (Debian's package prometheus) is not installed")
-    text = (await farm.get("/metrics")).text
+    rig, asic = await farm.add("rig (1)"), await farm.add_asic()
+    await farm.report(rig, a_log())
+    await farm.report_asic(asic, an_asic_log())
+    text = (await farm.get("/metrics?rigs=yes")).text
+    assert "minewarden_rig_device_hashrate_hashes_per_second" in text
     assert await asyncio.to_thread(complaints_of, promtool, text) == (0, "")
+
+
+async def test_each_rig_and_device_is_shown_in_base_units(farm: Farm) -> None:
+    rig, _ = await farm.add("rig-01"), await farm.add("rig-02")
+    asic = await farm.add_asic()
+    await farm.report(rig, a_log())
+    await farm.report_asic(asic, an_asic_log(fans_rpm=[5_880.0, None]))
+    figures = figures_in((await farm.get("/metrics?rigs=yes")).text)
+    one = f'rig_id="{rig.id}",rig="rig-01",kind="cpu-gpu"'
+    mined = 'coin="Monero",algorithm="rx/0"'
+    assert figures[f"minewarden_rig_up{{{one}}}"] == 1
+    assert figures[f"minewarden_rig_hashrate_hashes_per_second{{{one},{mined}}}"] == 17_000
+    assert figures[f'minewarden_rig_device_hashrate_hashes_per_second{{{one},device="cpu",{mined}}}'] == 17_000
+    assert figures[f"minewarden_rig_power_watts{{{one}}}"] == 200
+    assert figures[f"minewarden_rig_temperature_celsius{{{one}}}"] == 64
+    assert figures[f'minewarden_rig_device_temperature_celsius{{{one},device="cpu"}}'] == 61
+    assert figures[f"minewarden_rig_fan_ratio{{{one}}}"] == 0.7
+    assert figures[f'minewarden_rig_shares_accepted_total{{{one},source="xmrig",{mined}}}'] == 99
+    asics = f'rig_id="{asic.id}",rig="asic-01",kind="asic"'
+    assert figures[f"minewarden_rig_power_watts{{{asics}}}"] == 3_250
+    fans = {name: value for name, value in figures.items() if "rig_device_fan" in name and asics in name}
+    assert fans == {f'minewarden_rig_device_fan_speed_rpm{{{asics},device="fan1"}}': 5_880}
+
+
+async def test_unknown_is_absent_and_a_rig_that_waits_has_no_values(farm: Farm) -> None:
+    silent, waiting = await farm.add("silent"), await farm.add("waiting")
+    await farm.report(silent, a_log(power_w=None, hashrate_hs=None))
+    text = (await farm.get("/metrics?rigs=yes")).text
+    figures = figures_in(text)
+    assert not [name for name in figures if "_power_" in name and name.startswith("minewarden_rig_")]
+    assert "minewarden_rig_device_hashrate" not in text
+    about = [name for name in figures if f'rig_id="{waiting.id}"' in name]
+    assert about == [f'minewarden_rig_up{{rig_id="{waiting.id}",rig="waiting",kind="cpu-gpu"}}']
+    assert figures[about[0]] == 0
+
+
+async def test_without_rigs_yes_no_rig_is_shown_and_another_word_is_refused(farm: Farm) -> None:
+    await farm.report(await farm.add("rig-01"), a_log())
+    assert "minewarden_rig_" not in (await farm.get("/metrics")).text
+    assert "minewarden_rig_" not in (await farm.get("/metrics?rigs=no")).text
+    assert (await farm.get("/metrics?rigs=true")).status_code == 422
+    assert (await farm.client.get("/metrics?rigs=yes")).status_code == 401
+
+
+async def test_an_offline_rig_keeps_none_of_its_values() -> None:
+    index = OperationalIndex(stale_after_s=45, offline_after_s=60)
+    live = LiveRigs(RigKind.CPU_GPU, index, Channels(), describe=lambda state: b"{}", describe_log=lambda log: b"{}")
+    index.add(1, "rig-01")
+    log, at = READERS[RigKind.CPU_GPU](msgspec.json.encode(a_log())), datetime(2026, 11, 20, tzinfo=UTC)
+    index.report(1, log.body, log.figures, taken_at=at, reported_at=at + timedelta(seconds=1), now_s=0)
+    rig = 'rig_id="1",rig="rig-01",kind="cpu-gpu"'
+    index.check_health(50)  # stale: still alive
+    assert figures_in(await rig_exposition({RigKind.CPU_GPU: live}))[f"minewarden_rig_power_watts{{{rig}}}"] == 200
+    index.check_health(60)
+    assert figures_in(await rig_exposition({RigKind.CPU_GPU: live})) == {
+        f"minewarden_rig_up{{{rig}}}": 0,
+        f"minewarden_rig_last_report_timestamp_seconds{{{rig}}}": (at + timedelta(seconds=1)).timestamp(),
+    }
 
 
 def complaints_of(promtool: str, text: str) -> tuple[int, str]:

@@ -1,17 +1,20 @@
-"""`GET /metrics`: what to watch of a running commander, for Prometheus."""
+"""`GET /metrics`: what to watch of a running commander and its farm, for Prometheus."""
 
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Annotated
 
 from litestar import Response, get
 from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 
 from commander import VERSION
 from commander.live.operational_index import Health
-from commander.live.rigs import LiveRigs
-from commander.registry.kinds import RigKind
+from commander.live.rigs import LiveRigs, Lives
+from commander.rig_metrics import rig_exposition
 from commander.web.api_docs import problems
 from commander.web.exposition import CONTENT_TYPE, Metric, MetricKind, Sample, counter, exposition, gauge
 
@@ -19,13 +22,28 @@ Collect = Callable[[], Iterable[Metric]]
 STARTED_AT_S = time.time()
 
 
-@get("/metrics", responses=problems(401), media_type="text/plain", tags=["health"])
-async def metrics(collect_metrics: NamedDependency[Collect]) -> Response[str]:
-    """Figures of this process in Prometheus' text format; docs/scaling.md says which to watch."""
-    return Response(exposition(collect_metrics()), media_type=CONTENT_TYPE)
+class WithRigs(StrEnum):
+    """Whether the answer has each rig by itself: some 90 samples for one with 8 GPUs."""
+
+    YES = "yes"
+    NO = "no"
 
 
-def live_metrics(live: Mapping[RigKind, LiveRigs]) -> list[Metric]:
+RigsWanted = Annotated[WithRigs, QueryParameter(name="rigs", description="`yes`: also the metrics of each rig")]
+
+
+@get("/metrics", responses=problems(401, 422), media_type="text/plain", tags=["health"])
+async def metrics(
+    collect_metrics: NamedDependency[Collect], lives: NamedDependency[Lives], rigs: RigsWanted = WithRigs.NO
+) -> Response[str]:
+    """Metrics of this process, and of the rigs, in Prometheus' text format; docs/prometheus.md explains them."""
+    text = exposition(collect_metrics())
+    if rigs is WithRigs.YES:
+        text += await rig_exposition(lives)
+    return Response(text, media_type=CONTENT_TYPE)
+
+
+def live_metrics(live: Lives) -> list[Metric]:
     """The farm as this process sees it, and who looks at it here."""
     rigs = [
         Sample(count, {"kind": kind, "health": health})

@@ -49,7 +49,7 @@ class Histogram:
         samples, below = [], 0
         for limit, count in zip((*self._limits, float("inf")), self._counts, strict=True):
             below += count
-            samples.append(Sample(below, {"le": _number(limit)}, "_bucket"))
+            samples.append(Sample(below, {"le": number(limit)}, "_bucket"))
         samples += [Sample(self._sum, suffix="_sum"), Sample(below, suffix="_count")]
         return Metric(name, MetricKind.HISTOGRAM, text, samples)
 
@@ -66,13 +66,23 @@ def gauge(name: str, text: str, value: float | None) -> Metric:
 def exposition(metrics: Iterable[Metric]) -> str:
     lines: list[str] = []
     for metric in metrics:
-        lines += [f"# HELP {metric.name} {_escaped(metric.help)}", f"# TYPE {metric.name} {metric.kind}"]
-        lines += [f"{metric.name}{each.suffix}{_labels(each.labels)} {_number(each.value)}" for each in metric.samples]
+        lines += heading(metric.name, metric.kind, metric.help)
+        lines += [f"{metric.name}{each.suffix}{_braced(each.labels)} {number(each.value)}" for each in metric.samples]
     return "\n".join([*lines, ""])
 
 
-def _labels(labels: Mapping[str, str]) -> str:
-    inside = ",".join(f'{name}="{_escaped(value, quotes=True)}"' for name, value in labels.items())
+def heading(name: str, kind: MetricKind, text: str) -> list[str]:
+    """The lines before the samples of a family."""
+    return [f"# HELP {name} {_escaped(text)}", f"# TYPE {name} {kind}"]
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    """Labels without their braces. To Prometheus an empty label is none."""
+    return ",".join(f'{name}="{_escaped(value, quotes=True)}"' for name, value in labels.items() if value)
+
+
+def _braced(labels: Mapping[str, str]) -> str:
+    inside = labels_text(labels)
     return f"{{{inside}}}" if inside else ""
 
 
@@ -81,7 +91,7 @@ def _escaped(text: str, *, quotes: bool = False) -> str:
     return text.replace('"', '\\"') if quotes else text
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     if value == float("inf"):
         return "+Inf"
     return str(int(value)) if value == int(value) else repr(value)
