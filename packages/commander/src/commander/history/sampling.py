@@ -15,7 +15,7 @@ from commander.readings.series import HASHRATE, Series, one_series
 from commander.registry.kinds import RigKind
 
 
-class Sample(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class FarmSample(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Whole numbers in the steps of the farm's series; hashrates as (algorithm, coin, thousandths of H/s)."""
 
     alive: int
@@ -24,7 +24,7 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, gc=False):
     power_rigs: int | None = None
 
 
-_decode = msgspec.json.Decoder(Sample).decode
+_decode = msgspec.json.Decoder(FarmSample).decode
 
 
 async def take_sample(database: Database, kind: RigKind, index: OperationalIndex, now: datetime) -> None:
@@ -35,8 +35,8 @@ async def take_sample(database: Database, kind: RigKind, index: OperationalIndex
             await store.put_sample(db, kind, minute_s, msgspec.json.encode(_sample(index.totals)))
 
 
-def _sample(totals: Totals) -> Sample:
-    return Sample(
+def _sample(totals: Totals) -> FarmSample:
+    return FarmSample(
         alive=totals.alive,
         power=totals.power_mw // 100 if totals.power_known else None,
         hashrates=[(each.work.algorithm, each.work.coin, str(each.hashrate_mhs)) for each in totals.largest()],

@@ -18,7 +18,7 @@ _cpu_gpu = Reader(CpuGpuLog)
 _asic = Reader(AsicLog)
 
 
-class Reading(NamedTuple):
+class DecodedLog(NamedTuple):
     """A decoded log. `body` is stored: the log without impossible values, which `figures_left_out` counts."""
 
     taken_at: datetime
@@ -27,17 +27,17 @@ class Reading(NamedTuple):
     figures_left_out: int
 
 
-ReadLog = Callable[[bytes | msgspec.Raw], Reading]
+ReadLog = Callable[[bytes | msgspec.Raw], DecodedLog]
 
 
-def read_cpu_gpu_log(body: bytes | msgspec.Raw) -> Reading:
+def read_cpu_gpu_log(body: bytes | msgspec.Raw) -> DecodedLog:
     log, kept, dropped = _cpu_gpu.read(body)
-    return Reading(log.taken_at, rigs.summary_of(log), kept, len(dropped))
+    return DecodedLog(log.taken_at, rigs.summary_of(log), kept, len(dropped))
 
 
-def read_asic_log(body: bytes | msgspec.Raw) -> Reading:
+def read_asic_log(body: bytes | msgspec.Raw) -> DecodedLog:
     log, kept, dropped = _asic.read(body)
-    return Reading(log.taken_at, asics.summary_of(log), kept, len(dropped))
+    return DecodedLog(log.taken_at, asics.summary_of(log), kept, len(dropped))
 
 
 READERS: Mapping[RigKind, ReadLog] = {RigKind.CPU_GPU: read_cpu_gpu_log, RigKind.ASIC: read_asic_log}

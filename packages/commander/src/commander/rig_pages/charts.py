@@ -33,7 +33,7 @@ class SpanLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class LegendKey:
     """An entry of a legend, before there are figures."""
 
     label: str
@@ -46,7 +46,7 @@ class Place:
 
     id: str
     title: str
-    keys: list[Key]
+    keys: list[LegendKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +214,12 @@ def _places_of(chart: str, readings: Readings, devices: list[str]) -> Iterable[P
     ]
 
 
-def _keys(chart: str, told: list[Series], devices: list[str]) -> list[Key]:
+def _keys(chart: str, told: list[Series], devices: list[str]) -> list[LegendKey]:
     whole = any(series[1] is None or series[0] in COUNTERS for series in told)
     of_devices = {series[1] for series in told}
-    first = [Key(CHARTS[chart].whole, 0)] if whole else []
+    first = [LegendKey(CHARTS[chart].whole, 0)] if whole else []
     return first + [
-        Key(device_label(device), at % TINTS + 1) for at, device in enumerate(devices) if device in of_devices
+        LegendKey(device_label(device), at % TINTS + 1) for at, device in enumerate(devices) if device in of_devices
     ]
 
 
