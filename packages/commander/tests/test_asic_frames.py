@@ -3,10 +3,11 @@
 import pytest
 from commander.live.frames import RESYNC
 from commander.live.operational_index import Health
+from commander.live.source import LiveViews
 from commander.registry.kinds import RigKind
 from commander.rig_pages.asic import ASICS
 from commander.rig_pages.listing import IndexQuery
-from commander.rig_pages.live_views import IndexView, RigView, view_from_query
+from commander.rig_pages.live_views import IndexView, RigView, live_views
 from commander_farm import an_asic_log
 from live_farm import LiveFarm, Screen, ids_in, rows_in
 
@@ -122,7 +123,7 @@ def test_when_the_asic_is_removed_its_page_goes_to_the_index(farm: LiveFarm) -> 
 
 def test_each_kind_has_its_own_views(farm: LiveFarm) -> None:
     rigs = LiveFarm()
-    kinds = [rigs.views, farm.views]
+    views = LiveViews([*live_views(rigs.views), *live_views(farm.views)])
     for query, live in (
         ({"view": "asics"}, farm.views.live),
         ({"view": "asic", "rig": "1"}, farm.views.live),
@@ -131,7 +132,7 @@ def test_each_kind_has_its_own_views(farm: LiveFarm) -> None:
         ({"view": "rigs"}, rigs.views.live),
         ({"view": "rig", "rig": "1"}, rigs.views.live),
     ):
-        assert view_from_query(kinds, query)[0] is live
+        assert views.find(query)[0] is live.frames
     for nonsense in ({}, {"view": "farm"}, {"view": "asic"}, {"view": "asics", "sort": "'"}, {"view": "log"}):
         with pytest.raises(ValueError, match=r".+"):
-            view_from_query(kinds, nonsense)
+            views.find(nonsense)

@@ -1,7 +1,8 @@
 """What a rig's page is sent."""
 
 import pytest
-from commander.rig_pages.live_views import RigView, view_of
+from commander.live.source import LiveViews
+from commander.rig_pages.live_views import RigView, live_views
 from live_farm import LiveFarm, Screen, ids_in
 
 
@@ -86,4 +87,4 @@ NONSENSE = [
 @pytest.mark.parametrize("query", NONSENSE)
 def test_a_view_that_no_page_has_is_refused(farm: LiveFarm, query: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        view_of(query, farm.views)
+        LiveViews(live_views(farm.views)).find(query)

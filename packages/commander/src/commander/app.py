@@ -57,8 +57,9 @@ def create_app(
         for kind, live in services.lives.items():
             await restore_index(services.database, kind, live.index, now=datetime.now(UTC), now_s=time.monotonic())
             await services.watches[kind].remember(services.database)
-        await services.software_actions.stock()
         await services.playbook_sync.remember()
+        for noun in services.nouns:
+            await noun.on_start()
         async with services.keeping(), services.working(on_renewal):
             try:
                 yield

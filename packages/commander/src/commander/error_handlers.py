@@ -11,8 +11,9 @@ from litestar.types import ExceptionHandlersMap, Scope, Send
 from commander.accounts.auth import is_for_machines
 from commander.accounts.domain import NotSignedIn
 from commander.registry.kinds import PATHS, RigKind
+from commander.registry.sections import ASICS, RIGS
 from commander.web.errors import NOT_FOUND, extra_headers, problem_of, send_problem
-from commander.web.shell import Section, error_page
+from commander.web.shell import error_page
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -23,7 +24,7 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
         return Redirect(login_address(request), status_code=303)
     problem, retry_after_s = problem_of(error)
     if not is_for_machines(path):
-        section = Section.ASICS if path.startswith(PATHS[RigKind.ASIC]) else Section.RIGS
+        section = ASICS if path.startswith(PATHS[RigKind.ASIC]) else RIGS
         if problem.code == NOT_FOUND:
             return error_page(problem.status, "There is no page at this address.", "", section=section)
         shown = error_page(problem.status, problem.title, problem.detail, section=section)

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from commander import VERSION
+from commander.live.frames import Frames
 from commander.live.operational_index import Health
 from commander.live.rigs import LiveRigs, Lives
 from commander.rig_metrics import rig_exposition
@@ -43,7 +44,7 @@ async def metrics(
     return Response(text, media_type=CONTENT_TYPE)
 
 
-def live_metrics(live: Lives) -> list[Metric]:
+def live_metrics(live: Lives, frames: Collection[Frames]) -> list[Metric]:
     """The farm as this process sees it, and who looks at it here."""
     rigs = [
         Sample(count, {"kind": kind, "health": health})
@@ -52,7 +53,6 @@ def live_metrics(live: Lives) -> list[Metric]:
     ]
     power = [(kind, part.index.totals) for kind, part in live.items()]
     watts = [Sample(totals.power_w, {"kind": kind}) for kind, totals in power if totals.power_w is not None]
-    frames = [part.frames for part in live.values()]
     return [
         Metric("minewarden_rigs", MetricKind.GAUGE, "Rigs by kind and health.", rigs),
         Metric("minewarden_power_watts", MetricKind.GAUGE, "Total power of the rigs that report it, by kind.", watts),

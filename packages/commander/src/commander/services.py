@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from commander.accounts.actions import AccountActions
-from commander.addresses.actions import AddressActions
 from commander.chores import chores
 from commander.db import Database, from_us
 from commander.history.jobs import history_jobs
@@ -25,13 +24,17 @@ from commander.intake.sink import LogSink
 from commander.jobs.loop import leads, new_holder, rest, run_jobs
 from commander.live.channels import Channels
 from commander.live.cluster import RIGS, RUNS, SESSIONS, TOKENS, Cluster, RigKey, RunKey, SingleNode
+from commander.live.frames import Frames
 from commander.live.inbox import Inbox
 from commander.live.inbox_endpoint import InboxEndpoint
 from commander.live.long_poll import LongPoll
 from commander.live.loop import run_live
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.live.rigs import LiveRigs
+from commander.live.source import LiveViews
 from commander.metrics import live_metrics, process_metrics
+from commander.noun import Core
+from commander.nouns import NOUNS
 from commander.playbooks import endpoint
 from commander.playbooks.actions import PlaybookActions
 from commander.playbooks.dependents import RigPlaybooks, playbooks_by_address, playbooks_by_software
@@ -39,9 +42,6 @@ from commander.playbooks.sync import PlaybookSync
 from commander.raw_logs.store import NewLog
 from commander.registry.kinds import RigKind
 from commander.registry.tokens import Tokens
-from commander.rig_pages.asic import ASICS
-from commander.rig_pages.cpu_gpu import CPU_GPU
-from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.sparkline_data import keep_trends
 from commander.rigs.actions import RigActions
 from commander.rigs.adoption_actions import AdoptionActions
@@ -50,7 +50,6 @@ from commander.rigs.cpu_gpu_responses import log_json, rig_json
 from commander.rigs.restore import store_newest
 from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
-from commander.software.actions import SoftwareActions
 from commander.tls import CertificateFacts, prepare_tls
 from commander.web.body_budget import BodyBudget
 from commander.web.exposition import Metric
@@ -78,7 +77,6 @@ class Services:
             RigKind.CPU_GPU: self._live(RigKind.CPU_GPU, rig_json, log_json),
             RigKind.ASIC: self._live(RigKind.ASIC, asic_json, asic_log_json),
         }
-        self.views = {display.kind: RigViews(self.lives[display.kind], display) for display in (CPU_GPU, ASICS)}
         self.tokens = Tokens(self.database, on_forget=lambda token_hash: self.cluster.publish(TOKENS, token_hash))
         pin = certificate.pin if certificate else None
         self.inbox = Inbox(long_poll, self.cluster)
@@ -87,8 +85,6 @@ class Services:
         )
         self.inbox.add(self.playbook_sync)
         self.playbook_actions = PlaybookActions(self.database, self.playbook_sync)
-        self.address_actions = AddressActions(self.database, playbooks_by_address(self.playbook_sync))
-        self.software_actions = SoftwareActions(self.database, playbooks_by_software(self.playbook_sync))
         dependents = {RigKind.CPU_GPU: RigPlaybooks(self.playbook_sync)}
         self.rig_actions = {
             kind: RigActions(self.database, live, self.tokens, pin=pin, playbooks=dependents.get(kind))
@@ -97,6 +93,9 @@ class Services:
         self.site_token_actions = SiteTokenActions(self.database, self.tokens, pin=pin)
         self.adoption_actions = AdoptionActions(self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin)
         self.account_actions = AccountActions(self.database, on_session_end=self._session_ended)
+        self.nouns = [noun.build(self._core()) for noun in NOUNS]
+        self.live_views = LiveViews(view for noun in self.nouns for view in noun.live_views)
+        self.live_sources = self.live_views.sources()
         self.commit = GroupCommit(self.database, self._stored)
         self.watches = {kind: RigWatch(kind, live.index) for kind, live in self.lives.items()}
         self.counts = LogCounts()
@@ -126,6 +125,24 @@ class Services:
             counts=self.counts,
             bodies=self.bodies,
         )
+
+    def _core(self) -> Core:
+        return Core(
+            settings=self.settings,
+            database=self.database,
+            cluster=self.cluster,
+            channels=self.channels,
+            inbox=self.inbox,
+            lives=self.lives,
+            tokens=self.tokens,
+            playbooks_by_address=playbooks_by_address(self.playbook_sync),
+            playbooks_by_software=playbooks_by_software(self.playbook_sync),
+        )
+
+    @property
+    def frames(self) -> list[Frames]:
+        """The frames of all open pages."""
+        return [live.frames for live in self.lives.values()] + [source.frames for source in self.live_sources]
 
     def _live(
         self, kind: RigKind, describe: Callable[[RigState], bytes], describe_log: Callable[[bytes], bytes]
@@ -182,7 +199,7 @@ class Services:
             self.scaled.bus.check()
 
     def metrics(self) -> list[Metric]:
-        live = live_metrics(self.lives)
+        live = live_metrics(self.lives, self.frames)
         queue = self.scaled.metrics() if self.scaled else self.commit.metrics()
         return [*self.counts.metrics(), *queue, *live, *process_metrics()]
 
@@ -208,13 +225,18 @@ class Services:
         jobs = chores(self.database, renew_certificate=partial(self._renew_certificate, on_renewal))
         indexes = {kind: live.index for kind, live in self.lives.items()}
         jobs |= history_jobs(self.database, kept_by(self.settings), indexes, self.commit.packer)
+        for noun in self.nouns:
+            jobs |= noun.jobs
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(run_jobs(self.database, jobs, stop, holder=self.holder))
             if self.scaled:  # one node leads the jobs, but each has a certificate
                 group.create_task(self._keep_certificate(on_renewal, stop))
             group.create_task(keep_trends(self.database, self.lives, stop))
-            group.create_task(run_live(self.lives.values(), stop, on_offline=self._went_offline, look=self._look))
+            live = run_live(
+                self.lives.values(), self.live_sources, stop, on_offline=self._went_offline, look=self._look
+            )
+            group.create_task(live)
             try:
                 yield
             finally:
@@ -252,7 +274,7 @@ class Services:
 
     async def _hang_up_ended(self) -> None:
         """Sessions may be ended by another process (`commander set-password`)."""
-        pages = (live.frames.sessions() for live in self.lives.values())
+        pages = (frames.sessions() for frames in self.frames)
         if looking := self.channels.sessions().union(*pages):
             alive = {str(session.id) for session in await self.account_actions.sessions()}
             for session in looking - alive:
@@ -263,8 +285,8 @@ class Services:
         self.cluster.publish(SESSIONS, session)
 
     def _hang_up(self, session: str) -> None:
-        for live in self.lives.values():
-            live.frames.close_session(session)
+        for frames in self.frames:
+            frames.close_session(session)
         self.channels.close_session(session)
 
 

@@ -22,6 +22,7 @@ from commander.web.shell import Page, Section, page
 
 WRONG = 422
 HOME = "/templates"
+SECTION = Section("Templates", HOME)
 Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 TITLES = {AddressKind.POOL: "pool", AddressKind.WALLET: "wallet"}
@@ -129,7 +130,7 @@ async def _page(
         "addresses/templates.html",
         Page(
             title="Templates",
-            section=Section.TEMPLATES,
+            section=SECTION,
             live="/live?view=names",
             url=dialog.url if dialog and wrong else "",
         ),

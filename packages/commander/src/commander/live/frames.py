@@ -73,7 +73,7 @@ class Feed:
 
 
 class Frames:
-    """The feeds of one operational index; `number` is its `now_at`. `boot` tells this process from the one before."""
+    """The feeds of one source of changes; `number` returns that of its newest change. `boot` names this process."""
 
     def __init__(self, number: Callable[[], int]) -> None:
         self.boot = secrets.token_hex(4)
@@ -116,6 +116,10 @@ class Frames:
         number = self._number()
         for feed in self._feeds.values():
             self.made += feed.advance(number, now_s, self._frame)
+
+    def views(self) -> list[View]:
+        """Returns the views that somebody looks at."""
+        return [feed.view for feed in self._feeds.values()]
 
     def sessions(self) -> set[str]:
         return {viewer.session for feed in self._feeds.values() for viewer in feed.viewers}

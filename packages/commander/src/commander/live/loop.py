@@ -10,6 +10,7 @@ from itertools import count
 from commander.jobs.loop import rest
 from commander.live.operational_index import Health, RigState
 from commander.live.rigs import LiveRigs
+from commander.live.source import LiveSource
 from commander.problems import DatabaseProblem
 from commander.registry.kinds import RigKind
 
@@ -21,7 +22,12 @@ OnOffline = Callable[[RigKind, list[RigState]], Awaitable[None]]
 
 
 async def run_live(
-    lives: Collection[LiveRigs], stop: asyncio.Event, *, on_offline: OnOffline, look: Callable[[], Awaitable[None]]
+    lives: Collection[LiveRigs],
+    sources: Collection[LiveSource],
+    stop: asyncio.Event,
+    *,
+    on_offline: OnOffline,
+    look: Callable[[], Awaitable[None]],
 ) -> None:
     """Until `stop`. `on_offline` is told of rigs that went offline; `look` is called every few seconds."""
     for tick in count(1):
@@ -29,6 +35,8 @@ async def run_live(
             return
         for live in lives:
             await _unharmed(partial(_turn, live, on_offline))
+        for source in sources:
+            await _unharmed(partial(source.tick, time.monotonic()))
         if tick % TICKS_BETWEEN_LOOKS == 0:
             await _unharmed(look)
         await rest(stop, TICK_S)

@@ -1,7 +1,6 @@
 """The two kinds of WebSocket: pages get HTML frames, scripts get channel messages as JSON."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,8 +12,7 @@ from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN, sender
 from commander.accounts.domain import Session
 from commander.live.channels import Channels, is_channel
-from commander.live.frames import View
-from commander.live.rigs import LiveRigs
+from commander.live.source import LiveViews
 
 SESSION_ENDED = 4401
 NOT_SPOKEN_HERE = 4404
@@ -24,14 +22,13 @@ Outbox = asyncio.Queue[str | None]
 
 
 AnySocket = WebSocket[Any, Any, Any]
-MakeView = Callable[[Mapping[str, str]], tuple[LiveRigs, Hashable, Callable[[], View]]]
 
 
 @websocket("/live", opt={OPEN: True})
 async def page_socket(
     socket: AnySocket,
     account_actions: NamedDependency[AccountActions],
-    view_from_query: NamedDependency[MakeView],
+    live_views: NamedDependency[LiveViews],
 ) -> None:
     """Frames for one open page: `?view=…&seq=<stamp of the page>`."""
     session = await _session(socket, account_actions)
@@ -39,16 +36,16 @@ async def page_socket(
         return
     query = {name: str(value) for name, value in socket.query_params.items()}
     try:
-        live, key, make_view = view_from_query(query)
+        frames, key, make_view = live_views.find(query)
     except ValueError as error:
         await _hang_up(socket, NOT_SPOKEN_HERE, str(error))
         return
     await socket.accept()
-    viewer = live.frames.join(key, make_view, session=session, stamp=query.get("seq"))
+    viewer = frames.join(key, make_view, session=session, stamp=query.get("seq"))
     try:
         await pump(socket, viewer.outbox)
     finally:
-        live.frames.leave(key, viewer)
+        frames.leave(key, viewer)
 
 
 @websocket("/api/v1/events", opt={OPEN: True})

@@ -28,9 +28,10 @@ from commander.playbooks.forms import (
 )
 from commander.playbooks.lookup import playbook_of_rig
 from commander.playbooks.views import names_of
+from commander.registry.sections import RIGS
 from commander.software.actions import SoftwareActions
 from commander.software.placeholders import KNOWN
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Page, page
 
 WRONG = 422
 Html = Response[str]
@@ -52,7 +53,7 @@ async def new(
     asked = str(request.query_params.get("software", ""))
     chosen = next((each for each in usable if str(each.id) == asked), None)
     if chosen is None:
-        about = Page(title=f"New playbook for {state.name}", section=Section.RIGS, live=names_of(rig_id))
+        about = Page(title=f"New playbook for {state.name}", section=RIGS, live=names_of(rig_id))
         return page("playbooks/choose.html", about, rig=state, system=SYSTEMS[platform], usable=usable, others=others)
     download = chosen.about.download(platform)
     form = PlaybookForm(software=chosen.id, script=download.script if download else "")
@@ -167,7 +168,7 @@ async def _form_page(
     title = f"Edit {playbook.spec.name}" if playbook else f"New playbook for {state.name}"
     return page(
         "playbooks/form.html",
-        Page(title=title, section=Section.RIGS, live=names_of(state.id), url=at if errors or preview else ""),
+        Page(title=title, section=RIGS, live=names_of(state.id), url=at if errors or preview else ""),
         status=WRONG if errors else 200,
         rig=state,
         form=form,

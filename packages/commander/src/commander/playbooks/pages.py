@@ -17,8 +17,9 @@ from commander.playbooks.lookup import playbook_of_rig
 from commander.playbooks.sync import PlaybookSync
 from commander.playbooks.views import list_sections, names_of, page_sections, playbook_view
 from commander.registry.names import name_key
+from commander.registry.sections import RIGS
 from commander.web.ids import id_in
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Page, page
 
 WRONG = 422
 Html = Response[str]
@@ -33,7 +34,7 @@ async def show_all(rig_id: FromPath[int], request: PageRequest, live: NamedDepen
     removing = None if (asked_id := id_in(asked)) is None else playbook_view(state, asked_id)
     about = Page(
         title=f"Playbooks of {state.name}",
-        section=Section.RIGS,
+        section=RIGS,
         live=f"/live?view=playbooks&rig={rig_id}",
         seq=live.frames.stamp(),
     )
@@ -163,7 +164,7 @@ async def _playbook_page(
     at = f"/cpu-gpu/{state.id}/playbooks/{playbook.id}"
     about = Page(
         title=playbook.spec.name,
-        section=Section.RIGS,
+        section=RIGS,
         live=f"/live?view=playbooks&rig={state.id}&playbook={playbook.id}",
         seq=live.frames.stamp(),
         url=at if wrong else "",
@@ -206,7 +207,7 @@ def _copy_page(
     at = f"/cpu-gpu/{state.id}/playbooks/{playbook.id}/copy"
     about = Page(
         title=f"Copy {playbook.spec.name}",
-        section=Section.RIGS,
+        section=RIGS,
         live=names_of(state.id),
         seq="" if copies else live.frames.stamp(),
         url=at if error or copies else "",

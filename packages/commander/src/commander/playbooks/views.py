@@ -1,6 +1,6 @@
 """What pages show of playbooks live: on the rig's page, on the list of its playbooks, on a playbook's own page."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.playbooks import PlaybookNow
 from commander.live.rig_names import leave_html, rename_html
 from commander.live.rigs import LiveRigs
+from commander.live.source import LiveView, Query
 from commander.playbooks.domain import platform_of
 from commander.playbooks.wallet_guard import Difference, differences, wallet_words
 from commander.web.shell import macro
@@ -282,10 +283,12 @@ def names_of(rig_id: int) -> str:
     return f"/live?view=names&rig={rig_id}"
 
 
-def view_from_query(query: Mapping[str, str], live: LiveRigs) -> tuple[Hashable, Callable[[], View]] | None:
-    """The view that a page's socket asks for, if it is one of playbooks. Raises `ValueError`."""
-    if query.get("view") != "playbooks":
-        return None
-    rig_id, playbook = int(query.get("rig", "")), query.get("playbook")
-    playbook_id = int(playbook) if playbook else None
-    return ("playbooks", rig_id, playbook_id), lambda: PlaybooksPage(live.index, rig_id, playbook_id)
+def live_view(live: LiveRigs) -> LiveView:
+    """The live list of a rig's playbooks, or one playbook's live page."""
+
+    def find(query: Query) -> tuple[Hashable, Callable[[], View]]:
+        rig_id, playbook = int(query.get("rig", "")), query.get("playbook")
+        playbook_id = int(playbook) if playbook else None
+        return (rig_id, playbook_id), lambda: PlaybooksPage(live.index, rig_id, playbook_id)
+
+    return LiveView("playbooks", live, find)

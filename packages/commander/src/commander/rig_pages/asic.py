@@ -5,14 +5,15 @@ from protocol.tokens import Token
 from commander.live.operational_index import Health, RigState
 from commander.readings.asic import add_command, connect_command
 from commander.registry.kinds import RigKind
+from commander.registry.sections import ASICS as ASICS_SECTION
 from commander.rig_pages.asic_details import spec_rows, status_view
 from commander.rig_pages.asic_rows import row_html, total_views
 from commander.rig_pages.cpu_gpu_details import head_view
-from commander.rig_pages.kind import Display, Fragments
+from commander.rig_pages.kind import Display
 from commander.rig_pages.listing import Sort
 from commander.rig_pages.navigation import Heading
 from commander.rigs.enrolment import Enrolment, systems
-from commander.web.shell import Section, macro
+from commander.web.shell import Fragments, macro
 
 HEADINGS = (
     Heading("Name", Sort.NAME, False, "name"),
@@ -52,7 +53,7 @@ def enrolment(state: RigState, url: str, token: Token) -> Enrolment:
 
 ASICS = Display(
     kind=RigKind.ASIC,
-    section=Section.ASICS,
+    section=ASICS_SECTION,
     title="ASICs",
     noun="ASIC",
     view="asic",

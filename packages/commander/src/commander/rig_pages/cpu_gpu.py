@@ -6,12 +6,13 @@ from commander.live.operational_index import Health, RigState
 from commander.playbooks import views as playbook_views
 from commander.registry.kinds import RigKind
 from commander.registry.names import enroll_command
+from commander.registry.sections import RIGS
 from commander.rig_pages.cpu_gpu_details import head_view, spec_rows, status_view
 from commander.rig_pages.cpu_gpu_rows import row_html, total_views
-from commander.rig_pages.kind import Display, Fragments
+from commander.rig_pages.kind import Display
 from commander.rig_pages.navigation import HEADINGS
 from commander.rigs.enrolment import Enrolment, systems
-from commander.web.shell import Section, macro
+from commander.web.shell import Fragments, macro
 
 
 def rig_sections(state: RigState) -> Fragments:
@@ -38,7 +39,7 @@ def enrolment(state: RigState, url: str, token: Token) -> Enrolment:
 
 CPU_GPU = Display(
     kind=RigKind.CPU_GPU,
-    section=Section.RIGS,
+    section=RIGS,
     title="CPU/GPU rigs",
     noun="rig",
     view="rig",

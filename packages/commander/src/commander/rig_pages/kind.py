@@ -9,9 +9,7 @@ from commander.live.operational_index import OperationalIndex, RigState
 from commander.registry.kinds import PATHS, RigKind
 from commander.rig_pages.cpu_gpu_rows import TotalView
 from commander.rig_pages.navigation import Heading
-from commander.web.shell import Section
-
-Fragments = dict[str, str]
+from commander.web.shell import Fragments, Section
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,15 @@ from commander.live.operational_index import Health, RigState
 from commander.live.rig_names import NamesView, QuietView, leave_html, rename_html, renames
 from commander.live.rigs import LiveRigs
 from commander.live.row_diff import RowDiff, row_diff
+from commander.live.source import LiveView, Query
 from commander.playbooks import views as playbook_views
 from commander.registry.kinds import RigKind
 from commander.rig_pages.charts import chart_now, farm_readings, log_head, rig_now
 from commander.rig_pages.cpu_gpu_rows import Rows, gone, placed, with_sparks
-from commander.rig_pages.kind import Display, Fragments
+from commander.rig_pages.kind import Display
 from commander.rig_pages.listing import IndexQuery, RowOrder, RowOrders, index_query, shown
 from commander.rig_pages.navigation import empty_state, health_links, no_match, pager, waiting_link
-from commander.web.shell import macro
+from commander.web.shell import Fragments, macro
 
 TOTALS_EVERY_S = 1.0
 FARM_EVERY_S = 10.0
@@ -204,37 +205,37 @@ def _around(state: RigState, since: int) -> str:
     return renamed + ("" if state.health is Health.WAITING else ENROLLED)
 
 
-def view_from_query(
-    kinds: Iterable[RigViews], query: Mapping[str, str]
-) -> tuple[LiveRigs, Hashable, Callable[[], View]]:
-    """Whose view a page's socket asks for, the name under which it is shared, and the view. Raises `ValueError`."""
-    for views in kinds:
-        if query.get("view") in (views.display.view, f"{views.display.view}s", f"{views.display.view}-log"):
-            return views.live, *view_of(query, views)
-        if views.display.kind is not RigKind.CPU_GPU:
-            continue
-        if query.get("view") in ("names", "quiet"):
-            return views.live, *_view_without_figures(query, views)
-        if found := playbook_views.view_from_query(query, views.live):
-            return views.live, *found
-    raise ValueError("no page has this view")
+def live_views(views: RigViews) -> list[LiveView]:
+    """The live pages of one kind of rig: the index, a rig's page and its log page."""
 
+    def index(query: Query) -> tuple[Hashable, Callable[[], View]]:
+        wanted = views.query(query)
+        return wanted, lambda: IndexView(views, wanted)
 
-def _view_without_figures(query: Mapping[str, str], views: RigViews) -> tuple[Hashable, Callable[[], View]]:
-    if query["view"] == "quiet":
-        return "quiet", QuietView
-    rig_id = int(query["rig"]) if "rig" in query else None
-    return ("names", rig_id), lambda: NamesView(views.index, views.display.path, rig_id)
-
-
-def view_of(query: Mapping[str, str], views: RigViews) -> tuple[Hashable, Callable[[], View]]:
-    if query.get("view") == f"{views.display.view}s":
-        asked = views.query(query)
-        return asked, lambda: IndexView(views, asked)
-    if query.get("view") == views.display.view:
+    def rig(query: Query) -> tuple[Hashable, Callable[[], View]]:
         rig_id = int(query.get("rig", ""))
         return rig_id, lambda: RigView(views, rig_id)
-    if query.get("view") == f"{views.display.view}-log":
+
+    def log(query: Query) -> tuple[Hashable, Callable[[], View]]:
         rig_id = int(query.get("rig", ""))
-        return ("log", rig_id), lambda: RigView(views, rig_id, views.log_sections)
-    raise ValueError("no page has this view")
+        return rig_id, lambda: RigView(views, rig_id, views.log_sections)
+
+    name = views.display.view
+    return [
+        LiveView(f"{name}s", views.live, index),
+        LiveView(name, views.live, rig),
+        LiveView(f"{name}-log", views.live, log),
+    ]
+
+
+def views_without_metrics(views: RigViews) -> list[LiveView]:
+    """The live views of all other pages: of those that show names of rigs, and of those that show nothing of rigs."""
+
+    def names(query: Query) -> tuple[Hashable, Callable[[], View]]:
+        rig_id = int(query["rig"]) if "rig" in query else None
+        return rig_id, lambda: NamesView(views.index, views.display.path, rig_id)
+
+    def quiet(query: Query) -> tuple[Hashable, Callable[[], View]]:
+        return None, QuietView
+
+    return [LiveView("names", views.live, names), LiveView("quiet", views.live, quiet)]

@@ -31,6 +31,7 @@ from commander.web.shell import Page, Section, page
 WRONG, TOO_MANY = 422, 429
 HOME = "/cpu-gpu"
 _LOCAL = re.compile(r"/(?![/\\])[^\x00-\x20\\\x7f]*")
+SECTION = Section("Settings", "/settings")
 Html = Response[str]
 PageRequest = Request[Session, Any, Any]
 
@@ -149,7 +150,7 @@ def session_cookie(value: str, settings: Settings) -> Cookie:
 
 
 def _login_page(going: str, error: str = "", status: int = 200) -> Html:
-    about = Page(title="Log in", section=Section.NONE)
+    about = Page(title="Log in", section=None)
     return page("settings_pages/login.html", about, status=status, next=going, error=error)
 
 
@@ -175,7 +176,7 @@ async def settings_page(
     wrong = error or site_error
     return page(
         "settings_pages/settings.html",
-        Page(title="Settings", section=Section.SETTINGS, url="/settings" if wrong or created or created_site else ""),
+        Page(title="Settings", section=SECTION, url="/settings" if wrong or created or created_site else ""),
         status=WRONG if wrong else 200,
         sessions=[session_view(session, request.user) for session in await account_actions.sessions()],
         keys=keys,

@@ -31,6 +31,7 @@ from commander.web.shell import Page, Section, page
 
 WRONG = 422
 HOME = "/mining-software"
+SECTION = Section("Mining software", HOME)
 Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 
@@ -127,7 +128,7 @@ async def _list_page(
 ) -> Html:
     return page(
         "software/list.html",
-        Page(title="Mining software", section=Section.SOFTWARE, live="/live?view=names"),
+        Page(title="Mining software", section=SECTION, live="/live?view=names"),
         status=status,
         rows=[_row(each) for each in await software_actions.all()],
         removing=_row(removing) if removing else None,
@@ -147,7 +148,7 @@ def _form_page(
     at = f"{HOME}/{known.entry.id}" if known else f"{HOME}/new"
     return page(
         "software/form.html",
-        Page(title=title, section=Section.SOFTWARE, live="/live?view=names", url=at if wrong else ""),
+        Page(title=title, section=SECTION, live="/live?view=names", url=at if wrong else ""),
         status=WRONG if wrong else 200,
         form=form,
         known=_row(known) if known else None,

@@ -1,10 +1,12 @@
 """What every page has in common: the templates' environment and the shell around a page's content."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
+from importlib import resources
+from typing import NamedTuple
 
 import msgspec
-from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from litestar import MediaType, Response
 from markupsafe import Markup
 from protocol import units
@@ -12,18 +14,15 @@ from protocol import units
 from commander import VERSION
 from commander.web.assets import asset
 
-NOUNS = ("web", "addresses", "software", "playbooks", "rig_pages", "settings_pages")
+FOLDER = resources.files("commander")
+Fragments = dict[str, str]  # the live parts of a page as HTML, each an element with an id
 
 
-class Section(StrEnum):
-    """An entry of the navigation; `NONE` is for people who are not logged in."""
+class Section(NamedTuple):
+    """An entry of the navigation."""
 
-    RIGS = "rigs"
-    ASICS = "asics"
-    TEMPLATES = "templates"
-    SOFTWARE = "software"
-    SETTINGS = "settings"
-    NONE = ""
+    label: str
+    path: str
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,11 +30,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     `live` is the address of its WebSocket and `seq` the last change that it shows. A page without live parts has a
     WebSocket too: it shows when the commander is away and when the session has ended. `url` is the address to show if
-    it differs from the requested one (the answer to a form).
+    it differs from the requested one (the answer to a form). `section` is None for people who are not logged in.
     """
 
     title: str
-    section: Section
+    section: Section | None
     live: str = ""
     seq: str = ""
     url: str = ""
@@ -52,9 +51,8 @@ def moment_text(moment: datetime) -> str:
 
 
 def _environment() -> Environment:
-    loaders = {noun: PackageLoader(f"commander.{noun}") for noun in NOUNS}
     environment = Environment(
-        loader=PrefixLoader(loaders),
+        loader=FunctionLoader(_source),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -62,11 +60,23 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters |= {"moment": moment_text, "iso": datetime.isoformat}
-    environment.globals |= {"asset": asset, "version": VERSION, "UNKNOWN": units.UNKNOWN}
+    environment.globals |= {"asset": asset, "version": VERSION, "UNKNOWN": units.UNKNOWN, "navigation": ()}
     return environment
 
 
+def _source(template: str) -> tuple[str, str, None] | None:
+    """Returns a template's text and file: "addresses/list.html" is `list.html` in the folder `addresses/templates`."""
+    folder, _, name = template.partition("/")
+    file = FOLDER / folder / "templates" / name
+    return (file.read_text(encoding="utf-8"), str(file), None) if file.is_file() else None
+
+
 templates = _environment()
+
+
+def set_navigation(sections: Sequence[Section]) -> None:
+    """Sets the entries of the navigation on all pages, in this order."""
+    templates.globals["navigation"] = tuple(sections)
 
 
 def render(template: str, **values: object) -> str:
@@ -85,7 +95,7 @@ def page(template: str, about: Page, *, status: int = 200, **values: object) -> 
     return Response(html, status_code=status, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
 
 
-def error_page(status: int, title: str, detail: str, *, section: Section = Section.RIGS) -> Response[str]:
+def error_page(status: int, title: str, detail: str, *, section: Section) -> Response[str]:
     """A page that says what went wrong and what to do next; `detail` may be empty if the title is enough."""
     about = Page(title=title, section=section)
     return page("web/error.html", about, status=status, detail=detail)

@@ -1,0 +1,12 @@
+"""Pools and wallets, as the rest of the commander sees them."""
+
+from commander.addresses import api, pages
+from commander.addresses.actions import AddressActions
+from commander.noun import Built, Core, Noun
+
+
+def build(core: Core) -> Built:
+    return Built(dependencies={"address_actions": AddressActions(core.database, core.playbooks_by_address)})
+
+
+NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], sections=[pages.SECTION], build=build)

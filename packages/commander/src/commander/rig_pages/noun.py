@@ -1,0 +1,30 @@
+"""The pages of rigs, as the rest of the commander sees them."""
+
+from commander.noun import Built, Core, Noun
+from commander.registry.kinds import RigKind
+from commander.registry.sections import ASICS as ASICS_SECTION
+from commander.registry.sections import RIGS as RIGS_SECTION
+from commander.rig_pages import log_pages, pages
+from commander.rig_pages.asic import ASICS
+from commander.rig_pages.cpu_gpu import CPU_GPU
+from commander.rig_pages.live_views import RigViews, live_views, views_without_metrics
+
+
+def build(core: Core) -> Built:
+    views = {display.kind: RigViews(core.lives[display.kind], display) for display in (CPU_GPU, ASICS)}
+    return Built(
+        of_kind={"views": views},
+        live_views=[
+            *live_views(views[RigKind.CPU_GPU]),
+            *live_views(views[RigKind.ASIC]),
+            *views_without_metrics(views[RigKind.CPU_GPU]),
+        ],
+    )
+
+
+NOUN = Noun(
+    handlers=[pages.root],
+    rig_handlers=[*pages.HANDLERS, *log_pages.HANDLERS],
+    sections=[RIGS_SECTION, ASICS_SECTION],
+    build=build,
+)

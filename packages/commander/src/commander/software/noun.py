@@ -1,0 +1,13 @@
+"""Mining software, as the rest of the commander sees it."""
+
+from commander.noun import Built, Core, Noun
+from commander.software import api, pages
+from commander.software.actions import SoftwareActions
+
+
+def build(core: Core) -> Built:
+    actions = SoftwareActions(core.database, core.playbooks_by_software)
+    return Built(dependencies={"software_actions": actions}, on_start=actions.stock)
+
+
+NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], sections=[pages.SECTION], build=build)

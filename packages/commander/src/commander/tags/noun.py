@@ -1,0 +1,6 @@
+"""Tags, as the rest of the commander sees them."""
+
+from commander.noun import Noun
+from commander.tags import api
+
+NOUN = Noun(handlers=api.HANDLERS)
