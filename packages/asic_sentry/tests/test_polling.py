@@ -1,7 +1,6 @@
 """Polling fake ASICs over real sockets: figures arrive, and each fault is its own kind of failure, in its time."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
@@ -15,6 +14,7 @@ from asic_sentry.identify import identify
 from asic_sentry.poll import Identity, Sample, poll
 from fake_asics import READ_ONLY, FakeAsic, Farm, make_asics, running
 from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
+from virtual_time import in_virtual_time
 
 BASE = 20_000
 DIALECT_OF = {
@@ -71,9 +71,10 @@ async def all_at_once(asics: Sequence[FakeAsic], asked: Callable[[FakeAsic], Awa
     results: list[Asked[T]] = []
 
     async def one(asic: FakeAsic) -> None:
-        started = time.monotonic()
+        now = asyncio.get_running_loop().time
+        started = now()
         answer = await asked(asic)
-        results.append(Asked(asic, answer, time.monotonic() - started))
+        results.append(Asked(asic, answer, now() - started))
 
     async with asyncio.TaskGroup() as group:
         for asic in asics:
@@ -131,6 +132,7 @@ async def test_a_question_is_saved_where_the_others_tell_it_all(network: str) ->
     assert full.log.rejected_percent == terse.log.rejected_percent
 
 
+@in_virtual_time
 async def test_each_fault_is_its_kind_of_failure_within_its_time(network: str) -> None:
     async with running(farm_of_all_faults(network)) as farm:
         results = await poll_all(farm.asics)
@@ -144,6 +146,7 @@ async def test_each_fault_is_its_kind_of_failure_within_its_time(network: str) -
     assert never_wrote(farm)
 
 
+@in_virtual_time
 async def test_a_whole_answer_is_a_sample_at_once_though_the_connection_stays_open(network: str) -> None:
     async with running(farm_of_each_kind(network, "left_open")) as farm:
         results = await poll_all(farm.asics)
@@ -156,14 +159,13 @@ async def test_a_refusal_is_told_in_the_devices_own_words(network: str) -> None:
     assert failure == PollFailure(FailureKind.ERROR_STATUS, "Access denied")
 
 
-@pytest.mark.system
+@in_virtual_time
 async def test_a_poll_ends_after_5_s_though_no_single_answer_is_late(network: str) -> None:
     async with running(make_asics(1, network, ["antminer"], port_base=BASE), latency_s=2.6) as farm:
-        started = time.monotonic()
-        failure = await poll(identity(farm.asics[0]))
-    assert isinstance(failure, PollFailure)
-    assert failure.kind is FailureKind.READ_TIMEOUT
-    assert 4.9 < time.monotonic() - started < 5.5
+        (asked,) = await poll_all(farm.asics)
+    assert isinstance(asked.answer, PollFailure)
+    assert asked.answer.kind is FailureKind.READ_TIMEOUT
+    assert 4.9 < asked.took_s < 5.5
 
 
 async def test_each_poll_tells_what_is_so_then(network: str) -> None:
@@ -195,7 +197,7 @@ async def test_an_asic_is_identified_and_its_identity_can_be_kept(
     assert never_wrote(farm)
 
 
-@pytest.mark.system
+@in_virtual_time
 async def test_at_a_port_that_tells_nothing_every_kind_is_found_out(network: str) -> None:
     async with running([asic._replace(port=25_555) for asic in farm_of_each_kind(network)]) as farm:
         results = await all_at_once(farm.asics, lambda asic: identify(asic.ip, asic.port))
@@ -218,7 +220,7 @@ async def test_at_the_usual_ports_no_model_is_needed(network: str, kind: str, mo
     assert never_wrote(farm)
 
 
-@pytest.mark.system
+@in_virtual_time
 async def test_what_can_not_be_identified_fails_in_the_same_words(network: str) -> None:
     async with running(farm_of_all_faults(network)) as farm:
         results = await all_at_once(farm.asics, lambda asic: identify(asic.ip, asic.port))
