@@ -65,8 +65,8 @@ fmt: .venv/ready ## mend style where a program can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/ready ## what it costs; prints figures, asserts nothing
-	@PYTHONPATH=devtools $(BIN)/python -m bench.run
+bench: .venv/ready ## what it costs; prints figures, asserts nothing. PARTS=intake: a part; PEERS=1: others beside it
+	@PYTHONPATH=devtools PEERS=$(PEERS) $(BIN)/python -m bench.run $(PARTS)
 
 docs: .venv/ready ## write the generated pages of docs/ anew
 	$(BIN)/python devtools/write_docs.py

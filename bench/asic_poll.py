@@ -19,6 +19,7 @@ from asic_sentry.limits import raise_open_files
 from asic_sentry.poll import Identity, Sample, poll
 from fake_asics import FakeAsic, make_asics
 
+from bench.peers import library_folder
 from bench.table import row
 
 FAKES = Path(__file__).parent.parent / "devtools" / "fake_asics.py"
@@ -49,8 +50,8 @@ def asic_poll_rows() -> None:
 def peer_row(library: str) -> None:
     """At the real ports, the only ones that a peer knows, with the web interface that it asks too; beside ours."""
     what = f"{library}: antminer polls/s per core, 100 ASICs"
-    if importlib.util.find_spec(library) is None:
-        row(what, "not installed", f"pip install {library.replace('_', '-')}")
+    if library_folder(library) is None and importlib.util.find_spec(library) is None:
+        row(what, "not installed", "make bench PEERS=1 fetches it")
         return
     with fakes("antminer", 100, port_base=0), web_interfaces(100):
         own, peer = measured("own_usual_ports", "antminer", 100), measured(library, "antminer", 100)
@@ -69,7 +70,9 @@ def per_core(cost: Cost) -> float:
 def measured(what: str, kind: str, count: int) -> Cost:
     """In a process of its own, so that its memory and its CPU time are its alone."""
     command = [sys.executable, "-m", "bench.asic_poll", what, kind, str(count)]
-    cost: Cost = json.loads(subprocess.check_output(command, timeout=120).splitlines()[-1])
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(library_folder(what) or "")]))
+    done = subprocess.check_output(command, env=os.environ | {"PYTHONPATH": path}, timeout=120)
+    cost: Cost = json.loads(done.splitlines()[-1])
     return cost
 
 

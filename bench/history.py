@@ -23,8 +23,9 @@ from commander.registry.kinds import RigKind
 from seed_history import seed_all
 from simulated_rig import simulated_rig
 
-from bench.history_size import size_rows
+from bench.history_size import packed_day_bytes, size_rows
 from bench.table import row
+from bench.victoria_metrics import victoria_metrics_rows
 from tests.farm import CommanderProcess, running_commander
 
 RIGS, FARM_RIGS, WATCHED, ASKED = 1_000, 5_000, 20, 40
@@ -42,6 +43,8 @@ def history_rows() -> None:
         _farm_rows(commander, f"{FARM_RIGS:,} rigs")
     asyncio.run(_roll_up_row())
     size_rows()
+    with seeded_farm(rigs=WATCHED, days=1) as commander:
+        _victoria_metrics_rows(commander)
 
 
 @contextmanager
@@ -100,6 +103,15 @@ def _farm_rows(commander: CommanderProcess, of: str) -> None:
 
 def _asked(commander: CommanderProcess, paths: list[str], length: timedelta, only: str) -> tuple[str, float]:
     """How long people wait for each, and the CPU time that the commander spends on one."""
+    waited_ms, cpu_ms = _waited_ms(commander, paths, length, only)
+    cuts = statistics.quantiles(waited_ms, n=20)
+    return f"p50 {cuts[9]:.0f}, p95 {cuts[18]:.0f} ms", cpu_ms
+
+
+def _waited_ms(
+    commander: CommanderProcess, paths: list[str], length: timedelta, only: str
+) -> tuple[list[float], float]:
+    """Every answer's time, and the mean of the commander's CPU time."""
     assert commander.process is not None  # noqa: S101 - it runs
     server, waited_ms = psutil.Process(commander.process.pid), list[float]()
     with commander.client(commander.api_key(f"bench {time.monotonic_ns()}")) as people:
@@ -110,8 +122,13 @@ def _asked(commander: CommanderProcess, paths: list[str], length: timedelta, onl
             people.get(f"{path}?from={since}&points=500{only}").raise_for_status()
             waited_ms.append(1e3 * (time.perf_counter() - start))
         cpu_ms = 1e3 * (sum(server.cpu_times()[:2]) - before) / len(paths)
-    cuts = statistics.quantiles(waited_ms, n=20)
-    return f"p50 {cuts[9]:.0f}, p95 {cuts[18]:.0f} ms", cpu_ms
+    return waited_ms, cpu_ms
+
+
+def _victoria_metrics_rows(commander: CommanderProcess) -> None:
+    paths = [f"/api/v1/cpu-gpu-rigs/{rig_id}/history" for rig_id in _rigs()]
+    waited_ms, _ = _waited_ms(commander, paths, 24 * HOUR, CHARTS["hashrate of all devices"])
+    victoria_metrics_rows(statistics.median(waited_ms), packed_day_bytes())
 
 
 async def _roll_up_row() -> None:

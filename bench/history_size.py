@@ -53,6 +53,11 @@ def size_rows() -> None:
                 _rows_of(database, kind, log_bytes)
 
 
+def packed_day_bytes() -> float:
+    """A day of an 8-GPU rig's raw logs, with every figure of every report."""
+    return LOGS_A_DAY * (_packed_log().with_own + ROW_BYTES)
+
+
 def _rows_of(database: sqlite3.Connection, kind: RigKind, size: PackedBytes) -> None:
     name, prefix = NAMES[kind]
     log_bytes = size.with_own

@@ -11,6 +11,7 @@ from bench.databases import database_rows
 from bench.farm import farm_rows
 from bench.history import history_rows
 from bench.intake import intake_rows
+from bench.peers import fetched_peers
 from bench.scaled import scaled_rows
 from bench.selections import selection_rows
 from bench.table import header
@@ -38,8 +39,9 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     print(f"{machine}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
     header()
-    for name in wanted:
-        PARTS[name]()
+    with fetched_peers():
+        for name in wanted:
+            PARTS[name]()
 
 
 if __name__ == "__main__":
