@@ -18,7 +18,6 @@ from commander.live.sockets import events_socket, page_socket
 from commander.metrics import metrics
 from commander.nouns import NOUNS
 from commander.registry.kinds import PATHS, RigKind
-from commander.rigs import asic_api
 from commander.services import Services
 from commander.web import public
 from commander.web.assets import asset_file
@@ -53,6 +52,7 @@ def make_routes(services: Services, lifespan: Callable[[Litestar], AbstractAsync
         "adoption_actions": services.adoption_actions,
         "playbook_sync": services.playbook_sync,
         "playbook_actions": services.playbook_actions,
+        "all_rig_actions": services.rig_actions,
         "live_views": services.live_views,
         "collect_metrics": services.metrics,
         "check_queue": services.check_queue,
@@ -92,7 +92,6 @@ def _of_both_kinds(services: Services) -> list[Router]:
     return [
         Router(PATHS[RigKind.CPU_GPU], route_handlers=pages),
         Router(PATHS[RigKind.ASIC], route_handlers=pages, dependencies=asics),
-        Router("/", route_handlers=asic_api.HANDLERS, dependencies=asics),
     ]
 
 
