@@ -1,6 +1,6 @@
 """The facts that the ladder decides by. Pure data: `None` is unknown, and unknown starts nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -82,6 +82,9 @@ class Facts:
     def is_cut_off(self) -> bool:
         """Returns whether neither the pool nor a second host can be reached: then the network is down."""
         return self.pool_reachable is False and self.other_host_reachable is False
+
+    def with_reach(self, pool: bool | None, other: bool | None) -> "Facts":
+        return replace(self, pool_reachable=pool, other_host_reachable=other)
 
 
 def device_name(device: str) -> str:

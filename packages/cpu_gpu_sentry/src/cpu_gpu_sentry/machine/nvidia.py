@@ -62,7 +62,7 @@ class Nvidia:
         for index in range(cards):
             try:
                 card = nvml.nvmlDeviceGetHandleByIndex(index)
-                address = _address(nvml.nvmlDeviceGetPciInfo(card).busId)
+                address = pci_address(nvml.nvmlDeviceGetPciInfo(card).busId)
             except (nvml.NVMLError, ValueError):
                 lost += 1  # the others are not
                 continue
@@ -91,7 +91,7 @@ class Nvidia:
                 nvml.nvmlShutdown()
 
 
-def _address(bus_id: str | bytes) -> str:
+def pci_address(bus_id: str | bytes) -> str:
     """`00000000:03:00.0` as `0000:03:00.0`."""
     text = bus_id.decode("ascii") if isinstance(bus_id, bytes) else bus_id
     domain, bus, device = text.lower().split(":")
