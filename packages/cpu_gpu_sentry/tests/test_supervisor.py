@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,3 +74,76 @@ async def test_a_disk_in_trouble_at_the_start_costs_no_miner_the_token_of_its_ap
             await running
         runs.end_all(folders)
         db.close()
+
+
+@asynccontextmanager
+async def supervised(tmp_path: Path) -> AsyncIterator[Supervisor]:
+    """A supervisor whose only playbook runs."""
+    folders, db = Folders(tmp_path), store.open_store(tmp_path / STORE, SCHEMA)
+    store.save_enrolment(db, Enrolment("https://a.lan", TOKEN, None, 1, "rig", State.ONLINE))
+    (folders.software / package_key(PACKAGE)).mkdir(parents=True)
+    supervisor = Supervisor(
+        tmp_path / STORE, db, at_once, patience=Patience(), changed=lambda: None, mines=lambda: None
+    )
+    await want(supervisor, PLAYBOOK)
+    running = asyncio.create_task(supervisor.run())
+    try:
+        await until(lambda: run_of(supervisor) is not None)
+        yield supervisor
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        runs.end_all(folders)
+        db.close()
+
+
+def run_of(supervisor: Supervisor) -> str | None:
+    state = supervisor.run_states.get("p1")
+    return state.note.run if state is not None and state.note is not None else None
+
+
+@pytest.mark.parametrize("held", ["p1", "*"])
+async def test_a_playbook_that_is_held_stands_still_with_the_reason_and_goes_on_afterwards(
+    tmp_path: Path, held: str
+) -> None:
+    async with supervised(tmp_path) as supervisor:
+        first = run_of(supervisor)
+        supervisor.hold({held: "too hot; it resumes at 77 °C"})
+        await until(lambda: supervisor.run_states["p1"].state is PlaybookState.PAUSED)
+        assert supervisor.run_states["p1"].reason == "too hot; it resumes at 77 °C"
+        assert run_of(supervisor) is None
+        assert not runs.find_running(supervisor.folders)
+        assert supervisor.run_facts() == []
+        supervisor.hold({})
+        await until(lambda: run_of(supervisor) not in (None, first))
+
+
+async def test_news_of_the_commander_start_nothing_that_is_held(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        supervisor.hold({"*": "stopped by a person"})
+        await until(lambda: supervisor.run_states["p1"].state is PlaybookState.PAUSED)
+        await want(supervisor, msgspec.structs.replace(PLAYBOOK, revision=2, script="exec sleep 601"))
+        await until(lambda: supervisor.run_states["p1"].playbook.revision == 2)
+        await until(lambda: supervisor.run_states["p1"].state is PlaybookState.PAUSED)
+        assert not runs.find_running(supervisor.folders)
+
+
+async def test_a_restart_is_another_run_with_the_reason_and_counts_as_no_failure(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        first = run_of(supervisor)
+        assert supervisor.restart("p1", "Restarted by a command.")
+        await until(lambda: run_of(supervisor) not in (None, first))
+        state = supervisor.run_states["p1"]
+        assert state.restarts == 1
+        assert state.failures == 1
+        assert state.restart_reason is None
+        assert "restarted by a command." in (state.reason or "")
+        (facts,) = supervisor.run_facts()
+        assert (facts.id, facts.watchdog_gave_up, facts.excuse) == ("p1", None, None)
+        assert facts.running_s is not None
+
+
+async def test_what_does_not_run_is_not_restarted(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        assert not supervisor.restart("another", "Restarted by a command.")

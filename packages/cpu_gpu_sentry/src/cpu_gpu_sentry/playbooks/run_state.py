@@ -53,6 +53,9 @@ class RunState:
     excused_s: float | None = None  # the last time at which a restart could not have helped
     shows_trouble: bool = False
     wallet_evidence: WalletEvidence | None = None
+    failures: int = 0  # ends in a row, each soon after the start
+    restart_reason: str | None = None  # a sentence: another run is wanted
+    hold_reason: str | None = None  # the reason why this rig itself lets it stand still
     secret: bytes = field(default=b"", repr=False)
 
     @property

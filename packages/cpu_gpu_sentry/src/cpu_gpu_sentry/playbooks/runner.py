@@ -85,7 +85,7 @@ async def run_playbook(context: RunnerContext, run: RunState, *, must_install: b
         try:
             await _prepare(context, run, must_install=must_install or failures > 0)
             if run.playbook.paused:
-                context.show(run, PlaybookState.PAUSED)
+                context.show(run, PlaybookState.PAUSED, run.hold_reason)
                 return
             await _mine(context, run)
         except Refused as error:
@@ -120,24 +120,25 @@ async def _prepare(context: RunnerContext, run: RunState, *, must_install: bool)
 
 
 async def _mine(context: RunnerContext, run: RunState) -> None:
-    failures = 0
+    run.failures = 0
     while True:
         if run.note is None:
             context.show(run, PlaybookState.STARTING, run.reason)
             run.began(await _start(context, run), _now_s())
         reason = await _until_over(context, run)
-        failures = 1 if _now_s() - run.started_s >= _STEADY_S else failures + 1
-        pause_s = wait_s(failures)
-        await _end_of_run(context, run, f"{reason} It is started again after {pause_s:.0f} s.", failures)
+        has_lasted = run.restart_reason is not None or _now_s() - run.started_s >= _STEADY_S
+        run.failures, run.restart_reason = (1 if has_lasted else run.failures + 1), None
+        pause_s = wait_s(run.failures)
+        await _end_of_run(context, run, f"{reason} It is started again after {pause_s:.0f} s.")
         await asyncio.sleep(pause_s)
         context.show(run, PlaybookState.STARTING, f"Started again: {reason[0].lower()}{reason[1:]}")
 
 
-async def _end_of_run(context: RunnerContext, run: RunState, reason: str, failures: int) -> None:
+async def _end_of_run(context: RunnerContext, run: RunState, reason: str) -> None:
     run.last_lines = await _last_lines(context, run)
     run.note = None
     run.restarts += 1
-    context.show(run, PlaybookState.FAILED if failures >= FAILED_AFTER else PlaybookState.RESTARTING, reason)
+    context.show(run, PlaybookState.FAILED if run.failures >= FAILED_AFTER else PlaybookState.RESTARTING, reason)
     log.warning("playbook_restarts %s %s", run.playbook.id, reason)
 
 
@@ -171,6 +172,9 @@ async def _until_over(context: RunnerContext, run: RunState) -> str:
         await asyncio.sleep(_TICK_S)
         if not await context.call(lambda: runs.is_running(context.folders, note)):
             break
+        if run.restart_reason is not None:
+            await context.call(lambda: end_now(context.folders, note.playbook_id))
+            return run.restart_reason
         if _is_stuck(context, run):
             await context.call(lambda: end_now(context.folders, note.playbook_id))
             return f"For {context.patience.silent_s / 60:.0f} min {run.fault or 'nothing was heard of it'}."

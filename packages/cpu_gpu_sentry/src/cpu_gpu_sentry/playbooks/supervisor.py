@@ -25,10 +25,11 @@ from cpu_gpu_sentry.playbooks.decide import Discard, Forget, Install, Keep, Refu
 from cpu_gpu_sentry.playbooks.errors import failure_text
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.install import Pins
-from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.playbooks.packages import package_key
 from cpu_gpu_sentry.playbooks.ports import free_port
-from cpu_gpu_sentry.playbooks.run_state import LAST_LINES, RunState, not_known_yet
+from cpu_gpu_sentry.playbooks.printed import read_printed
+from cpu_gpu_sentry.playbooks.run_facts import RunFacts, run_facts
+from cpu_gpu_sentry.playbooks.run_state import RunState, not_known_yet
 from cpu_gpu_sentry.playbooks.runner import RunnerContext, run_playbook
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.playbooks.unpack import Limits
@@ -76,6 +77,7 @@ class Supervisor:
             self.folders, store_path, Pins(self._pinned, self._pin), patience, limits or Limits(),
             ask=self._ask, mines=mines, changed=changed,
         )  # fmt: skip
+        self.held: dict[str, str] = {}  # the reasons why playbooks are to stand still, by id; * means all
         self.knows_earlier_runs = asyncio.Event()  # playbooks that ran before this start
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._found: dict[str, RunNote] = {}  # runs of before this start that have no state yet
@@ -98,6 +100,25 @@ class Supervisor:
         if is_news:
             self._news.set()
         return is_news
+
+    def hold(self, reasons: Mapping[str, str]) -> None:
+        """Lets these playbooks stand still, and no others; they stay installed. `*` means all of them."""
+        if reasons != self.held:
+            self.held = dict(reasons)
+            self._news.set()
+
+    def restart(self, playbook_id: str, reason: str) -> bool:
+        """Wants another run. False if it does not run now."""
+        run = self.run_states.get(playbook_id)
+        if run is None or run.note is None:
+            return False
+        run.restart_reason = reason
+        return True
+
+    def run_facts(self) -> list[RunFacts]:
+        """Returns the facts of the playbooks that are to run."""
+        active = [run for run in self.run_states.values() if not run.playbook.paused]
+        return [run_facts(run, self._now_s(), self._context.patience) for run in active]
 
     async def run(self) -> None:
         """For ever. What runs is left running at the end: the sentry's end is no reason to stop mining."""
@@ -163,9 +184,9 @@ class Supervisor:
             self._found = await self._context.call(lambda: runs.find_running(self.folders))
 
     async def _converge(self, group: asyncio.TaskGroup) -> None:
-        wanted = self.wanted
-        if wanted is None:
+        if self.wanted is None:
             return
+        wanted = [self._with_hold(each) for each in self.wanted]
         installed, known = await self._context.call(lambda: (disk.installed(self.folders), disk.known(self.folders)))
         steps = decide(wanted, self._running(), installed, known, system.HERE)
         kept = {step.playbook_id for step in steps if isinstance(step, Keep)}
@@ -177,6 +198,13 @@ class Supervisor:
             if run.playbook.id not in self._tasks:
                 self._begin(run, steps, group)
         self._found = {}
+
+    def _with_hold(self, playbook: Playbook) -> Playbook:
+        """Returns the playbook as paused if this rig lets it stand still."""
+        return msgspec.structs.replace(playbook, paused=True) if self._hold_reason(playbook) else playbook
+
+    def _hold_reason(self, playbook: Playbook) -> str | None:
+        return self.held.get(playbook.id) or self.held.get("*")
 
     def _running(self) -> dict[str, Running]:
         """By process, or on the way to one."""
@@ -207,7 +235,8 @@ class Supervisor:
             before.playbook = playbook
             return before
         note = self._found.get(playbook.id)
-        return RunState(playbook, note.port if note else self._free_port(), secret=self._secret)
+        port, reason = note.port if note else self._free_port(), self._hold_reason(playbook)
+        return RunState(playbook, port, secret=self._secret, hold_reason=reason)
 
     def _free_port(self) -> int:
         taken = {run.port for run in self.run_states.values()} | {note.port for note in self._found.values()}
@@ -251,21 +280,6 @@ class Supervisor:
             return found
         return found + [not_known_yet(each) for each in self.wanted or [] if each.id not in self.run_states]
 
-    async def _read_printed(self) -> None:
-        """What each of them printed last, for the local page."""
-        ids = {name: run.note.run for name, run in self.run_states.items() if run.note is not None}
-        with contextlib.suppress(OSError, TimeoutError):
-            printed = await self._context.read(
-                lambda: {name: self._last_lines(name, run_id) for name, run_id in ids.items()}
-            )
-            for name, run_id in ids.items():
-                run = self.run_states.get(name)
-                if run is not None and run.note is not None and run.note.run == run_id:
-                    run.printed = printed[name]
-
-    def _last_lines(self, name: str, run_id: str) -> list[str]:
-        return last_lines(self.folders.of(name) / "output", run_id, LAST_LINES)
-
     def status(self) -> PlaybooksStatus:
         return PlaybooksStatus(playbooks=[run.status() for run in self.run_states.values()])
 
@@ -282,7 +296,8 @@ class Supervisor:
 
     async def _read_printed_for_ever(self) -> None:
         while True:
-            await self._read_printed()
+            with contextlib.suppress(OSError, TimeoutError):
+                await read_printed(self.run_states, self.folders, self._context.read)
             await asyncio.sleep(_PRINTED_EVERY_S)
 
     async def _look_at_wallets_for_ever(self) -> None:
