@@ -9,14 +9,15 @@ from sentry_kit import store
 from sentry_kit.enrol import check_enrolment
 from sentry_kit.store import Enrolment
 
+from cpu_gpu_sentry.ladder import store as ladder_store
 from cpu_gpu_sentry.miner_notes import SCHEMA as MINER_NOTES
 from cpu_gpu_sentry.playbooks import store as playbook_store
 from cpu_gpu_sentry.removal import stop_and_delete_mining
 from cpu_gpu_sentry.watches import SCHEMA as WATCHES
 
 STORE = "sentry.db"
-SCHEMA = store.SCHEMA + WATCHES + playbook_store.SCHEMA + MINER_NOTES
-KEPT = dict.fromkeys(("enrolment", "watch", "watch_token", "wanted", "pin"), "*")
+SCHEMA = store.SCHEMA + WATCHES + playbook_store.SCHEMA + MINER_NOTES + ladder_store.SCHEMA
+KEPT = dict.fromkeys(("enrolment", "watch", "watch_token", "wanted", "pin", "ladder"), "*")
 
 
 async def enroll(path: Path, url: str, token: str, agent: str) -> Enrolment:
@@ -31,7 +32,7 @@ def save(db: sqlite3.Connection, enrolment: Enrolment) -> None:
     """Another rig is not to go on with what this one was told."""
     old = store.load_enrolment(db)
     if old is not None and not old.same_rig(enrolment):
-        playbook_store.want_nothing(db)
+        _forget_orders(db)
     store.save_enrolment(db, enrolment)
 
 
@@ -44,7 +45,13 @@ def save_same_commander(enrolment: Enrolment, db: sqlite3.Connection) -> None:
 def forget(db: sqlite3.Connection) -> None:
     """Forgets the commander and the logs that wait for it, and notes that nothing is to run."""
     store.forget_commander(db)
+    _forget_orders(db)
+
+
+def _forget_orders(db: sqlite3.Connection) -> None:
+    """Forgets everything that a commander has ordered."""
     playbook_store.want_nothing(db)
+    ladder_store.forget_commander(db)
 
 
 def leave(path: Path) -> None:
