@@ -104,6 +104,7 @@ def hot_for(seconds: float, *stops_ago: float, key: str = GPU_KEY) -> History:
 
 
 HELD = History(holds=(Hold("7", CARD, GPU_KEY, 77.0),))
+MEMORY_HELD = History(holds=(Hold("7", CARD, f"{CARD} memory", 97.0, ago(5)),))
 HELD_FOR_GOOD = History(holds=(Hold("7", CARD, GPU_KEY, None),))
 LOST = History(lost_cards=(CARD,))
 GONE = History(gone_since_s={CARD: ago(2)})
@@ -277,6 +278,14 @@ TABLE: list[Situation] = [
     ("14 K lower it does not", rig(mining(minutes=None), temperatures=(Temperature(CARD, Sensor.GPU, 78.0),)), HELD,
      DEFAULTS, None, ""),
     ("an unknown temperature resumes nothing", rig(mining(minutes=None)), HELD, DEFAULTS, None, ""),
+    ("a card whose memory only its miner can see waits for its core to be 35 K cooler",
+     rig(mining(minutes=None), temperatures=(Temperature(CARD, Sensor.GPU, 57.0),)), MEMORY_HELD, DEFAULTS, ResumeCool,
+     "resumed: GPU 03:00.0 has cooled down to 57 °C, and its memory with it"),
+    ("34 K are not enough for that",
+     rig(mining(minutes=None), temperatures=(Temperature(CARD, Sensor.GPU, 58.0),)), MEMORY_HELD, DEFAULTS, None, ""),
+    ("nor are 4 min",
+     rig(mining(minutes=None), temperatures=(Temperature(CARD, Sensor.GPU, 40.0),)),
+     History(holds=(Hold("7", CARD, f"{CARD} memory", 97.0, ago(4)),)), DEFAULTS, None, ""),
     ("what was stopped for good does not resume when it is cool",
      rig(mining(minutes=None), temperatures=(Temperature(CARD, Sensor.GPU, 30.0),)), HELD_FOR_GOOD, DEFAULTS, None, ""),
     ("what a person has stopped does not resume when it is cool",

@@ -145,21 +145,34 @@ def test_a_miner_that_ends_again_and_again_is_exhausted_if_it_ever_mined() -> No
 
 
 def test_what_a_playbook_does_is_learnt_and_a_changed_one_is_learnt_anew() -> None:
-    known = usual_after({}, [run(reading(100.0, device(CARD, 100.0), device(OTHER_CARD, 0.0)))], 0.0)
+    mining = run(reading(100.0, device(CARD, 100.0), device(OTHER_CARD, 0.0)))
+    known = usual_after({}, [mining], frozenset({"7"}), 0.0)
     assert known["7"].devices == {CARD}
     assert known["7"].rates["kawpow"].readings_hs == (100.0,)
-    changed = usual_after(known, [run(None, revision=4)], 10.0)
+    changed = usual_after(known, [run(None, revision=4)], frozenset({"7"}), 10.0)
     assert changed == {"7": PlaybookUsual(4)}
-    assert usual_after(known, [], 10.0) == {}
+
+
+def test_a_playbook_that_stands_still_keeps_its_usual_figures_until_it_is_not_wanted_any_longer() -> None:
+    assert usual_after({"7": KNOWN}, [], frozenset({"7"}), 10.0) == {"7": KNOWN}
+    assert usual_after({"7": KNOWN}, [], None, 10.0) == {"7": KNOWN}
+    assert usual_after({"7": KNOWN}, [], frozenset({"8"}), 10.0) == {}
 
 
 def test_temperatures_are_those_of_the_processor_and_of_each_card_and_its_memory() -> None:
     gpu = GpuReading(pci_address=CARD, temperature_c=61.0)
-    assert temperatures(CpuReading(temperature_c=70.0), [gpu]) == (
+    assert temperatures(CpuReading(temperature_c=70.0), [gpu], []) == (
         Temperature("cpu", Sensor.CPU, 70.0),
         Temperature(CARD, Sensor.GPU, 61.0),
         Temperature(CARD, Sensor.MEMORY, None),
     )
+
+
+def test_what_a_card_does_not_tell_its_miner_may_know() -> None:
+    mined = MinerDevice(device=CARD, temperature_c=55.0, memory_temperature_c=96.0)
+    gpu = GpuReading(pci_address=CARD, temperature_c=61.0)
+    _, core, memory = temperatures(None, [gpu], [reading(1.0, mined)])
+    assert (core.celsius, memory.celsius) == (61.0, 96.0)
 
 
 # --- expected cards

@@ -23,7 +23,7 @@ HOUR_S = 3600
 DAY_S = 86_400
 
 Remaining = Annotated[float, Meta(ge=0, le=30 * DAY_S)]
-Duration = Annotated[float, Meta(ge=10, le=DAY_S)]
+Duration = Annotated[float, Meta(ge=1, le=DAY_S)]
 CriticalGpu = Annotated[float, Meta(ge=60, le=105)]
 CriticalMemory = Annotated[float, Meta(ge=60, le=120)]
 

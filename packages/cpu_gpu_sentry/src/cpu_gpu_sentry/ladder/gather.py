@@ -1,8 +1,8 @@
 """The ladder's facts about playbooks and temperatures, from the sentry's readings. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
-from protocol.messages import PROXIES, CpuReading, GpuReading, MinerReading, MinerState
+from protocol.messages import PROXIES, CpuReading, GpuReading, MinerDevice, MinerReading, MinerState
 
 from cpu_gpu_sentry.ladder.facts import PlaybookFacts, Rate, Sensor, Temperature
 from cpu_gpu_sentry.ladder.usual import PlaybookUsual, UsualRate, with_reading
@@ -63,10 +63,14 @@ def _exhausted(run: RunFacts, usual: PlaybookUsual) -> str | None:
 
 
 def usual_after(
-    before: Mapping[str, PlaybookUsual], runs: Iterable[RunFacts], now_s: float
+    before: Mapping[str, PlaybookUsual], runs: Iterable[RunFacts], wanted: Container[str] | None, now_s: float
 ) -> dict[str, PlaybookUsual]:
-    """Returns the usual figures after one more look. A changed playbook, and one that is gone, begins anew."""
-    return {run.id: _usual_after(before.get(run.id), run, now_s) for run in runs}
+    """Returns the usual figures after one more look. A changed playbook begins anew.
+
+    One that stands still keeps its figures. One that is not `wanted` any longer is forgotten; None: not known.
+    """
+    kept = {name: usual for name, usual in before.items() if wanted is None or name in wanted}
+    return kept | {run.id: _usual_after(before.get(run.id), run, now_s) for run in runs}
 
 
 def _usual_after(before: PlaybookUsual | None, run: RunFacts, now_s: float) -> PlaybookUsual:
@@ -88,13 +92,18 @@ def _usual_after(before: PlaybookUsual | None, run: RunFacts, now_s: float) -> P
     return PlaybookUsual(run.revision, {**usual.rates, **rates}, usual.devices | hashing)
 
 
-def temperatures(cpu: CpuReading | None, gpus: Iterable[GpuReading]) -> tuple[Temperature, ...]:
-    of_cards = [
-        each
-        for gpu in gpus
-        for each in (
-            Temperature(gpu.pci_address, Sensor.GPU, gpu.temperature_c),
-            Temperature(gpu.pci_address, Sensor.MEMORY, gpu.memory_temperature_c),
-        )
-    ]
+def temperatures(
+    cpu: CpuReading | None, gpus: Iterable[GpuReading], miners: Iterable[MinerReading]
+) -> tuple[Temperature, ...]:
+    """Returns those of the sensors, and where a card tells none, what its miner says."""
+    mined = {device.device: device for miner in miners for device in miner.devices}
+    of_cards = [each for gpu in gpus for each in _of_card(gpu, mined.get(gpu.pci_address))]
     return (Temperature("cpu", Sensor.CPU, cpu.temperature_c if cpu is not None else None), *of_cards)
+
+
+def _of_card(gpu: GpuReading, mined: MinerDevice | None) -> tuple[Temperature, Temperature]:
+    core_c, memory_c = gpu.temperature_c, gpu.memory_temperature_c
+    if mined is not None:
+        core_c = mined.temperature_c if core_c is None else core_c
+        memory_c = mined.memory_temperature_c if memory_c is None else memory_c
+    return Temperature(gpu.pci_address, Sensor.GPU, core_c), Temperature(gpu.pci_address, Sensor.MEMORY, memory_c)

@@ -3,6 +3,8 @@
 They have limits and no switch: neither the settings nor a maintenance turns them off.
 """
 
+from collections.abc import Mapping
+
 from protocol.command_messages import LadderSettings
 
 from cpu_gpu_sentry.ladder.facts import Facts, Sensor, Temperature, device_name
@@ -12,6 +14,9 @@ from cpu_gpu_sentry.ladder.steps import ResumeCool, Step, StopForGood, StopHot
 CRITICAL_FOR_S = 30.0
 COOLER_BY_K = 15.0
 STOPS_A_DAY = 3
+# Gaming cards tell their memory's temperature to the miner alone, which does not run then: the core stands in for it.
+UNSEEN_FOR_S = 300.0
+UNSEEN_COOLER_BY_K = 20.0
 
 
 def heat_step(facts: Facts, history: History, limits: LadderSettings, now_s: float) -> Step | None:
@@ -56,20 +61,30 @@ def _playbooks_on(device: str, facts: Facts, history: History) -> tuple[str, ...
     return tuple(using or [each.id for each in running])
 
 
-def cool_step(facts: Facts, history: History) -> Step | None:
+def cool_step(facts: Facts, history: History, limits: LadderSettings, now_s: float) -> Step | None:
     """Returns the resuming of playbooks whose device has cooled down. An unknown temperature resumes nothing."""
     now_c = {each.key: each.celsius for each in facts.temperatures}
-    cool = [hold for hold in history.holds if _is_cool(hold, now_c.get(hold.sensor_key))]
-    if not cool or history.stopped_by_person:
+    for hold in history.holds:
+        text = _cooled(hold, now_c, limits, now_s)
+        if text is not None:
+            names = tuple(each.playbook_id for each in history.holds if each.sensor_key == hold.sensor_key)
+            return ResumeCool(names, hold.device, f"resumed: {text}")
+    return None
+
+
+def _cooled(hold: Hold, now_c: Mapping[str, float | None], limits: LadderSettings, now_s: float) -> str | None:
+    """Returns how it has cooled down, as the second half of a sentence."""
+    if hold.resume_at_c is None:
         return None
-    device, key = cool[0].device, cool[0].sensor_key
-    names = tuple(each.playbook_id for each in cool if each.sensor_key == key)
-    place = _place(device, Sensor(key.rpartition(" ")[2]))
-    return ResumeCool(names, device, f"resumed: {place} has cooled down to {now_c[key]:.0f} °C")
-
-
-def _is_cool(hold: Hold, now_c: float | None) -> bool:
-    return hold.resume_at_c is not None and now_c is not None and now_c <= hold.resume_at_c
+    sensor, celsius = Sensor(hold.sensor_key.rpartition(" ")[2]), now_c.get(hold.sensor_key)
+    if celsius is not None:
+        cooled = f"{_place(hold.device, sensor)} has cooled down to {celsius:.0f} °C"
+        return cooled if celsius <= hold.resume_at_c else None
+    core_c = now_c.get(f"{hold.device} {Sensor.GPU.value}")
+    is_waited_for = sensor is Sensor.MEMORY and now_s - hold.at_s >= UNSEEN_FOR_S
+    if core_c is None or not is_waited_for or core_c > limits.critical_gpu_c - COOLER_BY_K - UNSEEN_COOLER_BY_K:
+        return None
+    return f"{device_name(hold.device)} has cooled down to {core_c:.0f} °C, and its memory with it"
 
 
 def _place(device: str, sensor: Sensor) -> str:

@@ -40,12 +40,13 @@ class HotStop(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """A playbook that the ladder has stopped. Without `resume_at_c` only a person starts it again."""
+    """A playbook that the ladder has stopped at `at_s`. Without `resume_at_c` only a person starts it again."""
 
     playbook_id: str
     device: str
     sensor_key: str
     resume_at_c: float | None
+    at_s: float = 0.0
 
 
 class GaveUp(msgspec.Struct, frozen=True):
@@ -108,7 +109,7 @@ def noted(step: Step, history: History, boot_id: str | None, now_s: float) -> Hi
 
 def _noted_stop(step: StopHot | StopForGood, history: History, now_s: float) -> History:
     resume_at_c = step.resume_at_c if isinstance(step, StopHot) else None
-    holds = [Hold(name, step.device, step.sensor_key, resume_at_c) for name in step.playbook_ids]
+    holds = [Hold(name, step.device, step.sensor_key, resume_at_c, now_s) for name in step.playbook_ids]
     others = [each for each in history.holds if each.playbook_id not in step.playbook_ids]
     stops = (*history.hot_stops, HotStop(step.sensor_key, now_s))
     since = without(history.hot_since_s, step.sensor_key)

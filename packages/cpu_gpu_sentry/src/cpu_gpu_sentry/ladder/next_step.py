@@ -29,7 +29,7 @@ def next_step(facts: Facts, history: History, limits: LadderSettings, now_s: flo
     if is_left_alone(facts, history, now_s) or is_rebooting(facts, history, now_s):
         return None
     return (
-        cool_step(facts, history)
+        cool_step(facts, history, limits, now_s)
         or card_step(facts, history, limits, now_s)
         or slow_step(facts, history, limits, now_s)
     )

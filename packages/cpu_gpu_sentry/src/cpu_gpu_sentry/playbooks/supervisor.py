@@ -101,6 +101,11 @@ class Supervisor:
             self._news.set()
         return is_news
 
+    @property
+    def wanted_ids(self) -> frozenset[str] | None:
+        """Returns the ids of all playbooks, paused ones too; None while they are not known."""
+        return None if self.wanted is None else frozenset(each.id for each in self.wanted)
+
     def hold(self, reasons: Mapping[str, str]) -> None:
         """Lets these playbooks stand still, and no others; they stay installed. `*` means all of them."""
         if reasons != self.held:
