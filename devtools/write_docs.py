@@ -48,6 +48,9 @@ packed with gzip or zstd and have 4 MiB at most unpacked.
 `Prefer: wait=50` the answer waits up to that many seconds for news |
 | `PUT /api/v1/sentry/playbooks/status` | `PlaybooksStatus` | 204 |
 | `POST /api/v1/sentry/output` | `OutputReport` | 204 |
+| `PUT /api/v1/sentry/commands/status` | `CommandsStatus` | 204; sent again until it is answered |
+| `POST /api/v1/sentry/events` | `LadderEvents` | 204; an event is known by its `id`. A commander that answers \
+404 gets them later |
 | `POST /api/v1/sentry/asic-logs` | `AsicReport` | 200 `AsicReceipt`; each item has its token, so \
 `Authorization` is optional: with one valid token there the body does not count as a stranger's |
 | `POST /api/v1/sentry/asic-rigs` | `Adoption` | 201 `AdoptionAnswer`; with a site token |

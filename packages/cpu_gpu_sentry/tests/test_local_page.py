@@ -12,12 +12,14 @@ import httpx
 import pytest
 from cpu_gpu_sentry.agent import Agent
 from cpu_gpu_sentry.enrolment import SCHEMA, STORE, forget, save_same_commander
+from cpu_gpu_sentry.ladder.store import add_event
 from cpu_gpu_sentry.local import views
 from cpu_gpu_sentry.local.page import Page
 from cpu_gpu_sentry.playbooks.run_state import RunState
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.settings import Settings
 from cpu_gpu_sentry.status import read_status, status_lines
+from protocol.command_messages import LadderAct, LadderEvent, LadderSettings
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Archive, Platform, Playbook, PlaybookState, SoftwarePackage
 from protocol.tokens import TokenKind, new_token
@@ -313,3 +315,19 @@ async def test_another_commander_is_taken_only_after_leaving_the_one_before(rig:
     await rig.agent.change(partial(save_same_commander, replace(new, rig_id=8)))
     await rig.agent.change(forget)
     await rig.agent.change(partial(save_same_commander, replace(new, url="https://c.lan")))
+
+
+async def test_the_watchdogs_acts_and_what_keeps_it_from_acting_are_on_the_page(rig: Rig) -> None:
+    page = (await rig.http.get("/")).text
+    assert "The watchdog has done nothing yet." in page
+    assert "restarts slow playbooks and may not reboot the rig" in page
+    event = LadderEvent(id="e1", act=LadderAct.REBOOTED, reason="rebooted: GPU 03:00.0 fell off the bus, Xid 79")
+    await rig.agent.change(lambda db: add_event(db, 5.0, event))
+    await rig.agent.reload()
+    await rig.agent.operations.ladder.take_settings(LadderSettings(reboots=True, maintenance_s=600))
+    await rig.agent.operations.ladder.stop_mining()
+    page = (await rig.stranger.get("/")).text
+    assert "Rebooted: GPU 03:00.0 fell off the bus, Xid 79." in page
+    assert "restarts slow playbooks and may reboot the rig" in page
+    assert "Mining was stopped by a person" in page
+    assert "The rig is in maintenance" in page

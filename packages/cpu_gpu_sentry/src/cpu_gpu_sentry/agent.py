@@ -6,13 +6,12 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 import httpx
 import msgspec
-from protocol.messages import CpuGpuLog, CpuGpuSpecs, MinerReading
+from protocol.messages import CpuGpuLog, CpuGpuSpecs
 from protocol.reading import Reader
 from sentry_kit import store
 from sentry_kit.agent import change_store, follow_store_for_ever, interval_s, user_agent
@@ -30,12 +29,15 @@ from sentry_kit.worker import Worker
 from cpu_gpu_sentry.connection import Connection
 from cpu_gpu_sentry.enrolment import KEPT, STORE
 from cpu_gpu_sentry.inbox import Inbox
+from cpu_gpu_sentry.ladder.sources import Sources
+from cpu_gpu_sentry.latest import Latest
 from cpu_gpu_sentry.machine.amd import Amd
 from cpu_gpu_sentry.machine.nvidia import Nvidia
-from cpu_gpu_sentry.machine.sensors import MachineReading, Sensors
+from cpu_gpu_sentry.machine.sensors import Sensors
 from cpu_gpu_sentry.miner_notes import MinerNote, notes_of, save_notes
 from cpu_gpu_sentry.miners.parsing import patient
 from cpu_gpu_sentry.miners.poll import poll_all
+from cpu_gpu_sentry.operations import Operations
 from cpu_gpu_sentry.playbooks.playbook_sync import PlaybooksHandler, PlaybookSync
 from cpu_gpu_sentry.playbooks.supervisor import Supervisor
 from cpu_gpu_sentry.playbooks.watchdog import Patience
@@ -53,22 +55,13 @@ _MINERS_LIMIT = 64  # in one log
 _LOG, _SPECS = Reader(CpuGpuLog), Reader(CpuGpuSpecs)
 
 
-@dataclass(slots=True)
-class Latest:
-    """What was measured last, for the local page."""
-
-    measured_at: datetime | None = None
-    machine: MachineReading = field(default_factory=MachineReading)
-    miners: dict[Watch, MinerReading] = field(default_factory=dict)
-    playbook_miners: list[MinerReading] = field(default_factory=list)
-    specs: CpuGpuSpecs | None = None
-
-
 class Agent:
     """One rig's sentry. Its loops are run by the service; `changed` is called when there is something new to
     show."""
 
-    def __init__(self, settings: Settings, db: sqlite3.Connection, disk: Worker) -> None:
+    def __init__(
+        self, settings: Settings, db: sqlite3.Connection, disk: Worker, *, sources: Sources | None = None
+    ) -> None:
         self.changed: Callable[[], None] = lambda: None
         self.latest = Latest()
         self.watches: list[Watch] = load_watches(db)
@@ -99,10 +92,22 @@ class Agent:
             mines=self._due.set,
         )
         self.playbook_sync = PlaybookSync(self.supervisor)
-        self.inbox = Inbox([PlaybooksHandler(self.supervisor)], lambda: self.inbox_every_s)
-        self.connection = Connection(
-            self.delivery, self._open_connection, [self.inbox.receive_for_ever, self.playbook_sync.send_for_ever]
+        self.operations = Operations(
+            settings,
+            db,
+            self.delivery,
+            self.supervisor,
+            self.latest,
+            measure=self._sensors.read,
+            open_client=self._open_client,
+            sentry_version=self.version,
+            sources=sources,
+            changed=lambda: self.changed(),
         )
+        handlers = [PlaybooksHandler(self.supervisor), *self.operations.handlers]
+        self.inbox = Inbox(handlers, lambda: self.inbox_every_s)
+        loops = [self.inbox.receive_for_ever, self.playbook_sync.send_for_ever, self.operations.sync.send_for_ever]
+        self.connection = Connection(self.delivery, self._open_connection, loops)
 
     @property
     def report_every_s(self) -> float:
@@ -244,6 +249,7 @@ class Agent:
     async def reload(self) -> None:
         self.watches = await self.delivery.on_disk(lambda: load_watches(self._db))
         await self.delivery.reload()
+        await self.operations.ladder.reload()
         await self.supervisor.reload()
         if self._is_to_mine_nothing and self.supervisor.has_left_anything:
             await self._remove_mining()

@@ -9,6 +9,7 @@ from sentry_kit import store
 from sentry_kit.enrol import check_enrolment
 from sentry_kit.store import Enrolment
 
+from cpu_gpu_sentry.commands import store as command_store
 from cpu_gpu_sentry.ladder import store as ladder_store
 from cpu_gpu_sentry.miner_notes import SCHEMA as MINER_NOTES
 from cpu_gpu_sentry.playbooks import store as playbook_store
@@ -16,8 +17,8 @@ from cpu_gpu_sentry.removal import stop_and_delete_mining
 from cpu_gpu_sentry.watches import SCHEMA as WATCHES
 
 STORE = "sentry.db"
-SCHEMA = store.SCHEMA + WATCHES + playbook_store.SCHEMA + MINER_NOTES + ladder_store.SCHEMA
-KEPT = dict.fromkeys(("enrolment", "watch", "watch_token", "wanted", "pin", "ladder"), "*")
+SCHEMA = store.SCHEMA + WATCHES + playbook_store.SCHEMA + MINER_NOTES + ladder_store.SCHEMA + command_store.SCHEMA
+KEPT = dict.fromkeys(("enrolment", "watch", "watch_token", "wanted", "pin", "ladder", "command"), "*")
 
 
 async def enroll(path: Path, url: str, token: str, agent: str) -> Enrolment:
@@ -52,6 +53,7 @@ def _forget_orders(db: sqlite3.Connection) -> None:
     """Forgets everything that a commander has ordered."""
     playbook_store.want_nothing(db)
     ladder_store.forget_commander(db)
+    command_store.forget_commander(db)
 
 
 def leave(path: Path) -> None:

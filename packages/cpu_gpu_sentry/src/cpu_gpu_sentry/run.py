@@ -1,5 +1,6 @@
 """`run`: the agent and its local page, until SIGTERM."""
 
+import logging
 import socket
 import sqlite3
 
@@ -32,6 +33,7 @@ def run(settings: Settings) -> None:
 
 async def _main(settings: Settings, db: sqlite3.Connection, disk: Worker, listener: socket.socket) -> None:
     agent = Agent(settings, db, disk)
+    logging.getLogger().addHandler(agent.operations.recent_log)
     await agent.reload()
     page = Page(agent)
     agent.changed = page.live.publish
@@ -43,6 +45,7 @@ async def _main(settings: Settings, db: sqlite3.Connection, disk: Worker, listen
             agent.follow_store_for_ever,
             agent.delivery.run,
             agent.supervisor.run,
+            agent.operations.run,
             agent.connection.run,
         ]
         await run_until_stopped(loops, f"http://{settings.ui_host}:{settings.ui_port}/")

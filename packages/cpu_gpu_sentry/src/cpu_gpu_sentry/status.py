@@ -12,6 +12,14 @@ from sentry_kit.store import State
 
 from cpu_gpu_sentry.enrolment import SCHEMA, STORE
 from cpu_gpu_sentry.miner_notes import MinerNote, load_notes
+from cpu_gpu_sentry.operations_status import (
+    CommandOut,
+    LadderOut,
+    command_lines,
+    ladder_lines,
+    read_commands,
+    read_ladder,
+)
 from cpu_gpu_sentry.playbooks import store as playbook_store
 from cpu_gpu_sentry.playbooks.folders import Folders, is_plain_id
 from cpu_gpu_sentry.playbooks.output import last_lines
@@ -77,6 +85,8 @@ class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
     report_every_s: float | None
     watches: list[WatchOut]
     playbooks: list[PlaybookOut]
+    ladder: LadderOut
+    commands: list[CommandOut]
 
 
 def read_status(data_dir: Path) -> StatusOut:
@@ -99,6 +109,8 @@ def read_status(data_dir: Path) -> StatusOut:
             report_every_s=known.report_every_s,
             watches=_watches(db),
             playbooks=_playbooks(db, data_dir),
+            ladder=read_ladder(db),
+            commands=read_commands(db),
         )
     finally:
         db.close()
@@ -174,7 +186,7 @@ def status_lines(status: StatusOut) -> list[str]:
         lines += _watch_lines(watch)
     for playbook in status.playbooks:
         lines += _playbook_lines(playbook)
-    return lines
+    return [*lines, *ladder_lines(status.ladder), *command_lines(status.commands)]
 
 
 def _watch_lines(watch: WatchOut) -> list[str]:

@@ -146,6 +146,20 @@ class CommanderClient:
     async def send_output(self, report: bytes) -> None:
         await self._ask("POST", "api/v1/sentry/output", report)
 
+    async def send_commands_status(self, status: bytes) -> None:
+        await self._ask("PUT", "api/v1/sentry/commands/status", status)
+
+    async def send_ladder_events(self, events: bytes) -> None:
+        await self._ask("POST", "api/v1/sentry/events", events)
+
+    async def clock_ahead_s(self) -> float | None:
+        """Returns how far this machine's clock is ahead of the commander's, to a second; None if it names no time."""
+        response = await self._ask("GET", "api/v1/sentry")
+        try:
+            return (datetime.now(UTC) - parsedate_to_datetime(response.headers.get("Date", ""))).total_seconds()
+        except (ValueError, TypeError):
+            return None
+
     async def _ask(
         self,
         method: str,

@@ -20,13 +20,14 @@ from starlette.routing import Route
 from cpu_gpu_sentry import enrolment
 from cpu_gpu_sentry.agent import Agent
 from cpu_gpu_sentry.local import views
+from cpu_gpu_sentry.local.operations_view import operations_view
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.removal import stop_and_delete_mining
 from cpu_gpu_sentry.settings import DISTRIBUTION
 from cpu_gpu_sentry.watches import BadWatch, add_watch, check_port, check_watch, remove_watch
 
 PROGRAM, COMMAND = "CPU/GPU sentry", "cpu-gpu-sentry"
-FRAGMENTS = ("status", "enrolment", "machine", "gpus", "playbooks", "miners", "watches", "leave")
+FRAGMENTS = ("status", "enrolment", "machine", "gpus", "playbooks", "operations", "miners", "watches", "leave")
 TITLES = {name: software.title for name, software in SOFTWARE.items()}
 NOTHING: Mapping[str, str] = {}
 _LEAVE_S = 90  # miners that do not want to end take a while
@@ -74,6 +75,7 @@ class Page:
             "miners": views.miner_views(
                 agent.latest, agent.watches, agent.supervisor.run_states.values(), for_owner=is_owner
             ),
+            "operations": operations_view(agent.operations),
             "watches": agent.watches,
             "software": TITLES,
         }

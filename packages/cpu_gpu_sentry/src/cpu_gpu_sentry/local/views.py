@@ -21,7 +21,8 @@ from protocol.units import (
 from sentry_kit.masking import mask_account
 from sentry_kit.store import State
 
-from cpu_gpu_sentry.agent import Agent, Latest
+from cpu_gpu_sentry.agent import Agent
+from cpu_gpu_sentry.latest import Latest
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.playbooks.run_state import RunState
 from cpu_gpu_sentry.watches import Watch

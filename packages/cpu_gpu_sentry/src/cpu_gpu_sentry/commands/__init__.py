@@ -1,0 +1,1 @@
+"""The commands that a commander gives to this rig: a closed set, each carried out once at most."""

@@ -1,0 +1,395 @@
+"""The commander's commands on a rig: which are begun, and that each is begun once at most."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+from cpu_gpu_sentry.commands import store as command_store
+from cpu_gpu_sentry.commands.decide import after_restart, first_status
+from cpu_gpu_sentry.commands.result import Result, done, failed, waits
+from cpu_gpu_sentry.commands.runner import CommandRunner
+from cpu_gpu_sentry.enrolment import KEPT, SCHEMA
+from cpu_gpu_sentry.ladder.sources import Boot
+from cpu_gpu_sentry.machine.power import Place, Power
+from cpu_gpu_sentry.settings import Settings, settings_from
+from protocol.command_messages import Command, CommandAction, Commands, CommandState, CommandStatus
+from protocol.inbox_messages import InboxItem
+from protocol.tokens import TokenKind, new_token
+from sentry_kit import store
+from sentry_kit.errors import BadSetting, SentryError
+from sentry_kit.running import move_aside
+from sentry_kit.store import Enrolment, State
+
+TOKEN, OTHER_TOKEN = new_token(TokenKind.RIG, pin=None), new_token(TokenKind.RIG, pin=None)
+ROOT = Place(is_linux=True, is_root=True, is_container=False)
+T = TypeVar("T")
+
+
+async def at_once(function: Callable[[], T], /) -> T:
+    return function()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - nothing rings for all of it
+            await asyncio.sleep(0.01)
+
+
+def command(name: str, action: str = "diagnose", valid_s: float = 600.0) -> Command:
+    return Command(id=name, action=action, valid_s=valid_s)
+
+
+def item(*commands: Command, version: str = "v1") -> InboxItem:
+    body = msgspec.Raw(msgspec.json.encode(Commands(commands=list(commands))))
+    return InboxItem(kind=Commands.INBOX_KIND, version=version, body=body)
+
+
+# --- the decision
+
+ALL = frozenset(CommandAction)
+
+
+@pytest.mark.parametrize(
+    ("order", "allowed", "refusal", "now_s", "state", "text"),
+    [
+        (command("c"), ALL, None, 0.0, CommandState.BEGUN, "Begun."),
+        (command("c"), ALL, None, 599.9, CommandState.BEGUN, "Begun."),
+        (command("c"), ALL, None, 600.0, CommandState.EXPIRED, "The command came too late and was not begun."),
+        (
+            command("c", valid_s=0.0), ALL, None, 0.0, CommandState.EXPIRED,
+            "The command came too late and was not begun.",
+        ),
+        (
+            command("c", "update_sentry"), ALL, None, 0.0, CommandState.REFUSED,
+            "This sentry is too old: it does not know the command update_sentry. Update it.",
+        ),
+        (
+            command("c", "rm -rf /"), ALL, None, 0.0, CommandState.REFUSED,
+            "This sentry is too old: it does not know the command rm -rf /. Update it.",
+        ),
+        (
+            command("c", "shutdown"), ALL - {"shutdown"}, None, 0.0, CommandState.REFUSED,
+            "The setting CPU_GPU_SENTRY_ALLOW of this rig does not allow shutdown.",
+        ),
+        (
+            command("c", "reboot"), ALL, "The sentry does not run as root.", 0.0, CommandState.REFUSED,
+            "The sentry does not run as root.",
+        ),
+        (
+            command("c", "shutdown"), ALL - {"shutdown"}, None, 9e9, CommandState.REFUSED,
+            "The setting CPU_GPU_SENTRY_ALLOW of this rig does not allow shutdown.",
+        ),
+    ],
+)  # fmt: skip
+def test_a_command_begins_if_it_is_known_allowed_possible_and_in_time(
+    order: Command, allowed: frozenset[str], refusal: str | None, now_s: float, state: CommandState, text: str
+) -> None:
+    status = first_status(order, allowed, refusal, now_s=now_s, deadline_s=order.valid_s, boot_id="boot-1")
+    assert (status.state, status.text, status.boot_id) == (state, text, "boot-1")
+
+
+def status(action: str = "reboot", boot_id: str | None = "boot-1", name: str = "c") -> CommandStatus:
+    return CommandStatus(id=name, action=action, state=CommandState.BEGUN, text="Begun.", boot_id=boot_id)
+
+
+@pytest.mark.parametrize(
+    ("begun", "boot_id", "begun_for_s", "state", "text"),
+    [
+        (status(), "boot-2", 5.0, CommandState.DONE, "The rig has rebooted."),
+        (status("shutdown"), "boot-2", 5.0, CommandState.DONE, "The rig was off, and is on again."),
+        (status(), "boot-1", 599.0, None, ""),
+        (status(), "boot-1", 600.0, CommandState.FAILED, "The rig still runs 10 min later."),
+        (status(boot_id=None), None, 5.0, None, ""),
+        (
+            status("stop_mining"), "boot-1", 5.0, CommandState.FAILED,
+            "The sentry was ended while it carried this out. It is not begun again.",
+        ),
+        (
+            status("stop_mining"), "boot-2", 5.0, CommandState.FAILED,
+            "The sentry was ended while it carried this out. It is not begun again.",
+        ),
+    ],
+)  # fmt: skip
+def test_a_command_that_a_restart_has_cut_off_gets_a_result_and_is_not_begun_again(
+    begun: CommandStatus, boot_id: str | None, begun_for_s: float, state: CommandState | None, text: str
+) -> None:
+    after = after_restart(begun, boot_id, begun_for_s)
+    assert (after.state if after else None, after.text if after else "") == (state, text)
+
+
+# --- the settings
+
+
+def test_all_commands_but_shutdown_are_allowed_unless_the_rig_says_otherwise() -> None:
+    assert Settings().allowed_commands == frozenset(CommandAction) - {"shutdown"}
+    assert settings_from({"CPU_GPU_SENTRY_ALLOW": "reboot, diagnose"}).allowed_commands == {"reboot", "diagnose"}
+    assert settings_from({"CPU_GPU_SENTRY_ALLOW": "none"}).allowed_commands == frozenset()
+
+
+@pytest.mark.parametrize("text", ["all", "reboot,", "reboot;diagnose", "update_sentry", "none,reboot"])
+def test_a_mistyped_list_of_commands_stops_the_sentry_with_the_settings_name(text: str) -> None:
+    with pytest.raises(BadSetting, match="CPU_GPU_SENTRY_ALLOW"):
+        settings_from({"CPU_GPU_SENTRY_ALLOW": text})
+
+
+# --- once
+
+
+class Rig:
+    """A rig with a real store, whose sentry can be ended and started again at any moment."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.carried = path, list[str]()
+        self.db = store.open_store(path, SCHEMA)
+        store.save_enrolment(self.db, Enrolment("https://a.lan", TOKEN, None, 1, "rig", State.ONLINE))
+        self.boot, self.result = Boot("boot-1", 1000.0), done("Done.")
+        self.allowed: frozenset[str] = ALL
+        self.place = ROOT
+        self.waits: asyncio.Event | None = None
+        self.error: Exception | None = None
+
+    async def carry(self, order: Command) -> Result:
+        self.carried.append(order.id)
+        if self.waits is not None:
+            await self.waits.wait()
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    @asynccontextmanager
+    async def sentry(self) -> AsyncIterator[CommandRunner]:
+        runner = CommandRunner(
+            self.db, at_once, carry=self.carry, allowed=self.allowed, power=Power(place=self.place),
+            boot=lambda: self.boot, changed=lambda: None,
+        )  # fmt: skip
+        running = asyncio.create_task(runner.run())
+        try:
+            yield runner
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+
+    def states(self) -> dict[str, str]:
+        return {each.id: each.state.value for each in command_store.newest(self.db, 100)}
+
+    def unsent(self) -> list[str]:
+        return [each.id for each in command_store.unsent(self.db)]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path / "sentry.db")
+    yield rig
+    rig.db.close()
+
+
+async def test_a_command_is_carried_out_and_its_result_waits_for_the_commander(rig: Rig) -> None:
+    async with rig.sentry() as sentry:
+        assert sentry.version is None
+        assert await sentry.take(TOKEN, item(command("c1"), version="v7"))
+        await until(lambda: rig.states() == {"c1": "done"})
+        assert sentry.version == "v7"
+    assert rig.carried == ["c1"]
+    assert rig.unsent() == ["c1"]
+    command_store.confirm(rig.db, command_store.unsent(rig.db))
+    assert rig.unsent() == []
+
+
+async def test_a_command_that_is_delivered_again_is_reported_again_and_not_begun_again(rig: Rig) -> None:
+    async with rig.sentry() as sentry:
+        for _ in range(3):
+            await sentry.take(TOKEN, item(command("c1")))
+            await until(lambda: rig.states() == {"c1": "done"})
+        command_store.confirm(rig.db, command_store.unsent(rig.db))
+        await sentry.take(TOKEN, item(command("c1"), command("c2")))
+        await until(lambda: rig.states() == {"c1": "done", "c2": "done"})
+        assert rig.unsent() == ["c1", "c2"]
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1"), command("c2")))
+        await sentry.take(TOKEN, item(command("c3")))
+        await until(lambda: "c3" in rig.states())
+    assert rig.carried == ["c1", "c2", "c3"]
+
+
+async def test_a_command_that_is_delivered_while_it_is_carried_out_is_not_queued_a_second_time(rig: Rig) -> None:
+    rig.waits = asyncio.Event()
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1"), command("c2")))
+        await until(lambda: rig.carried == ["c1"])
+        await sentry.take(TOKEN, item(command("c1"), command("c2")))
+        rig.waits.set()
+        await until(lambda: rig.states() == {"c1": "done", "c2": "done"})
+    assert rig.carried == ["c1", "c2"]
+
+
+async def test_a_sentry_that_ends_in_the_middle_does_not_begin_again(rig: Rig) -> None:
+    rig.waits = asyncio.Event()
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1", "stop_mining")))
+        await until(lambda: rig.carried == ["c1"])
+    assert rig.states() == {"c1": "begun"}
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1", "stop_mining")))
+        await until(lambda: rig.states() == {"c1": "failed"})
+    assert rig.carried == ["c1"]
+
+
+async def test_a_reboot_is_done_when_the_next_boot_begins(rig: Rig) -> None:
+    rig.result = waits("The rig was asked to reboot.")
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1", "reboot")))
+        await until(lambda: rig.carried == ["c1"])
+        await until(lambda: rig.states() == {"c1": "begun"})
+    command_store.confirm(rig.db, command_store.unsent(rig.db))
+    rig.boot = Boot("boot-2", 40.0)
+    async with rig.sentry():
+        await until(lambda: rig.states() == {"c1": "done"})
+    (after,) = command_store.unsent(rig.db)
+    assert after.boot_id == "boot-1"
+    assert rig.carried == ["c1"]
+
+
+async def test_a_reboot_that_has_begun_is_reported_again_after_a_start_in_the_same_boot(rig: Rig) -> None:
+    rig.result = waits("The rig was asked to reboot.")
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1", "reboot")))
+        await until(lambda: rig.states() == {"c1": "begun"})
+    command_store.confirm(rig.db, command_store.unsent(rig.db))
+    async with rig.sentry():
+        await until(lambda: rig.unsent() == ["c1"])
+    rig.boot = Boot("boot-1", 1600.0)
+    async with rig.sentry():
+        await until(lambda: rig.states() == {"c1": "failed"})
+
+
+async def test_time_runs_from_the_delivery_by_the_age_of_the_boot(rig: Rig) -> None:
+    rig.waits = asyncio.Event()
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1"), command("c2", valid_s=60.0), command("c3", valid_s=600.0)))
+        await until(lambda: rig.carried == ["c1"])
+        rig.boot = Boot("boot-1", 1060.0)
+        rig.waits.set()
+        await until(lambda: rig.states() == {"c1": "done", "c2": "expired", "c3": "done"})
+    assert rig.carried == ["c1", "c3"]
+
+
+async def test_what_the_rig_does_not_allow_is_refused_and_never_begun(rig: Rig) -> None:
+    rig.allowed = ALL - {"shutdown"}
+    rig.place = Place(is_linux=True, is_root=False, is_container=False)
+    async with rig.sentry() as sentry:
+        orders = command("c1", "shutdown"), command("c2", "reboot"), command("c3", "update_sentry")
+        await sentry.take(TOKEN, item(*orders))
+        await until(lambda: len(rig.states()) == 3)
+    assert set(rig.states().values()) == {"refused"}
+    assert rig.carried == []
+    assert "CPU_GPU_SENTRY_ALLOW" in command_store.unsent(rig.db)[0].text
+    assert "root" in command_store.unsent(rig.db)[1].text
+
+
+async def test_a_command_that_fails_has_failed_with_its_sentence_and_the_next_one_is_carried_out(rig: Rig) -> None:
+    rig.error = SentryError("The miner can't be ended.")
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1")))
+        await until(lambda: rig.states() == {"c1": "failed"})
+        assert command_store.unsent(rig.db)[0].text == "The miner can't be ended."
+        rig.error, rig.result = None, failed("It does not run.")
+        await sentry.take(TOKEN, item(command("c2")))
+        await until(lambda: rig.states().get("c2") == "failed")
+
+
+async def test_a_command_for_another_rig_is_not_begun(rig: Rig) -> None:
+    async with rig.sentry() as sentry:
+        await sentry.take(OTHER_TOKEN, item(command("c1")))
+        await sentry.take(TOKEN, item(command("c2")))
+        await until(lambda: rig.states() == {"c2": "done"})
+    assert rig.carried == ["c2"]
+
+
+async def test_nothing_is_done_while_the_store_can_not_be_written(rig: Rig) -> None:
+    rig.db.execute("CREATE TRIGGER full BEFORE INSERT ON command BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+    full = SentryError("The disk is full; make room.")
+
+    async def on_disk(function: Callable[[], T], /) -> T:
+        try:
+            return function()
+        except sqlite3.Error as error:
+            raise full from error
+
+    runner = CommandRunner(
+        rig.db, on_disk, carry=rig.carry, allowed=ALL, power=Power(), boot=lambda: rig.boot, changed=lambda: None
+    )
+    running = asyncio.create_task(runner.run())
+    await runner.take(TOKEN, item(command("c1")))
+    await until(lambda: not runner.waiting)
+    rig.db.execute("DROP TRIGGER full")
+    await runner.take(TOKEN, item(command("c1")))
+    await until(lambda: rig.states() == {"c1": "done"})
+    assert rig.carried == ["c1"]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_an_item_that_can_not_be_read_is_refused_as_a_whole(rig: Rig) -> None:
+    bad = InboxItem(kind="commands", version="v1", body=msgspec.Raw(b'{"commands": [{"id": 7}]}'))
+    async with rig.sentry() as sentry:
+        with pytest.raises(msgspec.DecodeError):
+            await sentry.take(TOKEN, bad)
+        assert sentry.version is None
+
+
+# --- the store
+
+
+def test_a_known_command_outlives_a_damaged_store(tmp_path: Path) -> None:
+    path = tmp_path / "sentry.db"
+    with store.changing(path, SCHEMA, KEPT) as db:
+        store.save_enrolment(db, Enrolment("https://a.lan", TOKEN, None, 1, "rig", State.ONLINE))
+    with store.changing(path, SCHEMA, KEPT) as db:
+        db.execute("COMMIT")
+        assert command_store.add(db, TOKEN, status(), 5.0)
+        db.execute("BEGIN")
+    path.write_bytes(b"no database at all" * 500)
+    move_aside(path, SCHEMA, KEPT)
+    again = store.open_store(path, SCHEMA)
+    assert not command_store.add(again, TOKEN, status(), 5.0)
+    assert [each.status.id for each in command_store.begun(again)] == ["c"]
+    again.close()
+
+
+def test_a_result_changes_only_what_had_begun(rig: Rig) -> None:
+    assert command_store.add(rig.db, TOKEN, status(), 5.0)
+    command_store.finish(rig.db, msgspec.structs.replace(status(), state=CommandState.DONE, text="First."))
+    command_store.finish(rig.db, msgspec.structs.replace(status(), state=CommandState.FAILED, text="Second."))
+    assert [each.text for each in command_store.unsent(rig.db)] == ["First."]
+
+
+def test_a_state_that_changes_while_it_is_sent_is_sent_again(rig: Rig) -> None:
+    assert command_store.add(rig.db, TOKEN, status(), 5.0)
+    sent = command_store.unsent(rig.db)
+    command_store.finish(rig.db, msgspec.structs.replace(status(), state=CommandState.DONE, text="Done."))
+    command_store.confirm(rig.db, sent)
+    assert [each.state for each in command_store.unsent(rig.db)] == [CommandState.DONE]
+
+
+def test_old_commands_make_room_and_those_without_a_result_stay(rig: Rig) -> None:
+    assert command_store.add(rig.db, TOKEN, status(name="first"), 5.0)
+    for number in range(600):
+        assert command_store.add(rig.db, TOKEN, status(name=f"c{number}"), 5.0)
+        ended = msgspec.structs.replace(status(name=f"c{number}"), state=CommandState.DONE)
+        command_store.finish(rig.db, ended)
+        command_store.confirm(rig.db, [ended])
+    assert rig.db.execute("SELECT count(*) FROM command").fetchone()[0] <= 502
+    assert command_store.is_known(rig.db, "first")
+
+
+def test_another_commander_knows_nothing_of_the_last_ones_commands(rig: Rig) -> None:
+    assert command_store.add(rig.db, TOKEN, status(), 5.0)
+    command_store.forget_commander(rig.db)
+    assert command_store.newest(rig.db, 10) == []
