@@ -52,7 +52,7 @@ test-fast: .venv/ready ## the tests that need no server, no process and no brows
 test: .venv/ready ## every test, on servers that the tests start themselves
 	devtools/install_system.sh $(SYSTEM)
 	$(MAKE) --no-print-directory test-fast
-	$(PYTEST) -n 3 -m "servers or system or browser" # most of their time they wait
+	$(PYTEST) -n 2 -m "servers or system or browser"
 
 check: .venv/ready ## style, types, who imports whom
 	$(BIN)/ruff check .

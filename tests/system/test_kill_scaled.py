@@ -84,7 +84,7 @@ def test_whatever_is_killed_every_acknowledged_log_is_stored_once(tmp_path: Path
         acknowledged = Counter(ledger.read_on())
         assert re.search(r"unacknowledged 0$", said.strip()), said
         assert max(acknowledged.values()) == 1
-        eventually(lambda: stored(farm).total() >= acknowledged.total(), within_s=30, what="the queue's emptying")
+        await_empty_queue(farm, acknowledged)
         assert missing_and_more(stored(farm), acknowledged) == ([], [])
         assert nothing_put_aside(farm)
         assert acknowledged.total() > RIGS * KILLS_EACH * 4
@@ -205,6 +205,20 @@ def query(farm: ScaledFarm, text: str) -> list[asyncpg.Record]:
 def stored(farm: ScaledFarm) -> Counter[Log]:
     rows = query(farm, "SELECT rig_id, taken_at_us FROM cpu_gpu_logs")
     return Counter((rig_id, EPOCH + timedelta(microseconds=taken_at_us)) for rig_id, taken_at_us in rows)
+
+
+def await_empty_queue(farm: ScaledFarm, acknowledged: Counter[Log]) -> None:
+    """Counts, and compares afterwards: reading every log again and again would keep the workers from storing them."""
+    try:
+        eventually(lambda: count_stored(farm) >= acknowledged.total(), within_s=30, what="the queue's emptying")
+    except AssertionError as error:
+        missing = acknowledged - stored(farm)
+        figures = [{name: value for name, value in each.figures().items() if value} for each in farm.workers]
+        raise AssertionError(f"{error}: {missing.total()} logs are missing; what the workers say: {figures}") from None
+
+
+def count_stored(farm: ScaledFarm) -> int:
+    return int(query(farm, "SELECT count(*) FROM cpu_gpu_logs")[0][0])
 
 
 def missing_and_more(found: Counter[Log], acknowledged: Counter[Log]) -> tuple[list[Log], list[Log]]:
