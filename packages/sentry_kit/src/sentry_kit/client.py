@@ -124,7 +124,7 @@ class CommanderClient:
 
         The commander may hold the request for `wait_s`, until there is one. Raises `NotFound` if it has no inbox.
         """
-        path = f"api/v1/sentry/inbox?{urlencode(versions)}"
+        path = f"api/v1/sentry/inbox?{urlencode(versions)}".rstrip("?")
         response = await self._ask("GET", path, headers={"Prefer": _wait(wait_s)}, patience_s=wait_s)
         return _decode(response, InboxItems).items
 
