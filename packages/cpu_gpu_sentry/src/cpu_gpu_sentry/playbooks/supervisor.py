@@ -1,37 +1,32 @@
-"""What this rig mines for its commander: one run for each playbook, all of them changed in one place."""
+"""Supervises the playbooks of this rig: takes over what is wanted, reads what runs, and says how it goes."""
 
 import asyncio
 import contextlib
 import logging
 import sqlite3
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import httpx
 import msgspec
 from protocol.messages import MinerReading
-from protocol.playbook_messages import Playbook, PlaybooksStatus, PlaybookState
+from protocol.playbook_messages import Playbook, PlaybooksStatus
 from protocol.tokens import Token
 from sentry_kit.errors import SentryError
 from sentry_kit.trust import plain_context
 
 from cpu_gpu_sentry.miners.poll import poll
 from cpu_gpu_sentry.playbooks import folders as disk
-from cpu_gpu_sentry.playbooks import runs, store, system
-from cpu_gpu_sentry.playbooks.api_tokens import load_secret
-from cpu_gpu_sentry.playbooks.decide import Discard, Forget, Install, Keep, Refuse, Running, Step, Stop, decide
+from cpu_gpu_sentry.playbooks import store
+from cpu_gpu_sentry.playbooks.convergence import Convergence
 from cpu_gpu_sentry.playbooks.errors import failure_text
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.install import Pins
-from cpu_gpu_sentry.playbooks.packages import package_key
-from cpu_gpu_sentry.playbooks.ports import free_port
 from cpu_gpu_sentry.playbooks.printed import read_printed
 from cpu_gpu_sentry.playbooks.run_facts import RunFacts, run_facts
 from cpu_gpu_sentry.playbooks.run_state import RunState, not_known_yet
-from cpu_gpu_sentry.playbooks.runner import RunnerContext, run_playbook
-from cpu_gpu_sentry.playbooks.runs import RunNote
+from cpu_gpu_sentry.playbooks.runner import RunnerContext
 from cpu_gpu_sentry.playbooks.unpack import Limits
 from cpu_gpu_sentry.playbooks.wallets import look_at_wallets
 from cpu_gpu_sentry.playbooks.watchdog import Patience
@@ -40,7 +35,6 @@ from cpu_gpu_sentry.watches import Watch
 
 log = logging.getLogger(__name__)
 
-_CANCEL_S = 60.0
 _AGAIN_S = 30.0
 _SAVE_EVERY_S = 1.0
 _PRINTED_EVERY_S = 5.0
@@ -68,7 +62,6 @@ class Supervisor:
         mines: Callable[[], None],
         limits: Limits | None = None,
     ) -> None:
-        self.run_states: dict[str, RunState] = {}
         self.folders = Folders(store_path.parent)
         self.etag: str | None = None
         self.wanted: list[Playbook] | None = None  # None: not known
@@ -78,20 +71,26 @@ class Supervisor:
             ask=self._ask, mines=mines, changed=changed,
         )  # fmt: skip
         self.held: dict[str, str] = {}  # the reasons why playbooks are to stand still, by id; * means all
+        self._convergence = Convergence(self._context)
         self.knows_earlier_runs = asyncio.Event()  # playbooks that ran before this start
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._found: dict[str, RunNote] = {}  # runs of before this start that have no state yet
-        self._turn, self._news, self._secret = asyncio.Lock(), asyncio.Event(), b""
+        self._turn, self._news = asyncio.Lock(), asyncio.Event()
         self._http: httpx.AsyncClient | None = None
 
+    @property
+    def run_states(self) -> dict[str, RunState]:
+        """The state of each playbook's run, by playbook."""
+        return self._convergence.run_states
+
     async def take_wanted(self, token: Token, etag: str | None, body: bytes) -> bool:
-        """The commander's news, kept before anything is done about them; False if they are none, or not for this
-        token."""
+        """Stores what the commander wants, before anything is done about it.
+
+        Returns whether it is news; False too if the sentry has another token by now.
+        """
         is_ours = await self._on_disk(lambda: store.save_wanted(self._db, token, etag, body))
         return is_ours and await self.reload()
 
     async def reload(self) -> bool:
-        """Takes over what stands in the store; whether that is something new."""
+        """Takes over the playbooks in the store. Returns whether they differ from those before."""
         wanted = await self._on_disk(lambda: store.load_wanted(self._db))
         playbooks = wanted.playbooks if wanted else None
         self.etag = wanted.etag if wanted else None
@@ -122,8 +121,9 @@ class Supervisor:
 
     def run_facts(self) -> list[RunFacts]:
         """Returns the facts of the playbooks that are to run."""
+        now_s = asyncio.get_running_loop().time()
         active = [run for run in self.run_states.values() if not run.playbook.paused]
-        return [run_facts(run, self._now_s(), self._context.patience) for run in active]
+        return [run_facts(run, now_s, self._context.patience) for run in active]
 
     async def run(self) -> None:
         """For ever. What runs is left running at the end: the sentry's end is no reason to stop mining."""
@@ -143,27 +143,20 @@ class Supervisor:
 
     async def _try_to_find(self) -> None:
         try:
-            await self._context.call(self._find_running)
+            await self._convergence.find_earlier_runs()
         except (SentryError, OSError, TimeoutError) as error:
             log.warning("playbooks_stuck %s", error)
             await self._look_again()
 
-    def _find_running(self) -> None:
-        self._secret = load_secret(self.folders.data_dir)
-        disk.clean(self.folders)
-        self._found = runs.find_running(self.folders)
-        runs.end_strays(self.folders, list(self._found.values()))
-
     @property
     def has_left_anything(self) -> bool:
-        """Whether there is something that a rig that is none any longer must not have."""
+        """Returns whether there is something that a removed rig must not have."""
         return bool(self.wanted or self.run_states or disk.is_anything(self.folders))
 
     async def remove(self) -> None:
         """The rig was removed, or has left: stops and deletes all of it."""
         async with self._turn:
-            await self._cancel(list(self._tasks))
-            self.run_states, self._found = {}, {}
+            await self._convergence.stop()
             await self._on_disk(lambda: store.want_nothing(self._db))
             self.etag, self.wanted = None, []
             self._news.clear()
@@ -173,12 +166,11 @@ class Supervisor:
 
     async def _try_to_converge(self, group: asyncio.TaskGroup) -> None:
         try:
-            await self._converge(group)
+            if self.wanted is not None:
+                await self._convergence.converge(self.wanted, self.held, group)
         except (SentryError, OSError, TimeoutError) as error:
             log.warning("playbooks_stuck %s", error)
-            for playbook in self.wanted or []:
-                run = self.run_states.setdefault(playbook.id, RunState(playbook, 0, secret=self._secret))
-                run.show(PlaybookState.FAILED, failure_text(error))
+            self._convergence.show_failure(self.wanted or [], failure_text(error))
             await self._look_again()
         self._changed()
 
@@ -186,100 +178,19 @@ class Supervisor:
         """After something could not be stopped: nothing is started before that is clear."""
         asyncio.get_running_loop().call_later(_AGAIN_S, self._news.set)
         with contextlib.suppress(SentryError, OSError, TimeoutError):
-            self._found = await self._context.call(lambda: runs.find_running(self.folders))
-
-    async def _converge(self, group: asyncio.TaskGroup) -> None:
-        if self.wanted is None:
-            return
-        wanted = [self._with_hold(each) for each in self.wanted]
-        installed, known = await self._context.call(lambda: (disk.installed(self.folders), disk.known(self.folders)))
-        steps = decide(wanted, self._running(), installed, known, system.HERE)
-        kept = {step.playbook_id for step in steps if isinstance(step, Keep)}
-        await self._cancel([name for name in self._tasks if name not in kept])
-        await self._context.call(lambda: self._clear(steps, wanted))
-        before = {name: run for name, run in self.run_states.items() if name in kept}
-        self.run_states = {each.id: self._run_state(each, before.get(each.id)) for each in wanted}
-        for run in self.run_states.values():
-            if run.playbook.id not in self._tasks:
-                self._begin(run, steps, group)
-        self._found = {}
-
-    def _with_hold(self, playbook: Playbook) -> Playbook:
-        """Returns the playbook as paused if this rig lets it stand still."""
-        return msgspec.structs.replace(playbook, paused=True) if self._hold_reason(playbook) else playbook
-
-    def _hold_reason(self, playbook: Playbook) -> str | None:
-        return self.held.get(playbook.id) or self.held.get("*")
-
-    def _running(self) -> dict[str, Running]:
-        """By process, or on the way to one."""
-        run_states = {name: run.running for name, run in self.run_states.items() if self._is_busy(name)}
-        found = {name: runs.running_of(note) for name, note in self._found.items()}
-        return found | {name: running for name, running in run_states.items() if running}
-
-    def _is_busy(self, name: str) -> bool:
-        """One that was refused is tried again with the next news: somebody may have mended it elsewhere."""
-        return name in self._tasks and not self._tasks[name].done()
-
-    def _clear(self, steps: Sequence[Step], wanted: Sequence[Playbook]) -> None:
-        """Stops all that is to stop, at once, then removes what is not wanted any longer."""
-        stops = [step.playbook_id for step in steps if isinstance(step, Stop)]
-        with system.held(self.folders.data_dir / runs.CHANGING):
-            if stops:
-                runs.end_runs(self.folders, stops)
-            for step in steps:
-                if isinstance(step, Forget):
-                    disk.forget_playbook(self.folders, step.playbook_id)
-                elif isinstance(step, Discard):
-                    disk.discard_software(self.folders, step.key)
-            disk.discard_downloads(self.folders, {package_key(each.package) for each in wanted})
-
-    def _run_state(self, playbook: Playbook, before: RunState | None) -> RunState:
-        """A kept one takes over the new name and revision."""
-        if before is not None:
-            before.playbook = playbook
-            return before
-        note = self._found.get(playbook.id)
-        port, reason = note.port if note else self._free_port(), self._hold_reason(playbook)
-        return RunState(playbook, port, secret=self._secret, hold_reason=reason)
-
-    def _free_port(self) -> int:
-        taken = {run.port for run in self.run_states.values()} | {note.port for note in self._found.values()}
-        while (port := free_port()) in taken:
-            pass
-        return port
-
-    def _begin(self, run: RunState, steps: Sequence[Step], group: asyncio.TaskGroup) -> None:
-        name = run.playbook.id
-        own = [step for step in steps if not isinstance(step, Discard) and step.playbook_id == name]
-        refusal = next((step.reason for step in own if isinstance(step, Refuse)), None)
-        if refusal is not None:
-            run.show(PlaybookState.FAILED, refusal)
-            return
-        note = self._found.get(name)
-        if note is not None and any(isinstance(step, Keep) for step in own):
-            run.began(note, self._now_s(), age_s=max(0.0, time.time() - note.started_at))
-        must_install = any(isinstance(step, Install) for step in own)
-        self._tasks[name] = group.create_task(run_playbook(self._context, run, must_install=must_install))
-
-    async def _cancel(self, names: Sequence[str]) -> None:
-        tasks = [self._tasks.pop(name) for name in names]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_CANCEL_S)
+            await self._convergence.look_again()
 
     @property
     def watches(self) -> dict[str, Watch]:
-        """Whose figures are to be read, by playbook."""
+        """The miners whose metrics are to be read, by playbook."""
         return {name: watch for name, run in self.run_states.items() if (watch := run.watch)}
 
     def take_readings(self, readings: Mapping[str, MinerReading]) -> list[MinerReading]:
-        """What was read, by playbook; the elements of the log, one for each that was ever started."""
+        """Takes over what was read, by playbook. Returns the elements of the log, one for each miner ever started."""
         for name, reading in readings.items():
             run = self.run_states.get(name)
             if run is not None and run.note is not None:
-                run.take(reading, self._now_s())
+                run.take(reading, asyncio.get_running_loop().time())
         found = [miner for run in self.run_states.values() if (miner := run.miner())]
         if self.knows_earlier_runs.is_set():
             return found
@@ -316,7 +227,7 @@ class Supervisor:
         await self._on_disk(lambda: store.save_status(self._db, status))
 
     async def read_output(self, function: Callable[[], T]) -> T:
-        """What reads what playbooks print."""
+        """Calls a function in the thread that reads what playbooks print."""
         return await self._context.read(function)
 
     async def _ask(self, watch: Watch) -> MinerReading:
@@ -328,10 +239,6 @@ class Supervisor:
 
     async def _pin(self, url: str, sha256: str) -> None:
         await self._on_disk(lambda: store.pin(self._db, url, sha256))
-
-    @staticmethod
-    def _now_s() -> float:
-        return asyncio.get_running_loop().time()
 
 
 def _http() -> httpx.AsyncClient:
