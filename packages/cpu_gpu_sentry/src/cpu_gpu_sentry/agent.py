@@ -56,8 +56,7 @@ _LOG, _SPECS = Reader(CpuGpuLog), Reader(CpuGpuSpecs)
 
 
 class Agent:
-    """One rig's sentry. Its loops are run by the service; `changed` is called when there is something new to
-    show."""
+    """One rig's sentry. The service runs its loops; `changed` is called when the local page has something new."""
 
     def __init__(
         self, settings: Settings, db: sqlite3.Connection, disk: Worker, *, sources: Sources | None = None
@@ -124,7 +123,7 @@ class Agent:
         return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, user_agent(DISTRIBUTION))
 
     def _open_connection(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
-        """One request is held, and others are made meanwhile."""
+        """Opens a client for the inbox's held request and for requests that are made meanwhile."""
         agent = user_agent(DISTRIBUTION)
         return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, agent, connections=2)
 
@@ -171,7 +170,7 @@ class Agent:
                 await self.supervisor.knows_earlier_runs.wait()
 
     async def _rest(self, pause_s: float) -> None:
-        """Until the next report's time, or until a playbook's miner is seen to mine: people wait for that."""
+        """Waits for the time of the next report, or until a playbook's miner begins to mine: people wait for that."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._due.wait()

@@ -22,7 +22,7 @@ _PROBE_INVALID_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One client, used for as long as all goes well. `worked` is called after each answer to the held request."""
+    """One client, used until something goes wrong. `worked` is called after each answer to the held request."""
 
     client: CommanderClient
     token: Token
@@ -47,7 +47,7 @@ class Connection:
         self._changed.set()
 
     async def run(self) -> None:
-        """For ever; begins again with each enrolment."""
+        """Runs for ever; begins again with each enrolment."""
         while True:
             self._changed.clear()
             enrolment = self._uploader.enrolment

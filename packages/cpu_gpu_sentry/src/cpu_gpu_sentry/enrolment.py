@@ -30,7 +30,7 @@ async def enroll(path: Path, url: str, token: str, agent: str) -> Enrolment:
 
 
 def save(db: sqlite3.Connection, enrolment: Enrolment) -> None:
-    """Another rig is not to go on with what this one was told."""
+    """Stores the enrolment. Playbooks of a former rig are removed from the store."""
     old = store.load_enrolment(db)
     if old is not None and not old.same_rig(enrolment):
         _forget_orders(db)

@@ -75,7 +75,7 @@ class Inbox:
         return await client.inbox(versions | self._skipped, wait_s)
 
     async def _playbooks(self, client: CommanderClient, wait_s: float) -> list[InboxItem]:
-        """The same from a commander of an earlier version, which has playbooks alone."""
+        """Returns the playbooks as an item, from a commander of an earlier version."""
         handler = self._handlers[Playbooks.INBOX_KIND]
         answer = await client.playbooks(f'"{handler.version}"' if handler.version else None, wait_s)
         if answer is None:

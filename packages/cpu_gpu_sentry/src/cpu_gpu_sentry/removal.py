@@ -1,7 +1,7 @@
-"""What leaves the rig together with its enrolment (F4): when the commander removed it, and on `leave`.
+"""Removes the mining from a rig that was removed from the commander, or that leaves.
 
-Everything that this sentry started is stopped, and the playbooks and the mining software that it installed are
-deleted. What the operator runs without a playbook is watched only, and is never stopped.
+Every process that this sentry started is stopped. The playbooks and the mining software that it installed are deleted.
+Miners that the operator runs without a playbook are only watched, and never stopped.
 """
 
 import logging
@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 
 
 def stop_and_delete_mining(data_dir: Path) -> None:
-    """Blocks until it is done, 10 s or a little more for miners that do not want to end. Whoever calls it has said
-    in the store before that nothing is wanted: a sentry that runs beside starts nothing then.
+    """Blocks until it is done: 10 s or a little more for miners that do not end by themselves.
+
+    The store must say before that nothing is wanted, so that a running sentry starts nothing meanwhile.
     """
     folders = Folders(data_dir)
     with system.held(data_dir / runs.CHANGING):

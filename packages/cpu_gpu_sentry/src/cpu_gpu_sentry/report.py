@@ -1,4 +1,4 @@
-"""One log from what was measured."""
+"""Makes one log of the measurements."""
 
 from datetime import UTC, datetime
 

@@ -16,7 +16,7 @@ from cpu_gpu_sentry.settings import PREFIX, Settings
 
 
 def run(settings: Settings) -> None:
-    """Returns when the service has been told to stop."""
+    """Runs the sentry; returns when the service is stopped."""
     check_reach(settings.ui_host, settings.ui_password, PREFIX)
     data_dir = prepare_data_dir(settings.data_dir)
     with (

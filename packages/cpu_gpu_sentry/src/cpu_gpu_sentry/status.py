@@ -1,4 +1,4 @@
-"""What `status` tells: the store's view, so that it works whether the agent runs or not."""
+"""The command `status`: the store's view, so that it works whether the agent runs or not."""
 
 import sqlite3
 from datetime import datetime
@@ -141,7 +141,7 @@ def _state(noted: State, running: bool) -> str:
 
 
 def _playbooks(db: sqlite3.Connection, data_dir: Path) -> list[PlaybookOut]:
-    """As the agent noted them last; of what they print, the newest lines."""
+    """Returns the playbooks as the agent stored them last, with the newest lines that they printed."""
     wanted = playbook_store.load_wanted(db)
     known = {each.playbook_id: each for each in playbook_store.load_status(db).playbooks}
     notes, folders = {each.playbook_id: each for each in load_notes(db)}, Folders(data_dir)
@@ -170,7 +170,7 @@ def _playbook(
 
 
 def status_lines(status: StatusOut) -> list[str]:
-    """For people."""
+    """Returns the status as lines for people."""
     lines = [
         f"State: {_WORDS[status.state]}",
         f"Running: {'yes' if status.running else 'no; start it with cpu-gpu-sentry run'}",

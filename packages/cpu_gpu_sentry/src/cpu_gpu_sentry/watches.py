@@ -38,7 +38,7 @@ class Watch:
 
 
 class BadWatch(BadUse):
-    """What was asked to be watched makes no sense; `field` says which part."""
+    """The watch can't be used; `field` says which part is wrong."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -97,6 +97,6 @@ def add_watch(db: sqlite3.Connection, watch: Watch) -> None:
 
 
 def remove_watch(db: sqlite3.Connection, port: int) -> bool:
-    """False if nothing was watched there."""
+    """Removes the watch; returns False if there was none at this port."""
     db.execute("DELETE FROM watch_token WHERE port = ?", (port,))
     return db.execute("DELETE FROM watch WHERE port = ?", (port,)).rowcount == 1

@@ -1,1 +1,1 @@
-"""Playbooks: what the commander wants this rig to mine, installed, run, watched over and told about."""
+"""Playbooks: installed, run, supervised and reported as the commander wants."""

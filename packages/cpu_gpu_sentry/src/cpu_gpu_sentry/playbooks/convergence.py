@@ -1,6 +1,6 @@
 """Brings the runs of playbooks into line with what is wanted: stops, removes, and only then installs and starts.
 
-`decide` says what is to be done; this does it. Nothing here changes what is wanted.
+`decide` returns the steps; this file carries them out. Nothing here changes what is wanted.
 """
 
 import asyncio
@@ -71,13 +71,13 @@ class Convergence:
         self.run_states, self._earlier = {}, {}
 
     def show_failure(self, wanted: Sequence[Playbook], reason: str) -> None:
-        """Says of all wanted playbooks why they could not be brought into line."""
+        """Shows at each wanted playbook why it could not be brought into line."""
         for playbook in wanted:
             run = self.run_states.setdefault(playbook.id, RunState(playbook, 0, secret=self._secret))
             run.show(PlaybookState.FAILED, reason)
 
     def _running(self) -> dict[str, Running]:
-        """By process, or on the way to one."""
+        """Returns what runs or is on the way to a process, by playbook."""
         earlier = {name: runs.running_of(note) for name, note in self._earlier.items()}
         current = {name: run.running for name, run in self.run_states.items() if self._is_busy(name)}
         return earlier | {name: running for name, running in current.items() if running}

@@ -1,4 +1,4 @@
-"""What is to be done, from what is wanted, what runs and what is installed. Pure: no processes, no files, no time."""
+"""Decides the next steps from what is wanted, what runs and what is installed. Pure: no processes, files or time."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What is done for a playbook now: by a process, or on the way to one."""
+    """A playbook's current work: a process, or an installation on the way to one."""
 
     package: str
     script: str
@@ -113,7 +113,7 @@ def _begin(wanted: Sequence[Playbook], installed: Collection[str], here: Platfor
 
 
 def is_same(playbook: Playbook, running: Running | None) -> bool:
-    """Whether that is byte for byte what runs: its package, and its script with the port that it has."""
+    """Returns whether the running package and script are byte for byte those of the playbook, at the same port."""
     return (
         running is not None
         and not playbook.paused
@@ -123,7 +123,7 @@ def is_same(playbook: Playbook, running: Running | None) -> bool:
 
 
 def why_not(playbook: Playbook, here: Platform) -> str | None:
-    """Why this rig can't do that at all."""
+    """Returns why this rig can't run the playbook at all; None if it can."""
     if playbook.platform is not here:
         return f"This playbook is for {playbook.platform.value}, and this rig runs {here.value}; make one for it."
     if not is_plain_id(playbook.id):

@@ -30,7 +30,7 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)", re.ASCII)
 
 
 class _Begun(msgspec.Struct, frozen=True):
-    """What is known of a part of a file: by its validator the server tells whether the rest still fits."""
+    """A part of a file. Its validator tells the server whether the rest still belongs to it."""
 
     url: str
     validator: str | None
@@ -113,7 +113,7 @@ async def _receive(
 
 
 def _offset(response: httpx.Response, file: "_Part") -> int:
-    """From where on the server sends; what else it says is an error."""
+    """Returns the position from which the server sends. Any other answer is an error."""
     status = response.status_code
     if status == 206:
         given = _RANGE.fullmatch(response.headers.get("Content-Range", ""))

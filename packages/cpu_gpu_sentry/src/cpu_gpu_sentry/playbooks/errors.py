@@ -1,4 +1,4 @@
-"""Why a playbook does not mine: what a try later may mend, and what it can't."""
+"""Reasons why a playbook does not mine: those that a later try may solve, and those that it can't."""
 
 import contextlib
 import errno
@@ -10,7 +10,7 @@ from sentry_kit.errors import SentryError
 
 
 class Refused(SentryError):
-    """What is asked for is wrong or dangerous: the same thing is not tried again until it is changed."""
+    """The request is wrong or dangerous. It is not tried again until it is changed."""
 
 
 class Trouble(SentryError):

@@ -1,4 +1,4 @@
-"""Where playbooks and their software lie in the sentry's data directory. Everything here can be thrown away."""
+"""The folders of playbooks and their software in the sentry's data directory. Everything here can be deleted."""
 
 import re
 import shutil
@@ -33,7 +33,7 @@ class Folders:
         return self.data_dir / "downloads"
 
     def of(self, playbook_id: str) -> Path:
-        """What belongs to one playbook; an id that could lead elsewhere has been refused before."""
+        """Returns the folder of one playbook. An id that could lead elsewhere has been refused before."""
         if not is_plain_id(playbook_id):
             raise Refused("The playbook's id is not made of letters, digits, - and _.")
         return self.playbooks / playbook_id
@@ -76,7 +76,7 @@ def discard_software(folders: Folders, key: str) -> None:
 
 
 def discard_downloads(folders: Folders, needed: Collection[str]) -> None:
-    """Parts of what nobody wants any longer."""
+    """Deletes downloads that no wanted playbook needs."""
     for each in _in(folders.downloads):
         if each.stem not in needed:
             each.unlink(missing_ok=True)

@@ -76,7 +76,7 @@ async def _archive(
 
 
 async def _why_not(package: SoftwarePackage, sha256: str, pins: Pins) -> str | None:
-    """Why a download with that hash is not what was meant; one without a hash is pinned the first time."""
+    """Returns why a download with this hash is not the right one. The first without a known hash is pinned."""
     if package.sha256 is not None:
         if sha256 == package.sha256:
             return None

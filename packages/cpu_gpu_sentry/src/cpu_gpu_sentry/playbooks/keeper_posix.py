@@ -92,7 +92,7 @@ class Ring:
             self._turn()
 
     def _turn(self) -> None:
-        """On with a new file, and away with the oldest."""
+        """Begins a new file and deletes the oldest."""
         if self._file >= 0:
             os.close(self._file)
         names = sorted(name for name in os.listdir(self._folder) if name.endswith(".log"))  # noqa: PTH208
@@ -109,8 +109,10 @@ class Ring:
 
 
 class Children:
-    """Everything that the script started, reaped as it ends. How the script itself ended is told at once: what it left
-    behind may be only half of it."""
+    """All processes that the script started, reaped as they end.
+
+    The script's own end is noted at once, because processes that it left behind may be only half of it.
+    """
 
     def __init__(self, tell: Callable[[int], None]) -> None:
         self._tell = tell
@@ -127,7 +129,7 @@ class Children:
             _become(command, cwd, terminal)
 
     def reap(self, *_signal: object) -> bool:
-        """Whether nothing is left."""
+        """Returns whether no process is left."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -184,7 +186,7 @@ def read_until_end(reader: int, ring: Ring) -> None:
 
 
 def keep(folder: str, start: dict[str, object], told: int) -> None:
-    """From the start to the end of everything that was started."""
+    """Keeps the script from its start to the end of every process that it started."""
 
     def tell(code: int) -> None:
         with contextlib.suppress(OSError):  # the folder may be gone: the playbook was removed

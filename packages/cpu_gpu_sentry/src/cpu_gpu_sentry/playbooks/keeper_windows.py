@@ -85,7 +85,7 @@ def segment(folder: str, run: str, lines: int) -> int:
 
 
 def copy_lines(printed: "subprocess.Popen[bytes]", folder: str, run: str) -> None:
-    """Until everything that could print has ended."""
+    """Copies lines until every process that could print has ended."""
     os.makedirs(folder, 0o700, exist_ok=True)  # noqa: PTH103
     lines, size, file = 0, 0, segment(folder, run, 0)
     while printed.stdout is not None and (line := printed.stdout.readline(_LINE_LIMIT)):

@@ -1,5 +1,4 @@
-"""What mining software prints, as lines that can be shown anywhere: no colours, no control characters, no endless
-lines. Pure."""
+"""Cleans the lines that mining software prints: no colours, no control characters, no endless lines. Pure."""
 
 import re
 

@@ -96,7 +96,7 @@ def _whole_lines(data: bytes) -> Iterator[bytes]:
 
 
 def last_lines(folder: Path, run: str | None, count: int) -> list[str]:
-    """What that run printed last; without one: the last that printed anything."""
+    """Returns the last lines of a run; without a run, those of the newest run that printed anything."""
     files = [file for file in _files(folder) if run in (None, file.run)]
     lines: list[str] = []
     for path in reversed([file.path for file in files if file.run == files[-1].run]):

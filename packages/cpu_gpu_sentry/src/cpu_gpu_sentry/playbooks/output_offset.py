@@ -1,4 +1,7 @@
-"""How far the output of each playbook has been told: kept beside it, so that a restart does not tell it all again."""
+"""The position up to which each playbook's output has been sent.
+
+It is kept beside the output, so that a restart does not send everything again.
+"""
 
 import contextlib
 import logging
@@ -18,7 +21,7 @@ _AT_ONCE = 8  # playbooks in one report: together they stay well below what a bo
 
 
 class UnsentOutput:
-    """Reads what nobody has been told yet."""
+    """Reads lines that have not been sent yet."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
@@ -51,8 +54,10 @@ class UnsentOutput:
         return dict(list(found.items())[:_AT_ONCE])
 
     def _keep(self, told: dict[str, Batch]) -> None:
-        """Without waiting for the disk: after a loss of power some lines are told twice, and known by their
-        numbers."""
+        """Stores the positions without waiting for the disk.
+
+        After a loss of power some lines are sent twice; the commander knows them by their numbers.
+        """
         for name, batch in told.items():
             self._places[name] = batch.then
             with contextlib.suppress(OSError):

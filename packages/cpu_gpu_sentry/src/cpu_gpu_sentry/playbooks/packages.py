@@ -1,4 +1,4 @@
-"""What a package of mining software is called here, and which ones are not taken. Pure."""
+"""The names of packages on this rig, and the packages that are refused. Pure."""
 
 import hashlib
 import re

@@ -25,14 +25,17 @@ Finder = Callable[[], list[psutil.Process]]
 
 
 def mark_of(data_dir: Path, playbook: str = "", run: str = "") -> str:
-    """In the environment of all that a playbook starts; two sentries on one machine do not mistake each other's."""
+    """Returns the mark in the environment of every process of a playbook. It differs between two sentries on one
+    machine."""
     sentry = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
     return ":".join([sentry, *filter(None, (playbook, run))])
 
 
 def environment_for(mark: str, home: Path) -> dict[str, str]:
-    """What a script sees: the sentry's own settings stay with the sentry. Miners keep compiled kernels at home; where a
-    service has none that it may write, it is given one."""
+    """Returns the environment of a script, without the sentry's own settings.
+
+    Miners keep compiled kernels in their home folder. A service without a writable home folder gets one.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)}
     if not os.access(inherited.get("HOME", ""), os.W_OK):
         inherited["HOME"] = str(home)
@@ -66,7 +69,7 @@ def has_mark(pid: int, mark: str) -> bool:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """One that has ended and that nobody has asked about is not."""
+    """Returns whether a process runs. One that has ended but was not waited for does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
@@ -96,7 +99,7 @@ def end(marks: Sequence[str], keepers: Mapping[int, str], *, term_s: float = _TE
 
 
 def _family(marks: Sequence[str], keepers: Mapping[int, str]) -> list[psutil.Process]:
-    """What the mark finds and what the tree finds, without those that have ended."""
+    """Returns the processes that the mark finds and those below them, without those that have ended."""
     found = {each.pid: each for each in marked(marks)}
     for pid, own_mark in keepers.items():
         if has_mark(pid, own_mark):

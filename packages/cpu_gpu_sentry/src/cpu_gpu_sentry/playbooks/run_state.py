@@ -1,4 +1,4 @@
-"""What is known about one playbook on this rig, and what follows from its miner's readings."""
+"""The state of one playbook's run, and what follows from its miner's readings."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ _STATES = {
 
 @dataclass(slots=True, eq=False)
 class RunState:
-    """One playbook on its way: from the download to the mining. Moments that end in `_s` are the loop's clock's."""
+    """One playbook's run, from the download to the mining. Times that end in `_s` are those of the loop's clock."""
 
     playbook: Playbook
     port: int
@@ -60,7 +60,7 @@ class RunState:
 
     @property
     def running(self) -> Running | None:
-        """What is done now, to be compared with what is wanted next; None where nothing is to be done."""
+        """Returns the current work, to be compared with what is wanted next; None if there is none."""
         if self.playbook.paused:
             return None
         body = script_body(self.playbook, self.port)
@@ -68,7 +68,7 @@ class RunState:
 
     @property
     def watch(self) -> Watch | None:
-        """Where its figures are read; None if it does not run or can't be asked."""
+        """Returns where the miner's metrics are read; None if it does not run or has no API."""
         software = self.playbook.package.software
         if self.note is None or not self.playbook.has_api or software not in SOFTWARE:
             return None
@@ -94,7 +94,7 @@ class RunState:
         self.show(PlaybookState.STARTING, self.reason)
 
     def is_known_to_mine(self, now_s: float) -> bool:
-        """Where nobody can tell, a process that lives is taken for a miner that mines."""
+        """Returns whether it mines. Without an API, a process that lives counts as a miner that mines."""
         age_s = now_s - self.started_s
         if self.watch is None:
             return age_s >= _SETTLED_S
@@ -154,7 +154,7 @@ class RunState:
         return msgspec.structs.replace(reading, playbook_id=self.playbook.id, algorithms=algorithms)
 
     def _with_coin(self, reading: AlgorithmReading, place: int) -> AlgorithmReading:
-        """The operator said which coin it is; software knows its algorithm only. Both list them in one order."""
+        """Adds the coin of the playbook's work. Software knows only its algorithm; both list them in one order."""
         works = self.playbook.works
         coin = works[place].coin if place < len(works) else None
         return msgspec.structs.replace(reading, coin=coin) if coin else reading

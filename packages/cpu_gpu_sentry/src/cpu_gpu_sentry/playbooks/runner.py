@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RunnerContext:
-    """What all playbooks of a rig are carried out with."""
+    """The parts that all runs of a rig share."""
 
     folders: Folders
     store_path: Path
@@ -58,11 +58,11 @@ class RunnerContext:
     output: Worker = field(default_factory=lambda: Worker("output"))
 
     async def call(self, function: Callable[[], T]) -> T:
-        """In the processes' thread."""
+        """Calls a function in the processes' thread."""
         return await self.processes.call(function, timeout_s=_PROCESSES_S)
 
     async def read(self, function: Callable[[], T]) -> T:
-        """In the output's thread: what is told does not wait until a stubborn miner has ended."""
+        """Calls a function in the output's thread, so that lines need not wait until a miner has ended."""
         return await self.output.call(function, timeout_s=_READ_S)
 
     def show(
@@ -79,7 +79,7 @@ def _whole(percent: float | None) -> int | None:
 
 
 async def run_playbook(context: RunnerContext, run: RunState, *, must_install: bool) -> None:
-    """Until it is cancelled. What is refused ends here; what fails is tried again, each time later."""
+    """Runs a playbook until it is cancelled. A refusal ends it; after a failure it is tried again, each time later."""
     failures, failed_s = 0, _now_s()
     while True:
         try:
@@ -107,7 +107,7 @@ def _pause_s(failures: int) -> float:
 
 
 async def _prepare(context: RunnerContext, run: RunState, *, must_install: bool) -> None:
-    """One installation after the other, in the operator's order."""
+    """Installs the software: one installation after the other, in the operator's order."""
     package = run.playbook.package
     if must_install:
         async with context.installing:
@@ -150,7 +150,7 @@ async def _start(context: RunnerContext, run: RunState) -> RunNote:
 
 
 def start_now(context: RunnerContext, request: StartRequest) -> RunNote:
-    """Unless the rig has left meanwhile: whoever leaves holds the same lock."""
+    """Starts the script, unless the rig has left meanwhile: `leave` holds the same lock."""
     folders = context.folders
     with disk_trouble(), system.held(folders.data_dir / runs.CHANGING):
         if not store.is_wanted(context.store_path, request.playbook.id):
@@ -166,7 +166,7 @@ def start_now(context: RunnerContext, request: StartRequest) -> RunNote:
 
 
 async def _until_over(context: RunnerContext, run: RunState) -> str:
-    """Watches over what runs; why it is over."""
+    """Supervises the run; returns why it is over."""
     note = run.note
     while note is not None:
         await asyncio.sleep(_TICK_S)
@@ -185,7 +185,7 @@ async def _until_over(context: RunnerContext, run: RunState) -> str:
 
 
 async def _ask_eagerly(context: RunnerContext, run: RunState) -> None:
-    """For a second."""
+    """Asks the miner several times within a second."""
     until_s = _now_s() + _TICK_S
     while (watch := run.watch) is not None and run.state is PlaybookState.STARTING and _now_s() < until_s:
         run.take(await context.ask(watch), _now_s())
@@ -205,7 +205,7 @@ async def _how_it_ended(context: RunnerContext, run: RunState) -> str:
 
 
 def _is_stuck(context: RunnerContext, run: RunState) -> bool:
-    """Whether it is to be started again for doing nothing; too often, and it is only told about."""
+    """Returns whether to restart a miner that does nothing. After too many restarts it is only reported."""
     now_s, patience = _now_s(), context.patience
     if run.watch is None or run.is_beyond_restart or not is_overdue(now_s, run.started_s, run.patient_from_s, patience):
         return False
@@ -218,7 +218,7 @@ def _is_stuck(context: RunnerContext, run: RunState) -> bool:
 
 
 def judge(context: RunnerContext, run: RunState) -> None:
-    """Whether it mines now. A fault is told at once, and only later a reason to start it again."""
+    """Shows whether it mines now. A fault is shown at once; only later is it a reason for a restart."""
     if run.is_beyond_restart:
         if run.may_report(_now_s(), context.patience.no_job_s):
             run.shows_trouble = True

@@ -52,7 +52,7 @@ class EndNote(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """What is to be started."""
+    """A playbook to start, at a port."""
 
     playbook: Playbook
     port: int
@@ -61,7 +61,7 @@ class StartRequest:
 
 
 def new_run() -> str:
-    """Names sort as they were made."""
+    """Returns a name for a run. Names sort by time."""
     return f"{int(time.time() * 1000):013d}-{secrets.token_hex(3)}"
 
 
@@ -110,7 +110,7 @@ def start(folders: Folders, request: StartRequest, script: Path) -> RunNote:
 
 
 def read_run(folders: Folders, playbook_id: str) -> RunNote | None:
-    """What was started last, whether it still runs or not."""
+    """Returns the newest run, whether it still runs or not."""
     return _note_in(folders.of(playbook_id))
 
 
@@ -131,7 +131,7 @@ def is_running(folders: Folders, note: RunNote) -> bool:
 
 
 def find_running(folders: Folders) -> dict[str, RunNote]:
-    """What runs, whoever started it. What can't say what it is, is ended."""
+    """Returns the runs that go on, also those of an earlier sentry. Ends a run that can't be identified."""
     found: dict[str, RunNote] = {}
     for name in known(folders):
         note = _living(folders, folders.playbooks / name)
@@ -162,7 +162,7 @@ def _note_in(folder: Path) -> RunNote | None:
 
 
 def end_runs(folders: Folders, playbook_ids: Collection[str]) -> None:
-    """All of them at once. Raises `Trouble` if something can't be ended."""
+    """Ends all these runs at once. Raises `Trouble` if a process can't be ended."""
     _end_folders(folders, [folders.of(each) for each in playbook_ids])
 
 
@@ -173,7 +173,7 @@ def _end_folders(folders: Folders, own: Sequence[Path]) -> None:
 
 
 def _keepers(folders: Folders, own: Sequence[Path]) -> dict[int, str]:
-    """By process id, with the mark that proves that it is still that one."""
+    """Returns the keepers by process id, each with the mark that proves its identity."""
     notes = [(folder, note) for folder in own if (note := _note_in(folder))]
     return {note.keeper_pid: mark_of(folders.data_dir, folder.name, note.run) for folder, note in notes}
 
@@ -186,7 +186,7 @@ def end_all(folders: Folders) -> None:
 
 
 def end_strays(folders: Folders, living: Collection[RunNote]) -> None:
-    """What lost its keeper, and so its supervision: nobody would ever stop it."""
+    """Ends processes that have lost their keeper, and so their supervision."""
     own = [mark_of(folders.data_dir, each.playbook_id, each.run) for each in living]
     strays = {mark for mark in marks_below(f"{mark_of(folders.data_dir)}:") if mark not in own}
     if strays:

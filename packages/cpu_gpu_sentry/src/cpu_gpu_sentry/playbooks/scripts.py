@@ -27,12 +27,12 @@ def with_token(body: bytes, api_token: str | None) -> bytes:
 
 
 def script_name(body: bytes, platform: Platform) -> str:
-    """Another body has another name: a script that is run is never overwritten."""
+    """Returns the script's file name. Another body has another name, so a running script is never overwritten."""
     return f"script-{fingerprint(body)[:12]}{_SUFFIXES[platform]}"
 
 
 def script_command(path: Path, platform: Platform) -> list[str]:
-    """What runs the script; the folder need not allow execution."""
+    """Returns the command that runs the script; the folder need not allow execution."""
     if platform is Platform.WINDOWS:
         return ["cmd.exe", "/d", "/c", str(path)]
     return ["/bin/sh", str(path)]

@@ -1,6 +1,6 @@
-"""What the commander wants of this rig, and which downloads are pinned, in the sentry's store.
+"""The wanted playbooks and the pinned downloads, in the sentry's store.
 
-No row of `wanted`: the commander has not been heard yet, and what runs goes on. An empty list is something else: then
+Without a row in `wanted` the commander has not answered yet, and running playbooks go on. An empty list means that
 nothing is to run.
 """
 
@@ -29,7 +29,8 @@ class WantedPlaybooks:
 
 
 def load_wanted(db: sqlite3.Connection) -> WantedPlaybooks | None:
-    """None too for what this version can't read: the commander is asked again then."""
+    """Returns the wanted playbooks; None if there are none yet or this version can't read them. Then the commander
+    sends them again."""
     row = db.execute("SELECT etag, body FROM wanted").fetchone()
     if row is None:
         return None
@@ -40,7 +41,7 @@ def load_wanted(db: sqlite3.Connection) -> WantedPlaybooks | None:
 
 
 def save_wanted(db: sqlite3.Connection, token: Token, etag: str | None, body: bytes) -> bool:
-    """False if the sentry has been given another token meanwhile: then the answer was not meant for it."""
+    """Stores the wanted playbooks. Returns False if the sentry has another token by now: they are not meant for it."""
     with transaction(db):
         enrolment = load_enrolment(db)
         if enrolment is None or enrolment.token != token:
@@ -50,7 +51,7 @@ def save_wanted(db: sqlite3.Connection, token: Token, etag: str | None, body: by
 
 
 def is_wanted(store_path: Path, playbook_id: str) -> bool:
-    """Asked right before a start, beside the agent: `leave` may just have been called."""
+    """Returns whether the playbook is wanted. Called right before a start: `leave` may just have been called."""
     with closing(sqlite3.connect(f"{store_path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
         enrolment, wanted = load_enrolment(db), load_wanted(db)
     is_removed = enrolment is not None and enrolment.state is State.REMOVED
@@ -58,7 +59,7 @@ def is_wanted(store_path: Path, playbook_id: str) -> bool:
 
 
 def want_nothing(db: sqlite3.Connection) -> None:
-    """The rig is another one now, or none: what the old one was told ends, and its pins with it."""
+    """Removes what the former rig was to run, and its pins: the sentry has another rig now, or none."""
     db.execute("INSERT OR REPLACE INTO wanted VALUES (1, NULL, ?)", (NOTHING,))
     db.execute("DELETE FROM playbook_status")
     db.execute("DELETE FROM pin")

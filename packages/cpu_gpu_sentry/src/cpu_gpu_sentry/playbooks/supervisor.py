@@ -1,4 +1,4 @@
-"""Supervises the playbooks of this rig: takes over what is wanted, reads what runs, and says how it goes."""
+"""Supervises the playbooks of this rig: stores what is wanted, brings the runs into line with it, and reports them."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,8 @@ class OnDisk(Protocol):
 
 
 class Supervisor:
-    """All playbooks of one rig. `changed` is called when there is news to show, `mines` when a miner mines."""
+    """All playbooks of one rig. `changed` is called when a status may have changed, `mines` when a miner begins to
+    mine."""
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class Supervisor:
         return [run_facts(run, now_s, self._context.patience) for run in active]
 
     async def run(self) -> None:
-        """For ever. What runs is left running at the end: the sentry's end is no reason to stop mining."""
+        """Runs for ever. At its end, miners go on: the end of the sentry is no reason to stop mining."""
         await self._try_to_find()
         if self.wanted is None:
             self.knows_earlier_runs.set()
@@ -175,7 +176,7 @@ class Supervisor:
         self._changed()
 
     async def _look_again(self) -> None:
-        """After something could not be stopped: nothing is started before that is clear."""
+        """Tries again later, after something could not be stopped. Until then nothing is started."""
         asyncio.get_running_loop().call_later(_AGAIN_S, self._news.set)
         with contextlib.suppress(SentryError, OSError, TimeoutError):
             await self._convergence.look_again()
@@ -200,7 +201,7 @@ class Supervisor:
         return PlaybooksStatus(playbooks=[run.status() for run in self.run_states.values()])
 
     async def _save_status_for_ever(self) -> None:
-        """For the command `status`, which reads the store; a percent more is not worth writing."""
+        """Stores the status for the command `status`, except for a changed percentage alone."""
         saved: PlaybooksStatus | None = None
         while True:
             status = self.status()

@@ -1,4 +1,4 @@
-"""What starting and stopping a playbook needs of the system. POSIX only; `system_windows` is its other side."""
+"""The system calls that start and stop a playbook. POSIX only; `system_windows` is the counterpart."""
 
 import ctypes
 import fcntl
@@ -24,7 +24,7 @@ _START_S = 20
 
 
 def is_held(lock: Path) -> bool:
-    """Whether a keeper lives. Shared, so that two who look do not take each other for one."""
+    """Returns whether a keeper lives. The lock is shared, so that two that look do not take each other for a keeper."""
     try:
         file = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

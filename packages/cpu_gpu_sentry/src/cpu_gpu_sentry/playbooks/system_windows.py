@@ -1,4 +1,4 @@
-"""What starting and stopping a playbook needs of the system. Windows only; `system_posix` is its other side.
+"""The system calls that start and stop a playbook. Windows only; `system_posix` is the counterpart.
 
 Written from Microsoft's documentation and not yet run on a rig.
 """
@@ -32,7 +32,7 @@ _DETACHED = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW | 
 
 
 def is_held(lock: Path) -> bool:
-    """Whether a keeper lives: the first byte is locked by it."""
+    """Returns whether a keeper lives: it locks the first byte."""
     try:
         file = os.open(lock, os.O_RDWR | os.O_BINARY)
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def is_held(lock: Path) -> bool:
 
 @contextmanager
 def held(lock: Path) -> Iterator[None]:
-    """Waits for whoever holds it now."""
+    """Holds the lock; waits for its present holder."""
     file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_BINARY, 0o600)
     try:
         while True:
@@ -80,7 +80,7 @@ def start_keeper(folder: Path, start: Path, environment: Mapping[str, str]) -> i
 
 
 def ask_to_end(process: psutil.Process) -> None:
-    """A program without a window can't be asked: its console is told, which reaches what listens for it."""
+    """Asks a program to end by its console, because one without a window can't be asked otherwise."""
     with suppress(psutil.Error, OSError, ValueError):
         process.send_signal(signal.CTRL_BREAK_EVENT)
 

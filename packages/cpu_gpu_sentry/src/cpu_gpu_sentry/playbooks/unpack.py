@@ -51,7 +51,7 @@ class Limits:
 
 
 class _Budget:
-    """How much may still come out."""
+    """The bytes that may still be unpacked."""
 
     def __init__(self, limits: Limits, archive_bytes: int, check: Callable[[], None]) -> None:
         self._files, self._bytes = limits.files, limits.unpacked_from(archive_bytes)
@@ -134,7 +134,7 @@ def _unpack_tar(archive: Path, kind: Archive, into: Path, budget: _Budget, check
 
 
 def _stream(packed: IO[bytes], kind: Archive) -> IO[bytes]:
-    """What the tar is made of, piece by piece, in bounded memory."""
+    """Yields the unpacked tar piece by piece, in bounded memory."""
     if kind is Archive.TAR_GZ:
         return cast("IO[bytes]", gzip.GzipFile(fileobj=packed, mode="rb"))
     if kind is Archive.TAR_BZ2:

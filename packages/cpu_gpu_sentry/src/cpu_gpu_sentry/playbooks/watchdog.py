@@ -14,8 +14,7 @@ FAILED_AFTER = 3  # ends in a row, each soon after the start: reported as failed
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a miner may do nothing, how long after its start that does not count, and how often it is restarted
-    for it."""
+    """The time that a miner may do nothing, the time after its start that does not count, and the restarts per hour."""
 
     silent_s: float = 600
     grace_s: float = 600
@@ -54,7 +53,7 @@ def fault_of(reading: MinerReading) -> str | None:
 
 
 def is_overdue(now_s: float, started_s: float, good_s: float | None, patience: Patience) -> bool:
-    """Whether it has done nothing for too long; `good_s` is when it last did something."""
+    """Returns whether it has done nothing for too long; `good_s` is the last time at which it mined."""
     since_s = started_s if good_s is None else max(good_s, started_s)
     return now_s - since_s >= patience.silent_s and now_s - started_s >= patience.grace_s
 
@@ -64,12 +63,12 @@ def may_restart(now_s: float, restarts_s: Sequence[float], patience: Patience) -
 
 
 def wait_s(failures: int) -> float:
-    """How long to wait after so many in a row: 2 s doubling to 5 min."""
+    """Returns the pause after so many failures in a row: 2 s doubling to 5 min."""
     return min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(failures - 1, 10))
 
 
 def ended_text(code: int | None) -> str:
-    """How a run ended, as a sentence's middle; a negative code is a signal, None: nobody saw it."""
+    """Returns how a run ended, for the middle of a sentence. A negative code is a signal; None means unknown."""
     if code is None:
         return "ended, and nobody saw how"
     if code < 0:

@@ -36,7 +36,7 @@ class XzReader(io.RawIOBase):
         return piece or self._packed.read(_CHUNK)
 
     def _next_stream(self) -> bool:
-        """Between streams stand zeros, or nothing."""
+        """Begins the next stream. Between two streams there are zeros or nothing."""
         rest = self._decompressor.unused_data.lstrip(b"\0")
         while not rest:
             piece = self._packed.read(_CHUNK)
