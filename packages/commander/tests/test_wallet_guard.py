@@ -113,7 +113,7 @@ def test_what_the_software_reports_comes_before_any_evidence() -> None:
             software="x", state=MinerState.MINING, algorithms=[AlgorithmReading(algorithm="rx/0", user=user)]
         )
         assert words in wallet_words([WORK], miner, WalletEvidence.NEITHER)
-        assert all(each.told for each in differences([WORK], miner, WalletEvidence.NEITHER))
+        assert all(each.reported for each in differences([WORK], miner, WalletEvidence.NEITHER))
 
 
 def test_nothing_is_said_before_it_mines_or_where_nobody_is_named() -> None:

@@ -169,7 +169,7 @@ class Services:
             self.lives,
             self.tokens,
             on_stored=self._noticed,
-            on_playbooks=self.playbook_sync.heard,
+            on_playbooks=self.playbook_sync.read_again,
             packer=self.commit.packer,
         )
 

@@ -20,7 +20,7 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, slots=True)
 class Topic(Generic[K]):
-    """What news is about. `key` is the type of its keys: a text, a number or a frozen struct."""
+    """A subject of news. `key` is the type of its keys: a text, a number or a frozen struct."""
 
     name: str
     key: type[K]

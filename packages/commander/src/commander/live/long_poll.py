@@ -20,7 +20,7 @@ class Waiter:
         self._woken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Returns whether there is news; False after `timeout_s`, and when nobody is to wait any longer."""
+        """Returns whether there is news. Returns False after `timeout_s`, or when the wait is ended without news."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 return await self._woken
@@ -32,7 +32,7 @@ class Waiter:
 
 
 class LongPoll:
-    """One per commander. A key says what is waited for. After `close` nobody waits: the commander is ending."""
+    """One per commander. A key names what is waited for. After `close` no request waits: the commander is ending."""
 
     def __init__(self) -> None:
         self._waiting: dict[Hashable, list[Waiter]] = {}

@@ -10,7 +10,10 @@ TAIL_LINES = 100
 
 @dataclass(slots=True)
 class PlaybookNow:
-    """`status` is None while its sentry has told nothing of it. `tail` holds its newest lines once somebody looks."""
+    """A playbook with its newest status, which is None until its sentry sends one.
+
+    `tail` has its newest lines while a page shows them.
+    """
 
     id: int
     wire: Playbook
@@ -23,7 +26,7 @@ class PlaybookNow:
         return self.status is not None and self.status.state is PlaybookState.FAILED
 
     def printed(self, lines: list[str]) -> None:
-        """Add new lines to a tail that somebody looks at."""
+        """Adds new lines to the tail, if a page shows it."""
         if self.tail is not None:
             self.tail = shortened_tail([*self.tail.split("\n"), *lines] if self.tail else lines)
 

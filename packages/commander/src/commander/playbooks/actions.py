@@ -1,4 +1,4 @@
-"""What people do with playbooks: each is one transaction, and then the sentries and everybody who looks are told."""
+"""The actions of people on playbooks. Each is one transaction; then sentries and open pages get the change."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -32,7 +32,7 @@ SYSTEMS = {Platform.LINUX: "Linux", Platform.WINDOWS: "Windows"}
 
 
 class Copy(NamedTuple):
-    """What became of a copy for one rig: its playbook, or why there is none."""
+    """The result of a copy for one rig: its playbook, or why there is none."""
 
     rig_id: int
     rig: str
@@ -68,12 +68,12 @@ class PlaybookActions:
             return await store.all_revisions(db, playbook_id)
 
     async def platform(self, rig_id: int) -> Platform:
-        """Which scripts the rig runs. Raises `RigNotFound`."""
+        """Returns the rig's system, which decides the kind of its scripts. Raises `RigNotFound`."""
         async with self._database.reading() as db:
             return await store.platform_of_rig(db, rig_id)
 
     async def preview(self, rig_id: int, spec: PlaybookSpec) -> Playbook:
-        """What the sentry would be given. Raises `BadPlaybook` or `RigNotFound`."""
+        """Returns the playbook that the sentry would get. Raises `BadPlaybook` or `RigNotFound`."""
         async with self._database.reading() as db:
             spec, context = await _settled(db, rig_id, spec)
             preview = rendered(spec, context.input_for(rig_id, spec))
@@ -91,7 +91,7 @@ class PlaybookActions:
     async def change(
         self, playbook_id: int, spec: PlaybookSpec, *, author: str, paused: bool | None = None, what: str = "Edited"
     ) -> StoredPlaybook:
-        """Make it what `spec` says; what is the same as before gets no new revision.
+        """Replaces the spec. Without a difference there is no new revision.
 
         Raises `BadPlaybook` or `PlaybookNotFound`.
         """
@@ -117,13 +117,13 @@ class PlaybookActions:
         return StoredPlaybook(was.id, was.rig_id, was.position, was.spec, wire, now)
 
     async def use_again(self, playbook_id: int, revision: int, *, author: str) -> StoredPlaybook:
-        """Make an earlier revision's spec the newest. Raises `BadPlaybook` or `PlaybookNotFound`."""
+        """Makes the spec of an earlier revision the newest. Raises `BadPlaybook` or `PlaybookNotFound`."""
         async with self._database.reading() as db:
             earlier = await store.get_revision(db, playbook_id, revision)
         return await self.change(playbook_id, earlier.spec, author=author, what=f"Revision {revision} used again")
 
     async def order(self, rig_id: int, ids: Iterable[int]) -> None:
-        """Put the rig's playbooks in this order; those that are not named keep theirs, behind."""
+        """Puts the rig's playbooks in this order; those that are not named follow in their own."""
         async with self._database.transaction() as db:
             known = [each.id for each in await store.playbooks_of(db, rig_id)]
             first = [each for each in dict.fromkeys(ids) if each in known]
@@ -141,7 +141,8 @@ class PlaybookActions:
         return gone
 
     async def copy(self, playbook_id: int, rig_ids: Iterable[int], *, author: str) -> list[Copy]:
-        """One for each rig that can take it; the others say why not. Raises `PlaybookNotFound`."""
+        """Copies the playbook to each rig that can take it; the results of the others have the reason. Raises
+        `PlaybookNotFound`."""
         copies: list[Copy] = []
         async with self._database.transaction() as db:
             source, context = await store.get_playbook(db, playbook_id), await load_render_context(db)
@@ -205,7 +206,7 @@ class PlaybookActions:
 
 
 async def _settled(db: AsyncConnection, rig_id: int, spec: PlaybookSpec) -> tuple[PlaybookSpec, RenderContext]:
-    """The spec for this rig's platform, with what its author left to the commander: the script and the name."""
+    """Returns the spec for this rig's system, with the script and the name that its author left out."""
     platform, context = await store.platform_of_rig(db, rig_id), await load_render_context(db)
     entry = context.software.get(spec.software_id)
     download = entry.about.download(platform) if entry else None
@@ -216,7 +217,7 @@ async def _settled(db: AsyncConnection, rig_id: int, spec: PlaybookSpec) -> tupl
 
 
 def _name(spec: PlaybookSpec, context: RenderContext) -> str:
-    """What it does, for people: "XMRig Monero"."""
+    """Returns a name for people, such as "XMRig Monero"."""
     entry = context.software.get(spec.software_id)
     coins = [coin_of(work, context.addresses) or work.algorithm for work in spec.works]
     return (
@@ -225,7 +226,8 @@ def _name(spec: PlaybookSpec, context: RenderContext) -> str:
 
 
 def _for_platform(spec: PlaybookSpec, platform: Platform, context: RenderContext) -> PlaybookSpec:
-    """Another platform needs another script: there is one only if nobody has edited the software's own."""
+    """Returns the spec for another system, whose script is the software's own. Raises `BadPlaybook` for an edited
+    script."""
     if platform is spec.platform:
         return spec
     entry = context.software.get(spec.software_id)

@@ -26,7 +26,7 @@ Number = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
 class WorkBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One algorithm: what is mined, where and for whom. Without `coin` it is the wallet's or the pool's."""
+    """One algorithm, its coin, pool and wallet. Without `coin` it is the coin of the wallet or the pool."""
 
     algorithm: Word = ""
     coin: Word = ""
@@ -88,7 +88,7 @@ class PlaybookOutput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What each playbook's software printed, oldest line first."""
+    """The lines that each playbook's software printed, oldest first."""
 
     output: list[PlaybookOutput]
 
@@ -182,7 +182,7 @@ class PlaybooksApi(Controller):
         playbook_actions: NamedDependency[PlaybookActions],
         live: NamedDependency[LiveRigs],
     ) -> PlaybookAnswer:
-        """One playbook, with what its sentry told of it last."""
+        """One playbook, with the newest status from its sentry."""
         return _answer(await playbook_actions.find(playbook_id), live)
 
     @put(responses=problems(400, 401, 404, 409, 413, 415, 422))
@@ -235,7 +235,7 @@ class PlaybooksApi(Controller):
         request: AnyRequest,
         playbook_actions: NamedDependency[PlaybookActions],
     ) -> list[CopyAnswer]:
-        """Copy it to other rigs; each says what became of it."""
+        """Copy it to other rigs. The answer has a result for each rig."""
         copies = await playbook_actions.copy(playbook_id, data.rig_ids, author=author_of(request.user))
         return [CopyAnswer(**each._asdict()) for each in copies]
 
@@ -243,7 +243,7 @@ class PlaybooksApi(Controller):
     async def list_revisions(
         self, playbook_id: FromPath[int], playbook_actions: NamedDependency[PlaybookActions]
     ) -> list[RevisionAnswer]:
-        """What changed, when and by whom, newest first."""
+        """The revisions, newest first: what changed, when and by whom."""
         found = await playbook_actions.revisions(playbook_id)
         return [
             revision_answer(each, "\n".join(diff(before, each)))

@@ -16,7 +16,10 @@ from commander.software.domain import BadSoftware
 
 
 class RigPlaybooks:
-    """`rename` and `remove` belong to the transaction of the rig's own change, `tell` and `gone` come after it."""
+    """The playbooks of rigs, for changes of rigs.
+
+    `rename` and `remove` belong to the transaction of the rig's change; `notify` and `rig_gone` come after it.
+    """
 
     def __init__(self, playbook_sync: PlaybookSync, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._sync = playbook_sync
@@ -31,15 +34,15 @@ class RigPlaybooks:
             raise BadName(str(error)) from error
 
     async def remove(self, db: AsyncConnection, rig_id: int) -> None:
-        """With their revisions, status and output."""
+        """Deletes the playbooks with their revisions, status and output."""
         await store.delete_playbooks_of(db, rig_id)
 
-    async def tell(self, changed: Changed) -> None:
+    async def notify(self, changed: Changed) -> None:
         await self._sync.changed(changed.rig_ids)
 
-    def gone(self, rig_id: int) -> None:
+    def rig_gone(self, rig_id: int) -> None:
         """The rig was removed, or its token replaced."""
-        self._sync.gone(rig_id)
+        self._sync.rig_gone(rig_id)
 
 
 class DependentPlaybooks:

@@ -1,4 +1,4 @@
-"""What a revision of a playbook changed, line by line."""
+"""The difference that a revision of a playbook made, line by line."""
 
 import difflib
 

@@ -1,4 +1,4 @@
-"""What a playbook is, and what can be wrong with one."""
+"""Playbooks, their specs and their errors."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ REVISIONS_KEPT = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkSpec:
-    """One algorithm of a spec, as somebody chose it."""
+    """One algorithm of a spec, as its author chose it."""
 
     algorithm: str = ""
     coin: str = ""
@@ -26,9 +26,9 @@ class WorkSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaybookSpec:
-    """What somebody wrote: everything that a playbook's script is rendered from, but the rig.
+    """A playbook as its author wrote it: what its script is rendered from, except for the rig.
 
-    `script` is a template for `platform`; `variables` are placeholders of its author's own.
+    `script` is a template for `platform`; `variables` are the author's own placeholders.
     """
 
     name: str
@@ -44,7 +44,7 @@ class PlaybookError(CommanderError):
 
 
 class BadPlaybook(PlaybookError):
-    """Fields can't be taken; `fields` says which, by the names of the API, and why."""
+    """Fields can't be taken; `fields` has the reasons, by the names of the API."""
 
     kind = ErrorKind(422, "bad_playbook", "Not a playbook")
 
@@ -89,7 +89,7 @@ class StoredPlaybook:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What a playbook was like at one time: `what` was done to make it so, and by whom."""
+    """A playbook at one time. `what` says which change made it so."""
 
     revision: int
     changed_at: datetime
@@ -100,10 +100,10 @@ class Revision:
 
 
 def needs_restart(before: Playbook, after: Playbook) -> bool:
-    """Whether the sentry has to stop what runs: it leaves a playbook alone whose software and script are the same."""
+    """Returns whether the sentry has to stop what runs. With the same software and script it goes on."""
     return (before.package, before.script, before.platform) != (after.package, after.script, after.platform)
 
 
 def platform_of(os: str | None) -> Platform:
-    """Which scripts a rig runs, by what its sentry says of its operating system: Linux unless it is Windows."""
+    """Returns a rig's system by the name that its sentry sends: Linux unless it is Windows."""
     return Platform.WINDOWS if (os or "").strip().casefold().startswith("windows") else Platform.LINUX

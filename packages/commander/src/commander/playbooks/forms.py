@@ -47,7 +47,7 @@ class PlaybookForm:
 
 
 def form_from(fields: Mapping[str, str]) -> PlaybookForm:
-    """What a browser sent."""
+    """Returns the form with the fields that a browser sent."""
     return PlaybookForm(
         software=id_in(fields.get("software", "")) or 0,
         name=fields.get("name", ""),
@@ -100,7 +100,7 @@ def _work(form: WorkForm) -> WorkSpec:
 
 
 def errors_of(fields: Mapping[str, str]) -> dict[str, str]:
-    """By the form's names; what belongs to no field of it is called "form"."""
+    """Returns the errors by the names of the form's fields. An error of no field is called "form"."""
     return {_field(name): text for name, text in fields.items()}
 
 
@@ -124,6 +124,6 @@ def _short(address: Address) -> str:
 
 
 def software_options(entries: Sequence[Entry], platform: Platform) -> tuple[list[Entry], list[Entry]]:
-    """What a rig of this platform can use, and what it can't for want of a download."""
+    """Returns the software that a rig of this system can use, and the software that has no download for it."""
     usable = [each for each in entries if (download := each.about.download(platform)) and download.url]
     return usable, [each for each in entries if each not in usable]

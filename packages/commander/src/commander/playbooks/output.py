@@ -1,4 +1,4 @@
-"""What mining software printed: the newest lines of each playbook, each once. None of these commits."""
+"""The lines that mining software printed: the newest of each playbook, each once. No function here commits."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ class OutputLine(NamedTuple):
 
 
 async def append_lines(db: AsyncConnection, playbook_id: int, told: OutputLines, *, now: datetime) -> list[str]:
-    """Add what is new and drop what is too old; returns the new lines."""
+    """Adds new lines and deletes lines that are too old; returns the new lines."""
     told = msgspec.structs.replace(told, run=told.run.replace("\0", ""))
     fresh = await _fresh(db, playbook_id, told, now=now)
     kept = fresh[-LINES_KEPT:]
@@ -42,7 +42,7 @@ async def append_lines(db: AsyncConnection, playbook_id: int, told: OutputLines,
 
 
 async def _fresh(db: AsyncConnection, playbook_id: int, told: OutputLines, *, now: datetime) -> list[tuple[int, str]]:
-    """The lines that this run has not told before, with their numbers."""
+    """Returns the lines of this run that are new, with their numbers."""
     where = (runs.c.playbook_id == playbook_id, runs.c.run == told.run)
     next_line = (await db.execute(sa.select(runs.c.next_line).where(*where))).scalar_one_or_none() or 0
     end = told.first_line + len(told.lines)

@@ -1,4 +1,4 @@
-"""Rendering within a transaction: what a spec names is read, and what came of it is written."""
+"""Renders playbooks within a transaction: reads what specs name, and writes new revisions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from commander.software.store import all_software
 
 @dataclass(frozen=True, slots=True)
 class RenderContext:
-    """Everything that specs can name, as this transaction sees it."""
+    """All rigs, software and addresses that specs can name, as this transaction sees them."""
 
     rigs: dict[int, str]
     software: dict[int, Entry]
@@ -45,9 +45,10 @@ async def load_render_context(db: AsyncConnection) -> RenderContext:
 async def rerender(
     db: AsyncConnection, found: Iterable[StoredPlaybook], *, author: str, what: str, now: datetime
 ) -> Changed:
-    """Render playbooks anew after something that they name has changed; only what truly differs gets a new revision.
+    """Renders playbooks again after a change of something that they name. Without a difference there is no new
+    revision.
 
-    Raises `BadPlaybook`, in the words of the first playbook that can't take the change.
+    Raises `BadPlaybook`, with the reason of the first playbook that can't take the change.
     """
     context, changed = await load_render_context(db), Changed()
     for playbook in found:

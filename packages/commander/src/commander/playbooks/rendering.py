@@ -1,4 +1,4 @@
-"""From a spec to what a sentry is given: a pure function. All that is wrong is said at once, beside its field."""
+"""Renders a spec to the playbook that a sentry gets. A pure function, which finds all errors at once, by field."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,8 @@ _TLS = re.compile(r"(^|\+)(ssl|tls|tcps|https)$")
 
 @dataclass(frozen=True, slots=True)
 class RenderInput:
-    """What a spec is rendered with: its rig, and what it names by number. What is missing there does not exist."""
+    """The input for a spec: its rig, and the things that it names by number. A number that is missing here does not
+    exist."""
 
     rig_id: int
     rig_name: str
@@ -32,7 +33,7 @@ class RenderInput:
 def rendered(
     spec: PlaybookSpec, given: RenderInput, *, playbook_id: int = 0, revision: int = 0, paused: bool = False
 ) -> Playbook:
-    """What the rig's sentry is to run. Raises `BadPlaybook`."""
+    """Returns the playbook that the rig's sentry gets. Raises `BadPlaybook`."""
     errors: dict[str, str] = {}
     package = _package(spec, given.software, errors)
     _check_texts(spec, given, errors)

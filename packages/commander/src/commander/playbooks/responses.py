@@ -1,4 +1,4 @@
-"""How playbooks read as JSON, for scripts."""
+"""Playbooks as JSON, for scripts."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from commander.playbooks.domain import Revision, StoredPlaybook
 
 
 class WorkAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One algorithm, as it was chosen."""
+    """One algorithm, as its author chose it."""
 
     algorithm: str
     coin: str
@@ -20,9 +20,9 @@ class WorkAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaybookAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`script` is the template; `rendered_script`, `package` and `mines` are what the rig's sentry is given.
+    """`script` is the template; `rendered_script`, `package` and `mines` are what the rig's sentry gets.
 
-    `status` is what the sentry told last; null while it has told nothing.
+    `status` is the newest one from the sentry; null while there is none.
     """
 
     id: int
@@ -45,7 +45,7 @@ class PlaybookAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RevisionAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a playbook was like: `what` was done, by whom and when. `diff` is the change from the revision before."""
+    """A playbook at one time: which change (`what`) was made, by whom and when. `diff` is against the one before."""
 
     revision: int
     changed_at: datetime

@@ -1,4 +1,4 @@
-"""What sentries tell of their playbooks, and the description of what they ask."""
+"""The calls of sentries about playbooks."""
 
 from typing import Annotated
 
@@ -19,8 +19,8 @@ async def get_playbooks(
     if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
     prefer: Annotated[str | None, HeaderParameter(name="Prefer")] = None,
 ) -> Playbooks:
-    """What the rig is to run, with an ETag; 304 to the same `If-None-Match`. With `Prefer: wait=50` the 304 comes only
-    after that many seconds, and news at once."""
+    """The playbooks of the rig, with an ETag; 304 to the same `If-None-Match`. With `Prefer: wait=50` the answer waits
+    up to that many seconds for a change. For sentries of earlier versions; newer ones read the inbox."""
     raise NotImplementedError("described here, and answered by endpoint.PlaybooksEndpoint before it comes this far")
 
 
@@ -38,7 +38,7 @@ async def put_status(
     tokens: NamedDependency[Tokens],
     playbook_sync: NamedDependency[PlaybookSync],
 ) -> None:
-    """What each playbook is doing; one that is not named is no longer on the rig."""
+    """The status of each playbook of the rig. A playbook that is not named is no longer on the rig."""
     await playbook_sync.take_status(await tokens.rig_of(request.headers.get("authorization")), data)
 
 
@@ -56,7 +56,7 @@ async def post_output(
     tokens: NamedDependency[Tokens],
     playbook_sync: NamedDependency[PlaybookSync],
 ) -> None:
-    """New lines that mining software printed; known by run and number, so that none counts twice."""
+    """New lines that mining software printed. They are known by run and number, so that none counts twice."""
     await playbook_sync.take_output(await tokens.rig_of(request.headers.get("authorization")), data)
 
 

@@ -1,4 +1,4 @@
-"""What sentries tell of their playbooks, in the database. None of these commits."""
+"""The status of playbooks in the database, as sentries sent it. No function here commits."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -22,7 +22,7 @@ class Told(NamedTuple):
 
 
 async def statuses(db: AsyncConnection, rig_id: int | None = None) -> dict[int, Told]:
-    """By playbook, of one rig or of all."""
+    """Returns the status by playbook, of one rig or of all."""
     query = sa.select(status.c.playbook_id, status.c.status, status.c.told_at)
     if rig_id is not None:
         query = query.join(playbooks, playbooks.c.id == status.c.playbook_id).where(playbooks.c.rig_id == rig_id)
@@ -32,7 +32,10 @@ async def statuses(db: AsyncConnection, rig_id: int | None = None) -> dict[int, 
 async def put_statuses(
     db: AsyncConnection, rig_id: int, told: Iterable[tuple[int, PlaybookStatus | None]], *, now: datetime
 ) -> None:
-    """None: its sentry has nothing of it any more. A playbook that has just been removed is passed over."""
+    """Stores the status of playbooks. None deletes it: the playbook is no longer on the rig.
+
+    A playbook that has just been removed is left out.
+    """
     known = set((await db.execute(sa.select(playbooks.c.id).where(playbooks.c.rig_id == rig_id))).scalars())
     for playbook_id, each in told:
         if each is None:

@@ -59,7 +59,7 @@ async def get_playbook(db: AsyncConnection, playbook_id: int) -> StoredPlaybook:
 
 
 async def playbooks_of(db: AsyncConnection, rig_id: int) -> list[StoredPlaybook]:
-    """In the operator's order."""
+    """Returns the rig's playbooks in the operator's order."""
     order = (playbooks.c.position, playbooks.c.id)
     rows = await db.execute(sa.select(*_PLAYBOOK).where(playbooks.c.rig_id == rig_id).order_by(*order))
     return [_stored(*row) for row in rows]
@@ -145,7 +145,7 @@ async def set_positions(db: AsyncConnection, rig_id: int, ids: Iterable[int]) ->
 
 
 async def delete_playbook(db: AsyncConnection, gone: StoredPlaybook, *, now: datetime) -> None:
-    """With its revisions, status and output."""
+    """Deletes the playbook with its revisions, status and output."""
     await db.execute(sa.delete(playbooks).where(playbooks.c.id == gone.id))
     await _note(db, gone.rig_id, gone.spec.name, "Removed", now)
 

@@ -1,4 +1,5 @@
-"""Between the database and the sentries: what each is given, what it tells, and who is told of both."""
+"""Keeps the database, the sentries and the open pages in step: playbooks go to sentries, their status and output come
+back."""
 
 import asyncio
 import hashlib
@@ -19,9 +20,9 @@ from commander.live.rigs import LiveRigs
 from commander.playbooks import output, status, store
 
 TAILS_KEPT = 1_000
-NOTHING_TOLD = (None, None)
+NO_STATUS = (None, None)
 PLAYBOOKS = Topic("playbooks", int)  # the playbooks of a CPU/GPU rig, their status or output
-Said = TypeVar("Said")
+Value = TypeVar("Value")
 
 
 class Wire(NamedTuple):
@@ -32,7 +33,7 @@ class Wire(NamedTuple):
 
 
 class PlaybookSync:
-    """What sentries are given is kept in memory: a thousand of them that ask every minute cost no query."""
+    """The playbooks of all rigs. Those that sentries get are in memory, so a thousand sentries cost no query."""
 
     def __init__(
         self,
@@ -54,22 +55,22 @@ class PlaybookSync:
         self._changes = 0
         self._outputs = 0
         self._tails: dict[int, None] = {}
-        self._turn = asyncio.Lock()  # what was told and what is read must not overtake each other
+        self._turn = asyncio.Lock()  # a status and a reading must not overtake each other
 
     async def remember(self) -> None:
-        """Fill the operational index at the start."""
+        """Fills the operational index at the start."""
         async with self._database.reading() as db:
-            found, told = await store.all_playbooks(db), await status.statuses(db)
+            playbooks, known = await store.all_playbooks(db), await status.statuses(db)
         by_rig: dict[int, list[PlaybookNow]] = {}
-        for each in found:
-            playbook = PlaybookNow(each.id, each.wire, *told.get(each.id, NOTHING_TOLD))
+        for each in playbooks:
+            playbook = PlaybookNow(each.id, each.wire, *known.get(each.id, NO_STATUS))
             by_rig.setdefault(each.rig_id, []).append(playbook)
         had = [state.id for state in self._live.index.rigs.values() if state.playbooks]
         for rig_id in {*had, *by_rig}:
             self._live.index.set_playbooks(rig_id, by_rig.get(rig_id, []))
 
-    async def heard(self, rig_ids: Collection[int] | None) -> None:
-        """Another web node has changed something of these rigs; None: something of any, nobody knows of which."""
+    async def read_again(self, rig_ids: Collection[int] | None) -> None:
+        """Reads the playbooks of these rigs again, which another web node has changed. None: of all rigs."""
         if rig_ids is None:
             had = set(self._wires)
             await self.remember()
@@ -90,13 +91,13 @@ class PlaybookSync:
             self._live.index.touch_page(rig_id)
 
     async def wire(self, rig_id: int) -> Wire:
-        """What the rig's sentry is to run, as of now."""
+        """Returns the playbooks that the rig's sentry is to run, as of now."""
         while (wire := self._wires.get(rig_id)) is None:
             before = self._changes
             async with self._database.reading() as db:
-                found = await store.playbooks_of(db, rig_id)
+                stored = await store.playbooks_of(db, rig_id)
             if before == self._changes:  # otherwise this may be what it was before the change
-                body = msgspec.json.encode(Playbooks(playbooks=[each.wire for each in found]))
+                body = msgspec.json.encode(Playbooks(playbooks=[each.wire for each in stored]))
                 self._wires[rig_id] = Wire(f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"', body)
         return wire
 
@@ -106,25 +107,25 @@ class PlaybookSync:
         return inbox_item(Playbooks.INBOX_KIND, wire.etag.strip('"'), wire.body)
 
     async def changed(self, rig_ids: Iterable[int]) -> None:
-        """Playbooks of these rigs have changed, and that is committed: tell their sentries and their pages."""
+        """Brings committed changes of these rigs' playbooks to their sentries, to open pages and to other web nodes."""
         for rig_id in rig_ids:
             self._forget(rig_id)
             await self._reload(rig_id)
             self._wake(rig_id)
             self._cluster.publish(PLAYBOOKS, rig_id)
 
-    def gone(self, rig_id: int) -> None:
-        """The rig was removed, or its token replaced: whoever waits is to ask again."""
+    def rig_gone(self, rig_id: int) -> None:
+        """Ends the wait of a rig's sentry: the rig was removed, or its token replaced."""
         self._forget(rig_id)
         self._wake(rig_id)
         self._cluster.publish(PLAYBOOKS, rig_id)
 
-    async def take_status(self, rig_id: int, told: PlaybooksStatus) -> None:
-        """Committed before it returns; what a sentry says twice is not written twice."""
-        now, said = self._now(), {each.playbook_id: each for each in told.playbooks}
+    async def take_status(self, rig_id: int, report: PlaybooksStatus) -> None:
+        """Stores the status of a rig's playbooks and commits it. A status that has not changed is not written again."""
+        now, states = self._now(), {each.playbook_id: each for each in report.playbooks}
         async with self._turn:
             mine = self._playbooks(rig_id)
-            news = [(each.id, said.get(str(each.id))) for each in mine if said.get(str(each.id)) != each.status]
+            news = [(each.id, states.get(str(each.id))) for each in mine if states.get(str(each.id)) != each.status]
             if not news:
                 return
             async with self._database.transaction() as db:
@@ -135,16 +136,16 @@ class PlaybookSync:
         self._cluster.publish(PLAYBOOKS, rig_id)
 
     async def take_output(self, rig_id: int, report: OutputReport) -> None:
-        """Lines are committed before it returns."""
+        """Stores new lines and commits them."""
         now, mine = self._now(), {str(each.id): each.id for each in self._playbooks(rig_id)}
-        told = [(mine[lines.playbook_id], lines) for lines in report.output if lines.playbook_id in mine]
-        if not told:
+        printed = [(mine[lines.playbook_id], lines) for lines in report.output if lines.playbook_id in mine]
+        if not printed:
             return
         async with self._database.transaction() as db:
             kept = {each.id for each in await store.playbooks_of(db, rig_id)}
             fresh = [
                 (playbook_id, await output.append_lines(db, playbook_id, lines, now=now))
-                for playbook_id, lines in told
+                for playbook_id, lines in printed
                 if playbook_id in kept
             ]
         self._outputs += 1
@@ -154,7 +155,7 @@ class PlaybookSync:
         self._cluster.publish(PLAYBOOKS, rig_id)
 
     async def look_at_output(self, rig_id: int) -> None:
-        """Somebody opens a page with the rig's output: from now on its tail is kept in memory."""
+        """Keeps the newest lines of the rig in memory from now on, because a page shows them."""
         self._tails.pop(rig_id, None)
         self._tails[rig_id] = None
         if len(self._tails) > TAILS_KEPT:
@@ -188,16 +189,16 @@ class PlaybookSync:
     async def _reload(self, rig_id: int) -> None:
         async with self._turn:
             async with self._database.reading() as db:
-                found, told = await store.playbooks_of(db, rig_id), await status.statuses(db, rig_id)
+                stored, known = await store.playbooks_of(db, rig_id), await status.statuses(db, rig_id)
             before = {each.id: each.tail for each in self._playbooks(rig_id)}
-            playbooks = [PlaybookNow(each.id, each.wire, *told.get(each.id, NOTHING_TOLD)) for each in found]
+            playbooks = [PlaybookNow(each.id, each.wire, *known.get(each.id, NO_STATUS)) for each in stored]
             for each in playbooks:
                 each.tail = before.get(each.id, "" if rig_id in self._tails else None)
             self._live.index.set_playbooks(rig_id, playbooks)
         self._live.playbooks_changed(rig_id)
 
 
-def _matched(playbooks: list[PlaybookNow], told: list[tuple[int, Said]]) -> Iterator[tuple[PlaybookNow, Said]]:
-    """Each playbook with what was told of it; one that has gone meanwhile is left out."""
+def _matched(playbooks: list[PlaybookNow], values: list[tuple[int, Value]]) -> Iterator[tuple[PlaybookNow, Value]]:
+    """Yields each playbook with its value; a playbook that is gone is left out."""
     by_id = {each.id: each for each in playbooks}
-    return ((by_id[playbook_id], said) for playbook_id, said in told if playbook_id in by_id)
+    return ((by_id[playbook_id], value) for playbook_id, value in values if playbook_id in by_id)

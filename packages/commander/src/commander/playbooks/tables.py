@@ -1,4 +1,4 @@
-"""Playbooks in the database, with what their rigs tell of them."""
+"""The tables of playbooks, their status and output."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""What pages show of playbooks live: on the rig's page, on the list of its playbooks, on a playbook's own page."""
+"""The live sections of pages about playbooks: of the rig's page, the list of its playbooks and a playbook's page."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ NOT_YET = ("Not yet on the rig", "idle")
 
 @dataclass(frozen=True, slots=True)
 class WorkLine:
-    """What one algorithm mines, and for whom."""
+    """One algorithm with its coin, pool and wallet."""
 
     label: str
     algorithm: str
@@ -86,7 +86,7 @@ class PlaybookView:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """The wallet guard's: a miner works elsewhere, or for somebody else, than its playbook says."""
+    """An alarm of the wallet guard: a miner has another pool or wallet than its playbook."""
 
     playbook_id: int
     playbook: str
@@ -109,7 +109,7 @@ def playbook_view(state: RigState, playbook_id: int) -> PlaybookView | None:
 
 
 def alarms(state: RigState) -> list[Alarm]:
-    """Of a rig that is heard: what it reported before it fell silent is no news."""
+    """Returns the alarms of a rig that is not offline. The last report of an offline rig is too old for one."""
     if not state.playbooks or state.latest is None or state.health is Health.OFFLINE:
         return []
     by_id = {str(each.id): each for each in state.playbooks}
@@ -141,7 +141,7 @@ def _wallet(state: RigState, playbook: PlaybookNow) -> str:
 
 
 def outputs(state: RigState) -> list[OutputView]:
-    """What the software printed last; nothing of playbooks that have printed nothing."""
+    """Returns the newest lines of playbooks that have printed any."""
     return [OutputView(each.wire.name, each.id, each.tail) for each in state.playbooks if each.tail]
 
 
@@ -166,7 +166,7 @@ def list_sections(state: RigState) -> Parts:
 
 
 def page_sections(state: RigState, playbook_id: int) -> Parts:
-    """Of one playbook's page."""
+    """Returns the sections of one playbook's page."""
     view = playbook_view(state, playbook_id)
     mine = [alarm for alarm in alarms(state) if alarm.playbook_id == playbook_id]
     printed = [each for each in outputs(state) if each.id == playbook_id]
@@ -226,7 +226,7 @@ def _wrong_platform(state: RigState, platform: Platform) -> str:
 
 
 class PlaybooksPage:
-    """The list of a rig's playbooks, or one playbook's page, as everybody sees it who looks at it."""
+    """The list of a rig's playbooks, or one playbook's page, the same for all viewers."""
 
     def __init__(self, index: OperationalIndex, rig_id: int, playbook_id: int | None) -> None:
         self._rigs = index.rigs
@@ -259,7 +259,7 @@ class PlaybooksPage:
         return changed + _renamed(state, since) or None
 
     def _is_another(self, state: RigState, since: int) -> bool:
-        """Script and revisions of a playbook's page are not sent in frames: it is fetched anew when they change."""
+        """Returns whether the page must be loaded again: script and revisions are not sent in frames."""
         return self._playbook_id is not None and state.playbooks_changed_at > since
 
     def _sections(self, state: RigState) -> Parts:

@@ -1,4 +1,4 @@
-"""The wallet guard: does a miner work where, and for whom, its playbook says? What is not known is no alarm."""
+"""The wallet guard: compares a miner's pool and wallet with those of its playbook. Unknown values are no alarm."""
 
 import ipaddress
 import re
@@ -19,14 +19,14 @@ _HIDDEN = re.compile(r"\*|\.\.\.|…")  # some software shortens what it shows
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A pool or wallet (`what`) that differs: the software reports `told`, the playbook says `wanted`.
+    """A pool or wallet (`what`) that differs: the software reports `reported`, the playbook has `expected`.
 
-    `told` is None if the software reports no wallet and the sentry does not find it either.
+    `reported` is None if the software reports no wallet and the sentry does not find it either.
     """
 
     what: str
-    told: str | None
-    wanted: str
+    reported: str | None
+    expected: str
 
 
 def differences(
@@ -66,28 +66,28 @@ def _in_reading(works: Sequence[PlaybookWork], reading: AlgorithmReading) -> lis
     return found
 
 
-def same_pool(told: str, wanted: str) -> bool:
-    """Whether both are one pool, as far as both say: scheme, user and case do not matter, nor a missing port."""
-    host, port = _host_and_port(told)
-    wanted_host, wanted_port = _host_and_port(wanted)
-    if host != wanted_host and not (_is_address(host) or _is_address(wanted_host) or _HIDDEN.search(host)):
+def same_pool(reported: str, expected: str) -> bool:
+    """Returns whether both are one pool. Scheme, user, case and a missing port do not matter."""
+    host, port = _host_and_port(reported)
+    expected_host, expected_port = _host_and_port(expected)
+    if host != expected_host and not (_is_address(host) or _is_address(expected_host) or _HIDDEN.search(host)):
         return False  # the address behind a name is not known here
-    if _is_address(host) and _is_address(wanted_host) and host != wanted_host:
+    if _is_address(host) and _is_address(expected_host) and host != expected_host:
         return False
-    return port == wanted_port or not port or not wanted_port
+    return port == expected_port or not port or not expected_port
 
 
-def same_user(told: str, wanted: str) -> bool:
-    """Whether both are one account: software adds the worker behind it, and leaves out prefixes such as "kaspa:"."""
-    told, wanted = told.strip().casefold(), wanted.strip().casefold()
-    if not told or _HIDDEN.search(told):
+def same_user(reported: str, expected: str) -> bool:
+    """Returns whether both are one account. Software adds the worker, and leaves out prefixes such as "kaspa:"."""
+    reported, expected = reported.strip().casefold(), expected.strip().casefold()
+    if not reported or _HIDDEN.search(reported):
         return True
-    forms = (wanted, wanted.rpartition(":")[2])
-    return any(_begins_with(each, form) for form in forms for each in (told, told.partition(":")[2]))
+    forms = (expected, expected.rpartition(":")[2])
+    return any(_begins_with(each, form) for form in forms for each in (reported, reported.partition(":")[2]))
 
 
-def _begins_with(told: str, account: str) -> bool:
-    return told == account or told.startswith(tuple(account + mark for mark in _SEPARATORS))
+def _begins_with(reported: str, account: str) -> bool:
+    return reported == account or reported.startswith(tuple(account + mark for mark in _SEPARATORS))
 
 
 def _host_and_port(pool: str) -> tuple[str, str]:

@@ -77,7 +77,7 @@ class RigActions:
         if tags is not None:
             self._live.tags_changed(rig_id, tags)
         if self._playbooks and name is not None:
-            await self._playbooks.tell(changed)
+            await self._playbooks.notify(changed)
 
     async def _rename(self, db: AsyncConnection, rig_id: int, name: str, author: str) -> Changed:
         before = await store.get_rig(db, self._kind, rig_id)
@@ -102,7 +102,7 @@ class RigActions:
         self._tokens.forget(token_hash)
         self._live.removed(rig_id)
         if self._playbooks:
-            self._playbooks.gone(rig_id)
+            self._playbooks.rig_gone(rig_id)
         return rig
 
     async def new_token(self, rig_id: int) -> Token:
@@ -115,7 +115,7 @@ class RigActions:
         self._tokens.forget(old_hash)
         self._live.index.replace_token(rig_id)
         if self._playbooks:
-            self._playbooks.gone(rig_id)
+            self._playbooks.rig_gone(rig_id)
         return token
 
     async def set_specs(self, specs: Mapping[int, bytes]) -> None:

@@ -1,6 +1,6 @@
-"""What a web node is made of besides when there are several: wired here, as `app.py` wires the rest.
+"""The further parts of a web node when there are several, wired here as `services.py` wires the rest.
 
-Loaded only where `COMMANDER_NATS_URL` is set: the embedded form pays nothing for it.
+Loaded only where `COMMANDER_NATS_URL` is set: the embedded form does not load NATS.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping

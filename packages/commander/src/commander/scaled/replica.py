@@ -71,7 +71,7 @@ class Replica:
 
     @asynccontextmanager
     async def _attached(self, client: Client) -> AsyncIterator[None]:
-        """With each new connection everything is read again: nobody knows what was missed."""
+        """Reads everything again with each new connection: news may have been missed."""
         await client.subscribe(self._stored_subject, cb=self._receive_stored)
         await client.flush(timeout=2)
         self.everything_changed()
@@ -113,7 +113,7 @@ class Replica:
         live.logged(new.rig_id, new.body, new.figures, taken_at=taken_at, reported_at=received_at, now_s=reported_s)
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Runs until it is cancelled."""
         while True:
             await self._news.wait()
             self._news.clear()
