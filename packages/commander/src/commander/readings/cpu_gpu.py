@@ -59,9 +59,10 @@ def merged_devices(log: CpuGpuLog) -> list[GpuReading]:
 
 def _filled(gpu: GpuReading, device: MinerDevice) -> GpuReading:
     """Returns the card with the miner's values wherever it has none. Called for the cards of each log that comes in."""
-    filled = copy(gpu)
+    filled = gpu
     for name in OF_GPU_AND_MINER:
         if getattr(gpu, name) is None and (value := getattr(device, name)) is not None:
+            filled = copy(gpu) if filled is gpu else filled
             force_setattr(filled, name, value)  # quicker than `replace`; nothing else refers to the copy yet
     return filled
 
