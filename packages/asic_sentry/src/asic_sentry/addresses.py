@@ -1,4 +1,4 @@
-"""Addresses as people give them: of one ASIC, or of a network to look through."""
+"""Checks addresses that people enter: of one ASIC, or of a network to scan."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ class BadAddress(BadUse):
 
 
 def check_address(ip: str, port: str | None) -> tuple[str, int | None]:
-    """Raises `BadAddress`."""
+    """Returns the IP and port in their usual form. Raises `BadAddress`."""
     try:
         address = str(ipaddress.ip_address(ip.strip()))
     except ValueError as error:
@@ -33,7 +33,7 @@ def check_port(port: str) -> int:
 
 
 class Network:
-    """The addresses of a CIDR, in order; raises `BadAddress`."""
+    """The addresses of a CIDR, in order. Raises `BadAddress`."""
 
     def __init__(self, cidr: str) -> None:
         try:
@@ -48,7 +48,7 @@ class Network:
         return str(self._network)
 
     def __len__(self) -> int:
-        """How many addresses a device could have."""
+        """Returns the number of addresses that a device could have."""
         every = self._network.num_addresses
         return every if every <= 2 else every - (2 if self._network.version == 4 else 1)
 

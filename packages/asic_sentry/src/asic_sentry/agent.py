@@ -1,4 +1,5 @@
-"""The agent: polls, spools, looks for what has moved, and shows what it does. None of it depends on the commander."""
+"""The agent: polls the ASICs, spools and uploads their logs, and finds ASICs at new addresses. None of it depends on
+the commander."""
 
 import asyncio
 import logging
@@ -36,7 +37,8 @@ _UNWRITTEN_LIMIT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """One commit for all samples of a second; what another process changed is seen within half of one."""
+    """How often the agent writes: all samples of a second in one commit. Changes by another process apply within
+    half a second."""
 
     write_every_s: float = 1.0
     store_check_s: float = 0.5
@@ -48,7 +50,7 @@ PACE = Pace()
 
 
 class Agent:
-    """One network's sentry. Its loops are run by the service; `changed` is called when there is something new to
+    """The sentry of one network. The service runs its loops. `changed` is called when the page has something new to
     show."""
 
     def __init__(
@@ -85,13 +87,13 @@ class Agent:
         return interval_s(self._settings.poll_every_s, self.uploader.welcome)
 
     def _open_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
-        """Each ASIC has its own token, so the connection itself speaks for none."""
+        """Opens a connection without a token: each ASIC has its own."""
         return commander_client(enrolment.url, None, enrolment.ca_pem, user_agent(DISTRIBUTION))
 
     def _sampled(self, device: Device, sample: AsicLog) -> None:
         if self.uploader.enrolment is None or device.asic.refusal is Refusal.RIG_REMOVED:
             return
-        if len(self._samples) < _UNWRITTEN_LIMIT:  # the disk hangs; it is said on the page
+        if len(self._samples) < _UNWRITTEN_LIMIT:  # the disk hangs, and the page shows it
             self._samples.append(Spooled(None, device.last_ms, self._encoder.encode(sample), device.asic.id))
 
     def _failing(self, device: Device) -> None:
@@ -111,7 +113,7 @@ class Agent:
         )
 
     async def write_for_ever(self) -> None:
-        """What a second brought goes to the disk in one transaction, and then to the commander."""
+        """Writes the samples of each second in one transaction, then wakes the uploader."""
         while True:
             await asyncio.sleep(self._pace.write_every_s)
             self.poller.change_interval(self.poll_every_s)

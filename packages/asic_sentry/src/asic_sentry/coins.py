@@ -1,4 +1,4 @@
-"""Which coin an ASIC mines: the name of its pool says more than its model, and what the operator entered most."""
+"""Finds the coin that an ASIC mines. The operator's override comes first, then the name of the pool, then the model."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which commander: asked before it is stored, like an enrolment, but a token is not needed."""
+"""Connects the sentry to a commander. The commander is checked before it is stored; a token is not needed."""
 
 import ssl
 from contextlib import closing
@@ -90,7 +90,7 @@ async def _check_with_own_authority(url: str, agent: str) -> None:
 
 
 def _keeping_trust(before: Enrolment | None, commander: Enrolment) -> Enrolment:
-    """The same commander, said again without a token, keeps the authority that a token has named."""
+    """Returns the commander to store. The same commander without a token keeps the authority that a token has named."""
     if before is None or before.url != commander.url or commander.token is not None:
         return commander
     return Enrolment(commander.url, None, before.ca_pem, None, None, State.ONLINE)

@@ -1,4 +1,4 @@
-"""One ASIC as it is just now, and how it is asked: its figures each time, what it is once in a while."""
+"""One ASIC while the sentry runs, and its turns: a poll each time, its specs and its identity seldom."""
 
 import itertools
 from collections.abc import Callable
@@ -25,8 +25,10 @@ _VERSIONS = itertools.count(1)
 
 @dataclass(slots=True, eq=False)
 class Device:
-    """`version` is another one whenever there is something else to show; `stranger` is the MAC of another device that
-    answers at its address."""
+    """The current state of one ASIC. `version` changes whenever the page has something new to show.
+
+    `other_mac` is the MAC of another device that answers at the ASIC's address.
+    """
 
     asic: Asic
     override: Override
@@ -41,18 +43,19 @@ class Device:
     version: int = field(default_factory=lambda: next(_VERSIONS))
 
     def touch(self, **changes: object) -> None:
-        """Its row is another one now."""
+        """Changes fields of the ASIC's row."""
         self.asic = msgspec.structs.replace(self.asic, **changes)
         self.version = next(_VERSIONS)
 
     def reset(self) -> None:
-        """With another address or token."""
+        """Forgets failures; called when the ASIC has another address or token."""
         self.failures = self.bad_responses = 0
         self.other_mac = self.specs_sent = None
         self.version = next(_VERSIONS)
 
     def update(self, asic: Asic, override: Override) -> bool:
-        """What the store says now; whether it is to be asked at once. How its polls go is known here better."""
+        """Takes over the stored row. Returns whether to poll at once. The results of polls are newer here than in
+        the store."""
         before = self.asic
         asic = msgspec.structs.replace(
             asic,
@@ -68,7 +71,7 @@ class Device:
         return is_other
 
     def answered(self, sample: AsicLog) -> bool:
-        """Whether that is news."""
+        """Takes over the log of a successful poll. Returns whether the ASIC failed before."""
         asic = self.asic
         is_news = asic.failure is not None or not asic.answered
         self.failures = self.bad_responses = 0
@@ -79,7 +82,10 @@ class Device:
         return is_news
 
     def failed(self, failure: PollFailure) -> bool:
-        """Whether that is news. A limit of this computer says nothing about the ASIC: it is asked again as usual."""
+        """Takes over a failed poll. Returns whether the kind of failure is new.
+
+        A limit of this computer does not count as a failure of the ASIC.
+        """
         if failure.kind is not FailureKind.LOCAL_LIMIT:
             self.failures += 1
         self.bad_responses = self.bad_responses + 1 if failure.kind is FailureKind.BAD_RESPONSE else 0
@@ -90,10 +96,11 @@ class Device:
         return True
 
     def note_other_device(self, mac: str) -> PollFailure:
-        """Another device's figures are not this one's."""
+        """Stores that another device answers at the ASIC's address. Its values must not be reported for this ASIC."""
         self.other_mac = mac
         sentence = (
-            f"Another device ({mac}) answers at its address; this one is looked for. If it was replaced, add it anew."
+            f"Another device ({mac}) answers at its address; the sentry looks for this one. "
+            "If it was replaced, add it again."
         )
         return PollFailure(FailureKind.OTHER_DEVICE, sentence)
 
@@ -101,7 +108,8 @@ class Device:
 async def ask(
     device: Device, timestamp: Callable[[Device], datetime], clock_s: Callable[[], float]
 ) -> Sample | PollFailure:
-    """One turn with it. What it is, is found out again after three bad answers, a new firmware, or a day."""
+    """Polls once. The ASIC is identified again after three bad answers, after a change of its firmware, and once a
+    day."""
     now_s = clock_s()
     if device.other_mac or device.bad_responses >= _BAD_BEFORE_IDENTIFYING or now_s >= device.identify_due_s:
         failure = await _identify(device, now_s)
@@ -124,7 +132,7 @@ async def _identify(device: Device, now_s: float) -> PollFailure | None:
 
 
 async def _check_specs(device: Device, now_s: float) -> PollFailure | None:
-    """The slow cycle; a failure only where another device answers."""
+    """Reads the specs again. Returns a failure only if another device answers."""
     identity = device.asic.identity
     specs = await specs_of(identity)
     if isinstance(specs, PollFailure):
@@ -133,16 +141,16 @@ async def _check_specs(device: Device, now_s: float) -> PollFailure | None:
     device.specs_due_s = now_s + SPECS_AFTER_S * (1 + device.asic.id * 7 % 100 / 100)
     if specs.firmware_version != identity.specs.firmware_version:
         device.identify_due_s = now_s
-    model = specs.model or identity.specs.model  # the operator's word, where it does not tell
+    model = specs.model or identity.specs.model  # the operator's, if the device does not report one
     return _recognised(device, msgspec.structs.replace(identity, specs=msgspec.structs.replace(specs, model=model)))
 
 
 def _recognised(device: Device, identity: Identity) -> PollFailure | None:
-    """What an ASIC says of itself is compared with what it said before; where it told a MAC, another is another's."""
+    """Compares the identity with the last one. If a known MAC has changed, another device has taken the address."""
     last_mac, mac = device.asic.identity.specs.mac, identity.specs.mac
     if last_mac is not None and mac is not None and last_mac != mac:
         return device.note_other_device(mac)
-    if mac is None and device.other_mac is not None:  # met by the kernel; it will say too when that is over
+    if mac is None and device.other_mac is not None:  # from the ARP table, which also shows its end
         return device.note_other_device(device.other_mac)
     device.other_mac, device.bad_responses = None, 0
     if identity != device.asic.identity:

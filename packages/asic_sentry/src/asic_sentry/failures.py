@@ -1,4 +1,4 @@
-"""Why a poll gave no sample: a value with a kind for programs and a sentence for people."""
+"""Reasons for a poll without values: a kind for programs and a sentence for people."""
 
 from enum import StrEnum
 
@@ -23,7 +23,7 @@ class PollFailure(msgspec.Struct, frozen=True):
 
 
 class PollError(Exception):
-    """Root of what stops a poll; it never leaves `poll` and `identify`, which answer its `failure`."""
+    """Ends a poll. It never leaves `poll` and `identify`, which return its `failure`."""
 
     def __init__(self, kind: FailureKind, detail: str) -> None:
         super().__init__(detail)
@@ -35,11 +35,11 @@ class PollError(Exception):
 
 
 class NoAnswer(PollError):
-    """Nothing that could be read came from the device."""
+    """The device sent nothing that could be read."""
 
 
 class BadReply(PollError):
-    """What came is not what this dialect answers (`bad_response`), or the device says no (`error_status`)."""
+    """The answer does not fit the dialect (`bad_response`), or the device reports an error (`error_status`)."""
 
 
 def bad_response(detail: str) -> BadReply:
@@ -47,5 +47,5 @@ def bad_response(detail: str) -> BadReply:
 
 
 def error_status(device_text: str) -> BadReply:
-    """`words` are the device's own."""
+    """Returns the error for a device that reports one. `device_text` is the device's own text."""
     return BadReply(FailureKind.ERROR_STATUS, device_text[:200] or "The device says that there is an error, not which.")

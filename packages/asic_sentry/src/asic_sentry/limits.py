@@ -1,6 +1,7 @@
-"""How many connections this process may have open at once. Beyond that the system refuses more, for healthy ASICs too.
+"""Finds how many connections this process may have open. Beyond that the system refuses connections to healthy ASICs,
+too.
 
-POSIX alone: Windows has no such limit for sockets.
+POSIX only: Windows has no such limit for sockets.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""`list` and `scan` as people and programs read them."""
+"""Formats the results of `list` and `scan` for people and programs."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ STATES = {
 
 
 class AsicOut(msgspec.Struct, frozen=True, kw_only=True):
-    """One of `list --json`. `power_w` and `coin` are what was entered for it."""
+    """One item of `list --json`. `power_w` and `coin` are the override."""
 
     ip: str
     port: int
@@ -38,7 +38,7 @@ class AsicOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScannedAsicOut(msgspec.Struct, frozen=True, kw_only=True):
-    """One of `scan --json`."""
+    """One item of `scan --json`."""
 
     ip: str
     port: int

@@ -1,7 +1,7 @@
-"""The models of ASICs that are known: rows, not classes. None is what is not known, or differs within a model.
+"""The known models of ASICs: rows, not classes. None stands for what is unknown or differs within a model.
 
-Nominal hashrates are the makers' own, of the most sold variant. A model without a row still gets its algorithm from
-its series. `chips` counts those of one board.
+Nominal hashrates are the makers' own, of the most sold variant. A model without a row still gets its algorithm from its
+series. `chips` counts those of one board.
 """
 
 from functools import lru_cache
@@ -125,7 +125,7 @@ SERIES = (
 
 
 def plain(name: str) -> str:
-    """Names are compared without what people write differently: "Nano3s" is a Nano 3S. A plus counts."""
+    """Returns a name for comparisons, without what people write differently: "Nano3s" is a Nano 3S. A plus counts."""
     return "".join(each for each in name.lower() if each.isalnum() or each == "+")
 
 
@@ -134,7 +134,7 @@ _BY_NAME = {(plain(model.make), plain(model.name)): model for model in MODELS}
 
 @lru_cache(maxsize=1024)
 def find(make: str, name: str) -> Model | None:
-    """The model's row, or what its series tells."""
+    """Returns the model's row, or a row with the algorithm of its series."""
     row = _BY_NAME.get((plain(make), plain(name)))
     if row is not None:
         return row
@@ -145,7 +145,7 @@ def find(make: str, name: str) -> Model | None:
 
 
 def names_by_make() -> dict[str, list[str]]:
-    """The models that this sentry knows, by make, each as it is listed: "Antminer S19 Pro"."""
+    """Returns the known models by make, such as "Antminer S19 Pro"."""
     by_make: dict[str, list[str]] = {}
     for model in MODELS:
         by_make.setdefault(model.make, []).append(f"{model.make} {model.name}")
@@ -160,7 +160,8 @@ def model_named(name: str) -> Model | None:
 
 
 def makes_of(name: str) -> set[str]:
-    """Which makes a person may mean by "Antminer S19 Pro", "S19 Pro" or "iceriver"; empty if none is known."""
+    """Returns the makes that a person may mean by "Antminer S19 Pro", "S19 Pro" or "iceriver"; empty if none is
+    known."""
     key = plain(name)
     named = {model.make for model in MODELS if key.startswith(plain(model.make))}
     return named or {model.make for model in MODELS if plain(model.name) == key}

@@ -1,4 +1,4 @@
-"""`asic-sentry poll`: what one ASIC says now, for a person or a program."""
+"""`asic-sentry poll`: identifies and polls one ASIC, for a person or a program."""
 
 from collections.abc import Iterator
 

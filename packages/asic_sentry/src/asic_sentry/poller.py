@@ -1,4 +1,4 @@
-"""The ASICs as they are just now, and the loop that asks them: one poll per ASIC at a time, so many at once."""
+"""Polls all ASICs: one poll per ASIC at a time, and a limited number at once."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ _IDENTIFIED_FOR_S = 86_400.0
 
 @dataclass(slots=True)
 class Listeners:
-    """Who is told: of each sample, of what is worth writing down, and of how late each poll began."""
+    """Functions to call for each sample, for each change to be stored, and with the delay of each poll."""
 
     sampled: Callable[[Device, AsicLog], None] = lambda _device, _log: None
     failing: Callable[[Device], None] = lambda _device: None
@@ -43,7 +43,7 @@ class Clocks:
 
 
 class Poller:
-    """Used by the event loop alone."""
+    """All ASICs and the loop that polls them. Used by the event loop alone."""
 
     def __init__(
         self,
@@ -64,11 +64,11 @@ class Poller:
         self._rests_until_s = math.inf
 
     def __iter__(self) -> Iterator[Device]:
-        """In the order of their addresses."""
+        """Returns the devices in the order of their addresses."""
         return iter(self.devices.values())
 
     def take(self, asics: Iterable[Asic], models: Mapping[str, Override]) -> None:
-        """What the store says now: new ones are asked soon, removed ones no longer."""
+        """Takes over the stored ASICs. New ones are polled soon, removed ones no longer."""
         now_s = self._clocks.monotonic_s()
         before, self.devices = self.devices, {}
         for asic in asics:
@@ -85,7 +85,7 @@ class Poller:
         self._wake.set()
 
     def _new_device(self, asic: Asic, override: Override, now_s: float) -> Device:
-        """Those that were added together are not identified together a day later."""
+        """Returns a device that is identified again in about a day. ASICs that were added together are spread."""
         age_s = (datetime.now(UTC) - asic.identified_at).total_seconds()
         identify_in_s = max(0.0, _IDENTIFIED_FOR_S - age_s) + self._dice() * 3600
         return Device(asic, override, now_s + SPECS_AFTER_S * (1 + self._dice()), now_s + identify_in_s)
@@ -110,7 +110,7 @@ class Poller:
                 await self._rest()
 
     async def _rest(self) -> None:
-        """Until the next one is due; while as many as may be are being asked, until one of them is done."""
+        """Waits until the next poll is due; or, if as many polls run as are allowed, until one of them is done."""
         is_full = self.schedule.in_flight >= self._at_once
         next_s = None if is_full else self.schedule.next_due_s()
         self._rests_until_s = math.inf if next_s is None else next_s
@@ -156,7 +156,7 @@ class Poller:
         self.listeners.sampled(device, sample)
 
     def moved(self, device: Device, identity: Identity, news: str) -> None:
-        """It was found again at another address."""
+        """Takes over the new address of an ASIC that was found again."""
         device.asic = msgspec.structs.replace(
             device.asic, identity=identity, news=news, failure=None, failing_since=None
         )

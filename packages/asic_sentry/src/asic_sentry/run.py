@@ -19,7 +19,7 @@ from asic_sentry.settings import PREFIX, Settings
 
 
 def run(settings: Settings) -> None:
-    """Returns when the service has been told to stop."""
+    """Runs the sentry. Returns when the service was asked to stop."""
     check_reach(settings.ui_host, settings.ui_password, PREFIX)
     data_dir = prepare_data_dir(settings.data_dir)
     connections = raise_open_files()
@@ -36,7 +36,7 @@ def run(settings: Settings) -> None:
 
 
 def run_fast(main: Coroutine[None, None, None]) -> None:
-    """On uvloop, which Windows does not have: half the cost of a poll."""
+    """Runs on uvloop, which halves the cost of a poll. Windows does not have it."""
     if sys.platform == "win32":
         asyncio.run(main)
     else:
@@ -46,7 +46,7 @@ def run_fast(main: Coroutine[None, None, None]) -> None:
 
 
 async def serve_page(settings: Settings, agent: Agent, listener: socket.socket) -> None:
-    """The agent's loops and its page, until it is told to stop."""
+    """Runs the agent's loops and its page until the service is asked to stop."""
     await agent.reload()
     page = Page(agent, settings.data_dir / STORE)
     agent.changed = agent.scans.changed = page.changed

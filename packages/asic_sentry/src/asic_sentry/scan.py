@@ -1,6 +1,6 @@
-"""Looks through a network for ASICs: politely, with its progress to be seen, and stopped on request.
+"""Scans a network for ASICs, with a limited rate. A scan shows its progress and can be stopped.
 
-An address is asked as one that an operator adds is: one question after the other, and an address where nobody is costs
+Each address is asked like one that an operator adds: one question after the other. An address without a device costs
 one attempt to connect.
 """
 
@@ -21,14 +21,14 @@ PER_S = 400.0  # new addresses in a second
 
 
 class ScannedAsic(msgspec.Struct, frozen=True):
-    """An ASIC in the network; its MAC as it says itself, else as the kernel has met it."""
+    """An ASIC in the network. Its MAC is the one that it reports, or else the one in the ARP table."""
 
     identity: Identity
     mac: str | None
 
 
 class Scan:
-    """One look through some addresses. With `ports` only those are asked, instead of the dialects' own."""
+    """One scan of some addresses. With `ports` only those are asked, instead of the dialects' own."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Scan:
         return self._stopped
 
     def stop(self) -> None:
-        """What is being asked now is still answered; nothing new is."""
+        """Stops after the devices that are being asked now."""
         if not self._stopped:
             self._stopped = True
             self.changed()
@@ -102,7 +102,8 @@ class Scan:
 
 
 def is_unclear(answer: PollFailure) -> bool:
-    """A refusal in the device's own words comes from an ASIC whose API is closed; all else from any computer."""
+    """Returns whether a failure may be that of an ASIC: an error in the device's own words, or a limit of this
+    computer."""
     is_refusal = answer.kind is FailureKind.ERROR_STATUS and not answer.detail.startswith("HTTP ")
     return is_refusal or answer.kind is FailureKind.LOCAL_LIMIT
 
@@ -112,7 +113,7 @@ def _order(ip: str) -> list[int | str]:
 
 
 async def identify_at(ip: str, ports: Sequence[int]) -> Identity | PollFailure:
-    """At the dialects' own ports, or at these, one after the other until it is found."""
+    """Identifies the device at the dialects' own ports, or else at these, one after the other."""
     if not ports:
         return await identify(ip)
     failures: list[PollFailure] = []
@@ -127,12 +128,12 @@ async def identify_at(ip: str, ports: Sequence[int]) -> Identity | PollFailure:
 
 
 def usual_port(identity: Identity) -> int | None:
-    """Where to look for it anew: at the dialects' own ports, unless it has another."""
+    """Returns the port to ask: None for the dialects' own ports, else the ASIC's unusual port."""
     return None if identity.port in {dialect.port for dialect in DIALECTS} else identity.port
 
 
 class Scans:
-    """The scan that was asked for last; a new one ends the one before."""
+    """The latest scan; a new one ends the one before."""
 
     def __init__(self) -> None:
         self.network = ""

@@ -1,4 +1,4 @@
-"""`asic-sentry scan`: one look through a network from a terminal, and adoption of what it finds."""
+"""`asic-sentry scan`: scans a network from a terminal, and adopts the ASICs in it if asked to."""
 
 import argparse
 import asyncio
@@ -65,7 +65,7 @@ async def _show_progress(scan: Scan) -> None:
 
 @contextmanager
 def _stopped_by_ctrl_c(scan: Scan) -> Iterator[None]:
-    """What was found until then is still told."""
+    """Ctrl-C stops the scan; the ASICs found until then are still listed."""
     loop = asyncio.get_running_loop()
 
     def stop(_number: int, _frame: FrameType | None) -> None:

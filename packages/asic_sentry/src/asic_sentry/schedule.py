@@ -1,8 +1,8 @@
-"""When each ASIC is asked: a heap of due times. Decisions only; the time is an argument.
+"""Decides when each ASIC is polled: a heap of due times. The time is an argument.
 
-Healthy ones are asked at the interval, counted from when they were due, so that a slow answer delays nothing. One that
-fails three times in a row counts as dead: it is asked less and less often, at last every five minutes, and as often as
-all others from its first answer on.
+A healthy ASIC is polled at the interval, counted from its last due time, so that a slow answer delays nothing. After
+three failures in a row an ASIC counts as dead: the pauses double up to five minutes. After its first answer it is
+polled at the interval again.
 """
 
 import heapq
@@ -22,7 +22,7 @@ class Due(NamedTuple):
 
 
 def backoff_s(failures: int, every_s: float) -> float:
-    """How long to wait after so many failures in a row."""
+    """Returns the pause after this number of failures in a row."""
     if failures < DEAD_AFTER:
         return every_s
     doubled: float = every_s * 2 ** min(failures - DEAD_AFTER + 1, 16)
@@ -30,7 +30,8 @@ def backoff_s(failures: int, every_s: float) -> float:
 
 
 class Schedule:
-    """Each key is either waiting for its due time or handed out; what is handed out is not due again before `done`."""
+    """Each key either waits for its due time or is handed out. A key that is handed out is not due again before
+    `done`."""
 
     def __init__(self, every_s: float, dice: Callable[[], float] = random.random) -> None:
         self.every_s = every_s
@@ -51,20 +52,20 @@ class Schedule:
         return len(self._out)
 
     def add(self, keys: list[int], now_s: float) -> None:
-        """New ones are asked soon, many of them one after the other; then they are spread over the interval."""
+        """Adds new keys. They are due soon, one after the other, and later spread over the interval."""
         window_s = min(self.every_s, len(keys) / _SPREAD_PER_S)
         for key in keys:
             self._first.add(key)
             self._put(key, now_s + self._dice() * window_s)
 
     def change_interval(self, every_s: float, now_s: float) -> None:
-        """A shorter one holds at once: nobody waits for the end of the longer one."""
+        """Changes the interval. A shorter one applies at once, not after the end of a longer one."""
         self.every_s = every_s
         for key in [key for key, at_s in self._waiting.items() if at_s > now_s + every_s]:
             self._put(key, now_s + self._dice() * every_s)
 
     def hurry(self, key: int, now_s: float) -> None:
-        """Asks this one now; if it is being asked, nothing changes."""
+        """Makes the key due now. Nothing changes if it is handed out."""
         if key in self._waiting:
             self._put(key, now_s)
 
@@ -74,7 +75,7 @@ class Schedule:
         self._first.discard(key)
 
     def take_due(self, now_s: float, at_most: int) -> list[Due]:
-        """Hands out what is due, longest overdue first."""
+        """Hands out the keys that are due, the longest overdue first."""
         due: list[Due] = []
         while self._heap and self._heap[0][0] <= now_s and len(due) < at_most:
             at_s, key = heapq.heappop(self._heap)
@@ -90,7 +91,7 @@ class Schedule:
         return self._heap[0][0] if self._heap else None
 
     def done(self, key: int, now_s: float, failures: int) -> None:
-        """It has answered (no failures), or failed so many times in a row."""
+        """Takes the key back, with the number of its failures in a row; 0 after an answer."""
         was_due_s = self._out.pop(key, None)
         if was_due_s is None:
             return  # removed meanwhile

@@ -1,5 +1,5 @@
-"""Brings the logs of many ASICs to the commander: one request carries all of them, each with its own token, and what
-becomes of one is no matter of the others."""
+"""Uploads the logs of many ASICs: one request carries all of them, each with its own token. An error of one ASIC
+does not affect the others."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ _UNKNOWN_SITE_TOKEN = "The commander no longer knows the site token. Make a new 
 
 
 class AsicUploader(Uploader):
-    """The delivery of all ASICs. A site token is not needed for it; its state is told apart in `site_refusal`."""
+    """The uploader for all ASICs. It needs no site token; an error of the site token is in `site_token_error`."""
 
     def __init__(
         self,
@@ -67,7 +67,8 @@ class AsicUploader(Uploader):
         return bool(self._poller.devices) or enrolment.token is not None
 
     async def reload(self) -> None:
-        """Takes over what another process, or the local page, wrote into the store; the fleet has done so before."""
+        """Takes over what another process, or the local page, wrote into the store. The poller must have done so
+        before."""
         new = await self.on_disk(lambda: kit.load_enrolment(self._db))
         await self.on_disk(self._spool.recount)
         await self._hold_back()
@@ -96,7 +97,7 @@ class AsicUploader(Uploader):
         await self._probe(client)
 
     async def _fetch_welcome(self, client: CommanderClient) -> None:
-        """How often to report, from the first token that the commander knows."""
+        """Asks for the interval with the first token that the commander knows."""
         now = asyncio.get_running_loop().time()
         if now < self._greet_at:
             return
@@ -118,10 +119,10 @@ class AsicUploader(Uploader):
         try:
             return await client.with_token(token).welcome()
         except (InvalidToken, RigRemoved):
-            return None  # which of the ASICs are concerned, their logs will tell
+            return None  # the answers to their logs show which ASICs are concerned
 
     async def _send_logs(self, client: CommanderClient) -> None:
-        """What was there when it began; what comes meanwhile is the next attempt's."""
+        """Sends the logs that wait at its start. Newer logs are sent by the next attempt."""
         while batch := await self.on_disk(lambda: self._spool.oldest(self._batch, BATCH_BYTES)):
             is_part = len(batch) == self._batch or sum(len(each.body) for each in batch) > BATCH_BYTES / 2
             if await self._send_batch(client, batch) and not is_part:
@@ -129,9 +130,9 @@ class AsicUploader(Uploader):
             await asyncio.sleep(self._pause_s)
 
     async def _send_batch(self, client: CommanderClient, batch: list[Spooled]) -> bool:
-        """One that is refused as a whole is halved, until the log that can't be sent stands alone and is given up.
+        """Sends a batch. A refused batch is halved, until a log that can't be sent is alone; that log is dropped.
 
-        False if it has to be sent in parts.
+        Returns False if the batch has to be sent in parts.
         """
         parts = [
             ReportPart(device, device.asic, logs)
@@ -149,13 +150,16 @@ class AsicUploader(Uploader):
         return True
 
     async def _ask(self, client: CommanderClient, items: list[AsicReportItem]) -> list[AsicItemReceipt]:
-        """Sends the items. With a valid token in the header the commander does not treat the report as a stranger's."""
+        """Sends the items. Without a valid token in the header the commander would treat the request as one of a
+        stranger."""
         try:
             receipt = await self._with_valid_token(client).post(CALL, AsicReport(items=items), AsicReceipt)
         except (InvalidToken, RigRemoved) as error:  # each item has its own answer: that of all of them means nothing
             raise CommanderError("What answers for the commander asks for a log-in; check what is between.") from error
         if len(receipt.results) != len(items):
-            raise CommanderError("The commander answered for another number of ASICs than it was told of; update it.")
+            raise CommanderError(
+                "The commander answered for another number of ASICs than were in the report; update it."
+            )
         return receipt.results
 
     def _with_valid_token(self, client: CommanderClient) -> CommanderClient:
@@ -175,7 +179,7 @@ class AsicUploader(Uploader):
     async def _take_results(
         self, batch: list[Spooled], parts: Sequence["ReportPart"], results: Sequence[AsicItemReceipt]
     ) -> None:
-        """What is neither stored nor held back was answered for a token that is another one now: it is sent again."""
+        """Confirms the logs. Those of an ASIC that has another token by now are sent again."""
         unanswered = set[int]()
         reasons: list[str] = []
         stored = 0
@@ -209,7 +213,7 @@ class AsicUploader(Uploader):
         await self.on_disk(lambda: self._spool.confirm(logs, stored_at, reasons))
 
     async def _probe(self, client: CommanderClient) -> None:
-        """A commander that was restored from a backup may know a token again; nobody else would tell."""
+        """Asks whether refused tokens are valid again: a commander that was restored from a backup may know them."""
         now = asyncio.get_running_loop().time()
         held = [ReportPart(each, each.asic, []) for each in self._poller if each.asic.refusal is not None][:BATCH_LOGS]
         if not held or now < self._probe_at:
@@ -221,7 +225,7 @@ class AsicUploader(Uploader):
         await self._hold_back()
 
     async def _note_refusal(self, device: Device, asic: Asic, refusal: Refusal | None) -> None:
-        """`asic` is what was asked about; it may have another token by now."""
+        """Stores a refusal or its end. `asic` is what the answer is about; the device may have another token by now."""
         if device.asic.token != asic.token or device.asic.refusal is refusal:
             return
         log.warning("asic_token ip=%s rig=%s %s", asic.ip, asic.rig.name, refusal or "valid again")
@@ -232,7 +236,7 @@ class AsicUploader(Uploader):
 
 
 class ReportPart(NamedTuple):
-    """What a request says about one ASIC, as it was when that was said."""
+    """The part of a request that belongs to one ASIC, as the ASIC was when the request was made."""
 
     device: Device
     asic: Asic
@@ -240,7 +244,7 @@ class ReportPart(NamedTuple):
 
     @property
     def includes_specs(self) -> bool:
-        """The first time, and whenever they are other ones."""
+        """Returns whether the specs are sent: with the first logs, and after a change."""
         return self.device.specs_sent != self.asic.identity.specs and bool(self.logs)
 
     def item(self) -> AsicReportItem:

@@ -1,4 +1,4 @@
-"""What both sentries share: enrolment, trust, client, spool, local page, command line."""
+"""The common parts of both sentries: enrolment, trust, client, spool, local page, command line."""
 
 import sys
 

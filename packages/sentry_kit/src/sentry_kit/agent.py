@@ -1,4 +1,4 @@
-"""What both sentries' agents do alike: choose an interval, introduce themselves, follow and change the store."""
+"""The common parts of both sentries' agents: interval, user agent, following and changing the store."""
 
 import asyncio
 import logging

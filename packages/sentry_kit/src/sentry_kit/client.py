@@ -1,5 +1,4 @@
-"""The commander as a sentry sees it: a few calls, and one exception for each answer that calls for something
-else."""
+"""The sentries' HTTP client: a few calls to the commander, and one exception for each kind of error."""
 
 import asyncio
 import gzip
@@ -47,7 +46,7 @@ class PlaybooksAnswer:
 
 
 class CommanderError(SentryError):
-    """The commander could not be asked, or its answer is of no use now."""
+    """The commander can't be reached, or its answer can't be used now."""
 
 
 class InvalidToken(CommanderError):
@@ -63,7 +62,7 @@ class TooLarge(CommanderError):
 
 
 class Refused(CommanderError):
-    """400, 415 or 422, said by the commander itself: the same request will never be accepted."""
+    """400, 415 or 422 by the commander itself: the same request will never be accepted."""
 
 
 class NotFound(CommanderError):
@@ -79,7 +78,7 @@ class Busy(CommanderError):
 
 
 class CommanderClient:
-    """Speaks for one token over a client that has the commander's base URL."""
+    """Calls the commander with one token. `http` has the commander's base URL."""
 
     def __init__(self, http: httpx.AsyncClient, token: Token | None, *, run: str = _RUN) -> None:
         self.lan_ip: str | None = None
@@ -97,7 +96,7 @@ class CommanderClient:
             await self.welcome()
 
     async def is_healthy(self) -> bool:
-        """Whether a commander answers at all; it may have its database away."""
+        """Returns whether a commander answers, even if its database is away."""
         try:
             await self._ask("GET", "healthz")
         except Busy:
@@ -112,11 +111,11 @@ class CommanderClient:
         return _decode(await self._ask("POST", "api/v1/sentry/logs", body), LogReceipt)
 
     async def post(self, path: str, message: msgspec.Struct, answer: type[M]) -> M:
-        """A call that one kind of sentry makes alone."""
+        """Makes a call that only one kind of sentry makes."""
         return _decode(await self._ask("POST", path, msgspec.json.encode(message)), answer)
 
     def with_token(self, token: Token) -> "CommanderClient":
-        """The same connection, for another token."""
+        """Returns a client for another token over the same connection."""
         return CommanderClient(self._http, token, run=self._headers[RUN_HEADER])
 
     async def inbox(self, versions: Mapping[str, str], wait_s: float) -> list[InboxItem]:
@@ -192,7 +191,8 @@ class CommanderClient:
 async def commander_client(
     url: str, token: Token | None, ca_pem: str | None, agent: str, *, connections: int = 1
 ) -> AsyncIterator[CommanderClient]:
-    """A client that verifies the commander by `ca_pem`, or by the system's roots. It keeps so many connections."""
+    """Opens a client that verifies the commander by `ca_pem`, or by the system's roots. It keeps `connections`
+    connections."""
     try:
         verify = tls_context(ca_pem) if url.startswith("https:") else plain_context()
     except (ssl.SSLError, ValueError, TypeError) as error:  # the latter two: it is empty, or not ASCII
@@ -220,7 +220,8 @@ def _decode(response: httpx.Response, kind: type[M]) -> M:
 
 
 def _failure(response: httpx.Response) -> CommanderError:
-    """Only a problem document with the code is believed: a proxy's 410 must not stop a farm."""
+    """Returns the exception for an answer. Only a problem document with a code counts: a proxy's 410 must not stop a
+    farm."""
     try:
         problem = msgspec.json.decode(response.content, type=Problem)
     except _UNREADABLE:
@@ -272,8 +273,8 @@ def _lan_ip(response: httpx.Response) -> str | None:
 
 
 def _routed_ip() -> str | None:
-    """The address that this machine would leave by. Connecting a UDP socket sends nothing (192.0.2.0/24: RFC
-    5737)."""
+    """Returns the address of the interface with the default route. Connecting a UDP socket sends nothing
+    (192.0.2.0/24: RFC 5737)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))

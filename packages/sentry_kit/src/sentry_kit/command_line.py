@@ -1,5 +1,4 @@
-"""The shape of a sentry's command line: argparse, because typer and cyclopts cost 9 and 11 MB of a 50 MB
-budget."""
+"""The frame of a sentry's command line: argparse, because typer and cyclopts take 9 and 11 MB of a budget of 50 MB."""
 
 import argparse
 import logging
@@ -19,14 +18,14 @@ Handler = Callable[[argparse.Namespace], int]
 
 
 class _OneSentenceParser(argparse.ArgumentParser):
-    """Wrong usage ends with 2 and one sentence; argparse would print the whole usage above it."""
+    """Ends wrong usage with code 2 and one sentence. argparse would print the whole usage above it."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {mask(message)}; see {self.prog} --help.\n")
 
 
 class CommandLine:
-    """A program's commands; `run` is what its `main` returns."""
+    """A program's commands. `run` returns the exit code."""
 
     def __init__(self, program: str, distribution: str, description: str) -> None:
         self._version = f"{program} {version(distribution)}"
@@ -43,7 +42,7 @@ class CommandLine:
         return parser
 
     def run(self, argv: Sequence[str] | None = None) -> int:
-        """0 on success, 2 on wrong usage, 1 otherwise, with one sentence on standard error."""
+        """Returns 0 on success, 2 on wrong usage, else 1 with one sentence on standard error."""
         arguments = self._parser.parse_args(argv)
         try:
             code = int(arguments.handler(arguments))
@@ -54,7 +53,7 @@ class CommandLine:
             return _fail(str(error), 1)
         except sqlite3.Error as error:
             return _fail(f"The sentry's file can't be used now ({reason(error)}); try again.", 1)
-        except BrokenPipeError:  # `status | head`: whoever read has read enough
+        except BrokenPipeError:  # `status | head`: head has read enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except KeyboardInterrupt:
@@ -68,7 +67,7 @@ def _fail(sentence: str, code: int) -> int:
 
 
 def log_to_stderr() -> None:
-    """One line per event of interest, with tokens masked."""
+    """Logs one line per event, with masked tokens."""
     handler = logging.StreamHandler()
     handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -77,5 +76,5 @@ def log_to_stderr() -> None:
 
 
 def say(text: str) -> None:
-    """A line of a command's answer."""
+    """Prints a line of a command's result."""
     sys.stdout.write(f"{text}\n")

@@ -1,5 +1,4 @@
-"""Enrolment: the commander is asked before anything is stored, and each mistake names the field that it is
-in."""
+"""Enrolment: the commander is asked before anything is stored. Each error names the field that it is about."""
 
 import httpx
 from protocol.tokens import BadToken, Token, TokenKind, parse_token
@@ -14,9 +13,9 @@ from sentry_kit.unreachable import why_unreachable
 async def check_enrolment(
     url_text: str, token_text: str, kind: TokenKind, agent: str, fallback_ca_pem: str | None = None
 ) -> Enrolment:
-    """The enrolment that URL and token make, tried with the commander; raises `EnrolmentError`.
+    """Returns the enrolment after asking the commander. Raises `EnrolmentError`.
 
-    `known_ca_pem` is trusted where the token names no authority.
+    `fallback_ca_pem` is trusted if the token names no authority.
     """
     url = check_url(url_text)
     token = check_token(token_text, kind)
@@ -45,7 +44,7 @@ def check_token(text: str, kind: TokenKind) -> Token:
 
 
 async def trusted_ca(url: str, token: Token | None) -> str | None:
-    """The certificate to trust alone, if the token names one."""
+    """Returns the only certificate to trust, if the token names one."""
     if token is None or token.pin is None:
         return None
     if url.startswith("http:"):

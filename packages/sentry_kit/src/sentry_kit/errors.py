@@ -1,16 +1,16 @@
-"""One root for everything that a sentry says to a person: each text is a sentence that says what to do."""
+"""The root of all errors for people: each text is a sentence that says what to do."""
 
 
 class SentryError(Exception):
-    """Its text is a sentence for a person; no traceback is shown for it."""
+    """An error whose text is a sentence for a person; it is shown without a traceback."""
 
 
 class BadSetting(SentryError):
-    """A setting that can't be read; the text names it and says what was expected."""
+    """A setting can't be read. The text names it and the expected value."""
 
 
 class BadUse(SentryError):
-    """The command was used wrongly; ends with exit code 2."""
+    """The command was used wrongly; it ends with exit code 2."""
 
 
 class StorageError(SentryError):
@@ -18,7 +18,7 @@ class StorageError(SentryError):
 
 
 class EnrolmentError(SentryError):
-    """What was given for the enrolment is wrong; `field` says which of the two: `url` or `token`."""
+    """The enrolment's URL or token is wrong; `field` is `url` or `token`."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)

@@ -52,8 +52,8 @@ def _is_acquired(lock: FileLock, within_s: float) -> bool:
     except OSError as error:
         if error.errno == errno.EROFS:
             raise StorageError(
-                f"The disk under {Path(lock.lock_file).parent} can only be read: nobody can find out whether a sentry "
-                "runs there, or log in to its local page. Mend the disk, and start the sentry again."
+                f"The disk under {Path(lock.lock_file).parent} can only be read: it is unknown whether a sentry "
+                "runs there, and its local page accepts no log-in. Repair the disk, and start the sentry again."
             ) from error
         raise StorageError(
             f"{lock.lock_file} can't be opened ({reason(error)}). It must be a file of the sentry's user: remove it "

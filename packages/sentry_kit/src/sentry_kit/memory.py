@@ -1,4 +1,4 @@
-"""Keeps a sentry small: starting up leaves garbage behind that Python would hold for as long as it runs."""
+"""Keeps a sentry small: the start leaves garbage behind that Python would keep as long as it runs."""
 
 import asyncio
 import ctypes
@@ -17,7 +17,7 @@ async def tidy_for_ever() -> None:
 
 
 def tidy() -> None:
-    """Takes 20 ms, and 4 MB off 51 after the start. Giving back to the system is known to glibc alone (Linux)."""
+    """Frees memory: 4 of 51 MB after the start, in 20 ms. Only glibc (Linux) returns it to the system."""
     gc.collect()
     if sys.platform != "linux":
         return

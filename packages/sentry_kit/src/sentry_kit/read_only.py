@@ -1,4 +1,4 @@
-"""A read-only disk, as Linux makes one after errors: the sentry works in memory."""
+"""Works in memory on a read-only disk. Linux makes a disk read-only after errors."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Brings a rig's spool to the commander: oldest first, one request at a time."""
+"""Uploads a rig's spool: oldest logs first, one request at a time."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ BATCH_BYTES = 1_000_000
 
 
 class RigUploader(Uploader):
-    """The delivery of one rig's sentry, which has one token."""
+    """The uploader of a CPU/GPU sentry, which has one token."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class RigUploader(Uploader):
 
     @property
     def keeps_logs(self) -> bool:
-        """Whether there is a rig that logs belong to."""
+        """Returns whether there is a rig that logs belong to."""
         return self.enrolment is not None and self.enrolment.state is not State.REMOVED
 
     def _can_upload(self, enrolment: Enrolment) -> bool:
@@ -114,8 +114,7 @@ class RigUploader(Uploader):
             await asyncio.sleep(self._pause_s)
 
     async def _send_batch(self, client: CommanderClient, batch: list[Spooled]) -> None:
-        """One that is refused as a whole is halved, until the log that can't be sent stands alone and is
-        given up."""
+        """Sends a batch. A refused batch is halved, until a log that can't be sent is alone; that log is dropped."""
         try:
             receipt = await client.send_logs([each.body for each in batch])
         except (TooLarge, Refused) as error:
@@ -155,13 +154,13 @@ class RigUploader(Uploader):
             await super()._failed(error)
 
     def doubt(self) -> None:
-        """Somebody else who asks the commander was told that the rig is gone: asks for itself, at once."""
+        """Asks the commander again at once: another request was answered that the rig is removed."""
         self.welcome = None
         self._not_before = 0.0
         self._wake.set()
 
     async def _remove(self, error: str) -> None:
-        """F4. Only if the answer was about the token that the sentry has now."""
+        """Forgets the rig, but only if the answer was about the token that the sentry has now."""
         enrolment = self.enrolment
         if enrolment is None or enrolment.token is None:
             return
@@ -169,7 +168,7 @@ class RigUploader(Uploader):
         if await self._note(lambda: store.mark_removed(self._db, token)) is False:
             return
         log.warning("rig_removed")
-        if self.enrolment is not None and self.enrolment.token == token:  # not enrolled anew while that was noted
+        if self.enrolment is not None and self.enrolment.token == token:  # not enrolled again in the meantime
             self.enrolment = replace(enrolment, token=None, state=State.REMOVED)
             self.error = error
             await self._note(self._spool.clear)

@@ -1,4 +1,4 @@
-"""Runs a sentry's service on its store; a damaged store is moved aside, not died of again and again."""
+"""Runs a sentry's service on its store. A damaged store is moved aside and replaced by a new one."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ Runner = Callable[[Coroutine[None, None, None]], None]
 def run_on_store(
     path: Path, schema: str, kept: Mapping[str, str], serve: Serve, *, runner: Runner = asyncio.run
 ) -> None:
-    """Returns when `serve` does.
+    """Runs `serve` until it returns.
 
     `kept` names the tables that outlive a damaged store: from their copies, or as far as they can still be read.
     """

@@ -1,4 +1,4 @@
-"""A sentry as a service: a local page, some loops, and an end within a second of SIGTERM."""
+"""Runs a sentry as a service: a local page, some loops, and an end within a second of SIGTERM."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ def check_reach(host: str, password: str | None, prefix: str) -> None:
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:
-    """The local page's socket, bound before anything else starts, so that a busy port is a sentence."""
+    """Opens the local page's socket. It is opened first, so that a busy port ends the program with a sentence."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     if sys.platform != "win32":  # there it would let two programs share the port
@@ -56,7 +56,7 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
 
 
 def open_access(data_dir: Path, program: str, host: str, port: int, password: str | None) -> Access:
-    """Returns who may log in to the local page from now on.
+    """Returns the access to the local page since this start.
 
     The cookie's name has the port, because browsers send cookies to every port of an address.
     """
@@ -70,7 +70,7 @@ def open_access(data_dir: Path, program: str, host: str, port: int, password: st
 
 
 class _PageServer(uvicorn.Server):
-    """Leaves the signals to `until_stopped`."""
+    """Leaves signals to `run_until_stopped`."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -79,7 +79,7 @@ class _PageServer(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(app: LocalApp, listener: socket.socket) -> AsyncIterator[None]:
-    """The local page answers as long as this lasts."""
+    """Serves the local page while the context is open."""
     config = uvicorn.Config(
         app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
         server_header=False, timeout_graceful_shutdown=1, limit_concurrency=64,
@@ -95,7 +95,7 @@ async def serving(app: LocalApp, listener: socket.socket) -> AsyncIterator[None]
 
 
 async def run_until_stopped(loops: Sequence[Callable[[], Awaitable[None]]], page: str) -> None:
-    """Runs the loops until SIGTERM or SIGINT; a loop that fails ends them all. `page` is said to be there."""
+    """Runs the loops until SIGTERM or SIGINT. A loop that fails ends all of them. `page` is the address in the log."""
     stop = asyncio.Event()
     with _signals(asyncio.get_running_loop(), stop):
         async with asyncio.TaskGroup() as group:

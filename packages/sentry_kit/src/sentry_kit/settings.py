@@ -31,7 +31,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def read_settings(kind: type[S], prefix: str, environ: Mapping[str, str]) -> S:
-    """The settings that `environ` gives; an unknown or unreadable one raises `BadSetting`."""
+    """Returns the settings in `environ`. Raises `BadSetting` for an unknown name or an unreadable value."""
     fields = get_type_hints(kind, include_extras=True)
     values: dict[str, object] = {}
     for name, text in environ.items():
@@ -65,12 +65,12 @@ def expected(field: object) -> str:
 
 
 def default_data_dir(program: str) -> Path:
-    """The platform's data folder, for this user."""
+    """Returns the platform's data folder of this user."""
     return Path(platformdirs.user_data_dir(f"minewarden-{program}", appauthor=False))
 
 
 def prepare_data_dir(path: Path) -> Path:
-    """`path` as a directory that only its owner can read."""
+    """Makes `path` a directory that only its owner can read."""
     try:
         if not path.is_dir():
             path.mkdir(mode=0o700, parents=True)

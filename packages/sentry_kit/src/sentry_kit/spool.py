@@ -1,14 +1,14 @@
-"""Logs that the commander has not confirmed yet, on disk, oldest first.
+"""Logs on disk that the commander has not confirmed yet, oldest first.
 
-A log is committed, with `synchronous=FULL`, before sending is tried, and deleted only after the commander's
-answer: kill -9 loses at most the one that was being written. The spool is bounded; the oldest go first. While
-the disk is full the newest logs wait in memory, and are written as soon as there is room.
+A log is committed, with `synchronous=FULL`, before it is sent, and deleted only after the commander's answer: kill -9
+loses at most the one that was being written. The spool is bounded; the oldest logs are dropped first. While the disk is
+full the newest logs wait in memory, and are written as soon as there is room.
 
-A log may have a `source`: one of the many devices that one sentry speaks for. Those of a source that is held back stay
-where they are, and the others are sent past them.
+A log may have a `source`: one of the many devices of one sentry. If a source is held back its logs stay in the spool,
+and those of other sources are sent.
 
-How old a log is, is counted from the newest one at the start and by the monotonic clock from then on: a rig whose
-clock jumps a year ahead must not lose its spool to that.
+The age of a log is counted from the newest log at the start, and by the monotonic clock from then on: a clock that
+jumps a year ahead must not delete the spool.
 """
 
 import sqlite3
@@ -28,7 +28,7 @@ _EVICT_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`memory_mb` bounds what waits in memory while the disk can't be written."""
+    """Limits of the spool. `memory_mb` is for logs that wait in memory while the disk can't be written."""
 
     days: float = 7
     megabytes: float = 256
@@ -46,7 +46,7 @@ class Spooled:
 
 
 class Spool:
-    """Used by one thread at a time; `trouble` says why logs wait in memory, if they do."""
+    """The waiting logs. Used by one thread at a time. `trouble` is the reason if logs wait in memory."""
 
     def __init__(
         self, db: sqlite3.Connection, limits: Limits, *, monotonic_s: Callable[[], float] = time.monotonic
@@ -67,7 +67,8 @@ class Spool:
         self.recount()
 
     def recount(self) -> None:
-        """After another process may have changed the store. Otherwise the counts are kept: a spool may be large."""
+        """Counts the logs on disk, after another process may have changed the store. A spool may be large, so counts
+        are kept."""
         self._rows, self._bytes = (
             int(count) for count in self._db.execute("SELECT count(*), coalesce(sum(size), 0) FROM spool").fetchone()
         )
@@ -76,7 +77,7 @@ class Spool:
         return max(0, self._rows - len(self._confirmed)) + len(self._unsaved)
 
     def hold_back(self, sources: Set[int]) -> None:
-        """From now on the logs of these sources wait, and those of all others are sent."""
+        """Holds back the logs of these sources from now on, and sends those of all others."""
         if self._held - sources:
             self._passed_id = 0
         self._held = sources
@@ -95,7 +96,7 @@ class Spool:
             self._dropped += 1
 
     def oldest(self, limit: int, limit_bytes: int) -> list[Spooled]:
-        """The next logs to send: at least one, if there is any, and then as many as the limits allow."""
+        """Returns the next logs to send: at least one if there is any, and then as many as the limits allow."""
         batch: list[Spooled] = []
         size = 0
         for log in self._to_send():
@@ -106,7 +107,7 @@ class Spool:
         return batch
 
     def _to_send(self) -> Iterator[Spooled]:
-        """What is held back in front of everything else is passed over once, not each time."""
+        """Yields the logs to send. Logs that are held back in front of all others are skipped once, not each time."""
         rows = self._db.execute(
             "SELECT id, taken_at_ms, body, source FROM spool WHERE id > ? ORDER BY id", (self._passed_id,)
         )
@@ -120,7 +121,7 @@ class Spool:
         yield from (log for log in self._unsaved if log.source not in self._held)
 
     def confirm(self, batch: Sequence[Spooled], stored_at: str | None, rejected: Sequence[str] = ()) -> None:
-        """The commander has answered for these, the oldest ones: they need not be kept any longer."""
+        """Forgets these logs: the commander has answered for them."""
         for log in batch:
             if log.id is None:
                 self._forget_unsaved(log)
@@ -129,14 +130,14 @@ class Spool:
         self._settle(None, stored_at, rejected)
 
     def clear(self) -> None:
-        """Drops what waits in memory; what is on disk is cleared by whoever changes the enrolment."""
+        """Drops the logs in memory. The logs on disk are deleted with the enrolment."""
         self._unsaved.clear()
         self._unsaved_bytes = 0
         self._confirmed.clear()
         self.recount()
 
     def forget(self, sources: Set[int]) -> None:
-        """Drops what waits of sources that are gone."""
+        """Drops the waiting logs of removed sources."""
         kept = [log for log in self._unsaved if log.source not in sources]
         self._unsaved = deque(kept)
         self._unsaved_bytes = sum(len(log.body) for log in kept)
@@ -150,7 +151,7 @@ class Spool:
             self._unsaved_bytes -= len(log.body)
 
     def _settle(self, taken_at_ms: int | None, stored_at: str | None = None, rejected: Sequence[str] = ()) -> None:
-        """Brings the disk up to date, in one transaction; what fails is tried again with the next log."""
+        """Brings the disk up to date, in one transaction. After a failure the next log tries again."""
         counted = self._rows, self._bytes
         try:
             with transaction(self._db):
@@ -193,14 +194,14 @@ class Spool:
             self._bytes -= sum(self._confirmed.values())
 
     def _steady_ms(self, taken_at_ms: int) -> int:
-        """Now, as far as age is concerned: it does not jump with the rig's clock."""
+        """Returns a time for ages, which does not jump with the rig's clock."""
         if self._began is None:
             self._began = taken_at_ms, self._monotonic_s()
         began_ms, began_s = self._began
         return began_ms + int((self._monotonic_s() - began_s) * 1000)
 
     def _evict(self, taken_at_ms: int) -> int:
-        """Deletes what is older or more than the limits allow; how many that was."""
+        """Deletes logs that are too old or too many. Returns their number."""
         too_old = self._steady_ms(taken_at_ms) - int(self._limits.days * _DAY_MS)
         gone = self._db.execute(
             "DELETE FROM spool WHERE id IN (SELECT id FROM spool ORDER BY id LIMIT ?) AND taken_at_ms < ?"

@@ -1,7 +1,7 @@
-"""The sentry's one file: `sentry.db`, SQLite, readable by its owner alone because the token stands in it.
+"""The sentry's one file, `sentry.db` (SQLite). Only its owner can read it, because it contains the token.
 
-Several processes use it at once: `enroll`, `watch` and `leave` change it while `run` runs, and `run` notices
-by `changes()`. Functions over a connection; the caller opens the transaction.
+Several processes use it at once: `enroll`, `watch` and `leave` change it while `run` runs, and `run` notices that by
+`changes()`. Functions over a connection; the caller opens the transaction.
 """
 
 import os
@@ -39,7 +39,7 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class State(StrEnum):
-    """Where the sentry stands with its commander."""
+    """The state of the sentry towards its commander."""
 
     NOT_ENROLLED = "not_enrolled"
     ONLINE = "online"
@@ -50,7 +50,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """Which commander this sentry reports to; without a token it reports to none."""
+    """The commander to which this sentry reports. Without a token it does not report."""
 
     url: str
     token: Token | None
@@ -71,7 +71,7 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the running sentry last knew, for whoever asks from outside."""
+    """The latest status of the running sentry, for other processes."""
 
     last_stored_at: str | None
     last_error: str | None
@@ -83,7 +83,7 @@ class Status:
 
 
 def open_store(path: Path, schema: str = SCHEMA) -> sqlite3.Connection:
-    """The store, made if it isn't there. It may be used from any one thread at a time."""
+    """Opens the store, and makes it if it is missing. The connection may be used from one thread at a time."""
     try:
         _make(path)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
@@ -117,7 +117,7 @@ def _is_stuck(path: Path) -> bool:
 
 @contextmanager
 def changing(path: Path, schema: str, kept: Mapping[str, str]) -> Iterator[sqlite3.Connection]:
-    """Changes the store from another process than the running sentry; `kept` as for `Copies`."""
+    """Opens the store for a change by another process than the running sentry. `kept` as for `Copies`."""
     with closing(open_store(path, schema)) as db:
         with transaction(db):
             yield db
@@ -146,20 +146,19 @@ def _make(path: Path) -> None:
 
 
 def _text(content: bytes) -> str:
-    """Returns a text of the store. A damaged one costs only itself: sqlite3 would refuse its row for ever."""
+    """Returns a text of the store. A damaged text is readable in part: sqlite3 would refuse its row."""
     return content.decode("utf-8", "replace")
 
 
 def _is_up_to_date(db: sqlite3.Connection, schema: str) -> bool:
-    """Whether all tables are there: on a full disk a store that is can still be opened, because nothing is
-    written."""
+    """Returns whether all tables exist. Nothing is written then, so such a store can be opened on a full disk."""
     wanted = schema.count("CREATE TABLE")
     tables = db.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     return bool(tables.fetchone()[0] >= wanted and db.execute("SELECT count(*) FROM status").fetchone()[0])
 
 
 def _bring_up_to_date(db: sqlite3.Connection) -> None:
-    """Up to version 0.1.0 a spool had one source alone."""
+    """Adds the column `source`, which the spool of version 0.1.0 did not have."""
     if not _has_sources(db):
         with transaction(db):
             if not _has_sources(db):  # another process may have been faster
@@ -171,7 +170,7 @@ def _has_sources(db: sqlite3.Connection) -> bool:
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Whether the file itself is broken, rather than locked, full or out of reach."""
+    """Returns whether the file itself is broken, rather than locked, full or out of reach."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _DAMAGED
 
@@ -189,7 +188,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 def changes(db: sqlite3.Connection) -> int:
-    """A number that differs from the last one if another process has changed the store in between."""
+    """Returns a number that changes when another process changes the store."""
     return int(db.execute("PRAGMA data_version").fetchone()[0])
 
 
@@ -210,7 +209,7 @@ def _state(text: str) -> State:
 
 
 def save_enrolment(db: sqlite3.Connection, new: Enrolment) -> None:
-    """From now on this is the commander. The spool is kept for the same rig, and cleared for another one."""
+    """Stores the commander. The spool is kept for the same rig, and cleared for another one."""
     old = load_enrolment(db)
     if old is None or not old.same_rig(new):
         db.execute("DELETE FROM spool")
@@ -236,14 +235,14 @@ def forget_commander(db: sqlite3.Connection) -> None:
 
 
 def mark_state(db: sqlite3.Connection, token: Token | None, state: State) -> bool:
-    """False if the sentry has been given another token meanwhile: then the answer was not about that one."""
+    """Stores the state. Returns False if the sentry has another token by now: the state is not about that one."""
     text = str(token) if token else None
     changed = db.execute("UPDATE enrolment SET state = ? WHERE token IS ?", (state, text))
     return changed.rowcount == 1
 
 
 def mark_removed(db: sqlite3.Connection, token: Token) -> bool:
-    """The rig is gone: its token and its logs go too; the URL stays, for the form."""
+    """Stores that the rig was removed, and deletes its token and logs. The URL stays, for the form."""
     changed = db.execute("UPDATE enrolment SET state = ?, token = NULL WHERE token = ?", (State.REMOVED, str(token)))
     if changed.rowcount == 1:
         db.execute("DELETE FROM spool")

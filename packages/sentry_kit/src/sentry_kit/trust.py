@@ -1,7 +1,7 @@
-"""Whom a sentry trusts: the authority that its token names, and with no pin in the token the system's roots.
+"""Decides which commander a sentry trusts: by the authority that its token names, or else by the system's roots.
 
-Verification is never skipped for anything that carries data. The one request that goes out before there is an
-authority to verify with, `fetch_ca`, carries no token, and its answer is believed only if it fits the pin.
+Verification is never skipped for a request with data. Only `fetch_ca` is sent before there is an authority to verify
+with. It carries no token, and its answer is trusted only if it fits the pin.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ _TIMEOUT_S = 10
 
 
 class Distrusted(SentryError):
-    """The commander's certificate is not one that this sentry may believe."""
+    """The commander's certificate can't be trusted."""
 
 
 def check_url(text: str) -> str:
-    """The commander's base URL, normalised; plain HTTP is for this very machine alone."""
+    """Returns the commander's base URL in its usual form. Plain HTTP is allowed on the same machine only."""
     url = text.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -55,9 +55,9 @@ def is_loopback(host: str) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def tls_context(ca_pem: str | None) -> ssl.SSLContext:
-    """A context that trusts `ca_pem` alone, or the system's roots; the host's name is checked either way.
+    """Returns a context that trusts `ca_pem` alone, or the system's roots. It always checks the host's name.
 
-    Kept for the next client: the system's roots take 5 MB.
+    It is kept for the next client: the system's roots take 5 MB.
     """
     if ca_pem is None:
         return ssl.create_default_context()
@@ -68,17 +68,16 @@ def tls_context(ca_pem: str | None) -> ssl.SSLContext:
 
 
 def plain_context() -> ssl.SSLContext:
-    """For a client that speaks plain HTTP only: it trusts nobody, and spares the 5 MB of the usual roots."""
+    """Returns a context for plain HTTP. It trusts no certificate, and saves the 5 MB of the usual roots."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 async def fetch_ca(url: str, pin: str) -> str:
-    """The commander's own authority as PEM, from `GET /ca.pem`, believed only because its public key has this
-    pin.
+    """Returns the commander's own authority as PEM, from `GET /ca.pem`. It is trusted only because its public key has
+    this pin.
 
-    There is nothing yet to verify the connection with, so this one request is made without: it carries no
-    token and no data, and whoever answers can only hand over the certificate that the token already names, or
-    be refused.
+    There is nothing yet to verify the connection with, so this request is made without verification. It carries no
+    token and no data. A wrong server can only return the certificate that the token already names, or is refused.
     """
     for certificate in await _served_certificates(url):
         if public_key_sha256(certificate) == pin:
@@ -130,7 +129,7 @@ async def _get_bounded(http: httpx.AsyncClient, url: str) -> str:
 
 
 def _certificates(pem: str) -> list[bytes]:
-    """Every certificate in `pem` as DER; what is none is passed over."""
+    """Returns every certificate in `pem` as DER. Anything else is skipped."""
     certificates = []
     for part in pem.split("-----BEGIN CERTIFICATE-----")[1:]:
         text = "-----BEGIN CERTIFICATE-----" + part.partition("-----END CERTIFICATE-----")[0]
@@ -142,11 +141,10 @@ def _certificates(pem: str) -> list[bytes]:
 
 
 def public_key_sha256(certificate: bytes) -> str | None:
-    """SHA-256, in hex, of the SubjectPublicKeyInfo of a DER certificate; None if it is no certificate.
+    """Returns the SHA-256, in hex, of the SubjectPublicKeyInfo of a DER certificate; None if it is no certificate.
 
-    RFC 5280: Certificate { TBSCertificate { [0] version?, serial, signature, issuer, validity, subject, key,
-    … } … }. A walk over those eight elements spares the sentries the 10 MB that `cryptography` would take in
-    memory.
+    RFC 5280: Certificate { TBSCertificate { [0] version?, serial, signature, issuer, validity, subject, key, … } … }.
+    Reading these eight elements here saves the 10 MB of memory that `cryptography` would take.
     """
     try:
         at, _ = _content(certificate, 0)
@@ -162,8 +160,7 @@ def public_key_sha256(certificate: bytes) -> str | None:
 
 
 def _content(der: bytes, at: int) -> tuple[int, int]:
-    """Where the content of the DER element at `at` starts, and where it ends; `IndexError` if it is cut
-    off."""
+    """Returns the start and the end of the content of the DER element at `at`. Raises `IndexError` if it is cut off."""
     start, length = at + 2, der[at + 1]
     if length & 0x80:
         start += length & 0x7F
@@ -174,14 +171,14 @@ def _content(der: bytes, at: int) -> tuple[int, int]:
 
 
 def distrust(error: BaseException, url: str) -> Distrusted | None:
-    """The sentence for a certificate that failed verification somewhere below `error`; None if it was another
-    trouble."""
+    """Returns the error for a certificate that failed verification among the causes of `error`; None if there is
+    none."""
     cause = verification_error(error)
     return None if cause is None else Distrusted(_sentence(cause, urlsplit(url).hostname or url))
 
 
 def is_unknown_authority(error: BaseException) -> bool:
-    """Whether all that is wrong with the certificate is that nobody has said yet who made it: a token will."""
+    """Returns whether the only fault of the certificate is its unknown authority. A token will name it."""
     cause = verification_error(error)
     return cause is not None and fault_of(cause) is Fault.UNKNOWN_AUTHORITY
 
@@ -207,5 +204,5 @@ def _sentence(error: ssl.SSLCertVerificationError, host: str) -> str:
         return f"The certificate that the commander shows, or its CA's, {wrong_form(error)}; {REPLACE_IT}."
     return (
         "The commander's certificate is not from the authority that this sentry trusts, so nothing was sent; "
-        "if the commander was set up anew, enrol again with a new token."
+        "if the commander was set up again, enrol again with a new token."
     )

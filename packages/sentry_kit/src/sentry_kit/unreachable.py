@@ -1,4 +1,4 @@
-"""Why a request to a commander failed, as a sentence: a wrong URL may lead to any program, or to none."""
+"""Explains in a sentence why a request to a commander failed: a wrong URL may lead to any program, or to none."""
 
 import socket
 import ssl

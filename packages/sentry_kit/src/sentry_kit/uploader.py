@@ -1,7 +1,7 @@
-"""The one loop in which a sentry talks to its commander, for as long as it takes; what is said differs by sentry.
+"""The loop in which a sentry sends to its commander. Both kinds of sentries have their own subclass.
 
-The commander's absence is the ordinary case here: an attempt fails, says why, and is made again, at the
-latest after one report interval, so that every sentry is back within its interval when the commander is.
+The commander is often away. A failed attempt notes its reason and is made again, at the latest after one report
+interval, so that every sentry is back within its interval after the commander.
 """
 
 import asyncio
@@ -37,8 +37,7 @@ T = TypeVar("T")
 
 
 def backoff_s(failures: int, report_every_s: float, jitter: float) -> float:
-    """How long to wait after so many failures in a row: 1 s doubling to 30 s, but never beyond a report
-    interval.
+    """Returns the pause after this number of failures in a row: 1 s doubling to 30 s, but at most a report interval.
 
     `jitter` from 0 to 1 spreads a farm's sentries over half of that time.
     """
@@ -55,12 +54,11 @@ def _moment(text: str | None) -> datetime | None:
 
 
 class DiskTrouble(SentryError):
-    """The disk does not do what it should just now; a damaged file is another matter and is raised as it
-    is."""
+    """The disk does not work just now. A damaged file is another error and is raised as it is."""
 
 
 class Uploader(ABC):
-    """Where the sentry stands with its commander, and the loop that makes one attempt after the other."""
+    """The state of the sentry towards its commander, and the loop that makes one attempt after the other."""
 
     def __init__(
         self,
@@ -88,18 +86,18 @@ class Uploader(ABC):
 
     @abstractmethod
     async def _upload(self, client: CommanderClient) -> None:
-        """One attempt: everything that there is to say. Raises `SentryError` where that does not succeed."""
+        """Makes one attempt to send everything that waits. Raises `SentryError` if it fails."""
 
     @abstractmethod
     def _can_upload(self, enrolment: Enrolment) -> bool:
-        """Whether there is anybody to speak for."""
+        """Returns whether there is a token to send with."""
 
     @property
     def state(self) -> State:
         return State.NOT_ENROLLED if self.enrolment is None else self.enrolment.state
 
     def wake(self) -> None:
-        """There is something new to send."""
+        """Starts an attempt at once: there is something new to send."""
         self._wake.set()
 
     async def on_disk(self, function: Callable[[], T]) -> T:
@@ -116,7 +114,7 @@ class Uploader(ABC):
         self._wake.set()
 
     async def run(self) -> None:
-        """Sends for ever. One client as long as the enrolment is the same."""
+        """Sends for ever, with one client as long as the enrolment is the same."""
         while True:
             enrolment = self.enrolment
             if enrolment is None or not self._can_upload(enrolment):
@@ -131,7 +129,7 @@ class Uploader(ABC):
                 await self._rest()
 
     async def _send_while(self, client: CommanderClient, enrolment: Enrolment) -> None:
-        """Until the enrolment is another one, or an attempt failed: a broken-off request may leave its client stuck."""
+        """Sends until the enrolment changes, or an attempt fails: after an interrupted request a client may hang."""
         key = (enrolment.token, enrolment.url, enrolment.ca_pem)
         went_well = True
         while went_well and (now := self.enrolment) is not None and (now.token, now.url, now.ca_pem) == key:
@@ -141,7 +139,7 @@ class Uploader(ABC):
             await self._rest()
 
     async def _rest(self) -> None:
-        """Until there is news; after a failure, until the next attempt is due."""
+        """Waits until there is something to send; after a failure, until the next attempt is due."""
         wait_s = self._not_before - asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(wait_s if wait_s > 0 else None):
@@ -218,7 +216,7 @@ class Uploader(ABC):
         self._changed()
 
     async def _note(self, function: Callable[[], T]) -> T | None:
-        """None if the disk can't be written now: what is noted here is known in memory too."""
+        """Writes to the disk. Returns None if that fails: everything that is noted here is in memory, too."""
         try:
             return await self.on_disk(function)
         except DiskTrouble as error:

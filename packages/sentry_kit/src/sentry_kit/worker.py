@@ -1,4 +1,4 @@
-"""A thread for what blocks: a slow card, a hung driver."""
+"""A thread for calls that may block: a slow card, a hung driver."""
 
 import asyncio
 import threading
@@ -24,14 +24,14 @@ class Worker:
         self._thread.start()
 
     async def call(self, function: Callable[[], T], *, timeout_s: float) -> T:
-        """What `function` returns or raises; `TimeoutError` if that takes longer than `timeout_s`."""
+        """Returns the result of `function`. Raises its exception, or `TimeoutError` after `timeout_s`."""
         future: Future[T] = Future()
         self._calls.put((function, future))
         async with asyncio.timeout(timeout_s):  # Python 3.11's wait_for may swallow a cancellation
             return await asyncio.wrap_future(future)
 
     def end(self, *, within_s: float) -> bool:
-        """Whether all calls have come to their end; only then may be closed what they use."""
+        """Ends the thread. Returns whether all calls have ended; only then may their resources be closed."""
         self._calls.put(None)
         self._thread.join(within_s)
         return not self._thread.is_alive()

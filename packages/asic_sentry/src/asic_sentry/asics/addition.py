@@ -1,5 +1,4 @@
-"""Adding one ASIC: the ASIC is asked what it is and the commander whose token it is, both at once, and what is wrong
-with either is said beside it."""
+"""Adds one ASIC: identifies it and checks its token with the commander, both at once. Each error names its field."""
 
 import asyncio
 import sqlite3
@@ -35,7 +34,8 @@ T = TypeVar("T")
 
 
 class NotAdded(SentryError):
-    """`errors` by field: `ip` and `model` are about the ASIC, `token` is about the token."""
+    """The ASIC was not added. `errors` by field: `ip`, `port` and `model` are about the ASIC, `token` is about the
+    token."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         asic = " ".join(errors[field] for field in ("ip", "port", "model") if field in errors)
@@ -46,7 +46,7 @@ class NotAdded(SentryError):
 
 
 class TokenOwner(NamedTuple):
-    """The rig that a token stands for, and the authority that the token names."""
+    """The rig that a token belongs to, and the certificate authority that the token names."""
 
     token: Token
     rig: Rig
@@ -60,7 +60,7 @@ class Added(NamedTuple):
 
 
 async def add(path: Path, ip: str, port: str | None, model: str | None, token: str, agent: str) -> Added:
-    """Raises `NotAdded`."""
+    """Adds the ASIC at this IP. Raises `NotAdded`."""
     commander = _commander(path)
     async with asyncio.TaskGroup() as group:
         asic = group.create_task(_or_error(_check_asic(ip, port, model)))
@@ -79,7 +79,7 @@ async def add(path: Path, ip: str, port: str | None, model: str | None, token: s
 
 
 async def give_token(path: Path, asic_id: int, ip: str, token: str, agent: str) -> None:
-    """A new token for an ASIC that is listed; raises `NotAdded`."""
+    """Stores a new token for a listed ASIC. Raises `NotAdded`."""
     owner = await check_token(_commander(path), token, agent)
     with kit.changing(path, SCHEMA, KEPT) as db:
         _check_unused(store.holder_of(db, owner.token), ip)
@@ -88,7 +88,7 @@ async def give_token(path: Path, asic_id: int, ip: str, token: str, agent: str) 
 
 
 async def check_token(commander: Enrolment | None, text: str, agent: str) -> TokenOwner:
-    """Asks the commander whose token it is; raises `NotAdded`."""
+    """Returns the rig that the token belongs to, as the commander reports it. Raises `NotAdded`."""
     if commander is None:
         raise NotAdded({"token": NO_COMMANDER})
     try:
@@ -157,7 +157,7 @@ def _check_unused(holder: str | None, ip: str) -> None:
 
 
 def _trust(db: sqlite3.Connection, owner: TokenOwner) -> None:
-    """The authority that the token names is the one to trust, also where the commander was set up anew."""
+    """Trusts the authority that the token names from now on: a commander that was set up again has a new one."""
     commander = kit.load_enrolment(db)
     if commander is not None and owner.ca_pem is not None and commander.ca_pem != owner.ca_pem:
         kit.save_enrolment(db, replace(commander, ca_pem=owner.ca_pem))

@@ -1,4 +1,4 @@
-"""Adopting many ASICs at once: with a site token the commander makes a rig of each and answers their tokens."""
+"""Adopts many ASICs at once: with a site token the commander makes a rig of each and returns their tokens."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -33,7 +33,7 @@ class BadPattern(BadUse):
 
 
 class CannotAdopt(SentryError):
-    """Nothing was adopted, or not all; the text says why."""
+    """Not all ASICs were adopted; the text says why."""
 
 
 class Adopted(NamedTuple):
@@ -42,7 +42,7 @@ class Adopted(NamedTuple):
 
 
 def check_pattern(pattern: str) -> str:
-    """Raises `BadPattern`."""
+    """Returns the pattern without spaces around it. Raises `BadPattern`."""
     text = pattern.strip() or PATTERN
     try:
         parts = list(Formatter().parse(text))
@@ -54,7 +54,8 @@ def check_pattern(pattern: str) -> str:
 
 
 def name_for(asic: ScannedAsic, pattern: str) -> str:
-    """As much of it as fits; the commander makes names distinct. What an ASIC does not tell is left out."""
+    """Returns the rig's name, cut off if it is too long. The commander makes names distinct. Unknown values are left
+    out."""
     specs = asic.identity.specs
     values = {
         "model": specs.model or specs.make or "ASIC",
@@ -69,14 +70,17 @@ def name_for(asic: ScannedAsic, pattern: str) -> str:
 
 
 def keys_of(asics: Sequence[ScannedAsic], answering: Collection[str | None] = ()) -> list[str]:
-    """What a retry is known by: the MAC, unless several say the same, such as one that is listed and answers elsewhere;
-    else the address."""
+    """Returns a key for each ASIC by which the commander recognises it at a second attempt: its MAC, or else its
+    address.
+
+    A MAC of several ASICs is no key. `answering` has the MACs of listed ASICs that answer at another address.
+    """
     times = Counter([*(each.mac for each in asics), *answering])
     return [each.mac if each.mac and times[each.mac] == 1 else each.identity.ip for each in asics]
 
 
 async def adopt(path: Path, asics: Sequence[ScannedAsic], pattern: str, agent: str) -> list[Adopted]:
-    """Those that are not listed yet, in the order of `found`; raises `CannotAdopt` or `BadPattern`."""
+    """Adopts those of `asics` that are not listed yet, in their order. Raises `CannotAdopt` or `BadPattern`."""
     form = check_pattern(pattern)
     with closing(kit.open_store(path, SCHEMA)) as db:
         commander = kit.load_enrolment(db)
@@ -114,7 +118,7 @@ async def _ask(
 def _store(
     path: Path, asics: Sequence[ScannedAsic], rigs: Sequence[AdoptedRig], existing_ids: Sequence[int | None]
 ) -> list[Adopted]:
-    """One that was listed at an address where it is no longer keeps its row, with what was entered for it."""
+    """Stores the adopted ASICs. One that was listed at an earlier address keeps its row and its override."""
     now = datetime.now(UTC)
     with kit.changing(path, SCHEMA, KEPT) as db:
         for each, rig, existing_id in zip(asics, rigs, existing_ids, strict=True):

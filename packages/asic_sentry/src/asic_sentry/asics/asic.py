@@ -1,4 +1,4 @@
-"""What is known of an ASIC that was added, and what follows from it."""
+"""An ASIC that was added, its state, and what its operator entered for it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,19 +14,20 @@ from asic_sentry.poll import Identity
 
 
 class Refusal(StrEnum):
-    """Why the commander takes nothing for this ASIC's token."""
+    """The commander's reason for refusing the ASIC's token."""
 
     INVALID_TOKEN = "invalid_token"  # noqa: S105 - a word of the protocol
     RIG_REMOVED = "rig_removed"
 
     @classmethod
     def of(cls, error: str) -> "Refusal":
-        """A word of a newer commander is still a no."""
+        """Returns the refusal for the commander's error code. An unknown code of a newer commander is a refusal,
+        too."""
         return cls.RIG_REMOVED if error == cls.RIG_REMOVED else cls.INVALID_TOKEN
 
 
 class AsicState(StrEnum):
-    """The first that applies, from the bottom."""
+    """The state of an ASIC. If several apply, the one further down counts."""
 
     ONLINE = "online"
     WAITING = "waiting"
@@ -36,7 +37,8 @@ class AsicState(StrEnum):
 
 
 class Override(msgspec.Struct, frozen=True):
-    """What the operator says about an ASIC or a model, where it does not tell, or better than it."""
+    """Values that the operator entered for an ASIC or a model: the device does not report them, or reports them
+    wrongly."""
 
     power_w: float | None = None
     coin: str | None = None
@@ -46,7 +48,7 @@ NO_OVERRIDE = Override()
 
 
 class Rig(msgspec.Struct, frozen=True):
-    """What an ASIC is in the commander; an adoption tells the name alone."""
+    """The ASIC's rig in the commander. After an adoption only its name is known."""
 
     id: int | None
     name: str | None
@@ -58,7 +60,7 @@ class Rig(msgspec.Struct, frozen=True):
 
 
 class Asic(msgspec.Struct, frozen=True, kw_only=True):
-    """One row. `failure` is that of its last poll, since `failing_since`; `news` is what became of its address."""
+    """One row. `failure` is that of its last poll, since `failing_since`; `news` says that its address has changed."""
 
     id: int
     identity: Identity
@@ -105,18 +107,19 @@ def refusal_text(refusal: Refusal) -> str:
 
 
 def override_for(asic: Asic, models: Mapping[str, Override]) -> Override:
-    """What was entered for this very ASIC, else for its model."""
+    """Returns the ASIC's own override; where it has no value, the one of its model."""
     of_model = models.get(model_key(asic.model_name or ""), NO_OVERRIDE)
     return Override(asic.override.power_w or of_model.power_w, asic.override.coin or of_model.coin)
 
 
 def model_key(model: str) -> str:
-    """Models are the same however people write them."""
+    """Returns the key of a model, however people write its name."""
     return plain(model)
 
 
 def with_override(log: AsicLog, override: Override) -> AsicLog:
-    """A power that was entered is that of an ASIC at work: one that does not hash draws something else, unknown."""
+    """Returns the log with the override's values. The power is that of an ASIC at work: without a hashrate it is
+    unknown."""
     if override == NO_OVERRIDE:
         return log
     power_w, source = log.power_w, log.power_source

@@ -1,4 +1,4 @@
-"""What an operator says about an ASIC or a model: its wattage and its coin, or that they are taken back."""
+"""Checks and stores overrides: the power and the coin that an operator enters for an ASIC or a model."""
 
 import sqlite3
 
@@ -15,7 +15,7 @@ _COIN_LIMIT = 64
 
 
 class BadOverride(BadUse):
-    """`field` is `power_w`, `coin` or `model`."""
+    """A value that can't be used; `field` is `power_w`, `coin` or `model`."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -40,7 +40,7 @@ def check_coin(text: str) -> str:
 
 
 def changed_override(before: Override, power_w: str | None, coin: str | None) -> Override:
-    """What isn't said stays; `none` takes it back. Raises `BadEntry`."""
+    """Returns the override after a change. None leaves a value as it is, `none` removes it. Raises `BadOverride`."""
     power, named = before.power_w, before.coin
     if power_w is not None:
         power = None if power_w.strip().lower() == NONE else check_power(power_w)
@@ -50,7 +50,8 @@ def changed_override(before: Override, power_w: str | None, coin: str | None) ->
 
 
 def enter(db: sqlite3.Connection, ip: str | None, model: str | None, power_w: str | None, coin: str | None) -> str:
-    """For the ASIC at `ip`, else for the model; the sentence that says what holds now."""
+    """Sets the override of the ASIC at `ip`, or else of the model. Returns a sentence with the values that apply
+    now."""
     if power_w is None and coin is None:
         raise BadUse("Give --power-w, --coin or both.")
     if ip is not None:

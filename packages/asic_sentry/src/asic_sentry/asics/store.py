@@ -1,4 +1,4 @@
-"""The sentry's ASICs in its one file. Functions over a connection; the caller opens the transaction."""
+"""Stores the sentry's ASICs, in its one file. Functions over a connection; the caller opens the transaction."""
 
 import logging
 import sqlite3
@@ -46,7 +46,7 @@ _COLUMNS = (
 
 
 class NewAsic(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found out at an address, and the rig in the commander that it is to be."""
+    """An identified ASIC and its rig in the commander, to be stored."""
 
     identity: Identity
     operator_model: str | None
@@ -61,7 +61,7 @@ class ModelOverride(msgspec.Struct, frozen=True):
 
 
 def load_asics(db: sqlite3.Connection) -> list[Asic]:
-    """In the order of their addresses."""
+    """Returns all ASICs in the order of their addresses."""
     rows = db.execute(f"SELECT {_COLUMNS} FROM asic")  # noqa: S608 - our own columns' names
     return sorted((asic for row in rows if (asic := _readable(row))), key=lambda asic: address_key(asic.ip))
 
@@ -100,15 +100,15 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def address_key(ip: str) -> tuple[int, list[int], str]:
-    """IPv4 as people count: .9 before .10."""
+    """Sorts IPv4 addresses by their numbers: .9 before .10."""
     parts = ip.split(".")
     return (0, [int(part) for part in parts], "") if len(parts) == 4 else (1, [], ip)
 
 
 def put_asic(db: sqlite3.Connection, new: NewAsic, now: datetime, *, existing_id: int | None = None) -> int:
-    """Adds it; at an address that is listed it takes the place of what was there, with what was entered for that.
+    """Stores the ASIC. At a listed address it replaces the ASIC there and keeps the override.
 
-    `known_as` is its number where it is listed at another address. Logs that wait for another rig are nobody's then.
+    `existing_id` is its number if it is listed at another address. Waiting logs of another rig are dropped.
     """
     identity, rig = new.identity, new.rig
     row = db.execute(
@@ -137,7 +137,7 @@ def put_asic(db: sqlite3.Connection, new: NewAsic, now: datetime, *, existing_id
 
 
 def give_token(db: sqlite3.Connection, asic_id: int, token: Token, rig: Rig) -> bool:
-    """A new token for an ASIC that is listed. Logs that wait are sent with it if it is the same rig's."""
+    """Stores a new token for a listed ASIC. Waiting logs are kept if it is the same rig's token."""
     row = db.execute("SELECT rig_id, name FROM asic WHERE id = ?", (asic_id,)).fetchone()
     if row is None:
         return False
@@ -155,13 +155,13 @@ def _drop_logs_of_another_rig(db: sqlite3.Connection, asic_id: int, before: Rig,
 
 
 def holder_of(db: sqlite3.Connection, token: Token) -> str | None:
-    """The address of the ASIC that has this token."""
+    """Returns the address of the ASIC that has this token."""
     rows = db.execute("SELECT ip, token FROM asic")
     return next((str(ip) for ip, text in rows if token.secret in str(text)), None)
 
 
 def remove_asic(db: sqlite3.Connection, ip: str) -> bool:
-    """With the logs that wait for it."""
+    """Removes the ASIC and its waiting logs."""
     row = db.execute("DELETE FROM asic WHERE ip = ? RETURNING id", (ip,)).fetchone()
     if row is not None:
         db.execute("DELETE FROM spool WHERE source = ?", row)
@@ -169,7 +169,7 @@ def remove_asic(db: sqlite3.Connection, ip: str) -> bool:
 
 
 def note_refusal(db: sqlite3.Connection, asic_id: int, token: Token, refusal: Refusal | None) -> bool:
-    """False if it has been given another token meanwhile: then the answer was not about that one."""
+    """Stores the refusal. Returns False if the ASIC has another token by now: the refusal is not about that one."""
     changed = db.execute("UPDATE asic SET refusal = ? WHERE id = ? AND token = ?", (refusal, asic_id, str(token)))
     return changed.rowcount == 1
 
@@ -183,7 +183,7 @@ def name_rig(db: sqlite3.Connection, asic_id: int, token: Token, rig: Rig) -> bo
 
 
 def note_failure(db: sqlite3.Connection, asic_id: int, failure: PollFailure | None, since: datetime | None) -> None:
-    """How its polls go: written when that changes, not at each poll."""
+    """Stores a change of the result of polls; it is not called at each poll."""
     db.execute(
         "UPDATE asic SET failure_kind = ?, failure_detail = ?, failing_since = ?, answered = answered OR ?"
         " WHERE id = ?",
@@ -197,7 +197,7 @@ def note_failure(db: sqlite3.Connection, asic_id: int, failure: PollFailure | No
 def note_identity(
     db: sqlite3.Connection, asic_id: int, identity: Identity, mac: str | None, identified_at: datetime
 ) -> None:
-    """What it is, or says of itself, is another thing than before. A MAC that is known is not forgotten."""
+    """Stores a changed identity. A known MAC is kept."""
     db.execute(
         "UPDATE asic SET port = ?, dialect = ?, specs = ?, identified_at = ?, mac = coalesce(?, mac)"
         " WHERE id = ? AND ip = ?",
@@ -209,13 +209,13 @@ def note_identity(
 
 
 def note_macs(db: sqlite3.Connection, macs: Mapping[int, str]) -> None:
-    """Of ASICs that don't tell theirs."""
+    """Stores MACs of ASICs that do not report theirs."""
     rows = [(mac, key) for key, mac in macs.items()]
     db.executemany("UPDATE asic SET mac = ? WHERE id = ? AND mac IS NULL", rows)
 
 
 def move_asics(db: sqlite3.Connection, moved: Mapping[int, Identity], news: Mapping[int, str]) -> None:
-    """Gives them their new addresses; two that have changed places too, which is why none has one for a moment."""
+    """Stores new addresses. Two ASICs may have exchanged theirs, so all of them get a placeholder first."""
     db.executemany("UPDATE asic SET ip = 'moving ' || id WHERE id = ?", [(key,) for key in moved])
     for key, identity in moved.items():
         db.execute(
@@ -229,13 +229,13 @@ def move_asics(db: sqlite3.Connection, moved: Mapping[int, Identity], news: Mapp
 
 
 def set_asic_override(db: sqlite3.Connection, ip: str, override: Override) -> bool:
-    """Takes the place of what was entered before; None takes it back."""
+    """Replaces the override of an ASIC; None removes a value. Returns whether the ASIC is listed."""
     changed = db.execute("UPDATE asic SET power_w = ?, coin = ? WHERE ip = ?", (override.power_w, override.coin, ip))
     return changed.rowcount == 1
 
 
 def set_model_override(db: sqlite3.Connection, model: str, override: Override) -> None:
-    """For all of this model, the later ones too; with nothing entered the row goes."""
+    """Replaces the override for all ASICs of a model, also later ones. An empty override deletes the row."""
     if override == NO_OVERRIDE:
         db.execute("DELETE FROM model_entry WHERE key = ?", (model_key(model),))
         return
@@ -246,13 +246,13 @@ def set_model_override(db: sqlite3.Connection, model: str, override: Override) -
 
 
 def asic_override(db: sqlite3.Connection, ip: str) -> Override | None:
-    """None if no such ASIC is listed."""
+    """Returns the override; None if no such ASIC is listed."""
     row = db.execute("SELECT power_w, coin FROM asic WHERE ip = ?", (ip,)).fetchone()
     return None if row is None else Override(*row)
 
 
 def load_model_overrides(db: sqlite3.Connection) -> dict[str, ModelOverride]:
-    """What was entered for models, by their keys."""
+    """Returns the overrides of models by their keys."""
     rows = db.execute("SELECT key, model, power_w, coin FROM model_entry ORDER BY model")
     return {key: ModelOverride(model, Override(power_w, coin)) for key, model, power_w, coin in rows}
 

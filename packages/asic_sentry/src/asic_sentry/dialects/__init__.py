@@ -1,1 +1,1 @@
-"""What each family of ASICs speaks: bytes in, struct out, one file per family."""
+"""The dialects of ASICs: one file per firmware, with its questions and the parsers of the answers."""

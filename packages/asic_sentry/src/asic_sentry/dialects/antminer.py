@@ -170,7 +170,7 @@ def _model_of(name: object) -> Model | None:
 
 
 def model_name(name: object) -> str | None:
-    """ "Antminer S19 Pro (Vnish 1.2.6)" is an S19 Pro."""
+    """Returns "S19 Pro" for "Antminer S19 Pro (Vnish 1.2.6)"."""
     full_name = text(name)
     return text(re.sub(r"(?i)^(bitmain\s+)?antminer\s*|\(.*$", "", full_name)) if full_name else None
 

@@ -100,7 +100,7 @@ def _boards(modules: Sequence[Mapping[str, str]], model: Model | None) -> Iterat
 
 
 def _highest(readings: str | None) -> float | None:
-    """Older ones list a temperature per board: MTmax[83 85 81]."""
+    """Returns the highest of a list. Older Avalons list a temperature per board: MTmax[83 85 81]."""
     return hottest(temperature(each) for each in (readings or "").split())
 
 

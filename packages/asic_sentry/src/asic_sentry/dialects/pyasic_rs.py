@@ -57,7 +57,7 @@ def end_process(code: int) -> None:
 
 
 async def _identify(ip: str) -> bytes:
-    """Returns the device's data as JSON, after finding out anew which firmware answers."""
+    """Identifies the firmware again and returns the device's data as JSON."""
     _handles.pop(ip, None)
     return await _data(ip)
 

@@ -1,4 +1,4 @@
-"""The local page: the ASICs as they are now, and the forms for what the sentry is told. Works without its script."""
+"""The local page: the ASICs as they are now, and forms to change the sentry. It works without its script."""
 
 import asyncio
 import functools
@@ -68,7 +68,7 @@ class Page:
         return LocalApp(routes, self.live, ui_host, access, self._templates, form_limit_bytes=_FORM_LIMIT_BYTES)
 
     def changed(self) -> None:
-        """There is something new to show; a thousand ASICs change often, a page twice a second."""
+        """Asks for a new rendering. A thousand ASICs change often; a page is updated twice a second."""
         self._news.set()
 
     async def publish_for_ever(self) -> None:
@@ -79,7 +79,7 @@ class Page:
             await asyncio.sleep(_PUBLISH_EVERY_S)
 
     def _live(self, *, is_owner: bool) -> Mapping[str, str]:
-        """Each fragment is one element, whose id is its name; of the table each row."""
+        """Renders each fragment as one element whose id is its name, and each row of the table."""
         parts = {name: self._part(name) for name in (FRAGMENTS if is_owner else FOR_ALL)}
         rows = {f"asic-{each.asic.id}": f"<table>{self._row(each, is_owner)}</table>" for each in self._agent.poller}
         self._rows = {key: row for key, row in self._rows.items() if key[0] in self._agent.poller.devices}
@@ -96,7 +96,7 @@ class Page:
         )
 
     def _row(self, device: Device, is_owner: bool) -> str:
-        """Rendered again only where there is something else to show."""
+        """Renders a row, or returns the last rendering if nothing has changed."""
         key = device.asic.id, is_owner
         cached = self._rows.get(key)
         if cached is None or cached[0] != device.version:
@@ -120,7 +120,7 @@ class Page:
     def _render(
         self, request: Request, status: int = 200, errors: Errors = NOTHING, form: str = "", **values: str
     ) -> Response:
-        """`form` is the one that `errors` and `given` belong to."""
+        """Renders the page. `form` is the form that `errors` and `values` belong to."""
         owner = is_owner(request)
         shown_parts = FRAGMENTS if owner else FOR_ALL
         devices = list(self._agent.poller)

@@ -1,4 +1,4 @@
-"""What the local page shows, as ready texts: the templates do no arithmetic."""
+"""Ready texts for the local page's templates, which do no arithmetic."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -140,7 +140,7 @@ def _facts(agent: Agent) -> list[Fact]:
 
 
 def time_text(moment: datetime | None) -> str:
-    """In the machine's own zone: the page is read beside it."""
+    """Returns the time in this computer's time zone."""
     return UNKNOWN if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
@@ -157,7 +157,7 @@ def _is_in_trouble(device: Device) -> bool:
 
 
 def row_view(device: Device) -> Row:
-    """A dead ASIC's last figures are no figures: what it does not tell now is unknown now."""
+    """Returns the row of an ASIC. Values of an ASIC that does not answer are unknown, not its last ones."""
     asic, state = device.asic, state_of(device.asic)
     badge, tone = _STATES[state]
     sample = device.log if asic.failure is None else None

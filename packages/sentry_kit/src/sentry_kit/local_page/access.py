@@ -1,6 +1,6 @@
-"""Who is the owner on the local page: a browser with a cookie, which it gets by a one-time address or the password.
+"""Access to the local page. The owner is a browser with a cookie, which it gets by a one-time address or the password.
 
-All of it is in memory: after a restart of the sentry the owner needs a new address, or the password again.
+Sessions are in memory: after a restart of the sentry the owner needs a new address, or the password again.
 """
 
 import hmac

@@ -1,4 +1,4 @@
-"""Forms as browsers send them, and pages as they are answered."""
+"""Reads forms of browsers, and renders pages."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,12 +9,12 @@ from starlette.responses import HTMLResponse
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of an ordinary form. Starlette's own parser would need python-multipart."""
+    """Returns the fields of an ordinary form. Starlette's own parser would need python-multipart."""
     return dict(await fields_of(request, at_most=20))
 
 
 async def fields_of(request: Request, *, at_most: int) -> list[tuple[str, str]]:
-    """With every box of a name that is ticked."""
+    """Returns all fields; several ticked boxes have the same name."""
     body = (await request.body()).decode("utf-8", "replace")
     try:
         return parse_qsl(body, keep_blank_values=True, max_num_fields=at_most)

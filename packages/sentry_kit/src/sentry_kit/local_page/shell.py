@@ -1,7 +1,7 @@
-"""The local page's frame: who may ask, strict headers, and live updates without polling.
+"""The local page's frame: access, strict headers, and live updates without polling.
 
-A page is made of *fragments*, each one element with an id. `Fragments.publish` sends those that changed to
-every open page as Server-Sent Events; the first load renders the same pieces.
+A page is made of *fragments*, each one element with an id. `Fragments.publish` sends those that changed to every open
+page as Server-Sent Events; the first load renders the same pieces.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ _HEADERS = {
 
 
 def page_templates(package: str, program: str, command: str, version: str) -> jinja2.Environment:
-    """Templates of the sentry's `local` package, over those of this frame. Undefined names are errors."""
+    """Returns the templates of the sentry's `local` package and of this frame. Undefined names are errors."""
     loaders = [jinja2.PackageLoader(package), jinja2.PackageLoader("sentry_kit.local_page")]
     templates = jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -62,7 +62,7 @@ def page_templates(package: str, program: str, command: str, version: str) -> ji
 
 
 class Fragments:
-    """The page's live pieces: rendered once, sent to whoever looks."""
+    """The page's live elements, rendered once for all open pages."""
 
     def __init__(self, render: Callable[[], Mapping[str, str]]) -> None:
         self._render = render
@@ -74,8 +74,7 @@ class Fragments:
         return len(self._viewers) >= _VIEWERS_LIMIT
 
     def publish(self) -> None:
-        """Sends what changed since the last time. A viewer who can't keep up is dropped, and comes back by
-        itself."""
+        """Sends what has changed since the last call. A viewer that can't keep up is dropped, and connects again."""
         if not self._viewers:
             return
         now = dict(self._render())
@@ -95,8 +94,7 @@ class Fragments:
                 self._viewers.discard(viewer)
 
     async def events(self) -> AsyncIterator[str]:
-        """All fragments first, because something may have changed since the page was rendered; then what
-        changes."""
+        """Yields all fragments first, because they may have changed since the page was rendered; then changes."""
         queue: asyncio.Queue[str | None] = asyncio.Queue(8)
         self._viewers.add(queue)
         try:
@@ -116,7 +114,7 @@ class Fragments:
 
 
 class Live(NamedTuple):
-    """The live parts of the page: those for its owner, and those for everybody else."""
+    """The live elements of the page: those for its owner, and those for all others."""
 
     owners: Fragments
     others: Fragments
@@ -137,7 +135,7 @@ def _event(html: str) -> str:
 class LocalApp:
     """The page as an ASGI app. Only the owner can change something.
 
-    Without a password, everybody who can reach the page can read it.
+    Without a password, everyone who can reach the page can read it.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ function replace(next) {
   if (focused) document.getElementById(focused)?.focus();
 }
 
-// Elements that a page shows in part only are fetched anew, as this page shows them.
+// Elements that a page shows in part only are fetched again, as this page shows them.
 async function refresh(marker) {
   const current = document.getElementById(marker.id);
   if (!current || current.isEqualNode(marker)) return;
