@@ -1,4 +1,4 @@
-"""The fleet: its loop against fake ASICs, and what it makes of what they do."""
+"""The poller: its loop against fake ASICs, with all their faults."""
 
 import asyncio
 import sqlite3
@@ -26,7 +26,7 @@ def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 class Seen:
-    """What the fleet has told, and a way to wait for it."""
+    """Notes what the poller reports, and waits for it."""
 
     def __init__(self, poller: Poller) -> None:
         self.poller = poller

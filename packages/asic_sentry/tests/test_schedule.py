@@ -130,7 +130,7 @@ def test_with_a_tenth_dead_or_hung_the_healthy_ones_keep_their_interval() -> Non
 def simulated(
     schedule: Schedule, *, until_s: float, takes_s: Callable[[int], float], fails: Callable[[int], bool]
 ) -> list[tuple[float, int, float]]:
-    """When each poll began, of whom, and how late; on a clock of its own, in steps of 100 ms as the fleet's."""
+    """When each poll began, of whom, and how late; on a clock of its own, in steps of 100 ms as the poller's."""
     starts: list[tuple[float, int, float]] = []
     running: list[tuple[float, int]] = []
     failures: dict[int, int] = {}
