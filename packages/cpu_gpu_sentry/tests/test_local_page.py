@@ -160,7 +160,7 @@ async def test_leaving_needs_a_confirmation(rig: Rig) -> None:
     assert (await rig.http.post("/leave", data={})).status_code == 422
     assert "Online" in (await rig.http.get("/")).text
     assert (await rig.http.post("/leave", data={"sure": "yes"})).status_code == 303
-    assert rig.agent.delivery.state is State.NOT_ENROLLED
+    assert rig.agent.uploader.state is State.NOT_ENROLLED
 
 
 async def test_an_open_page_follows_what_happens_elsewhere(rig: Rig) -> None:
@@ -279,8 +279,8 @@ async def test_a_form_of_anybody_but_the_owner_changes_nothing(rig: Rig, path: s
     assert (answer.status_code, "cpu-gpu-sentry page" in answer.text) == (403, True)
     await rig.agent.reload()
     assert [watch.port for watch in rig.agent.watches] == [4068]
-    assert rig.agent.delivery.enrolment is not None
-    assert (rig.agent.delivery.enrolment.url, rig.agent.delivery.state) == ("https://a.lan", State.ONLINE)
+    assert rig.agent.uploader.enrolment is not None
+    assert (rig.agent.uploader.enrolment.url, rig.agent.uploader.state) == ("https://a.lan", State.ONLINE)
 
 
 async def test_anybody_may_look_but_sees_no_form_and_nothing_that_miners_print(rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""The delivery against a commander that answers as told. The real one is met in the CPU/GPU sentry's
+"""The uploader against a commander that answers as told. The real one is met in the CPU/GPU sentry's
 tests."""
 
 import asyncio
@@ -47,7 +47,7 @@ class Farm:
         self.removals = 0
         self.changed = asyncio.Event()
         self.spool = Spool(db, Limits())
-        self.delivery = RigUploader(
+        self.uploader = RigUploader(
             db, self.spool, disk, self._client,
             report_every_s=0.01, changed=self.changed.set, rig_removed=self._remove, pause_s=0,
         )  # fmt: skip
@@ -81,7 +81,7 @@ class Farm:
     def keep(self, *bodies: bytes) -> None:
         for number, body in enumerate(bodies):
             self.spool.append(number, body)
-        self.delivery.wake()
+        self.uploader.wake()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
@@ -103,42 +103,42 @@ async def farm(db: sqlite3.Connection) -> AsyncIterator[Farm]:
     disk = Worker("test")
     farm = Farm(db, disk)
     farm.enrol()
-    await farm.delivery.reload()
+    await farm.uploader.reload()
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(farm.delivery.run())
+        running = group.create_task(farm.uploader.run())
         yield farm
         running.cancel()
     assert disk.end(within_s=10)
 
 
 async def test_logs_arrive_in_order_after_the_specs(farm: Farm) -> None:
-    farm.delivery.specs = b'{"hostname":"x"}'
+    farm.uploader.specs = b'{"hostname":"x"}'
     farm.keep(b"1", b"2", b"3")
     await farm.until(lambda: not len(farm.spool))
     assert farm.stored == [b"1", b"2", b"3"]
     assert farm.requests == ["GET /api/v1/sentry", "PUT /api/v1/sentry/specs", "POST /api/v1/sentry/logs"]
-    assert farm.delivery.enrolment is not None
-    assert farm.delivery.enrolment.rig_name == "rig-07"
+    assert farm.uploader.enrolment is not None
+    assert farm.uploader.enrolment.rig_name == "rig-07"
 
 
 async def test_while_the_commander_is_away_it_spools_and_then_everything_arrives_once(farm: Farm) -> None:
     farm.refuses = lambda _logs: httpx.Response(502, text="no upstream")
     farm.keep(*[b"%d" % number for number in range(300)])
-    await farm.until(lambda: farm.delivery.state is State.SPOOLING)
+    await farm.until(lambda: farm.uploader.state is State.SPOOLING)
     assert store.load_status(farm.db).last_error is not None
     farm.refuses = lambda _logs: None
     await farm.until(lambda: not len(farm.spool))
-    await farm.until(lambda: farm.delivery.state is State.ONLINE)
+    await farm.until(lambda: farm.uploader.state is State.ONLINE)
     assert farm.stored == [b"%d" % number for number in range(300)]
 
 
 async def test_an_invalid_token_keeps_the_spool_for_the_new_one(farm: Farm) -> None:
     farm.refuses = lambda _logs: problem(401, "invalid_token")
     farm.keep(b"1", b"2")
-    await farm.until(lambda: farm.delivery.state is State.INVALID_TOKEN)
+    await farm.until(lambda: farm.uploader.state is State.INVALID_TOKEN)
     farm.refuses = lambda _logs: None
     farm.enrol()
-    await farm.delivery.reload()
+    await farm.uploader.reload()
     await farm.until(lambda: not len(farm.spool))
     assert farm.stored == [b"1", b"2"]
 
@@ -146,8 +146,8 @@ async def test_an_invalid_token_keeps_the_spool_for_the_new_one(farm: Farm) -> N
 async def test_a_removed_rig_stops_everything_and_clears_the_spool(farm: Farm) -> None:
     farm.refuses = lambda _logs: problem(410, "rig_removed")
     farm.keep(b"1")
-    await farm.until(lambda: farm.delivery.state is State.REMOVED)
-    assert (farm.removals, len(farm.spool), farm.delivery.keeps_logs) == (1, 0, False)
+    await farm.until(lambda: farm.uploader.state is State.REMOVED)
+    assert (farm.removals, len(farm.spool), farm.uploader.keeps_logs) == (1, 0, False)
     enrolment = store.load_enrolment(farm.db)
     assert enrolment is not None
     assert (enrolment.state, enrolment.token, enrolment.url) == (State.REMOVED, None, "https://a.lan")
@@ -156,10 +156,10 @@ async def test_a_removed_rig_stops_everything_and_clears_the_spool(farm: Farm) -
 async def test_another_rig_s_token_does_not_bring_it_the_old_rig_s_logs(farm: Farm) -> None:
     farm.refuses = lambda _logs: problem(401, "invalid_token")
     farm.keep(b"1")
-    await farm.until(lambda: farm.delivery.state is State.INVALID_TOKEN)
+    await farm.until(lambda: farm.uploader.state is State.INVALID_TOKEN)
     farm.refuses = lambda _logs: None
     farm.enrol(rig_id=8)
-    await farm.delivery.reload()
+    await farm.uploader.reload()
     farm.keep(b"2")
     await farm.until(lambda: not len(farm.spool))
     assert farm.stored == [b"2"]
@@ -184,10 +184,10 @@ async def test_a_batch_that_is_too_large_is_halved(farm: Farm) -> None:
 async def test_a_busy_commander_is_left_alone_for_as_long_as_it_asks(farm: Farm) -> None:
     farm.refuses = lambda logs: problem(503, "overloaded", **{"Retry-After": "300"}) if logs else None
     farm.keep(b"1")
-    await farm.until(lambda: farm.delivery.state is State.SPOOLING)
+    await farm.until(lambda: farm.uploader.state is State.SPOOLING)
     asked = len(farm.requests)
     farm.keep(b"2")
-    await asyncio.wait_for(farm.delivery.on_disk(lambda: None), 5)
+    await asyncio.wait_for(farm.uploader.on_disk(lambda: None), 5)
     assert len(farm.requests) == asked
     assert len(farm.spool) == 2
 
@@ -196,14 +196,14 @@ async def test_a_new_name_of_the_rig_comes_with_the_next_receipt(farm: Farm) -> 
     farm.rig = RigName(id=7, name="hall-2-rig-07")
     farm.keep(b"1")
     await farm.until(lambda: (known := store.load_enrolment(farm.db)) is not None and known.rig_name == "hall-2-rig-07")
-    assert farm.delivery.enrolment is not None
-    assert farm.delivery.enrolment.rig_name == "hall-2-rig-07"
+    assert farm.uploader.enrolment is not None
+    assert farm.uploader.enrolment.rig_name == "hall-2-rig-07"
 
 
 async def test_two_sentries_with_one_token_are_told(farm: Farm) -> None:
     farm.two_sentries = True
     farm.keep(b"1")
-    await farm.until(lambda: farm.delivery.two_sentries)
+    await farm.until(lambda: farm.uploader.two_sentries)
     await farm.until(lambda: store.load_status(farm.db).two_sentries)
 
 
@@ -211,6 +211,6 @@ async def test_a_doubt_about_the_rig_makes_it_ask_at_once(farm: Farm) -> None:
     farm.keep(b"1")
     await farm.until(lambda: not len(farm.spool))
     farm.refuses = lambda _logs: problem(410, "rig_removed")
-    farm.delivery.doubt()
-    await farm.until(lambda: farm.delivery.state is State.REMOVED)
+    farm.uploader.doubt()
+    await farm.until(lambda: farm.uploader.state is State.REMOVED)
     assert farm.removals == 1

@@ -271,19 +271,19 @@ async def _trusted_after(
 
     async def nothing() -> None: ...
 
-    delivery = RigUploader(
+    uploader = RigUploader(
         db, Spool(db, Limits()), disk, lambda known: commander_client(known.url, known.token, known.ca_pem, "test"),
         report_every_s=0.01, changed=changed.set, rig_removed=nothing,
     )  # fmt: skip
-    await delivery.reload()
+    await uploader.reload()
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(delivery.run())
-        while not (delivery.enrolment and condition(delivery.enrolment)):
+        running = group.create_task(uploader.run())
+        while not (uploader.enrolment and condition(uploader.enrolment)):
             changed.clear()
             await changed.wait()
         running.cancel()
     assert disk.end(within_s=10)
-    return delivery.enrolment.ca_pem
+    return uploader.enrolment.ca_pem
 
 
 def _stored_ca(db: sqlite3.Connection) -> str | None:

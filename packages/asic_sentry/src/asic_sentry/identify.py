@@ -58,7 +58,7 @@ async def identify(ip: str, port: int | None = None, model: str | None = None) -
                     rest = after_silence(rest, dialect, port, result.kind)
                     limit.reschedule(asyncio.get_running_loop().time() + _AFTER_SILENCE_S)
     except TimeoutError:
-        failures.append(PollFailure(FailureKind.READ_TIMEOUT, "The device did not answer in time what it is."))
+        failures.append(PollFailure(FailureKind.READ_TIMEOUT, "The device was not identified in time."))
     failure = most_specific(failures)
     if port is None and failure.kind in _OTHER_FIRMWARE:
         return await _other_firmware(address, model) or failure

@@ -73,19 +73,19 @@ class Agent:
         self._noted_interval: float | None = None
         self._noted_miners: list[MinerNote] | None = None
         self._due = asyncio.Event()  # a report is worth more now than at its time
-        self.delivery = RigUploader(
+        self.uploader = RigUploader(
             db,
             self.spool,
             disk,
             self._open_client,
             report_every_s=interval_s(settings.report_every_s, None),
-            changed=self._delivery_changed,
+            changed=self._uploader_changed,
             rig_removed=self._remove_mining,
         )
         self.supervisor = Supervisor(
             settings.data_dir / STORE,
             db,
-            self.delivery.on_disk,
+            self.uploader.on_disk,
             patience=Patience(settings.miner_silent_s, settings.miner_grace_s),
             changed=self._mining_changed,
             mines=self._due.set,
@@ -94,7 +94,7 @@ class Agent:
         self.operations = Operations(
             settings,
             db,
-            self.delivery,
+            self.uploader,
             self.supervisor,
             self.latest,
             measure=self._sensors.read,
@@ -106,16 +106,16 @@ class Agent:
         handlers = [PlaybooksHandler(self.supervisor), *self.operations.handlers]
         self.inbox = Inbox(handlers, lambda: self.inbox_every_s)
         loops = [self.inbox.receive_for_ever, self.playbook_sync.send_for_ever, self.operations.sync.send_for_ever]
-        self.connection = Connection(self.delivery, self._open_connection, loops)
+        self.connection = Connection(self.uploader, self._open_connection, loops)
 
     @property
     def report_every_s(self) -> float:
-        return interval_s(self._settings.report_every_s, self.delivery.welcome)
+        return interval_s(self._settings.report_every_s, self.uploader.welcome)
 
     @property
     def inbox_every_s(self) -> float:
         """The setting here, else the commander's, else a minute."""
-        welcome = self.delivery.welcome
+        welcome = self.uploader.welcome
         commander_s = max(1.0, welcome.playbooks_every_s) if welcome else DEFAULT_INBOX_EVERY_S
         return self._settings.playbooks_every_s or commander_s
 
@@ -127,7 +127,7 @@ class Agent:
         agent = user_agent(DISTRIBUTION)
         return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, agent, connections=2)
 
-    def _delivery_changed(self) -> None:
+    def _uploader_changed(self) -> None:
         self.connection.enrolment_changed()
         self.changed()
 
@@ -141,8 +141,8 @@ class Agent:
 
         An enrolment that can't be read means neither.
         """
-        has_left = self.delivery.enrolment is None and self.supervisor.wanted == []
-        return has_left or self.delivery.state is State.REMOVED
+        has_left = self.uploader.enrolment is None and self.supervisor.wanted == []
+        return has_left or self.uploader.state is State.REMOVED
 
     async def _remove_mining(self) -> None:
         try:
@@ -188,9 +188,9 @@ class Agent:
         self.latest.playbook_miners = self.supervisor.take_readings(
             dict(zip(playbooks, readings[len(watches) :], strict=True))
         )
-        if self.delivery.keeps_logs:
+        if self.uploader.keeps_logs:
             miners = [*self.latest.miners.values(), *self.latest.playbook_miners][:_MINERS_LIMIT]
-            await self._keep(taken_at_ms, make_log(taken_at_ms, machine.result(), miners, self.delivery.lan_ip))
+            await self._keep(taken_at_ms, make_log(taken_at_ms, machine.result(), miners, self.uploader.lan_ip))
         await self._note_interval()
         await self.note_miners()
         self.changed()
@@ -199,19 +199,19 @@ class Agent:
         body = msgspec.json.encode(left_out(_LOG, entry, "the log"))
         before = self.spool.trouble
         try:
-            await self.delivery.on_disk(lambda: self.spool.append(taken_at_ms, body))
+            await self.uploader.on_disk(lambda: self.spool.append(taken_at_ms, body))
         except DiskTrouble as error:
             log.warning("log_lost %s", error)
         if self.spool.trouble and not before:
             log.warning("spool_in_memory %s", self.spool.trouble)
-        self.delivery.wake()
+        self.uploader.wake()
 
     async def _note_interval(self) -> None:
-        every_s = self.delivery.report_every_s = self.report_every_s
+        every_s = self.uploader.report_every_s = self.report_every_s
         if every_s == self._noted_interval:
             return
         try:
-            await self.delivery.on_disk(lambda: store.note_interval(self._db, every_s))
+            await self.uploader.on_disk(lambda: store.note_interval(self._db, every_s))
         except DiskTrouble:
             return  # tried again with the next report
         self._noted_interval = every_s
@@ -221,7 +221,7 @@ class Agent:
         if notes == self._noted_miners:
             return
         with contextlib.suppress(DiskTrouble):  # tried again with the next report
-            await self.delivery.on_disk(lambda: save_notes(self._db, notes))
+            await self.uploader.on_disk(lambda: save_notes(self._db, notes))
             self._noted_miners = notes
 
     async def read_specs_for_ever(self) -> None:
@@ -229,13 +229,13 @@ class Agent:
             specs = await self._sensors.specs(self.version)
             if specs is not None and specs != self.latest.specs:
                 self.latest.specs = specs
-                self.delivery.specs = msgspec.json.encode(left_out(_SPECS, specs, "the specs"))
-                self.delivery.wake()
+                self.uploader.specs = msgspec.json.encode(left_out(_SPECS, specs, "the specs"))
+                self.uploader.wake()
             await asyncio.sleep(_SPECS_EVERY_S)
 
     async def follow_store_for_ever(self) -> None:
         """Applies `enroll`, `leave` and `watch` of the command line within a second, without a restart."""
-        await follow_store_for_ever(self.delivery, self._store_changes, self.reload, every_s=_STORE_CHECK_S)
+        await follow_store_for_ever(self.uploader, self._store_changes, self.reload, every_s=_STORE_CHECK_S)
 
     def _store_changes(self) -> int:
         self._copies.save(self._db)
@@ -243,11 +243,11 @@ class Agent:
 
     async def change(self, write: Callable[[sqlite3.Connection], object]) -> None:
         """Changes the store in one transaction; `reload` then applies the change."""
-        await change_store(self.delivery, self._db, write)
+        await change_store(self.uploader, self._db, write)
 
     async def reload(self) -> None:
-        self.watches = await self.delivery.on_disk(lambda: load_watches(self._db))
-        await self.delivery.reload()
+        self.watches = await self.uploader.on_disk(lambda: load_watches(self._db))
+        await self.uploader.reload()
         await self.operations.ladder.reload()
         await self.supervisor.reload()
         if self._is_to_mine_nothing and self.supervisor.has_left_anything:

@@ -43,7 +43,7 @@ async def _main(settings: Settings, db: sqlite3.Connection, disk: Worker, listen
             agent.measure_for_ever,
             agent.read_specs_for_ever,
             agent.follow_store_for_ever,
-            agent.delivery.run,
+            agent.uploader.run,
             agent.supervisor.run,
             agent.operations.run,
             agent.connection.run,

@@ -60,7 +60,7 @@ class Page:
     ) -> Mapping[str, str]:
         """Each fragment is one element, whose id is its name. After a mistake: with what was typed."""
         agent = self._agent
-        status, enrolled = views.status_view(agent), agent.delivery.enrolment
+        status, enrolled = views.status_view(agent), agent.uploader.enrolment
         values = {
             "is_owner": is_owner,
             "status": status,

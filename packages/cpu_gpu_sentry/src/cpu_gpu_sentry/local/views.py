@@ -113,22 +113,22 @@ class MinerView:
 
 
 def status_view(agent: Agent) -> StatusView:
-    delivery = agent.delivery
-    badge, tone = _STATES[delivery.state]
+    uploader = agent.uploader
+    badge, tone = _STATES[uploader.state]
     return StatusView(
         badge=badge,
         tone=tone,
         sentence=_sentence(agent),
         notices=_notices(agent),
         facts=_facts(agent),
-        open_form=delivery.state in (State.NOT_ENROLLED, State.INVALID_TOKEN, State.REMOVED),
+        open_form=uploader.state in (State.NOT_ENROLLED, State.INVALID_TOKEN, State.REMOVED),
     )
 
 
 def _sentence(agent: Agent) -> str:
-    enrolment, error = agent.delivery.enrolment, agent.delivery.error
+    enrolment, error = agent.uploader.enrolment, agent.uploader.error
     rig = f"“{enrolment.rig_name}”" if enrolment and enrolment.rig_name else "this rig"
-    match agent.delivery.state:
+    match agent.uploader.state:
         case State.NOT_ENROLLED:
             return "This sentry has no commander yet: add a rig there, and give its URL and token here."
         case State.ONLINE:
@@ -148,16 +148,16 @@ def _sentence(agent: Agent) -> str:
 
 def _notices(agent: Agent) -> list[str]:
     notices = [agent.spool.trouble] if agent.spool.trouble else []
-    if agent.delivery.two_sentries:
+    if agent.uploader.two_sentries:
         notices.append("Another sentry reports with the same token: stop one of them, or give each its own rig.")
     return notices
 
 
 def _facts(agent: Agent) -> list[Fact]:
-    delivery = agent.delivery
-    stored_at = delivery.last_stored_at
+    uploader = agent.uploader
+    stored_at = uploader.last_stored_at
     return [
-        ("Commander", delivery.enrolment.url if delivery.enrolment else UNKNOWN),
+        ("Commander", uploader.enrolment.url if uploader.enrolment else UNKNOWN),
         ("Logs waiting here", count_text(len(agent.spool))),
         ("Last report stored", time_text(stored_at)),
         ("Reports every", duration_text(agent.report_every_s)),
