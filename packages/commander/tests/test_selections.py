@@ -353,7 +353,9 @@ _values = {
     Key.SOFTWARE: some.sampled_from(["xmrig", "XMRig", "xm", "lol*"]),
     Key.COIN: some.sampled_from(["kaspa", "KAS", "xmr", "unheard-of", "*a"]),
     Key.ALGORITHM: some.sampled_from(["randomx", "rx/0", "heavyhash", "rx*"]),
-    Key.INCIDENT: some.sampled_from(["two", "two_sentries", "asic_fault", "clock", "*", "not mining"]),
+    Key.INCIDENT: some.sampled_from(
+        ["two", "two_sentries", "no_hashrate", "clock", "*", "not mining", "temperature", "50 %*"]
+    ),
 }
 _words = some.sampled_from([*WORDS, "RIG", "hall", "r*1", "*", "02:00:5e:10:00:01", "10.0.0.1"])
 
@@ -424,14 +426,23 @@ def _plainly_in(text: str, value: str) -> bool:
         return text.startswith(value + ".")
 
 
+def _plain_incidents(rig: PlainRig) -> list[str]:
+    """The rules that the rig breaks, and how pages say so."""
+    incidents = ["two_sentries"] if rig.two_sentries else []
+    if rig.hashrate_hs == 0:
+        incidents += ["no_hashrate", "not mining"]
+    if rig.kind is RigKind.CPU_GPU and rig.temperature_c is not None and rig.temperature_c >= 95:
+        incidents += ["temperature", f"too hot: cpu {rig.temperature_c:.0f} °c"]
+    if rig.kind is RigKind.CPU_GPU and rig.rejected == 50:
+        incidents += ["rejected", "50 % rejected"]
+    return incidents
+
+
 def _plain_texts(key: Key, rig: PlainRig) -> list[str | None]:
     is_asic = rig.kind is RigKind.ASIC
     cards = () if is_asic else rig.cards
     gpus = [card.name for card in cards]
     mac = rig.mac if is_asic else None
-    incidents = ["two_sentries"] if rig.two_sentries else []
-    if is_asic and rig.hashrate_hs == 0:
-        incidents += ["asic_fault", "not mining"]
     by_key: dict[Key, list[str | None]] = {
         Key.ANYTHING: [rig.name, *rig.tags, *gpus, rig.model, mac, rig.coin, rig.ip, rig.pool, rig.worker],
         Key.NAME: [rig.name],
@@ -448,7 +459,7 @@ def _plain_texts(key: Key, rig: PlainRig) -> list[str | None]:
         Key.IP: [rig.ip],
         Key.SENTRY: [None if is_asic else rig.sentry],
         Key.DRIVER: [card.driver for card in cards],
-        Key.INCIDENT: [*incidents],
+        Key.INCIDENT: [*_plain_incidents(rig)],
     }
     return by_key[key]
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from commander.live.faults import Since, faults_now, since
 from commander.live.playbooks import PlaybookNow
 from commander.live.totals import Totals
+from commander.readings.faults import Fault
 from commander.readings.summary import NO_SUMMARY, WORKS_OF_A_RIG, RigSummary, Work, is_same_but_metrics
 from commander.readings.traits import NO_HARDWARE, Hardware, hardware_of
 
@@ -59,7 +61,8 @@ class RigState:
     latest: bytes | None = None
     taken_at: datetime | None = None
     figures: RigSummary = NO_SUMMARY
-    faults_since: dict[str, datetime | None] = field(default_factory=dict)  # None: from before this program started
+    faults: tuple[Fault, ...] = ()
+    faults_since: Since = field(default_factory=dict)
     reported_at: datetime | None = None
     reported_s: float = float("-inf")
     two_sentries: bool = False
@@ -78,12 +81,6 @@ class RigState:
     check_due: bool = False
 
 
-def _faults_since(state: RigState, faults: tuple[str, ...], taken_at: datetime) -> dict[str, datetime | None]:
-    """Returns when each fault began: with this log, unless an earlier one had it already or there is no earlier one."""
-    began_at = taken_at if state.latest is not None else None
-    return {fault: state.faults_since.get(fault, began_at) for fault in faults}
-
-
 def _note_works(state: RigState, now_s: float) -> None:
     """Notes whether the rig reports too many works, for its page. History counts by itself."""
     works, is_over = state.figures.hashrates_hs.keys(), now_s - state.works_since_s >= WORKS_SEEN_S
@@ -94,6 +91,20 @@ def _note_works(state: RigState, now_s: float) -> None:
     if len(state.works_seen) <= WORKS_OF_A_RIG:
         state.works_seen.update(works)
     state.too_many_works = len(state.works_seen) > WORKS_OF_A_RIG
+
+
+def _last_told_at(state: RigState) -> datetime | None:
+    """Returns when the rig's sentry last reported its playbooks."""
+    return max([each.told_at for each in state.playbooks if each.told_at is not None], default=None)
+
+
+def _settle_faults(state: RigState, at: datetime | None) -> bool:
+    """Works out what is wrong with the rig; faults that it did not have begin `at`. False if it is as before."""
+    newest = state.figures if state.latest is not None else None
+    before, state.faults = state.faults, faults_now(newest, state.hardware, state.playbooks)
+    if before or state.faults:
+        state.faults_since = since(state.faults_since, state.faults, at)
+    return state.faults != before
 
 
 class OperationalIndex:
@@ -148,7 +159,7 @@ class OperationalIndex:
     def set_specs(self, rig_id: int, specs: bytes) -> None:
         if state := self.rigs.get(rig_id):
             state.specs, state.hardware, state.connected = specs, hardware_of(specs), True
-            self._changed(state)
+            self._settle(state)
 
     def set_connected(self, rig_id: int) -> None:
         state = self.rigs.get(rig_id)
@@ -177,13 +188,13 @@ class OperationalIndex:
     def set_playbooks(self, rig_id: int, playbooks: list[PlaybookNow]) -> None:
         if state := self.rigs.get(rig_id):
             state.playbooks = playbooks
-            self._changed(state)
+            self._settle(state)
             state.playbooks_changed_at = self.now_at
 
     def touch(self, rig_id: int) -> None:
         """Something of the rig has changed in place."""
         if state := self.rigs.get(rig_id):
-            self._changed(state)
+            self._settle(state)
 
     def touch_page(self, rig_id: int) -> None:
         """Something has changed that the index page does not show."""
@@ -206,11 +217,12 @@ class OperationalIndex:
         if state is None:
             return False
         newest = state.taken_at is None or taken_at > state.taken_at
-        was_faulty = bool(state.figures.faults)
+        was_faulty = bool(state.faults)
+        began_at = taken_at if state.latest is not None else None
         before = state.figures
         if newest:
-            state.faults_since = _faults_since(state, figures.faults, taken_at)
             state.latest, state.taken_at, state.figures = log, taken_at, figures
+            _settle_faults(state, began_at)
             _note_works(state, now_s)
         if now_s >= state.reported_s:  # a log that had to wait in the queue tells of no later life
             state.reported_at, state.reported_s = reported_at, now_s
@@ -219,7 +231,7 @@ class OperationalIndex:
         state.connected = state.reported = True
         self._count(state, state.figures)
         only_metrics = not awoke and is_same_but_metrics(before, state.figures)
-        self._changed(state, shape=awoke or bool(state.figures.faults) is not was_faulty, only_metrics=only_metrics)
+        self._changed(state, shape=awoke or bool(state.faults) is not was_faulty, only_metrics=only_metrics)
         if not state.check_due:
             self._check_later(state, now_s + self._stale_after_s)
         return newest
@@ -276,6 +288,12 @@ class OperationalIndex:
         if figures is not None:
             self.totals.count(figures, +1)
         state.counted = figures
+
+    def _settle(self, state: RigState) -> None:
+        """Takes in a change of what the rig is, or of what it has to mine."""
+        was_faulty = bool(state.faults)
+        _settle_faults(state, _last_told_at(state))
+        self._changed(state, shape=bool(state.faults) is not was_faulty)
 
     def _changed(self, state: RigState, *, shape: bool = False, only_metrics: bool = False) -> None:
         self.now_at += 1

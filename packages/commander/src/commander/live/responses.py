@@ -86,5 +86,5 @@ def figures_answer(state: RigState) -> RigFiguresAnswer:
         accepted=figures.accepted,
         rejected=figures.rejected,
         uptime_s=figures.uptime_s,
-        faults=list(figures.faults),
+        faults=[fault.text for fault in state.faults],
     )

@@ -7,6 +7,7 @@ from protocol.messages import UNKNOWN_ALGORITHM
 from protocol.tokens import Token
 
 from commander.readings.cpu_gpu import highest, total
+from commander.readings.faults import Fault
 from commander.readings.summary import RigSummary, Work
 from commander.readings.traits import mining_of_asic
 
@@ -37,18 +38,18 @@ def summary_of(log: AsicLog) -> RigSummary:
     )
 
 
-def faults_of(log: AsicLog) -> Iterator[str]:
+def faults_of(log: AsicLog) -> Iterator[Fault]:
     """What the ASIC reports itself, and what its figures show."""
     if log.hashrate_hs == 0:
-        yield "Not mining"
+        yield Fault("no_hashrate", "Not mining")
     for name in log.faults:
-        yield REPORTED.get(name, name[:1].upper() + name[1:])
+        yield Fault("asic_fault", REPORTED.get(name, name[:1].upper() + name[1:]))
     for board in log.boards:
         if fault := board_fault(board, log):
-            yield f"Board {board.slot} has {fault}"
+            yield Fault("device_lost", f"Board {board.slot} has {fault}")
     for number, rpm in enumerate(log.fans_rpm, start=1):
         if is_still(rpm, log):
-            yield f"Fan {number} has stopped"
+            yield Fault("fan", f"Fan {number} has stopped")
 
 
 def board_fault(board: AsicBoard, log: AsicLog) -> str:

@@ -10,6 +10,7 @@ from protocol.figures import gauges_of
 from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
 from protocol.miners_apart import with_own_cards
 
+from commander.readings.faults import faults_of
 from commander.readings.summary import RigSummary, Work, bounded
 from commander.readings.traits import mining_of_cpu_gpu
 
@@ -37,6 +38,9 @@ def summary_of(log: CpuGpuLog) -> RigSummary:
         rejected=total([reading.rejected for reading in readings]),
         uptime_s=log.uptime_s,
         memory_temperature_c=highest([gpu.memory_temperature_c for gpu in gpus]),
+        faults=faults_of(log, gpus),
+        miners=len(log.miners),
+        gpus=len(log.gpus),
         mining=mining_of_cpu_gpu(log),
     )
 

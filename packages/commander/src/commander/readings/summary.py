@@ -8,6 +8,7 @@ from protocol.messages import UNKNOWN_ALGORITHM
 
 from commander.readings.algorithms import one_name
 from commander.readings.coins import one_coin
+from commander.readings.faults import Fault
 from commander.readings.traits import NO_MINING, Mining
 
 OTHER = "other"  # the name of all works, or devices, beyond the bounds
@@ -69,7 +70,7 @@ class RigSummary(msgspec.Struct, frozen=True):
     """One rig at one moment. None: no device gave the figure.
 
     `power_w` adds the devices that tell theirs, `temperature_c` is the hottest device and `fan_percent` (`fan_rpm`)
-    the fastest fan. `faults` are sentences of a word or two, for people.
+    the fastest fan. `miners` and `gpus` are how many of them a CPU/GPU rig reports.
     """
 
     hashrates_hs: dict[Work, float | None] = {}
@@ -81,7 +82,9 @@ class RigSummary(msgspec.Struct, frozen=True):
     rejected: int | None = None
     uptime_s: int | None = None
     told_rejected_percent: float | None = None
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    miners: int | None = None
+    gpus: int | None = None
     memory_temperature_c: float | None = None
     mining: Mining = NO_MINING
 
@@ -101,6 +104,8 @@ def is_same_but_metrics(first: RigSummary, second: RigSummary) -> bool:
     """Returns whether two summaries differ in numbers only: works, faults and what people search are the same."""
     return (
         first.mining == second.mining
-        and first.faults == second.faults
+        and [fault.words for fault in first.faults] == [fault.words for fault in second.faults]
+        and first.miners == second.miners
+        and first.gpus == second.gpus
         and first.hashrates_hs.keys() == second.hashrates_hs.keys()
     )

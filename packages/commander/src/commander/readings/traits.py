@@ -14,6 +14,7 @@ class Hardware(msgspec.Struct, frozen=True):
     """What a rig is, from its specs. `texts` are all words by which people may look for it."""
 
     gpus: tuple[str, ...] = ()
+    gpu_count: int = 0
     drivers: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     firmware: tuple[str, ...] = ()
@@ -100,6 +101,7 @@ def hardware_of(specs: bytes | None) -> Hardware:
     models = _distinct([_joined(read.make, read.model, read.model_variant), _joined(board.vendor, board.name)])
     return Hardware(
         gpus=gpus,
+        gpu_count=len(read.gpus),
         drivers=_distinct(gpu.driver_version for gpu in read.gpus),
         models=models + _distinct([cpu.name]),
         firmware=_distinct([read.firmware_version, read.software_version, board.bios_version]),

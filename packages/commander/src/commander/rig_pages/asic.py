@@ -34,7 +34,7 @@ def asic_sections(state: RigState) -> Fragments:
     head, now = head_view(state, RigKind.ASIC), status_view(state)
     return {
         "head": macro("rig_pages/cpu_gpu/live.html", "head", head),
-        "notices": macro("rig_pages/asic/live.html", "notices", head, now),
+        "notices": macro("rig_pages/asic/live.html", "notices", head),
         "now": macro("rig_pages/asic/live.html", "now", head, now),
         "specs": macro("rig_pages/cpu_gpu/live.html", "specs", spec_rows(state)),
         "ticks": macro("rig_pages/enrolment.html", "ticks", state),

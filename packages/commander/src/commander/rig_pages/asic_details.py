@@ -1,8 +1,6 @@
 """An ASIC's page: what its templates see of it, as texts that are ready to be read."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
 
 from protocol import units
 from protocol.asic_messages import AsicBoard, AsicLog, AsicPool, PoolState, PowerSource
@@ -63,19 +61,11 @@ class PoolView:
     stale: Figure
 
 
-class FaultView(NamedTuple):
-    """A fault. `since` is None if it is older than this commander's memory."""
-
-    text: str
-    since: datetime | None
-
-
 @dataclass(frozen=True, slots=True)
 class AsicStatusView:
-    """What an ASIC that has reported is doing; `faults` are those of its last log."""
+    """What an ASIC that has reported is doing."""
 
     old: bool
-    faults: list[FaultView]
     summary: list[SummaryView]
     boards: list[BoardView]
     fans: list[FanView]
@@ -90,7 +80,6 @@ def status_view(state: RigState) -> AsicStatusView | None:
     old = state.health in (Health.STALE, Health.OFFLINE)
     return AsicStatusView(
         old=old,
-        faults=[FaultView(fault, state.faults_since.get(fault)) for fault in state.figures.faults],
         summary=[*_hashrates(state, log), *_others(state, log)],
         boards=[_board(board, log) for board in log.boards],
         fans=[FanView(at, shown.turns(rpm), is_still(rpm, log)) for at, rpm in enumerate(log.fans_rpm, start=1)],

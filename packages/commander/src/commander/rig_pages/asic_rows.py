@@ -10,12 +10,13 @@ from protocol.reading import Reader
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.totals import Totals
 from commander.readings.asic import board_fault, energy_j, is_still
+from commander.registry.kinds import RigKind
 from commander.rig_pages.cpu_gpu_rows import TotalView, WorkView, coin_totals, farm_totals, part_text, work_views
+from commander.rig_pages.faults_view import FaultsView, faults_view
 from commander.web import format as shown
 from commander.web.format import Figure
 from commander.web.shell import templates
 
-FAULTS_IN_ROW = 2
 _log = Reader(AsicLog)
 _specs = Reader(AsicSpecs)
 
@@ -35,9 +36,7 @@ class AsicRowView:
     model: str
     health: Health
     old: bool
-    faults: list[str]
-    more_faults: int
-    all_faults: str
+    faults: FaultsView
     works: list[WorkView]
     temperature: Figure
     boards: Glance
@@ -76,9 +75,7 @@ def row_view(state: RigState) -> AsicRowView:
         model=model_text(specs_of(state)),
         health=state.health,
         old=state.health in (Health.STALE, Health.OFFLINE),
-        faults=list(figures.faults[:FAULTS_IN_ROW]),
-        more_faults=max(0, len(figures.faults) - FAULTS_IN_ROW),
-        all_faults="; ".join(figures.faults),
+        faults=faults_view(state, RigKind.ASIC),
         works=work_views(figures.hashrates_hs),
         temperature=shown.temperature(figures.temperature_c),
         boards=boards_glance(log),

@@ -24,6 +24,7 @@ from commander.readings.cpu_gpu import device_hashrates, merged_devices
 from commander.readings.summary import WORKS_OF_A_RIG
 from commander.registry.kinds import PATHS, RigKind
 from commander.rig_pages.cpu_gpu_rows import HEALTH_TONES, HEALTH_WORDS, WORKS_SHOWN, WorkView, work_views
+from commander.rig_pages.faults_view import FaultsView, faults_view
 from commander.web import format as shown
 from commander.web.format import NOT_KNOWN, Figure
 
@@ -56,6 +57,7 @@ class HeadView:
     two_sentries: bool
     wrong_clock: bool
     too_many_works: bool
+    faults: FaultsView
     works_most: int = WORKS_OF_A_RIG
 
 
@@ -125,6 +127,7 @@ def head_view(state: RigState, kind: RigKind) -> HeadView:
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
         too_many_works=state.too_many_works,
+        faults=faults_view(state, kind),
     )
 
 

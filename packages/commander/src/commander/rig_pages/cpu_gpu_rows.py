@@ -12,6 +12,8 @@ from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.totals import Totals
 from commander.live.trends import Trends
 from commander.readings.summary import Work
+from commander.registry.kinds import RigKind
+from commander.rig_pages.faults_view import FaultsView, faults_view
 from commander.web import format as shown
 from commander.web.format import Figure
 from commander.web.shell import templates
@@ -48,7 +50,7 @@ class CpuGpuRowView:
     reported_at: datetime | None
     two_sentries: bool
     wrong_clock: bool
-    failed_playbooks: int
+    faults: FaultsView
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def row_view(state: RigState) -> CpuGpuRowView:
         reported_at=state.reported_at,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
-        failed_playbooks=sum(playbook.failed for playbook in state.playbooks),
+        faults=faults_view(state, RigKind.CPU_GPU),
     )
 
 

@@ -144,7 +144,7 @@ class RowOrders:
             ids=ordered(_listed(found, query), query) if ids is None else ids,
             waiting=ordered([state for state in found if state.health is Health.WAITING], BY_NAME) if apart else [],
             counts=Counter([state.health for state in found]),
-            faulty=sum(bool(state.figures.faults) for state in found),
+            faulty=sum(bool(state.faults) for state in found),
             at=index.now_at,
             shape_at=index.shape_changed_at,
             looked_at=index.now_at,
@@ -196,7 +196,7 @@ def _listed(found: Iterable[RigState], query: IndexQuery) -> list[RigState]:
         found = [state for state in found if state.health is query.health]
     elif query.waiting_apart:
         found = [state for state in found if state.health is not Health.WAITING]
-    return [state for state in found if state.figures.faults] if query.faulty else list(found)
+    return [state for state in found if state.faults] if query.faulty else list(found)
 
 
 def ordered(rigs: list[RigState], query: IndexQuery) -> list[int]:
@@ -229,7 +229,7 @@ def _hashrate(state: RigState) -> float | None:
 
 
 def _health(state: RigState) -> float:
-    faulty = state.health is Health.ONLINE and bool(state.figures.faults)
+    faulty = state.health is Health.ONLINE and bool(state.faults)
     return WORST_FIRST[state.health] - (0.5 if faulty else 0)
 
 

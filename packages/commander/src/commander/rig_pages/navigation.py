@@ -86,10 +86,8 @@ def health_links(order: RowOrder, query: IndexQuery) -> list[Link]:
     for health, label in HEALTH_LABELS.items():
         href = everything.but(health=health).address()
         links.append(Link(label, href, units.count_text(order.counts[health]), chosen is health))
-    if query.kind is RigKind.ASIC:
-        links.append(
-            Link("With faults", everything.but(faulty=True).address(), units.count_text(order.faulty), query.faulty)
-        )
+    faulty = everything.but(faulty=True).address()
+    links.append(Link("With faults", faulty, units.count_text(order.faulty), query.faulty))
     return links
 
 

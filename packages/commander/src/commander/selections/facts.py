@@ -29,15 +29,11 @@ def _addresses(state: RigState) -> Texts:
 
 def _incidents(state: RigState) -> Texts:
     """Returns the names of the rules that a rig breaks now, and the words in which pages show that."""
-    broken = list(state.figures.faults)
-    if state.figures.faults:
-        broken.append("asic_fault")
+    broken = [name for fault in state.faults for name in (fault.rule, fault.text)]
     if state.two_sentries:
         broken.append("two_sentries")
     if state.wrong_clock:
         broken.append("clock")
-    if any(playbook.failed for playbook in state.playbooks):
-        broken.append("playbook_failed")
     return tuple(broken)
 
 

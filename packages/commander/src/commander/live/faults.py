@@ -1,0 +1,48 @@
+"""What is wrong with a rig now: in its newest log, with its cards and with its playbooks."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from commander.live.playbooks import PlaybookNow
+from commander.readings.faults import Fault
+from commander.readings.summary import RigSummary
+from commander.readings.traits import Hardware
+
+Since = dict[str, datetime | None]  # by the fault's words; None: from before this program started
+Playbooks = Sequence[PlaybookNow]
+
+
+def faults_now(newest: RigSummary | None, hardware: Hardware, playbooks: Playbooks) -> tuple[Fault, ...]:
+    """Returns all faults of a rig, worst first. `newest` is its newest log, if it has sent one."""
+    failed = tuple(_of_playbooks(playbooks))
+    if newest is None:
+        return failed
+    faults = (*failed, *_without_miner(newest, playbooks), *newest.faults, *_of_cards(newest, hardware))
+    return tuple(fault for fault in faults if not _is_meant(fault, playbooks))
+
+
+def _of_playbooks(playbooks: Playbooks) -> Iterator[Fault]:
+    for playbook in playbooks:
+        if playbook.failed:
+            yield Fault("playbook_failed", f"Playbook failed: {playbook.wire.name}")
+
+
+def _without_miner(newest: RigSummary, playbooks: Playbooks) -> Iterator[Fault]:
+    """A rig that reports no mining software and has no playbook, whose software might still be starting."""
+    if newest.miners == 0 and not playbooks:
+        yield Fault("no_hashrate", "No miner")
+
+
+def _of_cards(newest: RigSummary, hardware: Hardware) -> Iterator[Fault]:
+    if newest.gpus is not None and newest.gpus < hardware.gpu_count:
+        yield Fault("device_lost", "GPU lost: {}", f"{newest.gpus} of {hardware.gpu_count}")
+
+
+def _is_meant(fault: Fault, playbooks: Playbooks) -> bool:
+    """Returns whether the rig stands because somebody paused all its playbooks."""
+    return fault.rule == "no_hashrate" and bool(playbooks) and all(each.wire.paused for each in playbooks)
+
+
+def since(before: Since, faults: Sequence[Fault], at: datetime | None) -> Since:
+    """Returns when each fault began: `at`, unless it was there before."""
+    return {fault.words: before.get(fault.words, at) for fault in faults}

@@ -1,0 +1,99 @@
+"""What is wrong with a rig, in the words of pages, as far as one log of it says so."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerReading, MinerState
+
+GPU_TOO_HOT_C = 85.0
+GPU_MEMORY_TOO_HOT_C = 108.0
+CPU_TOO_HOT_C = 95.0
+FAN_NEEDED_ABOVE_C = 60.0
+REJECTED_TOO_MANY_PERCENT = 8.0
+CONFIDENCE_Z = 1.96  # 95 %
+
+
+class Fault(NamedTuple):
+    """Something that is wrong now, and the alert rule that it breaks.
+
+    `words` have a place for the `value`, which changes from log to log: "Too hot: GPU 03:00 {}" and "97 °C". The same
+    words in the next log are the same fault.
+    """
+
+    rule: str
+    words: str
+    value: str = ""
+
+    @property
+    def text(self) -> str:
+        """For people: "Too hot: GPU 03:00 97 °C"."""
+        return self.words.replace("{}", self.value)
+
+
+def faults_of(log: CpuGpuLog, gpus: list[GpuReading]) -> tuple[Fault, ...]:
+    """Returns the faults of a CPU/GPU rig, worst first. `gpus` are its cards with all that is known of them."""
+    return (*_of_miners(log), *_of_cpu(log.cpu or CpuReading()), *_of_gpus(gpus), *_of_shares(log))
+
+
+def _of_miners(log: CpuGpuLog) -> Iterator[Fault]:
+    for miner in log.miners:
+        if words := _words_of(miner):
+            yield Fault("no_hashrate", f"{words}: {miner.software}" if len(log.miners) > 1 else words)
+
+
+def _words_of(miner: MinerReading) -> str:
+    """Returns why the software mines nothing; empty if it mines, starts, or nothing is known."""
+    if miner.state is MinerState.FAILED:
+        return "Miner failed"
+    if miner.state is MinerState.API_SILENT:
+        return "API silent"
+    stands = miner.state in (MinerState.STALLED, MinerState.STOPPED)
+    return "Not mining" if stands or _hashes_nothing(miner) else ""
+
+
+def _hashes_nothing(miner: MinerReading) -> bool:
+    """Returns whether the software says 0 H/s. An unknown hashrate is no fault."""
+    is_mining = miner.state is MinerState.MINING and miner.software not in PROXIES
+    return is_mining and bool(miner.algorithms) and all(each.hashrate_hs == 0 for each in miner.algorithms)
+
+
+def _of_cpu(cpu: CpuReading) -> Iterator[Fault]:
+    if cpu.temperature_c is not None and cpu.temperature_c >= CPU_TOO_HOT_C:
+        yield Fault("temperature", "Too hot: CPU {}", f"{cpu.temperature_c:.0f} °C")
+
+
+def _of_gpus(gpus: list[GpuReading]) -> Iterator[Fault]:
+    for gpu in gpus:
+        core_c, memory_c = gpu.temperature_c, gpu.memory_temperature_c
+        if core_c is not None and core_c >= GPU_TOO_HOT_C:
+            yield Fault("temperature", f"Too hot: {card_name(gpu.pci_address)} {{}}", f"{core_c:.0f} °C")
+        elif memory_c is not None and memory_c >= GPU_MEMORY_TOO_HOT_C:
+            yield Fault("temperature", f"Too hot: memory of {card_name(gpu.pci_address)} {{}}", f"{memory_c:.0f} °C")
+        if core_c is not None and core_c > FAN_NEEDED_ABOVE_C and 0 in (gpu.fan_percent, gpu.fan_rpm):
+            yield Fault("fan", f"Fan 0 %: {card_name(gpu.pci_address)}")
+
+
+def card_name(device: str) -> str:
+    """Returns "GPU 03:00" for 0000:03:00.0, as the system calls the card."""
+    return f"GPU {device.removeprefix('0000:').removesuffix('.0')}"
+
+
+def _of_shares(log: CpuGpuLog) -> Iterator[Fault]:
+    readings = [each for miner in log.miners if miner.software not in PROXIES for each in miner.algorithms]
+    accepted = sum(each.accepted or 0 for each in readings)
+    refused = sum((each.rejected or 0) + (each.stale or 0) + (each.invalid or 0) for each in readings)
+    if refused and surely_percent(refused, accepted + refused) >= REJECTED_TOO_MANY_PERCENT:
+        yield Fault("rejected", "{} rejected", f"{100 * refused / (accepted + refused):.0f} %")
+
+
+def surely_percent(part: int, whole: int) -> float:
+    """Returns the lower bound of the Wilson interval: 2 of 20 is 10 %, but surely only 2.8 %.
+
+    >>> round(surely_percent(2, 20), 1)
+    2.8
+    """
+    share, square = part / whole, CONFIDENCE_Z**2
+    middle = share + square / (2 * whole)
+    spread = CONFIDENCE_Z * math.sqrt(share * (1 - share) / whole + square / (4 * whole**2))
+    return 100 * (middle - spread) / (1 + square / whole)

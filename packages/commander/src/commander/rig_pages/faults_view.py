@@ -1,0 +1,48 @@
+"""Faults as rows and rig pages show them."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from commander.live.operational_index import Health, RigState
+from commander.registry.kinds import PATHS, RigKind
+
+FAULTS_IN_ROW = 2
+
+
+class FaultView(NamedTuple):
+    """A fault. `since` is None if it is older than this commander's memory; `href` leads to what is wrong."""
+
+    text: str
+    since: datetime | None
+    href: str
+
+
+class FaultsView(NamedTuple):
+    """The faults of a rig, worst first. `old`: they are of its last report, and it is silent now."""
+
+    faults: list[FaultView]
+    old: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.faults)
+
+    @property
+    def in_row(self) -> list[FaultView]:
+        return self.faults[:FAULTS_IN_ROW]
+
+    @property
+    def more(self) -> int:
+        return max(0, len(self.faults) - FAULTS_IN_ROW)
+
+    @property
+    def all_texts(self) -> str:
+        return "; ".join(fault.text for fault in self.faults)
+
+
+def faults_view(state: RigState, kind: RigKind) -> FaultsView:
+    playbooks = f"{PATHS[kind]}/{state.id}/playbooks"
+    views = [
+        FaultView(fault.text, state.faults_since.get(fault.words), playbooks if fault.rule == "playbook_failed" else "")
+        for fault in state.faults
+    ]
+    return FaultsView(views, old=state.health in (Health.STALE, Health.OFFLINE))
