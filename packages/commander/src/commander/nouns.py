@@ -1,6 +1,7 @@
 """The nouns of the farm. Their sections stand in the navigation in this order."""
 
 from commander.addresses.noun import NOUN as ADDRESSES
+from commander.commands.noun import NOUN as COMMANDS
 from commander.intake.noun import NOUN as INTAKE
 from commander.playbooks.noun import NOUN as PLAYBOOKS
 from commander.rig_pages.noun import NOUN as RIG_PAGES
@@ -9,4 +10,4 @@ from commander.settings_pages.noun import NOUN as SETTINGS_PAGES
 from commander.software.noun import NOUN as SOFTWARE
 from commander.tags.noun import NOUN as TAGS
 
-NOUNS = (RIGS, RIG_PAGES, INTAKE, ADDRESSES, SOFTWARE, PLAYBOOKS, TAGS, SETTINGS_PAGES)
+NOUNS = (RIGS, RIG_PAGES, INTAKE, COMMANDS, ADDRESSES, SOFTWARE, PLAYBOOKS, TAGS, SETTINGS_PAGES)

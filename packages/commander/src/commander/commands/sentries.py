@@ -78,15 +78,10 @@ async def refuse_for_old_sentry(database: Database, notify: Notify, rig_id: int)
 
 async def settle_overdue(database: Database, notify: Notify, now: datetime) -> None:
     """Ends the targets whose time is over or whose rig was removed, and lets each running batch take its next step."""
+    await end_removed(database, notify, now)
     async with database.reading() as db:
         overdue = await target_store.overdue(db, now)
         running = await store.running_commands(db)
-        removed = await target_store.removed_rigs(db)
-    for rig_id in sorted(removed):
-        gone = Changed()
-        async with database.transaction() as db:
-            await remove_rig(db, rig_id, gone, now=now)
-        await notify(gone)
     for command_id in sorted({each.command_id for each in overdue} | set(running)):
         changed = Changed()
         async with database.transaction() as db:
@@ -96,6 +91,17 @@ async def settle_overdue(database: Database, notify: Notify, now: datetime) -> N
         if ended or changed.rig_ids:
             changed.rig_ids.update(ended)
             await notify(changed)
+
+
+async def end_removed(database: Database, notify: Notify, now: datetime) -> None:
+    """Ends the targets of rigs that were removed."""
+    async with database.reading() as db:
+        removed = await target_store.removed_rigs(db)
+    for rig_id in sorted(removed):
+        changed = Changed()
+        async with database.transaction() as db:
+            await remove_rig(db, rig_id, changed, now=now)
+        await notify(changed)
 
 
 async def _end_overdue(db: AsyncConnection, command_id: int, now: datetime) -> list[int]:

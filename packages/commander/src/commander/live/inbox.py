@@ -4,7 +4,7 @@ A noun gives the inbox a source for its kind of item, and calls `notify` for a r
 committed. `protocol.inbox_messages` describes the request.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -35,11 +35,20 @@ class Inbox:
         self._long_poll = long_poll
         self._cluster = cluster
         self._sources: list[InboxSource] = []
+        self._on_earlier: list[Callable[[int], Awaitable[None]]] = []
         cluster.subscribe(INBOX, self.wake)
 
     def add(self, source: InboxSource) -> None:
         """Adds a kind of item. Called while the commander is put together."""
         self._sources.append(source)
+
+    def add_for_earlier_sentries(self, take: Callable[[int], Awaitable[None]]) -> None:
+        """Adds a function that is called with each rig whose sentry has no inbox: it asks for playbooks alone."""
+        self._on_earlier.append(take)
+
+    async def earlier_sentry_asks(self, rig_id: int) -> None:
+        for take in self._on_earlier:
+            await take(rig_id)
 
     def notify(self, rig_id: int) -> None:
         """An item of this rig has changed: its sentry gets it at once, whichever node it waits at."""

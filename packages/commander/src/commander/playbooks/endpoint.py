@@ -38,6 +38,7 @@ class PlaybooksEndpoint:
         authorization = header(scope, b"authorization")
         known, wait_s = etags(header(scope, b"if-none-match")), wait_of(header(scope, b"prefer"))
         rig_id = await self._tokens.rig_of(authorization)
+        await self._sync.earlier_sentry_asks(rig_id)
         wire = await self._sync.wire(rig_id)
         if wait_s and wire.etag in known:
             await self._sync.long_poll.wait(rig_id, wait_s)

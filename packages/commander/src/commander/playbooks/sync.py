@@ -101,6 +101,10 @@ class PlaybookSync:
                 self._wires[rig_id] = Wire(f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"', body)
         return wire
 
+    async def earlier_sentry_asks(self, rig_id: int) -> None:
+        """The rig's sentry is of a version without an inbox."""
+        await self._inbox.earlier_sentry_asks(rig_id)
+
     async def item_for(self, rig_id: int) -> InboxItem:
         """The inbox's source of playbooks."""
         wire = await self.wire(rig_id)

@@ -1,0 +1,90 @@
+"""The form that makes a command for many rigs, as a browser sends it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from protocol.command_messages import CommandAction
+
+from commander.commands.actions import Order
+from commander.commands.domain import (
+    REASON_MAX_LENGTH,
+    TAKES_OFFLINE,
+    WORDS,
+    BadBatch,
+    Batch,
+    NotConfirmed,
+    checked_action,
+    default_batch,
+)
+from commander.commands.targets import chosen_rigs
+from commander.live.rigs import LiveRigs
+from commander.web.ids import id_in
+
+MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class CommandForm:
+    """The fields as a person sees them. `rig_ids` is None where a selection chooses the rigs."""
+
+    action: str
+    select: str | None
+    rig_ids: list[int] | None
+    reason: str
+    size: str
+    max_failures: str
+    confirmed: str
+
+    @property
+    def has_rigs(self) -> bool:
+        return bool(self.rig_ids) or bool((self.select or "").strip())
+
+    @property
+    def address(self) -> str:
+        """The form's own address, with what was chosen."""
+        rigs = {"rigs": ",".join(map(str, self.rig_ids))} if self.rig_ids else {"select": self.select or ""}
+        return f"/commands/new?{urlencode({'action': self.action, **rigs})}"
+
+    def order(self, live: LiveRigs, *, made_by: str) -> Order:
+        """Raises `UnknownAction`, `NoTargets`, `BadSelection`, `BadBatch` or `NotConfirmed`."""
+        action = checked_action(self.action)
+        select = None if self.rig_ids else self.select
+        rig_ids = chosen_rigs(live, select=select, rig_ids=self.rig_ids or None)
+        if action is CommandAction.SHUTDOWN and self.confirmed.strip() != str(len(rig_ids)):
+            raise NotConfirmed(f"Type how many rigs are to be switched off: {len(rig_ids)}.")
+        usual = default_batch(len(rig_ids))
+        batch = Batch(
+            _number("size", self.size, usual.size), _number("max_failures", self.max_failures, usual.max_failures)
+        )
+        return Order(action=action, rig_ids=rig_ids, made_by=made_by, reason=self.reason, selection=select, batch=batch)
+
+
+def form_of(fields: Mapping[str, str], rigs: Iterable[str]) -> CommandForm:
+    """`rigs` are the ids of rigs that were named one by one."""
+    rig_ids = [each for text in rigs if (each := id_in(text)) is not None][:MOST]
+    return CommandForm(
+        action=fields.get("action", ""),
+        select=None if rig_ids else fields.get("select", ""),
+        rig_ids=rig_ids or None,
+        reason=fields.get("reason", "")[:REASON_MAX_LENGTH],
+        size=fields.get("size", "")[:8],
+        max_failures=fields.get("max_failures", "")[:8],
+        confirmed=fields.get("confirmed", "")[:8],
+    )
+
+
+def options() -> list[tuple[str, str]]:
+    """The actions in the order of their harm, for a list to choose from."""
+    order = sorted(WORDS, key=lambda action: (action in TAKES_OFFLINE, action is CommandAction.SHUTDOWN))
+    return [(action, f"{WORDS[action].title}: {WORDS[action].effect}") for action in order]
+
+
+def _number(field: str, text: str, usual: int) -> int:
+    """An empty field means the usual number."""
+    if not text.strip():
+        return usual
+    number = id_in(text.strip())
+    if not number or number > MOST:
+        raise BadBatch(field, f"Enter a whole number from 1 to {MOST:,}, or leave it empty.")
+    return number
