@@ -35,12 +35,12 @@ def offered(rig: PlaybookRig, options: str = "", body: bytes = BODY, **other: An
     return playbook_of(package, options, **other)
 
 
-def test_a_playbook_mines_within_three_seconds_of_the_bell_and_is_reported_with_its_coin(rig: PlaybookRig) -> None:
+def test_a_playbook_mines_within_three_seconds_of_the_news_and_is_reported_with_its_coin(rig: PlaybookRig) -> None:
     eventually(lambda: bool(rig.commander.questions), within_s=20, what="the first question")
-    rang = time.monotonic()
+    began = time.monotonic()
     rig.commander.want(offered(rig, works=[PlaybookWork(algorithm="rx/0", coin="Monero")]))
     eventually(lambda: _mines(rig), within_s=20, what="a hashrate in a log")
-    assert time.monotonic() - rang < 20  # 3 s on a machine that has nothing else to do
+    assert time.monotonic() - began < 20  # 3 s on a machine that has nothing else to do
     miner = rig.reported()
     assert miner is not None
     assert (miner.software, miner.algorithms[0].coin) == ("xmrig", "Monero")

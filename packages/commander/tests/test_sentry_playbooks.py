@@ -1,4 +1,4 @@
-"""What sentries are given and what they tell: ETag, long_poll, status, output."""
+"""Playbooks for sentries, and their status and output: ETag, held requests, several sentries of one rig."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from protocol.tokens import TokenKind, new_token
 WAIT = {"Prefer": "wait=50"}
 
 
-async def test_who_has_the_newest_is_told_nothing(farm: Farm, playbooks: Playbooks) -> None:
+async def test_a_sentry_that_has_the_newest_gets_304(farm: Farm, playbooks: Playbooks) -> None:
     rig = await farm.add()
     first = await playbooks.wire(rig)
     assert (first.status_code, first.json()) == (200, {"playbooks": []})
@@ -46,8 +46,8 @@ async def long_poll() -> LongPoll:
 
 
 @pytest.fixture
-async def rung(settings: Settings, long_poll: LongPoll) -> AsyncIterator[Farm]:
-    """A farm whose long_poll the test can see."""
+async def held(settings: Settings, long_poll: LongPoll) -> AsyncIterator[Farm]:
+    """A farm whose long polls the test can see."""
     async with serving(settings, long_poll) as client:
         farm = Farm(client, settings)
         await farm.make_key()
@@ -62,7 +62,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def waiting(farm: Farm, long_poll: LongPoll, rig: Rig) -> AsyncIterator["asyncio.Task[httpx.Response]"]:
-    """A sentry that waits at the long_poll with the newest playbooks."""
+    """A sentry whose request is held because it has the newest playbooks."""
     sentry = Playbooks(farm)
     etag = (await sentry.wire(rig)).headers["ETag"]
     before = long_poll.waiting
@@ -72,59 +72,59 @@ async def waiting(farm: Farm, long_poll: LongPoll, rig: Rig) -> AsyncIterator["a
         yield asked
 
 
-async def test_who_has_nothing_new_to_hear_waits_and_news_come_at_once(rung: Farm, long_poll: LongPoll) -> None:
-    rig = await rung.add()
-    async with waiting(rung, long_poll, rig) as asked:
-        await Playbooks(rung).add(rig)
+async def test_a_sentry_that_has_the_newest_waits_and_a_change_comes_at_once(held: Farm, long_poll: LongPoll) -> None:
+    rig = await held.add()
+    async with waiting(held, long_poll, rig) as asked:
+        await Playbooks(held).add(rig)
     assert asked.result().status_code == 200
     assert len(asked.result().json()["playbooks"]) == 1
     assert asked.result().headers["Preference-Applied"] == "wait"
     assert long_poll.waiting == 0
 
 
-async def test_who_has_old_playbooks_does_not_wait(rung: Farm, long_poll: LongPoll) -> None:
-    rig = await rung.add()
-    answer = await Playbooks(rung).wire(rig, **WAIT, **{"If-None-Match": '"old"'})
+async def test_a_sentry_with_old_playbooks_does_not_wait(held: Farm, long_poll: LongPoll) -> None:
+    rig = await held.add()
+    answer = await Playbooks(held).wire(rig, **WAIT, **{"If-None-Match": '"old"'})
     assert (answer.status_code, long_poll.waiting) == (200, 0)
 
 
-async def test_news_for_another_rig_wake_nobody(rung: Farm, long_poll: LongPoll) -> None:
-    mine, other = await rung.add("rig-01"), await rung.add("rig-02")
-    async with waiting(rung, long_poll, mine) as asked:
-        await Playbooks(rung).add(other)
+async def test_a_change_for_another_rig_ends_no_wait(held: Farm, long_poll: LongPoll) -> None:
+    mine, other = await held.add("rig-01"), await held.add("rig-02")
+    async with waiting(held, long_poll, mine) as asked:
+        await Playbooks(held).add(other)
         assert (long_poll.waiting, asked.done()) == (1, False)
         long_poll.wake(mine.id)
     assert asked.result().status_code == 304
 
 
-async def test_a_removed_rig_s_sentry_hears_of_it_at_once(rung: Farm, long_poll: LongPoll) -> None:
-    rig = await rung.add()
-    async with waiting(rung, long_poll, rig) as asked:
-        await rung.client.delete(f"{RIGS}/{rig.id}", headers=rung.auth)
+async def test_a_removed_rig_s_sentry_is_answered_at_once(held: Farm, long_poll: LongPoll) -> None:
+    rig = await held.add()
+    async with waiting(held, long_poll, rig) as asked:
+        await held.client.delete(f"{RIGS}/{rig.id}", headers=held.auth)
     assert (asked.result().status_code, asked.result().json()["code"]) == (410, "rig_removed")
 
 
-async def test_a_replaced_token_ends_the_waiting(rung: Farm, long_poll: LongPoll) -> None:
-    rig = await rung.add()
-    async with waiting(rung, long_poll, rig) as asked:
-        await rung.client.post(f"{RIGS}/{rig.id}/token", headers=rung.auth)
+async def test_a_replaced_token_ends_the_waiting(held: Farm, long_poll: LongPoll) -> None:
+    rig = await held.add()
+    async with waiting(held, long_poll, rig) as asked:
+        await held.client.post(f"{RIGS}/{rig.id}/token", headers=held.auth)
     assert (asked.result().status_code, asked.result().json()["code"]) == (401, "invalid_token")
 
 
-async def test_at_the_end_everybody_is_let_go_with_an_answer(rung: Farm, long_poll: LongPoll) -> None:
-    rig = await rung.add()
-    async with waiting(rung, long_poll, rig) as asked:
+async def test_the_commander_s_end_answers_all_held_requests(held: Farm, long_poll: LongPoll) -> None:
+    rig = await held.add()
+    async with waiting(held, long_poll, rig) as asked:
         long_poll.close()
     assert asked.result().status_code == 304
     etag = asked.result().headers["ETag"]
-    assert (await Playbooks(rung).wire(rig, **WAIT, **{"If-None-Match": etag})).status_code == 304
+    assert (await Playbooks(held).wire(rig, **WAIT, **{"If-None-Match": etag})).status_code == 304
 
 
-async def test_a_rename_and_an_edited_wallet_ring_too(rung: Farm, long_poll: LongPoll) -> None:
-    rig = await rung.add("rig-07")
-    await Playbooks(rung).add(rig)
-    async with waiting(rung, long_poll, rig) as asked:
-        await rung.client.patch(f"{RIGS}/{rig.id}", json={"name": "rig-99"}, headers=rung.auth)
+async def test_a_rename_and_an_edited_wallet_end_the_wait_too(held: Farm, long_poll: LongPoll) -> None:
+    rig = await held.add("rig-07")
+    await Playbooks(held).add(rig)
+    async with waiting(held, long_poll, rig) as asked:
+        await held.client.patch(f"{RIGS}/{rig.id}", json={"name": "rig-99"}, headers=held.auth)
     assert "rig-99" in asked.result().json()["playbooks"][0]["script"]
 
 
@@ -145,7 +145,7 @@ async def test_waiting_ends_by_itself() -> None:
     assert long_poll.waiting == 0
 
 
-async def test_whoever_goes_away_leaves_nothing_behind() -> None:
+async def test_a_broken_connection_leaves_nothing_behind() -> None:
     long_poll = LongPoll()
     task = asyncio.ensure_future(long_poll.wait(1, 60))
     await until(lambda: long_poll.waiting == 1)

@@ -28,7 +28,7 @@ from commander.tls import TlsFiles, prepare_tls
 from commander.web.limited_protocol import LimitedProtocol
 
 log = logging.getLogger(__name__)
-ANSWERED_AFTER_S = 0.05  # what waited at the long_poll is let go with an answer before its connection is cut
+ANSWERED_AFTER_S = 0.05  # held requests are answered before their connections are cut
 GC_THRESHOLD = (20_000, 20, 50)  # Python's own (700, 10, 10) took a seventh of the intake's time
 
 
