@@ -18,14 +18,15 @@ MAY_USE = {
 }
 # The folders and files of the commander, in order: each imports only from itself and from those before it.
 LAYERS = (
-    *("problems", "strictness", "postgresql", "db", "partitions", "settings", "certificates", "tls", "lock", "jobs"),
+    *("problems", "strictness", "postgresql", "db", "partitions", "settings", "certificates", "tls", "lock"),
+    *("jobs", "certificate_renewal"),
     *("audit", "dependents", "accounts", "web"),  # who asks; how a page and an answer are made
     *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them
     "noun",  # what each of the next folders offers
     *("addresses", "software", "playbooks", "commands", "tags", "rigs"),  # what people do
     *("rig_pages", "settings_pages", "intake"),  # where requests come in
     *("migrations", "rig_metrics", "metrics", "scaled", "chores"),
-    *("error_handlers", "nouns", "services", "routes", "app"),  # wiring
+    *("error_handlers", "nouns", "services", "running", "routes", "app"),  # wiring
     *("backup", "migrate_data", "serve", "__main__"),  # commands
 )
 PURE = (

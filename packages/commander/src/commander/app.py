@@ -1,7 +1,6 @@
-"""The one place that wires: settings in, an application out."""
+"""Makes the application from the settings."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -15,10 +14,9 @@ from commander.intake import cpu_gpu as intake
 from commander.live import inbox_endpoint
 from commander.live.long_poll import LongPoll
 from commander.migrations import migrate
-from commander.playbooks import endpoint
-from commander.raw_logs.dictionaries import use_newest
-from commander.rigs.restore import restore_index, store_newest
+from commander.playbooks import endpoint as playbooks_endpoint
 from commander.routes import make_routes, methods_of
+from commander.running import restore, store, taking_logs, working
 from commander.services import Services
 from commander.settings import Settings
 from commander.tls import TlsFiles, prepare_tls
@@ -40,8 +38,8 @@ def create_app(
 ) -> ASGIApp:
     """The commander as an ASGI application.
 
-    `on_renewal` is told when the certificate's files have changed, `on_password` the password that was made at the
-    very first start. Whoever ends the server closes `long_poll` first: sentries wait there for most of their lives.
+    `on_renewal` is called when the certificate's files have changed, `on_password` with the password that was made at
+    the very first start. Close `long_poll` before the server ends: sentries wait there most of the time.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     tls = tls or prepare_tls(settings, now=datetime.now(UTC))
@@ -53,36 +51,27 @@ def create_app(
         await asyncio.to_thread(migrate, services.database.url)
         if made := await services.account_actions.settle_password(settings.password):
             on_password(made)
-        await use_newest(services.database, services.commit.packer)
-        for kind, live in services.lives.items():
-            await restore_index(services.database, kind, live.index, now=datetime.now(UTC), now_s=time.monotonic())
-            await services.watches[kind].remember(services.database)
-        await services.playbook_sync.remember()
-        for noun in services.nouns:
-            await noun.on_start()
-        async with services.keeping(), services.working(on_renewal):
+        await restore(services)
+        async with taking_logs(services), working(services, on_renewal):
             try:
                 yield
             finally:
                 long_poll.close()
-        await services.write_events()
-        for kind, live in services.lives.items():
-            await store_newest(services.database, kind, live.index.rigs.values())
-        await services.database.dispose()
+        await store(services)
 
     routes = make_routes(services, lifespan)
     gated = BodyGate(TruthfulAllow(routes, methods_of(routes)), services.bodies, services.tokens.check)
     guarded = Compressed(Guarded(gated, refuse))
 
-    doors: dict[str, ASGIApp] = {
+    endpoints: dict[str, ASGIApp] = {
         intake.PATH: services.intake,
         asic_intake.PATH: services.asic_intake,
-        endpoint.PATH: services.playbooks_endpoint,
+        playbooks_endpoint.PATH: services.playbooks_endpoint,
         inbox_endpoint.PATH: services.inbox_endpoint,
     }
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        at_the_door = doors.get(scope["path"]) if method_of(scope) not in (None, "OPTIONS") else None
-        await (at_the_door or guarded)(scope, receive, send)
+        endpoint = endpoints.get(scope["path"]) if method_of(scope) not in (None, "OPTIONS") else None
+        await (endpoint or guarded)(scope, receive, send)
 
     return OnePath(WithHead(dispatch))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from functools import cache
+from functools import cache, partial
 
 from litestar import Litestar, Router
 from litestar.di import Provide
@@ -18,6 +18,7 @@ from commander.live.sockets import events_socket, page_socket
 from commander.metrics import metrics
 from commander.nouns import NOUNS
 from commander.registry.kinds import PATHS, RigKind
+from commander.running import metrics_of
 from commander.services import Services
 from commander.web import public
 from commander.web.assets import asset_file
@@ -54,7 +55,7 @@ def make_routes(services: Services, lifespan: Callable[[Litestar], AbstractAsync
         "playbook_actions": services.playbook_actions,
         "all_rig_actions": services.rig_actions,
         "live_views": services.live_views,
-        "collect_metrics": services.metrics,
+        "collect_metrics": partial(metrics_of, services),
         "check_queue": services.check_queue,
         **{name: part for noun in services.nouns for name, part in noun.dependencies.items()},
         **_of_kind(services, RigKind.CPU_GPU),
@@ -68,7 +69,7 @@ def make_routes(services: Services, lifespan: Callable[[Litestar], AbstractAsync
         route_handlers=[*HANDLERS, *(each for noun in NOUNS for each in noun.handlers), *_of_both_kinds(services)],
         dependencies=_provided(dependencies)
         | {"openapi": Provide(openapi, sync_to_thread=False)}
-        | {"certificate": Provide(lambda: services.certificate, sync_to_thread=False)},
+        | {"certificate": Provide(lambda: services.certificate.facts, sync_to_thread=False)},
         middleware=[DefineMiddleware(Authentication, account_actions=services.account_actions)],
         exception_handlers=exception_handlers,
         lifespan=[lifespan],

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 from nats.aio.client import Client
@@ -39,8 +39,8 @@ async def _ignore(_rig_ids: Collection[int] | None) -> None:
 class Replica:
     """`on_unknown` is called when news may have been missed, before everything is read again.
 
-    `on_stored` is called with each stored log and the time when it came, before the index takes it. `on_playbooks`
-    reads the playbooks of these rigs again, or of all.
+    `on_stored` is called with each stored log and the time when it came. `on_playbooks` reads the playbooks of these
+    rigs again, or of all.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Replica:
         lives: Mapping[RigKind, LiveRigs],
         *,
         on_unknown: Callable[[], None] = lambda: None,
-        on_stored: Callable[[NewLog, datetime], None] = lambda new, received_at: None,
+        on_stored: Callable[[NewLog, datetime], None],
         on_playbooks: Callable[[Collection[int] | None], Awaitable[None]] = _ignore,
     ) -> None:
         self._database = database
@@ -99,18 +99,12 @@ class Replica:
 
     def stored(self, new: NewLog, received_at_us: int) -> None:
         """A log is in the database, whichever node took it."""
-        live = self._lives[new.kind]
-        if new.rig_id not in live.index.rigs:
+        if new.rig_id not in self._lives[new.kind].index.rigs:
             rig = RigKey(new.kind, new.rig_id)
             self._early[rig] = new, received_at_us
             self.rig_changed(rig)
             return
-        received_at, now = from_us(received_at_us), datetime.now(UTC)
-        silent_s = max(0.0, (now - received_at) / timedelta(seconds=1))
-        reported_s = time.monotonic() - silent_s
-        taken_at = from_us(new.taken_at_us)
-        self._on_stored(new, received_at)
-        live.logged(new.rig_id, new.body, new.figures, taken_at=taken_at, reported_at=received_at, now_s=reported_s)
+        self._on_stored(new, from_us(received_at_us))
 
     async def run(self) -> None:
         """Runs until it is cancelled."""

@@ -1,0 +1,26 @@
+"""What happens once a log is stored, whether this process wrote it or a worker did."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from commander.db import from_us
+from commander.history.watch import RigWatch
+from commander.live.rigs import Lives
+from commander.raw_logs.store import NewLog
+from commander.registry.kinds import RigKind
+
+
+def log_stored(lives: Lives, watches: Mapping[RigKind, RigWatch], new: NewLog, received_at: datetime) -> None:
+    """Notes the rig's events, which compares the log with the one before, and then shows it."""
+    taken_at = from_us(new.taken_at_us)
+    age_s = max(0.0, (datetime.now(UTC) - received_at) / timedelta(seconds=1))
+    watches[new.kind].logged(new.rig_id, new.figures, taken_at=taken_at, now=received_at)
+    lives[new.kind].logged(
+        new.rig_id,
+        new.body,
+        new.figures,
+        taken_at=taken_at,
+        reported_at=received_at,
+        now_s=time.monotonic() - age_s,
+    )
