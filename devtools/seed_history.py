@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from commander.backup.progress import Progress
+from commander.backup.progress import CopyProgress
 from commander.db import Database, open_database, to_us
 from commander.history import farm, store
 from commander.history.buckets import Buckets, put_together
@@ -121,7 +121,7 @@ async def seed(database: Database, kind: RigKind, rigs: int, *, cards: int | Non
     ids = await _add_rigs(database, kind, rigs)
     if database.is_postgresql:
         await _make_parts(database, kind, days=days, now_s=now_s)
-    progress = Progress(f"seeding {kind}")
+    progress = CopyProgress(f"seeding {kind}")
     for at in range(0, rigs, RIGS_A_TRANSACTION):
         async with database.transaction() as db:
             for place in range(at, min(rigs, at + RIGS_A_TRANSACTION)):

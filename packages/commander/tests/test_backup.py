@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from commander.backup import BackupProblem, swap, tools
 from commander.backup.archive import Manifest
 from commander.backup.make import backup, copy_database
-from commander.backup.progress import Progress
+from commander.backup.progress import CopyProgress
 from commander.backup.restore import finish_pending, restore
 from commander.backup.tools import without_password
 from commander.db import connect_sqlite, open_database
@@ -188,7 +188,7 @@ def test_a_copy_is_of_one_moment_though_others_write_between_its_steps(settings:
         writer.execute("CREATE TABLE filler (id INTEGER PRIMARY KEY, body BLOB)")
         writer.executemany("INSERT INTO filler (body) VALUES (?)", [(os.urandom(4_000),) for _ in range(1_000)])
 
-        class Writing(Progress):
+        class Writing(CopyProgress):
             def bytes(self, done: int, total: int | None = None) -> None:
                 writer.execute("INSERT INTO filler (body) VALUES (x'00')")
 

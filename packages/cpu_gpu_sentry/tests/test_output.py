@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cpu_gpu_sentry.playbooks.keeper_posix import Ring
 from cpu_gpu_sentry.playbooks.lines import LINE_LIMIT, clean_line
-from cpu_gpu_sentry.playbooks.output import BATCH_LINES, Batch, Place, last_lines, read_lines
+from cpu_gpu_sentry.playbooks.output import BATCH_LINES, Batch, OutputPlace, last_lines, read_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,7 +39,7 @@ def test_whatever_is_printed_can_be_shown(raw: bytes) -> None:
     assert not [letter for letter in line if ord(letter) < 32 or 127 <= ord(letter) < 160]
 
 
-def everything(folder: Path, place: Place | None = None) -> list[Batch]:
+def everything(folder: Path, place: OutputPlace | None = None) -> list[Batch]:
     found = []
     while (batch := read_lines(folder, place)) is not None:
         found.append(batch)
@@ -80,7 +80,7 @@ def test_reading_goes_on_where_it_was_even_if_only_the_number_is_known(tmp_path:
     first = read_lines(tmp_path, None)
     assert first is not None
     assert len(first.lines) == BATCH_LINES
-    rest = read_lines(tmp_path, Place("1-a", first.then.line))
+    rest = read_lines(tmp_path, OutputPlace("1-a", first.then.line))
     assert rest is not None
     assert (rest.first_line, rest.lines) == (BATCH_LINES, [str(BATCH_LINES + n) for n in range(10)])
 

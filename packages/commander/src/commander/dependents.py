@@ -31,7 +31,7 @@ class UseAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedPlaybooks:
     """The outcome of a change: the rigs whose sentries have news, and the playbooks that restart."""
 
     rig_ids: set[int] = field(default_factory=set)
@@ -80,14 +80,14 @@ class Dependents(Protocol):
     async def of(self, db: AsyncConnection, used_id: int) -> list[Use]:
         """The playbooks that use this thing."""
 
-    async def rerender(self, db: AsyncConnection, used_id: int, *, author: str, what: str) -> Changed:
+    async def rerender(self, db: AsyncConnection, used_id: int, *, author: str, what: str) -> ChangedPlaybooks:
         """Renders the playbooks that use this thing again. Raises the noun's error if one of them can't take it."""
 
-    async def notify(self, changed: Changed) -> None:
+    async def notify(self, changed: ChangedPlaybooks) -> None:
         """Tells the rigs' sentries about the change, after the commit."""
 
 
-def must_be_meant(changed: Changed, *, confirmed: bool) -> None:
+def must_be_meant(changed: ChangedPlaybooks, *, confirmed: bool) -> None:
     """Raises `NotConfirmed` if the restarts are not confirmed. The transaction is then rolled back."""
     if changed.restarting and not confirmed:
         raise NotConfirmed(changed.restarting)

@@ -18,7 +18,7 @@ from commander.backup.archive import (
     new_archive,
     sync_folder,
 )
-from commander.backup.progress import Progress, mebibytes
+from commander.backup.progress import CopyProgress, mebibytes
 from commander.backup.swap import check_nothing_pending
 from commander.db import connect_sqlite, is_postgresql, sqlite_path
 from commander.migrations import sqlite_revision, tables
@@ -37,7 +37,7 @@ def backup(settings: Settings, path: Path) -> None:
     path = path.expanduser().absolute()
     if not path.parent.is_dir():
         raise BackupProblem(f"There is no folder {path.parent}.")
-    progress = Progress("backup")
+    progress = CopyProgress("backup")
     with new_archive(path) as archive:
         if is_postgresql(settings.database_url):
             from commander.backup.on_postgresql import dump
@@ -52,7 +52,7 @@ def backup(settings: Settings, path: Path) -> None:
     progress.end(f"{path} written, {mebibytes(path.stat().st_size)},")
 
 
-def _copy_sqlite(database: Path, path: Path, archive: Archive, progress: Progress) -> Manifest:
+def _copy_sqlite(database: Path, path: Path, archive: Archive, progress: CopyProgress) -> Manifest:
     if not database.exists():
         raise BackupProblem(f"There is no farm yet: {database} does not exist.")
     copy = path.with_name(f".{path.name}.copy")
@@ -67,7 +67,7 @@ def _copy_sqlite(database: Path, path: Path, archive: Archive, progress: Progres
     return manifest_of("sqlite", revision)
 
 
-def copy_database(database: Path, copy: Path, progress: Progress) -> str:
+def copy_database(database: Path, copy: Path, progress: CopyProgress) -> str:
     """Copy page by page, as of now; returns the schema's revision.
 
     SQLite's online backup begins anew whenever somebody else has written, which on a farm is always. The open

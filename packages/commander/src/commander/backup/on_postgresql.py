@@ -12,7 +12,7 @@ import asyncpg
 
 from commander.backup import BackupProblem
 from commander.backup.archive import CHUNK, DATABASE, Archive, Manifest, manifest_of
-from commander.backup.progress import Progress
+from commander.backup.progress import CopyProgress
 from commander.backup.tools import tool, without_password
 from commander.db import metadata
 from commander.migrations.revisions import check_known
@@ -33,7 +33,7 @@ async def connected(url: str) -> AsyncIterator[Connection]:
         await connection.close(timeout=5)
 
 
-async def dump(url: str, archive: Archive, progress: Progress) -> Manifest:
+async def dump(url: str, archive: Archive, progress: CopyProgress) -> Manifest:
     """The farm as of one moment; intake, and whatever else, goes on."""
     async with connected(url) as connection:
         program = tool("pg_dump", server_major=connection.get_server_version().major)
@@ -56,7 +56,7 @@ def _dump_options(snapshot: str) -> list[str]:
     return options
 
 
-def _dump(command: list[str], url: str, archive: Archive, progress: Progress) -> None:
+def _dump(command: list[str], url: str, archive: Archive, progress: CopyProgress) -> None:
     place, environment = without_password(url)
     with tempfile.TemporaryFile("w+") as complaints:
         process = subprocess.Popen(  # noqa: S603 - PostgreSQL's own program
@@ -72,7 +72,7 @@ def _dump(command: list[str], url: str, archive: Archive, progress: Progress) ->
             raise BackupProblem(f"pg_dump failed: {_complaint(complaints)}")
 
 
-def _counted(source: IO[bytes], progress: Progress) -> Iterator[bytes]:
+def _counted(source: IO[bytes], progress: CopyProgress) -> Iterator[bytes]:
     done = 0
     while chunk := source.read(CHUNK):
         done += len(chunk)

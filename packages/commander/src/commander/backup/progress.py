@@ -6,7 +6,7 @@ import time
 _TERMINAL_EVERY_S, _ELSEWHERE_EVERY_S = 0.2, 10.0
 
 
-class Progress:
+class CopyProgress:
     def __init__(self, what: str) -> None:
         self._what = what
         self._started_s = time.monotonic()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from commander.backup import BackupProblem
 from commander.backup.archive import DATABASE, Manifest, extract, opened_archive
-from commander.backup.progress import Progress
+from commander.backup.progress import CopyProgress
 from commander.backup.swap import Pending, abandon, finish, mark, new_of, pending
 from commander.db import is_postgresql, sqlite_path
 from commander.lock import CommanderRuns, only_commander
@@ -26,7 +26,7 @@ def restore(settings: Settings, path: Path, *, force: bool) -> None:
         _check_kind(settings, manifest)
         finish_pending(settings)
         _check_room(settings, force=force)
-        progress = Progress("restore")
+        progress = CopyProgress("restore")
         exchange = _stage(settings, archive, manifest, progress)
         mark(settings.data_dir, exchange)
         try:
@@ -80,7 +80,7 @@ async def _holds_a_farm(url: str) -> bool:
         return await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is not None
 
 
-def _stage(settings: Settings, archive: zipfile.ZipFile, manifest: Manifest, progress: Progress) -> Pending:
+def _stage(settings: Settings, archive: zipfile.ZipFile, manifest: Manifest, progress: CopyProgress) -> Pending:
     """The backup's files beside their places, whole and compared with the manifest."""
     places = _places(settings, manifest)
     total, done = sum(member.bytes for member in manifest.files), 0

@@ -48,7 +48,7 @@ class BadBatch(CommandError):
         self.field = field
 
 
-class NotConfirmed(CommandError):
+class BatchNotConfirmed(CommandError):
     """Somebody has to say that they mean it."""
 
     kind = ErrorKind(422, "not_confirmed", "Not confirmed", field="confirmed")

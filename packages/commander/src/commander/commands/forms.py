@@ -13,7 +13,7 @@ from commander.commands.domain import (
     WORDS,
     BadBatch,
     Batch,
-    NotConfirmed,
+    BatchNotConfirmed,
     checked_action,
     default_batch,
 )
@@ -47,12 +47,12 @@ class CommandForm:
         return f"/commands/new?{urlencode({'action': self.action, **rigs})}"
 
     def order(self, live: LiveRigs, *, made_by: str) -> Order:
-        """Raises `UnknownAction`, `NoTargets`, `BadSelection`, `BadBatch` or `NotConfirmed`."""
+        """Raises `UnknownAction`, `NoTargets`, `BadSelection`, `BadBatch` or `BatchNotConfirmed`."""
         action = checked_action(self.action)
         select = None if self.rig_ids else self.select
         rig_ids = chosen_rigs(live, select=select, rig_ids=self.rig_ids or None)
         if action is CommandAction.SHUTDOWN and self.confirmed.strip() != str(len(rig_ids)):
-            raise NotConfirmed(f"Type how many rigs are to be switched off: {len(rig_ids)}.")
+            raise BatchNotConfirmed(f"Type how many rigs are to be switched off: {len(rig_ids)}.")
         usual = default_batch(len(rig_ids))
         batch = Batch(
             _number("size", self.size, usual.size), _number("max_failures", self.max_failures, usual.max_failures)

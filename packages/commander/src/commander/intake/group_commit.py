@@ -119,9 +119,9 @@ class GroupCommit:
                 waiting.written.set_result(part)
             for new, stored in zip(waiting.logs, part, strict=True):
                 if stored:
-                    self._tell(new)
+                    self._announce(new)
 
-    def _tell(self, new: NewLog) -> None:
+    def _announce(self, new: NewLog) -> None:
         try:
             self._on_stored(new)
         except Exception:  # it is stored; that nobody could be told must not stop the intake

@@ -6,13 +6,13 @@ from datetime import datetime
 from commander.live.playbooks import PlaybookNow
 from commander.readings.faults import Fault
 from commander.readings.summary import RigSummary
-from commander.readings.traits import Hardware
+from commander.readings.traits import RigHardware
 
 Since = dict[str, datetime | None]  # by the fault's words; None: from before this program started
 Playbooks = Sequence[PlaybookNow]
 
 
-def faults_now(newest: RigSummary | None, hardware: Hardware, playbooks: Playbooks) -> tuple[Fault, ...]:
+def faults_now(newest: RigSummary | None, hardware: RigHardware, playbooks: Playbooks) -> tuple[Fault, ...]:
     """Returns all faults of a rig, worst first. `newest` is its newest log, if it has sent one."""
     failed = tuple(_of_playbooks(playbooks))
     if newest is None:
@@ -33,7 +33,7 @@ def _without_miner(newest: RigSummary, playbooks: Playbooks) -> Iterator[Fault]:
         yield Fault("no_hashrate", "No miner")
 
 
-def _of_cards(newest: RigSummary, hardware: Hardware) -> Iterator[Fault]:
+def _of_cards(newest: RigSummary, hardware: RigHardware) -> Iterator[Fault]:
     if newest.gpus is not None and newest.gpus < hardware.gpu_count:
         yield Fault("device_lost", "GPU lost: {}", f"{newest.gpus} of {hardware.gpu_count}")
 

@@ -16,7 +16,7 @@ from commander.live.playbooks import PlaybookNow
 from commander.live.totals import Totals
 from commander.readings.faults import Fault
 from commander.readings.summary import NO_SUMMARY, WORKS_OF_A_RIG, RigSummary, Work, is_same_but_metrics
-from commander.readings.traits import NO_HARDWARE, Hardware, hardware_of
+from commander.readings.traits import NO_HARDWARE, RigHardware, hardware_of
 
 WORKS_SEEN_S = 3_600
 
@@ -53,7 +53,7 @@ class RigState:
     id: int
     name: str
     specs: bytes | None = None
-    hardware: Hardware = NO_HARDWARE
+    hardware: RigHardware = NO_HARDWARE
     tags: tuple[str, ...] = ()
     search_text: str | None = None
     added_at: datetime | None = None

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander import partitions
-from commander.backup.progress import Progress
+from commander.backup.progress import CopyProgress
 from commander.backup.swap import check_nothing_pending
 from commander.db import connect_sqlite, is_postgresql, metadata, open_database, sqlite_path
 from commander.lock import CommanderRuns, only_commander
@@ -81,7 +81,7 @@ async def _prepare(connection: Connection, url: str, stamp: str) -> None:
     if unfinished and await target.is_of(connection, stamp):
         return
     if unfinished:
-        Progress("migrate-data").show("the farm has changed since an earlier try; it is copied anew", now=True)
+        CopyProgress("migrate-data").show("the farm has changed since an earlier try; it is copied anew", now=True)
         await target.clear(connection)
     await asyncio.to_thread(migrate, url)
     await target.begin(connection, stamp)
@@ -91,7 +91,7 @@ async def _copy(source: sqlite3.Connection, url: str, table: sa.Table, connectio
     copied, last_key, is_done = await target.progress_of(connection, table.name)
     if is_done:
         return
-    progress = Progress(f"migrate-data: {table.name}")
+    progress = CopyProgress(f"migrate-data: {table.name}")
     total: int = source.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0]  # noqa: S608 - own name
     after = key_from_text(last_key) if last_key else None
     async with open_database(url) as database:
@@ -126,7 +126,7 @@ async def _go_on_counting(connection: Connection, table: sa.Table, highest: int)
 
 
 async def _compare(source: sqlite3.Connection, connection: Connection) -> None:
-    progress = Progress("migrate-data")
+    progress = CopyProgress("migrate-data")
     for table in metadata.sorted_tables:
         progress.show(f"comparing {table.name}", now=True)
         if await differences(source, connection, table):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.addresses.domain import BadAddress
-from commander.dependents import Changed, Use
+from commander.dependents import ChangedPlaybooks, Use
 from commander.playbooks import store
 from commander.playbooks.domain import BadPlaybook, StoredPlaybook
 from commander.playbooks.render_context import rerender
@@ -25,7 +25,7 @@ class RigPlaybooks:
         self._sync = playbook_sync
         self._now = now
 
-    async def rename(self, db: AsyncConnection, rig_id: int, author: str) -> Changed:
+    async def rename(self, db: AsyncConnection, rig_id: int, author: str) -> ChangedPlaybooks:
         """Raises `BadName` if a script can't take the new one."""
         found = await store.playbooks_of(db, rig_id)
         try:
@@ -37,7 +37,7 @@ class RigPlaybooks:
         """Deletes the playbooks with their revisions, status and output."""
         await store.delete_playbooks_of(db, rig_id)
 
-    async def notify(self, changed: Changed) -> None:
+    async def notify(self, changed: ChangedPlaybooks) -> None:
         await self._sync.changed(changed.rig_ids)
 
     def rig_gone(self, rig_id: int) -> None:
@@ -78,14 +78,14 @@ class DependentPlaybooks:
     async def of(self, db: AsyncConnection, used_id: int) -> list[Use]:
         return await store.uses(db, await self._using(db, used_id))
 
-    async def rerender(self, db: AsyncConnection, used_id: int, *, author: str, what: str) -> Changed:
+    async def rerender(self, db: AsyncConnection, used_id: int, *, author: str, what: str) -> ChangedPlaybooks:
         found = await self._using(db, used_id)
         try:
             return await rerender(db, found, author=author, what=what, now=self._now())
         except BadPlaybook as error:
             raise self._refuse(str(error)) from error
 
-    async def notify(self, changed: Changed) -> None:
+    async def notify(self, changed: ChangedPlaybooks) -> None:
         await self._sync.changed(changed.rig_ids)
 
 

@@ -9,7 +9,7 @@ from protocol.playbook_messages import Platform
 from commander.addresses.actions import AddressWithUses
 from commander.addresses.domain import Address, AddressKind
 from commander.playbooks.domain import PlaybookSpec, WorkSpec
-from commander.software.domain import Entry
+from commander.software.domain import CatalogueEntry
 from commander.software.placeholders import own_variables
 from commander.web.ids import id_in
 
@@ -123,7 +123,9 @@ def _short(address: Address) -> str:
     return units.shortened(address.address, 14) if address.kind is AddressKind.WALLET else address.address
 
 
-def software_options(entries: Sequence[Entry], platform: Platform) -> tuple[list[Entry], list[Entry]]:
+def software_options(
+    entries: Sequence[CatalogueEntry], platform: Platform
+) -> tuple[list[CatalogueEntry], list[CatalogueEntry]]:
     """Returns the software that a rig of this system can use, and the software that has no download for it."""
     usable = [each for each in entries if (download := each.about.download(platform)) and download.url]
     return usable, [each for each in entries if each not in usable]

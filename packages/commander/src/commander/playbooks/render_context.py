@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.addresses.domain import Address
 from commander.addresses.store import all_addresses
-from commander.dependents import Changed, Use
+from commander.dependents import ChangedPlaybooks, Use
 from commander.playbooks import store
 from commander.playbooks.domain import BadPlaybook, PlaybookSpec, StoredPlaybook, needs_restart
 from commander.playbooks.rendering import RenderInput, rendered
-from commander.software.domain import Entry
+from commander.software.domain import CatalogueEntry
 from commander.software.store import all_software
 
 
@@ -23,7 +23,7 @@ class RenderContext:
     """All rigs, software and addresses that specs can name, as this transaction sees them."""
 
     rigs: dict[int, str]
-    software: dict[int, Entry]
+    software: dict[int, CatalogueEntry]
     addresses: dict[int, Address]
 
     def input_for(self, rig_id: int, spec: PlaybookSpec) -> RenderInput:
@@ -31,7 +31,7 @@ class RenderContext:
         return RenderInput(rig_id, self.rigs.get(rig_id, ""), entry.about if entry else None, self.addresses)
 
 
-NOTHING_CHANGED = Changed()
+NOTHING_CHANGED = ChangedPlaybooks()
 
 
 async def load_render_context(db: AsyncConnection) -> RenderContext:
@@ -44,13 +44,13 @@ async def load_render_context(db: AsyncConnection) -> RenderContext:
 
 async def rerender(
     db: AsyncConnection, found: Iterable[StoredPlaybook], *, author: str, what: str, now: datetime
-) -> Changed:
+) -> ChangedPlaybooks:
     """Renders playbooks again after a change of something that they name. Without a difference there is no new
     revision.
 
     Raises `BadPlaybook`, with the reason of the first playbook that can't take the change.
     """
-    context, changed = await load_render_context(db), Changed()
+    context, changed = await load_render_context(db), ChangedPlaybooks()
     for playbook in found:
         after = _again(playbook, context)
         if after == playbook.wire:

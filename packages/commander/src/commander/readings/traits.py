@@ -10,7 +10,7 @@ from protocol.messages import CpuGpuLog
 READINGS_SEARCHED = 64  # of a rig; one log can't fill the memory
 
 
-class Hardware(msgspec.Struct, frozen=True):
+class RigHardware(msgspec.Struct, frozen=True):
     """What a rig is, from its specs. `texts` are all words by which people may look for it."""
 
     gpus: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class Hardware(msgspec.Struct, frozen=True):
     texts: tuple[str, ...] = ()
 
 
-NO_HARDWARE = Hardware()
+NO_HARDWARE = RigHardware()
 
 
 class Mining(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,7 +91,7 @@ class _Specs(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(_Specs)
 
 
-def hardware_of(specs: bytes | None) -> Hardware:
+def hardware_of(specs: bytes | None) -> RigHardware:
     """Returns what the JSON of a rig's specs says."""
     if specs is None:
         return NO_HARDWARE
@@ -99,7 +99,7 @@ def hardware_of(specs: bytes | None) -> Hardware:
     board, cpu = read.motherboard or _Motherboard(), read.cpu or _Cpu()
     gpus = _distinct(_joined(gpu.vendor, gpu.name) for gpu in read.gpus)
     models = _distinct([_joined(read.make, read.model, read.model_variant), _joined(board.vendor, board.name)])
-    return Hardware(
+    return RigHardware(
         gpus=gpus,
         gpu_count=len(read.gpus),
         drivers=_distinct(gpu.driver_version for gpu in read.gpus),

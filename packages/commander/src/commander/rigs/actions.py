@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.audit.store import record
 from commander.db import Database
-from commander.dependents import Changed
+from commander.dependents import ChangedPlaybooks
 from commander.history import events
 from commander.history import store as history
 from commander.history.events import NewEvent, RigEvent
@@ -79,7 +79,7 @@ class RigActions:
         if self._playbooks and name is not None:
             await self._playbooks.notify(changed)
 
-    async def _rename(self, db: AsyncConnection, rig_id: int, name: str, author: str) -> Changed:
+    async def _rename(self, db: AsyncConnection, rig_id: int, name: str, author: str) -> ChangedPlaybooks:
         before = await store.get_rig(db, self._kind, rig_id)
         await store.rename_rig(db, self._kind, rig_id, name)
         if name != before.name:

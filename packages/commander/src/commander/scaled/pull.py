@@ -43,7 +43,7 @@ class Pull:
         """Let whoever waits in `take` go."""
         self._news.set()
 
-    async def hear(self, message: Msg) -> None:
+    async def receive(self, message: Msg) -> None:
         if message.headers and "Status" in message.headers:
             if message.subject.endswith(f".{self._request}"):
                 self._owed = 0  # the request has ended: no messages for a while, or the server shuts down
@@ -65,5 +65,5 @@ class Pull:
 @asynccontextmanager
 async def pulling(client: Client, stream: str, consumer: str) -> AsyncIterator[Pull]:
     pull = Pull(client, stream, consumer)
-    await client.subscribe(f"{pull.inbox}.*", cb=pull.hear)
+    await client.subscribe(f"{pull.inbox}.*", cb=pull.receive)
     yield pull

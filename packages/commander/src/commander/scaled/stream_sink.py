@@ -132,7 +132,7 @@ class StreamIntake:
     async def _attached(self, client: Client) -> AsyncIterator[None]:
         await settle_stream(client, self._names, self._limits)
         self._inbox = client.new_inbox()
-        await client.subscribe(f"{self._inbox}.*", cb=self._hear)
+        await client.subscribe(f"{self._inbox}.*", cb=self._receive)
         self._client = client
         try:
             yield
@@ -141,7 +141,7 @@ class StreamIntake:
             for flight, _ in self._flying.values():
                 flight.failed(NatsAway("The connection to the queue was lost"))
 
-    async def _hear(self, message: Msg) -> None:
+    async def _receive(self, message: Msg) -> None:
         flying = self._flying.pop(int(message.subject.rpartition(".")[2]), None)
         if flying is None:  # too late: whoever waited for it has been told to come back
             return

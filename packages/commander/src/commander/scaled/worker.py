@@ -154,7 +154,7 @@ class Ingest:
             self.counts.given_back += len(messages)
             await _answer(client, messages, GIVE_BACK)
             raise
-        await self._tell(client, kept)
+        await self._announce(client, kept)
         await _answer(client, messages, ACK)
 
     async def _write(self, writer: LogWriter, held: list[Held]) -> tuple[list[Held], list[tuple[Msg, str]]]:
@@ -185,7 +185,7 @@ class Ingest:
             await put_aside(db, letters, now=datetime.now(UTC))
         self.counts.put_aside += len(dead)
 
-    async def _tell(self, client: Client, kept: list[Held]) -> None:
+    async def _announce(self, client: Client, kept: list[Held]) -> None:
         """Each rig's newest log; history is not what web nodes follow."""
         newest: dict[tuple[str, int], Held] = {}
         for each in kept:

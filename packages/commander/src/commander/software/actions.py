@@ -10,11 +10,11 @@ from commander.dependents import Dependents, InUse, Use, must_be_meant
 from commander.software import store
 from commander.software.catalogue import bring_in
 from commander.software.checks import checked_software
-from commander.software.domain import Entry, MiningSoftware
+from commander.software.domain import CatalogueEntry, MiningSoftware
 
 
 class SoftwareWithUses(NamedTuple):
-    entry: Entry
+    entry: CatalogueEntry
     used_by: list[Use]
 
 
@@ -42,7 +42,7 @@ class SoftwareActions:
             found = await store.get_software(db, software_id)
             return SoftwareWithUses(found, await self._playbooks.of(db, software_id))
 
-    async def add(self, given: MiningSoftware) -> Entry:
+    async def add(self, given: MiningSoftware) -> CatalogueEntry:
         """Raises `BadSoftware` or `SoftwareTaken`."""
         about = checked_software(given)
         async with self._database.transaction() as db:
@@ -68,9 +68,9 @@ class SoftwareActions:
             must_be_meant(changed, confirmed=confirmed)
             uses = await self._playbooks.of(db, software_id)
         await self._playbooks.notify(changed)
-        return SoftwareWithUses(Entry(software_id, was.shipped, about), uses)
+        return SoftwareWithUses(CatalogueEntry(software_id, was.shipped, about), uses)
 
-    async def remove(self, software_id: int) -> Entry:
+    async def remove(self, software_id: int) -> CatalogueEntry:
         """Raises `InUse` or `SoftwareNotFound`."""
         async with self._database.transaction() as db:
             found = await store.get_software(db, software_id)

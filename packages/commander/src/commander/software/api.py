@@ -12,7 +12,7 @@ from protocol.playbook_messages import Archive
 from commander.accounts.domain import author_of
 from commander.dependents import Use, UseAnswer, use_answers
 from commander.software.actions import SoftwareActions, SoftwareWithUses
-from commander.software.domain import Download, Entry, Hardware, MiningSoftware
+from commander.software.domain import CatalogueEntry, Download, Hardware, MiningSoftware
 from commander.web.api_docs import BEARER, problems
 
 Text = Annotated[str, msgspec.Meta(max_length=2_048)]
@@ -101,7 +101,7 @@ class SoftwareApi(Controller):
         await software_actions.remove(software_id)
 
 
-def software_answer(entry: Entry, used_by: list[Use]) -> SoftwareAnswer:
+def software_answer(entry: CatalogueEntry, used_by: list[Use]) -> SoftwareAnswer:
     return SoftwareAnswer(
         id=entry.id,
         shipped=entry.shipped,

@@ -57,7 +57,7 @@ class MiningSoftware:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogueEntry:
     """Mining software in the catalogue; `shipped` tells that it came with the commander."""
 
     id: int

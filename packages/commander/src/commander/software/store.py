@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.registry.names import name_key
-from commander.software.domain import Entry, MiningSoftware, SoftwareNotFound, SoftwareTaken
+from commander.software.domain import CatalogueEntry, MiningSoftware, SoftwareNotFound, SoftwareTaken
 from commander.software.tables import mining_software as software
 from commander.software.tables import removed_catalogue
 
@@ -16,12 +16,12 @@ _ENTRY = (software.c.id, software.c.shipped_key, software.c.about)
 _about = msgspec.json.Decoder(MiningSoftware)
 
 
-async def all_software(db: AsyncConnection) -> list[Entry]:
+async def all_software(db: AsyncConnection) -> list[CatalogueEntry]:
     rows = await db.execute(sa.select(*_ENTRY).order_by(software.c.name_key, software.c.version.desc()))
     return [_entry(*row) for row in rows]
 
 
-async def get_software(db: AsyncConnection, software_id: int) -> Entry:
+async def get_software(db: AsyncConnection, software_id: int) -> CatalogueEntry:
     row = (await db.execute(sa.select(*_ENTRY).where(software.c.id == software_id))).one_or_none()
     if row is None:
         raise SoftwareNotFound("There is no such mining software; it may have been removed.")
@@ -30,13 +30,13 @@ async def get_software(db: AsyncConnection, software_id: int) -> Entry:
 
 async def insert_software(
     db: AsyncConnection, about: MiningSoftware, *, now: datetime, shipped_key: str | None = None
-) -> Entry:
+) -> CatalogueEntry:
     values = _values(about) | {"shipped_key": shipped_key, "edited": False, "changed_at": now}
     try:
         software_id = (await db.execute(sa.insert(software).values(values).returning(software.c.id))).scalar_one()
     except IntegrityError as error:
         raise _taken(about) from error
-    return Entry(software_id, shipped_key is not None, about)
+    return CatalogueEntry(software_id, shipped_key is not None, about)
 
 
 async def update_software(
@@ -71,8 +71,8 @@ def _values(about: MiningSoftware) -> dict[str, object]:
     return {"name_key": name_key(about.name), "version": about.version, "about": msgspec.json.encode(about)}
 
 
-def _entry(software_id: int, shipped_key: str | None, about: bytes) -> Entry:
-    return Entry(software_id, shipped_key is not None, _about.decode(about))
+def _entry(software_id: int, shipped_key: str | None, about: bytes) -> CatalogueEntry:
+    return CatalogueEntry(software_id, shipped_key is not None, _about.decode(about))
 
 
 def _taken(about: MiningSoftware) -> SoftwareTaken:

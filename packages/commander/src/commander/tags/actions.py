@@ -13,7 +13,7 @@ from commander.registry.names import RigNotFound
 from commander.tags import store
 from commander.tags.domain import TagChange, Tags, changed_tags, tag_key
 
-Changed = Mapping[RigKind, Mapping[int, Tags]]
+ChangedPlaybooks = Mapping[RigKind, Mapping[int, Tags]]
 RIGS_BETWEEN_BREATHS = 200
 RIGS_NAMED = 50  # in the audit log
 
@@ -54,7 +54,7 @@ async def set_tags(db: AsyncConnection, kind: RigKind, rig_id: int, tags: Tags) 
     return changed.get(rig_id, before)
 
 
-async def show(lives: Lives, changed: Changed) -> None:
+async def show(lives: Lives, changed: ChangedPlaybooks) -> None:
     """Notifies pages, channels and other nodes of new tags, after the commit."""
     for kind, tags in changed.items():
         for number, (rig_id, after) in enumerate(tags.items(), start=1):

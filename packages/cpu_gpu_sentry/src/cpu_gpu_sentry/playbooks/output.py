@@ -17,7 +17,7 @@ _TAIL_BYTES = 32_768
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OutputPlace:
     """The next line to be read; where it stands, if that is known: so many bytes into that file."""
 
     run: str
@@ -31,7 +31,7 @@ class Batch:
     run: str
     first_line: int
     lines: list[str]
-    then: Place
+    then: OutputPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class _File:
     end: float
 
 
-def read_lines(folder: Path, place: Place | None) -> Batch | None:
+def read_lines(folder: Path, place: OutputPlace | None) -> Batch | None:
     """The next lines of one run; None: there is nothing new."""
     for file in _files(folder):
         if place is not None and (file.run, file.end - 1) < (place.run, place.line):
@@ -67,7 +67,7 @@ def _files(folder: Path) -> list[_File]:
     return found[::-1]
 
 
-def _read(file: _File, place: Place | None) -> Batch | None:
+def _read(file: _File, place: OutputPlace | None) -> Batch | None:
     line = place.line if place else file.first_line
     try:
         with file.path.open("rb") as opened:
@@ -81,7 +81,7 @@ def _read(file: _File, place: Place | None) -> Batch | None:
         return None
     if not raw:
         return None
-    then = Place(file.run, line + len(raw), file.path.name, began + sum(map(len, raw)))
+    then = OutputPlace(file.run, line + len(raw), file.path.name, began + sum(map(len, raw)))
     return Batch(file.run, line, [clean_line(each[:-1]) for each in raw], then)
 
 

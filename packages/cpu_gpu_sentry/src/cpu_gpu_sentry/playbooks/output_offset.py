@@ -11,7 +11,7 @@ import msgspec
 from protocol.playbook_messages import OutputLines
 
 from cpu_gpu_sentry.playbooks import folders as disk
-from cpu_gpu_sentry.playbooks.output import Batch, Place, read_lines
+from cpu_gpu_sentry.playbooks.output import Batch, OutputPlace, read_lines
 from cpu_gpu_sentry.playbooks.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class UnsentOutput:
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
-        self._places: dict[str, Place | None] = {}
+        self._places: dict[str, OutputPlace | None] = {}
         self._pending: dict[str, Batch] = {}
 
     async def next_lines(self) -> list[OutputLines]:
@@ -63,9 +63,9 @@ class UnsentOutput:
             with contextlib.suppress(OSError):
                 (self._folder(name) / _TOLD).write_bytes(msgspec.json.encode(batch.then))
 
-    def _load(self, name: str) -> Place | None:
+    def _load(self, name: str) -> OutputPlace | None:
         try:
-            return msgspec.json.decode((self._folder(name) / _TOLD).read_bytes(), type=Place)
+            return msgspec.json.decode((self._folder(name) / _TOLD).read_bytes(), type=OutputPlace)
         except (OSError, msgspec.DecodeError):
             return None
 

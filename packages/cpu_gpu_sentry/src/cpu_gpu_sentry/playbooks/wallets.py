@@ -4,23 +4,18 @@ It looks in the arguments of its processes and in the script on disk. Blocking: 
 the wallets of the playbook; nothing else of the arguments is kept or sent.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import psutil
 from protocol.playbook_messages import Playbook, WalletEvidence
 
 from cpu_gpu_sentry.playbooks.folders import Folders
+from cpu_gpu_sentry.playbooks.printed import InThread
 from cpu_gpu_sentry.playbooks.processes import below
 from cpu_gpu_sentry.playbooks.run_state import RunState
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body, script_name, with_token
-
-T = TypeVar("T")
-
-
-class InThread(Protocol):
-    async def __call__(self, function: Callable[[], T], /) -> T: ...
 
 
 class _Run(NamedTuple):

@@ -1,0 +1,64 @@
+"""Names: one word for one thing, see docs/glossary.md and CONTRIBUTING.md."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(path for path in ROOT.glob("packages/*/src/**/*.py") if "versions" not in path.parts)
+# Words that are not the field's: a door is an endpoint, a bell a long poll, a shelf a catalogue …
+RETIRED = {
+    *("bell", "door", "doors", "hear", "heard", "desk", "shelf", "pantry", "recipe", "lookout", "moving", "anew"),
+}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def words_of(name: str) -> set[str]:
+    """Returns the words of `heard_at` or `HeardAt`."""
+    return {word.lower() for word in _WORD.findall(name)}
+
+
+def definitions(path: Path) -> Iterator[tuple[str, bool]]:
+    """Gives the names of a file's classes and functions, with whether it is a class."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, isinstance(node, ast.ClassDef)
+
+
+def retired_in(path: Path) -> list[str]:
+    names = [path.stem, *(name for name, _ in definitions(path))]
+    return [f"{path.relative_to(ROOT)}: {name}" for name in names if words_of(name) & RETIRED]
+
+
+def test_no_two_classes_of_one_package_share_a_name() -> None:
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path in SOURCES:
+        package = path.relative_to(ROOT).parts[1]
+        for name, is_class in definitions(path):
+            if is_class and not name.startswith("_"):
+                places[package, name].append(str(path.relative_to(ROOT)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+def test_no_file_class_or_function_has_a_retired_word_in_its_name() -> None:
+    assert [name for path in SOURCES for name in retired_in(path)] == []
+
+
+@pytest.mark.parametrize("name", ["heard_at", "PlaybookDesk", "_hear", "doors", "HTTPDoor"])
+def test_a_retired_word_is_found_however_it_is_written(name: str) -> None:
+    assert words_of(name) & RETIRED
+
+
+def test_the_docs_use_no_retired_word() -> None:
+    pages = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    lines = [
+        (page.name, number, line)
+        for page in pages
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1)
+    ]
+    wrong = [f"{name}:{number}" for name, number, line in lines if set(re.findall(r"[a-z]+", line.lower())) & RETIRED]
+    assert wrong == []
