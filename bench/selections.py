@@ -35,7 +35,7 @@ def selection_rows() -> None:
     alone_us = min(report_us(index, summaries) for _ in range(3))
     live = LiveSelections(RigKind.CPU_GPU, index)
     for line in LINES:
-        live.of(parse(line), now_s=0.0)
+        live.of(parse(line))
     with_selections_us = min(report_us(index, summaries) for _ in range(3))
     added = f"{with_selections_us - alone_us:.1f} µs more"
     row(f"a report, {RIGS:,} rigs, {SELECTIONS} live selections", added, f"{alone_us:.1f} µs without")
@@ -82,5 +82,5 @@ def evaluation_ms(index: OperationalIndex, line: str) -> float:
     """Returns the time until a new selection is known for all rigs."""
     live = LiveSelections(RigKind.CPU_GPU, index)
     begin = time.process_time()
-    live.of(parse(line), now_s=0.0)
+    live.of(parse(line))
     return 1e3 * (time.process_time() - begin)

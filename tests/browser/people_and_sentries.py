@@ -31,6 +31,10 @@ class Farm:
     def rename(self, rig: "Rig", name: str) -> None:
         self.client.patch(f"/api/v1/cpu-gpu-rigs/{rig.id}", json={"name": name}).raise_for_status()
 
+    def tag(self, kind: str, rig_id: int, *tags: str) -> None:
+        body = {"kind": kind, "rigs": [rig_id], "add": tags}
+        self.client.post("/api/v1/tags", json=body).raise_for_status()
+
     def remove(self, rig: "Rig") -> None:
         self.client.delete(f"/api/v1/cpu-gpu-rigs/{rig.id}").raise_for_status()
 

@@ -45,7 +45,8 @@ async def test_an_asic_is_added_reports_and_is_removed(farm: Farm, open_page: Op
     await about.keyboard.press("Enter")
     await expect(row).to_contain_text("s19-08")
 
-    await index.get_by_role("link", name="Remove s19-08").click()
+    await index.get_by_role("link", name="Actions for s19-08").click()
+    await index.get_by_role("menuitem", name="Remove").click()
     await index.get_by_role("button", name="Remove s19-08").click()
     await about.wait_for_url("**/asics?removed=s19-08")
     await expect(about.get_by_text("s19-08 was removed.")).to_be_visible()

@@ -15,18 +15,24 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 async def tab_to(page: Page, name: str) -> None:
     """Press Tab until the element of that name has focus."""
+    await press_until(page, "Tab", name)
+
+
+async def press_until(page: Page, key: str, name: str) -> None:
     for _ in range(40):
-        await page.keyboard.press("Tab")
+        await page.keyboard.press(key)
         label = await page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent.trim()")
         if label == name:
             return
-    raise AssertionError(f"Tab never came to {name}")
+    raise AssertionError(f"{key} never came to {name}")
 
 
 async def test_everything_is_done_by_keyboard(farm: Farm, open_page: OpenPage) -> None:
     rig = farm.add("rig-01")
     page = await open_page("/cpu-gpu")
-    await tab_to(page, "Rename rig-01")
+    await tab_to(page, "Actions for rig-01")
+    await page.keyboard.press("Enter")
+    await press_until(page, "ArrowDown", "Rename")
     await page.keyboard.press("Enter")
     field = page.get_by_label("Name", exact=True)
     await expect(field).to_be_focused()
@@ -34,8 +40,9 @@ async def test_everything_is_done_by_keyboard(farm: Farm, open_page: OpenPage) -
     await page.keyboard.press("Enter")
     await expect(page.locator(f"#rig-{rig.id}")).to_contain_text("rig-02")
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    await expect(page.get_by_role("link", name="Rename rig-02")).to_be_focused()
-    await tab_to(page, "Remove rig-02")
+    await expect(page.get_by_role("link", name="Actions for rig-02")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await press_until(page, "ArrowUp", "Remove")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("dialog")).to_be_visible()
     await tab_to(page, "Remove rig-02")

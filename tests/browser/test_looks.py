@@ -17,6 +17,9 @@ PAGES = [
     "/cpu-gpu",
     "/cpu-gpu?sort=power&dir=desc&q=rig",
     "/cpu-gpu?q=nothing-like-it",
+    "/cpu-gpu?select=tag:hall:2",
+    "/cpu-gpu?select=tga:hall",
+    "/cpu-gpu?dialog=tags&rig={full}",
     "/cpu-gpu?dialog=add",
     "/cpu-gpu?dialog=remove&rig={full}",
     "/cpu-gpu/{full}",
@@ -69,6 +72,7 @@ def settled(farm: Farm) -> dict[str, int]:
         {"hostname": "rig01", "cpu": {"name": "AMD Ryzen 9"}, "motherboard": {"vendor": "ASUS", "name": "PRIME"}}
     )
     full.report()
+    farm.tag("cpu-gpu", full.id, "hall:2", "rack:B", "owner:anna", "test")
     for run in ("a", "b", "a"):
         twice.report(run=run)
     return {"full": full.id, "twice": twice.id, "waiting": waiting.id} | settled_asics(farm)
@@ -78,6 +82,7 @@ def settled_asics(farm: Farm) -> dict[str, int]:
     """ASICs that are well, ill, tell nothing, and wait for their sentry."""
     well, ill, mute, new = (farm.add_asic(name) for name in ("s19-01", "s19-02", "ks5l with a rather long name", "new"))
     well.report()
+    farm.tag("asic", well.id, "hall:2")
     boards = [{"slot": 1, "chips": 110, "expected_chips": 114}, {"slot": 2, "hashrate_hs": 0.0}]
     ill.report(faults=["temperature", "error 2010"], boards=boards, fans_rpm=[6000, 0, None], power_w=None)
     mute.report(**dict.fromkeys(set(an_asic_log()) - {"taken_at", "boards", "fans_rpm", "pools"}), boards=[], pools=[])

@@ -180,3 +180,32 @@ def test_unknown_figures_are_never_zero(farm: LiveFarm) -> None:
     assert "Waiting" in html
     assert html.count(">–<") == 7
     assert ">0" not in html
+
+
+def test_a_rig_that_begins_to_match_comes_and_one_that_ends_goes() -> None:
+    farm = LiveFarm()
+    farm.add("a", "b", "c")
+    for rig_id in (1, 2):
+        farm.report(rig_id, power_w=100.0)
+    screen = looking(farm, IndexQuery(select="power>150"))
+    assert screen.step() == ""
+    farm.report(2, power_w=200.0)
+    frame = screen.step()
+    assert rows_in(frame) == [2]
+    assert "1 of 3 rigs matches" in frame
+    farm.report(1, power_w=200.0)
+    assert 'data-before="rig-2"' in screen.step()
+    farm.report(2, power_w=100.0)
+    assert '<div id="rig-2" data-gone></div>' in screen.step()
+
+
+def test_a_new_tag_is_in_the_row_and_in_the_selection() -> None:
+    farm = LiveFarm()
+    farm.add("a", "b")
+    everything, hall = looking(farm), looking(farm, IndexQuery(select="tag:hall:2"))
+    farm.index.set_tags(2, ("hall:2",))
+    assert 'class="tag"' in everything.step()
+    assert rows_in(hall.step()) == [2]
+    farm.index.set_tags(2, ())
+    assert 'class="tag"' not in everything.step()
+    assert '<div id="rig-2" data-gone></div>' in hall.step()

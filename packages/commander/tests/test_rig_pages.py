@@ -146,7 +146,7 @@ async def test_search_and_filter_stand_in_the_address(person: httpx.AsyncClient,
     html = (await person.get("/cpu-gpu?q=SHED&sort=power")).text
     assert row_names(html) == ["shed-01"]
     assert '<input type="hidden" name="sort" value="power">' in html
-    assert "/live?sort=power&amp;q=SHED&amp;view=rigs" in html
+    assert "/live?sort=power&amp;select=SHED&amp;view=rigs" in html
     assert row_names((await person.get("/cpu-gpu?health=waiting")).text) == ["cellar-01"]
     assert "No rig matches “garage”." in (await person.get("/cpu-gpu?q=garage")).text
 

@@ -487,30 +487,33 @@ class Farm:
         summary = READERS[rig.kind](body).figures
         self.index.report(rig_id, body, summary, taken_at=at, reported_at=at, now_s=self.at_s)
 
-    def ids(self, line: str, now_s: float = 0.0) -> set[int]:
-        return set(self.live.of(parse(line), now_s=now_s).ids)
+    def ids(self, line: str) -> set[int]:
+        return set(self.live.of(parse(line)).ids)
 
 
 def test_a_live_selection_follows_each_rig_and_says_when_it_changed() -> None:
     farm = Farm()
     state_of(GAMER, 1, farm.index)
-    hot = farm.live.of(parse("temperature>80"), now_s=0)
-    assert (hot.ids, hot.changed_at) == ({1}, 0)
+    hot = farm.live.of(parse("temperature>80"))
+    numbers = [hot.changed_at]
     state_of(GAMER._replace(temperature_c=60.0), 2, farm.index)
-    assert (hot.ids, hot.changed_at) == ({1}, 0)
+    assert (hot.ids, hot.changed_at) == ({1}, numbers[-1])
     farm.report(2, GAMER)
-    assert (hot.ids, hot.changed_at) == ({1, 2}, 1)
+    numbers.append(hot.changed_at)
+    assert hot.ids == {1, 2}
     farm.report(2, GAMER._replace(temperature_c=82.0))
-    assert hot.changed_at == 1
+    assert hot.changed_at == numbers[-1]
     farm.index.remove(1)
+    numbers.append(hot.changed_at)
     farm.index.remove(1)
-    assert (hot.ids, hot.changed_at) == ({2}, 2)
+    assert (hot.ids, hot.changed_at) == ({2}, numbers[-1])
+    assert len(set(numbers)) == 3
 
 
 def test_a_report_with_other_numbers_alone_evaluates_comparisons_alone() -> None:
     farm = Farm()
     state_of(GAMER, 1, farm.index)
-    mined, hot = farm.live.of(parse("coin:kaspa"), now_s=0), farm.live.of(parse("temperature>80"), now_s=0)
+    mined, hot = farm.live.of(parse("coin:kaspa")), farm.live.of(parse("temperature>80"))
     evaluated = list[str]()
 
     def noting(name: str) -> Callable[[RigState], bool]:
@@ -532,11 +535,12 @@ def test_a_report_with_other_numbers_alone_evaluates_comparisons_alone() -> None
 def test_a_live_selection_is_forgotten_when_nobody_asks_for_it() -> None:
     farm = Farm()
     state_of(GAMER, 1, farm.index)
-    used, unused = farm.live.of(parse("health:online"), now_s=0), farm.live.of(parse("rig"), now_s=0)
-    farm.live.of(parse("health:online"), now_s=KEPT_FOR_S)
-    farm.live.forget_unused(KEPT_FOR_S + 1)
+    used, unused = farm.live.of(parse("health:online")), farm.live.of(parse("rig"))
+    farm.index.check_health(KEPT_FOR_S)
+    farm.live.of(parse("health:online"))
+    farm.index.check_health(KEPT_FOR_S + 1)
     farm.index.rename(1, "other")
-    farm.index.check_health(1_000)
+    farm.index.check_health(KEPT_FOR_S + 50)
     assert (used.ids, unused.ids) == (set(), {1})
     assert farm.ids("rig") == set()
 
@@ -548,7 +552,7 @@ def test_a_live_selection_holds_what_an_evaluation_of_all_rigs_finds(
 ) -> None:
     farm, rigs = Farm(), dict[int, PlainRig]()
     selection = parse(line_of(wanted))
-    live = farm.live.of(selection, now_s=0)
+    live = farm.live.of(selection)
     for rig_id, rig in changes:
         rigs[rig_id] = rig = rig._replace(kind=RigKind.CPU_GPU)
         state_of(rig, rig_id, farm.index)

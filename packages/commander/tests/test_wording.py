@@ -37,11 +37,11 @@ async def test_totals_count_with_one_grouping_of_digits(person: httpx.AsyncClien
     ("query", "sentence"),
     [
         (IndexQuery(kind=RigKind.ASIC, faulty=True), "No ASIC has a fault."),
-        (IndexQuery(kind=RigKind.ASIC, search="x"), "No ASIC matches “x”."),
-        (IndexQuery(kind=RigKind.ASIC, search="x", faulty=True), "No ASIC with a fault matches “x”."),
+        (IndexQuery(kind=RigKind.ASIC, select="x"), "No ASIC matches “x”."),
+        (IndexQuery(kind=RigKind.ASIC, select="x", faulty=True), "No ASIC with a fault matches “x”."),
         (IndexQuery(health=Health.OFFLINE), "No rig is offline."),
         (IndexQuery(health=Health.WAITING), "No rig is waiting for its sentry."),
-        (IndexQuery(health=Health.STALE, search="x"), "No rig in the state Stale matches “x”."),
+        (IndexQuery(health=Health.STALE, select="x"), "No rig in the state Stale matches “x”."),
     ],
 )
 def test_a_filter_says_which_rigs_there_are_none_of(query: IndexQuery, sentence: str) -> None:

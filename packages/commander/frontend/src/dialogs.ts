@@ -13,6 +13,11 @@ async function open(link: HTMLAnchorElement): Promise<void> {
   if (!response || response.status === 502) return sayAway();
   const dialog = !response.redirected && parse(await response.text()).querySelector("dialog");
   if (!dialog) return leave(link.href);
+  openDialog(dialog);
+}
+
+/** Shows a dialog of a page that was fetched. */
+export function openDialog(dialog: HTMLDialogElement): void {
   if (document.querySelector("dialog")) return;
   dialog.open = false;
   document.body.append(dialog);

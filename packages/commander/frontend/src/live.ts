@@ -92,6 +92,27 @@ export async function refresh(): Promise<void> {
   connect();
 }
 
+let shows = 0;
+
+/**
+ * Shows another address in place of this page, if `isGood` says so of the answer; returns the page that came, or nothing
+ * if a newer call has begun meanwhile.
+ */
+export async function show(address: string, isGood: (answer: Response) => boolean): Promise<Document | undefined> {
+  const number = ++shows;
+  const response = await fetch(address).catch(() => undefined);
+  if (!response) return;
+  if (response.redirected) return void leave(response.url);
+  const page = parse(await response.text());
+  if (number !== shows) return;
+  if (!isGood(response)) return page;
+  hangUp();
+  history.replaceState(null, "", address);
+  merge(page);
+  connect();
+  return page;
+}
+
 /** Shows the page that a form was answered with, and listens to its figures. */
 export function arrive(page: Document): void {
   hangUp();

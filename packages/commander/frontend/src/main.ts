@@ -1,8 +1,11 @@
 /** What every page of the commander runs. */
 import { reload, startStaying } from "./away";
+import { startChoosing } from "./chosen";
 import { startCopying } from "./copy";
 import { startDialogs } from "./dialogs";
 import { startLive } from "./live";
+import { startMenus } from "./menu";
+import { startSearching } from "./search";
 import { keepTimes } from "./times";
 
 const { url } = document.body.dataset;
@@ -14,6 +17,9 @@ addEventListener("popstate", () => {
 document.documentElement.dataset.script = "";
 keepTimes();
 startCopying();
+startSearching();
+startChoosing();
+startMenus();
 startDialogs();
 startStaying();
 // On a phone, navigation and filters are wider than the screen.

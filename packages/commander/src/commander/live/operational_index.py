@@ -121,6 +121,7 @@ class OperationalIndex:
         self._offline_after_s = offline_after_s
         self.on_change: Callable[[RigState, bool], None] = lambda state, only_metrics: None
         self.on_remove: Callable[[int], None] = lambda rig_id: None
+        self.on_tick: Callable[[float], None] = lambda now_s: None
         self._checks: list[tuple[float, int]] = []  # (due, rig id): one entry for each rig that is not silent yet
 
     def add(self, rig_id: int, name: str, specs: bytes | None = None, *, added_at: datetime | None = None) -> RigState:
@@ -252,6 +253,7 @@ class OperationalIndex:
 
     def check_health(self, now_s: float) -> list[RigState]:
         """Mark who has gone silent; returns the rigs whose health changed. Looks only at those that are due."""
+        self.on_tick(now_s)
         moved = []
         while self._checks and self._checks[0][0] <= now_s:
             _, rig_id = heapq.heappop(self._checks)

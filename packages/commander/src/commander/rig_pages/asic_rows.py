@@ -11,7 +11,15 @@ from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.totals import Totals
 from commander.readings.asic import board_fault, energy_j, is_still
 from commander.registry.kinds import RigKind
-from commander.rig_pages.cpu_gpu_rows import TotalView, WorkView, coin_totals, farm_totals, part_text, work_views
+from commander.rig_pages.cpu_gpu_rows import (
+    TAGS_SHOWN,
+    TotalView,
+    WorkView,
+    coin_totals,
+    farm_totals,
+    part_text,
+    work_views,
+)
 from commander.rig_pages.faults_view import FaultsView, faults_view
 from commander.web import format as shown
 from commander.web.format import Figure
@@ -33,6 +41,8 @@ class Glance(NamedTuple):
 class AsicRowView:
     id: int
     name: str
+    tags: list[str]
+    more_tags: str
     model: str
     health: Health
     old: bool
@@ -72,6 +82,8 @@ def row_view(state: RigState) -> AsicRowView:
     return AsicRowView(
         id=state.id,
         name=state.name,
+        tags=list(state.tags[:TAGS_SHOWN]),
+        more_tags=", ".join(state.tags[TAGS_SHOWN:]),
         model=model_text(specs_of(state)),
         health=state.health,
         old=state.health in (Health.STALE, Health.OFFLINE),

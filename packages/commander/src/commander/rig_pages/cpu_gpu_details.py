@@ -50,6 +50,7 @@ class HeadView:
     path: str
     id: int
     name: str
+    tags: tuple[str, ...]
     health: Health
     word: str
     tone: str
@@ -120,6 +121,7 @@ def head_view(state: RigState, kind: RigKind) -> HeadView:
         path=PATHS[kind],
         id=state.id,
         name=state.name,
+        tags=state.tags,
         health=state.health,
         word=HEALTH_WORDS[state.health],
         tone=HEALTH_TONES[state.health],

@@ -20,6 +20,7 @@ from commander.web.shell import templates
 from commander.web.sparkline import sparkline
 
 WORKS_SHOWN = 8
+TAGS_SHOWN = 3
 HEALTH_WORDS = {
     Health.WAITING: "Waiting for its sentry",
     Health.ONLINE: "Online",
@@ -39,6 +40,8 @@ class WorkView:
 class CpuGpuRowView:
     id: int
     name: str
+    tags: list[str]
+    more_tags: str
     health: Health
     old: bool
     works: list[WorkView]
@@ -69,6 +72,8 @@ def row_view(state: RigState) -> CpuGpuRowView:
     return CpuGpuRowView(
         id=state.id,
         name=state.name,
+        tags=list(state.tags[:TAGS_SHOWN]),
+        more_tags=", ".join(state.tags[TAGS_SHOWN:]),
         health=state.health,
         old=state.health in (Health.STALE, Health.OFFLINE),
         works=work_views(figures.hashrates_hs),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from protocol.tokens import Token
 
@@ -12,12 +13,38 @@ from commander.rig_pages.navigation import Heading
 from commander.web.shell import Fragments, Section
 
 
+class MenuItem(NamedTuple):
+    """An entry of a row's menu; `{id}` in its path stands for the rig's. `dialog`: it opens in the page."""
+
+    label: str
+    path: str
+    dialog: bool = True
+
+
+class BulkAction(NamedTuple):
+    """A button for the rigs that are ticked: a POST to the path shows what it would do, in a dialog."""
+
+    label: str
+    path: str
+
+
+MENU = (
+    MenuItem("Open", "/{id}", dialog=False),
+    MenuItem("History", "/{id}/log", dialog=False),
+    MenuItem("Edit tags", "?dialog=tags&rig={id}"),
+    MenuItem("Rename", "?dialog=edit&rig={id}"),
+    MenuItem("Remove", "?dialog=remove&rig={id}"),
+)
+BULK_ACTIONS = (BulkAction("Change tags…", "tags"),)
+
+
 @dataclass(frozen=True, slots=True)
 class Display:
     """`view` is what sockets call a rig's page (and, with an s, the index); `folder` holds the templates that differ.
 
     `row` and `sections` are a rig's line in the index and the live parts of its page, as HTML. `enrolment` is what
-    the panel with a new token shows: of a rig, for the commander's address, with the token.
+    the panel with a new token shows: of a rig, for the commander's address, with the token. `menu_items` stand in the
+    menu of a row, `bulk_actions` in the bar that appears when rows are ticked.
     """
 
     kind: RigKind
@@ -31,6 +58,8 @@ class Display:
     totals: Callable[[OperationalIndex], list[TotalView]]
     sections: Callable[[RigState], Fragments]
     enrolment: Callable[[RigState, str, Token], object]
+    menu_items: Sequence[MenuItem] = MENU
+    bulk_actions: Sequence[BulkAction] = BULK_ACTIONS
 
     @property
     def path(self) -> str:

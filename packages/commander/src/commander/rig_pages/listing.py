@@ -11,14 +11,12 @@ import msgspec
 
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.registry.kinds import PATHS, RigKind
-from commander.registry.names import name_key
+from commander.rig_pages.selected import SelectedRigs, selection_of_search
 
 PER_PAGE = 100
 WHOLE = 10_000
-SEARCH_MAX_LENGTH = 64
 ORDERS_KEPT = 64
 _DIGITS = re.compile(r"(\d+)")
-_search_key = lru_cache(maxsize=2**15)(name_key)
 
 
 class Sort(StrEnum):
@@ -35,13 +33,14 @@ class Sort(StrEnum):
 class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
     """How somebody looks at the index of one kind of rig.
 
-    `faulty`: only those with faults. `whole`: up to 10,000 rigs on one page.
+    `select` is the line of a selection, as somebody typed it. `faulty`: only those with faults. `whole`: up to 10,000
+    rigs on one page.
     """
 
     kind: RigKind = RigKind.CPU_GPU
     sort: Sort = Sort.NAME
     descending: bool = False
-    search: str = ""
+    select: str = ""
     health: Health | None = None
     faulty: bool = False
     page: int = 1
@@ -52,7 +51,7 @@ class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
         said = {
             "sort": "" if self.sort is Sort.NAME else self.sort.value,
             "dir": "desc" if self.descending else "",
-            "q": self.search,
+            "select": self.select,
             "health": self.health.value if self.health else "",
             "faults": "yes" if self.faulty else "",
             "page": "" if self.page == 1 else str(self.page),
@@ -84,7 +83,7 @@ def index_query(parameters: Mapping[str, str], kind: RigKind) -> IndexQuery:
         kind=kind,
         sort=Sort(parameters.get("sort") or "name"),
         descending=parameters.get("dir") == "desc",
-        search=parameters.get("q", "").strip()[:SEARCH_MAX_LENGTH],
+        select=parameters.get("select", selection_of_search(parameters.get("q", ""))).strip(),
         health=Health(health) if health else None,
         faulty=parameters.get("faults") == "yes",
         page=page,
@@ -95,7 +94,8 @@ def index_query(parameters: Mapping[str, str], kind: RigKind) -> IndexQuery:
 class RowOrder(msgspec.Struct, frozen=True, eq=False):
     """Rigs in order; `at` is the index's number when this order came about.
 
-    `waiting` are those that stand apart, by name; `counts` and `faulty` are of all that the search finds.
+    `waiting` are those that stand apart, by name; `counts` and `faulty` are of all that the selection matches.
+    `selected_at` numbers the last change of what it matches.
     """
 
     ids: list[int]
@@ -104,6 +104,7 @@ class RowOrder(msgspec.Struct, frozen=True, eq=False):
     faulty: int
     at: int
     shape_at: int
+    selected_at: int
     looked_at: int
 
 
@@ -111,17 +112,18 @@ class RowOrders:
     """Orders of rows. Everybody who looks at the index in the same way shares one.
 
     Rows must not jump while somebody reads them: an order by figures stands until a rig comes, goes or changes its
-    name or health, or until somebody loads the page.
+    name or health, until other rigs match the selection, or until somebody loads the page.
     """
 
-    def __init__(self, index: OperationalIndex) -> None:
+    def __init__(self, index: OperationalIndex, selected: SelectedRigs) -> None:
         self._index = index
+        self._selected = selected
         self._orders: dict[IndexQuery, RowOrder] = {}
 
     def standing(self, query: IndexQuery) -> RowOrder:
         key = query.but(whole=False)
         order = self._orders.get(key)
-        if order is None or order.shape_at != self._index.shape_changed_at:
+        if order is None or not self._stands(order, key):
             order = self._keep(key, self._made(key))
         return order
 
@@ -131,14 +133,18 @@ class RowOrders:
         order = self.standing(query)
         if key.sort in (Sort.NAME, Sort.HEALTH) or order.looked_at == self._index.now_at:
             return order
-        ids = ordered(_listed(_found(self._index.rigs.values(), key), key), key)
+        ids = ordered(_listed(self._selected.rigs(key.select), key), key)
         if ids == order.ids:
             return order
         self._index.reordered()
         return self._keep(key, self._made(key, ids))
 
+    def _stands(self, order: RowOrder, query: IndexQuery) -> bool:
+        is_same_selection = order.selected_at == self._selected.changed_at(query.select)
+        return is_same_selection and order.shape_at == self._index.shape_changed_at
+
     def _made(self, query: IndexQuery, ids: list[int] | None = None) -> RowOrder:
-        found, index = _found(self._index.rigs.values(), query), self._index
+        found, index = self._selected.rigs(query.select), self._index
         apart = query.waiting_apart and not query.faulty
         return RowOrder(
             ids=ordered(_listed(found, query), query) if ids is None else ids,
@@ -147,6 +153,7 @@ class RowOrders:
             faulty=sum(bool(state.faults) for state in found),
             at=index.now_at,
             shape_at=index.shape_changed_at,
+            selected_at=self._selected.changed_at(query.select),
             looked_at=index.now_at,
         )
 
@@ -180,14 +187,6 @@ def _page(order: RowOrder, query: IndexQuery) -> tuple[IndexQuery, list[int]]:
 
 def pages(order: RowOrder) -> int:
     return max(1, -(-len(order.ids) // PER_PAGE))
-
-
-def _found(rigs: Iterable[RigState], query: IndexQuery) -> list[RigState]:
-    """What the search lets through."""
-    if not query.search:
-        return list(rigs)
-    wanted = name_key(query.search)
-    return [state for state in rigs if wanted in _search_key(state.name)]
 
 
 def _listed(found: Iterable[RigState], query: IndexQuery) -> list[RigState]:

@@ -16,7 +16,9 @@ from commander.rig_pages.charts import chart_now, farm_readings, log_head, rig_n
 from commander.rig_pages.cpu_gpu_rows import Rows, gone, placed, with_sparks
 from commander.rig_pages.kind import Display
 from commander.rig_pages.listing import IndexQuery, RowOrder, RowOrders, index_query, shown
-from commander.rig_pages.navigation import empty_state, health_links, no_match, pager, waiting_link
+from commander.rig_pages.navigation import empty_state, health_links, match_text, no_match, pager, waiting_link
+from commander.rig_pages.selected import SelectedRigs
+from commander.selections.live import LiveSelections
 from commander.web.shell import Fragments, macro
 
 TOTALS_EVERY_S = 1.0
@@ -33,7 +35,8 @@ class RigViews:
         self.display = display
         self.index = live.index
         self.rows = Rows(self.index, display.row)
-        self.orders = RowOrders(self.index)
+        self.selections = LiveSelections(live.kind, self.index)
+        self.orders = RowOrders(self.index, SelectedRigs(self.index, self.selections))
         self._totals = ((-1, -1), "")
         self._farm_now = (float("-inf"), "")
 
@@ -63,6 +66,12 @@ class RigViews:
     def around(self, order: RowOrder, query: IndexQuery) -> Fragments:
         """What stands around the rows and depends on which there are."""
         parts = {
+            "matches": macro(
+                "rig_pages/index_fragments.html",
+                "matches",
+                match_text(order, query, self.index),
+                len(order.ids) + len(order.waiting),
+            ),
             "healths": macro("rig_pages/index_fragments.html", "healths", health_links(order, query)),
             "pager": macro("rig_pages/index_fragments.html", "pager", pager(order, query)),
             "empty": macro(

@@ -9,6 +9,8 @@ from protocol import units
 from commander.live.operational_index import Health, OperationalIndex
 from commander.registry.kinds import RigKind
 from commander.rig_pages.listing import PER_PAGE, WHOLE, IndexQuery, RowOrder, Sort, pages, shown
+from commander.rig_pages.selected import selection_problem
+from commander.selections.domain import quoted
 
 HEALTH_LABELS = {
     Health.ONLINE: "Online",
@@ -32,9 +34,9 @@ HEADINGS = (
     Heading("Name", Sort.NAME, False, "name"),
     Heading("Health", Sort.HEALTH, False, "health"),
     Heading("Hashrate", Sort.HASHRATE, True, "n work"),
-    Heading("Temp.", Sort.TEMPERATURE, True, "n"),
-    Heading("Fan", None, False, "n"),
-    Heading("Power", Sort.POWER, True, "n"),
+    Heading("Temp.", Sort.TEMPERATURE, True, "n temp"),
+    Heading("Fan", None, False, "n fan"),
+    Heading("Power", Sort.POWER, True, "n power"),
     Heading("Rejected", Sort.REJECTED, True, "n rejected"),
     Heading("Uptime", Sort.UPTIME, False, "n uptime"),
     Heading("Last seen", Sort.SEEN, False, "n seen"),
@@ -127,12 +129,22 @@ def empty_state(order: RowOrder, index: OperationalIndex) -> str:
     return "waiting" if order.waiting and order.counts.total() == len(order.waiting) else "search"
 
 
+def match_text(order: RowOrder, query: IndexQuery, index: OperationalIndex) -> str:
+    """Returns "12 of 2,000 rigs match"; empty without a selection."""
+    if not query.select:
+        return ""
+    matching, verb = order.counts.total(), "matches" if order.counts.total() == 1 else "match"
+    return f"{units.count_text(matching)} of {counted(len(index.rigs), query.kind)} {verb}"
+
+
 def no_match(query: IndexQuery) -> str:
     """Says that no rig matches the search and the filter: "No ASIC has a fault." or "No rig matches “x”."."""
     noun, health = NOUNS[query.kind][0], query.health
-    if query.search:
+    if problem := selection_problem(query.select, query.kind):
+        return problem
+    if query.select:
         which = " with a fault" if query.faulty else f" in the state {HEALTH_LABELS[health]}" if health else ""
-        return f"No {noun}{which} matches “{query.search}”."
+        return f"No {noun}{which} matches {quoted(query.select)}."
     if query.faulty:
         return f"No {noun} has a fault."
     return f"No {noun} is waiting for its sentry." if health is Health.WAITING else f"No {noun} is {health}."

@@ -25,12 +25,15 @@ from commander.rig_pages.charts import farm_charts, rig_charts, usual_query
 from commander.rig_pages.listing import IndexQuery, shown
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.navigation import columns
+from commander.rig_pages.selected import selection_problem
 from commander.rigs.actions import RigActions
 from commander.settings import Settings
+from commander.tags.domain import tag_key
 from commander.web.ids import id_in
 from commander.web.shell import Page, page
 
 WRONG = 422
+TAGS_LISTED = 200
 NOTHING_GIVEN: Mapping[str, str] = {}
 Html = Response[str]
 PageRequest = Request[Any, Any, Any]
@@ -42,7 +45,7 @@ class NameForm(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RigDialog:
-    """An open dialog: `kind` is add, edit, remove or token; `error` stands beside the field that holds `value`.
+    """An open dialog: `kind` is add, edit, remove, tags or token; `error` stands beside the field that holds `value`.
 
     `path` is the index's, `back` the address of the page that it stands on.
     """
@@ -106,7 +109,9 @@ async def show(
     if state.playbooks:
         await playbook_sync.look_at_output(rig_id)
     kind = request.query_params.get("dialog")
-    dialog = _dialog(str(kind), path, f"{path}/{rig_id}", state) if kind in ("edit", "remove", "token") else None
+    dialog = (
+        _dialog(str(kind), path, f"{path}/{rig_id}", state) if kind in ("edit", "remove", "tags", "token") else None
+    )
     return rig_page(views, state, dialog, given=_parameters(request))
 
 
@@ -164,13 +169,14 @@ def index_page(
     display = views.display
     order = views.orders.fresh(query)
     query, places = shown(order, query)
-    wrong = dialog is not None and dialog.error
+    problem = selection_problem(query.select, display.kind)
+    wrong = problem or (dialog is not None and dialog.error)
     about = Page(
         title=display.title,
         section=display.section,
         live=query.address("/live", view=f"{display.view}s"),
         seq=views.live.frames.stamp(),
-        url=dialog.url if dialog and wrong else "",
+        url=dialog.url if dialog and dialog.error else "",
     )
     return page(
         "rig_pages/index.html",
@@ -180,8 +186,10 @@ def index_page(
         places={place: [views.rows.html(rig_id) for rig_id in ids] for place, ids in places.items()},
         index_parts={**views.around(order, query), "totals": views.totals()},
         columns=columns(query, display.headings),
-        search=query.search,
-        kept={name: value for name, value in query.but().parameters().items() if name != "q"},
+        select=query.select,
+        problem=problem,
+        kept={name: value for name, value in query.but().parameters().items() if name != "select"},
+        all_tags=sorted({tag for state in views.index.rigs.values() for tag in state.tags}, key=tag_key)[:TAGS_LISTED],
         add_href=query.address(dialog="add"),
         removed=_removed_text(removed),
         dialog=dialog,
@@ -231,13 +239,14 @@ def _index_dialog(views: RigViews, query: IndexQuery, parameters: Mapping[str, s
     kind, path = parameters.get("dialog"), views.display.path
     if kind == "add":
         return RigDialog("add", path, query.address())
-    if kind in ("edit", "remove"):
+    if kind in ("edit", "remove", "tags"):
         return _dialog(kind, path, query.address(), views.live.find(id_in(parameters.get("rig", "")) or 0))
     return None
 
 
 def _dialog(kind: str, path: str, back: str, state: RigState) -> RigDialog:
-    return RigDialog(kind, path, back, state.id, state.name, value=state.name)
+    value = ", ".join(state.tags) if kind == "tags" else state.name
+    return RigDialog(kind, path, back, state.id, state.name, value)
 
 
 def _parameters(request: PageRequest) -> dict[str, str]:

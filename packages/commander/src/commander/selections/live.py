@@ -3,6 +3,8 @@
 Whoever needs a selection asks for it again and again. One that is not asked for any more is forgotten.
 """
 
+from itertools import count
+
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.registry.kinds import RigKind
 from commander.selections.compiled import Predicate, compiled
@@ -11,45 +13,47 @@ from commander.selections.parser import COMPARED
 
 KEPT_FOR_S = 30.0
 SELECTIONS_KEPT = 256
+_changes = count(1)
 
 
 class LiveSelection:
-    """The ids of the rigs that match. `changed_at` counts the changes of `ids`."""
+    """The ids of the rigs that match. `changed_at` is another number after each change of `ids`, and never the same."""
 
     def __init__(self, selection: Selection, matches: Predicate, ids: set[int]) -> None:
         self.matches = matches
         self.ids = ids
         self.compares = any(term.key in COMPARED for term in selection.terms)
-        self.changed_at = 0
+        self.changed_at = next(_changes)
         self.asked_s = 0.0
 
     def see(self, state: RigState) -> None:
         """Evaluates one rig."""
         if self.matches(state) is not (state.id in self.ids):
             self.ids ^= {state.id}
-            self.changed_at += 1
+            self.changed_at = next(_changes)
 
     def forget(self, rig_id: int) -> None:
         if rig_id in self.ids:
             self.ids.remove(rig_id)
-            self.changed_at += 1
+            self.changed_at = next(_changes)
 
 
 class LiveSelections:
-    """The live selections of one kind of rig, over an operational index, which calls `changed` and `removed`."""
+    """The live selections of one kind of rig, over an operational index, which calls the other methods."""
 
     def __init__(self, kind: RigKind, index: OperationalIndex) -> None:
         self._kind = kind
         self._rigs = index.rigs
         self._live: dict[Selection, LiveSelection] = {}
-        index.on_change, index.on_remove = self.changed, self.removed
+        self._now_s = 0.0
+        index.on_change, index.on_remove, index.on_tick = self.changed, self.removed, self.tick
 
-    def of(self, selection: Selection, *, now_s: float) -> LiveSelection:
+    def of(self, selection: Selection) -> LiveSelection:
         """Returns the live selection; the first to ask pays its evaluation over all rigs. Raises `BadSelection`."""
         live = self._live.get(selection)
         if live is None:
             live = self._begin(selection)
-        live.asked_s = now_s
+        live.asked_s = self._now_s
         return live
 
     def changed(self, state: RigState, only_metrics: bool) -> None:
@@ -62,8 +66,9 @@ class LiveSelections:
         for live in self._live.values():
             live.forget(rig_id)
 
-    def forget_unused(self, now_s: float) -> None:
+    def tick(self, now_s: float) -> None:
         """Drops the selections that nobody has asked for lately."""
+        self._now_s = now_s
         unused = [key for key, live in self._live.items() if live.asked_s < now_s - KEPT_FOR_S]
         for key in unused:
             del self._live[key]
