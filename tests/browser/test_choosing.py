@@ -147,6 +147,30 @@ async def test_one_rig_s_tags_are_edited_from_its_row_and_its_page(farm: Farm, o
     await expect(about.locator("#rig-head .tag")).to_have_text(["attic"])
 
 
+async def test_a_view_with_its_columns_is_saved_and_opened_by_somebody_else(farm: Farm, open_page: OpenPage) -> None:
+    rigs(farm, 3)
+    page = await open_page("/cpu-gpu?select=tag:hall:2&sort=power")
+    await page.get_by_text("Columns", exact=True).first.click()
+    await page.locator(".columns-choice").get_by_label("Fan").uncheck()
+    await page.locator(".columns-choice").get_by_label("IP address").check()
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await expect(page.get_by_role("columnheader", name="IP address")).to_be_visible()
+    await expect(page.get_by_role("columnheader", name="Fan")).to_have_count(0)
+    await page.get_by_role("link", name="Save view").click()
+    await page.get_by_label("Name", exact=True).fill("Hall 2")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("link", name="Hall 2", exact=True)).to_have_attribute("aria-current", "true")
+    other = await open_page("/cpu-gpu")
+    await other.get_by_role("link", name="Hall 2", exact=True).click()
+    await expect(other.locator("#rows .row")).to_have_count(1)
+    await expect(other.get_by_role("columnheader", name="IP address")).to_be_visible()
+    await must_be_open_to_all(other)
+    await other.set_viewport_size({"width": 1280, "height": 800})
+    await other.get_by_role("link", name="Remove view Hall 2").click()
+    await other.get_by_role("button", name="Remove view").click()
+    await expect(other.get_by_role("link", name="Hall 2", exact=True)).to_have_count(0)
+
+
 async def test_bar_menu_and_dialog_are_open_to_all(farm: Farm, open_page: OpenPage) -> None:
     rigs(farm, 3)
     farm.add_asic("s19-01").report()

@@ -1,9 +1,11 @@
 """Selections and tags on the index pages, as a browser without script gets them."""
 
 import re
+from html import escape, unescape
 
 import httpx
 import pytest
+from commander.saved_views.actions import VIEWS_OF_A_KIND
 from commander_farm import ASICS, RIGS, Farm, a_log, post_form
 from test_rig_pages import row_names
 
@@ -118,3 +120,55 @@ async def test_ids_that_nobody_has_ticked_choose_nothing(person: httpx.AsyncClie
     answer = await post_form(person, "/cpu-gpu/tags", rigs=text, add="a", apply="yes")
     assert answer.status_code == 200
     assert "Tags of 0 rigs" in answer.text
+
+
+async def test_a_view_is_saved_for_everybody_and_removed(person: httpx.AsyncClient, farm: Farm) -> None:
+    address = "/cpu-gpu?sort=power&select=tag%3Ahall%3A2&columns=temp%2Cip"
+    dialog = (await person.get(f"{address}&page=2&dialog=view")).text
+    back = re.search(r'name="back" value="([^"]*)"', dialog)
+    assert back
+    saved = await post_form(person, "/cpu-gpu/views", name="Hall 2", back=unescape(back[1]))
+    assert (saved.status_code, saved.headers["location"]) == (303, address)
+    html = (await person.get("/cpu-gpu")).text
+    assert f'<li><a href="{escape(address)}">Hall 2</a></li>' in html
+    assert "Hall 2" not in (await person.get("/asics")).text
+    html = (await person.get(f"{address}&page=1")).text
+    assert f'<a href="{escape(address)}" aria-current="true">Hall 2</a>' in html
+    await post_form(person, "/cpu-gpu/views", name="HALL 2", back="sort=health")
+    html = (await person.get("/cpu-gpu?sort=health")).text
+    assert re.findall(r'aria-current="true">([^<]*)</a><a class="small"', html) == ["HALL 2"]
+    number = re.search(r"dialog=view-remove&amp;view=(\d+)", html)
+    assert number
+    assert "Remove this view?" in (await person.get(f"/cpu-gpu?dialog=view-remove&view={number[1]}")).text
+    for _ in range(2):
+        gone = await post_form(person, f"/cpu-gpu/views/{number[1]}/remove", back="sort=health")
+        assert (gone.status_code, gone.headers["location"]) == (303, "/cpu-gpu?sort=health")
+    assert "HALL 2" not in (await person.get("/cpu-gpu?sort=health")).text
+
+
+async def test_a_view_without_a_name_and_one_too_many_are_refused(person: httpx.AsyncClient, farm: Farm) -> None:
+    answer = await post_form(person, "/asics/views", name=" ", back="")
+    assert (answer.status_code, "Give the rig a name" in answer.text) == (422, False)
+    for number in range(VIEWS_OF_A_KIND):
+        assert (await post_form(person, "/asics/views", name=f"view {number}", back="")).status_code == 303
+    answer = await post_form(person, "/asics/views", name="one more", back="")
+    assert answer.status_code == 422
+    assert "There are 50 views. Remove one first" in answer.text
+    assert (await post_form(person, "/asics/views", name="View 7", back="sort=name")).status_code == 303
+
+
+async def test_columns_are_chosen_and_stand_in_the_address(person: httpx.AsyncClient, farm: Farm) -> None:
+    rig = await farm.add("rig-01")
+    await farm.report(rig, a_log())
+    usual = (await person.get("/cpu-gpu")).text
+    assert '<div class="rigs rigs">' in usual
+    assert 'data-figure="ip"' not in usual
+    html = (await person.get("/cpu-gpu?column=none&column=temp&column=ip&select=rig")).text
+    assert '<div class="rigs rigs no-fan no-power no-rejected no-uptime no-seen with-ip">' in html
+    assert 'data-label="IP address" title="192.168.1.20">192.168.1.20</div>' in html
+    assert 'href="/cpu-gpu?sort=power&amp;dir=desc&amp;select=rig&amp;columns=temp%2Cip"' in html
+    assert "/live?select=rig&amp;columns=temp%2Cip&amp;view=rigs" in html
+    assert '<input type="hidden" name="columns" value="temp,ip">' in html
+    assert "no-seen" in (await person.get("/cpu-gpu?column=none")).text
+    assert '<div class="rigs rigs">' in (await person.get("/cpu-gpu?columns=boards")).text
+    assert "with-worker" in (await person.get("/asics?columns=boards,worker")).text

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0008"
+HEAD = "0009"
 
 
 class SchemaTooNew(DatabaseProblem):

@@ -9,6 +9,7 @@ from commander.jobs import tables as jobs
 from commander.playbooks import tables as playbooks
 from commander.raw_logs import tables as raw_logs
 from commander.registry import tables as rigs
+from commander.saved_views import tables as saved_views
 from commander.software import tables as software
 from commander.tags import tables as tags
 
@@ -22,6 +23,7 @@ __all__ = [
     "playbooks",
     "raw_logs",
     "rigs",
+    "saved_views",
     "software",
     "tags",
 ]

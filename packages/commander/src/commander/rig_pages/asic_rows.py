@@ -11,6 +11,7 @@ from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.totals import Totals
 from commander.readings.asic import board_fault, energy_j, is_still
 from commander.registry.kinds import RigKind
+from commander.rig_pages.columns import Columns, ExtraCell, extra_cells
 from commander.rig_pages.cpu_gpu_rows import (
     TAGS_SHOWN,
     TotalView,
@@ -60,6 +61,7 @@ class AsicRowView:
     reported_at: datetime | None
     two_sentries: bool
     wrong_clock: bool
+    extra: list[ExtraCell]
 
 
 def log_of(state: RigState) -> AsicLog | None:
@@ -77,7 +79,7 @@ def model_text(specs: AsicSpecs) -> str:
     return " ".join(filter(None, (named.strip(), specs.model_variant)))
 
 
-def row_view(state: RigState) -> AsicRowView:
+def row_view(state: RigState, extra: Columns = ()) -> AsicRowView:
     figures, log = state.figures, log_of(state)
     return AsicRowView(
         id=state.id,
@@ -101,6 +103,7 @@ def row_view(state: RigState) -> AsicRowView:
         reported_at=state.reported_at,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
+        extra=extra_cells(state, extra),
     )
 
 
@@ -123,10 +126,10 @@ def fans_glance(log: AsicLog | None) -> Glance:
 _rows = templates.get_template("rig_pages/asic/row.html").module
 
 
-def row_html(state: RigState) -> str:
+def row_html(state: RigState, extra: Columns = ()) -> str:
     if state.health is Health.WAITING:
         return str(_rows.waiting(state))  # type: ignore[attr-defined]  # a macro
-    return str(_rows.row(row_view(state)))  # type: ignore[attr-defined]  # a macro
+    return str(_rows.row(row_view(state, extra)))  # type: ignore[attr-defined]  # a macro
 
 
 def total_views(index: OperationalIndex) -> list[TotalView]:

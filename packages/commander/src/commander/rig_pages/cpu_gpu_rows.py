@@ -13,6 +13,7 @@ from commander.live.totals import Totals
 from commander.live.trends import Trends
 from commander.readings.summary import Work
 from commander.registry.kinds import RigKind
+from commander.rig_pages.columns import Columns, ExtraCell, extra_cells
 from commander.rig_pages.faults_view import FaultsView, faults_view
 from commander.web import format as shown
 from commander.web.format import Figure
@@ -54,6 +55,7 @@ class CpuGpuRowView:
     two_sentries: bool
     wrong_clock: bool
     faults: FaultsView
+    extra: list[ExtraCell]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class TotalView:
     note: str = ""
 
 
-def row_view(state: RigState) -> CpuGpuRowView:
+def row_view(state: RigState, extra: Columns = ()) -> CpuGpuRowView:
     figures = state.figures
     return CpuGpuRowView(
         id=state.id,
@@ -86,6 +88,7 @@ def row_view(state: RigState) -> CpuGpuRowView:
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
         faults=faults_view(state, RigKind.CPU_GPU),
+        extra=extra_cells(state, extra),
     )
 
 
@@ -100,15 +103,18 @@ def work_views(hashrates_hs: dict[Work, float | None], *, at_most: int = WORKS_S
 _row = templates.get_template("rig_pages/cpu_gpu/row.html").module.row  # type: ignore[attr-defined]  # a macro
 
 
-def row_html(state: RigState) -> str:
-    return str(_row(row_view(state)))
+def row_html(state: RigState, extra: Columns = ()) -> str:
+    return str(_row(row_view(state, extra)))
 
 
 class Rows:
     """Rows as HTML, rendered once for each change of their rig and shared by everybody who looks."""
 
-    def __init__(self, index: OperationalIndex, render: Callable[[RigState], str]) -> None:
+    def __init__(
+        self, index: OperationalIndex, render: Callable[[RigState, Columns], str], extra: Columns = ()
+    ) -> None:
         self._index = index
+        self._extra = extra
         self._rendered: dict[int, tuple[int, str]] = {}
         self._render = render
 
@@ -116,7 +122,7 @@ class Rows:
         state = self._index.rigs[rig_id]
         changed_at, html = self._rendered.get(rig_id, (-1, ""))
         if changed_at != state.changed_at:
-            html = self._render(state)
+            html = self._render(state, self._extra)
             self._rendered[rig_id] = state.changed_at, html
         return html
 

@@ -8,6 +8,7 @@ from protocol.tokens import Token
 
 from commander.live.operational_index import OperationalIndex, RigState
 from commander.registry.kinds import PATHS, RigKind
+from commander.rig_pages.columns import Columns
 from commander.rig_pages.cpu_gpu_rows import TotalView
 from commander.rig_pages.navigation import Heading
 from commander.web.shell import Fragments, Section
@@ -42,9 +43,9 @@ BULK_ACTIONS = (BulkAction("Change tags…", "tags"),)
 class Display:
     """`view` is what sockets call a rig's page (and, with an s, the index); `folder` holds the templates that differ.
 
-    `row` and `sections` are a rig's line in the index and the live parts of its page, as HTML. `enrolment` is what
-    the panel with a new token shows: of a rig, for the commander's address, with the token. `menu_items` stand in the
-    menu of a row, `bulk_actions` in the bar that appears when rows are ticked.
+    `row` and `sections` are a rig's line in the index, with some more columns, and the live parts of its page, as
+    HTML. `enrolment` is what the panel with a new token shows: of a rig, for the commander's address, with the token.
+    `menu_items` stand in the menu of a row, `bulk_actions` in the bar that appears when rows are ticked.
     """
 
     kind: RigKind
@@ -54,7 +55,7 @@ class Display:
     view: str
     folder: str
     headings: Sequence[Heading]
-    row: Callable[[RigState], str]
+    row: Callable[[RigState, Columns], str]
     totals: Callable[[OperationalIndex], list[TotalView]]
     sections: Callable[[RigState], Fragments]
     enrolment: Callable[[RigState, str, Token], object]

@@ -11,6 +11,7 @@ import msgspec
 
 from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.registry.kinds import PATHS, RigKind
+from commander.rig_pages.columns import Columns, columns_in, columns_text
 from commander.rig_pages.selected import SelectedRigs, selection_of_search
 
 PER_PAGE = 100
@@ -34,7 +35,7 @@ class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
     """How somebody looks at the index of one kind of rig.
 
     `select` is the line of a selection, as somebody typed it. `faulty`: only those with faults. `whole`: up to 10,000
-    rigs on one page.
+    rigs on one page. `columns` is None for the usual ones.
     """
 
     kind: RigKind = RigKind.CPU_GPU
@@ -45,6 +46,7 @@ class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
     faulty: bool = False
     page: int = 1
     whole: bool = False
+    columns: Columns | None = None
 
     def parameters(self) -> dict[str, str]:
         """As in the address; what is usual is left out."""
@@ -54,6 +56,7 @@ class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
             "select": self.select,
             "health": self.health.value if self.health else "",
             "faults": "yes" if self.faulty else "",
+            "columns": columns_text(self.columns),
             "page": "" if self.page == 1 else str(self.page),
             "per": "all" if self.whole else "",
         }
@@ -88,6 +91,7 @@ def index_query(parameters: Mapping[str, str], kind: RigKind) -> IndexQuery:
         faulty=parameters.get("faults") == "yes",
         page=page,
         whole=parameters.get("per") == "all",
+        columns=columns_in(parameters.get("columns", ""), kind),
     )
 
 
@@ -121,7 +125,7 @@ class RowOrders:
         self._orders: dict[IndexQuery, RowOrder] = {}
 
     def standing(self, query: IndexQuery) -> RowOrder:
-        key = query.but(whole=False)
+        key = query.but(whole=False, columns=None)
         order = self._orders.get(key)
         if order is None or not self._stands(order, key):
             order = self._keep(key, self._made(key))
@@ -129,7 +133,7 @@ class RowOrders:
 
     def fresh(self, query: IndexQuery) -> RowOrder:
         """For a page that is loaded now."""
-        key = query.but(whole=False)
+        key = query.but(whole=False, columns=None)
         order = self.standing(query)
         if key.sort in (Sort.NAME, Sort.HEALTH) or order.looked_at == self._index.now_at:
             return order

@@ -13,6 +13,7 @@ from commander.live.source import LiveView, Query
 from commander.playbooks import views as playbook_views
 from commander.registry.kinds import RigKind
 from commander.rig_pages.charts import chart_now, farm_readings, log_head, rig_now
+from commander.rig_pages.columns import Columns, extra_columns
 from commander.rig_pages.cpu_gpu_rows import Rows, gone, placed, with_sparks
 from commander.rig_pages.kind import Display
 from commander.rig_pages.listing import IndexQuery, RowOrder, RowOrders, index_query, shown
@@ -24,6 +25,7 @@ from commander.web.shell import Fragments, macro
 TOTALS_EVERY_S = 1.0
 FARM_EVERY_S = 10.0
 MOVES_MAX = 1_000
+ROWS_KEPT = 8  # of different columns
 ENROLLED = '<section id="enrol-first" data-gone></section>'
 
 
@@ -34,11 +36,21 @@ class RigViews:
         self.live = live
         self.display = display
         self.index = live.index
-        self.rows = Rows(self.index, display.row)
+        self._rows: dict[Columns, Rows] = {}
         self.selections = LiveSelections(live.kind, self.index)
         self.orders = RowOrders(self.index, SelectedRigs(self.index, self.selections))
         self._totals = ((-1, -1), "")
         self._farm_now = (float("-inf"), "")
+
+    def rows_of(self, query: IndexQuery) -> Rows:
+        """Returns the rows with the columns that the query asks for."""
+        extra = extra_columns(query.columns, self.display.kind)
+        rows = self._rows.get(extra)
+        if rows is None:
+            if len(self._rows) >= ROWS_KEPT:
+                del self._rows[next(iter(self._rows))]
+            rows = self._rows[extra] = Rows(self.index, self.display.row, extra)
+        return rows
 
     def totals(self) -> str:
         trends = self.live.trends
@@ -93,6 +105,7 @@ class IndexView:
     def __init__(self, views: RigViews, query: IndexQuery) -> None:
         self._views = views
         self._query = query
+        self._rows = views.rows_of(query)
         self._order = views.orders.standing(query)
         self._places = shown(self._order, query)[1]
         self._was = set(chain(*self._places.values()))
@@ -135,11 +148,11 @@ class IndexView:
             return {}
         before, self._was = self._places, set(chain(*self._places.values()))
         self._order, self._places = order, shown(order, self._query)[1]
-        self._views.rows.forget_removed()
+        self._rows.forget_removed()
         return {place: row_diff(before[place], ids) for place, ids in self._places.items()}
 
     def _placed_rows(self, changes: Mapping[str, RowDiff], since: int) -> list[str]:
-        rigs, rows = self._views.index.rigs, self._views.rows
+        rigs, rows = self._views.index.rigs, self._rows
         return [
             placed(rows.html(rig_id), place, before, same=rig_id in self._was and rigs[rig_id].changed_at <= since)
             for place, change in changes.items()
@@ -147,7 +160,7 @@ class IndexView:
         ]
 
     def _changed_rows(self, since: int, ids: Iterable[int]) -> list[str]:
-        rigs, rows = self._views.index.rigs, self._views.rows
+        rigs, rows = self._views.index.rigs, self._rows
         if self._views.index.now_at == since:
             return []
         return [rows.html(rig_id) for rig_id in ids if rig_id in rigs and rigs[rig_id].changed_at > since]

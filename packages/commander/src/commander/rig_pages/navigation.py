@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from protocol import units
 
 from commander.live.operational_index import Health, OperationalIndex
-from commander.registry.kinds import RigKind
+from commander.registry.kinds import PATHS, RigKind
+from commander.rig_pages.columns import LABELS, extra_columns
 from commander.rig_pages.listing import PER_PAGE, WHOLE, IndexQuery, RowOrder, Sort, pages, shown
 from commander.rig_pages.selected import selection_problem
+from commander.saved_views.store import SavedView
 from commander.selections.domain import quoted
 
 HEALTH_LABELS = {
@@ -69,6 +72,34 @@ class Column:
 
 def columns(query: IndexQuery, headings: Iterable[Heading]) -> list[Column]:
     return [_column(query, heading) for heading in headings]
+
+
+def extra_headings(query: IndexQuery) -> list[Column]:
+    """Returns the heads of the columns that are not usual; none of them is sorted by."""
+    return [Column(LABELS[key], f"extra {key}", "", "") for key in extra_columns(query.columns, query.kind)]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedLink:
+    """A saved view; `remove_href` opens the dialog that removes it, and is empty unless the page is that view."""
+
+    label: str
+    href: str
+    remove_href: str
+    current: bool
+
+
+def saved_links(saved: Iterable[SavedView], query: IndexQuery) -> list[SavedLink]:
+    path, here = PATHS[query.kind], urlencode(query.but().parameters())
+    return [
+        SavedLink(
+            view.name,
+            f"{path}?{view.query}" if view.query else path,
+            query.address(dialog="view-remove", view=view.id) if view.query == here else "",
+            view.query == here,
+        )
+        for view in saved
+    ]
 
 
 def _column(query: IndexQuery, heading: Heading) -> Column:

@@ -3,7 +3,7 @@
 Each kind has these handlers under its own address, with its own `views` and `rig_actions`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,16 +17,19 @@ from litestar.response import Redirect
 from protocol.tokens import Token
 
 from commander.accounts.domain import author_of
+from commander.db import Database
 from commander.live.operational_index import RigState
 from commander.playbooks.sync import PlaybookSync
 from commander.registry.names import NAME_MAX_LENGTH, BadName, NameTaken
 from commander.rig_pages.chart_kinds import RIG_CHARTS
 from commander.rig_pages.charts import farm_charts, rig_charts, usual_query
+from commander.rig_pages.columns import column_choices, column_classes
 from commander.rig_pages.listing import IndexQuery, shown
 from commander.rig_pages.live_views import RigViews
-from commander.rig_pages.navigation import columns
+from commander.rig_pages.navigation import columns, extra_headings, saved_links
 from commander.rig_pages.selected import selection_problem
 from commander.rigs.actions import RigActions
+from commander.saved_views.store import SavedView, views_of
 from commander.settings import Settings
 from commander.tags.domain import tag_key
 from commander.web.ids import id_in
@@ -57,6 +60,7 @@ class RigDialog:
     name: str = ""
     value: str = ""
     error: str = ""
+    view_id: int = 0
 
     @property
     def suffix(self) -> str:
@@ -76,11 +80,13 @@ async def root() -> Redirect:
 
 
 @get("/", include_in_schema=False)
-async def index(request: PageRequest, views: NamedDependency[RigViews]) -> Html:
+async def index(request: PageRequest, views: NamedDependency[RigViews], database: NamedDependency[Database]) -> Html:
     parameters = _parameters(request)
     query = _query(views, parameters)
+    async with database.reading() as db:
+        saved = await views_of(db, views.display.kind)
     dialog = _index_dialog(views, query, parameters)
-    return index_page(views, query, dialog, removed=parameters.get("removed"), given=parameters)
+    return index_page(views, query, dialog, removed=parameters.get("removed"), given=parameters, saved=saved)
 
 
 @post("/", include_in_schema=False)
@@ -163,12 +169,14 @@ def index_page(
     *,
     removed: str | None = None,
     given: Mapping[str, str] = NOTHING_GIVEN,
+    saved: Sequence[SavedView] = (),
 ) -> Html:
     """`given` is what the address says of the charts."""
     now = datetime.now(UTC)
     display = views.display
     order = views.orders.fresh(query)
     query, places = shown(order, query)
+    rows = views.rows_of(query)
     problem = selection_problem(query.select, display.kind)
     wrong = problem or (dialog is not None and dialog.error)
     about = Page(
@@ -183,9 +191,14 @@ def index_page(
         about,
         status=WRONG if wrong else 200,
         display=display,
-        places={place: [views.rows.html(rig_id) for rig_id in ids] for place, ids in places.items()},
+        places={place: [rows.html(rig_id) for rig_id in ids] for place, ids in places.items()},
         index_parts={**views.around(order, query), "totals": views.totals()},
-        columns=columns(query, display.headings),
+        columns=[*columns(query, display.headings), *extra_headings(query)],
+        column_choices=column_choices(query.columns, display.kind),
+        column_classes=column_classes(query.columns, display.kind),
+        kept_columns={name: value for name, value in query.but().parameters().items() if name != "columns"},
+        saved_views=saved_links(saved, query),
+        save_href=query.address(dialog="view"),
         select=query.select,
         problem=problem,
         kept={name: value for name, value in query.but().parameters().items() if name != "select"},
@@ -237,8 +250,8 @@ def _enrolment_page(views: RigViews, rig_id: int, token: Token, settings: Settin
 
 def _index_dialog(views: RigViews, query: IndexQuery, parameters: Mapping[str, str]) -> RigDialog | None:
     kind, path = parameters.get("dialog"), views.display.path
-    if kind == "add":
-        return RigDialog("add", path, query.address())
+    if kind in ("add", "view", "view-remove"):
+        return RigDialog(kind, path, query.address(), view_id=id_in(parameters.get("view", "")) or 0)
     if kind in ("edit", "remove", "tags"):
         return _dialog(kind, path, query.address(), views.live.find(id_in(parameters.get("rig", "")) or 0))
     return None
@@ -250,7 +263,8 @@ def _dialog(kind: str, path: str, back: str, state: RigState) -> RigDialog:
 
 
 def _parameters(request: PageRequest) -> dict[str, str]:
-    return {name: str(value) for name, value in request.query_params.items()}
+    chosen = {"columns": ",".join(request.query_params.getall("column"))} if "column" in request.query_params else {}
+    return {name: str(value) for name, value in request.query_params.items()} | chosen
 
 
 def _query(views: RigViews, parameters: Mapping[str, str]) -> IndexQuery:

@@ -1,0 +1,124 @@
+"""The columns of the index pages that people can choose; name, health and hashrate are always there."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from protocol import units
+
+from commander.live.operational_index import RigState
+from commander.registry.kinds import RigKind
+from commander.web import format as shown
+
+NONE = "none"  # in an address: no column but those that are always there
+
+
+class ColumnKey(StrEnum):
+    TEMPERATURE = "temp"
+    BOARDS = "boards"
+    FAN = "fan"
+    POWER = "power"
+    REJECTED = "rejected"
+    UPTIME = "uptime"
+    SEEN = "seen"
+    MEMORY = "memory"
+    MODEL = "model"
+    POOL = "pool"
+    WORKER = "worker"
+    IP = "ip"
+
+
+LABELS = {
+    ColumnKey.TEMPERATURE: "Temp.",
+    ColumnKey.BOARDS: "Boards",
+    ColumnKey.FAN: "Fan",
+    ColumnKey.POWER: "Power",
+    ColumnKey.REJECTED: "Rejected",
+    ColumnKey.UPTIME: "Uptime",
+    ColumnKey.SEEN: "Last seen",
+    ColumnKey.MEMORY: "Memory temp.",
+    ColumnKey.MODEL: "GPUs, model",
+    ColumnKey.POOL: "Pool",
+    ColumnKey.WORKER: "Worker, wallet",
+    ColumnKey.IP: "IP address",
+}
+_SHARED = (ColumnKey.FAN, ColumnKey.POWER, ColumnKey.REJECTED, ColumnKey.UPTIME, ColumnKey.SEEN)
+USUAL = {
+    RigKind.CPU_GPU: (ColumnKey.TEMPERATURE, *_SHARED),
+    RigKind.ASIC: (ColumnKey.TEMPERATURE, ColumnKey.BOARDS, *_SHARED),
+}
+EXTRA = {
+    RigKind.CPU_GPU: (ColumnKey.MEMORY, ColumnKey.MODEL, ColumnKey.POOL, ColumnKey.WORKER, ColumnKey.IP),
+    RigKind.ASIC: (ColumnKey.POOL, ColumnKey.WORKER, ColumnKey.IP),
+}
+Columns = tuple[ColumnKey, ...]
+
+
+class ExtraCell(NamedTuple):
+    """A cell of a column that is not usual; `style` is its class."""
+
+    style: str
+    label: str
+    text: str
+
+
+class ColumnChoice(NamedTuple):
+    """A box of the form that chooses columns."""
+
+    key: str
+    label: str
+    checked: bool
+
+
+def columns_in(text: str, kind: RigKind) -> Columns | None:
+    """Returns the columns that an address names, in the order of the page; None: the usual ones.
+
+    Raises `ValueError` for a column that this kind of rig does not have.
+    """
+    if not text:
+        return None
+    names = {ColumnKey(name) for name in text.split(",") if name != NONE}
+    available = (*USUAL[kind], *EXTRA[kind])
+    if not names <= set(available):
+        raise ValueError(f"no columns {text}")
+    chosen = tuple(key for key in available if key in names)
+    return None if chosen == USUAL[kind] else chosen
+
+
+def columns_text(columns: Columns | None) -> str:
+    """Returns the columns as an address names them; empty for the usual ones."""
+    return "" if columns is None else ",".join(columns) or NONE
+
+
+def column_choices(columns: Columns | None, kind: RigKind) -> list[ColumnChoice]:
+    chosen = USUAL[kind] if columns is None else columns
+    return [ColumnChoice(key, LABELS[key], key in chosen) for key in (*USUAL[kind], *EXTRA[kind])]
+
+
+def column_classes(columns: Columns | None, kind: RigKind) -> str:
+    """Returns the classes of the table: which usual columns are not there, and which others are."""
+    if columns is None:
+        return ""
+    missing = [f"no-{key}" for key in USUAL[kind] if key not in columns]
+    return " ".join([*missing, *(f"with-{key}" for key in extra_columns(columns, kind))])
+
+
+def extra_columns(columns: Columns | None, kind: RigKind) -> Columns:
+    return tuple(key for key in EXTRA[kind] if key in (columns or ()))
+
+
+def extra_cells(state: RigState, extra: Columns) -> list[ExtraCell]:
+    return [ExtraCell(key, LABELS[key], EXTRA_TEXTS[key](state) or units.UNKNOWN) for key in extra]
+
+
+def _cards(state: RigState) -> str:
+    return ", ".join(state.hardware.gpus) or ", ".join(state.hardware.models[:1])
+
+
+EXTRA_TEXTS: Mapping[ColumnKey, Callable[[RigState], str]] = {
+    ColumnKey.MEMORY: lambda state: shown.temperature(state.figures.memory_temperature_c).text,
+    ColumnKey.MODEL: _cards,
+    ColumnKey.POOL: lambda state: ", ".join(state.figures.mining.pools),
+    ColumnKey.WORKER: lambda state: ", ".join(units.shortened(each) for each in state.figures.mining.workers),
+    ColumnKey.IP: lambda state: state.figures.mining.ip or "",
+}
