@@ -7,6 +7,7 @@ import { startLive } from "./live";
 import { startMenus } from "./menu";
 import { startSearching } from "./search";
 import { keepTimes } from "./times";
+import { startReadingFiles } from "./uploads";
 
 const { url } = document.body.dataset;
 // The answer to a form has its own address: a reload asks for the page instead of sending the form again.
@@ -20,6 +21,7 @@ startCopying();
 startSearching();
 startChoosing();
 startMenus();
+startReadingFiles();
 startDialogs();
 startStaying();
 // On a phone, navigation and filters are wider than the screen.

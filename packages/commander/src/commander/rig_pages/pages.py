@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -199,6 +200,7 @@ def index_page(
         kept_columns={name: value for name, value in query.but().parameters().items() if name != "columns"},
         saved_views=saved_links(saved, query),
         save_href=query.address(dialog="view"),
+        tags_csv=f"/tags.csv?{urlencode({'kind': display.kind, 'select': query.select})}",
         select=query.select,
         problem=problem,
         kept={name: value for name, value in query.but().parameters().items() if name != "select"},

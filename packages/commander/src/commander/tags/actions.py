@@ -31,10 +31,27 @@ async def change_tags(
         spelled = await _as_the_farm_writes(db, change)
         for kind, rig_ids in targets.items():
             of_kind = await store.lock_rigs(db, kind, rig_ids)
-            changed[kind] = await _change(db, kind, of_kind, spelled)
+            changed[kind] = await _change(db, kind, of_kind, dict.fromkeys(of_kind, spelled))
             names += [of_kind[rig_id] for rig_id in changed[kind]]
         if names:
             await record(db, "tags changed", _counted(names), _description(spelled, names))
+    await show(lives, changed)
+    return len(names)
+
+
+async def import_tags(database: Database, lives: Lives, wanted: Mapping[RigKind, Mapping[int, Tags]]) -> int:
+    """Replaces the tags of many rigs, each by its own; returns how many have others than before."""
+    changed = dict[RigKind, dict[int, Tags]]()
+    names = list[str]()
+    async with database.transaction() as db:
+        for kind, tags in wanted.items():
+            of_kind = await store.lock_rigs(db, kind, tags)
+            before = await store.some_tags(db, kind, of_kind)
+            changes = {rig_id: _replacing(before.get(rig_id, ()), tags[rig_id]) for rig_id in of_kind}
+            changed[kind] = await _change(db, kind, of_kind, changes)
+            names += [of_kind[rig_id] for rig_id in changed[kind]]
+        if names:
+            await record(db, "tags changed", _counted(names), f"From a file. Rigs: {_named(names)}")
     await show(lives, changed)
     return len(names)
 
@@ -45,10 +62,8 @@ async def set_tags(db: AsyncConnection, kind: RigKind, rig_id: int, tags: Tags) 
     if not names:
         raise RigNotFound("There is no such rig; it may have been removed.")
     before = (await store.some_tags(db, kind, names)).get(rig_id, ())
-    wanted = {tag_key(tag) for tag in tags}
-    change = TagChange(tags, tuple(tag for tag in before if tag_key(tag) not in wanted))
-    spelled = await _as_the_farm_writes(db, change)
-    changed = await _change(db, kind, names, spelled)
+    spelled = await _as_the_farm_writes(db, _replacing(before, tags))
+    changed = await _change(db, kind, names, {rig_id: spelled})
     if changed:
         await record(db, "tags changed", names[rig_id], f"Now: {', '.join(changed[rig_id]) or 'none'}")
     return changed.get(rig_id, before)
@@ -63,12 +78,19 @@ async def show(lives: Lives, changed: ChangedPlaybooks) -> None:
                 await asyncio.sleep(0)  # other tasks get the event loop
 
 
-async def _change(db: AsyncConnection, kind: RigKind, names: Mapping[int, str], change: TagChange) -> dict[int, Tags]:
+async def _change(
+    db: AsyncConnection, kind: RigKind, names: Mapping[int, str], changes: Mapping[int, TagChange]
+) -> dict[int, Tags]:
     before = await store.some_tags(db, kind, names)
-    after = {rig_id: changed_tags(before.get(rig_id, ()), change, name) for rig_id, name in names.items()}
+    after = {rig_id: changed_tags(before.get(rig_id, ()), changes[rig_id], name) for rig_id, name in names.items()}
     changed = {rig_id: tags for rig_id, tags in after.items() if tags != before.get(rig_id, ())}
     await store.replace(db, kind, {rig_id: (before.get(rig_id, ()), tags) for rig_id, tags in changed.items()})
     return changed
+
+
+def _replacing(before: Tags, tags: Tags) -> TagChange:
+    wanted = {tag_key(tag) for tag in tags}
+    return TagChange(tags, tuple(tag for tag in before if tag_key(tag) not in wanted))
 
 
 def _counted(names: list[str]) -> str:
@@ -79,8 +101,12 @@ def _description(change: TagChange, names: list[str]) -> str:
     """Returns "Added hall:2; removed old. Rigs: rig-01, rig-02"."""
     parts = [f"{verb} {', '.join(tags)}" for verb, tags in (("added", change.add), ("removed", change.remove)) if tags]
     text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}. Rigs: {_named(names)}"
+
+
+def _named(names: list[str]) -> str:
     more = f" and {len(names) - RIGS_NAMED:,} more" if len(names) > RIGS_NAMED else ""
-    return f"{text[:1].upper()}{text[1:]}. Rigs: {', '.join(names[:RIGS_NAMED])}{more}"
+    return f"{', '.join(names[:RIGS_NAMED])}{more}"
 
 
 async def _as_the_farm_writes(db: AsyncConnection, change: TagChange) -> TagChange:

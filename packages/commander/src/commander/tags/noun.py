@@ -1,6 +1,6 @@
 """Tags, as the rest of the commander sees them."""
 
 from commander.noun import Noun
-from commander.tags import api
+from commander.tags import api, pages
 
-NOUN = Noun(handlers=api.HANDLERS)
+NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS])

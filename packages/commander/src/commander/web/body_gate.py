@@ -27,6 +27,7 @@ WITHOUT_BODY = frozenset({None, "GET", "HEAD", "OPTIONS"})
 LOGIN_LIMITS = FormLimits(size=4 * 1024, fields=10)
 FORM_LIMITS = FormLimits(size=64 * 1024, fields=100)
 COPY_LIMITS = FormLimits(size=64 * 1024, fields=600)  # the page of a playbook's copies has a box for each of 500 rigs
+TAGS_LIMITS = FormLimits(size=2 * 1024 * 1024, fields=10)  # a spreadsheet with a line for each of 10,000 rigs
 
 
 class BodyGate:
@@ -76,6 +77,8 @@ def limits_of(path: str) -> FormLimits:
     """Returns the limits of the forms that are sent to this page."""
     if path == LOGIN:
         return LOGIN_LIMITS
+    if path.startswith("/tags/"):
+        return TAGS_LIMITS
     return COPY_LIMITS if path.endswith("/copies") else FORM_LIMITS
 
 
