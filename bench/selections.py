@@ -7,10 +7,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from commander.live.channels import Channels
 from commander.live.operational_index import OperationalIndex
+from commander.live.rigs import LiveRigs
 from commander.readings.cpu_gpu import summary_of
 from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind
+from commander.rig_pages.cpu_gpu import CPU_GPU
+from commander.rig_pages.live_views import RigViews
+from commander.rig_pages.pages import index_page
+from commander.rigs.cpu_gpu_responses import log_json, rig_json
 from commander.selections.live import LiveSelections
 from commander.selections.parser import parse
 from protocol.messages import CpuGpuLog
@@ -19,6 +25,7 @@ from bench.table import row
 
 RIGS, SELECTIONS, REPORTS = 10_000, 50, 40_000
 CARDS = ("GeForce RTX 3080", "GeForce RTX 3090", "Radeon RX 6800")
+PAGES = ("tag:hall:7", "temperature>60 gpu:3080", "kaspa", "10.0.3")
 START = datetime(2026, 11, 20, tzinfo=UTC)
 LINES = [
     *(f"tag:hall:{hall}" for hall in range(15)),
@@ -39,6 +46,12 @@ def selection_rows() -> None:
     with_selections_us = min(report_us(index, summaries) for _ in range(3))
     added = f"{with_selections_us - alone_us:.1f} µs more"
     row(f"a report, {RIGS:,} rigs, {SELECTIONS} live selections", added, f"{alone_us:.1f} µs without")
+    for line in PAGES:
+        row(
+            f"index page of 100 of {RIGS:,} rigs: {line}",
+            f"{page_ms(index, line):.0f} ms",
+            "first time this is searched",
+        )
     for line in ("temperature>65", "tag:hall:7 gpu:3080", "kaspa", "10.0.3"):
         first_ms = [evaluation_ms(index, line) for _ in range(5)]
         row(f"evaluation of {RIGS:,} rigs: {line}", f"{statistics.median(first_ms):.1f} ms")
@@ -84,3 +97,15 @@ def evaluation_ms(index: OperationalIndex, line: str) -> float:
     begin = time.process_time()
     live.of(parse(line))
     return 1e3 * (time.process_time() - begin)
+
+
+def page_ms(index: OperationalIndex, line: str) -> float:
+    """Returns the time until the HTML of the page is there: selected, ordered and rendered."""
+    live = LiveRigs(RigKind.CPU_GPU, index, Channels(), describe=rig_json, describe_log=log_json)
+    waited_ms = []
+    for _ in range(5):
+        views = RigViews(live, CPU_GPU)
+        begin = time.process_time()
+        index_page(views, views.query({"select": line}), None)
+        waited_ms.append(1e3 * (time.process_time() - begin))
+    return statistics.median(waited_ms)

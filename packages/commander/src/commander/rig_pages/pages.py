@@ -32,12 +32,10 @@ from commander.rig_pages.selected import selection_problem
 from commander.rigs.actions import RigActions
 from commander.saved_views.store import SavedView, views_of
 from commander.settings import Settings
-from commander.tags.domain import tag_key
 from commander.web.ids import id_in
 from commander.web.shell import Page, page
 
 WRONG = 422
-TAGS_LISTED = 200
 NOTHING_GIVEN: Mapping[str, str] = {}
 Html = Response[str]
 PageRequest = Request[Any, Any, Any]
@@ -204,7 +202,6 @@ def index_page(
         select=query.select,
         problem=problem,
         kept={name: value for name, value in query.but().parameters().items() if name != "select"},
-        all_tags=sorted({tag for state in views.index.rigs.values() for tag in state.tags}, key=tag_key)[:TAGS_LISTED],
         add_href=query.address(dialog="add"),
         removed=_removed_text(removed),
         dialog=dialog,
