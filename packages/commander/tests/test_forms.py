@@ -97,6 +97,20 @@ async def test_a_log_that_comes_to_one_node_is_shown_by_the_other(nodes: Nodes) 
     assert len(logs) == 1
 
 
+async def test_tags_that_are_given_at_one_node_are_selected_by_at_the_other(nodes: Nodes) -> None:
+    rig, other = await nodes.here.add("rig-01"), await nodes.here.add("rig-02")
+    await nodes.seen_there(other, lambda seen: seen["tags"] == [])
+    body = {"select": "rig", "add": ["hall:2"]}
+    changed = await nodes.here.client.post("/api/v1/tags", json=body, headers=nodes.here.auth)
+    assert changed.json() == {"changed": 2}
+    for each in (rig, other):
+        await nodes.seen_there(each, lambda seen: seen["tags"] == ["hall:2"])
+    await nodes.there.client.patch(f"{RIGS}/{rig.id}", json={"tags": []}, headers=nodes.there.auth)
+    await nodes.seen_there(rig, lambda seen: seen["tags"] == [])
+    selected = await nodes.there.get(f"{RIGS}?select=tag:hall:2")
+    assert [each["name"] for each in selected.json()] == ["rig-02"]
+
+
 async def test_the_same_log_at_both_nodes_is_one_log(nodes: Nodes) -> None:
     rig, log = await nodes.here.add(), a_log()
     await nodes.here.report(rig, log)

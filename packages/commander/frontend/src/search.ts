@@ -23,7 +23,8 @@ async function search(form: HTMLFormElement): Promise<void> {
   const [note, next] = [document.getElementById("select-error"), page?.getElementById("select-error")];
   if (!note || !next) return;
   note.textContent = next.textContent;
-  box()?.toggleAttribute("aria-invalid", Boolean(next.textContent));
+  if (next.textContent) box()?.setAttribute("aria-invalid", "true");
+  else box()?.removeAttribute("aria-invalid");
 }
 
 function typed(event: Event): void {

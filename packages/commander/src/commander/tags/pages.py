@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import URLEncodedBody
+from litestar.params import FromQuery, URLEncodedBody
 from litestar.response import Redirect
 from protocol import units
 
@@ -44,19 +44,19 @@ class TagView(NamedTuple):
 
 
 @get("/tags", include_in_schema=False)
-async def show_tags(lives: NamedDependency[Lives], changed: int | None = None) -> Html:
+async def show_tags(lives: NamedDependency[Lives], changed: FromQuery[int | None] = None) -> Html:
     return _tags_page(lives, changed=changed)
 
 
 @get("/tags.csv", include_in_schema=False)
 async def download(
-    lives: NamedDependency[Lives], select: str | None = None, kind: RigKind | None = None
+    lives: NamedDependency[Lives], select: FromQuery[str | None] = None, kind: FromQuery[RigKind | None] = None
 ) -> Response[str]:
     """The rigs of a selection, or all, of one kind or both."""
     kinds = [kind] if kind else list(RigKind)
     rigs = [(each, state) for each in kinds for state in chosen(lives[each], select)]
     headers = {"Content-Disposition": 'attachment; filename="tags.csv"', "Cache-Control": "no-store"}
-    return Response(csv_of(rigs), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(csv_of(rigs), media_type="text/csv", headers=headers)
 
 
 @post("/tags/preview", status_code=200, include_in_schema=False)
