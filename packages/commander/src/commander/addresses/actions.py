@@ -1,4 +1,4 @@
-"""What people do with addresses: each is one transaction, and then the rigs that it concerns are told."""
+"""What people do with addresses: each is one transaction, and then the sentries that it concerns are notified."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,20 +27,20 @@ class AddressActions:
 
     async def all(self) -> list[AddressWithUses]:
         async with self._database.reading() as db:
-            found, uses = await store.all_addresses(db), await self._playbooks.all(db)
-        return [AddressWithUses(each, uses.get(each.id, [])) for each in found]
+            addresses, uses = await store.all_addresses(db), await self._playbooks.all(db)
+        return [AddressWithUses(each, uses.get(each.id, [])) for each in addresses]
 
     async def find(self, address_id: int) -> AddressWithUses:
         """Raises `AddressNotFound`."""
         async with self._database.reading() as db:
-            found = await store.get_address(db, address_id)
-            return AddressWithUses(found, await self._playbooks.of(db, address_id))
+            address = await store.get_address(db, address_id)
+            return AddressWithUses(address, await self._playbooks.of(db, address_id))
 
     async def add(self, kind: AddressKind, name: str, coin: str | None, address: str) -> Address:
         """Raises `BadAddress` or `AddressNameTaken`."""
-        given = _checked(0, kind, name, coin, address)
+        wanted = _checked(0, kind, name, coin, address)
         async with self._database.transaction() as db:
-            added = await store.insert_address(db, kind, given.name, given.coin, given.address, now=self._now())
+            added = await store.insert_address(db, kind, wanted.name, wanted.coin, wanted.address, now=self._now())
             await record(db, f"{kind} added", added.name, added.address, at=self._now())
         return added
 
@@ -60,30 +60,30 @@ class AddressActions:
         Raises `NotConfirmed` if miners would restart and nobody has said that this is meant; `BadAddress`,
         `AddressNameTaken` or `AddressNotFound`.
         """
-        given = _checked(address_id, kind, name, coin, address)
+        wanted = _checked(address_id, kind, name, coin, address)
         async with self._database.transaction() as db:
             was = await store.get_address(db, address_id)
             uses = await self._playbooks.of(db, address_id)
             if uses and was.kind is not kind:
                 raise InUse(f"The {was.kind} {was.name}", uses)
-            await store.update_address(db, given, now=self._now())
-            if given != was:
-                await record(db, f"{kind} changed", given.name, _difference(was, given), at=self._now())
-            what = f"The {kind} {given.name} was edited"
+            await store.update_address(db, wanted, now=self._now())
+            if wanted != was:
+                await record(db, f"{kind} changed", wanted.name, _difference(was, wanted), at=self._now())
+            what = f"The {kind} {wanted.name} was edited"
             changed = await self._playbooks.rerender(db, address_id, author=author, what=what)
             must_be_meant(changed, confirmed=confirmed)
         await self._playbooks.notify(changed)
-        return AddressWithUses(given, uses)
+        return AddressWithUses(wanted, uses)
 
     async def remove(self, address_id: int) -> Address:
         """Raises `InUse` or `AddressNotFound`."""
         async with self._database.transaction() as db:
-            found = await store.get_address(db, address_id)
+            address = await store.get_address(db, address_id)
             if uses := await self._playbooks.of(db, address_id):
-                raise InUse(f"The {found.kind} {found.name}", uses)
+                raise InUse(f"The {address.kind} {address.name}", uses)
             await store.delete_address(db, address_id)
-            await record(db, f"{found.kind} removed", found.name, found.address, at=self._now())
-        return found
+            await record(db, f"{address.kind} removed", address.name, address.address, at=self._now())
+        return address
 
 
 def _checked(address_id: int, kind: AddressKind, name: str, coin: str | None, address: str) -> Address:

@@ -45,7 +45,7 @@ class AddressesApi(Controller):
     @get(responses=problems(401))
     async def list_addresses(self, address_actions: NamedDependency[AddressActions]) -> list[AddressAnswer]:
         """All of them, pools first, by name."""
-        return [address_answer(known) for known in await address_actions.all()]
+        return [address_answer(entry) for entry in await address_actions.all()]
 
     @post(responses=problems(400, 401, 409, 413, 415, 422))
     async def add_address(
@@ -77,15 +77,15 @@ class AddressesApi(Controller):
         await address_actions.remove(address_id)
 
 
-def address_answer(known: AddressWithUses) -> AddressAnswer:
-    about = known.address
+def address_answer(entry: AddressWithUses) -> AddressAnswer:
+    about = entry.address
     return AddressAnswer(
         id=about.id,
         type=about.kind,
         name=about.name,
         coin=about.coin,
         address=about.address,
-        used_by=use_answers(known.used_by),
+        used_by=use_answers(entry.used_by),
     )
 
 

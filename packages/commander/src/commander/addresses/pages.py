@@ -73,8 +73,8 @@ async def show(request: PageRequest, address_actions: NamedDependency[AddressAct
         chosen = AddressKind.WALLET if query.get("type") == "wallet" else AddressKind.POOL
         dialog = AddressDialog("add", AddressForm(type=chosen), TITLES[chosen])
     elif kind in ("edit", "remove"):
-        known = await address_actions.find(id_in(str(query.get("address", ""))) or 0)
-        dialog = _dialog(str(kind), known)
+        entry = await address_actions.find(id_in(str(query.get("address", ""))) or 0)
+        dialog = _dialog(str(kind), entry)
     return await _page(address_actions, dialog, removed=str(query.get("removed", "")))
 
 
@@ -94,16 +94,16 @@ async def edit(
     request: PageRequest,
     address_actions: NamedDependency[AddressActions],
 ) -> Html | Redirect:
-    known = await address_actions.find(address_id)
-    kind, author = known.address.kind, author_of(request.user)
+    entry = await address_actions.find(address_id)
+    kind, author = entry.address.kind, author_of(request.user)
     try:
         await address_actions.change(
             address_id, kind, data.name, data.coin, data.address, author=author, confirmed=data.confirmed == "yes"
         )
     except (BadAddress, AddressNameTaken) as error:
-        return await _page(address_actions, _dialog("edit", known, form=data, errors=_errors(error)))
+        return await _page(address_actions, _dialog("edit", entry, form=data, errors=_errors(error)))
     except NotConfirmed as error:
-        return await _page(address_actions, _dialog("edit", known, form=data, restarting=error.uses))
+        return await _page(address_actions, _dialog("edit", entry, form=data, restarting=error.uses))
     return Redirect(HOME, status_code=303)
 
 
@@ -125,7 +125,7 @@ async def _page(
     address_actions: AddressActions, dialog: AddressDialog | None, *, removed: str = "", status: int = 200
 ) -> Html:
     wrong = dialog is not None and bool(dialog.errors or dialog.restarting)
-    known = await address_actions.all()
+    entries = await address_actions.all()
     return page(
         "addresses/templates.html",
         Page(
@@ -135,32 +135,32 @@ async def _page(
             url=dialog.url if dialog and wrong else "",
         ),
         status=WRONG if wrong else status,
-        pools=[_row(each) for each in known if each.address.kind is AddressKind.POOL],
-        wallets=[_row(each) for each in known if each.address.kind is AddressKind.WALLET],
+        pools=[_row(each) for each in entries if each.address.kind is AddressKind.POOL],
+        wallets=[_row(each) for each in entries if each.address.kind is AddressKind.WALLET],
         coins=[coin.name for coin in COINS],
         dialog=dialog,
         removed={"pool": "The pool was removed.", "wallet": "The wallet was removed."}.get(removed, ""),
     )
 
 
-def _row(known: AddressWithUses) -> AddressRow:
-    about = known.address
+def _row(entry: AddressWithUses) -> AddressRow:
+    about = entry.address
     short = units.shortened(about.address, 10) if about.kind is AddressKind.WALLET else about.address
-    return AddressRow(about.id, about.name, about.coin or units.UNKNOWN, about.address, short, known.used_by)
+    return AddressRow(about.id, about.name, about.coin or units.UNKNOWN, about.address, short, entry.used_by)
 
 
 def _dialog(
     kind: str,
-    known: AddressWithUses,
+    entry: AddressWithUses,
     *,
     form: AddressForm | None = None,
     errors: Mapping[str, str] | None = None,
     restarting: list[Use] | None = None,
 ) -> AddressDialog:
-    about = known.address
+    about = entry.address
     stands = AddressForm(type=about.kind, name=about.name, coin=about.coin or "", address=about.address)
     return AddressDialog(
-        kind, form or stands, TITLES[about.kind], about.id, about.name, errors or {}, known.used_by, restarting or []
+        kind, form or stands, TITLES[about.kind], about.id, about.name, errors or {}, entry.used_by, restarting or []
     )
 
 
