@@ -1,5 +1,5 @@
-"""How full the queue is and how old its oldest log: for `/metrics`, and so that no rig is called silent that was only
-not heard here yet."""
+"""How full the queue is and since when its oldest log waits: for `/metrics`, and so that no rig counts as silent whose
+logs still wait in the queue."""
 
 import asyncio
 import time
@@ -10,9 +10,12 @@ from datetime import UTC, datetime
 import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import StreamState
+from nats.js.errors import NotFoundError
 
 from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus
-from commander.scaled.stream import StreamNames
+from commander.scaled.stream import WORKERS, StreamNames
 from commander.web.exposition import Metric, gauge
 
 LOOK_EVERY_S = 2.0
@@ -20,26 +23,46 @@ ORDINARY_LAG_S = 6.0  # younger than this is on its way, not waiting
 
 
 class QueueState(msgspec.Struct, frozen=True):
-    messages: int
+    """The queue at one time. A log waits until a worker has acknowledged it."""
+
+    waiting: int
+    oldest_at: datetime | None
     bytes: int
-    first_ts: datetime
-
-
-class QueueConfig(msgspec.Struct, frozen=True):
-    max_bytes: int
-
-
-class QueueInfo(msgspec.Struct, frozen=True):
-    """The part of JetStream's description of a stream that is looked at."""
-
-    state: QueueState
-    config: QueueConfig
+    max_bytes: int | None
 
     def oldest_age_s(self, now: datetime) -> float:
-        return max(0.0, (now - self.state.first_ts).total_seconds()) if self.state.messages else 0.0
+        return max(0.0, (now - self.oldest_at).total_seconds()) if self.oldest_at else 0.0
 
 
-_decoder = msgspec.json.Decoder(QueueInfo)
+async def queue_state(client: Client, names: StreamNames) -> QueueState:
+    """Asks NATS. Raises `NatsError`, `OSError` or `TimeoutError`."""
+    jetstream = client.jetstream(timeout=ANSWER_TIMEOUT_S)
+    stream = await jetstream.stream_info(names.stream)
+    waiting, first = await _waiting(jetstream, names, stream.state)
+    oldest_at = await _came_at(jetstream, names, first) if waiting else None
+    return QueueState(waiting, oldest_at, stream.state.bytes, stream.config.max_bytes)
+
+
+async def _waiting(jetstream: JetStreamContext, names: StreamNames, stream: StreamState) -> tuple[int, int]:
+    """Returns how many logs wait, and the sequence number from which they stand in the stream.
+
+    Messages below the workers' ack floor do not wait: NATS 2.9 can bring them back when it is killed, delivers them
+    to no worker, and keeps them until they are too old.
+    """
+    try:
+        workers = await jetstream.consumer_info(names.stream, WORKERS)
+    except NotFoundError:
+        return stream.messages, stream.first_seq  # no worker has ever run
+    floor = workers.ack_floor.stream_seq if workers.ack_floor else 0
+    return (workers.num_pending or 0) + (workers.num_ack_pending or 0), floor + 1
+
+
+async def _came_at(jetstream: JetStreamContext, names: StreamNames, sequence: int) -> datetime | None:
+    """When the first message that stands there or later came; None if it was acknowledged meanwhile."""
+    try:
+        return (await jetstream.get_msg(names.stream, sequence, subject=names.all_logs, next=True)).time
+    except NotFoundError:
+        return None
 
 
 class QueueWatch:
@@ -47,8 +70,8 @@ class QueueWatch:
 
     def __init__(self, bus: Bus, names: StreamNames) -> None:
         self._bus = bus
-        self._subject = f"$JS.API.STREAM.INFO.{names.stream}"
-        self._info: QueueInfo | None = None
+        self._names = names
+        self._state: QueueState | None = None
         self._heard_up_to_s = time.monotonic()
         bus.attach(self._attached)
 
@@ -58,14 +81,14 @@ class QueueWatch:
         return lag_s if lag_s > ORDINARY_LAG_S else 0.0
 
     def metrics(self) -> list[Metric]:
-        info = self._info if self._bus.client else None
-        age_s = info.oldest_age_s(datetime.now(UTC)) if info else None
+        state = self._state if self._bus.client else None
+        age_s = state.oldest_age_s(datetime.now(UTC)) if state else None
         return [
             gauge("minewarden_queue_connected", "Whether NATS answers.", int(self._bus.client is not None)),
-            gauge("minewarden_queue_logs", "Logs in the queue.", info.state.messages if info else None),
-            gauge("minewarden_queue_bytes", "Bytes in the queue.", info.state.bytes if info else None),
-            gauge("minewarden_queue_bytes_limit", "Bytes that it may hold.", info.config.max_bytes if info else None),
-            gauge("minewarden_queue_oldest_age_seconds", "Age of the oldest log in the queue.", age_s),
+            gauge("minewarden_queue_logs", "Logs that wait in the queue.", state.waiting if state else None),
+            gauge("minewarden_queue_bytes", "Bytes in the queue.", state.bytes if state else None),
+            gauge("minewarden_queue_bytes_limit", "Bytes that it may hold.", state.max_bytes if state else None),
+            gauge("minewarden_queue_oldest_age_seconds", "Age of the oldest log that waits.", age_s),
         ]
 
     @asynccontextmanager
@@ -80,13 +103,12 @@ class QueueWatch:
     async def _watch(self, client: Client) -> None:
         while True:
             try:
-                answer = await client.request(self._subject, b"", timeout=ANSWER_TIMEOUT_S)
-                self._note(_decoder.decode(answer.data))
-            except (NatsError, OSError, msgspec.DecodeError, TimeoutError):
-                self._info = None  # not known now; whether NATS is away is the connection's to say
+                self._note(await queue_state(client, self._names))
+            except (NatsError, OSError, TimeoutError):
+                self._state = None  # not known now; whether NATS is away is the connection's to say
             await asyncio.sleep(LOOK_EVERY_S)
 
-    def _note(self, info: QueueInfo) -> None:
-        self._info = info
-        age_s = info.oldest_age_s(datetime.now(UTC))
+    def _note(self, state: QueueState) -> None:
+        self._state = state
+        age_s = state.oldest_age_s(datetime.now(UTC))
         self._heard_up_to_s = time.monotonic() - (age_s if age_s > ORDINARY_LAG_S else 0.0)

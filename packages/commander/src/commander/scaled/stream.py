@@ -53,6 +53,10 @@ class StreamNames(NamedTuple):
     def changes(self) -> str:
         return f"{self.prefix}.changes"
 
+    @property
+    def all_logs(self) -> str:
+        return f"{self.prefix}.logs.>"
+
     def logs(self, kind: RigKind) -> str:
         return f"{self.prefix}.logs.{kind}"
 
@@ -109,7 +113,7 @@ async def settle_stream(client: Client, names: StreamNames, limits: QueueLimits)
     """
     config = StreamConfig(
         name=names.stream,
-        subjects=[f"{names.prefix}.logs.>"],
+        subjects=[names.all_logs],
         retention=RetentionPolicy.WORK_QUEUE,  # what is stored leaves the queue
         storage=StorageType.FILE,
         discard=DiscardPolicy.NEW,  # a full queue refuses; it never forgets what it acknowledged
