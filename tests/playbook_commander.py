@@ -14,6 +14,16 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+from protocol.command_messages import (
+    Command,
+    Commands,
+    CommandsStatus,
+    CommandState,
+    CommandStatus,
+    LadderEvent,
+    LadderEvents,
+    LadderSettings,
+)
 from protocol.inbox_messages import InboxItem, InboxItems
 from protocol.messages import CpuGpuLog, LogReceipt, LogReport, Problem, RigName, SentryWelcome
 from protocol.playbook_messages import OutputReport, Playbook, Playbooks, PlaybooksStatus, PlaybookStatus
@@ -40,6 +50,10 @@ class StandInCommander:
     questions: list[str | None] = field(default_factory=list)  # which tag each of them knew
     news: threading.Condition = field(default_factory=threading.Condition)
     body: bytes = msgspec.json.encode(Playbooks(playbooks=[]))
+    orders: list[Command] = field(default_factory=list)
+    ladder: LadderSettings | None = None
+    command_statuses: list[CommandsStatus] = field(default_factory=list)
+    events: list[LadderEvent] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -47,12 +61,41 @@ class StandInCommander:
 
     @property
     def etag(self) -> str:
-        return f'"{hashlib.sha256(self.body).hexdigest()[:16]}"'
+        return f'"{_version(self.body)}"'
 
     def want(self, *playbooks: Playbook) -> None:
         with self.news:
             self.body = msgspec.json.encode(Playbooks(playbooks=list(playbooks)))
             self.news.notify_all()
+
+    def order(self, *orders: Command) -> None:
+        """Delivers these commands until each has a result."""
+        with self.news:
+            self.orders += orders
+            self.news.notify_all()
+
+    def limit(self, settings: LadderSettings) -> None:
+        with self.news:
+            self.ladder = settings
+            self.news.notify_all()
+
+    def states_of(self, command_id: str) -> list[CommandStatus]:
+        """All states that were ever sent of a command, in order."""
+        return [each for status in self.command_statuses for each in status.commands if each.id == command_id]
+
+    def state_of(self, command_id: str) -> CommandState | None:
+        states = self.states_of(command_id)
+        return states[-1].state if states else None
+
+    def items(self) -> list[InboxItem]:
+        """Everything that is in the inbox, whatever the sentry has."""
+        commands = [each for each in self.orders if self.state_of(each.id) in (None, CommandState.BEGUN)]
+        bodies = {Playbooks.INBOX_KIND: self.body}
+        if commands or self.orders:
+            bodies[Commands.INBOX_KIND] = msgspec.json.encode(Commands(commands=commands))
+        if self.ladder is not None:
+            bodies[LadderSettings.INBOX_KIND] = msgspec.json.encode(self.ladder)
+        return [InboxItem(kind=kind, version=_version(body), body=msgspec.Raw(body)) for kind, body in bodies.items()]
 
     def remove(self) -> None:
         with self.news:
@@ -66,6 +109,10 @@ class StandInCommander:
     def told(self, playbook_id: str) -> list[PlaybookStatus]:
         """All that was ever said of it, in order."""
         return [each for status in self.statuses for each in status.playbooks if each.playbook_id == playbook_id]
+
+
+def _version(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
 
 
 @contextmanager
@@ -120,7 +167,9 @@ class _Api(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         body = self._body()
         if self._is_allowed():
-            if self.path.endswith("/status"):
+            if self.path.endswith("/commands/status"):
+                self._take_command_status(msgspec.json.decode(body, type=CommandsStatus))
+            elif self.path.endswith("/status"):
                 self.server.commander.statuses.append(msgspec.json.decode(body, type=PlaybooksStatus))
             self._answer(204)
 
@@ -128,7 +177,10 @@ class _Api(BaseHTTPRequestHandler):
         body = self._body()
         if not self._is_allowed():
             return
-        if self.path.endswith("/output"):
+        if self.path.endswith("/events"):
+            self.server.commander.events += msgspec.json.decode(body, type=LadderEvents).events
+            self._answer(204)
+        elif self.path.endswith("/output"):
             self._take_output(msgspec.json.decode(body, type=OutputReport))
             self._answer(204)
         else:
@@ -145,20 +197,35 @@ class _Api(BaseHTTPRequestHandler):
             self._answer(200 if is_news else 304, body if is_news else b"", etag)
 
     def _inbox(self) -> None:
-        version = dict(parse_qsl(urlsplit(self.path).query)).get(Playbooks.INBOX_KIND)
-        is_news, body, etag = self._wait_for_news(f'"{version}"' if version else None)
+        commander, versions = self.server.commander, dict(parse_qsl(urlsplit(self.path).query))
+        known = versions.get(Playbooks.INBOX_KIND)
+        commander.questions.append(f'"{known}"' if known else None)
+
+        def news() -> list[InboxItem]:
+            return [each for each in commander.items() if versions.get(each.kind) != each.version]
+
+        with commander.news:
+            commander.news.wait_for(lambda: commander.is_removed or bool(news()), self._wait_s())
+            items = news()
         if self._is_allowed():
-            item = InboxItem(kind=Playbooks.INBOX_KIND, version=etag.strip('"'), body=msgspec.Raw(body))
-            self._answer(200, msgspec.json.encode(InboxItems(items=[item] if is_news else [])))
+            self._answer(200, msgspec.json.encode(InboxItems(items=items)))
+
+    def _take_command_status(self, status: CommandsStatus) -> None:
+        commander = self.server.commander
+        with commander.news:
+            commander.command_statuses.append(status)
+            commander.news.notify_all()
+
+    def _wait_s(self) -> float:
+        wait = re.fullmatch(r"wait=(\d+)", self.headers.get("Prefer", ""))
+        return min(LONGEST_WAIT_S, float(wait[1])) if wait and self.server.commander.can_wait else 0
 
     def _wait_for_news(self, known: str | None) -> tuple[bool, bytes, str]:
         """Returns whether there is news, and the playbooks with their tag."""
         commander = self.server.commander
-        wait = re.fullmatch(r"wait=(\d+)", self.headers.get("Prefer", ""))
-        wait_s = min(LONGEST_WAIT_S, float(wait[1])) if wait and commander.can_wait else 0
         commander.questions.append(known)
         with commander.news:
-            is_news = commander.news.wait_for(lambda: commander.is_removed or commander.etag != known, wait_s)
+            is_news = commander.news.wait_for(lambda: commander.is_removed or commander.etag != known, self._wait_s())
             return is_news, commander.body, commander.etag
 
     def _take_output(self, report: OutputReport) -> None:
