@@ -127,9 +127,10 @@ class SimulatedRig:
         )
 
     @asynccontextmanager
-    async def booted(self) -> AsyncIterator["RunningAgent"]:
+    async def booted(self, *, reboot_command: str | None = None) -> AsyncIterator["RunningAgent"]:
         """The agent of one boot. At its end everything ends, as at a reboot."""
-        settings = Settings(data_dir=self.data_dir, reboot_command=f"sh -c 'echo reboot >> {self.reboots}'")
+        command = reboot_command or f"sh -c 'echo reboot >> {self.reboots}'"
+        settings = Settings(data_dir=self.data_dir, reboot_command=command)
         db, disk = store.open_store(self.data_dir / STORE, SCHEMA), Worker("disk")
         if store.load_enrolment(db) is None:
             store.save_enrolment(db, Enrolment("https://127.0.0.1:1", TOKEN, None, 1, "rig", State.ONLINE))
@@ -272,3 +273,23 @@ async def test_a_reboot_that_fails_is_an_event_and_not_tried_again(rig: Simulate
         lost = await running.next_step()
         assert isinstance(lost, MarkLost)
         assert lost.reason.endswith("the rig could not be rebooted")
+
+
+async def test_a_sentry_that_is_killed_while_it_reboots_does_not_order_a_second_reboot(rig: SimulatedRig) -> None:
+    async with rig.booted(reboot_command="sleep 30") as running:
+        await running.agent.operations.ladder.take_settings(LIMITS)
+        assert await running.agent.operations.ladder.look() is None
+        rig.card_dies()
+        reboot = asyncio.create_task(running.next_step())
+        await running.until(lambda: bool(running.agent.operations.ladder.history.reboots))
+        reboot.cancel()
+        with suppress(asyncio.CancelledError):
+            await reboot
+        age_s = rig.age_s
+    rig.boots, rig.age_s = rig.boots - 1, age_s  # the machine has not rebooted
+    async with rig.booted() as running:
+        assert await running.agent.operations.ladder.look() is None
+        assert rig.ordered_reboots() == 0
+        rig.age_s += 600
+        assert isinstance(await running.next_step(), MarkLost)
+        assert rig.ordered_reboots() == 0
