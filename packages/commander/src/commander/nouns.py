@@ -9,5 +9,6 @@ from commander.rigs.noun import NOUN as RIGS
 from commander.settings_pages.noun import NOUN as SETTINGS_PAGES
 from commander.software.noun import NOUN as SOFTWARE
 from commander.tags.noun import NOUN as TAGS
+from commander.watchdog.noun import NOUN as WATCHDOG
 
-NOUNS = (RIGS, RIG_PAGES, INTAKE, COMMANDS, ADDRESSES, SOFTWARE, PLAYBOOKS, TAGS, SETTINGS_PAGES)
+NOUNS = (RIGS, RIG_PAGES, INTAKE, COMMANDS, ADDRESSES, SOFTWARE, PLAYBOOKS, TAGS, WATCHDOG, SETTINGS_PAGES)

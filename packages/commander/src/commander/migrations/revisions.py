@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0009"
+HEAD = "0010"
 
 
 class SchemaTooNew(DatabaseProblem):

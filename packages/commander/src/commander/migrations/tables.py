@@ -12,6 +12,7 @@ from commander.registry import tables as rigs
 from commander.saved_views import tables as saved_views
 from commander.software import tables as software
 from commander.tags import tables as tags
+from commander.watchdog import tables as watchdog
 
 __all__ = [
     "accounts",
@@ -26,4 +27,5 @@ __all__ = [
     "saved_views",
     "software",
     "tags",
+    "watchdog",
 ]

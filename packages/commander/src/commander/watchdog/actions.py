@@ -1,0 +1,100 @@
+"""What people do with the watchdog's rules, and what rigs report. Each is one transaction."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+from protocol.command_messages import LadderEvent, LadderSettings
+
+from commander.audit.actor import Actor
+from commander.audit.store import record
+from commander.db import Database
+from commander.registry.kinds import RigKind
+from commander.registry.store import get_rig
+from commander.selections.compiled import compiled
+from commander.selections.parser import parse
+from commander.watchdog import store
+from commander.watchdog.domain import WORDS, Rule, check_room
+
+_OLDEST = timedelta(days=30)
+WATCHDOG = Actor("watchdog")
+
+
+class WatchdogActions:
+    """`changed` is called after each commit that changes rules."""
+
+    def __init__(self, database: Database, changed: Callable[[], None]) -> None:
+        self._database = database
+        self._changed = changed
+
+    async def rules(self) -> list[Rule]:
+        async with self._database.reading() as db:
+            return await store.all_rules(db)
+
+    async def add_rule(self, select: str, limits: LadderSettings) -> Rule:
+        """Raises `BadSelection` or `TooManyRules`."""
+        line, limits = _checked(select), _without_maintenance(limits)
+        async with self._database.transaction() as db:
+            check_room(await store.all_rules(db))
+            rule = await store.insert_rule(db, line, limits)
+            await record(db, "watchdog rule added", _name(line), _description(limits))
+        self._changed()
+        return rule
+
+    async def change_rule(self, rule_id: int, select: str, limits: LadderSettings) -> Rule:
+        """Raises `BadSelection` or `RuleNotFound`."""
+        rule = Rule(rule_id, _checked(select), _without_maintenance(limits))
+        async with self._database.transaction() as db:
+            await store.update_rule(db, rule)
+            await record(db, "watchdog rule changed", _name(rule.select), _description(rule.limits))
+        self._changed()
+        return rule
+
+    async def remove_rule(self, rule_id: int) -> None:
+        """Raises `RuleNotFound`."""
+        async with self._database.transaction() as db:
+            rule = await store.get_rule(db, rule_id)
+            await store.remove_rule(db, rule_id)
+            await record(db, "watchdog rule removed", _name(rule.select))
+        self._changed()
+
+    async def events_of(self, rig_id: int, most: int) -> list[tuple[datetime, LadderEvent]]:
+        """Returns a rig's events, newest first. Raises `RigNotFound`."""
+        async with self._database.reading() as db:
+            await get_rig(db, RigKind.CPU_GPU, rig_id)
+            return await store.newest_events(db, rig_id, most)
+
+
+async def take_events(database: Database, rig_id: int, events: Sequence[LadderEvent]) -> None:
+    """Stores what a rig did by itself, each event once, with its entry in the audit log.
+
+    The time is the commander's, less the age of the event: the rig's own clock may be wrong.
+    """
+    now = await database.now()
+    async with database.transaction() as db:
+        rig = await get_rig(db, RigKind.CPU_GPU, rig_id)
+        for event in events:
+            at = now - min(timedelta(seconds=event.age_s or 0), _OLDEST)
+            if await store.add_event(db, rig_id, event, at):
+                await record(db, WORDS[event.act], rig.name, event.reason, actor=WATCHDOG, at=at)
+
+
+def _checked(select: str) -> str:
+    """Raises `BadSelection`."""
+    selection = parse(select)
+    compiled(selection, RigKind.CPU_GPU)
+    return selection.line
+
+
+def _without_maintenance(limits: LadderSettings) -> LadderSettings:
+    return replace(limits, maintenance_s=None)
+
+
+def _name(line: str) -> str:
+    return line or "all CPU/GPU rigs"
+
+
+def _description(limits: LadderSettings) -> str:
+    restarts = "restarts playbooks" if limits.restarts else "restarts nothing"
+    reboots = "may reboot" if limits.reboots else "may not reboot"
+    return f"The watchdog {restarts} and {reboots}."

@@ -1,0 +1,22 @@
+"""The watchdog, as the rest of the commander sees it."""
+
+from functools import partial
+
+from commander.jobs.loop import Job
+from commander.noun import Built, Core, Noun
+from commander.registry.kinds import RigKind
+from commander.watchdog import api, sentry_api
+from commander.watchdog.actions import WatchdogActions
+from commander.watchdog.jobs import EVERY, delete_old_events
+from commander.watchdog.source import WatchdogInbox
+
+
+def build(core: Core) -> Built:
+    inbox = WatchdogInbox(core.database, core.lives[RigKind.CPU_GPU], core.inbox, core.cluster)
+    return Built(
+        dependencies={"watchdog_actions": WatchdogActions(core.database, inbox.changed)},
+        jobs={"forget-watchdog-events": Job(EVERY, partial(delete_old_events, core.database))},
+    )
+
+
+NOUN = Noun(handlers=[*api.HANDLERS, *sentry_api.HANDLERS], build=build)

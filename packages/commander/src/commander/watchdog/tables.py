@@ -1,0 +1,26 @@
+"""The watchdog in the database: rules, and what rigs did by themselves."""
+
+import sqlalchemy as sa
+
+from commander.db import Moment, metadata
+
+watchdog_rules = sa.Table(
+    "watchdog_rules",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("selection", sa.Text, nullable=False),
+    sa.Column("limits", sa.LargeBinary, nullable=False),
+    # A removed rule stays: from the first rule on, sentries are told their limits, also that they are the usual ones.
+    sa.Column("is_removed", sa.Boolean, nullable=False),
+)
+
+watchdog_events = sa.Table(
+    "watchdog_events",
+    metadata,
+    sa.Column("rig_id", sa.Integer, sa.ForeignKey("cpu_gpu_rigs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("event_id", sa.String(64), primary_key=True),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Index("ix_watchdog_events_at", "at"),
+    sqlite_with_rowid=False,
+)
