@@ -201,6 +201,13 @@ async def test_a_command_is_carried_out_and_its_result_waits_for_the_commander(r
     assert rig.unsent() == []
 
 
+async def test_an_empty_list_is_news_too_or_the_inbox_would_not_be_asked_again_at_once(rig: Rig) -> None:
+    async with rig.sentry() as sentry:
+        assert await sentry.take(TOKEN, item(version="v1"))
+        assert not await sentry.take(TOKEN, item(version="v1"))
+        assert await sentry.take(TOKEN, item(version="v2"))
+
+
 async def test_a_command_that_is_delivered_again_is_reported_again_and_not_begun_again(rig: Rig) -> None:
     async with rig.sentry() as sentry:
         for _ in range(3):

@@ -276,7 +276,7 @@ async def test_a_reboot_that_fails_is_an_event_and_not_tried_again(rig: Simulate
 
 
 async def test_a_sentry_that_is_killed_while_it_reboots_does_not_order_a_second_reboot(rig: SimulatedRig) -> None:
-    async with rig.booted(reboot_command="sleep 30") as running:
+    async with rig.booted(reboot_command="sleep 5") as running:
         await running.agent.operations.ladder.take_settings(LIMITS)
         assert await running.agent.operations.ladder.look() is None
         rig.card_dies()

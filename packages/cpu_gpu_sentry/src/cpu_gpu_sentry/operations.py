@@ -44,8 +44,8 @@ class LadderHandler:
 
     async def take(self, token: Token, item: InboxItem) -> bool:
         await self._ladder.take_settings(msgspec.json.decode(item.body, type=LadderSettings))
-        self.version = item.version
-        return True
+        is_news, self.version = item.version != self.version, item.version
+        return is_news
 
 
 class Operations:

@@ -79,9 +79,9 @@ class CommandRunner:
         for command in commands:
             if command.id not in queued and not await self._is_known(command.id):
                 self._queue.append(Delivered(token, command, now_s + command.valid_s))
-        self.version = item.version
+        is_news, self.version = item.version != self.version, item.version
         self._arrived.set()
-        return bool(commands)
+        return is_news
 
     async def _is_known(self, command_id: str) -> bool:
         """A known one is reported again: the commander would not name it if it knew its last state."""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from protocol.reasons import reason
 from sentry_kit.errors import SentryError
+from sentry_kit.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -128,23 +130,30 @@ def _words(command: str) -> list[str]:
 
 
 async def _ask(arguments: Sequence[str]) -> None:
-    """Runs a program, without a shell, and waits for its end. Raises `PowerFailed`."""
+    """Runs a program, without a shell, and waits for its end. Raises `PowerFailed`.
+
+    A thread waits for it: the program goes on if this sentry is ended meanwhile.
+    """
+    thread = Worker("power")
+    try:
+        await thread.call(lambda: _run(arguments), timeout_s=2 * _ASK_LIMIT_S)
+    finally:
+        thread.end(within_s=0)
+
+
+def _run(arguments: Sequence[str]) -> None:
     name = arguments[0] if arguments else "CPU_GPU_SENTRY_REBOOT_COMMAND"
     try:
-        process = await asyncio.create_subprocess_exec(
-            *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE, start_new_session=True,
+        done = subprocess.run(  # noqa: S603 - the operator's own program, or systemctl
+            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            timeout=_ASK_LIMIT_S, check=False, start_new_session=True,
         )  # fmt: skip
-    except (OSError, ValueError, TypeError) as error:
+    except subprocess.TimeoutExpired as error:
+        raise PowerFailed(f"{name} did not end within {_ASK_LIMIT_S:.0f} s.") from error
+    except (OSError, ValueError, IndexError) as error:
         raise PowerFailed(
             f"{name} could not be run ({reason(error) if isinstance(error, OSError) else error})."
         ) from error
-    try:
-        async with asyncio.timeout(_ASK_LIMIT_S):
-            _, printed = await process.communicate()
-    except TimeoutError as error:
-        process.kill()
-        raise PowerFailed(f"{name} did not end within {_ASK_LIMIT_S:.0f} s.") from error
-    if process.returncode:
-        said = printed.decode("utf-8", "replace").strip()[-200:]
-        raise PowerFailed(f"{name} ended with exit code {process.returncode}{f': {said}' if said else ''}.")
+    if done.returncode:
+        printed = done.stderr.decode("utf-8", "replace").strip()[-200:]
+        raise PowerFailed(f"{name} ended with exit code {done.returncode}{f': {printed}' if printed else ''}.")
