@@ -209,3 +209,23 @@ def test_a_new_tag_is_in_the_row_and_in_the_selection() -> None:
     farm.index.set_tags(2, ())
     assert 'class="tag"' not in everything.step()
     assert '<div id="rig-2" data-gone></div>' in hall.step()
+
+
+def test_the_troubles_are_counted_worst_first_and_lead_to_their_rigs(farm: LiveFarm) -> None:
+    assert "<li>" not in farm.views.troubles()
+    for rig_id in farm.index.rigs:
+        farm.report(rig_id)
+    screen = looking(farm)
+    assert '<span class="state good">3 rigs, nothing known to be wrong</span>' in farm.views.troubles()
+    farm.report(1, hashrate_hs=0.0)
+    farm.index.set_wrong_clock(2, True)
+    frame = screen.step(2.0)
+    assert '<li><a class="state bad" href="/cpu-gpu?sort=health&amp;select=incident%3Ano_hashrate+health' in frame
+    assert ">1 not mining</a>" in frame
+    assert frame.index("1 not mining") < frame.index("1 with a wrong clock")
+    query = IndexQuery(select="incident:no_hashrate health:online,stale", sort=Sort.HEALTH)
+    assert farm.views.orders.standing(query).ids == [1]
+    farm.silence(70)
+    frame = screen.step(2.0)
+    assert ">3 offline</a>" in frame
+    assert "not mining</a>" not in frame

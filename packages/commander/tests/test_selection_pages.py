@@ -122,6 +122,30 @@ async def test_ids_that_nobody_has_ticked_choose_nothing(person: httpx.AsyncClie
     assert "Tags of 0 rigs" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("form", "address"),
+    [
+        ({"rigs": "1-2", "back": ""}, "/commands/new?rigs=1%2C2"),
+        ({"every": "yes", "back": ""}, "/commands/new?select=name%3A%2A"),
+        ({"every": "yes", "back": "?select=rig&page=2"}, "/commands/new?select=rig"),
+        ({"every": "yes", "back": "select=rig&health=waiting"}, "/commands/new?select=rig+health%3Awaiting"),
+        ({"every": "yes", "back": "faults=yes"}, "/commands/new?rigs="),
+    ],
+)
+async def test_chosen_rigs_are_handed_to_the_form_of_commands(
+    person: httpx.AsyncClient, farm: Farm, form: dict[str, str], address: str
+) -> None:
+    for number in range(3):
+        await farm.add(f"rig-{number}")
+    answer = await post_form(person, "/cpu-gpu/command", **form)
+    assert (answer.status_code, answer.headers["location"]) == (303, address)
+    assert (await person.get(address)).status_code == 200
+    html = (await person.get("/cpu-gpu")).text
+    assert 'data-chosen="/cpu-gpu/command"' in html
+    assert 'data-to="/commands/new?rigs={id}"' in html
+    assert "command" not in (await person.get("/asics")).text.partition('id="chosen"')[2]
+
+
 async def test_a_view_is_saved_for_everybody_and_removed(person: httpx.AsyncClient, farm: Farm) -> None:
     address = "/cpu-gpu?sort=power&select=tag%3Ahall%3A2&columns=temp%2Cip"
     dialog = (await person.get(f"{address}&page=2&dialog=view")).text

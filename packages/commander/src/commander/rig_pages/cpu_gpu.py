@@ -9,7 +9,7 @@ from commander.registry.names import enroll_command
 from commander.registry.sections import RIGS
 from commander.rig_pages.cpu_gpu_details import head_view, spec_rows, status_view
 from commander.rig_pages.cpu_gpu_rows import row_html, total_views
-from commander.rig_pages.kind import Display
+from commander.rig_pages.kind import BULK_ACTIONS, MENU, BulkAction, Display, MenuItem
 from commander.rig_pages.navigation import HEADINGS
 from commander.rigs.enrolment import Enrolment, systems
 from commander.web.shell import Fragments, macro
@@ -49,4 +49,6 @@ CPU_GPU = Display(
     totals=total_views,
     sections=rig_sections,
     enrolment=enrolment,
+    menu_items=(*MENU[:2], MenuItem("Send command…", "/commands/new?rigs={id}"), *MENU[2:]),
+    bulk_actions=(BulkAction("Send command…", "command"), *BULK_ACTIONS),
 )

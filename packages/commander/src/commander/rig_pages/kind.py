@@ -15,26 +15,33 @@ from commander.web.shell import Fragments, Section
 
 
 class MenuItem(NamedTuple):
-    """An entry of a row's menu; `{id}` in its path stands for the rig's. `dialog`: it opens in the page."""
+    """An entry of a row's menu. In its path, `{path}` stands for the index's and `{id}` for the rig's.
+
+    `dialog`: it opens in the page.
+    """
 
     label: str
     path: str
-    dialog: bool = True
+    dialog: bool = False
 
 
 class BulkAction(NamedTuple):
-    """A button for the rigs that are ticked: a POST to the path shows what it would do, in a dialog."""
+    """A button for the rigs that are ticked.
+
+    A POST to `path`, below the index's, answers with a page whose dialog says what would happen, or leads to a page
+    that does. `chosen_rigs` reads which rigs are meant.
+    """
 
     label: str
     path: str
 
 
 MENU = (
-    MenuItem("Open", "/{id}", dialog=False),
-    MenuItem("History", "/{id}/log", dialog=False),
-    MenuItem("Edit tags", "?dialog=tags&rig={id}"),
-    MenuItem("Rename", "?dialog=edit&rig={id}"),
-    MenuItem("Remove", "?dialog=remove&rig={id}"),
+    MenuItem("Open", "{path}/{id}"),
+    MenuItem("History", "{path}/{id}/log"),
+    MenuItem("Edit tags", "{path}?dialog=tags&rig={id}", dialog=True),
+    MenuItem("Rename", "{path}?dialog=edit&rig={id}", dialog=True),
+    MenuItem("Remove", "{path}?dialog=remove&rig={id}", dialog=True),
 )
 BULK_ACTIONS = (BulkAction("Change tags…", "tags"),)
 

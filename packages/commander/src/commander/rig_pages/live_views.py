@@ -19,6 +19,7 @@ from commander.rig_pages.kind import Display
 from commander.rig_pages.listing import IndexQuery, RowOrder, RowOrders, index_query, shown
 from commander.rig_pages.navigation import empty_state, health_links, match_text, no_match, pager, waiting_link
 from commander.rig_pages.selected import SelectedRigs
+from commander.rig_pages.troubles import troubles
 from commander.selections.live import LiveSelections
 from commander.web.shell import Fragments, macro
 
@@ -40,6 +41,7 @@ class RigViews:
         self.selections = LiveSelections(live.kind, self.index)
         self.orders = RowOrders(self.index, SelectedRigs(self.index, self.selections))
         self._totals = ((-1, -1), "")
+        self._troubles = (-1, "")
         self._farm_now = (float("-inf"), "")
 
     def rows_of(self, query: IndexQuery) -> Rows:
@@ -58,6 +60,12 @@ class RigViews:
             views = with_sparks(self.display.totals(self.index), trends)
             self._totals = number, macro("rig_pages/index_fragments.html", "totals", views)
         return self._totals[1]
+
+    def troubles(self) -> str:
+        if self._troubles[0] != (number := self.index.now_at):
+            found = troubles(self.index.rigs.values(), self.display.kind)
+            self._troubles = number, macro("rig_pages/index_fragments.html", "troubles", found)
+        return self._troubles[1]
 
     def farm_now(self, now_s: float) -> str:
         """The live edge of the farm's charts; `now_s` is the tick's time, so that a tick makes it once."""
@@ -111,7 +119,7 @@ class IndexView:
         self._was = set(chain(*self._places.values()))
         self._around_of = self._order
         self._around = views.around(self._order, query)
-        self._totals = views.totals()  # whoever joins has these, by the page or by its first frame
+        self._totals = views.totals(), views.troubles()  # whoever joins has these, by the page or by its first frame
         self._totals_due_s = float("-inf")
         self._farm_at = views.index.now_at
         self._farm_due_s = float("-inf")
@@ -123,7 +131,7 @@ class IndexView:
             return RESYNC
         if index.now_at == since:
             return None
-        return "".join([*self._changed_rows(since, chain(*self._places.values())), self._views.totals()])
+        return "".join([*self._changed_rows(since, chain(*self._places.values())), *self._totals_now()])
 
     def step(self, since: int, now_s: float) -> str | None:
         changes = self._reordered()
@@ -172,12 +180,17 @@ class IndexView:
         self._around_of = self._order
         return [html for name, html in self._around.items() if html != before[name]]
 
+    def _totals_now(self) -> tuple[str, str]:
+        return self._views.totals(), self._views.troubles()
+
     def _due_totals(self, now_s: float) -> list[str]:
-        if now_s < self._totals_due_s or self._views.totals() == self._totals:
+        if now_s < self._totals_due_s:
             return []
-        self._totals_due_s = now_s + TOTALS_EVERY_S
-        self._totals = self._views.totals()
-        return [self._totals]
+        before, now = self._totals, self._totals_now()
+        if now == before:
+            return []
+        self._totals_due_s, self._totals = now_s + TOTALS_EVERY_S, now
+        return [html for html, old in zip(now, before, strict=True) if html != old]
 
     def _due_farm_now(self, now_s: float) -> list[str]:
         index, number = self._views.index, self._views.index.now_at

@@ -191,7 +191,7 @@ def index_page(
         status=WRONG if wrong else 200,
         display=display,
         places={place: [rows.html(rig_id) for rig_id in ids] for place, ids in places.items()},
-        index_parts={**views.around(order, query), "totals": views.totals()},
+        index_parts={**views.around(order, query), "totals": views.totals(), "troubles": views.troubles()},
         columns=[*columns(query, display.headings), *extra_headings(query)],
         column_choices=column_choices(query.columns, display.kind),
         column_classes=column_classes(query.columns, display.kind),
