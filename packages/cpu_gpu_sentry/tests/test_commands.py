@@ -17,7 +17,7 @@ from cpu_gpu_sentry.enrolment import KEPT, SCHEMA
 from cpu_gpu_sentry.ladder.sources import Boot
 from cpu_gpu_sentry.machine.power import Place, Power
 from cpu_gpu_sentry.settings import Settings, settings_from
-from protocol.command_messages import Command, CommandAction, Commands, CommandState, CommandStatus
+from protocol.command_messages import Command, CommandAction, Commands, CommandState, CommandStatus, FetchedLog
 from protocol.inbox_messages import InboxItem
 from protocol.tokens import TokenKind, new_token
 from sentry_kit import store
@@ -383,6 +383,17 @@ def test_a_state_that_changes_while_it_is_sent_is_sent_again(rig: Rig) -> None:
     command_store.finish(rig.db, msgspec.structs.replace(status(), state=CommandState.DONE, text="Done."))
     command_store.confirm(rig.db, sent)
     assert [each.state for each in command_store.unsent(rig.db)] == [CommandState.DONE]
+
+
+def test_logs_that_the_commander_has_are_not_kept_on_the_rig(rig: Rig) -> None:
+    assert command_store.add(rig.db, TOKEN, status("fetch_log"), 5.0)
+    logs = [FetchedLog(source="sentry", lines=["a line"] * 2000)]
+    command_store.finish(rig.db, msgspec.structs.replace(status("fetch_log"), state=CommandState.DONE, logs=logs))
+    sent = command_store.unsent(rig.db)
+    assert sent[0].logs == logs
+    command_store.confirm(rig.db, sent)
+    (kept,) = command_store.newest(rig.db, 1)
+    assert (kept.state, kept.logs) == (CommandState.DONE, [])
 
 
 def test_old_commands_make_room_and_those_without_a_result_stay(rig: Rig) -> None:

@@ -77,9 +77,13 @@ def newest(db: sqlite3.Connection, most: int) -> list[CommandStatus]:
 
 
 def confirm(db: sqlite3.Connection, sent: list[CommandStatus]) -> None:
-    """Notes what the commander has; a state that has changed since is sent again."""
-    rows = [(each.id, each.state) for each in sent]
-    db.executemany("UPDATE command SET is_sent = 1 WHERE id = ? AND state = ?", rows)
+    """Notes what the commander has; a state that has changed since is sent again. Logs are not kept here any longer."""
+    rows = [(_without_results(each), each.id, each.state) for each in sent]
+    db.executemany("UPDATE command SET is_sent = 1, body = ? WHERE id = ? AND state = ?", rows)
+
+
+def _without_results(status: CommandStatus) -> bytes:
+    return msgspec.json.encode(msgspec.structs.replace(status, findings=[], logs=[]))
 
 
 def send_again(db: sqlite3.Connection, command_id: str) -> None:
