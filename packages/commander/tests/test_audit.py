@@ -1,8 +1,11 @@
 """The audit log: each change writes an entry in its own transaction, with who did it and from where."""
 
+import html as html_lib
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from commander.accounts.actions import FAILURES_AN_HOUR, AccountActions
 from commander.accounts.domain import WrongPassword
@@ -10,6 +13,7 @@ from commander.audit.actor import COMMANDER, Actor, act_as
 from commander.audit.store import Entry, EntryFilter, delete_entries_before, read_entries, record
 from commander.db import Database
 from commander_farm import ASICS, PASSWORD, RIGS, Farm, on_sqlite, post_form
+from pages import error_beside, page
 from playbook_farm import ADDRESSES, OTHER_MONERO, PLAYBOOKS, Playbooks
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -134,3 +138,68 @@ async def test_changes_say_what_was_changed(farm: Farm) -> None:
     assert found["playbook changed", "Main on rig-09"] == "Removed"
     assert {("token replaced", "asic-01"), ("ASIC removed", "asic-01"), ("ASIC added", "asic-01")} <= set(found)
     assert not any(secret in str(found) for secret in (rig.token, asic.token, farm.auth["Authorization"][7:]))
+
+
+AUDIT = "/api/v1/audit"
+
+
+@on_sqlite
+async def test_scripts_read_the_log_a_page_at_a_time(farm: Farm) -> None:
+    for number in range(3):
+        await farm.add(f"rig-0{number}")
+    first = (await farm.get(f"{AUDIT}?limit=2&what=rig added")).json()
+    assert [each["subject"] for each in first["entries"]] == ["rig-02", "rig-01"]
+    assert first["entries"][0]["who"] == "API key tests"
+    assert set(first["entries"][0]) == {"at", "who", "address", "what", "subject", "detail"}
+    last = (await farm.get(f"{AUDIT}?limit=2&what=rig added&cursor={first['cursor']}")).json()
+    assert [each["subject"] for each in last["entries"]] == ["rig-00"]
+    assert "cursor" not in last
+    assert (await farm.get(f"{AUDIT}?subject=RIG-01")).json()["entries"][0]["subject"] == "rig-01"
+    assert (await farm.get(f"{AUDIT}?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z")).json()["entries"] == []
+    assert (await farm.get(f"{AUDIT}?cursor=x")).status_code == 422
+    assert (await farm.client.get(AUDIT)).status_code == 401
+
+
+@on_sqlite
+async def test_people_filter_the_log_and_download_it(person: httpx.AsyncClient, farm: Farm) -> None:
+    for name in ("rig-07", "rig-08"):
+        await farm.add(name)
+    html = await page(person, "/audit?subject=rig-07")
+    assert "rig added" in html
+    assert "rig-08" not in html
+    assert 'href="/audit.csv?subject=rig-07"' in html
+    lines = (await person.get("/audit.csv?what=rig+added")).text.splitlines()
+    assert lines[0] == "at,who,address,what,subject,detail"
+    assert [line.split(",")[4] for line in lines[1:]] == ["rig-08", "rig-07"]
+    wrong = await person.get("/audit?from=2026-11-20T12:00&to=2026-11-20T11:00")
+    assert wrong.status_code == 422
+    assert "ends before it begins" in error_beside(wrong.text, "to")
+    assert "“yesterday” is not a time" in error_beside((await person.get("/audit?from=yesterday")).text, "from")
+    assert "No entry matches" in await page(person, "/audit?subject=nothing")
+
+
+@on_sqlite
+async def test_the_log_has_pages(person: httpx.AsyncClient, farm: Farm) -> None:
+    database = Database(farm.settings.database_url)
+    async with database.transaction() as db:
+        for number in range(150):
+            await record(db, "rig added", f"rig-{number:03}")
+    await database.dispose()
+    first = await page(person, "/audit?what=rig+added")
+    assert first.count("<tr><td>") == 100
+    older = re.search(r'href="([^"]*)" rel="next"', first)
+    assert older
+    last = await page(person, html_lib.unescape(older[1]))
+    assert last.count("<tr><td>") == 50
+    assert "rig-000" in last
+    assert 'rel="next"' not in last
+
+
+@on_sqlite
+async def test_a_cell_of_the_file_is_no_formula(person: httpx.AsyncClient, farm: Farm) -> None:
+    database = Database(farm.settings.database_url)
+    async with database.transaction() as db:
+        await record(db, "log-in failed", detail="=HYPERLINK(1)", actor=Actor("stranger", "192.0.2.8"))
+    await database.dispose()
+    lines = (await person.get("/audit.csv?what=failed")).text.splitlines()
+    assert lines[1].endswith(",'=HYPERLINK(1)")

@@ -1,6 +1,7 @@
 """The nouns of the farm. Their sections stand in the navigation in this order."""
 
 from commander.addresses.noun import NOUN as ADDRESSES
+from commander.audit_pages.noun import NOUN as AUDIT_PAGES
 from commander.commands.noun import NOUN as COMMANDS
 from commander.intake.noun import NOUN as INTAKE
 from commander.playbooks.noun import NOUN as PLAYBOOKS
@@ -11,4 +12,4 @@ from commander.software.noun import NOUN as SOFTWARE
 from commander.tags.noun import NOUN as TAGS
 from commander.watchdog.noun import NOUN as WATCHDOG
 
-NOUNS = (RIGS, RIG_PAGES, INTAKE, COMMANDS, ADDRESSES, SOFTWARE, PLAYBOOKS, TAGS, WATCHDOG, SETTINGS_PAGES)
+NOUNS = (RIGS, RIG_PAGES, INTAKE, COMMANDS, ADDRESSES, SOFTWARE, PLAYBOOKS, TAGS, WATCHDOG, AUDIT_PAGES, SETTINGS_PAGES)

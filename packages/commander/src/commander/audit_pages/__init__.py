@@ -1,0 +1,1 @@
+"""The audit log for people and their scripts: page, file and API."""

@@ -1,0 +1,233 @@
+"""Every route that changes something writes an entry into the audit log."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import httpx
+import pytest
+from commander.audit.store import EntryFilter, read_entries
+from commander.db import Database
+from commander.live.long_poll import LongPoll
+from commander.routes import make_routes, methods_of
+from commander.services import Services
+from commander.settings import Settings
+from commander_farm import PASSWORD, Farm, on_sqlite, post_form
+from litestar import Litestar
+from playbook_farm import OTHER_MONERO, Json, Playbooks, a_software, another
+
+Route = tuple[str, str]  # the method and the address
+CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
+OF_SENTRIES = "/api/v1/sentry"  # reports of machines; what their site tokens register is tested with adoption
+READS = {("POST", "/api/v1/cpu-gpu-rigs/{rig_id}/playbooks/preview"), ("POST", "/tags/preview")}
+RENAMED = {"name": "renamed"}
+POOL = {"type": "pool", "name": "Fallback", "coin": "Monero", "address": "other.example:1"}
+WALLET = {"type": "wallet", "name": "Other", "coin": "Monero", "address": OTHER_MONERO}
+
+
+class Change(NamedTuple):
+    """A request that succeeds: its JSON or, for a page, its form. `ids` overrides the world's."""
+
+    json: object = None
+    form: Mapping[str, str] | None = None
+    kind: str = "cpu-gpu"
+
+
+@dataclass
+class World:
+    """One of everything, made new for each request."""
+
+    farm: Farm
+    ids: dict[str, int]
+    spec: Json
+
+
+def _json(body: object = None, *, kind: str = "cpu-gpu") -> Change:
+    return Change(json=body, kind=kind)
+
+
+def _form(kind: str = "cpu-gpu", **fields: str) -> Change:
+    return Change(form=fields, kind=kind)
+
+
+def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
+    """A request for each route that changes something."""
+    rigs, asics, playbook = "/api/v1/cpu-gpu-rigs", "/api/v1/asic-rigs", "/api/v1/playbooks/{playbook_id}"
+    own = "/cpu-gpu/{rig_id}/playbooks"
+    work = spec["works"][0]
+    form = {"name": "Edited", "software": str(spec["software_id"]), "script": another("edited"), "algorithm": "rx/0"}
+    form |= {"pool": str(work["pool_id"]), "wallet": str(work["wallet_id"]), "password": "x", "do": "save"}
+    return {
+        ("POST", rigs): _json({"name": "added"}),
+        ("PATCH", rigs + "/{rig_id}"): _json(RENAMED),
+        ("DELETE", rigs + "/{rig_id}"): _json(),
+        ("POST", rigs + "/{rig_id}/token"): _json(),
+        ("POST", asics): _json({"name": "added"}),
+        ("PATCH", asics + "/{rig_id}"): _json(RENAMED, kind="asics"),
+        ("DELETE", asics + "/{rig_id}"): _json(kind="asics"),
+        ("POST", asics + "/{rig_id}/token"): _json(kind="asics"),
+        ("POST", "/api/v1/tags"): _json({"rigs": [ids["rig_id"]], "kind": "cpu-gpu", "add": ["hall:2"], "remove": []}),
+        ("POST", "/api/v1/site-tokens"): _json({"name": "hall 2"}),
+        ("DELETE", "/api/v1/site-tokens/{site_id}"): _json(),
+        ("POST", "/api/v1/addresses"): _json(POOL),
+        ("PUT", "/api/v1/addresses/{address_id}"): _json(WALLET),
+        ("DELETE", "/api/v1/addresses/{address_id}"): _json(),
+        ("POST", "/api/v1/mining-software"): _json(a_software(name="Second", version="2.0")),
+        ("PUT", "/api/v1/mining-software/{software_id}"): _json(a_software(name="Spare", version="3.1")),
+        ("DELETE", "/api/v1/mining-software/{software_id}"): _json(),
+        ("POST", rigs + "/{rig_id}/playbooks"): _json({**spec, "name": "Second", "script": another("second")}),
+        ("PUT", rigs + "/{rig_id}/playbooks/order"): _json({"playbooks": [ids["second_id"], ids["playbook_id"]]}),
+        ("PUT", playbook): _json({**spec, "name": "Edited", "script": another("edited")}),
+        ("DELETE", playbook): _json(),
+        ("POST", playbook + "/pause"): _json(),
+        ("POST", playbook + "/resume"): _json(),
+        ("POST", playbook + "/copy"): _json({"rig_ids": [ids["other_rig_id"]]}),
+        ("POST", playbook + "/revisions/{revision}/use"): _json(),
+        ("POST", "/login"): _form(password=PASSWORD),
+        ("POST", "/logout"): _form(),
+        ("POST", "/settings/sessions/{session_id}/end"): _form(),
+        ("POST", "/settings/api-keys"): _form(name="backup"),
+        ("POST", "/settings/api-keys/{key_id}/revoke"): _form(),
+        ("POST", "/settings/site-tokens"): _form(site_name="hall 3"),
+        ("POST", "/settings/site-tokens/{site_id}/revoke"): _form(),
+        ("POST", "/cpu-gpu"): _form(name="added"),
+        ("POST", "/cpu-gpu/{rig_id}/rename"): _form(name="renamed"),
+        ("POST", "/cpu-gpu/{rig_id}/remove"): _form(),
+        ("POST", "/cpu-gpu/{rig_id}/token"): _form(),
+        ("POST", "/asics"): _form(name="added"),
+        ("POST", "/asics/{rig_id}/rename"): _form("asics", name="renamed"),
+        ("POST", "/asics/{rig_id}/remove"): _form("asics"),
+        ("POST", "/asics/{rig_id}/token"): _form("asics"),
+        ("POST", "/templates"): _form(**{name: str(value) for name, value in POOL.items()}),
+        ("POST", "/templates/{address_id}/edit"): _form(**{name: str(value) for name, value in POOL.items()}),
+        ("POST", "/templates/{address_id}/remove"): _form(),
+        ("POST", "/mining-software"): _form(**_software_form("Second")),
+        ("POST", "/mining-software/{software_id}"): _form(**_software_form("Spare") | {"version": "3.1"}),
+        ("POST", "/mining-software/{software_id}/remove"): _form(),
+        ("POST", "/api/v1/commands"): _json({"action": "restart_playbook", "rigs": [ids["other_rig_id"]]}),
+        ("POST", "/api/v1/commands/{command_id}/cancel"): _json(),
+        ("POST", "/api/v1/commands/{command_id}/retry"): _json(),
+        ("POST", "/api/v1/watchdog-rules"): _json({"select": "tag:hall", "limits": {"low_percent": 40.0}}),
+        ("PUT", "/api/v1/watchdog-rules/{rule_id}"): _json({"select": "tag:hall", "limits": {"low_percent": 30.0}}),
+        ("DELETE", "/api/v1/watchdog-rules/{rule_id}"): _json(),
+        ("POST", "/commands"): _form(action="reboot", rig=str(ids["rig_id"]), size="1", max_failures="1"),
+        ("POST", "/commands/{command_id}/cancel"): _form(),
+        ("POST", "/commands/{command_id}/retry"): _form(),
+        ("POST", "/cpu-gpu/{rig_id}/commands"): _form(action="diagnose"),
+        ("POST", "/cpu-gpu/{rig_id}/tags"): _form(tags="hall:2"),
+        ("POST", "/asics/{rig_id}/tags"): _form("asics", tags="hall:2"),
+        ("POST", "/cpu-gpu/tags"): _form(rigs=str(ids["rig_id"]), add="hall:2", apply="yes"),
+        ("POST", "/asics/tags"): _form(rigs=str(ids["asic_id"]), add="hall:2", apply="yes"),
+        ("POST", "/tags/import"): _form(csv="kind,name,tags\ncpu-gpu,rig-07,hall:2\n"),
+        ("POST", "/cpu-gpu/views"): _form(name="Hot", back="sort=temperature"),
+        ("POST", "/asics/views"): _form(name="Hot", back="sort=temperature"),
+        ("POST", "/cpu-gpu/views/{view_id}/remove"): _form(),
+        ("POST", "/asics/views/{view_id}/remove"): _form("asics"),
+        ("POST", own): _form(**form),
+        ("POST", own + "/{playbook_id}/edit"): _form(**form),
+        ("POST", own + "/{playbook_id}/{deed}"): _form(),
+        ("POST", own + "/{playbook_id}/copies"): _form(rig=str(ids["other_rig_id"])),
+        ("POST", own + "/{playbook_id}/revisions/{revision}/use"): _form(),
+    }
+
+
+def _software_form(name: str) -> dict[str, str]:
+    about = a_software(name=name)
+    linux = {f"linux_{field}": str(value) for field, value in about.pop("linux").items()}
+    return {field: str(value) for field, value in about.items()} | linux
+
+
+def app_routes(settings: Settings) -> set[Route]:
+    """The method and the address of each route that may change something."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        yield
+
+    routes = methods_of(make_routes(Services(settings, None, LongPoll()), lifespan))
+    return {
+        (method, path) for path, methods in routes.items() for method in methods
+        if method in CHANGING and not path.startswith(OF_SENTRIES)
+    }  # fmt: skip
+
+
+NO_SPEC: Json = {"software_id": 0, "works": [{"pool_id": 0, "wallet_id": 0}]}
+ROUTES = sorted(changes(defaultdict(int), NO_SPEC))
+
+
+@pytest.fixture
+async def world(farm: Farm, playbooks: Playbooks) -> World:
+    await farm.log_in()
+    rig, other, asic = await farm.add("rig-07"), await farm.add("rig-08"), await farm.add_asic("asic-01")
+    spec = await playbooks.spec()
+    playbook = await playbooks.add(rig, spec, name="Main")
+    second = await playbooks.add(rig, spec, name="Backup", script=another("backup"), paused=True)
+    await playbooks.put(f"/api/v1/playbooks/{playbook['id']}", {**spec, "name": "Newer", "script": another("newer")})
+    await farm.site_token("hall 1")
+    await farm.log_in()
+    order = {"action": "fetch_log", "rigs": [rig.id]}
+    running = await playbooks.post("/api/v1/commands", order, status=202)
+    cancelled = await playbooks.post("/api/v1/commands", order | {"rigs": [other.id]}, status=202)
+    await playbooks.post(f"/api/v1/commands/{cancelled['id']}/cancel", None, status=200)
+    rule = await playbooks.post("/api/v1/watchdog-rules", {"limits": {"low_percent": 20.0}})
+    for path in ("/cpu-gpu", "/asics"):
+        await post_form(farm.client, f"{path}/views", name="Hottest", back="sort=temperature")
+    ids = {
+        "rig_id": rig.id,
+        "asic_id": asic.id,
+        "other_rig_id": other.id,
+        "playbook_id": playbook["id"],
+        "second_id": second["id"],
+        "revision": 1,
+        "address_id": await playbooks.pool("Spare", "spare.example:1"),
+        "software_id": await playbooks.software(name="Spare", version="3.0"),
+        "site_id": 1,
+        "session_id": 2,
+        "command_id": running["id"],
+        "cancelled_id": cancelled["id"],
+        "rule_id": rule["id"],
+        "view_id": 1,
+        "asic_view_id": 2,
+        "key_id": 1,
+    }
+    return World(farm, ids, spec)
+
+
+async def entries_of(settings: Settings) -> int:
+    database = Database(settings.database_url)
+    try:
+        async with database.reading() as db:
+            return len(await read_entries(db, EntryFilter(), before_id=None, limit=10_000))
+    finally:
+        await database.dispose()
+
+
+def request_of(world: World, method: str, template: str, change: Change) -> httpx.Request:
+    ids = dict(world.ids)
+    if change.kind == "asics":
+        ids |= {"rig_id": ids["asic_id"], "view_id": ids["asic_view_id"]}
+    if template.endswith("/resume"):
+        ids["playbook_id"] = ids["second_id"]
+    if template.endswith("/retry"):
+        ids["command_id"] = ids["cancelled_id"]
+    path = template.format(**ids, deed="pause")
+    headers = {"Content-Type": "application/x-www-form-urlencoded"} if change.form is not None else world.farm.auth
+    return world.farm.client.build_request(method, path, json=change.json, data=change.form, headers=headers)
+
+
+@on_sqlite
+async def test_every_route_that_changes_something_is_tried(world: World) -> None:
+    assert app_routes(world.farm.settings) - READS == set(ROUTES)
+
+
+@on_sqlite
+@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+async def test_a_change_writes_an_entry(world: World, route: Route) -> None:
+    before = await entries_of(world.farm.settings)
+    answer = await world.farm.client.send(
+        request_of(world, *route, changes(world.ids, world.spec)[route]), follow_redirects=False
+    )
+    assert answer.status_code < 400, answer.text
+    assert await entries_of(world.farm.settings) > before
