@@ -6,7 +6,8 @@ from html import escape, unescape
 import httpx
 import pytest
 from commander.saved_views.actions import VIEWS_OF_A_KIND
-from commander_farm import ASICS, RIGS, Farm, a_log, post_form
+from commander_farm import ASICS, RIGS, Farm, a_log, on_sqlite, post_form
+from playbook_farm import Playbooks
 from test_rig_pages import row_names
 
 
@@ -144,6 +145,29 @@ async def test_chosen_rigs_are_handed_to_the_form_of_commands(
     assert 'data-chosen="/cpu-gpu/command"' in html
     assert 'data-to="/commands/new?rigs={id}"' in html
     assert "command" not in (await person.get("/asics")).text.partition('id="chosen"')[2]
+
+
+@on_sqlite
+async def test_playbooks_of_chosen_rigs_are_paused_and_resumed(person: httpx.AsyncClient, farm: Farm) -> None:
+    playbooks = Playbooks(farm)
+    rigs = [await farm.add(f"rig-{number}") for number in range(3)]
+    spec = await playbooks.spec(name="Main")
+    ids = [(await playbooks.add(rig, spec))["id"] for rig in rigs[:2]]
+    everything = f"{rigs[0].id}-{rigs[2].id}"
+    dialog = (await post_form(person, "/cpu-gpu/pause", rigs=everything, back="sort=power")).text
+    assert '<button class="primary">Pause 2 playbooks on 2 rigs</button>' in dialog
+    assert "rig-0, rig-1</p>" in dialog
+    done = await post_form(person, "/cpu-gpu/pause", rigs=everything, back="sort=power", apply="yes")
+    assert (done.status_code, done.headers["location"]) == (303, "/cpu-gpu?sort=power")
+
+    async def paused() -> list[bool]:
+        return [(await farm.get(f"/api/v1/playbooks/{each}")).json()["paused"] for each in ids]
+
+    assert await paused() == [True, True]
+    assert "Nothing to pause" in (await post_form(person, "/cpu-gpu/pause", rigs=everything)).text
+    assert "Resume 1 playbook on 1 rig?" in (await post_form(person, "/cpu-gpu/resume", rigs=str(rigs[1].id))).text
+    await post_form(person, "/cpu-gpu/resume", rigs=str(rigs[1].id), apply="yes")
+    assert await paused() == [True, False]
 
 
 async def test_a_view_is_saved_for_everybody_and_removed(person: httpx.AsyncClient, farm: Farm) -> None:

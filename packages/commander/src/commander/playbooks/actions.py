@@ -1,6 +1,7 @@
 """The actions of people on playbooks. Each is one transaction; then sentries and open pages get the change."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from commander.playbooks.consistency import check_consistency, check_not_duplica
 from commander.playbooks.domain import (
     PLAYBOOKS_A_RIG,
     BadPlaybook,
+    PlaybookChanged,
     PlaybookSpec,
     Revision,
     StoredPlaybook,
@@ -28,6 +30,7 @@ from commander.registry.kinds import RigKind
 from commander.registry.names import RigNotFound
 from commander.registry.store import get_rig
 
+PAUSED_AT_ONCE = 100  # in a transaction: logs must not wait long for their turn to be stored
 SYSTEMS = {Platform.LINUX: "Linux", Platform.WINDOWS: "Windows"}
 
 
@@ -107,13 +110,33 @@ class PlaybookActions:
         """Raises `PlaybookNotFound`."""
         async with self._database.transaction() as db:
             was = await store.get_playbook(db, playbook_id)
-            wire = msgspec.structs.replace(was.wire, paused=paused, revision=was.wire.revision + 1)
             if paused == was.wire.paused:
                 return was
-            what = "Paused" if paused else "Resumed"
-            now = self._now()
-            await store.write_revision(db, playbook_id, was.spec, wire, author=author, what=what, now=now)
+            changed = await self._write_pause(db, was, paused, author)
         await self._sync.changed([was.rig_id])
+        return changed
+
+    async def pause_many(self, playbook_ids: Sequence[int], paused: bool, *, author: str) -> int:
+        """Pauses or resumes playbooks of many rigs, some in each transaction; returns how many have changed.
+
+        A playbook that was removed or changed meanwhile is passed over.
+        """
+        total = 0
+        for start in range(0, len(playbook_ids), PAUSED_AT_ONCE):
+            changed = list[StoredPlaybook]()
+            async with self._database.transaction() as db:
+                for each in await store.some_playbooks(db, playbook_ids[start : start + PAUSED_AT_ONCE]):
+                    if each.wire.paused is not paused:
+                        with suppress(PlaybookChanged):
+                            changed.append(await self._write_pause(db, each, paused, author))
+            await self._sync.changed({each.rig_id for each in changed})
+            total += len(changed)
+        return total
+
+    async def _write_pause(self, db: AsyncConnection, was: StoredPlaybook, paused: bool, author: str) -> StoredPlaybook:
+        wire = msgspec.structs.replace(was.wire, paused=paused, revision=was.wire.revision + 1)
+        what, now = "Paused" if paused else "Resumed", self._now()
+        await store.write_revision(db, was.id, was.spec, wire, author=author, what=what, now=now)
         return StoredPlaybook(was.id, was.rig_id, was.position, was.spec, wire, now)
 
     async def use_again(self, playbook_id: int, revision: int, *, author: str) -> StoredPlaybook:

@@ -1,6 +1,6 @@
 """Queries about playbooks and their revisions. None commits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -56,6 +56,12 @@ async def get_playbook(db: AsyncConnection, playbook_id: int) -> StoredPlaybook:
     if row is None:
         raise PlaybookNotFound("There is no such playbook; it may have been removed.")
     return _stored(*row)
+
+
+async def some_playbooks(db: AsyncConnection, playbook_ids: Collection[int]) -> list[StoredPlaybook]:
+    """Returns those of these playbooks that there are, a few hundred at most."""
+    rows = await db.execute(sa.select(*_PLAYBOOK).where(playbooks.c.id.in_(playbook_ids)).order_by(playbooks.c.id))
+    return [_stored(*row) for row in rows]
 
 
 async def playbooks_of(db: AsyncConnection, rig_id: int) -> list[StoredPlaybook]:

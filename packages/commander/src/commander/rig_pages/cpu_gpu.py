@@ -50,5 +50,10 @@ CPU_GPU = Display(
     sections=rig_sections,
     enrolment=enrolment,
     menu_items=(*MENU[:2], MenuItem("Send command…", "/commands/new?rigs={id}"), *MENU[2:]),
-    bulk_actions=(BulkAction("Send command…", "command"), *BULK_ACTIONS),
+    bulk_actions=(
+        BulkAction("Send command…", "command"),
+        BulkAction("Pause playbooks…", "pause"),
+        BulkAction("Resume playbooks…", "resume"),
+        *BULK_ACTIONS,
+    ),
 )

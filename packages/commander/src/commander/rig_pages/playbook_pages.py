@@ -1,0 +1,87 @@
+"""Pausing and resuming the playbooks of the rigs that are ticked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from litestar import post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect
+from protocol import units
+
+from commander.accounts.domain import author_of
+from commander.live.operational_index import RigState
+from commander.playbooks.actions import PlaybookActions
+from commander.registry.kinds import RigKind
+from commander.rig_pages.chosen_rigs import ChosenRigs, chosen_rigs, names_text
+from commander.rig_pages.live_views import RigViews
+from commander.rig_pages.navigation import counted
+from commander.rig_pages.pages import Html, PageRequest, RigDialog, index_page
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmDialog(RigDialog):
+    """Says what would happen to the chosen rigs; `action` is where its form goes, `rigs` names the rigs."""
+
+    title: str = ""
+    action: str = ""
+    button: str = ""
+    text: str = ""
+    rigs: str = ""
+    ids: str = ""
+
+
+@post("/cpu-gpu/pause", status_code=200, include_in_schema=False)
+async def pause(
+    request: PageRequest, views: NamedDependency[RigViews], playbook_actions: NamedDependency[PlaybookActions]
+) -> Html | Redirect:
+    return await _set_paused(request, views, playbook_actions, paused=True)
+
+
+@post("/cpu-gpu/resume", status_code=200, include_in_schema=False)
+async def resume(
+    request: PageRequest, views: NamedDependency[RigViews], playbook_actions: NamedDependency[PlaybookActions]
+) -> Html | Redirect:
+    return await _set_paused(request, views, playbook_actions, paused=False)
+
+
+HANDLERS: list[HTTPRouteHandler] = [pause, resume]
+
+
+async def _set_paused(
+    request: PageRequest, views: RigViews, playbook_actions: PlaybookActions, *, paused: bool
+) -> Html | Redirect:
+    """Shows what would happen and, with `apply`, does it."""
+    form = await request.form()
+    chosen = chosen_rigs(views, form)
+    states = [views.index.rigs[rig_id] for rig_id in chosen.ids]
+    if "apply" not in form:
+        return index_page(views, chosen.query, pause_dialog(chosen, states, paused=paused))
+    ids = [playbook_id for state in states for playbook_id in changing(state, paused=paused)]
+    await playbook_actions.pause_many(ids, paused, author=author_of(request.user))
+    return Redirect(chosen.query.address(), status_code=303)
+
+
+def changing(state: RigState, *, paused: bool) -> list[int]:
+    """Returns the ids of the playbooks that a pause, or its end, changes."""
+    return [playbook.id for playbook in state.playbooks if playbook.wire.paused is not paused]
+
+
+def pause_dialog(chosen: ChosenRigs, states: Iterable[RigState], *, paused: bool) -> ConfirmDialog:
+    verb, effect = ("Pause", "Their miners stop") if paused else ("Resume", "Their miners start")
+    numbers = {state.name: len(changing(state, paused=paused)) for state in states}
+    named = [name for name, number in numbers.items() if number]
+    rigs, playbooks = counted(len(named), RigKind.CPU_GPU), sum(numbers.values())
+    what = f"{units.count_text(playbooks)} {'playbook' if playbooks == 1 else 'playbooks'} on {rigs}"
+    nothing = "None of the chosen rigs has a playbook that this would change."
+    return ConfirmDialog(
+        "chosen-confirm",
+        "/cpu-gpu",
+        chosen.query.address(),
+        title=f"{verb} {what}?" if named else f"Nothing to {verb.lower()}",
+        action=f"/cpu-gpu/{verb.lower()}",
+        button=f"{verb} {what}" if named else "Close",
+        text=f"{effect} within seconds where the sentry is online." if named else nothing,
+        rigs=names_text(named),
+        ids=chosen.text if named else "",
+    )
