@@ -40,11 +40,14 @@ async def test_shutting_down_needs_the_rigs_name(farm: Farm) -> None:
     await farm.log_in()
     rig = await farm.add("rig-07")
     assert "<dialog open" in await page(farm, f"/cpu-gpu/{rig.id}/shutdown")
-    wrong = await post_form(farm.client, f"/cpu-gpu/{rig.id}/commands", action="shutdown", name="rig-08")
+    wrong = await post_form(farm.client, f"/cpu-gpu/{rig.id}/shutdown", name="rig-08")
     assert wrong.status_code == 422
     assert "Type the rig&#39;s name: rig-07." in wrong.text
     assert (await farm.get(COMMANDS)).json() == {"commands": []}
-    right = await post_form(farm.client, f"/cpu-gpu/{rig.id}/commands", action="shutdown", name="rig-07 ")
+    menu = await post_form(farm.client, f"/cpu-gpu/{rig.id}/commands", action="shutdown")
+    assert menu.headers["Location"] == f"/cpu-gpu/{rig.id}/shutdown"
+    assert (await farm.get(COMMANDS)).json() == {"commands": []}
+    right = await post_form(farm.client, f"/cpu-gpu/{rig.id}/shutdown", name="rig-07 ")
     assert right.status_code == 303
 
 

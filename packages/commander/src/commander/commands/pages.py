@@ -135,27 +135,45 @@ async def ask_shutdown(rig_id: FromPath[int], live: NamedDependency[LiveRigs]) -
     return _shutdown_page(live, rig_id)
 
 
-@post("/cpu-gpu/{rig_id:int}/commands", include_in_schema=False)
-async def command_rig(
+@post("/cpu-gpu/{rig_id:int}/shutdown", include_in_schema=False)
+async def shut_down(
     rig_id: FromPath[int],
     request: PageRequest,
     live: NamedDependency[LiveRigs],
     database: NamedDependency[Database],
     notify_commands: NamedDependency[Notify],
 ) -> Html | Redirect:
-    """One action for one rig. Shutting down needs the rig's name."""
-    form, name = await request.form(), live.find(rig_id).name
-    action = checked_action(str(form.get("action", "")))
-    if action is CommandAction.SHUTDOWN and name_key(str(form.get("name", "")).strip()) != name_key(name):
-        return _shutdown_page(live, rig_id, value=str(form.get("name", "")), error=f"Type the rig's name: {name}.")
-    order = Order(action, [rig_id], author_of(request.user))
-    made = await actions.make_command(database, notify_commands, order)
-    return Redirect(f"/commands/{made.id}", status_code=303)
+    """Needs the rig's name."""
+    typed, name = str((await request.form()).get("name", "")), live.find(rig_id).name
+    if name_key(typed.strip()) != name_key(name):
+        return _shutdown_page(live, rig_id, value=typed, error=f"Type the rig's name: {name}.")
+    return await _send(database, notify_commands, request, CommandAction.SHUTDOWN, rig_id)
+
+
+@post("/cpu-gpu/{rig_id:int}/commands", include_in_schema=False)
+async def command_rig(
+    rig_id: FromPath[int],
+    request: PageRequest,
+    database: NamedDependency[Database],
+    notify_commands: NamedDependency[Notify],
+) -> Redirect:
+    """One action for one rig, from the menu of its page."""
+    action = checked_action(str((await request.form()).get("action", "")))
+    if action is CommandAction.SHUTDOWN:
+        return Redirect(f"/cpu-gpu/{rig_id}/shutdown", status_code=303)
+    return await _send(database, notify_commands, request, action, rig_id)
 
 
 HANDLERS: list[HTTPRouteHandler] = [
-    *(show_all, choose, make, show, stop, retry, show_result, ask_shutdown, command_rig),
+    *(show_all, choose, make, show, stop, retry, show_result, ask_shutdown, shut_down, command_rig),
 ]
+
+
+async def _send(
+    database: Database, notify: Notify, request: PageRequest, action: CommandAction, rig_id: int
+) -> Redirect:
+    made = await actions.make_command(database, notify, Order(action, [rig_id], author_of(request.user)))
+    return Redirect(f"/commands/{made.id}", status_code=303)
 
 
 async def _command_page(database: Database, source: CommandSource, command_id: int, *, wrong: str = "") -> Html:
