@@ -28,6 +28,7 @@ from commander.accounts.domain import (
     checked_key_name,
 )
 from commander.accounts.tables import api_keys
+from commander.accounts.views import browser_text
 from commander.audit.actor import OWNER, STRANGER, Actor
 from commander.audit.store import count_entries, record
 from commander.db import Database
@@ -74,7 +75,7 @@ class AccountActions:
             async with self._database.transaction() as db:
                 if right:
                     await store.insert_session(db, _hash(cookie), address=address, user_agent=user_agent, now=now)
-                    await record(db, "logged in", detail=user_agent, actor=Actor(OWNER, address), at=now)
+                    await record(db, "logged in", detail=browser_text(user_agent), actor=Actor(OWNER, address), at=now)
                 else:
                     await store.insert_failed_login(db, address, now=now)
                     await self._record_failure(db, Actor(STRANGER, address), user_agent, now)
@@ -85,7 +86,7 @@ class AccountActions:
     async def _record_failure(self, db: AsyncConnection, stranger: Actor, user_agent: str, now: datetime) -> None:
         """Writes a failed log-in into the audit log; of very many only the first of an hour, so that it can't fill."""
         if await count_entries(db, FAILED, since=now - timedelta(hours=1)) < FAILURES_AN_HOUR:
-            await record(db, FAILED, detail=user_agent, actor=stranger, at=now)
+            await record(db, FAILED, detail=browser_text(user_agent), actor=stranger, at=now)
 
     async def session_of(self, cookie: str) -> Session | None:
         now = self._now()
@@ -104,7 +105,7 @@ class AccountActions:
     async def _end(self, session_id: int, what: str) -> None:
         async with self._database.transaction() as db:
             if ended := await store.delete_session(db, session_id):
-                await record(db, what, f"session from {ended.address}", ended.user_agent, at=self._now())
+                await record(db, what, f"session from {ended.address}", browser_text(ended.user_agent), at=self._now())
         self._on_session_end(str(session_id))
 
     async def sessions(self) -> list[Session]:
