@@ -44,8 +44,8 @@ class LiveFarm:
         self.now_s += 0.001
         text = msgspec.json.encode(log)
         moment = START + timedelta(seconds=self.now_s)
-        figures = READERS[self.display.kind](text).figures
-        self.index.report(rig_id, text, figures, taken_at=moment, reported_at=moment, now_s=self.now_s)
+        summary = READERS[self.display.kind](text).summary
+        self.index.report(rig_id, text, summary, taken_at=moment, reported_at=moment, now_s=self.now_s)
 
     def silence(self, duration_s: float) -> None:
         self.now_s += duration_s

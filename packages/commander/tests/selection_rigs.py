@@ -56,7 +56,7 @@ def state_of(rig: PlainRig, rig_id: int = 1, index: OperationalIndex | None = No
     index.set_specs(rig_id, msgspec.json.encode(_asic_specs(rig) if is_asic else _specs(rig)))
     body = msgspec.json.encode(_asic_log(rig) if is_asic else log_of(rig))
     reading = READERS[rig.kind](body)
-    index.report(rig_id, body, reading.figures, taken_at=NOON, reported_at=NOON, now_s=1.0)
+    index.report(rig_id, body, reading.summary, taken_at=NOON, reported_at=NOON, now_s=1.0)
     state.health, state.two_sentries = rig.health, rig.two_sentries
     index.set_tags(rig_id, rig.tags)
     index.set_playbooks(rig_id, [] if rig.playbook is None else [PlaybookNow(1, _playbook(rig.playbook))])

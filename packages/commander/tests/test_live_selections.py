@@ -37,7 +37,7 @@ class Farm:
     def report(self, rig_id: int, rig: PlainRig) -> None:
         self.at_s += 1
         at, body = NOON + timedelta(seconds=self.at_s), msgspec.json.encode(log_of(rig))
-        summary = READERS[rig.kind](body).figures
+        summary = READERS[rig.kind](body).summary
         self.index.report(rig_id, body, summary, taken_at=at, reported_at=at, now_s=self.at_s)
 
     def ids(self, line: str) -> set[int]:

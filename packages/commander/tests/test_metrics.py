@@ -105,7 +105,7 @@ async def test_an_offline_rig_keeps_none_of_its_values() -> None:
     live = LiveRigs(RigKind.CPU_GPU, index, Channels(), describe=lambda state: b"{}", describe_log=lambda log: b"{}")
     index.add(1, "rig-01")
     log, at = READERS[RigKind.CPU_GPU](msgspec.json.encode(a_log())), datetime(2026, 11, 20, tzinfo=UTC)
-    index.report(1, log.body, log.figures, taken_at=at, reported_at=at + timedelta(seconds=1), now_s=0)
+    index.report(1, log.body, log.summary, taken_at=at, reported_at=at + timedelta(seconds=1), now_s=0)
     rig = 'rig_id="1",rig="rig-01",kind="cpu-gpu"'
     index.check_health(50)  # stale: still alive
     assert figures_in(await rig_exposition({RigKind.CPU_GPU: live}))[f"minewarden_rig_power_watts{{{rig}}}"] == 200

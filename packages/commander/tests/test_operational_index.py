@@ -54,7 +54,7 @@ def test_a_late_log_says_that_the_rig_lives_and_changes_no_figure() -> None:
     report(index, 1, 100, RigSummary(power_w=100.0))
     late = NOON - timedelta(days=1)
     assert not index.report(1, b"late", RigSummary(power_w=7.0), taken_at=late, reported_at=NOON, now_s=110)
-    assert (rig.latest, rig.figures.power_w, rig.reported_s) == (b"{}", 100.0, 110)
+    assert (rig.latest, rig.summary.power_w, rig.reported_s) == (b"{}", 100.0, 110)
 
 
 def test_what_is_read_back_at_the_start_counts_from_when_it_was_taken() -> None:
@@ -112,7 +112,7 @@ def test_totals_always_equal_a_plain_sum_over_the_living(story: list[tuple[int, 
                 index.add(rig_id, f"rig-{rig_id}")
             report(index, rig_id, now_s, reported)
         index.check_health(now_s)
-        living = [rig.figures for rig in index.rigs.values() if rig.health in (Health.ONLINE, Health.STALE)]
+        living = [rig.summary for rig in index.rigs.values() if rig.health in (Health.ONLINE, Health.STALE)]
         powers = [rig.power_w for rig in living if rig.power_w is not None]
         assert index.totals.alive == len(living)
         assert index.totals.power_mw == sum(round(power * 1000) for power in powers)

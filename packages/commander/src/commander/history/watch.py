@@ -34,7 +34,7 @@ class RigWatch:
                 if await events.last_of(db, self._kind, rig_id, RigEvent.OFFLINE, RigEvent.ONLINE) is RigEvent.OFFLINE:
                     self._offline.add(rig_id)
 
-    def logged(self, rig_id: int, figures: RigSummary, *, taken_at: datetime, now: datetime) -> None:
+    def logged(self, rig_id: int, summary: RigSummary, *, taken_at: datetime, now: datetime) -> None:
         """A log was stored; called before the operational index hears of it."""
         state = self._index.rigs.get(rig_id)
         if state is None:
@@ -42,7 +42,7 @@ class RigWatch:
         if rig_id in self._offline:
             self._offline.discard(rig_id)
             self._note(rig_id, now, RigEvent.ONLINE, "Back online")
-        was, uptime_s = state.figures.uptime_s, figures.uptime_s
+        was, uptime_s = state.summary.uptime_s, summary.uptime_s
         is_newest = state.taken_at is not None and taken_at > state.taken_at
         if is_newest and was is not None and uptime_s is not None and uptime_s + UPTIME_JITTER_S < was:
             text = f"Restarted after {units.duration_text(was)}"

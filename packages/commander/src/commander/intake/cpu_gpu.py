@@ -157,7 +157,7 @@ async def sort_out(kind: RigKind, rig_id: int, bodies: Sequence[msgspec.Raw], *,
         else:
             logs.wrong_clock = False
             logs.figures_left_out += log.figures_left_out
-            logs.good.append(NewLog(kind, rig_id, to_us(log.taken_at), log.body, log.figures))
+            logs.good.append(NewLog(kind, rig_id, to_us(log.taken_at), log.body, log.summary))
         if index % LOGS_BETWEEN_BREATHS == LOGS_BETWEEN_BREATHS - 1:
             await asyncio.sleep(0)
     return logs

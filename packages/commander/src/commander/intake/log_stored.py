@@ -15,11 +15,11 @@ def log_stored(lives: Lives, watches: Mapping[RigKind, RigWatch], new: NewLog, r
     """Notes the rig's events, which compares the log with the one before, and then shows it."""
     taken_at = from_us(new.taken_at_us)
     age_s = max(0.0, (datetime.now(UTC) - received_at) / timedelta(seconds=1))
-    watches[new.kind].logged(new.rig_id, new.figures, taken_at=taken_at, now=received_at)
+    watches[new.kind].logged(new.rig_id, new.summary, taken_at=taken_at, now=received_at)
     lives[new.kind].logged(
         new.rig_id,
         new.body,
-        new.figures,
+        new.summary,
         taken_at=taken_at,
         reported_at=received_at,
         now_s=time.monotonic() - age_s,

@@ -60,7 +60,7 @@ class RigState:
     health: Health = Health.WAITING
     latest: bytes | None = None
     taken_at: datetime | None = None
-    figures: RigSummary = NO_SUMMARY
+    summary: RigSummary = NO_SUMMARY
     faults: tuple[Fault, ...] = ()
     faults_since: Since = field(default_factory=dict)
     reported_at: datetime | None = None
@@ -83,7 +83,7 @@ class RigState:
 
 def _note_works(state: RigState, now_s: float) -> None:
     """Notes whether the rig reports too many works, for its page. History counts by itself."""
-    works, is_over = state.figures.hashrates_hs.keys(), now_s - state.works_since_s >= WORKS_SEEN_S
+    works, is_over = state.summary.hashrates_hs.keys(), now_s - state.works_since_s >= WORKS_SEEN_S
     if works <= state.works_seen and not is_over:
         return
     if is_over:
@@ -100,7 +100,7 @@ def _last_told_at(state: RigState) -> datetime | None:
 
 def _settle_faults(state: RigState, at: datetime | None) -> bool:
     """Works out what is wrong with the rig; faults that it did not have begin `at`. False if it is as before."""
-    newest = state.figures if state.latest is not None else None
+    newest = state.summary if state.latest is not None else None
     before, state.faults = state.faults, faults_now(newest, state.hardware, state.playbooks)
     if before or state.faults:
         state.faults_since = since(state.faults_since, state.faults, at)
@@ -207,7 +207,7 @@ class OperationalIndex:
         self,
         rig_id: int,
         log: bytes,
-        figures: RigSummary,
+        summary: RigSummary,
         *,
         taken_at: datetime,
         reported_at: datetime,
@@ -220,9 +220,9 @@ class OperationalIndex:
         newest = state.taken_at is None or taken_at > state.taken_at
         was_faulty = bool(state.faults)
         began_at = taken_at if state.latest is not None else None
-        before = state.figures
+        before = state.summary
         if newest:
-            state.latest, state.taken_at, state.figures = log, taken_at, figures
+            state.latest, state.taken_at, state.summary = log, taken_at, summary
             _settle_faults(state, began_at)
             _note_works(state, now_s)
         if now_s >= state.reported_s:  # a log that had to wait in the queue tells of no later life
@@ -230,20 +230,20 @@ class OperationalIndex:
         awoke = state.health is not Health.ONLINE
         state.health = Health.ONLINE
         state.connected = state.reported = True
-        self._count(state, state.figures)
-        only_metrics = not awoke and is_same_but_metrics(before, state.figures)
+        self._count(state, state.summary)
+        only_metrics = not awoke and is_same_but_metrics(before, state.summary)
         self._changed(state, shape=awoke or bool(state.faults) is not was_faulty, only_metrics=only_metrics)
         if not state.check_due:
             self._check_later(state, now_s + self._stale_after_s)
         return newest
 
     def restore(
-        self, rig_id: int, log: bytes, figures: RigSummary, *, taken_at: datetime, now: datetime, now_s: float
+        self, rig_id: int, log: bytes, summary: RigSummary, *, taken_at: datetime, now: datetime, now_s: float
     ) -> None:
         """What `report` did once, for a log read back from the database: the rig was heard when it was taken."""
         reported_at = min(taken_at, now)
         reported_s = now_s - (now - reported_at) / timedelta(seconds=1)
-        self.report(rig_id, log, figures, taken_at=taken_at, reported_at=reported_at, now_s=reported_s)
+        self.report(rig_id, log, summary, taken_at=taken_at, reported_at=reported_at, now_s=reported_s)
 
     def restore_silent(self, rig_id: int, *, reported_at: datetime) -> None:
         """The rig reported once, but its newest log is no longer kept."""
@@ -282,14 +282,14 @@ class OperationalIndex:
         state.check_due = True
         heapq.heappush(self._checks, (due_s, state.id))
 
-    def _count(self, state: RigState, figures: RigSummary | None) -> None:
-        if state.counted is figures:
+    def _count(self, state: RigState, summary: RigSummary | None) -> None:
+        if state.counted is summary:
             return
         if state.counted is not None:
             self.totals.count(state.counted, -1)
-        if figures is not None:
-            self.totals.count(figures, +1)
-        state.counted = figures
+        if summary is not None:
+            self.totals.count(summary, +1)
+        state.counted = summary
 
     def _settle(self, state: RigState) -> None:
         """Takes in a change of what the rig is, or of what it has to mine."""

@@ -70,21 +70,21 @@ def _coin(total: WorkTotal) -> CoinAnswer:
 
 
 def figures_answer(state: RigState) -> RigFiguresAnswer:
-    figures = state.figures
+    summary = state.summary
     return RigFiguresAnswer(
         id=state.id,
         health=state.health,
         taken_at=state.taken_at,
         hashrates=[
             HashrateAnswer(coin=work.coin, algorithm=work.algorithm, hashrate_hs=hashrate_hs)
-            for work, hashrate_hs in figures.hashrates_hs.items()
+            for work, hashrate_hs in summary.hashrates_hs.items()
         ],
-        power_w=figures.power_w,
-        temperature_c=figures.temperature_c,
-        fan_percent=figures.fan_percent,
-        fan_rpm=figures.fan_rpm,
-        accepted=figures.accepted,
-        rejected=figures.rejected,
-        uptime_s=figures.uptime_s,
+        power_w=summary.power_w,
+        temperature_c=summary.temperature_c,
+        fan_percent=summary.fan_percent,
+        fan_rpm=summary.fan_rpm,
+        accepted=summary.accepted,
+        rejected=summary.rejected,
+        uptime_s=summary.uptime_s,
         faults=[fault.text for fault in state.faults],
     )

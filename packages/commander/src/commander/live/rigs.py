@@ -128,14 +128,14 @@ class LiveRigs:
         self,
         rig_id: int,
         log: bytes,
-        figures: RigSummary,
+        summary: RigSummary,
         *,
         taken_at: datetime,
         reported_at: datetime,
         now_s: float,
     ) -> None:
         """A log was stored: `log` is its JSON as it came."""
-        self.index.report(rig_id, log, figures, taken_at=taken_at, reported_at=reported_at, now_s=now_s)
+        self.index.report(rig_id, log, summary, taken_at=taken_at, reported_at=reported_at, now_s=now_s)
         channel = f"{self._prefix}-operation-stats:{rig_id}"
         if self._channels.has_listeners(channel):
             self._channels.publish(channel, Event.CREATED, self._describe_log(log))

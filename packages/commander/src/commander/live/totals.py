@@ -39,17 +39,17 @@ class Totals:
     measured_mhs: Counter[Work] = field(default_factory=Counter)
     measured_mw: Counter[Work] = field(default_factory=Counter)
 
-    def count(self, figures: RigSummary, sign: int) -> None:
+    def count(self, summary: RigSummary, sign: int) -> None:
         self.alive += sign
-        if figures.power_w is not None:
-            self.power_mw += sign * round(figures.power_w * 1000)
+        if summary.power_w is not None:
+            self.power_mw += sign * round(summary.power_w * 1000)
             self.power_known += sign
-        works = totalled(figures.hashrates_hs)
+        works = totalled(summary.hashrates_hs)
         for work, hashrate_hs in works.items():
             if hashrate_hs is not None and work.adds_up:
                 self._count_work(work, sign * round(hashrate_hs * 1000), sign)
-                if figures.power_w is not None and len(works) == 1:
-                    self._count_measured(work, hashrate_hs, figures.power_w, sign)
+                if summary.power_w is not None and len(works) == 1:
+                    self._count_measured(work, hashrate_hs, summary.power_w, sign)
 
     def _count_measured(self, work: Work, hashrate_hs: float, power_w: float, sign: int) -> None:
         self.measured[work] += sign

@@ -32,7 +32,7 @@ class NewLog(NamedTuple):
     rig_id: int
     taken_at_us: int
     body: bytes
-    figures: RigSummary
+    summary: RigSummary
 
 
 class StoredLog(NamedTuple):

@@ -22,7 +22,7 @@ class DecodedLog(NamedTuple):
     """A decoded log. `body` is stored: the log without impossible values, which `figures_left_out` counts."""
 
     taken_at: datetime
-    figures: RigSummary
+    summary: RigSummary
     body: bytes
     figures_left_out: int
 

@@ -91,7 +91,7 @@ def _hashrates(state: RigState, log: AsicLog) -> list[SummaryView]:
     window = "" if log.hashrate_window_s is None else f" ({units.duration_text(log.hashrate_window_s)})"
     now = [
         SummaryView(f"{view.label}{window}", view.hashrate, "hashrate")
-        for view in work_views(state.figures.hashrates_hs)
+        for view in work_views(state.summary.hashrates_hs)
     ]
     return [
         *(now or [SummaryView(f"Hashrate{window}", NOT_KNOWN, "hashrate")]),
@@ -108,7 +108,7 @@ def _reached(log: AsicLog) -> Figure:
 
 
 def _others(state: RigState, log: AsicLog) -> list[SummaryView]:
-    figures, entered = state.figures, log.power_source is PowerSource.ENTERED
+    figures, entered = state.summary, log.power_source is PowerSource.ENTERED
     rejected = shown.rejected(figures.accepted, figures.rejected, figures.rejected_percent)
     return [
         SummaryView("Power, entered" if entered else "Power", shown.power(log.power_w), "power"),

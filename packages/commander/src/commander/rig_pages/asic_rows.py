@@ -80,7 +80,7 @@ def model_text(specs: AsicSpecs) -> str:
 
 
 def row_view(state: RigState, extra: Columns = ()) -> AsicRowView:
-    figures, log = state.figures, log_of(state)
+    figures, log = state.summary, log_of(state)
     return AsicRowView(
         id=state.id,
         name=state.name,

@@ -116,9 +116,9 @@ def _cards(state: RigState) -> str:
 
 
 EXTRA_TEXTS: Mapping[ColumnKey, Callable[[RigState], str]] = {
-    ColumnKey.MEMORY: lambda state: shown.temperature(state.figures.memory_temperature_c).text,
+    ColumnKey.MEMORY: lambda state: shown.temperature(state.summary.memory_temperature_c).text,
     ColumnKey.MODEL: _cards,
-    ColumnKey.POOL: lambda state: ", ".join(state.figures.mining.pools),
-    ColumnKey.WORKER: lambda state: ", ".join(units.shortened(each) for each in state.figures.mining.workers),
-    ColumnKey.IP: lambda state: state.figures.mining.ip or "",
+    ColumnKey.POOL: lambda state: ", ".join(state.summary.mining.pools),
+    ColumnKey.WORKER: lambda state: ", ".join(units.shortened(each) for each in state.summary.mining.workers),
+    ColumnKey.IP: lambda state: state.summary.mining.ip or "",
 }

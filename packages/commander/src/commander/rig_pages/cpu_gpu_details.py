@@ -137,7 +137,7 @@ def status_view(state: RigState) -> CpuGpuStatusView | None:
     """None for a rig that waits for its sentry."""
     if state.latest is None:
         return None
-    log, figures = _log_decoder.decode(state.latest), state.figures
+    log, figures = _log_decoder.decode(state.latest), state.summary
     log = msgspec.structs.replace(log, miners=with_own_cards(log.miners))
     old = state.health in (Health.STALE, Health.OFFLINE)
     return CpuGpuStatusView(

@@ -70,7 +70,7 @@ class TotalView:
 
 
 def row_view(state: RigState, extra: Columns = ()) -> CpuGpuRowView:
-    figures = state.figures
+    figures = state.summary
     return CpuGpuRowView(
         id=state.id,
         name=state.name,

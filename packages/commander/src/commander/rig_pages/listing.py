@@ -228,7 +228,7 @@ def _by_name(state: RigState) -> tuple[list[str | int], int]:
 
 
 def _hashrate(state: RigState) -> float | None:
-    return max((value for value in state.figures.hashrates_hs.values() if value is not None), default=None)
+    return max((value for value in state.summary.hashrates_hs.values() if value is not None), default=None)
 
 
 def _health(state: RigState) -> float:
@@ -241,9 +241,9 @@ BY_NAME = IndexQuery()
 FIGURES: dict[Sort, Callable[[RigState], float | None]] = {
     Sort.HEALTH: _health,
     Sort.HASHRATE: _hashrate,
-    Sort.POWER: lambda state: state.figures.power_w,
-    Sort.TEMPERATURE: lambda state: state.figures.temperature_c,
-    Sort.REJECTED: lambda state: state.figures.rejected_percent,
-    Sort.UPTIME: lambda state: state.figures.uptime_s,
+    Sort.POWER: lambda state: state.summary.power_w,
+    Sort.TEMPERATURE: lambda state: state.summary.temperature_c,
+    Sort.REJECTED: lambda state: state.summary.rejected_percent,
+    Sort.UPTIME: lambda state: state.summary.uptime_s,
     Sort.SEEN: lambda state: None if state.health is Health.WAITING else -state.reported_s,
 }

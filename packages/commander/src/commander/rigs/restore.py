@@ -50,8 +50,8 @@ def _restore(
     now_s: float,
 ) -> None:
     if found:
-        figures = READERS[kind](found.body).figures
-        index.restore(rig.id, found.body, figures, taken_at=found.taken_at, now=now, now_s=now_s)
+        summary = READERS[kind](found.body).summary
+        index.restore(rig.id, found.body, summary, taken_at=found.taken_at, now=now, now_s=now_s)
     elif rig.last_taken_at:
         index.restore_silent(rig.id, reported_at=rig.last_taken_at)
 

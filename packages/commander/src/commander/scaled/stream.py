@@ -68,7 +68,7 @@ class QueuedLog(msgspec.Struct, array_like=True, frozen=True, gc=False):
     rig_id: Annotated[int, Meta(ge=1, lt=2**31)]
     taken_at_us: Annotated[int, Meta(ge=0, lt=2**60)]
     body: bytes
-    figures: RigSummary
+    summary: RigSummary
 
 
 class CommittedLog(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -90,7 +90,7 @@ def encode_log(log: NewLog) -> bytes:
 def decode_log(data: bytes) -> NewLog:
     """Raises `msgspec.DecodeError`."""
     queued = _log_decoder.decode(data)
-    return NewLog(queued.kind, queued.rig_id, queued.taken_at_us, queued.body, queued.figures)
+    return NewLog(queued.kind, queued.rig_id, queued.taken_at_us, queued.body, queued.summary)
 
 
 def encode_stored(logs: Sequence[CommittedLog]) -> bytes:

@@ -11,11 +11,11 @@ Texts = tuple[str, ...]
 
 
 def _coins(state: RigState) -> Texts:
-    return tuple([coin for work in state.figures.hashrates_hs if (coin := work.named.coin) is not None])
+    return tuple([coin for work in state.summary.hashrates_hs if (coin := work.named.coin) is not None])
 
 
 def _algorithms(state: RigState) -> Texts:
-    return tuple([work.named.algorithm for work in state.figures.hashrates_hs])
+    return tuple([work.named.algorithm for work in state.summary.hashrates_hs])
 
 
 def _playbooks(state: RigState) -> Texts:
@@ -23,7 +23,7 @@ def _playbooks(state: RigState) -> Texts:
 
 
 def _addresses(state: RigState) -> Texts:
-    address = state.figures.mining.ip
+    address = state.summary.mining.ip
     return () if address is None else (address,)
 
 
@@ -40,8 +40,8 @@ def _incidents(state: RigState) -> Texts:
 def search_text(state: RigState) -> str:
     """Returns all texts by which a word without a key finds a rig, folded, each in a line of its own."""
     if state.search_text is None:
-        mining = state.figures.mining
-        mined = [text for work in state.figures.hashrates_hs for text in _names(work)]
+        mining = state.summary.mining
+        mined = [text for work in state.summary.hashrates_hs for text in _names(work)]
         texts = (state.name, *state.tags, *state.hardware.texts, *mined)
         lines = (*texts, *_addresses(state), *mining.pools, *mining.workers)
         state.search_text = name_key("\n".join(lines))
@@ -58,11 +58,11 @@ def _names(work: Work) -> Texts:
 
 def _hashrate(state: RigState) -> float | None:
     """Returns the largest of a rig's hashrates, by which the index page sorts too."""
-    return max((value for value in state.figures.hashrates_hs.values() if value is not None), default=None)
+    return max((value for value in state.summary.hashrates_hs.values() if value is not None), default=None)
 
 
 def fan_percent(state: RigState) -> float | None:
-    return state.figures.fan_percent
+    return state.summary.fan_percent
 
 
 TEXTS: Mapping[Key, Callable[[RigState], Texts]] = {
@@ -71,7 +71,7 @@ TEXTS: Mapping[Key, Callable[[RigState], Texts]] = {
     Key.HEALTH: lambda state: (state.health,),
     Key.COIN: _coins,
     Key.ALGORITHM: _algorithms,
-    Key.SOFTWARE: lambda state: state.figures.mining.software,
+    Key.SOFTWARE: lambda state: state.summary.mining.software,
     Key.PLAYBOOK: _playbooks,
     Key.GPU: lambda state: state.hardware.gpus,
     Key.MODEL: lambda state: state.hardware.models,
@@ -83,10 +83,10 @@ TEXTS: Mapping[Key, Callable[[RigState], Texts]] = {
 }
 FIGURES: Mapping[Key, Callable[[RigState], float | None]] = {
     Key.HASHRATE: _hashrate,
-    Key.TEMPERATURE: lambda state: state.figures.temperature_c,
-    Key.MEMORY_TEMPERATURE: lambda state: state.figures.memory_temperature_c,
-    Key.POWER: lambda state: state.figures.power_w,
-    Key.FAN: lambda state: state.figures.fan_rpm,
-    Key.REJECTED: lambda state: state.figures.rejected_percent,
-    Key.UPTIME: lambda state: state.figures.uptime_s,
+    Key.TEMPERATURE: lambda state: state.summary.temperature_c,
+    Key.MEMORY_TEMPERATURE: lambda state: state.summary.memory_temperature_c,
+    Key.POWER: lambda state: state.summary.power_w,
+    Key.FAN: lambda state: state.summary.fan_rpm,
+    Key.REJECTED: lambda state: state.summary.rejected_percent,
+    Key.UPTIME: lambda state: state.summary.uptime_s,
 }
