@@ -166,6 +166,16 @@ async def test_a_fetched_log_is_readable(farm: Farm) -> None:
     assert "The kernel's log Nothing was written there." in text_of(html)
 
 
+async def test_a_command_that_was_replaced_everywhere_is_called_cancelled(farm: Farm) -> None:
+    await farm.log_in()
+    rig = await farm.add("rig-01")
+    first = await post_form(farm.client, f"/cpu-gpu/{rig.id}/commands", action="reboot")
+    second = await post_form(farm.client, f"/cpu-gpu/{rig.id}/commands", action="reboot")
+    words = text_of(await page(farm, first.headers["Location"]))
+    assert "Reboot: 1 rig Cancelled" in words
+    assert f"Replaced by command {number_in(second.headers['Location'])}." in words
+
+
 async def test_overlapping_commands_are_named_on_the_page(farm: Farm) -> None:
     await farm.log_in()
     rig = await farm.add("rig-01")

@@ -110,10 +110,7 @@ class TargetView:
 
 def command_view(now: CommandNow) -> CommandView:
     command, total = now.command, now.total
-    word, tone = BATCH_WORDS[command.state]
-    troubled = any(now.counts.get(each) for each in RETRYABLE)
-    if command.state is BatchState.DONE and troubled:
-        word, tone = "Done with failures", "warning"
+    word, tone = _state_words(now)
     return CommandView(
         id=command.id,
         title=WORDS[command.action].title,
@@ -131,8 +128,20 @@ def command_view(now: CommandNow) -> CommandView:
         counts=[Count(*TARGET_WORDS[each], now.counts[each]) for each in _WORST_FIRST if now.counts.get(each)],
         overlaps=_overlaps(now),
         can_stop=bool(now.counts.get(TargetState.WAITING)),
-        can_retry=command.state is not BatchState.RUNNING and troubled,
+        can_retry=command.state is not BatchState.RUNNING and any(now.counts.get(each) for each in RETRYABLE),
     )
+
+
+def _state_words(now: CommandNow) -> tuple[str, str]:
+    """The state of a command with its tone; one that is done may not have been done everywhere."""
+    cancelled = now.counts.get(TargetState.CANCELLED, 0)
+    if now.command.state is not BatchState.DONE:
+        return BATCH_WORDS[now.command.state]
+    if any(now.counts.get(each) for each in (TargetState.FAILED, TargetState.EXPIRED, TargetState.REFUSED)):
+        return "Done with failures", "warning"
+    if cancelled == now.total:
+        return TARGET_WORDS[TargetState.CANCELLED]
+    return ("Done in part", "warning") if cancelled else BATCH_WORDS[BatchState.DONE]
 
 
 def _pace(now: CommandNow) -> str:
