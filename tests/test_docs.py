@@ -8,6 +8,8 @@ from commander.settings import Settings
 from commander.software.catalogue import shipped
 from commander.software.placeholders import BUILT_IN, OF_THE_RIG
 
+from tests.test_imports import LAYERS
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -34,6 +36,19 @@ def test_every_relative_link_leads_to_a_file() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_contributing_lists_every_layer_in_order() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = contributing.partition("| layer |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[2] for line in table.splitlines()[2:]]
+    assert tuple(re.findall(r"`(\w+)/?`", "".join(cells))) == LAYERS
+
+
+def test_every_page_of_the_docs_has_a_link_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    missing = [page.name for page in (ROOT / "docs").glob("*.md") if f"](docs/{page.name})" not in readme]
+    assert missing == []
 
 
 def test_the_page_about_playbooks_names_every_placeholder_and_every_shipped_program() -> None:
