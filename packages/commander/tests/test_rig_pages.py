@@ -126,7 +126,8 @@ async def test_names_are_sorted_as_people_count(person: httpx.AsyncClient, farm:
     for name in ("rig-10", "rig-9", "Rig-1"):
         await farm.add(name)
     assert row_names((await person.get("/cpu-gpu")).text) == ["Rig-1", "rig-9", "rig-10"]
-    html = (await person.get("/cpu-gpu?dir=desc")).text
+    assert row_names((await person.get("/cpu-gpu?sort=name")).text) == ["Rig-1", "rig-9", "rig-10"]
+    html = (await person.get("/cpu-gpu?sort=name&dir=desc")).text
     assert row_names(html) == ["rig-10", "rig-9", "Rig-1"]
     assert 'aria-sort="descending"' in html
 
@@ -138,6 +139,17 @@ async def test_sorted_by_a_figure_the_unknown_come_last(person: httpx.AsyncClien
     assert row_names((await person.get("/cpu-gpu?sort=power&dir=desc")).text) == ["high", "low", "a-new-one"]
     assert row_names((await person.get("/cpu-gpu?sort=power")).text) == ["low", "high", "a-new-one"]
     assert row_names((await person.get("/cpu-gpu?sort=health")).text) == ["a-new-one", "high", "low"]
+
+
+async def test_the_worst_come_first_and_then_the_names(person: httpx.AsyncClient, farm: Farm) -> None:
+    well, ill, _ = await farm.add("a-well"), await farm.add("b-ill"), await farm.add("c-waiting")
+    also_well = await farm.add("a-1")
+    for rig in (well, also_well):
+        await farm.report(rig, a_log())
+    await farm.report(ill, a_log(hashrate_hs=0.0))
+    html = (await person.get("/cpu-gpu")).text
+    assert row_names(html) == ["b-ill", "c-waiting", "a-1", "a-well"]
+    assert "sort=name" in html
 
 
 async def test_search_and_filter_stand_in_the_address(person: httpx.AsyncClient, farm: Farm) -> None:

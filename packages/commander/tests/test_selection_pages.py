@@ -182,16 +182,16 @@ async def test_a_view_is_saved_for_everybody_and_removed(person: httpx.AsyncClie
     assert "Hall 2" not in (await person.get("/asics")).text
     html = (await person.get(f"{address}&page=1")).text
     assert f'<a href="{escape(address)}" aria-current="true">Hall 2</a>' in html
-    await post_form(person, "/cpu-gpu/views", name="HALL 2", back="sort=health")
-    html = (await person.get("/cpu-gpu?sort=health")).text
+    await post_form(person, "/cpu-gpu/views", name="HALL 2", back="sort=uptime")
+    html = (await person.get("/cpu-gpu?sort=uptime")).text
     assert re.findall(r'aria-current="true">([^<]*)</a><a class="small"', html) == ["HALL 2"]
     number = re.search(r"dialog=view-remove&amp;view=(\d+)", html)
     assert number
     assert "Remove this view?" in (await person.get(f"/cpu-gpu?dialog=view-remove&view={number[1]}")).text
     for _ in range(2):
-        gone = await post_form(person, f"/cpu-gpu/views/{number[1]}/remove", back="sort=health")
-        assert (gone.status_code, gone.headers["location"]) == (303, "/cpu-gpu?sort=health")
-    assert "HALL 2" not in (await person.get("/cpu-gpu?sort=health")).text
+        gone = await post_form(person, f"/cpu-gpu/views/{number[1]}/remove", back="sort=uptime")
+        assert (gone.status_code, gone.headers["location"]) == (303, "/cpu-gpu?sort=uptime")
+    assert "HALL 2" not in (await person.get("/cpu-gpu?sort=uptime")).text
 
 
 async def test_a_view_without_a_name_and_one_too_many_are_refused(person: httpx.AsyncClient, farm: Farm) -> None:

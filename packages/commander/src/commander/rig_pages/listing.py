@@ -31,6 +31,9 @@ class Sort(StrEnum):
     SEEN = "seen"
 
 
+USUAL_SORT = Sort.HEALTH  # the worst first, then by name
+
+
 class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
     """How somebody looks at the index of one kind of rig.
 
@@ -51,7 +54,7 @@ class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
     def parameters(self) -> dict[str, str]:
         """As in the address; what is usual is left out."""
         said = {
-            "sort": "" if self.sort is Sort.NAME else self.sort.value,
+            "sort": "" if self.sort is USUAL_SORT else self.sort.value,
             "dir": "desc" if self.descending else "",
             "select": self.select,
             "health": self.health.value if self.health else "",
@@ -84,7 +87,7 @@ def index_query(parameters: Mapping[str, str], kind: RigKind) -> IndexQuery:
         raise ValueError(f"no page {page}")
     return IndexQuery(
         kind=kind,
-        sort=Sort(parameters.get("sort") or "name"),
+        sort=Sort(parameters.get("sort") or USUAL_SORT),
         descending=parameters.get("dir") == "desc",
         select=parameters.get("select", selection_of_search(parameters.get("q", ""))).strip(),
         health=Health(health) if health else None,
@@ -232,11 +235,13 @@ def _hashrate(state: RigState) -> float | None:
 
 
 def _health(state: RigState) -> float:
-    faulty = state.health is Health.ONLINE and bool(state.faults)
-    return WORST_FIRST[state.health] - (0.5 if faulty else 0)
+    """Returns how bad it is: a rig that reports and is ill comes behind those that are offline."""
+    is_ill = state.health in (Health.STALE, Health.ONLINE) and bool(state.faults)
+    return ILL if is_ill else WORST_FIRST[state.health]
 
 
-WORST_FIRST = {Health.OFFLINE: 0, Health.STALE: 1, Health.WAITING: 2, Health.ONLINE: 3}
+ILL = 1
+WORST_FIRST = {Health.OFFLINE: 0, Health.STALE: 2, Health.WAITING: 3, Health.ONLINE: 4}
 BY_NAME = IndexQuery()
 FIGURES: dict[Sort, Callable[[RigState], float | None]] = {
     Sort.HEALTH: _health,

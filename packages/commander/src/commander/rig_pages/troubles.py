@@ -56,7 +56,11 @@ def _rules_of(state: RigState) -> set[str]:
 
 
 def _offline(count: int, kind: RigKind) -> Trouble:
-    return Trouble(f"{units.count_text(count)} offline", "bad", IndexQuery(kind=kind, health=Health.OFFLINE).address())
+    return Trouble(
+        f"{units.count_text(count)} offline",
+        "bad",
+        IndexQuery(kind=kind, health=Health.OFFLINE, sort=Sort.HEALTH).address(),
+    )
 
 
 def _of_rule(rule: str, count: int, kind: RigKind) -> Trouble:
