@@ -49,6 +49,12 @@ class NatsServer:
             self.process.kill()
             self.process.wait(timeout=10)
 
+    def stop(self) -> None:
+        """SIGTERM: everything is written to the disk first."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(timeout=10)
+
     def _answers(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:

@@ -1,6 +1,7 @@
 """Workers on a real NATS and a real PostgreSQL: everything once, whoever dies, and nothing blocks the rest."""
 
 import asyncio
+import shutil
 import signal
 import socket
 import sys
@@ -21,7 +22,7 @@ from commander.scaled.metrics_server import metrics_server
 from commander.scaled.stream import WORKERS, encode_log, settle_consumer, settle_stream
 from commander.scaled.worker import Ingest
 from commander.web.exposition import gauge
-from nats_server import NatsServer
+from nats_server import NatsServer, running_nats
 from postgresql_server import PostgresqlServer, running_server
 from queue_farm import Queue, a_log, add_rigs, eventually, new_queue, stored_logs
 
@@ -111,6 +112,32 @@ async def test_what_a_dead_worker_held_is_given_to_another(
         async with queue.worker(database) as worker:
             await eventually(lambda: is_empty(queue))
     assert worker.counts.stored == 20
+
+
+async def test_new_logs_are_stored_though_nats_lost_the_end_of_its_stream(database: Database, tmp_path: Path) -> None:
+    """As after a power failure: NATS writes what its consumers know and the messages to its disk at different times."""
+    await add_rigs(database)
+    with running_nats() as server:
+        queue = new_queue(server.url)
+        await store_through(queue, database, [a_log(1, second) for second in range(3)])
+        server.stop()
+        (messages,) = server.folder.rglob("msgs")
+        shutil.copytree(messages, tmp_path / "msgs")
+        server.start()
+        await store_through(queue, database, [a_log(1, second) for second in range(3, 9)])
+        server.stop()
+        shutil.rmtree(messages)
+        shutil.copytree(tmp_path / "msgs", messages)
+        server.start()
+        await store_through(queue, database, [a_log(1, second) for second in range(9, 17)])
+    assert await stored_logs(database) == [(1, second) for second in range(17)]
+
+
+async def store_through(queue: Queue, database: Database, logs: Sequence[NewLog]) -> None:
+    async with queue.intake() as intake:
+        assert await intake.write(logs) == [True] * len(logs)
+    async with queue.worker(database):
+        await eventually(lambda: is_empty(queue))
 
 
 async def test_a_message_that_is_no_log_is_put_aside_with_its_reason(queue: Queue, database: Database) -> None:

@@ -11,7 +11,6 @@ import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import StreamState
 from nats.js.errors import NotFoundError
 
 from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus
@@ -35,26 +34,18 @@ class QueueState(msgspec.Struct, frozen=True):
 
 
 async def queue_state(client: Client, names: StreamNames) -> QueueState:
-    """Asks NATS. Raises `NatsError`, `OSError` or `TimeoutError`."""
-    jetstream = client.jetstream(timeout=ANSWER_TIMEOUT_S)
-    stream = await jetstream.stream_info(names.stream)
-    waiting, first = await _waiting(jetstream, names, stream.state)
-    oldest_at = await _came_at(jetstream, names, first) if waiting else None
-    return QueueState(waiting, oldest_at, stream.state.bytes, stream.config.max_bytes)
-
-
-async def _waiting(jetstream: JetStreamContext, names: StreamNames, stream: StreamState) -> tuple[int, int]:
-    """Returns how many logs wait, and the sequence number from which they stand in the stream.
+    """Asks NATS. Raises `NatsError`, `OSError` or `TimeoutError`.
 
     Messages below the workers' ack floor do not wait: NATS 2.9 can bring them back when it is killed, delivers them
     to no worker, and keeps them until they are too old.
     """
-    try:
-        workers = await jetstream.consumer_info(names.stream, WORKERS)
-    except NotFoundError:
-        return stream.messages, stream.first_seq  # no worker has ever run
+    jetstream = client.jetstream(timeout=ANSWER_TIMEOUT_S)
+    stream = await jetstream.stream_info(names.stream)
+    workers = await jetstream.consumer_info(names.stream, WORKERS)
+    waiting = (workers.num_pending or 0) + (workers.num_ack_pending or 0)
     floor = workers.ack_floor.stream_seq if workers.ack_floor else 0
-    return (workers.num_pending or 0) + (workers.num_ack_pending or 0), floor + 1
+    oldest_at = await _came_at(jetstream, names, floor + 1) if waiting else None
+    return QueueState(waiting, oldest_at, stream.state.bytes, stream.config.max_bytes)
 
 
 async def _came_at(jetstream: JetStreamContext, names: StreamNames, sequence: int) -> datetime | None:

@@ -1,5 +1,6 @@
 """The queue between web nodes and workers: a stream of NATS JetStream. One message is one log."""
 
+import logging
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
@@ -22,6 +23,7 @@ from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind
 from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, NatsAway
 
+log = logging.getLogger(__name__)
 DUPLICATE_WINDOW_S = 120  # a log that is sent again later is a duplicate to the database only
 ACK_WAIT_S = 2.0  # then what a dead worker held, or one that NATS lost, is given to another
 HELD_BY_WORKERS = 20_000  # not yet acknowledged by workers, all together
@@ -133,7 +135,11 @@ async def settle_stream(client: Client, names: StreamNames, limits: QueueLimits)
 
 
 async def settle_consumer(client: Client, names: StreamNames) -> None:
-    """The one durable consumer that all workers share. Raises `NatsAway`."""
+    """Makes the one durable consumer that all workers share. Raises `NatsAway`.
+
+    Web nodes call it, too, before they send: after a power failure NATS can know more of the consumer than of the
+    stream, and would deliver no new log until the stream has as many messages again.
+    """
     config = ConsumerConfig(
         durable_name=WORKERS,
         deliver_policy=DeliverPolicy.ALL,
@@ -142,7 +148,13 @@ async def settle_consumer(client: Client, names: StreamNames) -> None:
         max_deliver=-1,
         max_ack_pending=HELD_BY_WORKERS,
     )
+    manager = client.jetstream(timeout=ANSWER_TIMEOUT_S)
     try:
-        await client.jetstream(timeout=ANSWER_TIMEOUT_S).add_consumer(names.stream, config)
+        workers = await manager.add_consumer(names.stream, config)
+        stream = await manager.stream_info(names.stream)  # after the consumer: what it was given stands in the stream
+        if workers.delivered and workers.delivered.stream_seq > stream.state.last_seq:
+            log.warning("NATS has lost logs: its stream %s ends before what workers were given", names.stream)
+            await manager.delete_consumer(names.stream, WORKERS)
+            await manager.add_consumer(names.stream, config)
     except APIError as error:
         raise NatsAway(f"JetStream refuses the consumer {WORKERS}: {error.description}") from error

@@ -18,7 +18,7 @@ from protocol.reasons import reason
 from commander.intake.group_commit import LOGS_WAITING, Overloaded, StorageAway
 from commander.raw_logs.store import NewLog
 from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus, NatsAway
-from commander.scaled.stream import QueueLimits, StreamNames, encode_log, message_id, settle_stream
+from commander.scaled.stream import QueueLimits, StreamNames, encode_log, message_id, settle_consumer, settle_stream
 from commander.web.bodies import TooLarge
 from commander.web.exposition import Histogram, Metric, gauge
 
@@ -131,6 +131,7 @@ class StreamIntake:
     @asynccontextmanager
     async def _attached(self, client: Client) -> AsyncIterator[None]:
         await settle_stream(client, self._names, self._limits)
+        await settle_consumer(client, self._names)
         self._inbox = client.new_inbox()
         await client.subscribe(f"{self._inbox}.*", cb=self._receive)
         self._client = client
