@@ -40,7 +40,7 @@ cli.add_typer(keys, name="api-key")
 
 
 class WrongUse(Exception):
-    """What was typed can't be done; the text says what to do."""
+    """The command line can't be carried out; the text says what to do."""
 
 
 def say_version(wanted: bool) -> None:

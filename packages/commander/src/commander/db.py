@@ -63,7 +63,7 @@ def sqlite_path(url: str) -> Path:
 
 
 class Database:
-    """Where the farm's records are. `open_database` makes it and closes it."""
+    """The farm's database. `open_database` makes it and closes it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -133,7 +133,7 @@ def insert_for(db: AsyncConnection, table: sa.Table) -> sqlite.Insert:
 
 
 def problem_of_database(error: Exception, url: str) -> DatabaseProblem:
-    """What an error of the driver or of SQLAlchemy means to people."""
+    """Returns an error for people in place of one of the driver or of SQLAlchemy."""
     if not is_postgresql(url):
         return DatabaseAway(f"The commander's database can't be used: {getattr(error, 'orig', error)}.")
     from commander.postgresql import explained

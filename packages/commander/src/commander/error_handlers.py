@@ -1,4 +1,4 @@
-"""How the application answers an exception: machines get a problem document, people a page or the login form."""
+"""Answers to exceptions: machines get a problem document, people a page or the login form."""
 
 from typing import Any
 from urllib.parse import quote
@@ -47,7 +47,7 @@ def login_address(request: AnyRequest) -> str:
 
 
 async def refuse(error: Exception, scope: Scope, send: Send) -> None:
-    """The answer of what stands before the application."""
+    """Sends the error's answer, for middleware that refuses a request."""
     await send_problem(error, scope, send)
 
 

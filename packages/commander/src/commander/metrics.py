@@ -24,7 +24,7 @@ STARTED_AT_S = time.time()
 
 
 class WithRigs(StrEnum):
-    """Whether the answer has each rig by itself: some 90 samples for one with 8 GPUs."""
+    """The choice to have each rig's own metrics in the answer: some 90 samples for a rig with 8 GPUs."""
 
     YES = "yes"
     NO = "no"

@@ -1,4 +1,4 @@
-"""What a noun of the farm, such as tags or commands, offers to the rest of the commander.
+"""A noun of the farm, such as tags or commands, as the rest of the commander sees it.
 
 Each noun's folder has a file `noun.py` with one value, `NOUN`. `nouns.py` lists them; routes, navigation, jobs and live
 pages come from that list. Templates need no list: `page("tags/list.html", …)` is found in `tags/templates/`, and an
@@ -26,7 +26,7 @@ from commander.web.shell import Section
 
 @dataclass(frozen=True, kw_only=True)
 class Core:
-    """What all nouns may use. A process has one."""
+    """The services that all nouns may use. A process has one."""
 
     settings: Settings
     database: Database

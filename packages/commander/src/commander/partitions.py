@@ -81,9 +81,9 @@ async def make_partitions_ahead(db: AsyncConnection, *, now: datetime) -> None:
 
 
 async def lock_if_droppable(db: AsyncConnection, table: sa.Table, *, before: int) -> None:
-    """What `drop_oldest_part` will need, for a transaction that locks other tables too before it comes to that.
+    """Takes the lock of `drop_oldest_part` early, for a transaction that locks other tables first.
 
-    Whoever writes to the table locks it first; who locked it last would wait for those who wait for him.
+    Each writer locks this table first. A transaction that locked it last would wait for writers that wait for it.
     """
     if await _droppable(db, table, before) is not None:
         await db.exec_driver_sql("SET LOCAL lock_timeout = '1s'")

@@ -114,7 +114,7 @@ async def driver_of(db: AsyncConnection) -> Connection:
 
 
 async def other_commanders(connection: Connection) -> int:
-    """How many connections other commanders have to this database: none runs on it if there are none.
+    """Returns how many connections other commanders have to this database; 0 means that none runs on it.
 
     Those of a process that was killed need a moment to go.
     """
@@ -139,7 +139,7 @@ async def lock_now(connection: Connection, key: int) -> bool:
 
 
 def explained(error: BaseException, url: str) -> DatabaseProblem:
-    """What an error of the driver means, for a person, without the URL's password."""
+    """Returns the driver's error in words for people, without the URL's password."""
     cause = _cause(error)
     server = server_of(url)
     for kind, sentence in SENTENCES.items():

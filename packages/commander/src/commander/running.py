@@ -1,4 +1,4 @@
-"""What the commander does by itself while it runs: it takes logs, does jobs and keeps pages up to date."""
+"""The commander's own work while it runs: it takes logs, does jobs and keeps pages up to date."""
 
 import asyncio
 import time

@@ -1,1 +1,1 @@
-"""Who may see and do what: the password, sessions, API keys."""
+"""Access to the commander: the password, sessions, API keys."""

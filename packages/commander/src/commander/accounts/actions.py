@@ -46,7 +46,7 @@ class Touch(Protocol):
 
 
 class AccountActions:
-    """Who may come in. `on_session_end` is told the id of each session that ends, to hang up its pages."""
+    """Login, sessions and API keys. `on_session_end` gets the id of each session that ends, to close its pages."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Who sends this request: a session's cookie or an API key."""
+"""Finds the sender of a request: a session's cookie or an API key."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def actor_of(user: Session | NamedKey, connection: AnyConnection) -> Actor:
 
 
 async def sender(account_actions: AccountActions, connection: AnyConnection) -> Session | NamedKey | None:
-    """Who sends this. API keys open what is made for machines, a session opens everything."""
+    """Returns the sender. API keys open what is made for machines, a session opens everything."""
     scheme, _, key = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and is_for_machines(connection.url.path):
         return await account_actions.api_key_of(key.strip())
@@ -47,5 +47,5 @@ async def sender(account_actions: AccountActions, connection: AnyConnection) -> 
 
 
 def is_for_machines(path: str) -> bool:
-    """Whether errors on this path are answered with problem documents, not with pages."""
+    """Returns whether errors on this path are answered with problem documents, not with pages."""
     return path.startswith(("/api/", "/metrics", "/healthz", "/schema", "/ca.pem"))

@@ -93,7 +93,7 @@ def checked_key_name(text: str) -> str:
 
 
 def author_of(user: Session | NamedKey) -> str:
-    """Who did something, as far as one password for all tells: from which address, or with which key."""
+    """Names the person behind a change: by the address of the browser, or by the API key."""
     return (
         f"API key {user.name}" if isinstance(user, NamedKey) else f"a browser at {user.address or 'an unknown address'}"
     )

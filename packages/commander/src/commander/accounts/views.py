@@ -1,4 +1,4 @@
-"""What the settings page shows of sessions, keys and the certificate."""
+"""Views of sessions, keys and the certificate for the settings page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -104,7 +104,7 @@ def certificate_view(facts: CertificateFacts) -> CertificateView:
 
 
 def browser_text(user_agent: str) -> str:
-    """ "Firefox on Windows", as far as it can be told."""
+    """ "Firefox on Windows", as far as the header names them."""
     browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
     return " on ".join(filter(None, (browser, system))) or user_agent[:40] or "Unknown program"

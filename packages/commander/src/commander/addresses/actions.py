@@ -1,4 +1,4 @@
-"""What people do with addresses: each is one transaction, and then the sentries that it concerns are notified."""
+"""Actions on addresses. Each is one transaction; then the sentries concerned are notified."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -55,9 +55,9 @@ class AddressActions:
         author: str,
         confirmed: bool,
     ) -> AddressWithUses:
-        """Playbooks that use it are rendered anew.
+        """Stores the change, and renders the playbooks that use the address.
 
-        Raises `NotConfirmed` if miners would restart and nobody has said that this is meant; `BadAddress`,
+        Raises `NotConfirmed` if miners would restart and the form does not confirm it; `BadAddress`,
         `AddressNameTaken` or `AddressNotFound`.
         """
         wanted = _checked(address_id, kind, name, coin, address)

@@ -1,4 +1,4 @@
-"""What is taken as an address. Whatever passes here may still be quoted wrongly somewhere, so it holds no character
+"""Checks of addresses. A value that passes may still be quoted wrongly somewhere, so it has no character
 that a shell reads, and never begins like an option."""
 
 import ipaddress

@@ -1,4 +1,4 @@
-"""What an address is, and what can be wrong with one."""
+"""Addresses, and the errors about them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ ADDRESS_MAX_LENGTH = 200
 
 
 class AddressKind(StrEnum):
-    """What an address leads to."""
+    """The purpose of an address."""
 
     POOL = "pool"
     WALLET = "wallet"

@@ -70,7 +70,7 @@ def _copy_sqlite(database: Path, path: Path, archive: Archive, progress: CopyPro
 def copy_database(database: Path, copy: Path, progress: CopyProgress) -> str:
     """Copy page by page, as of now; returns the schema's revision.
 
-    SQLite's online backup begins anew whenever somebody else has written, which on a farm is always. The open
+    SQLite's online backup begins again whenever another process has written, which on a farm is always. The open
     transaction keeps it to one state: writers go on in the WAL, which grows until the copy is done.
     """
     copy.unlink(missing_ok=True)

@@ -34,7 +34,7 @@ async def connected(url: str) -> AsyncIterator[Connection]:
 
 
 async def dump(url: str, archive: Archive, progress: CopyProgress) -> Manifest:
-    """The farm as of one moment; intake, and whatever else, goes on."""
+    """Writes the farm as of one moment; intake and everything else go on."""
     async with connected(url) as connection:
         program = tool("pg_dump", server_major=connection.get_server_version().major)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -110,7 +110,7 @@ async def refill(connection: Connection, url: str, dumped: Path, manifest: Manif
 
 
 def _refill(pg_restore: str, psql: str, url: str, dumped: Path, first: str, last: str) -> None:
-    """`last` is said only after the whole dump was: without its COMMIT everything is undone, whoever was killed."""
+    """Sends `last` only after the whole dump. Without its COMMIT everything is undone, whichever process was killed."""
     place, environment = without_password(url)
     quiet = ["--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null", "--set=ON_ERROR_STOP=1"]
     with tempfile.TemporaryFile("w+") as complaints:
@@ -146,7 +146,7 @@ def _pour(reading: "subprocess.Popen[bytes]", writing: "subprocess.Popen[bytes]"
 
 
 def _let_go(writing: "subprocess.Popen[bytes]") -> None:
-    """What is still to be written to who has gone must not be tried once more when the pipe is closed."""
+    """Closes the pipe to a process that has ended. What is left in the buffer is lost."""
     assert writing.stdin is not None  # noqa: S101 - it is a pipe
     with suppress(BrokenPipeError):
         writing.stdin.close()

@@ -1,4 +1,4 @@
-"""How far a long command is, on standard error: a line that moves on a terminal, now and then a line elsewhere."""
+"""Shows a long command's progress on standard error: one moving line on a terminal, a line now and then elsewhere."""
 
 import sys
 import time

@@ -62,7 +62,7 @@ def _check_kind(settings: Settings, manifest: Manifest) -> None:
 
 
 def _check_room(settings: Settings, *, force: bool) -> None:
-    """Raises `BackupProblem` if there is a farm already and nobody says that it may go."""
+    """Raises `BackupProblem` if there is a farm already and the command does not allow to replace it."""
     places = [settings.data_dir / "tls"]
     if not is_postgresql(settings.database_url):
         places.append(sqlite_path(settings.database_url))

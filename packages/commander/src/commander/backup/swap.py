@@ -1,7 +1,7 @@
-"""New files in the place of old ones, all or none, wherever it is interrupted.
+"""Puts new files in the place of old ones: all or none, even if it is interrupted.
 
-What is new is written beside its place first. Then a marker says that it is whole: from there on the exchange is only
-renaming, and whoever comes next (`commander serve`, `commander restore`) finishes it. Old files stay until then.
+New files are written beside their places first. Then a marker says that it is whole: from there on the exchange is only
+renaming, and the next `commander serve` or `commander restore` finishes it. Old files stay until then.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: the newest that this machine has, told the server without its password in sight."""
+"""PostgreSQL's own programs: the newest on this machine. The password reaches them out of sight of other users."""
 
 import os
 import re

@@ -1,1 +1,1 @@
-"""What a farm did, for years: figures per minute, ten minutes and hour, rolled up from logs."""
+"""A farm's history over years: figures per minute, ten minutes and hour, rolled up from logs."""

@@ -91,7 +91,7 @@ class Asked(NamedTuple):
 
 
 def asked(since: datetime | None, until: datetime | None, points: int, figures: str | None) -> Asked:
-    """What was asked for, with the defaults. Raises `BadRange`."""
+    """Reads the query, with the defaults. Raises `BadRange`."""
     end = aware(until) if until else datetime.now(UTC)
     try:
         start = aware(since) if since else end - LAST

@@ -26,7 +26,7 @@ class Gauge:
 
 @dataclass(slots=True)
 class Counter:
-    """`grown` is the growth from the bucket's first count to its last, also where it started anew in between."""
+    """`grown` is the growth from the bucket's first count to its last, also where it started from zero in between."""
 
     where: list[int]
     first: list[int]
@@ -51,7 +51,7 @@ class Buckets:
 
 
 def grown(before: int, after: int) -> int:
-    """What a counter grew by from one look to the next; one that fell has started anew from zero."""
+    """Returns a counter's growth between two readings; a counter that fell has started from zero again."""
     return after - before if after >= before else after
 
 

@@ -1,4 +1,4 @@
-"""What happened to a rig, beside its figures: marks on its charts."""
+"""Events of a rig, such as restarts: the marks on its charts."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -63,7 +63,7 @@ async def read_events(
 
 
 async def last_of(db: AsyncConnection, kind: RigKind, rig_id: int, *wanted: RigEvent) -> RigEvent | None:
-    """Which of these events happened last to the rig."""
+    """Returns the rig's newest event of these kinds."""
     query = sa.select(rig_events.c.event).where(rig_events.c.kind == kind, rig_events.c.rig_id == rig_id)
     query = query.where(rig_events.c.event.in_(wanted)).order_by(rig_events.c.at.desc(), rig_events.c.id.desc())
     last: str | None = (await db.execute(query.limit(1))).scalar_one_or_none()

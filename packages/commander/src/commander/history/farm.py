@@ -54,7 +54,7 @@ def _in_steps_of(exponent: int, gauge: Gauge) -> list[int]:
 
 
 def change(before: Sums, after: Sums) -> Sums:
-    """What has to be added to the farm when a rig's contribution changes."""
+    """Returns the difference to add to the farm when a rig's contribution changes."""
     return summed_up([(after, 1), (before, -1)])
 
 

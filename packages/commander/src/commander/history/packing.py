@@ -32,7 +32,7 @@ Column = Gauge | Counter
 
 
 class _Shape(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What is said of one series before its columns. `where` numbers the presence patterns; `widths` those columns."""
+    """The header of one series, before its columns. `where` numbers the presence patterns; `widths` those columns."""
 
     names: tuple[int, int, int, int]
     exponent: int | None  # None: a counter
@@ -232,7 +232,7 @@ class _Columns:
         return from_bytes(self._plain[start : self._at], width)
 
     def beside(self, column: list[int], width: int, how: Callable[[int, int], int]) -> list[int]:
-        """What is kept by how far it is from a column that is known."""
+        """Returns the next column, which is stored as differences from `column`."""
         return list(map(how, column, self.take(width, len(column)))) if width else column
 
     def skip(self, widths: Iterable[int], count: int) -> None:

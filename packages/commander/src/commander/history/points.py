@@ -43,7 +43,7 @@ class Line:
 
 @dataclass(slots=True)
 class Runs:
-    """Which buckets fall into which point: buckets start … end of a list into the point at the same index."""
+    """The buckets of each point: those from start to end of a list belong to the point at the same index."""
 
     places: list[int]
     starts: list[int]

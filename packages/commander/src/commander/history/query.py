@@ -1,4 +1,4 @@
-"""What a rig or the farm did in a range of time: evenly spaced points, from the tier that serves them best."""
+"""History of a rig or the farm over a range: evenly spaced points, from the tier that serves them best."""
 
 import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Iterator
@@ -48,7 +48,7 @@ class HistorySeries(msgspec.Struct, frozen=True, kw_only=True):
     """One figure at each of the times; null is a gap. `device` null is the whole rig (farm).
 
     Of a counter (accepted, rejected, stale, invalid) it is what was added in the step. `alive` is the part of the
-    step's minutes in which the rig was heard.
+    step's minutes in which the rig reported.
     """
 
     figure: str

@@ -1,4 +1,4 @@
-"""How exactly history keeps a figure. Every reading is rounded once, so that columns of it are small whole numbers.
+"""The precision of figures in history. Each reading is rounded once, so that columns are small whole numbers.
 
 The table of metrics has the power of ten of each: temperatures, percents and watts to a tenth; clocks and turns to one;
 memory to a megabyte. Hashrates, which may be of any size, have five significant digits.

@@ -1,7 +1,7 @@
-"""What is deleted when: raw logs once their hours are rolled up, and the finer tiers after their time.
+"""Deletes raw logs once their hours are rolled up, and the finer tiers after their time.
 
 Time is the farm's own: the clock, but never beyond the newest log that is stored. A clock that jumps ahead must not
-take the history with it. Everything goes in bites, so that the intake hardly waits.
+take the history with it. Rows are deleted a few at a time, so that the intake hardly waits.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ SECOND_US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How long; the hour tier stays for ever."""
+    """How long history is stored; the hour tier stays for ever."""
 
     raw: timedelta = timedelta(hours=24)
     minutes: timedelta = timedelta(days=7)

@@ -137,7 +137,7 @@ async def _is_as_it_was(db: AsyncConnection, kind: RigKind, rolled: RigRolled) -
 
 
 async def _correct_farm(db: AsyncConnection, kind: RigKind, added: farm.Sums) -> None:
-    """Add to the farm's minutes, and make its longer steps of them anew."""
+    """Adds to the farm's minutes, and makes its longer steps from them again."""
     hours = farm.by_hour(added)
     names = {HOURS.chunk_of(hour_s): Names(OF_THE_FARM) for hour_s in hours}  # a week has the same ones in every tier
     chunks: dict[ChunkKey, Buckets] = {}

@@ -1,4 +1,4 @@
-"""One rig's due hours become buckets of every tier: worked out without a database, so that nobody waits for it."""
+"""Rolls one rig's due hours up into buckets of every tier. It needs no database, so it blocks none."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +27,7 @@ StoredRow = tuple[int, int, bytes]  # taken at, in microseconds; codec and body
 
 @dataclass(frozen=True, slots=True)
 class Horizons:
-    """What is before these moments (seconds since 1970) was deleted, of raw logs and of each tier."""
+    """The moments (seconds since 1970) before which raw logs and each tier were deleted."""
 
     raw_s: int = 0
     tiers_s: Mapping[Tier, int] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class RigWork:
 
 @dataclass(slots=True)
 class RigRolled:
-    """What has to be written, and what it adds to the farm."""
+    """The rows to write for a rig, and what they add to the farm."""
 
     rig_id: int
     marks: dict[int, int]
@@ -179,7 +179,7 @@ class Rolling:
 
 
 def _newer_than(known: list[int], late: list[int], hour_s: int, step_s: int) -> Callable[[int], bool]:
-    """Whether the late logs of a bucket are newer than those that it had."""
+    """Returns a function that says of a bucket whether its late logs are newer than its others."""
     last_known, last_late = (
         {(moment - hour_s * 1_000_000) // (step_s * 1_000_000): moment for moment in moments}
         for moments in (known, late)

@@ -30,7 +30,7 @@ FARM = "farm "  # before a tier's name, of its horizon for the farm
 
 
 async def _put(db: AsyncConnection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows, or replace what stands under their keys."""
+    """Inserts the rows, or replaces those with the same keys."""
     if not rows:
         return
     keys = [column.name for column in table.primary_key]
@@ -182,7 +182,7 @@ async def write_farm_chunks(
 
 
 async def first_and_last_chunk(db: AsyncConnection, kind: RigKind, tier: Tier) -> tuple[int, int] | None:
-    """Where the oldest and the newest chunk of any rig begin."""
+    """Returns the starts of the oldest and the newest chunk of any rig."""
     chunks = CHUNKS[kind][tier]
     first = (await db.execute(sa.select(sa.func.min(chunks.c.start_s)))).scalar_one()
     last = (await db.execute(sa.select(sa.func.max(chunks.c.start_s)))).scalar_one()

@@ -29,7 +29,7 @@ class Sums:
 
 @dataclass(slots=True)
 class Summed:
-    """What logs of a stretch of time come to per step; as `Buckets`, before rounding."""
+    """The sums of logs per step; as `Buckets`, before rounding."""
 
     start_s: int
     step_s: int

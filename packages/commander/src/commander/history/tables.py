@@ -1,4 +1,4 @@
-"""What is kept of logs for years, and what has still to be rolled up."""
+"""Tables of the history, and of the hours that are still to be rolled up."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class Tier(NamedTuple):
     days_a_part: int
 
     def chunk_of(self, moment_s: float) -> int:
-        """Where the chunk begins that holds this moment."""
+        """Returns the start of the chunk that has this moment."""
         return int(moment_s // self.chunk_s) * self.chunk_s
 
 

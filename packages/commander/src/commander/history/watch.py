@@ -35,7 +35,7 @@ class RigWatch:
                     self._offline.add(rig_id)
 
     def logged(self, rig_id: int, summary: RigSummary, *, taken_at: datetime, now: datetime) -> None:
-        """A log was stored; called before the operational index hears of it."""
+        """Notes a stored log. It is called before the operational index gets the log."""
         state = self._index.rigs.get(rig_id)
         if state is None:
             return

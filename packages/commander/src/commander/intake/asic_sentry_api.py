@@ -17,7 +17,7 @@ from commander.web.api_docs import BEARER, problems
 
 
 class AsicItem(Message, frozen=True, kw_only=True, gc=False):
-    """What one ASIC reports; what does not read like this is rejected by itself, specs with the index -1."""
+    """The report of one ASIC. A part that can't be read is rejected by itself, specs with the index -1."""
 
     token: Text
     specs: AsicSpecs | None = None

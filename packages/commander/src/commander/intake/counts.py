@@ -1,4 +1,4 @@
-"""What the way of a log counts of itself since the process started."""
+"""Counts of the intake since the process started."""
 
 from dataclasses import dataclass, field
 

@@ -118,7 +118,7 @@ class Intake:
 async def answer(
     receipt_of: Callable[[Scope, Receive], Awaitable[Message]], scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """What a door does around its work: the method, and every error's answer."""
+    """Checks the method and answers each error, around an endpoint's work."""
     try:
         if method_of(scope) != "POST":
             raise MethodNotAllowedException("Logs are sent with POST.", headers={"Allow": allowed(["POST"])})

@@ -39,7 +39,7 @@ class Waiting(NamedTuple):
 
 
 class GroupCommit:
-    """`write` answers when the logs are durable. `on_stored` hears of each stored log, whoever waits for it or not."""
+    """`write` answers when the logs are durable. `on_stored` is called for each stored log."""
 
     def __init__(self, database: Database, on_stored: Callable[[NewLog], None]) -> None:
         self._database = database

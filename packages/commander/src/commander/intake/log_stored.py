@@ -1,4 +1,4 @@
-"""What happens once a log is stored, whether this process wrote it or a worker did."""
+"""Passes a stored log on to the live state, whether this process wrote it or a worker did."""
 
 import time
 from collections.abc import Mapping

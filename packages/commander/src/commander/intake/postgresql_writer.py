@@ -103,7 +103,7 @@ _SEEK_RIGS = {
 
 
 async def _store(db: AsyncConnection, kind: RigKind, rows: list[Row]) -> tuple[set[int], set[Key]]:
-    """Which rigs there are, and which rows are new."""
+    """Stores the rows of existing rigs; returns these rigs, and the keys of the rows that are new."""
     await db.execute(_STAGE[kind])
     driver = await driver_of(db)
     try:

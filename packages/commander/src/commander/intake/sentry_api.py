@@ -34,7 +34,7 @@ async def welcome(
     site_token_actions: NamedDependency[SiteTokenActions],
     settings: NamedDependency[Settings],
 ) -> SentryWelcome:
-    """Whose token this is, and how often to report. `kind` is that of the token; a site has no `rig`."""
+    """The owner of the token, and how often to report. `kind` is that of the token; a site has no `rig`."""
     token = bearer_token(request.headers.get("authorization"))
     holder = await tokens.holder_of(token)
     if token.kind is TokenKind.SITE:

@@ -32,7 +32,7 @@ class SentryRuns:
         self._rigs: dict[int, _Runs] = {}
 
     def two_sentries(self, rig_id: int, run: str | None, now_s: float) -> bool:
-        """Whether another sentry reports for the same rig, as of this report at `now_s` (monotonic seconds)."""
+        """Returns whether another sentry reports for the same rig, as of this report at `now_s` (monotonic seconds)."""
         if not run or len(run) > RUN_LENGTH:
             return False
         if rig_id not in self._rigs or run != self._rigs[rig_id].current:

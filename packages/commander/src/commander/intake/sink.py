@@ -1,4 +1,4 @@
-"""Where the intake puts logs: the database by a group commit, or the queue."""
+"""The destination of logs: the database by a group commit, or the queue."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol

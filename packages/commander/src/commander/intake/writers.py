@@ -1,4 +1,4 @@
-"""Who writes the group commit's logs: SQLite by its driver in a thread, or PostgreSQL. Chosen here and nowhere else."""
+"""Chooses the writer of the group commit: SQLite by its driver in a thread, or PostgreSQL."""
 
 import asyncio
 import sqlite3
@@ -20,9 +20,9 @@ Written = list[bool | None]
 
 class LogWriter(Protocol):
     async def write(self, logs: Sequence[NewLog]) -> Written:
-        """Write the logs in one transaction and say for each: True stored, False was there before, None no such rig.
+        """Writes the logs in one transaction; returns for each: True stored, False was there before, None no such rig.
 
-        After it returns, what is True is durable. Whatever it raises (`DatabaseProblem`), nothing of them is stored.
+        Logs with True are durable then. If it raises `DatabaseProblem`, none of the logs is stored.
         One call at a time.
         """
 

@@ -1,1 +1,1 @@
-"""What the commander does by itself, at due times that a restart does not forget."""
+"""Jobs that the commander does by itself, at due times that survive a restart."""

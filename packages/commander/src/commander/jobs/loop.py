@@ -63,7 +63,7 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 async def _work(database: Database, table: Mapping[str, Job], *, holder: str) -> None:
-    """What is due, however long it takes: meanwhile the lease is kept."""
+    """Does the due jobs, and renews the lease meanwhile."""
     done = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(_keep_lease(database, done, holder=holder))
@@ -108,13 +108,13 @@ async def lead(database: Database, holder: str, *, now: datetime) -> bool:
 
 
 async def leads(database: Database, holder: str) -> bool:
-    """Whether it holds the lease, as the database says."""
+    """Returns whether this process holds the lease, by the database."""
     async with database.reading() as db:
         return (await db.execute(sa.select(leases.c.holder).where(leases.c.name == "jobs"))).scalar() == holder
 
 
 async def resign(database: Database, holder: str) -> None:
-    """Give the lease back: whoever comes next need not wait for its end."""
+    """Gives the lease back, so that the next leader need not wait for its end."""
     async with database.transaction() as db:
         await db.execute(sa.delete(leases).where(leases.c.name == "jobs", leases.c.holder == holder))
 

@@ -1,1 +1,1 @@
-"""What open pages and scripts hear: channels, the operational index, frames."""
+"""The live state for open pages and scripts: channels, the operational index, frames."""

@@ -1,4 +1,4 @@
-"""Channels: who listens hears; nothing is stored."""
+"""Channels: a message reaches all who listen now; nothing is stored."""
 
 import asyncio
 import re
@@ -69,7 +69,7 @@ class Channels:
                 self._drop(name, subscription)
 
     def has_listeners(self, name: str) -> bool:
-        """Whether anybody listens: what nobody hears need not be written."""
+        """Returns whether anybody listens. A message without a listener need not be encoded."""
         return name in self._listeners
 
     def publish(self, name: str, event: Event, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with a rig now: in its newest log, with its cards and with its playbooks."""
+"""Faults of a rig now: in its newest log, of its cards and of its playbooks."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What open pages are sent: HTML frames, made from the state, not from a queue.
+"""HTML frames for open pages, made from the state, not from a queue.
 
 A page was rendered at change number N of the operational index. Its socket asks for "everything since N", and gets one
 frame with whatever differs by now; from then on the same question is asked for it at every tick. So a viewer who was
@@ -82,7 +82,7 @@ class Frames:
         self._feeds: dict[Hashable, Feed] = {}
 
     def stamp(self) -> str:
-        """What a page that is rendered now says it has seen."""
+        """Returns the version that a page rendered now has seen."""
         return f"{self.boot}-{self._number()}"
 
     def join(self, key: Hashable, make_view: Callable[[], View], *, session: str, stamp: str | None) -> Viewer:

@@ -25,7 +25,7 @@ REMOVED_NAMES_KEPT = 1_000
 
 
 class Health(StrEnum):
-    """How a rig looks; `waiting` for its sentry means that it has never reported."""
+    """The health of a rig; `waiting` for its sentry means that it has never reported."""
 
     WAITING = "waiting"
     ONLINE = "online"
@@ -34,7 +34,7 @@ class Health(StrEnum):
 
 
 def health_after(silence_s: float, *, stale_after_s: float, offline_after_s: float) -> Health:
-    """How a rig looks that was last heard `silence_s` ago."""
+    """Returns the health of a rig whose last report came `silence_s` ago."""
     if silence_s < stale_after_s:
         return Health.ONLINE
     return Health.STALE if silence_s < offline_after_s else Health.OFFLINE

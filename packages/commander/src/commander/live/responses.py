@@ -1,4 +1,4 @@
-"""How the live state reads as JSON, for scripts and channels."""
+"""The live state as JSON, for scripts and channels."""
 
 from datetime import datetime
 

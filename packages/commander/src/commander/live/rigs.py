@@ -80,7 +80,7 @@ class LiveRigs:
         self._tell(rig_id)
 
     def playbooks_changed(self, rig_id: int) -> None:
-        """What the rig is to mine, or what became of it."""
+        """Publishes a change of the rig's playbooks or of their state."""
         self.index.touch(rig_id)
         self._publish_rig(rig_id, Event.UPDATED, index_too=False)
 
@@ -91,7 +91,7 @@ class LiveRigs:
     def follow(
         self, rig_id: int, name: str, specs: bytes | None, *, added_at: datetime, tags: tuple[str, ...] = ()
     ) -> None:
-        """What the database says of a rig, after whatever has happened to it on another node."""
+        """Takes over a rig from the database, after a change on another node."""
         state = self.index.rigs.get(rig_id)
         if state is None:
             state = self.index.add(rig_id, name, specs, added_at=added_at)

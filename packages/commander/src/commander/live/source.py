@@ -23,7 +23,7 @@ Render = Callable[[Query], Awaitable[Fragments]]
 
 @dataclass(frozen=True, slots=True)
 class LiveView:
-    """What an open page is sent. The page names it in the address of its WebSocket: `/live?view=NAME&…`.
+    """The source of an open page's frames. The page names it in the address of its WebSocket: `/live?view=NAME&…`.
 
     `source` is where its changes come from. `find` returns, for the WebSocket's query, the key under which viewers
     share a view, and a function that makes the view. It raises `ValueError` for a query that no page has.

@@ -51,7 +51,7 @@ async def begin(target: Connection, stamp: str) -> None:
 
 
 async def is_of(target: Connection, stamp: str) -> bool:
-    """Whether the unfinished copy is of this source as it is now, into the tables as they are now."""
+    """Returns whether the unfinished copy is of this source as it is now, into the tables as they are now."""
     begun = await _comment_on(target, UNFINISHED_MOVE)
     revision = await target.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - own name
     return bool(begun == stamp and revision == HEAD)
@@ -64,7 +64,7 @@ async def clear(target: Connection) -> None:
 
 
 async def progress_of(target: Connection, name: str) -> tuple[int, str | None, bool]:
-    """How many rows of the table are copied, the key of the last, and whether that is all."""
+    """Returns how many rows of the table are copied, the key of the last, and whether the copy is complete."""
     row = await target.fetchrow(f"SELECT copied, last_key, is_done FROM {UNFINISHED_MOVE} WHERE name = $1", name)  # noqa: S608 - own name
     return (row[0], row[1], row[2]) if row else (0, None, False)
 
@@ -90,7 +90,7 @@ async def finish(target: Connection, stamp: str) -> None:
 
 
 async def is_whole(target: Connection, stamp: str) -> bool:
-    """Whether an earlier copy of this source, as it is now, was finished here."""
+    """Returns whether an earlier copy of this source, as it is now, was finished here."""
     return await _exists(target, VERSION_TABLE) and await _comment_on(target, VERSION_TABLE) == stamp
 
 

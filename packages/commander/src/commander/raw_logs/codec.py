@@ -1,4 +1,4 @@
-"""How a log's JSON is packed into its row. The number of the codec stands in the row, so old rows stay readable.
+"""Packs a log's JSON into its row. The row has the number of the codec, so old rows stay readable.
 
 A row that was packed with a dictionary names it in its zstd frame by a number that no other dictionary has, so what is
 known of dictionaries is never wrong: `learn` may be called by anybody at any time.

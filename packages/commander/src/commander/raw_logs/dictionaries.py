@@ -27,7 +27,7 @@ class Newest(NamedTuple):
 
     @property
     def is_starter(self) -> bool:
-        """Whether it was shipped, and not made from the farm's own logs."""
+        """True if it was shipped, not made from the farm's own logs."""
         return self.made_at == starter.MADE_AT
 
 

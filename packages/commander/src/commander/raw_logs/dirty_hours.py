@@ -1,4 +1,4 @@
-"""Which hours of which rigs have logs that are not rolled up: marked in the transaction that stores the logs."""
+"""Marks the hours of rigs that have logs to roll up, in the transaction that stores the logs."""
 
 import sqlite3
 import time

@@ -1,4 +1,4 @@
-"""What an ASIC's log says, and what is wrong with the machine."""
+"""Reads an ASIC's log, and the faults of the machine in it."""
 
 from collections.abc import Iterator
 
@@ -39,7 +39,7 @@ def summary_of(log: AsicLog) -> RigSummary:
 
 
 def faults_of(log: AsicLog) -> Iterator[Fault]:
-    """What the ASIC reports itself, and what its figures show."""
+    """Returns the faults that the ASIC reports itself, and those that its figures show."""
     if log.hashrate_hs == 0:
         yield Fault("no_hashrate", "Not mining")
     for name in log.faults:
@@ -53,7 +53,7 @@ def faults_of(log: AsicLog) -> Iterator[Fault]:
 
 
 def board_fault(board: AsicBoard, log: AsicLog) -> str:
-    """Why a board does not do its part, in a few words; empty if nothing is known to be wrong."""
+    """Returns a board's fault in a few words; empty if none is known."""
     if lacks_chips(board):
         return f"{board.chips} of {board.expected_chips} chips"
     if board.chips == 0:
@@ -66,7 +66,7 @@ def lacks_chips(board: AsicBoard) -> bool:
 
 
 def is_still(rpm: float | None, log: AsicLog) -> bool:
-    """Whether a fan stands while others turn. Where all stand, the machine is cooled without them."""
+    """Returns whether a fan stands still while others turn. If all stand still, the machine is cooled without them."""
     return rpm == 0 and any(log.fans_rpm)
 
 
@@ -76,12 +76,12 @@ def energy_j(log: AsicLog) -> float | None:
 
 
 def connect_command(commander_url: str) -> str:
-    """What to type once beside the ASIC sentry, on Linux or Windows."""
+    """Returns the command to type once beside the ASIC sentry, on Linux or Windows."""
     return f"asic-sentry connect --url {commander_url}"
 
 
 def add_command(token: Token) -> str:
-    """What to type for one ASIC: the address is the operator's to fill in."""
+    """Returns the command to type for one ASIC; the operator fills in its address."""
     return f"asic-sentry add --ip ASIC_IP --token {token}"
 
 

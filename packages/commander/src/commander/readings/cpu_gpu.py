@@ -46,7 +46,7 @@ def summary_of(log: CpuGpuLog) -> RigSummary:
 
 
 def _tells(device: MinerDevice) -> bool:
-    """Whether the mining software says anything of the card that its driver may not."""
+    """Returns whether the mining software reports a metric of the card that its driver may not."""
     figures = (device.temperature_c, device.memory_temperature_c, device.fan_percent, device.power_w)
     return any(figure is not None for figure in figures)
 
@@ -72,7 +72,7 @@ def _filled(gpu: GpuReading, device: MinerDevice) -> GpuReading:
 
 
 def device_hashrates(miners: Iterable[MinerReading], device: str) -> dict[Work, float | None]:
-    """What `device` (as in `MinerDevice.device`) gives to each work, over all mining software on it."""
+    """Returns the hashrate of `device` (as in `MinerDevice.device`) for each work, over all mining software on it."""
     hashrates: dict[Work, float | None] = {}
     for miner in miners:
         for part in (part for part in miner.devices if part.device == device):

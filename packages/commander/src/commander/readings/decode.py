@@ -1,4 +1,4 @@
-"""What the JSON of a log says, by the kind of rig that it is of."""
+"""Decodes the JSON of a log, by its kind of rig."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime

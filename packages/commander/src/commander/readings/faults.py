@@ -1,4 +1,4 @@
-"""What is wrong with a rig, in the words of pages, as far as one log of it says so."""
+"""Faults of a rig that one log shows, in the words of pages."""
 
 import math
 from collections.abc import Iterator

@@ -83,7 +83,7 @@ def _put_machine(readings: Readings, log: CpuGpuLog) -> None:
 
 
 def _tells(device: MinerDevice) -> bool:
-    """Whether the mining software says anything of the card that its driver may not."""
+    """Returns whether the mining software reports a metric of the card that its driver may not."""
     return _of_gpu_and_miner(device) != _NOTHING
 
 
@@ -185,5 +185,5 @@ def one_series(series: Series) -> Series:
 
 
 def work_of(series: Series) -> Work:
-    """What is mined, as the operational index names it."""
+    """Returns the coin and algorithm, as the operational index names them."""
     return Work(series[3], series[2] or "unknown")

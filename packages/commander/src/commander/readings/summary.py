@@ -1,4 +1,4 @@
-"""What the operational index needs of a log, whatever kind of rig wrote it."""
+"""The summary of a log that the operational index needs, for each kind of rig."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,19 +16,19 @@ WORKS_OF_A_RIG = 64
 
 
 class Work(NamedTuple):
-    """What is mined, as far as the rig knows: `coin` is None where its software does not say."""
+    """A coin and an algorithm, as the rig reports them: `coin` is None if its software does not report it."""
 
     coin: str | None
     algorithm: str
 
     @property
     def label(self) -> str:
-        """How totals name it: the coin, or the algorithm where no coin is known."""
+        """The name in totals: the coin, or the algorithm if no coin is known."""
         return self.coin or self.algorithm
 
     @property
     def adds_up(self) -> bool:
-        """Whether hashrates of this work are of one kind: what nobody names may be anything."""
+        """True if hashrates of this work can be added: an unknown algorithm may be anything."""
         return self.coin is not None or self.algorithm != UNKNOWN_ALGORITHM
 
     @property

@@ -11,7 +11,7 @@ READINGS_SEARCHED = 64  # of a rig; one log can't fill the memory
 
 
 class RigHardware(msgspec.Struct, frozen=True):
-    """What a rig is, from its specs. `texts` are all words by which people may look for it."""
+    """The hardware of a rig, from its specs. `texts` are all words by which people may search for it."""
 
     gpus: tuple[str, ...] = ()
     gpu_count: int = 0
@@ -26,7 +26,7 @@ NO_HARDWARE = RigHardware()
 
 
 class Mining(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What people search a rig by, of its newest log. `workers` are wallets and accounts, as miners report them."""
+    """The searchable parts of a rig's newest log. `workers` are wallets and accounts, as miners report them."""
 
     ip: str | None = None
     software: tuple[str, ...] = ()

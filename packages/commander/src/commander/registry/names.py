@@ -62,5 +62,5 @@ def name_key(name: str) -> str:
 
 
 def enroll_command(commander_url: str, token: Token) -> str:
-    """What to type on the rig. URL and token hold no character that a shell would read, on Linux or Windows."""
+    """Returns the command to type on the rig. URL and token have no character that is special to a shell."""
     return f"cpu-gpu-sentry enroll --url {commander_url} --token {token}"

@@ -1,4 +1,4 @@
-"""Whose report is this? The sentries' tokens, in memory as their hashes."""
+"""Finds the rig of a report by its token. Tokens are in memory as their hashes."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence

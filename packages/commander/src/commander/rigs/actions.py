@@ -1,4 +1,4 @@
-"""What people do with rigs of one kind: each is one transaction, and then everybody who looks is told."""
+"""Actions on rigs of one kind. Each is one transaction; then open pages are notified."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -119,7 +119,7 @@ class RigActions:
         return token
 
     async def set_specs(self, specs: Mapping[int, bytes]) -> None:
-        """What rigs are, as their sentries say: JSON by the rig's id. A rig that is gone is passed over."""
+        """Stores the specs of rigs: JSON by the rig's id. A rig that was removed is passed over."""
         async with self._database.transaction() as db:
             await store.set_specs(db, self._kind, specs)
         for rig_id, text in specs.items():

@@ -29,7 +29,7 @@ class BadAdoption(BadName):
 
 @dataclass
 class Plan:
-    """What one adoption changes: `tokens` and `names` are by key, the others by what the database wants."""
+    """The changes of one adoption: `tokens` and `names` are by key, the others are rows for the database."""
 
     tokens: dict[str, Token] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ def plan(
     *,
     make_token: Callable[[], Token],
 ) -> Plan:
-    """Who is new and who gets a fresh token. A rig that is known keeps its name: people may have given it another.
+    """Sorts new rigs from those that get a fresh token. An existing rig keeps its name: people may have renamed it.
 
     `taken` are the names of all ASICs, as `name_key` writes them. Raises `BadAdoption`.
     """

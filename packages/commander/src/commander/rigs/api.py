@@ -30,7 +30,7 @@ RigActionsByKind = Mapping[RigKind, RigActions]
 
 @dataclass(frozen=True, kw_only=True)
 class KindApi:
-    """What one kind of rig has of its own: addresses, words of the documentation, and structs with how they are made.
+    """The parts that differ between kinds of rigs: addresses, words of the documentation, structs and how to make them.
 
     `infix` makes the operations' names distinct from those of the other kind.
     """

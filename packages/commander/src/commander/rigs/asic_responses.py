@@ -1,4 +1,4 @@
-"""How an ASIC reads as JSON, for scripts and channels."""
+"""An ASIC as JSON, for scripts and channels."""
 
 import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs

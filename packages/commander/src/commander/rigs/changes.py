@@ -1,4 +1,4 @@
-"""What scripts may ask and change of rigs of either kind."""
+"""Requests of scripts about rigs of either kind."""
 
 from typing import Annotated
 

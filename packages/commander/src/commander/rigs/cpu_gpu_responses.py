@@ -1,4 +1,4 @@
-"""How a rig reads as JSON, for scripts and channels."""
+"""A CPU/GPU rig as JSON, for scripts and channels."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from commander.live.playbooks import PlaybookNow
 
 
 class PlaybookBrief(msgspec.Struct, frozen=True, kw_only=True):
-    """What one of the rig's playbooks is doing; `state` is null while its sentry has told nothing of it."""
+    """The state of one of the rig's playbooks; `state` is null until its sentry has reported it."""
 
     id: int
     name: str
@@ -24,7 +24,7 @@ class PlaybookBrief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RigFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said of every rig."""
+    """The fields of each rig."""
 
     id: int
     name: str

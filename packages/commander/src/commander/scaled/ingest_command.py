@@ -69,7 +69,7 @@ async def stopped_by_signals() -> AsyncIterator[asyncio.Event]:
 
 
 async def migrated(url: str, stop: asyncio.Event) -> bool:
-    """Whether the database is there and up to date; waits for one that is away. False: `stop` came first."""
+    """Waits for the database; returns whether it is up to date. False: `stop` came first."""
     while not stop.is_set():
         try:
             await asyncio.to_thread(partial(migrate, url))

@@ -26,7 +26,7 @@ class Pull:
         self._owed = 0
 
     async def take(self) -> list[Msg]:
-        """What has come, at least one message; or none, after `hurry` or a silence."""
+        """Returns the messages that have come, at least one; or none, after `hurry` or a silence."""
         if not self.waiting:
             self._news.clear()
             await self._ask()

@@ -1,4 +1,4 @@
-"""How full the queue is and since when its oldest log waits: for `/metrics`, and so that no rig counts as silent whose
+"""The fill of the queue, and since when its oldest log waits: for `/metrics`, and so that no rig is shown offline whose
 logs still wait in the queue."""
 
 import asyncio
@@ -49,7 +49,7 @@ async def queue_state(client: Client, names: StreamNames) -> QueueState:
 
 
 async def _came_at(jetstream: JetStreamContext, names: StreamNames, sequence: int) -> datetime | None:
-    """When the first message that stands there or later came; None if it was acknowledged meanwhile."""
+    """Returns when the first message at or after that place came; None if it was acknowledged meanwhile."""
     try:
         return (await jetstream.get_msg(names.stream, sequence, subject=names.all_logs, next=True)).time
     except NotFoundError:

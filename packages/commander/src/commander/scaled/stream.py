@@ -31,7 +31,7 @@ WORKERS = "ingest"
 
 
 class QueueLimits(NamedTuple):
-    """What the queue may hold; when it is full, reports are refused and sentries keep their logs."""
+    """The limits of the queue. When it is full, reports are refused and sentries keep their logs."""
 
     max_bytes: int
     max_age_s: float
@@ -39,7 +39,7 @@ class QueueLimits(NamedTuple):
 
 
 class StreamNames(NamedTuple):
-    """What a farm's subjects and stream are called; several farms may share one NATS."""
+    """The names of a farm's subjects and stream; several farms may share one NATS."""
 
     prefix: str
 
@@ -74,7 +74,7 @@ class QueuedLog(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class CommittedLog(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What workers tell web nodes after the commit: a queued log's bytes, and when it came into the queue."""
+    """A log that a worker has stored, for the web nodes: its bytes in the queue, and when it came there."""
 
     received_at_us: int
     queued: bytes

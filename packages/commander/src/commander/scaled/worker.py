@@ -158,7 +158,7 @@ class Ingest:
         await _answer(client, messages, ACK)
 
     async def _write(self, writer: LogWriter, held: list[Held]) -> tuple[list[Held], list[tuple[Msg, str]]]:
-        """What is in the database now, and what it will never take with the reason."""
+        """Writes the logs; returns those that are stored, and those that can never be, with the reason."""
         if not held:
             return [], []
         started_s = time.monotonic()
@@ -207,7 +207,7 @@ class Ingest:
 
 
 def received_at_us(message: Msg) -> int:
-    """When the queue took the message; it stands in the subject for its answer, in one of two forms."""
+    """Returns when the queue took the message, from its reply subject, which has one of two forms."""
     tokens = message.reply.split(".")
     return int(tokens[7] if len(tokens) == 9 else tokens[9]) // 1_000
 
@@ -225,7 +225,7 @@ def _sorted_out(messages: Sequence[Msg]) -> tuple[list[Held], list[tuple[Msg, st
 
 
 def _is_about_the_data(error: DatabaseProblem) -> bool:
-    """Whether the database refuses what was written, and will refuse it again."""
+    """Returns whether the database refuses the rows, and will refuse them again."""
     about = (asyncpg.DataError, asyncpg.exceptions.DataError, asyncpg.IntegrityConstraintViolationError)
     return isinstance(error.__cause__, about)
 

@@ -1,4 +1,4 @@
-"""What people do with mining software: each is one transaction, and then the rigs that it concerns are told."""
+"""Actions on mining software. Each is one transaction; then the rigs concerned are notified."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -14,7 +14,7 @@ from commander.software.domain import Download, MiningSoftware, SoftwareTaken
 
 
 def shipped() -> dict[str, MiningSoftware]:
-    """What this version of the commander ships, by key."""
+    """The mining software that this version of the commander ships, by key."""
     text = files("commander.software").joinpath("catalogue.toml").read_text(encoding="utf-8")
     entries = {key: msgspec.convert(value, MiningSoftware) for key, value in tomllib.loads(text).items()}
     return {key: _with_plain_scripts(about) for key, about in entries.items()}

@@ -1,4 +1,4 @@
-"""What is taken as mining software. Its address, path and script run as root on every rig that uses it."""
+"""Checks of mining software. Its address, path and script run as root on every rig that uses it."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What mining software is, and what can be wrong with an entry."""
+"""Mining software, and the errors about an entry."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ SCRIPT_MAX_LENGTH = 32_768
 
 
 class Hardware(StrEnum):
-    """What the software mines with."""
+    """The hardware that the software mines with."""
 
     CPU = "cpu"
     GPU = "gpu"

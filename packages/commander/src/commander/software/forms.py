@@ -64,7 +64,7 @@ def _texts(download: Download | None) -> dict[str, str]:
 
 
 def software_of(form: SoftwareForm) -> MiningSoftware:
-    """What the form says; a platform without address, program and script is not meant."""
+    """Reads the form; a platform without address, program and script is left out."""
     known = {each.value for each in Hardware}
     return MiningSoftware(
         name=form.name,

@@ -1,4 +1,4 @@
-"""How a value is put into a script so that the program gets exactly it, as one argument, or is refused.
+"""Puts a value into a script so that the program gets exactly this value as one argument, or refuses it.
 
 A value of plain characters stands as it is, wherever its placeholder stands: no shell reads anything into them. Any
 other value has to be quoted, and that is possible only where the script itself does not quote.
@@ -21,7 +21,7 @@ class CantQuote(Exception):
 
 
 def check_value(value: str) -> str:
-    """What no script can hold is refused. Raises `CantQuote`."""
+    """Refuses a value that no script can hold. Raises `CantQuote`."""
     if len(value) > VALUE_MAX_LENGTH:
         raise CantQuote(f"it has more than {VALUE_MAX_LENGTH} characters")
     if not value.isprintable():  # control characters, line ends, halves of characters, other kinds of space
@@ -56,7 +56,7 @@ def quoted_bat(value: str, script_before: str) -> str:
 
 
 def _stands_bare(script: str) -> bool:
-    """Whether what follows `script` stands outside of quotes and comments of /bin/sh; False also where it is hard to
+    """Returns whether the end of `script` is outside of quotes and comments of /bin/sh; False also where it is hard to
     tell."""
     quote, at, word_begins = "", 0, True
     while at < len(script):

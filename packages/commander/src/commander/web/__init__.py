@@ -1,1 +1,1 @@
-"""What every page and answer shares: the shell, errors, headers."""
+"""The parts that all pages and answers share: the shell, errors, headers."""

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beside the handlers' types."""
+"""Texts of the OpenAPI document beside the handlers' types."""
 
 from collections.abc import Mapping
 

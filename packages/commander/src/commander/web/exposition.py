@@ -34,7 +34,7 @@ class Metric(NamedTuple):
 
 
 class Histogram:
-    """How often a value was at most each of `limits`."""
+    """Counts how often a value was at most each of `limits`."""
 
     def __init__(self, limits: Sequence[float]) -> None:
         self._limits = limits
@@ -59,7 +59,7 @@ def counter(name: str, text: str, value: float) -> Metric:
 
 
 def gauge(name: str, text: str, value: float | None) -> Metric:
-    """What is not known has no sample: a 0 would be an answer."""
+    """Makes a gauge. An unknown value has no sample: a 0 would be an answer."""
     return Metric(name, MetricKind.GAUGE, text, [] if value is None else [Sample(value)])
 
 

@@ -43,5 +43,5 @@ def write_document(site: Litestar) -> OpenApiDocument:
 
 @get("/schema/openapi.json", responses=problems(401), include_in_schema=False)
 async def openapi_json(openapi: NamedDependency[OpenApiDocument]) -> OpenApiDocument:
-    """What this API can be asked, and what it answers."""
+    """Returns the OpenAPI document of this API."""
     return openapi

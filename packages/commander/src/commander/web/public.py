@@ -1,4 +1,4 @@
-"""What anybody may ask: is the commander well, and which CA signs its certificate."""
+"""Endpoints without login: the commander's health, and the CA that signs its certificate."""
 
 import asyncio
 from collections.abc import Callable

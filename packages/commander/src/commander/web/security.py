@@ -1,4 +1,4 @@
-"""What every answer and every request of a browser must keep to."""
+"""Security rules for every answer and every request of a browser."""
 
 import re
 from urllib.parse import urlsplit
@@ -50,7 +50,7 @@ def check_host(scope: Scope) -> None:
 
 
 def is_cross_site(scope: Scope) -> bool:
-    """Whether a browser says that another origin caused this request. Programs that are no browsers say nothing."""
+    """Returns whether a browser reports that another origin caused this request. Other programs report nothing."""
     site = header(scope, b"sec-fetch-site")
     if site is not None:
         return site not in ("same-origin", "none")

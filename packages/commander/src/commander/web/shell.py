@@ -1,4 +1,4 @@
-"""What every page has in common: the templates' environment and the shell around a page's content."""
+"""The common parts of all pages: the templates' environment and the shell around a page's content."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
