@@ -37,7 +37,7 @@ _UNWRITTEN_LIMIT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often the agent writes: all samples of a second in one commit. Changes by another process apply within
+    """The intervals of the agent: all samples of a second are one commit, and changes by another process apply within
     half a second."""
 
     write_every_s: float = 1.0

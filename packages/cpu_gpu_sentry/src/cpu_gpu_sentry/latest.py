@@ -11,7 +11,7 @@ from cpu_gpu_sentry.watches import Watch
 
 @dataclass(slots=True)
 class Latest:
-    """What was measured last."""
+    """The newest measurements."""
 
     measured_at: datetime | None = None
     machine: MachineReading = field(default_factory=MachineReading)

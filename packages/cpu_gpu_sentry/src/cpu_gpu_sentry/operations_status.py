@@ -1,4 +1,4 @@
-"""What the ladder and the commands have done, for the command `status` and the local page."""
+"""Past acts of the ladder and of commands, for the command `status` and the local page."""
 
 import sqlite3
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""What travels between the commander and its sentries: messages, tokens and units."""
+"""Messages between the commander and its sentries, tokens and units."""

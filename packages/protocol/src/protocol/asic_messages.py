@@ -1,4 +1,4 @@
-"""The messages about ASICs: what one tells at one moment, and what it is. The rules of `messages` hold here too."""
+"""The messages about ASICs: readings of one moment, and specs. The rules of `messages` hold here too."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -27,7 +27,7 @@ AsicPower = Annotated[float, within("asic_power_w")]
 
 
 class PoolState(StrEnum):
-    """Whether an ASIC works for a pool, could, or can't."""
+    """The state of an ASIC's connection to a pool."""
 
     CONNECTED = "connected"
     STANDBY = "standby"
@@ -40,7 +40,7 @@ class PoolState(StrEnum):
 
 
 class PowerSource(StrEnum):
-    """Who says how much power an ASIC draws: itself, or the operator."""
+    """The source of an ASIC's power: the ASIC itself, or the operator."""
 
     REPORTED = "reported"
     ENTERED = "entered"
@@ -75,7 +75,7 @@ class AsicPool(Message, frozen=True, kw_only=True, gc=False):
 
 
 class AsicLog(Message, frozen=True, kw_only=True, gc=False):
-    """Everything that an ASIC told at one moment. Identified by its rig and `taken_at`.
+    """All readings of an ASIC at one moment. Identified by its rig and `taken_at`.
 
     `hashrate_hs` is the mean of the last `hashrate_window_s`, `average_hashrate_hs` that of a longer time.
     `temperature_c` is the highest of its boards: a mean would hide the one that is too hot.
@@ -101,7 +101,7 @@ class AsicLog(Message, frozen=True, kw_only=True, gc=False):
 
 
 class AsicSpecs(Message, frozen=True, kw_only=True, gc=False):
-    """What an ASIC is."""
+    """The hardware and firmware of an ASIC."""
 
     make: Text | None = None
     model: Text | None = None
@@ -114,7 +114,7 @@ class AsicSpecs(Message, frozen=True, kw_only=True, gc=False):
 
 
 class AsicReportItem(Message, frozen=True, kw_only=True, gc=False):
-    """What one ASIC reports. Each log stays undecoded, so that a bad one is rejected by itself; so do the specs."""
+    """The report of one ASIC. Each log stays undecoded, so that a bad one is rejected by itself; so do the specs."""
 
     token: Text
     specs: msgspec.Raw = msgspec.Raw(b"null")

@@ -93,7 +93,7 @@ class Commands(Message, frozen=True, kw_only=True, gc=False):
 
 
 class Severity(StrEnum):
-    """How bad a finding is, worst first."""
+    """The severity of a finding, worst first."""
 
     CRITICAL = "critical"
     WARNING = "warning"

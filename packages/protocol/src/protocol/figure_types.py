@@ -31,7 +31,7 @@ class Unit(NamedTuple):
 
 
 class Holder(Enum):
-    """Who reports a metric: the message that has the field."""
+    """The source of a metric: the message that has the field."""
 
     RIG = auto()  # CpuGpuLog
     CPU = auto()
@@ -51,7 +51,7 @@ class Kind(StrEnum):
 
 
 class Whole(Enum):
-    """How a rig's own value follows from those of its devices."""
+    """The rule by which a rig's own value follows from those of its devices."""
 
     SUM = auto()
     HIGHEST = auto()

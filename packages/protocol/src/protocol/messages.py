@@ -43,7 +43,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class MinerState(StrEnum):
-    """What a mining software is doing."""
+    """The state of a mining software."""
 
     STARTING = "starting"
     MINING = "mining"
@@ -59,7 +59,7 @@ class MinerState(StrEnum):
 
 
 class MinerTrouble(StrEnum):
-    """Why a mining software gives no values, besides its state."""
+    """The reason why a mining software gives no values, besides its state."""
 
     REFUSED = "refused"  # nothing listens on its port
     NO_ANSWER = "no_answer"  # no answer in time, or none at all
@@ -93,7 +93,7 @@ class GpuReading(Message, frozen=True, kw_only=True, gc=False):
 
 
 class AlgorithmReading(Message, frozen=True, kw_only=True, gc=False):
-    """What a mining software does for one algorithm; `user` is the wallet or account that it mines for."""
+    """The work of a mining software for one algorithm; `user` is the wallet or account that it mines for."""
 
     algorithm: Name
     coin: Name | None = None
@@ -179,7 +179,7 @@ class GpuSpecs(Message, frozen=True, kw_only=True, gc=False):
 
 
 class CpuGpuSpecs(Message, frozen=True, kw_only=True, gc=False):
-    """What a CPU/GPU rig is made of."""
+    """The hardware of a CPU/GPU rig."""
 
     hostname: Text | None = None
     os: Text | None = None

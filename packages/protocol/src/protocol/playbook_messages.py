@@ -22,7 +22,7 @@ API_TOKEN = "{api_token}"  # noqa: S105 - likewise for the access token of its A
 
 
 class Archive(StrEnum):
-    """How mining software is packed; `none`: the download is the executable itself."""
+    """The format of a package; `none`: the download is the executable itself."""
 
     TAR_GZ = "tar.gz"
     TAR_XZ = "tar.xz"
@@ -37,7 +37,7 @@ class Archive(StrEnum):
 
 
 class Platform(StrEnum):
-    """Which kind of script a rig runs: `.sh` or `.bat`."""
+    """The kind of script that a rig runs: `.sh` or `.bat`."""
 
     LINUX = "linux"
     WINDOWS = "windows"
@@ -49,7 +49,7 @@ class Platform(StrEnum):
 
 
 class PlaybookState(StrEnum):
-    """What a playbook is doing on its rig."""
+    """The state of a playbook on its rig."""
 
     WAITING = "waiting"
     DOWNLOADING = "downloading"
@@ -96,7 +96,7 @@ class SoftwarePackage(Message, frozen=True, kw_only=True, gc=False):
 
 
 class PlaybookWork(Message, frozen=True, kw_only=True, gc=False):
-    """What one algorithm of a playbook mines, and for whom."""
+    """One algorithm of a playbook, with its coin and its wallet."""
 
     algorithm: Name | None = None
     coin: Name | None = None
@@ -105,7 +105,7 @@ class PlaybookWork(Message, frozen=True, kw_only=True, gc=False):
 
 
 class Playbook(Message, frozen=True, kw_only=True, gc=False):
-    """How to mine. `revision` grows with every change; a paused one stays installed and does not run.
+    """Instructions to mine. `revision` grows with each change; a paused playbook stays installed and does not run.
 
     `script` is run in the folder that the package was unpacked to. `has_api` is False where the software has none.
     """

@@ -1,4 +1,4 @@
-"""Why the system refused something, in plain words: no error number, no name of a Python class."""
+"""The system's reason for an error, in plain words: no error number, no name of a Python class."""
 
 import errno
 import socket

@@ -1,7 +1,7 @@
 """Tokens of the shape `mw_<kind>_<secret>[_<pin>]`.
 
 The secret is 256 random bits in hex. The pin is the SHA-256, in hex, of the DER SubjectPublicKeyInfo of the
-commander's own CA: whoever holds the token can tell the right commander from any other.
+commander's own CA: a sentry with the token can tell the right commander from any other.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Token:
         return f"mw_{self.kind}_{self.secret[:4]}…"
 
     def hash(self) -> bytes:
-        """What a commander keeps. Without the pin, so that a token stays good when the certificate changes."""
+        """The hash that a commander stores. It has no pin, so a token stays good when the certificate changes."""
         return _hash(f"{self.kind}_{self.secret}")
 
 

@@ -1,4 +1,4 @@
-"""What the local page shows of the watchdog's ladder and of commands."""
+"""Views of the watchdog's ladder and of commands for the local page."""
 
 from dataclasses import dataclass
 

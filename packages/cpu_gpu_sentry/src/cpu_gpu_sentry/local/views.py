@@ -1,4 +1,4 @@
-"""What the local page shows, as ready texts: the templates do no arithmetic."""
+"""Views for the local page, as ready texts: the templates do no arithmetic."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

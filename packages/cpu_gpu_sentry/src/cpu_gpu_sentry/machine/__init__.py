@@ -1,1 +1,1 @@
-"""What the machine itself is and does: processor, board, cards."""
+"""The machine itself: processor, board, cards."""

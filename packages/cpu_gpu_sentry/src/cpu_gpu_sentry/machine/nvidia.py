@@ -99,7 +99,7 @@ def pci_address(bus_id: str | bytes) -> str:
 
 
 def _ask(nvml: Any, function: Callable[[], T]) -> T | None:
-    """What the driver says; None if it, this card or this version of the library can't."""
+    """Returns the driver's answer; None if it, this card or this version of the library has none."""
     try:
         return function()
     except (nvml.NVMLError, AttributeError):

@@ -50,7 +50,7 @@ class PowerFailed(SentryError):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What decides whether this process may do that at all."""
+    """The facts that decide whether this process may do that."""
 
     is_linux: bool
     is_root: bool

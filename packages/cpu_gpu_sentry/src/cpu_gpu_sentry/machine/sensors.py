@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class MachineReading:
-    """What the machine's own sensors told at one moment."""
+    """The readings of the machine's own sensors at one moment."""
 
     uptime_s: int | None = None
     cpu: CpuReading | None = None

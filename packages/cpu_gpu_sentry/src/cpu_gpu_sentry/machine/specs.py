@@ -1,4 +1,4 @@
-"""What the rig is made of, cards aside."""
+"""The rig's hardware except its cards."""
 
 import platform
 import socket

@@ -50,7 +50,7 @@ def _parse(answers: list[Any]) -> MinerReading:
 
 
 def _cards(answers: list[Any]) -> Cards:
-    """What `solver` and `device` tell of each card."""
+    """Returns the values of each card from `solver` and `device`."""
     cards: Cards = {}
     for answer in answers:
         for index, card in mapping(answer.get("devices")).items():

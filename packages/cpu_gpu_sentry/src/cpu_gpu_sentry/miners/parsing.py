@@ -106,7 +106,7 @@ def unplaced(index: object, position: int) -> str:
 
 
 def unit_factor(unit: object) -> float | None:
-    """How many H/s, or solutions per second, one of `unit` is; None for a unit that is not known."""
+    """Returns how many H/s, or solutions per second, one of `unit` is; None for an unknown unit."""
     match = _UNIT.fullmatch(unit.strip()) if isinstance(unit, str) else None
     return _PREFIXES[match[1].lower()] if match else None
 
@@ -120,7 +120,7 @@ def with_prefix(value: object) -> float | None:
 
 
 def at(values: object, position: int) -> object:
-    """What stands there in a list; None if there is no list, or a shorter one."""
+    """Returns the list's value at that place; None if there is no list, or a shorter one."""
     return values[position] if isinstance(values, list) and position < len(values) else None
 
 

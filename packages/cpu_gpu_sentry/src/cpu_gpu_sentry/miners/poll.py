@@ -82,8 +82,7 @@ async def _ask(http: httpx.AsyncClient, watch: Watch, question: Question | Line)
 
 
 async def _ask_over_tcp(watch: Watch, line: Line) -> bytes | None:
-    """Old versions leave a command that they do not know without an answer, or close: what is optional is missing
-    then."""
+    """Asks over TCP. Old versions do not answer an unknown command, or close; an optional answer is None then."""
     try:
         async with asyncio.timeout(_OPTIONAL_TIMEOUT_S if line.optional else None):
             return await over_tcp(watch.host, watch.port, with_password(line, watch.access_token))
@@ -94,8 +93,7 @@ async def _ask_over_tcp(watch: Watch, line: Line) -> bytes | None:
 
 
 def _for_coin(reading: MinerReading, coin: str | None) -> MinerReading:
-    """What the operator said about the coin holds for the first algorithm, the one that most miners have
-    alone."""
+    """Sets the coin that the operator entered for the first algorithm; most miners have only one."""
     if coin is None or not reading.algorithms:
         return reading
     first: AlgorithmReading = msgspec.structs.replace(reading.algorithms[0], coin=coin)

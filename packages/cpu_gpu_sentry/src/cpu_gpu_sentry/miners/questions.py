@@ -1,4 +1,4 @@
-"""What a mining software is asked: over HTTP, or a line over TCP."""
+"""Requests to a mining software: over HTTP, or a line over TCP."""
 
 import json
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What the ladder above the watchdog has to know of one playbook."""
+"""Facts of one playbook for the ladder above the watchdog."""
 
 from dataclasses import dataclass
 

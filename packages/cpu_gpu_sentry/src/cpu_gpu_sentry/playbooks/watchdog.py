@@ -1,4 +1,4 @@
-"""When a playbook is started again. Pure: moments are seconds of one clock."""
+"""Decides when a playbook is started again. Pure: moments are seconds of one clock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
