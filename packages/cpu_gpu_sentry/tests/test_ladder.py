@@ -11,6 +11,7 @@ from cpu_gpu_sentry.ladder.history import (
     HotStop,
     RebootNote,
     RestartNote,
+    limits_changed,
     noted,
     restarted_by_person,
     started_by_person,
@@ -449,6 +450,20 @@ def test_a_person_who_restarts_one_playbook_takes_back_that_it_was_given_up() ->
     after = restarted_by_person(History(gave_up=gave_up, restarts=(RestartNote("7", ago(9)),)), "7")
     assert [each.subject for each in after.gave_up] == ["8"]
     assert after.restarts == ()
+
+
+def test_a_rig_that_is_newly_allowed_to_reboot_tries_again_what_it_had_given_up() -> None:
+    rig_ = Simulation(DEFAULTS)
+    assert kinds(rig_.go(rig(faults=(FELL_OFF,)), 5)) == ["MarkLost"]
+    rig_.limits, rig_.history = REBOOTS, limits_changed(rig_.history)
+    assert kinds(rig_.go(rig(faults=(FELL_OFF,)), 5)) == ["Reboot"]
+
+
+def test_other_limits_do_not_start_what_heat_has_stopped_for_good() -> None:
+    gave_up = (GaveUp("7", ago(5), "gave up: too hot"), GaveUp("8", ago(5), "gave up: slow"))
+    after = limits_changed(History(gave_up=gave_up, holds=HELD_FOR_GOOD.holds))
+    assert [each.subject for each in after.gave_up] == ["7"]
+    assert after.holds == HELD_FOR_GOOD.holds
 
 
 def test_reboots_of_a_person_do_not_count() -> None:

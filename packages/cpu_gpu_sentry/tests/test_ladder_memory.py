@@ -10,7 +10,7 @@ from cpu_gpu_sentry.enrolment import KEPT, SCHEMA
 from cpu_gpu_sentry.ladder import store as ladder_store
 from cpu_gpu_sentry.ladder.expected_cards import ExpectedCards
 from cpu_gpu_sentry.ladder.facts import Rate, Sensor, Temperature
-from cpu_gpu_sentry.ladder.gather import playbook_facts, temperatures, usual_after
+from cpu_gpu_sentry.ladder.gather import changed_playbooks, playbook_facts, temperatures, usual_after
 from cpu_gpu_sentry.ladder.history import GaveUp, History, Hold, HotStop, RebootNote
 from cpu_gpu_sentry.ladder.reach import any_reachable, can_connect, pool_endpoint, url_endpoint
 from cpu_gpu_sentry.ladder.rig_clock import RigClock, noted_now
@@ -151,6 +151,12 @@ def test_what_a_playbook_does_is_learnt_and_a_changed_one_is_learnt_anew() -> No
     assert known["7"].rates["kawpow"].readings_hs == (100.0,)
     changed = usual_after(known, [run(None, revision=4)], frozenset({"7"}), 10.0)
     assert changed == {"7": PlaybookUsual(4)}
+
+
+def test_a_playbook_with_another_revision_is_a_changed_one() -> None:
+    assert changed_playbooks({"7": KNOWN}, [run(None, revision=4)]) == ["7"]
+    assert changed_playbooks({"7": KNOWN}, [run(None)]) == []
+    assert changed_playbooks({}, [run(None)]) == []
 
 
 def test_a_playbook_that_stands_still_keeps_its_usual_figures_until_it_is_not_wanted_any_longer() -> None:

@@ -17,6 +17,7 @@ _LOOK_EVERY_S = 0.2
 
 async def restart_playbook(supervisor: Supervisor, ladder: Ladder, command: Command) -> Result:
     """Ends the run of one playbook, or of all, and waits for the next one."""
+    await _until(supervisor.knows_earlier_runs.is_set)
     chosen = command.arguments.playbook_id if command.arguments else None
     if chosen is not None and chosen not in supervisor.run_states:
         return failed(f"This rig has no playbook {chosen}.")
@@ -39,6 +40,7 @@ def _has_restarted(supervisor: Supervisor, name: str, run: str) -> bool:
 
 
 async def stop_mining(supervisor: Supervisor, ladder: Ladder) -> Result:
+    await _until(supervisor.knows_earlier_runs.is_set)
     running = [each.playbook.id for each in supervisor.run_states.values() if each.note is not None]
     runs = list(supervisor.run_states.values())
     await ladder.stop_mining()
@@ -55,6 +57,7 @@ def _stands_still(supervisor: Supervisor) -> bool:
 
 async def start_mining(supervisor: Supervisor, ladder: Ladder) -> Result:
     """Takes back what a person, or the ladder, has stopped."""
+    await _until(supervisor.knows_earlier_runs.is_set)
     wanted = supervisor.wanted or []
     if not wanted:
         return failed("This rig has no playbooks; make one on its page.")
@@ -65,8 +68,8 @@ async def start_mining(supervisor: Supervisor, ladder: Ladder) -> Result:
     await _until(lambda: all(_is_on_its_way(supervisor, name) for name in names))
     starting = [each for each in supervisor.run_states.values() if each.playbook.id in names and each.note is None]
     if not starting:
-        return done(f"{_names(list(supervisor.run_states.values()), names)} runs.")
-    return done(f"Mining starts; {_names(starting, names)} is not ready yet: {_state(starting[0])}.")
+        return done(f"Mining runs: {_names(list(supervisor.run_states.values()), names)}.")
+    return done(f"Mining starts; not yet: {_names(starting, names)} ({_state(starting[0])}).")
 
 
 def _is_on_its_way(supervisor: Supervisor, name: str) -> bool:

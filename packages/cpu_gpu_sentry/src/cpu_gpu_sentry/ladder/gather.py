@@ -73,6 +73,11 @@ def usual_after(
     return kept | {run.id: _usual_after(before.get(run.id), run, now_s) for run in runs}
 
 
+def changed_playbooks(before: Mapping[str, PlaybookUsual], runs: Iterable[RunFacts]) -> list[str]:
+    """Returns the playbooks that have another revision than at the last look."""
+    return [run.id for run in runs if run.id in before and before[run.id].revision != run.revision]
+
+
 def _usual_after(before: PlaybookUsual | None, run: RunFacts, now_s: float) -> PlaybookUsual:
     usual = before if before is not None and before.revision == run.revision else PlaybookUsual(run.revision)
     reading = run.reading

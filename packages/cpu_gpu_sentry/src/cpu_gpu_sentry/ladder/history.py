@@ -135,5 +135,12 @@ def restarted_by_person(history: History, playbook_id: str) -> History:
     )
 
 
+def limits_changed(history: History) -> History:
+    """Returns the history after a person has set other limits: what those may help is tried again, heat aside."""
+    too_hot = {each.playbook_id for each in history.holds if each.resume_at_c is None}
+    gave_up = tuple(each for each in history.gave_up if each.subject in too_hot)
+    return replace(history, gave_up=gave_up, lost_cards=(), restarts=(), slow_since_s={})
+
+
 def without(since_s: dict[str, float], key: str) -> dict[str, float]:
     return {each: at_s for each, at_s in since_s.items() if each != key}

@@ -20,8 +20,8 @@ from cpu_gpu_sentry.ladder import store
 from cpu_gpu_sentry.ladder.events import event_of, new_event
 from cpu_gpu_sentry.ladder.expected_cards import ExpectedCards
 from cpu_gpu_sentry.ladder.facts import Facts
-from cpu_gpu_sentry.ladder.gather import playbook_facts, temperatures, usual_after
-from cpu_gpu_sentry.ladder.history import History, noted, restarted_by_person, started_by_person
+from cpu_gpu_sentry.ladder.gather import changed_playbooks, playbook_facts, temperatures, usual_after
+from cpu_gpu_sentry.ladder.history import History, limits_changed, noted, restarted_by_person, started_by_person
 from cpu_gpu_sentry.ladder.next_step import next_step
 from cpu_gpu_sentry.ladder.observe import observed
 from cpu_gpu_sentry.ladder.reach import Endpoint, any_reachable
@@ -120,7 +120,8 @@ class Ladder:
             cards = _expected_cards(before, present, boot)
             usual = usual_after(before.usual, runs, self._supervisor.wanted_ids, now_s)
             facts = await self._facts(runs, replace(before, usual=usual, cards=cards), present, boot)
-            history = observed(facts, before.history, self.settings, now_s)
+            changed = changed_playbooks(before.usual, runs)
+            history = observed(facts, _restarted(before.history, changed), self.settings, now_s)
             step = next_step(facts, history, self.settings, now_s)
             after = replace(before, usual=usual, cards=cards, history=history)
             await (self._take(step, after, boot) if step is not None else self._keep(after))
@@ -222,10 +223,11 @@ class Ladder:
         """Stores limits from the commander. A maintenance begins, or ends, with them."""
         async with self._turn:
             await self._on_disk(lambda: store.save_settings(self._db, settings))
-            self.settings = replace(settings, maintenance_s=None)
+            before, self.settings = self.settings, replace(settings, maintenance_s=None)
             state = self._clocked(self._sources.boot())
+            history = state.history if before == self.settings else limits_changed(state.history)
             until_s = state.clock.now_s + settings.maintenance_s if settings.maintenance_s else None
-            await self._store(replace(state, history=replace(state.history, maintenance_until_s=until_s)), None)
+            await self._store(replace(state, history=replace(history, maintenance_until_s=until_s)), None)
 
     async def stop_mining(self) -> None:
         """A person stops everything: the ladder leaves the rig alone until somebody starts it."""
@@ -235,12 +237,7 @@ class Ladder:
         await self._change(started_by_person)
 
     async def person_restarted(self, playbook_ids: Iterable[str]) -> None:
-        def restarted(history: History) -> History:
-            for name in playbook_ids:
-                history = restarted_by_person(history, name)
-            return history
-
-        await self._change(restarted)
+        await self._change(lambda history: _restarted(history, playbook_ids))
 
     async def _change(self, change: Callable[[History], History]) -> None:
         async with self._turn:
@@ -254,6 +251,13 @@ class Ladder:
             self.settings = await self._on_disk(lambda: store.load_settings(self._db))
             self.newest_events = await self._on_disk(lambda: store.newest_events(self._db, _SHOWN_EVENTS))
             self._supervisor.hold(self.holds())
+
+
+def _restarted(history: History, playbook_ids: Iterable[str]) -> History:
+    """Returns the history after a person has restarted, or changed, these playbooks."""
+    for name in playbook_ids:
+        history = restarted_by_person(history, name)
+    return history
 
 
 def _expected_cards(state: LadderState, present: frozenset[str] | None, boot: Boot) -> ExpectedCards:

@@ -124,7 +124,7 @@ def _press(sysrq: Path, key: str) -> None:
 
 def _words(command: str) -> list[str]:
     try:
-        return shlex.split(command)
+        return shlex.split(command, posix=sys.platform != "win32")
     except ValueError as error:
         raise PowerFailed(f"CPU_GPU_SENTRY_REBOOT_COMMAND can't be read ({error}); mend its quotes.") from error
 
