@@ -21,7 +21,11 @@ from playbook_farm import OTHER_MONERO, Json, Playbooks, a_software, another
 Route = tuple[str, str]  # the method and the address
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 OF_SENTRIES = "/api/v1/sentry"  # reports of machines; what their site tokens register is tested with adoption
-READS = {("POST", "/api/v1/cpu-gpu-rigs/{rig_id}/playbooks/preview"), ("POST", "/tags/preview")}
+READS = {
+    ("POST", "/api/v1/cpu-gpu-rigs/{rig_id}/playbooks/preview"),
+    ("POST", "/tags/preview"),
+    ("POST", "/cpu-gpu/command"),
+}
 RENAMED = {"name": "renamed"}
 POOL = {"type": "pool", "name": "Fallback", "coin": "Monero", "address": "other.example:1"}
 WALLET = {"type": "wallet", "name": "Other", "coin": "Monero", "address": OTHER_MONERO}
@@ -120,6 +124,8 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", "/asics/{rig_id}/tags"): _form("asics", tags="hall:2"),
         ("POST", "/cpu-gpu/tags"): _form(rigs=str(ids["rig_id"]), add="hall:2", apply="yes"),
         ("POST", "/asics/tags"): _form(rigs=str(ids["asic_id"]), add="hall:2", apply="yes"),
+        ("POST", "/cpu-gpu/pause"): _form(rigs=str(ids["rig_id"]), apply="yes"),
+        ("POST", "/cpu-gpu/resume"): _form(rigs=str(ids["rig_id"]), apply="yes"),
         ("POST", "/tags/import"): _form(csv="kind,name,tags\ncpu-gpu,rig-07,hall:2\n"),
         ("POST", "/cpu-gpu/views"): _form(name="Hot", back="sort=temperature"),
         ("POST", "/asics/views"): _form(name="Hot", back="sort=temperature"),
