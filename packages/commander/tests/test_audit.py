@@ -186,11 +186,11 @@ async def test_the_log_has_pages(person: httpx.AsyncClient, farm: Farm) -> None:
             await record(db, "rig added", f"rig-{number:03}")
     await database.dispose()
     first = await page(person, "/audit?what=rig+added")
-    assert first.count("<tr><td>") == 100
+    assert first.count('<tr><th scope="row">') == 100
     older = re.search(r'href="([^"]*)" rel="next"', first)
     assert older
     last = await page(person, html_lib.unescape(older[1]))
-    assert last.count("<tr><td>") == 50
+    assert last.count('<tr><th scope="row">') == 50
     assert "rig-000" in last
     assert 'rel="next"' not in last
 

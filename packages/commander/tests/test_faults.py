@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import msgspec
 import pytest
-from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.operational_index import Health, OperationalIndex, RigState
 from commander.live.playbooks import PlaybookNow
+from commander.live.trouble import RigTrouble, Severity, trouble_of
 from commander.readings.cpu_gpu import summary_of
 from commander.readings.faults import surely_percent
-from commander_farm import Farm, a_log, on_sqlite
+from commander_farm import ASICS, RIGS, Farm, a_log, an_asic_log, on_sqlite
 from protocol.messages import CpuGpuLog
 from protocol.playbook_messages import Archive, Platform, Playbook, PlaybookState, PlaybookStatus, SoftwarePackage
 from protocol.reading import Reader
@@ -123,3 +124,25 @@ async def test_pages_filter_and_show_faults(person: httpx.AsyncClient, farm: Far
     assert f'id="rig-{good.id}"' not in faulty
     assert "Too hot: GPU 03:00 97 °C" in faulty
     assert "Too hot: GPU 03:00 97 °C" in (await person.get(f"/cpu-gpu/{bad.id}")).text
+
+
+@on_sqlite
+async def test_scripts_read_the_worst_trouble_of_a_rig(farm: Farm) -> None:
+    rig, asic = await farm.add("rig-07"), await farm.add_asic("asic-01")
+    assert (await farm.get(f"{RIGS}/{rig.id}")).json()["trouble"] is None
+    await farm.report(rig, {**a_log(), "gpus": [CARD | {"temperature_c": 97.0}], "miners": [a_miner(state="failed")]})
+    shown = (await farm.get(f"{RIGS}/{rig.id}")).json()
+    assert shown["trouble"] == {"rule": "no_hashrate", "severity": "critical", "text": "Miner failed"}
+    assert shown["faults"] == ["Miner failed", "Too hot: GPU 03:00 97 °C"]
+    await farm.report_asic(asic, an_asic_log(faults=["fan"]))
+    of_asic = (await farm.get(f"{ASICS}/{asic.id}")).json()["trouble"]
+    assert of_asic == {"rule": "asic_fault", "severity": "critical", "text": "Fan fault"}
+
+
+def test_the_silence_of_a_rig_comes_before_its_last_faults() -> None:
+    state = after(a_rig(miners=[a_miner(state="failed")]))
+    state.health = Health.OFFLINE
+    assert trouble_of(state) == RigTrouble(rule="offline", severity=Severity.CRITICAL, text="Offline")
+    state = after(a_rig())
+    state.two_sentries = True
+    assert trouble_of(state) == RigTrouble(rule="two_sentries", severity=Severity.WARNING, text="Two sentries")

@@ -5,6 +5,7 @@ from protocol.asic_messages import AsicLog, AsicSpecs
 from protocol.reading import Reader
 
 from commander.live.operational_index import RigState
+from commander.live.trouble import trouble_of
 from commander.rigs.cpu_gpu_responses import RigFacts
 
 
@@ -28,6 +29,8 @@ def asic_answer(state: RigState) -> AsicAnswer:
         heard_at=state.reported_at,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
+        trouble=trouble_of(state),
+        faults=[fault.text for fault in state.faults],
         specs=None if state.specs is None else _specs.decode(state.specs),
         latest=None if state.latest is None else _log.decode(state.latest),
     )

@@ -9,6 +9,7 @@ from protocol.reading import Reader
 
 from commander.live.operational_index import Health, RigState
 from commander.live.playbooks import PlaybookNow
+from commander.live.trouble import RigTrouble, trouble_of
 
 
 class PlaybookBrief(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +25,7 @@ class PlaybookBrief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RigFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of each rig."""
+    """Fields of every rig. `trouble` is the worst thing that is wrong now; `faults` are all faults, for people."""
 
     id: int
     name: str
@@ -33,6 +34,8 @@ class RigFacts(msgspec.Struct, frozen=True, kw_only=True):
     heard_at: datetime | None
     two_sentries: bool
     wrong_clock: bool
+    trouble: RigTrouble | None
+    faults: list[str]
 
 
 class RigAnswer(RigFacts, frozen=True, kw_only=True):
@@ -56,6 +59,8 @@ def rig_answer(state: RigState) -> RigAnswer:
         heard_at=state.reported_at,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
+        trouble=trouble_of(state),
+        faults=[fault.text for fault in state.faults],
         specs=None if state.specs is None else _specs.decode(state.specs),
         latest=None if state.latest is None else _log.decode(state.latest),
         playbooks=[_brief(each) for each in state.playbooks],

@@ -1,0 +1,35 @@
+"""The worst thing that is wrong with a rig now, for scripts."""
+
+from enum import StrEnum
+
+import msgspec
+
+from commander.live.operational_index import Health, RigState
+
+
+class Severity(StrEnum):
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class RigTrouble(msgspec.Struct, frozen=True, kw_only=True):
+    """`rule` is the alert rule that the rig breaks, `text` says it for people."""
+
+    rule: str
+    severity: Severity
+    text: str
+
+
+def trouble_of(state: RigState) -> RigTrouble | None:
+    """Returns the worst trouble; None if nothing is known to be wrong. Of a silent rig only its silence counts."""
+    if state.health is Health.OFFLINE:
+        return RigTrouble(rule="offline", severity=Severity.CRITICAL, text="Offline")
+    if state.faults:
+        worst = state.faults[0]
+        severity = Severity.WARNING if worst.rule == "rejected" else Severity.CRITICAL
+        return RigTrouble(rule=worst.rule, severity=severity, text=worst.text)
+    if state.two_sentries:
+        return RigTrouble(rule="two_sentries", severity=Severity.WARNING, text="Two sentries")
+    if state.wrong_clock:
+        return RigTrouble(rule="clock", severity=Severity.WARNING, text="Wrong clock")
+    return None
