@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -24,10 +23,9 @@ from commander.playbooks.sync import PlaybookSync
 from commander.registry.names import NAME_MAX_LENGTH, BadName, NameTaken
 from commander.rig_pages.chart_kinds import RIG_CHARTS
 from commander.rig_pages.charts import farm_charts, rig_charts, usual_query
-from commander.rig_pages.columns import column_choices, column_classes
+from commander.rig_pages.controls import index_controls
 from commander.rig_pages.listing import IndexQuery, shown
 from commander.rig_pages.live_views import RigViews
-from commander.rig_pages.navigation import columns, extra_headings, saved_links
 from commander.rig_pages.selected import selection_problem
 from commander.rigs.actions import RigActions
 from commander.saved_views.store import SavedView, views_of
@@ -192,17 +190,8 @@ def index_page(
         display=display,
         places={place: [rows.html(rig_id) for rig_id in ids] for place, ids in places.items()},
         index_parts={**views.around(order, query), "totals": views.totals(), "troubles": views.troubles()},
-        columns=[*columns(query, display.headings), *extra_headings(query)],
-        column_choices=column_choices(query.columns, display.kind),
-        column_classes=column_classes(query.columns, display.kind),
-        kept_columns={name: value for name, value in query.but().parameters().items() if name != "columns"},
-        saved_views=saved_links(saved, query),
-        save_href=query.address(dialog="view"),
-        tags_csv=f"/tags.csv?{urlencode({'kind': display.kind, 'select': query.select})}",
-        select=query.select,
+        **index_controls(query, display, saved),
         problem=problem,
-        kept={name: value for name, value in query.but().parameters().items() if name != "select"},
-        add_href=query.address(dialog="add"),
         removed=_removed_text(removed),
         dialog=dialog,
         charts=farm_charts(display.kind, views.index, usual_query(given, now=now), display.path, now=now),
