@@ -120,6 +120,7 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", "/commands/{command_id}/cancel"): _form(),
         ("POST", "/commands/{command_id}/retry"): _form(),
         ("POST", "/cpu-gpu/{rig_id}/commands"): _form(action="diagnose"),
+        ("POST", "/cpu-gpu/{rig_id}/shutdown"): _form(name="rig-07"),
         ("POST", "/cpu-gpu/{rig_id}/tags"): _form(tags="hall:2"),
         ("POST", "/asics/{rig_id}/tags"): _form("asics", tags="hall:2"),
         ("POST", "/cpu-gpu/tags"): _form(rigs=str(ids["rig_id"]), add="hall:2", apply="yes"),
