@@ -10,16 +10,16 @@ _RESERVED = 64  # the store, the local page, the commander's client, logs
 _WANTED = 4096
 
 
-def raise_open_files(wanted: int = _WANTED) -> int:
+def raise_open_files(connections: int = _WANTED) -> int:
     """Raises the soft limit as far as the system allows, and returns how many connections fit under it."""
     if sys.platform == "win32":
-        return wanted
+        return connections
     import resource  # POSIX
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     infinite = resource.RLIM_INFINITY
-    reachable = wanted if hard == infinite else min(wanted, hard)
+    reachable = connections if hard == infinite else min(connections, hard)
     if soft != infinite and soft < reachable:
         resource.setrlimit(resource.RLIMIT_NOFILE, (reachable, hard))
         soft = reachable
-    return max(1, (wanted if soft == infinite else soft) - _RESERVED)
+    return max(1, (connections if soft == infinite else soft) - _RESERVED)

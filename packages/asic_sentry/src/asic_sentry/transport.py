@@ -81,10 +81,10 @@ class _Exchange(asyncio.Protocol):
 
 async def ask(ip: str, port: int, dialect: str, question: str) -> bytes:
     """Returns the device's complete answer to a question of `ALLOWED`. Raises `NoAnswer` or `BadReply`."""
-    asked = ALLOWED[dialect][question]
-    if isinstance(asked, LibraryCall):
-        return await asked.call(ip)
-    return await _exchange(ip, port, asked)
+    request = ALLOWED[dialect][question]
+    if isinstance(request, LibraryCall):
+        return await request.call(ip)
+    return await _exchange(ip, port, request)
 
 
 async def _exchange(ip: str, port: int, question: Question) -> bytes:

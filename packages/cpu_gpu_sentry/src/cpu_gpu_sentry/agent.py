@@ -180,10 +180,10 @@ class Agent:
         taken_at_ms = self._timestamps.next_ms(datetime.now(UTC))
         async with asyncio.TaskGroup() as group:
             machine = group.create_task(self._sensors.read())
-            asked = group.create_task(poll_all(http, [*watches, *playbooks.values()]))
+            polls = group.create_task(poll_all(http, [*watches, *playbooks.values()]))
         self.latest.measured_at = datetime.fromtimestamp(taken_at_ms / 1000, UTC)
         self.latest.machine = machine.result()
-        readings = asked.result()
+        readings = polls.result()
         self.latest.miners = dict(zip(watches, map(patient, readings[: len(watches)]), strict=True))
         self.latest.playbook_miners = self.supervisor.take_readings(
             dict(zip(playbooks, readings[len(watches) :], strict=True))

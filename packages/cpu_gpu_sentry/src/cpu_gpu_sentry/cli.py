@@ -145,19 +145,19 @@ def _access_token(file: str | None) -> str:
     if file is None:
         return ""
     try:
-        told = sys.stdin.readline() if file == "-" else Path(file).read_text(errors="replace").partition("\n")[0]
+        token = sys.stdin.readline() if file == "-" else Path(file).read_text(errors="replace").partition("\n")[0]
     except OSError as error:
         raise SentryError(f"{file} can't be read ({reason(error)}).") from error
-    if not told.strip():
+    if not token.strip():
         raise SentryError(f"There is no access token in {'standard input' if file == '-' else file}.")
-    return told
+    return token
 
 
 def _unwatch(arguments: argparse.Namespace) -> int:
     port = check_port(arguments.port)
     with _store() as db:
-        found = remove_watch(db, port)
-    if not found:
+        was_watched = remove_watch(db, port)
+    if not was_watched:
         raise SentryError(f"Nothing is watched on port {port}; cpu-gpu-sentry status lists what is.")
     say(f"No longer watching port {port}.")
     return 0

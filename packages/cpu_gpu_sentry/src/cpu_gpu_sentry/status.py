@@ -93,20 +93,20 @@ def read_status(data_dir: Path) -> StatusOut:
     db = store.open_store(data_dir / STORE, SCHEMA)
     try:
         running = is_running(data_dir)
-        enrolment, known = store.load_enrolment(db), store.load_status(db)
+        enrolment, reported = store.load_enrolment(db), store.load_status(db)
         return StatusOut(
             state=_state(enrolment.state if enrolment else State.NOT_ENROLLED, running),
             running=running,
             commander_url=enrolment.url if enrolment else None,
             rig=RigOut(id=enrolment.rig_id, name=enrolment.rig_name) if enrolment else None,
             spooled_logs=store.spooled_logs(db),
-            last_stored_at=known.last_stored_at,
-            last_error=known.last_error,
-            two_sentries=known.two_sentries,
-            rejected_logs=known.rejected_logs,
-            rejected_reason=known.rejected_reason,
-            dropped_logs=known.dropped_logs,
-            report_every_s=known.report_every_s,
+            last_stored_at=reported.last_stored_at,
+            last_error=reported.last_error,
+            two_sentries=reported.two_sentries,
+            rejected_logs=reported.rejected_logs,
+            rejected_reason=reported.rejected_reason,
+            dropped_logs=reported.dropped_logs,
+            report_every_s=reported.report_every_s,
             watches=_watches(db),
             playbooks=_playbooks(db, data_dir),
             ladder=read_ladder(db),
@@ -142,28 +142,28 @@ def _state(noted: State, running: bool) -> str:
 
 def _playbooks(db: sqlite3.Connection, data_dir: Path) -> list[PlaybookOut]:
     """Returns the playbooks as the agent stored them last, with the newest lines that they printed."""
-    wanted = playbook_store.load_wanted(db)
-    known = {each.playbook_id: each for each in playbook_store.load_status(db).playbooks}
+    desired = playbook_store.load_wanted(db)
+    statuses = {each.playbook_id: each for each in playbook_store.load_status(db).playbooks}
     notes, folders = {each.playbook_id: each for each in load_notes(db)}, Folders(data_dir)
-    playbooks = wanted.playbooks if wanted else []
-    return [_playbook(each, known.get(each.id), notes.get(each.id), folders) for each in playbooks]
+    playbooks = desired.playbooks if desired else []
+    return [_playbook(each, statuses.get(each.id), notes.get(each.id), folders) for each in playbooks]
 
 
 def _playbook(
-    playbook: Playbook, known: PlaybookStatus | None, note: MinerNote | None, folders: Folders
+    playbook: Playbook, stored: PlaybookStatus | None, note: MinerNote | None, folders: Folders
 ) -> PlaybookOut:
-    said = known or PlaybookStatus(playbook_id=playbook.id, revision=playbook.revision, state=PlaybookState.WAITING)
+    status = stored or PlaybookStatus(playbook_id=playbook.id, revision=playbook.revision, state=PlaybookState.WAITING)
     printed = last_lines(folders.of(playbook.id) / "output", None, LAST_LINES) if is_plain_id(playbook.id) else []
     return PlaybookOut(
         id=playbook.id,
         name=playbook.name,
-        state=said.state,
-        since=said.since,
-        percent=said.percent,
-        reason=said.reason,
-        restarts=said.restarts,
-        api_port=said.api_port,
-        last_lines=said.last_lines or printed,
+        state=status.state,
+        since=status.since,
+        percent=status.percent,
+        reason=status.reason,
+        restarts=status.restarts,
+        api_port=status.api_port,
+        last_lines=status.last_lines or printed,
         miner_state=note.state if note else None,
         miner_word=note.word if note else None,
     )

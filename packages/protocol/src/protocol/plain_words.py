@@ -53,12 +53,12 @@ def _words(message: str) -> str:
     kinds, got, rest = expected.groups()
     if bound := _BOUND.fullmatch(rest):
         return _bound(kinds, *bound.groups())
-    wanted = " or ".join(_KINDS.get(kind, "another value") for kind in kinds.split(" | ") if kind != "null")
+    allowed = " or ".join(_KINDS.get(kind, "another value") for kind in kinds.split(" | ") if kind != "null")
     if "timezone" in rest:
         return "must be a time with its zone, such as 2026-11-20T12:00:00Z"
     if "regex" in rest:
         return "has another form than expected"
-    return f"must be {wanted}" + (f", not {_KINDS[got]}" if got in _KINDS and _KINDS[got] != wanted else "")
+    return f"must be {allowed}" + (f", not {_KINDS[got]}" if got in _KINDS and _KINDS[got] != allowed else "")
 
 
 def _bound(kinds: str, of_length: str | None, sign: str, limit: str) -> str:

@@ -163,8 +163,8 @@ def _encodable(value: Any) -> Any:
 def _fit(value: Any, kind: inspect.Type, at: str, dropped: list[Dropped]) -> Any:
     """Returns the value without impossible parts; `_NO` if nothing of it can stay."""
     if isinstance(kind, inspect.UnionType):  # of something and null
-        known = next(each for each in kind.types if not isinstance(each, inspect.NoneType))
-        return None if value is None else _fit(value, known, at, dropped)
+        value_kind = next(each for each in kind.types if not isinstance(each, inspect.NoneType))
+        return None if value is None else _fit(value, value_kind, at, dropped)
     if isinstance(kind, inspect.StructType):
         fitted = _fit_struct(value, kind, at, dropped)
     elif isinstance(kind, inspect.ListType):
@@ -195,9 +195,9 @@ def _fit_struct(value: Any, kind: inspect.StructType, at: str, dropped: list[Dro
     for field in kind.fields:
         name = field.encode_name
         place = f"{at}.{name}" if at else name
-        told = _fit(value[name], field.type, place, dropped) if name in value else _NO
-        if told is not _NO:
-            fitted[name] = told
+        fitted_value = _fit(value[name], field.type, place, dropped) if name in value else _NO
+        if fitted_value is not _NO:
+            fitted[name] = fitted_value
         elif not field.required:
             fitted.pop(name, None)
         elif name in _INSTEAD:

@@ -75,8 +75,8 @@ def prepare_data_dir(path: Path) -> Path:
         if not path.is_dir():
             path.mkdir(mode=0o700, parents=True)
             path.chmod(0o700)
-        wanted = os.R_OK | os.X_OK | (0 if is_read_only(path) else os.W_OK)
-        if not os.access(path, wanted):
+        needed = os.R_OK | os.X_OK | (0 if is_read_only(path) else os.W_OK)
+        if not os.access(path, needed):
             raise PermissionError(path)
     except OSError as error:
         raise StorageError(

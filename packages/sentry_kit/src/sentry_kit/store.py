@@ -152,9 +152,9 @@ def _text(content: bytes) -> str:
 
 def _is_up_to_date(db: sqlite3.Connection, schema: str) -> bool:
     """Returns whether all tables exist. Nothing is written then, so such a store can be opened on a full disk."""
-    wanted = schema.count("CREATE TABLE")
+    tables_in_schema = schema.count("CREATE TABLE")
     tables = db.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    return bool(tables.fetchone()[0] >= wanted and db.execute("SELECT count(*) FROM status").fetchone()[0])
+    return bool(tables.fetchone()[0] >= tables_in_schema and db.execute("SELECT count(*) FROM status").fetchone()[0])
 
 
 def _bring_up_to_date(db: sqlite3.Connection) -> None:

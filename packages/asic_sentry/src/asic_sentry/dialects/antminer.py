@@ -151,13 +151,13 @@ def _chip_temperature(stats: Mapping[str, Any], chain: _Chain) -> float | None:
 def _fans(stats: Mapping[str, Any]) -> list[float | None]:
     """Returns the first `fan_num` fans. The S9 has 2, with the keys fan3 and fan6."""
     speeds = [stats[fan] for fan in _FANS if fan in stats]
-    wanted = count(stats.get("fan_num"))
-    if wanted is None:
+    fitted = count(stats.get("fan_num"))
+    if fitted is None:
         return fan_speeds(speeds)
-    if any(number(each) for each in speeds[wanted:]):
+    if any(number(each) for each in speeds[fitted:]):
         turning = [each for each in speeds if number(each)]
-        return fan_speeds(turning + [0] * (wanted - len(turning)))
-    return fan_speeds(speeds[:wanted])
+        return fan_speeds(turning + [0] * (fitted - len(turning)))
+    return fan_speeds(speeds[:fitted])
 
 
 @lru_cache(maxsize=256)

@@ -56,7 +56,7 @@ class Page:
         return LocalApp(routes, self.live, ui_host, access, self._templates)
 
     def _live(
-        self, errors: Mapping[str, str] = NOTHING, given: Mapping[str, str] = NOTHING, *, is_owner: bool
+        self, errors: Mapping[str, str] = NOTHING, typed: Mapping[str, str] = NOTHING, *, is_owner: bool
     ) -> Mapping[str, str]:
         """Each fragment is one element, whose id is its name. After a mistake: with what was typed."""
         agent = self._agent
@@ -67,7 +67,7 @@ class Page:
             "form_open": status.open_form or "url" in errors or "token" in errors,
             "is_enrolled": enrolled is not None,
             "errors": errors,
-            "given": {"url": enrolled.url if enrolled else "", **given},
+            "given": {"url": enrolled.url if enrolled else "", **typed},
             "measured_at": views.time_text(agent.latest.measured_at),
             "machine": views.machine_facts(agent.latest),
             "gpus": views.gpu_views(agent.latest),
@@ -85,7 +85,7 @@ class Page:
         self,
         status: int = 200,
         errors: Mapping[str, str] = NOTHING,
-        given: Mapping[str, str] = NOTHING,
+        typed: Mapping[str, str] = NOTHING,
         *,
         is_owner: bool = True,
     ) -> Response:
@@ -95,9 +95,9 @@ class Page:
             "page.html",
             status,
             read_only=not is_owner,
-            live=self._live(errors, given, is_owner=is_owner),
+            live=self._live(errors, typed, is_owner=is_owner),
             errors=errors,
-            given={"software": "", **given},
+            given={"software": "", **typed},
             software=TITLES,
         )
 
@@ -117,10 +117,10 @@ class Page:
         return await self._done()
 
     async def _watch(self, request: Request) -> Response:
-        told = await form_of(request)
-        form = {name: told.get(name, "") for name in ("software", "port", "host", "coin")}
+        fields = await form_of(request)
+        form = {name: fields.get(name, "") for name in ("software", "port", "host", "coin")}
         try:
-            watch = check_watch(**form, access_token=told.get("access_token", ""))
+            watch = check_watch(**form, access_token=fields.get("access_token", ""))
             await self._change(lambda db: add_watch(db, watch))
         except BadWatch as error:
             return self._render(422, {error.field: str(error)}, form)

@@ -69,8 +69,8 @@ def _temperatures(hwmon: Path, address: str) -> Iterator[tuple[str, float | None
     for number in (1, 2, 3):
         label = _text(hwmon / f"temp{number}_label") or ("edge" if number == 1 else None)
         if label is not None:
-            told = _number(hwmon / f"temp{number}_input", 1000) or None
-            yield label, possible("temperature_c", told, f"{address} {label}")
+            temperature_c = _number(hwmon / f"temp{number}_input", 1000) or None
+            yield label, possible("temperature_c", temperature_c, f"{address} {label}")
 
 
 def _specs(address: str, device: Path) -> GpuSpecs:

@@ -35,8 +35,8 @@ class CpuMeter:
 
     def read(self) -> CpuReading:
         load = psutil.cpu_percent(interval=None)
-        known, self._measured_before = self._measured_before, True
-        return CpuReading(temperature_c=cpu_temperature_c(), load_percent=load if known else None)
+        has_load, self._measured_before = self._measured_before, True
+        return CpuReading(temperature_c=cpu_temperature_c(), load_percent=load if has_load else None)
 
 
 def cpu_temperature_c() -> float | None:
@@ -48,14 +48,14 @@ def cpu_temperature_c() -> float | None:
     except (OSError, ValueError):
         return None
     for chips, labels in _TEMPERATURES:
-        found = [
+        temperatures = [
             possible("temperature_c", sensor.current, f"{chip} {sensor.label}".strip())
             for chip, of_chip in sensors.items()
             if chips.fullmatch(chip)
             for sensor in of_chip
             if labels.fullmatch(sensor.label or "") and sensor.current and sensor.current > 0
         ]
-        if (hottest := max((each for each in found if each is not None), default=None)) is not None:
+        if (hottest := max((each for each in temperatures if each is not None), default=None)) is not None:
             return float(hottest)
     return None
 

@@ -23,17 +23,17 @@ class XidEvents:
         """Returns the cards' addresses and Xids since the last look; `now_s` is monotonic."""
         if self._events is None and not self._open(now_s):
             return []
-        nvml, found = self._nvml, list[tuple[str, int]]()
+        nvml, events = self._nvml, list[tuple[str, int]]()
         assert nvml is not None  # noqa: S101 - it is there while the events are
         try:
-            while len(found) < _MOST_EVENTS:
+            while len(events) < _MOST_EVENTS:
                 event = nvml.nvmlEventSetWait_v2(self._events, 0)
                 if event.eventType == nvml.nvmlEventTypeXidCriticalError:
-                    found.append((_address_of(nvml, event.device), int(event.eventData)))
+                    events.append((_address_of(nvml, event.device), int(event.eventData)))
         except nvml.NVMLError as error:
             if getattr(error, "value", None) != nvml.NVML_ERROR_TIMEOUT:
                 self._close(now_s)
-        return [(device, xid) for device, xid in found if device]
+        return [(device, xid) for device, xid in events if device]
 
     def _open(self, now_s: float) -> bool:
         if now_s < self._retry_at_s:

@@ -57,10 +57,10 @@ class Sensors:
             machine = group.create_task(self._try("machine", self._machine, self._limit_s))
             nvidia = group.create_task(self._gpus("nvidia", lambda: self._nvidia.read(time.monotonic())))
             amd = group.create_task(self._gpus("amd", self._amd.read))
-        known = machine.result() or MachineReading()
-        told = sorted([*nvidia.result(), *amd.result()], key=lambda gpu: gpu.pci_address)
-        gpus = [left_out(_GPU, gpu, gpu.pci_address) for gpu in told]
-        return MachineReading(known.uptime_s, known.cpu, known.memory_used_bytes, gpus)
+        reading = machine.result() or MachineReading()
+        cards = sorted([*nvidia.result(), *amd.result()], key=lambda gpu: gpu.pci_address)
+        gpus = [left_out(_GPU, gpu, gpu.pci_address) for gpu in cards]
+        return MachineReading(reading.uptime_s, reading.cpu, reading.memory_used_bytes, gpus)
 
     async def specs(self, sentry_version: str) -> CpuGpuSpecs | None:
         """None if the machine itself does not answer."""

@@ -97,14 +97,14 @@ def _rate(speed: dict[str, Any]) -> float | None:
     return number(speed.get("solution_rate")) if hashes is None else hashes
 
 
-def _with_health(index: str, told: dict[str, Any], rates: list[float | None]) -> MinerDevice:
-    clocks = mapping(told.get("clocks"))
+def _with_health(index: str, health: dict[str, Any], rates: list[float | None]) -> MinerDevice:
+    clocks = mapping(health.get("clocks"))
     return MinerDevice(
         device=f"gpu{index}",
         hashrates_hs=rates,
-        temperature_c=temperature(told.get("temperature")),
-        fan_percent=percent(told.get("fan_speed")),
-        power_w=positive(told.get("power")),
+        temperature_c=temperature(health.get("temperature")),
+        fan_percent=percent(health.get("fan_speed")),
+        power_w=positive(health.get("power")),
         core_clock_mhz=positive(clocks.get("core")),
         memory_clock_mhz=positive(clocks.get("memory")),
     )

@@ -68,9 +68,9 @@ def _algorithm(pool: Any, position: int, cards: list[Any], rates: list[float | N
 
 def _solutions(kind: str, pool: Any, position: int, cards: list[Any], pools: int) -> int | None:
     """Returns the pool's own count; else the sum of the devices that report one."""
-    told = count(pool.get(f"{kind}_solutions"))
+    of_pool = count(pool.get(f"{kind}_solutions"))
     of_cards = [_of(card, f"{kind}_solutions", position, pools) for card in cards]
-    return count(known_sum([number(each) for each in of_cards])) if told is None else told
+    return count(known_sum([number(each) for each in of_cards])) if of_pool is None else of_pool
 
 
 def _of(card: Any, array: str, pool: int, pools: int) -> object:

@@ -57,7 +57,7 @@ def _fields(replies: Sequence[bytes]) -> list[list[str]]:
 
 
 def _parse(software: str, title: str, without_kind: tuple[str, float | None], fields: list[list[str]]) -> MinerReading:
-    told, _, kind = ";".join(fields[0]).partition(" - ")
+    version, _, kind = ";".join(fields[0]).partition(" - ")
     algorithm, factor = _KINDS.get(kind.strip(), without_kind)
     names = [algorithm]
     if any(number(each) is not None for each in _field(fields, 5)):
@@ -66,14 +66,14 @@ def _parse(software: str, title: str, without_kind: tuple[str, float | None], fi
     devices = [_device(fields, card, len(names), factor) for card in range(len(fields[3]))]
     minutes = count(at(fields[1], 0))
     uptime_s = None if minutes is None else minutes * 60
-    return reading(software, _version(told, title), uptime_s, algorithms, devices)
+    return reading(software, _version(version, title), uptime_s, algorithms, devices)
 
 
-def _version(told: str, title: str) -> str:
+def _version(version: str, title: str) -> str:
     """`PM 5.1c`, `ethminer-0.16.0` and `TT-Miner/2.2.5` without the name."""
     for prefix in ("PM ", f"{title}-", f"{title}/", f"{title} "):
-        told = told.removeprefix(prefix)
-    return told
+        version = version.removeprefix(prefix)
+    return version
 
 
 def _field(fields: list[list[str]], position: int) -> list[str]:
@@ -113,6 +113,6 @@ def _of_card(fields: list[list[str]], position: int, card: int) -> object:
 
 def _sensors(fields: list[list[str]], card: int) -> tuple[object, object]:
     """Returns temperature and fan of one card. 511 °C means that the card is lost, so its fan is unknown too."""
-    told = lined_up(_field(fields, 6), 2 * len(fields[3]))
-    heat, fan = told[2 * card : 2 * card + 2]
+    readings = lined_up(_field(fields, 6), 2 * len(fields[3]))
+    heat, fan = readings[2 * card : 2 * card + 2]
     return (None, None) if number(heat) == _OFF_THE_BUS_C else (heat, fan)

@@ -64,8 +64,8 @@ def _names(stat: Any) -> list[object]:
     return [whole, second] if second else list(_BOTH.split(whole, maxsplit=1)) if whole else [None]
 
 
-def _algorithm(stat: Any, half: str, told: object, rates: list[float | None]) -> AlgorithmReading:
-    algorithm = algorithm_or_unknown(told)
+def _algorithm(stat: Any, half: str, algorithm_name: object, rates: list[float | None]) -> AlgorithmReading:
+    algorithm = algorithm_or_unknown(algorithm_name)
     return AlgorithmReading(
         algorithm=algorithm,
         coin=only_coin(algorithm),
@@ -81,8 +81,10 @@ def _algorithm(stat: Any, half: str, told: object, rates: list[float | None]) ->
 
 def _shares(stat: Any, kind: str, half: str) -> int | None:
     """The total; old builds have it of each card only."""
-    told = count(stat.get(f"total_{kind}_shares{half}"))
-    return told if told is not None else total([count(card.get(f"{kind}_shares{half}")) for card in stat["devices"]])
+    shares = count(stat.get(f"total_{kind}_shares{half}"))
+    return (
+        shares if shares is not None else total([count(card.get(f"{kind}_shares{half}")) for card in stat["devices"]])
+    )
 
 
 def _factor(stat: Any, half: str) -> float | None:

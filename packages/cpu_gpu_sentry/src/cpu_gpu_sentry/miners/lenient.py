@@ -42,8 +42,8 @@ def read_json(text: str) -> Any:
 
 
 def _after_space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return found.end() if found else at
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
 
 
 def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
@@ -89,10 +89,10 @@ def _member(text: str, at: int, depth: int) -> tuple[str, Any, int]:
 
 
 def _key(text: str, at: int) -> tuple[str, int]:
-    found = _NAME.match(text, at)
-    if found is None:
+    match = _NAME.match(text, at)
+    if match is None:
         raise NotJson("A name is missing.") if at < len(text) else _CutOff
-    return found[0], found.end()
+    return match[0], match.end()
 
 
 def _list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
@@ -118,31 +118,31 @@ def _after_comma(text: str, at: int, end: str) -> int:
 
 
 def _string(text: str, at: int) -> tuple[str, int]:
-    found = _STRING.match(text, at)
-    if found is None:
+    match = _STRING.match(text, at)
+    if match is None:
         raise _CutOff
-    content = found[1]
+    content = match[1]
     if "\\" in content:  # a character beyond U+FFFF is two escapes
         pairs = _ESCAPE.sub(_unescaped, content).encode("utf-16", "surrogatepass")
         content = pairs.decode("utf-16", "replace")
-    return content, found.end()
+    return content, match.end()
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    escape = found[1]
+def _unescaped(match: re.Match[str]) -> str:
+    escape = match[1]
     return chr(int(escape[1:], 16)) if len(escape) == 5 else _ESCAPES.get(escape, escape)
 
 
 def _word(text: str, at: int) -> tuple[Any, int]:
     """Returns a number, a constant, or an unquoted text."""
-    found = _WORD.match(text, at)
-    if found is None:
+    match = _WORD.match(text, at)
+    if match is None:
         raise NotJson("A value is missing.")
-    if found.end() == len(text):
+    if match.end() == len(text):
         raise _CutOff  # it may continue
-    word = found[0].strip()
+    word = match[0].strip()
     if word in _CONSTANTS:
-        return _CONSTANTS[word], found.end()
+        return _CONSTANTS[word], match.end()
     if _NO_FIGURES.fullmatch(word):
-        return None, found.end()
-    return (json.loads(word) if _NUMBER.fullmatch(word) else word), found.end()
+        return None, match.end()
+    return (json.loads(word) if _NUMBER.fullmatch(word) else word), match.end()

@@ -45,11 +45,13 @@ def _parse(status: Any) -> MinerReading:
     return reading("nbminer", version, uptime_s, algorithms, devices, has_job=has_job)
 
 
-def _names(told: object, wanted: int) -> list[str]:
+def _names(algorithms: object, algorithm_count: int) -> list[str]:
     """One name for each algorithm; a name that can't be divided as there are algorithms is the first one's."""
-    whole = name(told) or UNKNOWN_ALGORITHM
-    parts = whole.split("_") if wanted > 1 else [whole]
-    return parts if len(parts) == wanted and all(parts) else [whole] + [UNKNOWN_ALGORITHM] * (wanted - 1)
+    whole = name(algorithms) or UNKNOWN_ALGORITHM
+    parts = whole.split("_") if algorithm_count > 1 else [whole]
+    return (
+        parts if len(parts) == algorithm_count and all(parts) else [whole] + [UNKNOWN_ALGORITHM] * (algorithm_count - 1)
+    )
 
 
 def _algorithm(miner: Any, stratum: Any, half: str, algorithm: str) -> AlgorithmReading:

@@ -100,9 +100,9 @@ def pci_of_bus(value: object) -> str | None:
 
 
 def unplaced(index: object, position: int) -> str:
-    """A card whose place is not told."""
-    told = count(index)
-    return f"gpu{position if told is None else told}"
+    """Names a card whose place is not reported."""
+    place = count(index)
+    return f"gpu{position if place is None else place}"
 
 
 def unit_factor(unit: object) -> float | None:
@@ -141,15 +141,15 @@ def seconds_since(epoch_s: object) -> int | None:
 
 
 def total(counts: Sequence[int | None]) -> int | None:
-    """All of them together; unknown if one of them is, because a sum that omits one looks like a restart."""
-    known = [each for each in counts if each is not None]
-    return sum(known) if known and len(known) == len(counts) else None
+    """Returns the sum; None if one value is unknown, because a sum that omits one looks like a restart."""
+    reported = [each for each in counts if each is not None]
+    return sum(reported) if reported and len(reported) == len(counts) else None
 
 
 def known_sum(values: Sequence[float | None]) -> float | None:
-    """The sum of what is known; None if nothing is."""
-    known = [value for value in values if value is not None]
-    return math.fsum(known) if known else None
+    """Returns the sum of the reported values; None if there are none."""
+    reported = [value for value in values if value is not None]
+    return math.fsum(reported) if reported else None
 
 
 def state_of(hashrate_hs: float | None, uptime_s: int | None) -> MinerState:
@@ -169,7 +169,7 @@ def reading(
 ) -> MinerReading:
     """Returns a miner that answers. `has_job`: its pool has given it work; None if that is unknown."""
     hashrate_hs = known_sum([each.hashrate_hs for each in algorithms])
-    told = MinerReading(
+    miner = MinerReading(
         software=software,
         version=name(version),
         state=state_of(hashrate_hs, uptime_s),
@@ -177,31 +177,31 @@ def reading(
         algorithms=algorithms,
         devices=devices,
     )
-    return _without_job(told) if has_job is False and not hashrate_hs else told
+    return _without_job(miner) if has_job is False and not hashrate_hs else miner
 
 
-def _without_job(told: MinerReading) -> MinerReading:
+def _without_job(miner: MinerReading) -> MinerReading:
     """Returns a miner without work: its hashrate is unknown, and it is starting until its first job."""
-    waits_long = told.uptime_s is not None and told.uptime_s >= STARTING_S
-    has_mined = any(each.algorithm != UNKNOWN_ALGORITHM for each in told.algorithms) and waits_long
+    waits_long = miner.uptime_s is not None and miner.uptime_s >= STARTING_S
+    has_mined = any(each.algorithm != UNKNOWN_ALGORITHM for each in miner.algorithms) and waits_long
     return msgspec.structs.replace(
-        told,
+        miner,
         state=MinerState.STALLED if has_mined else MinerState.STARTING,
         trouble=MinerTrouble.NO_JOB,
         reason=NO_JOB,
-        algorithms=[msgspec.structs.replace(each, hashrate_hs=None) for each in told.algorithms],
-        devices=[msgspec.structs.replace(each, hashrates_hs=[None] * len(each.hashrates_hs)) for each in told.devices],
+        algorithms=[msgspec.structs.replace(each, hashrate_hs=None) for each in miner.algorithms],
+        devices=[msgspec.structs.replace(each, hashrates_hs=[None] * len(each.hashrates_hs)) for each in miner.devices],
     )
 
 
-def patient(told: MinerReading) -> MinerReading:
-    """Returns `told` for the report: in its first minutes a miner may wait for its first job without trouble."""
-    is_new = told.uptime_s is None or told.uptime_s < STARTING_S
-    return without_trouble(told) if told.trouble is MinerTrouble.NO_JOB and is_new else told
+def patient(miner: MinerReading) -> MinerReading:
+    """Returns `miner` for the report: in its first minutes a miner may wait for its first job without trouble."""
+    is_new = miner.uptime_s is None or miner.uptime_s < STARTING_S
+    return without_trouble(miner) if miner.trouble is MinerTrouble.NO_JOB and is_new else miner
 
 
-def without_trouble(told: MinerReading) -> MinerReading:
-    return msgspec.structs.replace(told, trouble=None, reason=None)
+def without_trouble(miner: MinerReading) -> MinerReading:
+    return msgspec.structs.replace(miner, trouble=None, reason=None)
 
 
 def algorithm_or_unknown(value: object) -> str:

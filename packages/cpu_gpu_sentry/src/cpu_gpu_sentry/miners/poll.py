@@ -44,8 +44,8 @@ async def poll(http: httpx.AsyncClient, watch: Watch) -> MinerReading:
     software = SOFTWARE[watch.software]
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            asked = [await _ask(http, watch, question) for question in software.questions]
-        replies = [reply for reply in asked if reply is not None]
+            answers = [await _ask(http, watch, question) for question in software.questions]
+        replies = [reply for reply in answers if reply is not None]
         reading = software.parse(replies)
     except (NoAnswer, BadReply, TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return _silent(watch, why(error, watch))

@@ -35,8 +35,8 @@ def with_password(line: Line, password: str | None) -> Line:
     """Adds the password that Claymore and PhoenixMiner want in each request (`-mpsw`, `-cdmpass`)."""
     if password is None or not line.sent.startswith(b'{"id":0,"jsonrpc"'):
         return line
-    asked = {**json.loads(line.sent), "psw": password}
-    return replace(line, sent=json.dumps(asked, separators=(",", ":")).encode() + b"\n")
+    request = {**json.loads(line.sent), "psw": password}
+    return replace(line, sent=json.dumps(request, separators=(",", ":")).encode() + b"\n")
 
 
 def sgminer(command: str, *, optional: bool = False) -> Line:

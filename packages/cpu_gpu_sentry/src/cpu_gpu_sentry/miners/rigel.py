@@ -36,13 +36,13 @@ def parse_rigel(replies: Sequence[bytes]) -> MinerReading:
 
 
 def _parse(stat: Any) -> MinerReading:
-    told = [each.strip() for each in (name(stat.get("algorithm")) or "").split("+")]
-    names = [algorithm_or_unknown(each) for each in told]
+    algorithm_names = [each.strip() for each in (name(stat.get("algorithm")) or "").split("+")]
+    names = [algorithm_or_unknown(each) for each in algorithm_names]
     cards = [card for card in stat["devices"] or [] if card.get("selected") is not False]
     devices = [_device(card, position, names) for position, card in enumerate(cards)]
     algorithms = [_algorithm(stat, each) for each in names]
     uptime_s = count(stat.get("uptime"))
-    return reading("rigel", stat.get("version"), uptime_s, algorithms, devices, has_job=names_a_job(told))
+    return reading("rigel", stat.get("version"), uptime_s, algorithms, devices, has_job=names_a_job(algorithm_names))
 
 
 def _algorithm(stat: Any, algorithm: str) -> AlgorithmReading:

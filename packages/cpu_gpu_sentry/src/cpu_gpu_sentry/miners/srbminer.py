@@ -88,9 +88,9 @@ def _total(rates: dict[str, Any]) -> float | None:
 
 
 def _current(half: Any) -> float | None:
-    """Cards and CPU together; unknown if what mines does not tell."""
-    told = [_total(rates) for rates in (_rates(half, "gpu"), _rates(half, "cpu")) if _mines(rates)]
-    return known_sum(told) if None not in told else None
+    """Returns the hashrate of cards and CPU together; None if one that mines does not report it."""
+    totals = [_total(rates) for rates in (_rates(half, "gpu"), _rates(half, "cpu")) if _mines(rates)]
+    return known_sum(totals) if None not in totals else None
 
 
 def _algorithm(half: Any) -> AlgorithmReading:

@@ -47,12 +47,12 @@ def parse_teamredminer(replies: Sequence[bytes]) -> MinerReading:
 
 def _sections(answer: Any) -> Sections:
     """DEVS, POOLS and SUMMARY, with a 2 of the second algorithm: an answer has one, a joined answer several."""
-    found: Sections = {key: answer[key] for key in _SECTIONS if key in answer}
+    sections: Sections = {key: answer[key] for key in _SECTIONS if key in answer}
     for command, parts in answer.items():
         if command.rstrip("2") in ("devs", "pools", "summary"):
             half = "2" if command.endswith("2") else ""
-            found |= {f"{key}{half}": value for part in parts for key, value in part.items()}
-    return found
+            sections |= {f"{key}{half}": value for part in parts for key, value in part.items()}
+    return sections
 
 
 def _parse(answers: list[Sections]) -> MinerReading:
@@ -77,18 +77,18 @@ def _parse(answers: list[Sections]) -> MinerReading:
 
 def _has_job(pools: list[dict[str, Any]]) -> bool | None:
     """Returns whether a pool is connected and its algorithm known."""
-    told = [pool.get("Stratum Active") for pool in pools]
-    if not pools or not all(isinstance(each, bool) for each in told):
+    active = [pool.get("Stratum Active") for pool in pools]
+    if not pools or not all(isinstance(each, bool) for each in active):
         return None
-    return any(told) and names_a_job([pool.get("Algorithm") for pool in pools])
+    return any(active) and names_a_job([pool.get("Algorithm") for pool in pools])
 
 
 def _addresses(sections: Sections) -> list[str | None]:
     """Returns the PCI address of each card in `devs`; none if two cards claim the same address."""
     paths = {count(each.get("ID")): _address(each.get("Device Path")) for each in sections.get("DEVDETAILS") or []}
-    found = [paths.get(count(card.get("GPU"))) for card in sections["DEVS"]]
-    known = [address for address in found if address is not None]
-    return found if len(set(known)) == len(known) else [None] * len(found)
+    addresses = [paths.get(count(card.get("GPU"))) for card in sections["DEVS"]]
+    reported = [address for address in addresses if address is not None]
+    return addresses if len(set(reported)) == len(reported) else [None] * len(addresses)
 
 
 def _address(path: object) -> str | None:
@@ -102,11 +102,11 @@ def _algorithm(sections: Sections, half: str) -> AlgorithmReading:
     pools, cards = sections.get(f"POOLS{half}") or [], sections[f"DEVS{half}"]
     pool: dict[str, Any] = next((each for each in pools if each.get("Stratum Active") is True), mapping(at(pools, 0)))
     summary = mapping(at(sections.get(f"SUMMARY{half}"), 0))
-    told, algorithm = _rate(summary), algorithm_or_unknown(pool.get("Algorithm"))
+    hashrate_hs, algorithm = _rate(summary), algorithm_or_unknown(pool.get("Algorithm"))
     return AlgorithmReading(
         algorithm=algorithm,
         coin=only_coin(algorithm),
-        hashrate_hs=known_sum([_rate(card) for card in cards]) if told is None else told,
+        hashrate_hs=known_sum([_rate(card) for card in cards]) if hashrate_hs is None else hashrate_hs,
         accepted=_shares("Accepted", summary, cards),
         rejected=_shares("Rejected", summary, cards),
         stale=count(pool.get("Stale")),
@@ -122,8 +122,8 @@ def _rate(entry: dict[str, Any]) -> float | None:
 
 
 def _shares(kind: str, summary: dict[str, Any], cards: list[dict[str, Any]]) -> int | None:
-    told = count(summary.get(kind))
-    return total([count(card.get(kind)) for card in cards]) if told is None else told
+    shares = count(summary.get(kind))
+    return total([count(card.get(kind)) for card in cards]) if shares is None else shares
 
 
 def _device(

@@ -69,13 +69,13 @@ def _current(windows: Any) -> float | None:
     return ten_s if ten_s is not None else next(iter(longer), None)
 
 
-def _as_backends(told: Any) -> Any:
+def _as_backends(answer: Any) -> Any:
     """`/1/threads` of old versions, which mined on one kind of device, as the newer list."""
-    if not isinstance(told, dict) or not told.get("threads"):
-        return told if isinstance(told, list) else []
-    threads = told["threads"]
+    if not isinstance(answer, dict) or not answer.get("threads"):
+        return answer if isinstance(answer, list) else []
+    threads = answer["threads"]
     whole = known_sum([_current(thread.get("hashrate") or []) for thread in threads])
-    return [{"type": threads[0]["type"], "enabled": True, "algo": threads[0]["algo"], "hashrate": [whole], **told}]
+    return [{"type": threads[0]["type"], "enabled": True, "algo": threads[0]["algo"], "hashrate": [whole], **answer}]
 
 
 def _devices(backend: Any) -> list[MinerDevice]:

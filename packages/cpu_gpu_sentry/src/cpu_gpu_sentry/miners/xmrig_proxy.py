@@ -29,11 +29,11 @@ def read_proxy(summary: Any) -> MinerReading:
         stale=count(results.get("expired")),
         invalid=count(results.get("invalid")),
     )
-    told = reading("xmrig-proxy", summary.get("version"), count(summary.get("uptime")), [whole], [])
+    proxy = reading("xmrig-proxy", summary.get("version"), count(summary.get("uptime")), [whole], [])
     if whole.hashrate_hs:
-        return told
+        return proxy
     upstreams = mapping(summary.get("upstreams"))
     if count(upstreams.get("error")) and not count(upstreams.get("active")):
-        return msgspec.structs.replace(told, state=MinerState.STARTING, trouble=MinerTrouble.NO_JOB, reason=NO_JOB)
+        return msgspec.structs.replace(proxy, state=MinerState.STARTING, trouble=MinerTrouble.NO_JOB, reason=NO_JOB)
     reason = "No miner is connected to it." if miners == 0 else None
-    return msgspec.structs.replace(told, state=MinerState.STARTING, reason=reason)
+    return msgspec.structs.replace(proxy, state=MinerState.STARTING, reason=reason)

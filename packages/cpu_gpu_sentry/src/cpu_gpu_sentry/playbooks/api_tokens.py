@@ -46,5 +46,5 @@ def api_token(playbook: Playbook, secret: bytes) -> str | None:
     if API_TOKEN in playbook.script:
         return hmac.new(secret, playbook.id.encode(), hashlib.sha256).hexdigest()[:32]
     option = _OPTIONS.get(playbook.package.software)
-    found = re.search(rf"(?:^|\s){re.escape(option)}[=\s]+(['\"]?)([^\s'\"]+)\1", playbook.script) if option else None
-    return found[2] if found else None
+    setting = re.search(rf"(?:^|\s){re.escape(option)}[=\s]+(['\"]?)([^\s'\"]+)\1", playbook.script) if option else None
+    return setting[2] if setting else None

@@ -53,8 +53,10 @@ class Convergence:
         Raises `SentryError`, `OSError` or `TimeoutError` if something can't be stopped or removed now.
         """
         wanted = [_with_hold(each, held) for each in wanted]
-        installed, known = await self._context.call(lambda: (disk.installed(self._folders), disk.known(self._folders)))
-        steps = decide(wanted, self._running(), installed, known, system.HERE)
+        installed, with_folder = await self._context.call(
+            lambda: (disk.installed(self._folders), disk.playbooks_with_folder(self._folders))
+        )
+        steps = decide(wanted, self._running(), installed, with_folder, system.HERE)
         kept = {step.playbook_id for step in steps if isinstance(step, Keep)}
         await self._cancel([name for name in self._tasks if name not in kept])
         await self._context.call(lambda: self._clear(steps, wanted))

@@ -82,19 +82,19 @@ def decide(
     wanted: Sequence[Playbook],
     running: Mapping[str, Running],
     installed: Collection[str],
-    known: Collection[str],
+    with_folder: Collection[str],
     here: Platform,
 ) -> list[Step]:
     """The steps in their order: stop, remove, and only then install, write and run.
 
-    `running` is by playbook, `installed` are the keys of packages, `known` the playbooks that have a folder.
+    `running` is by playbook, `installed` are the keys of packages, `with_folder` the playbooks that have a folder.
     """
     kept = {each.id for each in wanted if why_not(each, here) is None and is_same(each, running.get(each.id))}
     names = {each.id for each in wanted}
     needed = {package_key(each.package) for each in wanted}
     return [
         *(Stop(name) for name in running if name not in kept),
-        *(Forget(name) for name in sorted(known) if name not in names),
+        *(Forget(name) for name in sorted(with_folder) if name not in names),
         *(Discard(key) for key in sorted(installed) if key not in needed),
         *(Keep(each.id) for each in wanted if each.id in kept),
         *_begin([each for each in wanted if each.id not in kept], installed, here),

@@ -116,14 +116,14 @@ def _offset(response: httpx.Response, file: "_Part") -> int:
     """Returns the position from which the server sends. Any other answer is an error."""
     status = response.status_code
     if status == 206:
-        given = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if given is None or int(given[1]) != file.size:
+        part = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if part is None or int(part[1]) != file.size:
             file.discard()
-            raise Trouble("The server sends another part than was asked for; the download starts anew.")
+            raise Trouble("The server sends another part than requested; the download starts again.")
         return file.size
     if status == 416:
         file.discard()
-        raise Trouble("The download changed on the server meanwhile; it starts anew.")
+        raise Trouble("The download changed on the server meanwhile; it starts again.")
     if status != 200:
         raise Trouble(f"{response.url.host} answers {status} for the download; check the software's address.")
     return 0
@@ -173,9 +173,9 @@ class _Part:
         self._note = path.with_suffix(".json")
         self._has_hash = spec.sha256 is not None
         self._validator: str | None = None
-        self._known = self._read_note()
+        self._has_note = self._read_note()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = path.open("r+b" if self._known and path.exists() else "w+b")
+        self._file = path.open("r+b" if self._has_note and path.exists() else "w+b")
         self._sha256 = hashlib.sha256()
         while chunk := self._file.read(1024 * 1024):
             self._sha256.update(chunk)

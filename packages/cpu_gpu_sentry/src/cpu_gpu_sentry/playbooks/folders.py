@@ -50,8 +50,8 @@ def installed(folders: Folders) -> list[str]:
     return [each.name for each in _in(folders.software) if not each.name.startswith(".")]
 
 
-def known(folders: Folders) -> list[str]:
-    """The playbooks that have left something here."""
+def playbooks_with_folder(folders: Folders) -> list[str]:
+    """Returns the playbooks that have a folder here."""
     return [each.name for each in _in(folders.playbooks) if each.is_dir()]
 
 

@@ -114,8 +114,8 @@ class Children:
     The script's own end is noted at once, because processes that it left behind may be only half of it.
     """
 
-    def __init__(self, tell: Callable[[int], None]) -> None:
-        self._tell = tell
+    def __init__(self, on_script_end: Callable[[int], None]) -> None:
+        self._on_script_end = on_script_end
         self._script = -1
 
     def adopt_all(self) -> None:
@@ -138,7 +138,7 @@ class Children:
             if pid == 0:
                 return False
             if pid == self._script:
-                self._tell(os.waitstatus_to_exitcode(status))
+                self._on_script_end(os.waitstatus_to_exitcode(status))
 
 
 def _become(command: list[str], cwd: str, terminal: int) -> None:
@@ -185,22 +185,22 @@ def read_until_end(reader: int, ring: Ring) -> None:
         ring.write(data)
 
 
-def keep(folder: str, start: dict[str, object], told: int) -> None:
+def keep(folder: str, start: dict[str, object], started_writer: int) -> None:
     """Keeps the script from its start to the end of every process that it started."""
 
-    def tell(code: int) -> None:
+    def store_exit_code(code: int) -> None:
         with contextlib.suppress(OSError):  # the folder may be gone: the playbook was removed
             write_json(f"{folder}/ended.json", {"run": start["run"], "code": code})
 
-    children, ring = Children(tell), Ring(f"{folder}/output", str(start["run"]))
+    children, ring = Children(store_exit_code), Ring(f"{folder}/output", str(start["run"]))
     children.adopt_all()
     reader, writer = open_terminal()
     command = [str(part) for part in start["command"]]  # type: ignore[attr-defined]  # the sentry wrote it
     children.start(command, str(start["cwd"]), writer)
     os.close(writer)
     signal.signal(signal.SIGCHLD, children.reap)  # what ended before is found at the end
-    os.write(told, b"1")
-    os.close(told)
+    os.write(started_writer, b"1")
+    os.close(started_writer)
     read_until_end(reader, ring)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     while not children.reap():
@@ -214,18 +214,18 @@ def main() -> int:
         return ALREADY_RUNS
     with open(start_path, encoding="utf-8") as file:  # noqa: PTH123
         start = json.load(file)
-    heard, told = os.pipe()
+    started_reader, started_writer = os.pipe()
     if os.fork() != 0:  # the sentry need not be the parent of what outlives it
-        os.close(told)
-        return 0 if os.read(heard, 1) == b"1" else 1
-    os.close(heard)
+        os.close(started_writer)
+        return 0 if os.read(started_reader, 1) == b"1" else 1
+    os.close(started_reader)
     os.setsid()
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     write_json(f"{folder}/run.json", {**start, "keeper_pid": os.getpid(), "started_at": time.time()})
     with contextlib.suppress(OSError):
         os.unlink(start_path)  # noqa: PTH108
-    keep(folder, start, told)
+    keep(folder, start, started_writer)
     return 0
 
 

@@ -58,13 +58,13 @@ def read_lines(folder: Path, place: OutputPlace | None) -> Batch | None:
 
 def _files(folder: Path) -> list[_File]:
     names = sorted((path for path in folder.glob("*.log")), key=lambda path: path.name) if folder.exists() else []
-    found: list[_File] = []
+    files: list[_File] = []
     for path in reversed(names):
         run, _, number = path.stem.rpartition(".")
         if run and number.isdecimal():
-            is_newest = not found or found[-1].run != run
-            found.append(_File(path, run, int(number), float("inf") if is_newest else found[-1].first_line))
-    return found[::-1]
+            is_newest = not files or files[-1].run != run
+            files.append(_File(path, run, int(number), float("inf") if is_newest else files[-1].first_line))
+    return files[::-1]
 
 
 def _read(file: _File, place: OutputPlace | None) -> Batch | None:

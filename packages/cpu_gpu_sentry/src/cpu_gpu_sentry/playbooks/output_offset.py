@@ -43,22 +43,22 @@ class UnsentOutput:
         ]
 
     async def confirm(self) -> None:
-        told, self._pending = self._pending, {}
+        batches, self._pending = self._pending, {}
         with contextlib.suppress(TimeoutError):
-            await self._supervisor.read_output(lambda: self._keep(told))
+            await self._supervisor.read_output(lambda: self._keep(batches))
 
     def _read(self, names: list[str]) -> dict[str, Batch]:
         self._places = {name: self._places.get(name) or self._load(name) for name in names}
         batches = ((name, read_lines(self._folder(name) / "output", self._places[name])) for name in names)
-        found = {name: batch for name, batch in batches if batch is not None}
-        return dict(list(found.items())[:_AT_ONCE])
+        with_lines = {name: batch for name, batch in batches if batch is not None}
+        return dict(list(with_lines.items())[:_AT_ONCE])
 
-    def _keep(self, told: dict[str, Batch]) -> None:
+    def _keep(self, batches: dict[str, Batch]) -> None:
         """Stores the positions without waiting for the disk.
 
         After a loss of power some lines are sent twice; the commander knows them by their numbers.
         """
-        for name, batch in told.items():
+        for name, batch in batches.items():
             self._places[name] = batch.then
             with contextlib.suppress(OSError):
                 (self._folder(name) / _TOLD).write_bytes(msgspec.json.encode(batch.then))

@@ -44,8 +44,8 @@ def environment_for(mark: str, home: Path) -> dict[str, str]:
 
 def marked(marks: Sequence[str]) -> list[psutil.Process]:
     """Every living process whose mark starts with one of these."""
-    wanted = tuple(marks)
-    return [each for each in psutil.process_iter() if _mark(each).startswith(wanted) and is_alive(each)]
+    prefixes = tuple(marks)
+    return [each for each in psutil.process_iter() if _mark(each).startswith(prefixes) and is_alive(each)]
 
 
 def marks_below(prefix: str) -> set[str]:
@@ -100,11 +100,11 @@ def end(marks: Sequence[str], keepers: Mapping[int, str], *, term_s: float = _TE
 
 def _family(marks: Sequence[str], keepers: Mapping[int, str]) -> list[psutil.Process]:
     """Returns the processes that the mark finds and those below them, without those that have ended."""
-    found = {each.pid: each for each in marked(marks)}
+    family = {each.pid: each for each in marked(marks)}
     for pid, own_mark in keepers.items():
         if has_mark(pid, own_mark):
-            found |= {each.pid: each for each in below(pid) if is_alive(each)}
-    return list(found.values())
+            family |= {each.pid: each for each in below(pid) if is_alive(each)}
+    return list(family.values())
 
 
 def _until_gone(find: Finder, act: Callable[[psutil.Process], None], within_s: float) -> Sequence[psutil.Process]:

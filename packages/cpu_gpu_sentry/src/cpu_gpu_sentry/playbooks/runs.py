@@ -17,7 +17,7 @@ from protocol.playbook_messages import Playbook
 from cpu_gpu_sentry.playbooks import system
 from cpu_gpu_sentry.playbooks.decide import Running
 from cpu_gpu_sentry.playbooks.errors import Trouble
-from cpu_gpu_sentry.playbooks.folders import Folders, known, make
+from cpu_gpu_sentry.playbooks.folders import Folders, make, playbooks_with_folder
 from cpu_gpu_sentry.playbooks.packages import package_fingerprint, package_key
 from cpu_gpu_sentry.playbooks.processes import end, environment_for, has_mark, mark_of, marks_below
 from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body, script_command, script_name, with_token
@@ -101,12 +101,12 @@ def start(folders: Folders, request: StartRequest, script: Path) -> RunNote:
     path.write_bytes(msgspec.json.encode(note))
     mark = mark_of(folders.data_dir, folder.name, note.run)
     code = system.start_keeper(folder, path, environment_for(mark, folder))
-    found = read_run(folders, playbook.id)
-    if found is None or found.run != note.run:
+    running = read_run(folders, playbook.id)
+    if running is None or running.run != note.run:
         path.unlink(missing_ok=True)
-        said = (folder / "keeper.log").read_text(errors="replace").strip()[-200:]
-        raise Trouble(f"The script could not be started (code {code}{': ' + said if said else ''}).")
-    return found
+        output = (folder / "keeper.log").read_text(errors="replace").strip()[-200:]
+        raise Trouble(f"The script could not be started (code {code}{': ' + output if output else ''}).")
+    return running
 
 
 def read_run(folders: Folders, playbook_id: str) -> RunNote | None:
@@ -132,12 +132,12 @@ def is_running(folders: Folders, note: RunNote) -> bool:
 
 def find_running(folders: Folders) -> dict[str, RunNote]:
     """Returns the runs that go on, also those of an earlier sentry. Ends a run that can't be identified."""
-    found: dict[str, RunNote] = {}
-    for name in known(folders):
+    running: dict[str, RunNote] = {}
+    for name in playbooks_with_folder(folders):
         note = _living(folders, folders.playbooks / name)
         if note is not None:
-            found[note.playbook_id] = note
-    return found
+            running[note.playbook_id] = note
+    return running
 
 
 def _living(folders: Folders, folder: Path) -> RunNote | None:
@@ -180,7 +180,7 @@ def _keepers(folders: Folders, own: Sequence[Path]) -> dict[int, str]:
 
 def end_all(folders: Folders) -> None:
     """Everything that this sentry ever started, whether its folder is still there or not."""
-    own = [folders.playbooks / name for name in known(folders)]
+    own = [folders.playbooks / name for name in playbooks_with_folder(folders)]
     if left := end([f"{mark_of(folders.data_dir)}:"], _keepers(folders, own)):
         raise Trouble(f"{left} processes of playbooks can't be ended; restart the rig.")
 

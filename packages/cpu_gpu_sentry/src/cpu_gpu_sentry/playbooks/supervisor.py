@@ -192,10 +192,10 @@ class Supervisor:
             run = self.run_states.get(name)
             if run is not None and run.note is not None:
                 run.take(reading, asyncio.get_running_loop().time())
-        found = [miner for run in self.run_states.values() if (miner := run.miner())]
+        miners = [miner for run in self.run_states.values() if (miner := run.miner())]
         if self.knows_earlier_runs.is_set():
-            return found
-        return found + [not_known_yet(each) for each in self.wanted or [] if each.id not in self.run_states]
+            return miners
+        return miners + [not_known_yet(each) for each in self.wanted or [] if each.id not in self.run_states]
 
     def status(self) -> PlaybooksStatus:
         return PlaybooksStatus(playbooks=[run.status() for run in self.run_states.values()])

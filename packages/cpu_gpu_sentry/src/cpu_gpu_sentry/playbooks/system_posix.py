@@ -54,13 +54,13 @@ def held(lock: Path) -> Iterator[None]:
 
 def start_keeper(folder: Path, start: Path, environment: Mapping[str, str]) -> int:
     """Returns when the keeper goes on by itself, in a session of its own: its exit code."""
-    with (folder / "keeper.log").open("wb") as said:
-        done = subprocess.run(  # noqa: S603 - our own program
+    with (folder / "keeper.log").open("wb") as output:
+        keeper = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-I", "-S", str(KEEPER), str(folder), str(start)],
-            env=dict(environment), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             start_new_session=True, timeout=_START_S, check=False,
         )  # fmt: skip
-    return done.returncode
+    return keeper.returncode
 
 
 def ask_to_end(process: psutil.Process) -> None:

@@ -65,10 +65,10 @@ def held(lock: Path) -> Iterator[None]:
 
 def start_keeper(folder: Path, start: Path, environment: Mapping[str, str]) -> int:
     """Returns when the keeper has taken over the start file, or has ended: then its exit code."""
-    with (folder / "keeper.log").open("wb") as said:
+    with (folder / "keeper.log").open("wb") as output:
         keeper = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-I", "-S", str(KEEPER), str(folder), str(start)],
-            env=dict(environment), stdin=subprocess.DEVNULL, stdout=said, stderr=said, creationflags=_DETACHED,
+            env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output, creationflags=_DETACHED,
         )  # fmt: skip
     deadline = time.monotonic() + _START_S
     while start.exists() and time.monotonic() < deadline:

@@ -45,7 +45,7 @@ class _Header(NamedTuple):
     kind: bytes
 
 
-class _Told(NamedTuple):
+class _LongValues(NamedTuple):
     """The values of long headers for the next file."""
 
     name: bytes | None = None
@@ -63,9 +63,9 @@ class _Content(io.RawIOBase):
         return True
 
     def read(self, size: int = -1, /) -> bytes:
-        wanted = min(self.left, _CHUNK if size < 0 else size)
-        data = self._source.read(wanted) if wanted else b""
-        if wanted and not data:
+        size_now = min(self.left, _CHUNK if size < 0 else size)
+        data = self._source.read(size_now) if size_now else b""
+        if size_now and not data:
             raise EOFError("it is cut off")
         self.left -= len(data)
         return data
@@ -79,12 +79,12 @@ def members(source: IO[bytes], take: Callable[[int], None]) -> Iterator[Member]:
     is_empty = True
     while (read := _next(source, take)) is not None:
         is_empty = False
-        header, told = read
-        size = header.size if told.size is None else told.size
+        header, long_values = read
+        size = header.size if long_values.size is None else long_values.size
         is_folder = header.kind == _FOLDER or (header.kind == _OLD_FILE and header.name.endswith(b"/"))
         content = _Content(source, 0 if is_folder else size)
-        name = (told.name or header.name).decode("utf-8")
-        yield Member(name, size, is_folder, bool(header.mode & 0o111), _refusal(header.kind, told), content)  # type: ignore[arg-type]  # typeshed: RawIOBase is no IO
+        name = (long_values.name or header.name).decode("utf-8")
+        yield Member(name, size, is_folder, bool(header.mode & 0o111), _refusal(header.kind, long_values), content)  # type: ignore[arg-type]  # typeshed: RawIOBase is no IO
         while content.read(_CHUNK):
             pass
         _exactly(source, -(0 if is_folder else size) % BLOCK)
@@ -92,38 +92,38 @@ def members(source: IO[bytes], take: Callable[[int], None]) -> Iterator[Member]:
         raise BadTar("it is empty")
 
 
-def _next(source: IO[bytes], take: Callable[[int], None]) -> tuple[_Header, _Told] | None:
+def _next(source: IO[bytes], take: Callable[[int], None]) -> tuple[_Header, _LongValues] | None:
     """Returns the next header of a file, with the long headers before it; None at the end."""
-    told, long_bytes = _Told(), 0
+    long_values, long_bytes = _LongValues(), 0
     while (header := _header(_block(source))) is not None:
         if header.kind not in _LONG:
-            return header, told
+            return header, long_values
         long_bytes += header.size + BLOCK
         if long_bytes > _LONG_LIMIT:
             raise Refused("The archive has a name of more than 1 MB; it is damaged or made to harm.")
         take(header.size + BLOCK)
         body = _exactly(source, header.size)
         _exactly(source, -header.size % BLOCK)
-        told = _with_long(told, header.kind, body)
+        long_values = _with_long(long_values, header.kind, body)
     if long_bytes:
         raise EOFError("it is cut off")
     return None
 
 
-def _with_long(told: _Told, kind: bytes, body: bytes) -> _Told:
+def _with_long(long_values: _LongValues, kind: bytes, body: bytes) -> _LongValues:
     """Adds a long header's values. Global headers contain nothing that is needed here."""
     if kind == _LONG_NAME:
-        return told._replace(name=body.partition(b"\0")[0])
+        return long_values._replace(name=body.partition(b"\0")[0])
     if kind not in (_PAX, _SOLARIS_PAX):
-        return told
+        return long_values
     for key, value in _records(body):
         if key == b"path":
-            told = told._replace(name=value)
+            long_values = long_values._replace(name=value)
         elif key == b"size":
-            told = told._replace(size=_decimal(value))
+            long_values = long_values._replace(size=_decimal(value))
         elif key.startswith(b"GNU.sparse"):
-            told = told._replace(is_sparse=True)
-    return told
+            long_values = long_values._replace(is_sparse=True)
+    return long_values
 
 
 def _records(body: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -164,12 +164,12 @@ def _header(block: bytes) -> _Header | None:
     return _Header(name, _number(block[124:136]), _number(block[100:108]), block[156:157])
 
 
-def _refusal(kind: bytes, told: _Told) -> str | None:
+def _refusal(kind: bytes, long_values: _LongValues) -> str | None:
     if kind in _LINKS:
         return "a link"
     if kind in _DEVICES:
         return "a device or a pipe"
-    return None if kind in (_FILE, _OLD_FILE, _FOLDER) and not told.is_sparse else "no plain file"
+    return None if kind in (_FILE, _OLD_FILE, _FOLDER) and not long_values.is_sparse else "no plain file"
 
 
 def _text(field: bytes) -> bytes:

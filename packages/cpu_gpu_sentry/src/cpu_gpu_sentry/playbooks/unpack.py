@@ -97,8 +97,8 @@ def unpack(
 def _make_executable(into: Path, executable: str) -> None:
     path = into / safe_path(executable)
     if not path.is_file():
-        found = ", ".join(sorted(str(each.relative_to(into)) for each in _some_files(into)))
-        raise Refused(f"The archive has no file {executable}; it has {found or 'none'}. Mend the executable's path.")
+        files = ", ".join(sorted(str(each.relative_to(into)) for each in _some_files(into)))
+        raise Refused(f"The archive has no file {executable}; it has {files or 'none'}. Mend the executable's path.")
     path.chmod(0o755)
 
 

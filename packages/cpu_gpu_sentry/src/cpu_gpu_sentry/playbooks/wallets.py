@@ -31,9 +31,9 @@ async def look_at_wallets(run_states: Iterable[RunState], folders: Folders, in_t
     running = [
         (state, _Run(state.playbook, note, state.api_token)) for state in run_states if (note := state.note) is not None
     ]
-    found = await in_thread(lambda: [_look(folders, run) for _, run in running])
+    evidences = await in_thread(lambda: [_look(folders, run) for _, run in running])
     is_news = False
-    for (state, run), evidence in zip(running, found, strict=True):
+    for (state, run), evidence in zip(running, evidences, strict=True):
         if state.note is run.note and state.wallet_evidence is not evidence:
             state.wallet_evidence, is_news = evidence, True
     return is_news
@@ -58,13 +58,13 @@ def wallet_evidence(playbook: Playbook, arguments: Sequence[str], script: str | 
 
 def arguments_below(pid: int) -> list[str]:
     """Returns the arguments of all processes of a playbook except the keeper."""
-    found: list[str] = []
+    arguments: list[str] = []
     for process in below(pid):
         try:
-            found += process.cmdline()
+            arguments += process.cmdline()
         except (psutil.Error, OSError):
             continue
-    return found
+    return arguments
 
 
 def _script_of(folders: Folders, run: _Run) -> str | None:

@@ -48,8 +48,8 @@ def fault_of(reading: MinerReading) -> str | None:
     if reading.state is MinerState.API_SILENT:
         return "its API does not answer"
     rates = [] if reading.software in PROXIES else [each.hashrate_hs for each in reading.algorithms]
-    told = [rate for rate in rates if rate is not None]
-    return "it hashes at 0 H/s" if told and not any(told) else None
+    reported = [rate for rate in rates if rate is not None]
+    return "it hashes at 0 H/s" if reported and not any(reported) else None
 
 
 def is_overdue(now_s: float, started_s: float, good_s: float | None, patience: Patience) -> bool:
@@ -73,5 +73,5 @@ def ended_text(code: int | None) -> str:
         return "ended, and nobody saw how"
     if code < 0:
         return f"was killed by signal {-code}"
-    known = {126: " (the executable can't be run)", 127: " (the executable was not found)"}
-    return f"ended with exit code {code}{known.get(code, '')}"
+    meanings = {126: " (the executable can't be run)", 127: " (the executable was not found)"}
+    return f"ended with exit code {code}{meanings.get(code, '')}"
