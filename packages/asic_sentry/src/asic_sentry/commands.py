@@ -19,9 +19,9 @@ from asic_sentry.settings import DISTRIBUTION, PREFIX, settings_from
 def command_line() -> CommandLine:
     line = CommandLine("asic-sentry", DISTRIBUTION, "Minewarden's agent in the ASICs' network, read-only.")
     line.command("run", _run, "poll the ASICs, report them and show the local page, until SIGTERM or Ctrl-C")
-    connect = line.command("connect", _connect, "check that a commander answers there, then store which one")
-    connect.add_argument("--url", required=True, help="of the commander, such as https://commander.lan:8443")
-    connect.add_argument("--site-token", help="of this site; with it, ASICs that a scan finds can be adopted")
+    connect = line.command("connect", _connect, "check that a commander answers at a URL, then store the URL")
+    connect.add_argument("--url", required=True, help="the commander's address, such as https://commander.lan:8443")
+    connect.add_argument("--site-token", help="a site token; with it, `scan --adopt` can add ASICs")
     line.command("page", _page, "print an address that opens the local page for changes, once, within ten minutes")
     _add_asic_commands(line)
     _add_network_commands(line)
@@ -31,36 +31,38 @@ def command_line() -> CommandLine:
 def _add_asic_commands(line: CommandLine) -> None:
     add = line.command("add", _add, "check an ASIC and its token, then poll and report it")
     _add_address(add)
-    add.add_argument("--token", required=True, help="of this ASIC, as the commander showed it once")
-    remove = line.command("remove", _remove, "no longer poll an ASIC; its rig stays in the commander")
-    remove.add_argument("--ip", required=True, help="of the ASIC, as it is listed")
-    listed = line.command("list", _list, "say which ASICs this sentry has, and how they are")
-    listed.add_argument("--json", action="store_true", help="for programs")
+    add.add_argument("--token", required=True, help="this ASIC's token, which the commander showed once")
+    remove = line.command("remove", _remove, "stop polling an ASIC; its rig stays in the commander")
+    remove.add_argument("--ip", required=True, help="the ASIC's address, as `list` shows it")
+    listed = line.command("list", _list, "list the ASICs of this sentry and their state")
+    listed.add_argument("--json", action="store_true", help="print JSON, for programs")
     enter = line.command("set", _set, "enter the wattage or the coin of an ASIC or of a model")
-    enter.add_argument("--ip", help="of the ASIC, as it is listed")
+    enter.add_argument("--ip", help="the ASIC's address, as `list` shows it")
     enter.add_argument(
-        "--model", help='all of a model, such as "Antminer S19 Pro"; what an ASIC has itself comes first'
+        "--model", help='all ASICs of a model, such as "Antminer S19 Pro"; a value entered for one ASIC counts first'
     )
-    enter.add_argument("--power-w", help="what it draws at work, in watts; “none” takes it back")
-    enter.add_argument("--coin", help="what it mines; “none” takes it back")
+    enter.add_argument("--power-w", help="its power while it mines, in watts; “none” removes the value")
+    enter.add_argument("--coin", help="the coin that it mines; “none” removes the value")
 
 
 def _add_network_commands(line: CommandLine) -> None:
-    scan = line.command("scan", _scan, "say which ASICs answer in a network; Ctrl-C stops it")
-    scan.add_argument("network", metavar="CIDR", help="such as 192.168.1.0/24; a /16 at most")
-    scan.add_argument("--port", action="append", default=[], help="to ask instead of the usual ones; may be repeated")
-    scan.add_argument("--adopt", action="store_true", help="add all that are found, with the site token")
-    scan.add_argument("--name", help="how to name what is adopted; default: {model}-{ip}")
-    scan.add_argument("--json", action="store_true", help="for programs")
+    scan = line.command("scan", _scan, "find the ASICs of a network; Ctrl-C stops it")
+    scan.add_argument("network", metavar="CIDR", help="the network, such as 192.168.1.0/24; a /16 at most")
+    scan.add_argument(
+        "--port", action="append", default=[], help="a port to scan instead of the usual ones; may be repeated"
+    )
+    scan.add_argument("--adopt", action="store_true", help="add all ASICs that are found, with the site token")
+    scan.add_argument("--name", help="the pattern of the names; default: {model}-{ip}")
+    scan.add_argument("--json", action="store_true", help="print JSON, for programs")
     poll = line.command("poll", _poll, "identify and poll one ASIC once; needs no commander")
     _add_address(poll)
-    poll.add_argument("--json", action="store_true", help="for programs")
+    poll.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ip", required=True, help="of the ASIC, such as 192.168.1.50")
-    parser.add_argument("--model", help='what it is, such as "Antminer S19 Pro"; otherwise it is found out')
-    parser.add_argument("--port", help="of its API, if it is not the usual one")
+    parser.add_argument("--ip", required=True, help="the ASIC's address, such as 192.168.1.50")
+    parser.add_argument("--model", help='what it is, such as "Antminer S19 Pro"; default: the sentry finds out')
+    parser.add_argument("--port", help="the port of its API, if it is not the usual one")
 
 
 def _store_path() -> Path:

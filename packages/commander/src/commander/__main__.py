@@ -54,7 +54,7 @@ Version = Annotated[
 ]
 
 
-KeyName = Annotated[str, typer.Argument(metavar="NAME", help="Of the key.")]
+KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the key.")]
 
 
 @keys.callback()
@@ -80,7 +80,7 @@ def serve_command(version: Version = False) -> None:
 
 @cli.command("ingest")
 def ingest_command(version: Version = False) -> None:
-    """Take logs from the queue into the database, beside other nodes; needs COMMANDER_NATS_URL."""
+    """Run a worker: it writes logs from the queue to the database. Needs COMMANDER_NATS_URL."""
     chosen = settings()
     if not chosen.nats_url:
         raise WrongUse(
@@ -93,7 +93,7 @@ def ingest_command(version: Version = False) -> None:
 
 @cli.command("set-password")
 def set_password(version: Version = False) -> None:
-    """Set the dashboard's password: read twice from the terminal, or once from standard input. Ends every session."""
+    """Set the dashboard's password. It is typed twice, or read once from standard input. Ends every session."""
     chosen = settings()
     password = read_password()
     with_account_actions(chosen, lambda account_actions: account_actions.set_password(password))
@@ -104,14 +104,14 @@ def set_password(version: Version = False) -> None:
 
 @keys.command("create")
 def create_key(name: KeyName, version: Version = False) -> None:
-    """Make a key and print it, this once."""
+    """Make a key and print it. It is shown only once."""
     _, text = with_account_actions(settings(), lambda account_actions: account_actions.create_api_key(name))
     typer.echo(f"API key {name.strip()} (it is not shown again): {text}")
 
 
 @keys.command("list")
 def list_keys(version: Version = False) -> None:
-    """All keys, and when each was last used."""
+    """List all keys, and when each was last used."""
     for key in with_account_actions(settings(), lambda account_actions: account_actions.api_keys()):
         used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
         typer.echo(f"{key.name}\tmade {key.created_at:%Y-%m-%d %H:%M} UTC\tlast used {used}")
@@ -119,17 +119,17 @@ def list_keys(version: Version = False) -> None:
 
 @keys.command("revoke")
 def revoke_key(name: KeyName, version: Version = False) -> None:
-    """Make a key worthless at once."""
+    """Revoke a key. It stops working immediately."""
     with_account_actions(settings(), lambda account_actions: account_actions.revoke_api_key_named(name))
     typer.echo(f"API key {name} is revoked.")
 
 
 @cli.command("backup")
 def backup_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to write; refused if it exists.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write. It must not exist.")],
     version: Version = False,
 ) -> None:
-    """Copy the farm into one file while it runs: the database, and what the sentries' trust hangs on."""
+    """Copy the farm into one file while it runs: the database, and the CA that the sentries trust."""
     from commander.backup.make import backup
 
     backup(settings(), file)
@@ -137,11 +137,11 @@ def backup_command(
 
 @cli.command("restore")
 def restore_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `commander backup` has written.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `commander backup` wrote.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the farm that is there.")] = False,
     version: Version = False,
 ) -> None:
-    """Put a backup in place. The commander must not run; until all of it is in place the old farm stays."""
+    """Restore a backup. The commander must not run. If the restore fails, the old farm stays."""
     from commander.backup.restore import restore
 
     restore(settings(), file, force=force)
@@ -152,7 +152,7 @@ def migrate_data_command(
     to: Annotated[str, typer.Option("--to", help="postgresql://USER@HOST/DATABASE; PGPASSWORD has the password.")],
     version: Version = False,
 ) -> None:
-    """Copy the farm from SQLite to an empty PostgreSQL database. May be killed, and goes on when typed again."""
+    """Copy the farm from SQLite to an empty PostgreSQL database. After a kill, type it again: it continues."""
     from commander.migrate_data.copy_farm import copy_farm
 
     copy_farm(settings(), to)

@@ -29,13 +29,15 @@ def command_line() -> CommandLine:
     line = CommandLine("cpu-gpu-sentry", DISTRIBUTION, "Minewarden's agent on a CPU/GPU rig.")
     line.command("run", _run, "run the agent and its local page, until SIGTERM or Ctrl-C")
     enroll = line.command("enroll", _enroll, "check a commander's URL and this rig's token, then store them")
-    enroll.add_argument("--url", required=True, help="of the commander, such as https://commander.lan:8443")
-    enroll.add_argument("--token", required=True, help="of this rig, as the commander showed it once")
-    status = line.command("status", _status, "say what the sentry does now")
-    status.add_argument("--json", action="store_true", help="for programs")
+    enroll.add_argument("--url", required=True, help="the commander's address, such as https://commander.lan:8443")
+    enroll.add_argument("--token", required=True, help="this rig's token, which the commander showed once")
+    status = line.command("status", _status, "print the state of the sentry and its miners")
+    status.add_argument("--json", action="store_true", help="print JSON, for programs")
     line.command("page", _page, "print an address that opens the local page for changes, once, within ten minutes")
-    leave = line.command("leave", _leave, "stop and delete what playbooks run and installed, and forget the commander")
-    leave.add_argument("--yes", action="store_true", help="do not ask")
+    leave = line.command(
+        "leave", _leave, "stop and delete all that playbooks installed, and disconnect from the commander"
+    )
+    leave.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     _add_watch_commands(line)
     return line
 
@@ -44,19 +46,23 @@ def _add_watch_commands(line: CommandLine) -> None:
     supported = ", ".join(sorted(SOFTWARE))
     watch = line.command("watch", _watch, "also report a miner that you run yourself")
     watch.add_argument("software", metavar="SOFTWARE", help=f"one of {supported}")
-    watch.add_argument("--port", required=True, help="that its API listens on")
-    watch.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    watch.add_argument("--port", required=True, help="the port of the miner's API")
+    watch.add_argument("--host", default="127.0.0.1", help="the host of the miner's API; default: %(default)s")
     watch.add_argument(
         "--access-token-file",
         metavar="FILE",
-        help="with the access token that its API wants; - is standard input",
+        help="a file with the access token of the miner's API; - reads standard input",
     )
-    watch.add_argument("--coin", default="", help="that it mines, where the algorithm does not tell")
+    watch.add_argument("--coin", default="", help="the coin that it mines, if the algorithm does not determine it")
     unwatch = line.command("unwatch", _unwatch, "stop reporting a miner")
-    unwatch.add_argument("--port", required=True, help="that was given to watch")
-    parse = line.command("parse", _parse, "print what the sentry makes of recorded answers of a mining software")
+    unwatch.add_argument("--port", required=True, help="the port that was given to `watch`")
+    parse = line.command(
+        "parse", _parse, "print the values that the sentry reads from recorded answers of mining software"
+    )
     parse.add_argument("software", metavar="SOFTWARE", help=f"one of {supported}")
-    parse.add_argument("files", metavar="FILE", nargs="+", type=Path, help="in the order in which they are asked for")
+    parse.add_argument(
+        "files", metavar="FILE", nargs="+", type=Path, help="one file for each request, in the order of the requests"
+    )
 
 
 def _settings() -> Settings:
