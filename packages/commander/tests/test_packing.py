@@ -54,7 +54,7 @@ def test_what_is_not_wanted_is_left_out_and_nothing_else_changes(buckets: Bucket
     def wanted(key: Series) -> bool:
         return key[0] == figure
 
-    found = unpack(CODEC, pack(buckets), start_s=3600, step_s=60, wanted=wanted)
+    found = unpack(CODEC, pack(buckets), start_s=3600, step_s=60, chosen=wanted)
     assert found.gauges == {key: gauge for key, gauge in buckets.gauges.items() if wanted(key)}
     assert found.counters == {key: counter for key, counter in buckets.counters.items() if wanted(key)}
     assert found.where == buckets.where

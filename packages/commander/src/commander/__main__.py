@@ -43,8 +43,8 @@ class WrongUse(Exception):
     """The command line can't be carried out; the text says what to do."""
 
 
-def say_version(wanted: bool) -> None:
-    if wanted:
+def say_version(is_asked_for: bool) -> None:
+    if is_asked_for:
         typer.echo(f"commander {VERSION}")
         raise typer.Exit
 

@@ -163,11 +163,11 @@ def _key_usage(*, for_ca: bool) -> x509.KeyUsage:
 
 def _general_names(names: list[str]) -> list[x509.GeneralName]:
     """Returns those of `names` that a certificate can contain."""
-    found = []
+    general_names = []
     for name in names:
         with suppress(UnicodeError):
-            found.append(_general_name(name))
-    return found
+            general_names.append(_general_name(name))
+    return general_names
 
 
 def _general_name(name: str) -> x509.GeneralName:

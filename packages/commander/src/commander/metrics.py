@@ -68,8 +68,8 @@ def live_metrics(live: Lives, frames: Collection[Frames]) -> list[Metric]:
 
 
 def _by_health(live: LiveRigs) -> dict[Health, int]:
-    found = Counter(state.health for state in live.index.rigs.values())
-    return {health: found[health] for health in Health}
+    counts = Counter(state.health for state in live.index.rigs.values())
+    return {health: counts[health] for health in Health}
 
 
 def process_metrics() -> list[Metric]:

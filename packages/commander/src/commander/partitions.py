@@ -36,8 +36,8 @@ class Partitioning(NamedTuple):
 
 
 def partitioning_of(table: sa.Table) -> Partitioning | None:
-    found: Partitioning | None = table.info.get(_INFO)
-    return found
+    partitioning: Partitioning | None = table.info.get(_INFO)
+    return partitioning
 
 
 def partitioned_tables() -> list[sa.Table]:
@@ -64,10 +64,10 @@ async def make_partitions(db: AsyncConnection, table: sa.Table, numbers: Iterabl
 
 async def add_missing_parts(database: Database, table: sa.Table, values: Iterable[int]) -> None:
     """Those that rows with these values of the column need; nothing is locked if they are there."""
-    wanted = parts_of(table, values)
+    needed = parts_of(table, values)
     async with database.reading() as db:
         there = set(await existing_parts(db, table))
-    if missing := wanted - there:
+    if missing := needed - there:
         async with database.transaction() as db:
             await make_partitions(db, table, missing)
 

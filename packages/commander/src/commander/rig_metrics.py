@@ -88,8 +88,8 @@ def _put_rig(samples: Samples, kind: RigKind, state: RigState) -> None:
     if state.health not in ALIVE:
         return
     for series, value in readings_of(kind, state).items():
-        if known := (_OF_DEVICES if _is_of_device(series) else _OF_RIGS).get(series[0]):
-            row, family = known
+        if row_and_family := (_OF_DEVICES if _is_of_device(series) else _OF_RIGS).get(series[0]):
+            row, family = row_and_family
             own = _labels_of(series)
             samples[family.name][f"{rig},{own}" if own else rig] = row.unit.in_base(value)
 

@@ -43,12 +43,12 @@ def serve(settings: Settings) -> None:
     with _alone(settings), _listening(settings) as listener:
         tls = prepare_tls(settings, now=datetime.now(UTC))
         for note in tls.facts.notes if tls else ():
-            say(note)
+            print_line(note)
         migrate(settings.database_url)
         asyncio.run(_check_password(settings))
         long_poll = LongPoll()
         server = Server(_config(settings, tls, long_poll), long_poll)
-        say(f"Minewarden's commander: {settings.public_url}")
+        print_line(f"Minewarden's commander: {settings.public_url}")
         # uvicorn raises the signal that ended it once more, for whoever came before: an ordinary end is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: None)
@@ -68,7 +68,7 @@ async def _check_password(settings: Settings) -> None:
         async with open_database(settings.database_url) as database:
             if not await AccountActions(database).is_password(settings.password):
                 raise CannotServe(f"COMMANDER_PASSWORD is too short. {error}") from error
-        say("COMMANDER_PASSWORD is short and may be guessed; change it to 12 characters or more.")
+        print_line("COMMANDER_PASSWORD is short and may be guessed; change it to 12 characters or more.")
 
 
 class Server(uvicorn.Server):
@@ -149,9 +149,9 @@ def _config(settings: Settings, tls: TlsFiles | None, long_poll: LongPoll) -> uv
 
 
 def say_password(made: str) -> None:
-    say(f"Password of the dashboard (shown this once; change it with `commander set-password`): {made}")
+    print_line(f"Password of the dashboard (shown this once; change it with `commander set-password`): {made}")
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()

@@ -146,7 +146,7 @@ class Services:
             self.channels,
             describe=describe,
             describe_log=describe_log,
-            tell=lambda rig_id: self.cluster.publish(RIGS, RigKey(kind, rig_id)),
+            notify_nodes=lambda rig_id: self.cluster.publish(RIGS, RigKey(kind, rig_id)),
             lag_s=lambda: self.scaled.watch.lag_s() if self.scaled else 0.0,
         )
 

@@ -99,19 +99,21 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
 
     Raises `BadSetting`.
     """
-    given: dict[str, object] = {
+    variables: dict[str, object] = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in environment.items()
         if name.startswith(PREFIX) and value  # an empty one is how container tools say "not set"
     }
-    data_dir = Path(str(given.get("data_dir") or platformdirs.user_data_dir("minewarden-commander", appauthor=False)))
+    data_dir = Path(
+        str(variables.get("data_dir") or platformdirs.user_data_dir("minewarden-commander", appauthor=False))
+    )
     path = data_dir / "commander.toml"
     filed = _read_file(path)
-    names = {name: f"{name} in {path}" for name in filed if name not in given}
-    _check_names({**filed, **given}, names)
+    names = {name: f"{name} in {path}" for name in filed if name not in variables}
+    _check_names({**filed, **variables}, names)
     if "data_dir" in filed and Path(str(filed["data_dir"])).expanduser() != data_dir.expanduser():
         raise BadSetting(f"data_dir in {path} can't name another folder than the file's own; set COMMANDER_DATA_DIR.")
-    values = filed | given | {"data_dir": data_dir}
+    values = filed | variables | {"data_dir": data_dir}
     settings = _converted(values, names)
     _check(settings, names)
     return _with_defaults(settings)

@@ -67,11 +67,11 @@ class AccountActions:
         async with self._trying:
             now = self._now()
             async with self._database.reading() as db:
-                known = await store.password_hash(db)
+                hashed = await store.password_hash(db)
                 tries = await store.failed_logins_between(db, address, now - TRIES_WITHIN, now + TRIES_WITHIN)
             if tries >= TRIES:
                 raise TooManyTries("Too many wrong passwords from your address; wait a minute and try again.")
-            right = known is not None and await self._verified(known, password)
+            right = hashed is not None and await self._verified(hashed, password)
             async with self._database.transaction() as db:
                 if right:
                     await store.insert_session(db, _hash(cookie), address=address, user_agent=user_agent, now=now)
@@ -122,18 +122,18 @@ class AccountActions:
 
     async def is_password(self, text: str) -> bool:
         async with self._database.reading() as db:
-            known = await store.password_hash(db)
-        return known is not None and await self._verified(known, text)
+            hashed = await store.password_hash(db)
+        return hashed is not None and await self._verified(hashed, text)
 
     async def settle_password(self, configured: str | None) -> str | None:
         """Make the configured password the valid one; without one, and at the very first start, make and return one."""
         async with self._database.reading() as db:
-            known = await store.password_hash(db)
+            hashed = await store.password_hash(db)
         if configured is not None:
-            if known is None or not await self._verified(known, configured):
+            if hashed is None or not await self._verified(hashed, configured):
                 await self.set_password(configured)
             return None
-        if known is not None:
+        if hashed is not None:
             return None
         made = "-".join(secrets.token_hex(2) for _ in range(4))
         hashed = await self._hashed(made)
@@ -184,10 +184,10 @@ class AccountActions:
         async with self._hashing:
             return await asyncio.to_thread(_hasher.hash, password)
 
-    async def _verified(self, known: str, password: str) -> bool:
+    async def _verified(self, hashed: str, password: str) -> bool:
         async with self._hashing:
             try:
-                return await asyncio.to_thread(_hasher.verify, known, password)
+                return await asyncio.to_thread(_hasher.verify, hashed, password)
             except VerificationError:
                 return False
 

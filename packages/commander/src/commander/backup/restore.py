@@ -147,11 +147,11 @@ def _clear(settings: Settings, places: list[Path]) -> None:
 def _check_sqlite(path: Path) -> None:
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.Error as error:
-        found = str(error)
-    if found != "ok":
-        raise BackupProblem(f"The database in the backup is damaged: {found}.")
+        verdict = str(error)
+    if verdict != "ok":
+        raise BackupProblem(f"The database in the backup is damaged: {verdict}.")
 
 
 def finish_pending(settings: Settings) -> None:

@@ -14,13 +14,13 @@ PACKAGE = "postgresql-client"
 
 def tool(name: str, *, server_major: int) -> str:
     """The path of `pg_dump`, `pg_restore` or `psql`. Raises `BackupProblem` if none is as new as the server."""
-    found = {path: _major(path) for path in _candidates(name)}
-    if not found:
+    versions = {path: _major(path) for path in _candidates(name)}
+    if not versions:
         raise BackupProblem(f"{name} is missing: install PostgreSQL's client programs (Debian: {PACKAGE}).")
-    newest = max(found, key=lambda path: found[path])
-    if found[newest] < server_major:
+    newest = max(versions, key=lambda path: versions[path])
+    if versions[newest] < server_major:
         raise BackupProblem(
-            f"{name} is version {found[newest]} and the server {server_major}: install the client programs of "
+            f"{name} is version {versions[newest]} and the server {server_major}: install the client programs of "
             f"version {server_major} (Debian: {PACKAGE}-{server_major})."
         )
     return newest
@@ -34,10 +34,10 @@ def _candidates(name: str) -> list[str]:
 
 def _major(path: str) -> int:
     try:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout  # noqa: S603 - a program of the system
+        output = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout  # noqa: S603 - a program of the system
     except (OSError, subprocess.SubprocessError):
         return 0
-    version = re.search(r"(\d+)[.\d]*", said)
+    version = re.search(r"(\d+)[.\d]*", output)
     return int(version[1]) if version else 0
 
 

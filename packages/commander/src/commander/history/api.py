@@ -43,7 +43,7 @@ async def cpu_gpu_rig_history(
     figures: ChosenFigures = None,
 ) -> History:
     """A CPU/GPU rig's figures over time, per device and in total; from <= time < to, evenly spaced, a gap is null."""
-    return await _of_rig(database, RigKind.CPU_GPU, rig_id, asked(since, until, points, figures))
+    return await _of_rig(database, RigKind.CPU_GPU, rig_id, question_of(since, until, points, figures))
 
 
 @get("/api/v1/asic-rigs/{rig_id:int}/history", responses=problems(400, 401, 404, 422), tags=["rigs"], security=BEARER)
@@ -56,7 +56,7 @@ async def asic_rig_history(
     figures: ChosenFigures = None,
 ) -> History:
     """An ASIC's figures over time, per board and fan and in total; from <= time < to, evenly spaced, a gap is null."""
-    return await _of_rig(database, RigKind.ASIC, rig_id, asked(since, until, points, figures))
+    return await _of_rig(database, RigKind.ASIC, rig_id, question_of(since, until, points, figures))
 
 
 @get("/api/v1/cpu-gpu-stats/history", responses=problems(400, 401, 422), tags=["rigs"], security=BEARER)
@@ -68,7 +68,7 @@ async def cpu_gpu_stats_history(
     figures: ChosenFigures = None,
 ) -> History:
     """All CPU/GPU rigs over time: hashrate per coin, power, rigs alive."""
-    return await _of_farm(database, RigKind.CPU_GPU, asked(since, until, points, figures))
+    return await _of_farm(database, RigKind.CPU_GPU, question_of(since, until, points, figures))
 
 
 @get("/api/v1/asic-stats/history", responses=problems(400, 401, 422), tags=["rigs"], security=BEARER)
@@ -80,17 +80,17 @@ async def asic_stats_history(
     figures: ChosenFigures = None,
 ) -> History:
     """All ASICs over time: hashrate per coin, power, rigs alive."""
-    return await _of_farm(database, RigKind.ASIC, asked(since, until, points, figures))
+    return await _of_farm(database, RigKind.ASIC, question_of(since, until, points, figures))
 
 
-class Asked(NamedTuple):
+class HistoryQuestion(NamedTuple):
     since: datetime
     until: datetime
     points: int
     figures: frozenset[str] | None
 
 
-def asked(since: datetime | None, until: datetime | None, points: int, figures: str | None) -> Asked:
+def question_of(since: datetime | None, until: datetime | None, points: int, figures: str | None) -> HistoryQuestion:
     """Reads the query, with the defaults. Raises `BadRange`."""
     end = aware(until) if until else datetime.now(UTC)
     try:
@@ -98,7 +98,7 @@ def asked(since: datetime | None, until: datetime | None, points: int, figures: 
     except OverflowError as error:
         raise BadRange("The range begins before the calendar does; ask for a later `to`.") from error
     check_range(start, end)
-    return Asked(start, end, points, frozenset(figures.split(",")) if figures else None)
+    return HistoryQuestion(start, end, points, frozenset(figures.split(",")) if figures else None)
 
 
 def aware(moment: datetime) -> datetime:
@@ -106,34 +106,34 @@ def aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-async def _of_rig(database: Database, kind: RigKind, rig_id: int, wanted: Asked) -> History:
+async def _of_rig(database: Database, kind: RigKind, rig_id: int, question: HistoryQuestion) -> History:
     async with database.reading() as db:
         await _must_exist(db, kind, rig_id)
-        if (until := _known_until(wanted)) <= wanted.since:
+        if (until := _until_now(question)) <= question.since:
             return NOTHING
         return await rig_history(
-            db, kind, rig_id, since=wanted.since, until=until, points=wanted.points, figures=wanted.figures
+            db, kind, rig_id, since=question.since, until=until, points=question.points, figures=question.figures
         )
 
 
-async def _of_farm(database: Database, kind: RigKind, wanted: Asked) -> History:
-    if (until := _known_until(wanted)) <= wanted.since:
+async def _of_farm(database: Database, kind: RigKind, question: HistoryQuestion) -> History:
+    if (until := _until_now(question)) <= question.since:
         return NOTHING
     async with database.reading() as db:
         return await farm_history(
-            db, kind, since=wanted.since, until=until, points=wanted.points, figures=wanted.figures
+            db, kind, since=question.since, until=until, points=question.points, figures=question.figures
         )
 
 
-def _known_until(wanted: Asked) -> datetime:
+def _until_now(question: HistoryQuestion) -> datetime:
     """Nothing is known of the future."""
-    return min(wanted.until, datetime.now(UTC))
+    return min(question.until, datetime.now(UTC))
 
 
 async def _must_exist(db: AsyncConnection, kind: RigKind, rig_id: int) -> None:
     rigs = RIGS[kind]
-    known = rig_id < MOST_RIGS and (await db.execute(sa.select(rigs.c.id).where(rigs.c.id == rig_id))).one_or_none()
-    if not known:
+    row = rig_id < MOST_RIGS and (await db.execute(sa.select(rigs.c.id).where(rigs.c.id == rig_id))).one_or_none()
+    if not row:
         raise RigNotFound("There is no such rig; it may have been removed.")
 
 

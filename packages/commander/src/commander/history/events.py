@@ -62,10 +62,10 @@ async def read_events(
     return [HistoryEvent(at=at, kind=RigEvent(event), text=text) for at, event, text in reversed(rows)]
 
 
-async def last_of(db: AsyncConnection, kind: RigKind, rig_id: int, *wanted: RigEvent) -> RigEvent | None:
+async def last_of(db: AsyncConnection, kind: RigKind, rig_id: int, *kinds: RigEvent) -> RigEvent | None:
     """Returns the rig's newest event of these kinds."""
     query = sa.select(rig_events.c.event).where(rig_events.c.kind == kind, rig_events.c.rig_id == rig_id)
-    query = query.where(rig_events.c.event.in_(wanted)).order_by(rig_events.c.at.desc(), rig_events.c.id.desc())
+    query = query.where(rig_events.c.event.in_(kinds)).order_by(rig_events.c.at.desc(), rig_events.c.id.desc())
     last: str | None = (await db.execute(query.limit(1))).scalar_one_or_none()
     return None if last is None else RigEvent(last)
 

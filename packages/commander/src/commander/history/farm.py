@@ -93,11 +93,11 @@ def in_minutes(start_s: int, sums: Mapping[Series, Mapping[int, Added]], *, step
     """The other way round; a sum of no rigs is no sum."""
     buckets = Buckets(start_s, step_s)
     for key, by_minute in sums.items():
-        known = sorted((minute_s, added) for minute_s, added in by_minute.items() if added[1] > 0)
-        if known:
-            values = [value for _, (value, _) in known]
-            rigs = [count for _, (_, count) in known]
-            where = [(minute_s - start_s) // step_s for minute_s, _ in known]
+        counted = sorted((minute_s, added) for minute_s, added in by_minute.items() if added[1] > 0)
+        if counted:
+            values = [value for _, (value, _) in counted]
+            rigs = [count for _, (_, count) in counted]
+            where = [(minute_s - start_s) // step_s for minute_s, _ in counted]
             buckets.gauges[key] = Gauge(EXPONENTS[key[0]], where, rigs, values, values, values, values)
     if alive := buckets.gauges.get(ALIVE_SERIES):
         buckets.where, buckets.logs, buckets.minutes = alive.where, alive.count, [1] * len(alive.where)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from commander.history.buckets import Buckets, Gauge
 from commander.history.names import ADDED_UP, Named
-from commander.history.packing import Opened, Wanted
+from commander.history.packing import Opened, SeriesFilter
 from commander.history.tables import MINUTES
 from commander.readings.series import Series, one_series
 
@@ -36,7 +36,7 @@ def opened(
     start_s: int,
     step_s: int,
     names: Named,
-    wanted: Wanted | None = None,
+    chosen: SeriesFilter | None = None,
     for_chart: bool = False,
     of_farm: bool = False,
 ) -> Buckets:
@@ -45,7 +45,7 @@ def opened(
     buckets = parcel.buckets
     piles: dict[Series, Pile] = {}
     room = _room(buckets, of_farm=of_farm)
-    for key, series in parcel.series(wanted, for_chart=for_chart):
+    for key, series in parcel.series(chosen, for_chart=for_chart):
         if (name := names(one_series(key))) is None:
             continue
         if not isinstance(series, Gauge):

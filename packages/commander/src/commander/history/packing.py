@@ -27,7 +27,7 @@ _TYPES = {1: "b", 2: "h", 4: "i", 8: "q"}
 _VAST = 16  # bytes of a number that fits in no machine word: a farm's hashrate in thousandths
 _LENGTH = struct.Struct("<I")
 
-Wanted = Callable[[Series], bool]
+SeriesFilter = Callable[[Series], bool]
 Column = Gauge | Counter
 
 
@@ -165,7 +165,7 @@ def _runs_of(where: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def unpack(
-    codec: int, body: bytes, *, start_s: int, step_s: int, wanted: Wanted | None = None, for_chart: bool = False
+    codec: int, body: bytes, *, start_s: int, step_s: int, chosen: SeriesFilter | None = None, for_chart: bool = False
 ) -> Buckets:
     """The buckets, with the series that are `wanted` (None: all). A chart does not need what was last in a bucket.
 
@@ -173,7 +173,7 @@ def unpack(
     """
     opened = Opened(codec, body, start_s=start_s, step_s=step_s)
     buckets = opened.buckets
-    for key, series in opened.series(wanted, for_chart=for_chart):
+    for key, series in opened.series(chosen, for_chart=for_chart):
         if isinstance(series, Gauge):
             buckets.gauges[key] = series
         else:
@@ -199,13 +199,13 @@ class Opened:
         logs, minutes = (self._columns.take(width, len(where)) for width in header.widths)
         self.buckets = Buckets(start_s, step_s, where, logs, minutes)
 
-    def series(self, wanted: Wanted | None = None, *, for_chart: bool = False) -> Iterator[tuple[Series, Column]]:
+    def series(self, chosen: SeriesFilter | None = None, *, for_chart: bool = False) -> Iterator[tuple[Series, Column]]:
         """Yields the series. It works once."""
         logs = self.buckets.logs
         logs_at = dict(zip(self.buckets.where, logs, strict=True))
         for shape in self._header.series:
             key, there = self._key(shape), self._where[shape.where]
-            if wanted and not wanted(key):
+            if chosen and not chosen(key):
                 self._columns.skip(shape.widths, len(there))
             elif shape.exponent is None:
                 yield key, _unpack_counter(shape, there, self._columns)
@@ -257,9 +257,9 @@ def _accumulated(shape: _Shape, steps: list[int]) -> list[int]:
 
 
 def _unpack_counter(shape: _Shape, where: list[int], columns: _Columns) -> Counter:
-    between, grown, anew = (columns.take(width, len(where)) for width in shape.widths)
+    between, grown, after_restart = (columns.take(width, len(where)) for width in shape.widths)
     first, last, at = list[int](), list[int](), _from_number(shape.base)
-    for gap, more, rest in zip(between, grown, anew, strict=True):
+    for gap, more, rest in zip(between, grown, after_restart, strict=True):
         first.append(at + gap)
         at += gap + more + rest
         last.append(at)

@@ -70,12 +70,12 @@ class Points:
 
     def put(self, buckets: Buckets, figures: FigureNames) -> None:
         """Take in the buckets of those `figures`; None: of all."""
-        known: dict[int, Runs | None] = {}
+        runs_of: dict[int, Runs | None] = {}
         for key, gauge in buckets.gauges.items():
             if figures is None or key[0] in figures:
-                if id(gauge.where) not in known:
-                    known[id(gauge.where)] = self._runs(buckets, gauge.where)
-                if runs := known[id(gauge.where)]:
+                if id(gauge.where) not in runs_of:
+                    runs_of[id(gauge.where)] = self._runs(buckets, gauge.where)
+                if runs := runs_of[id(gauge.where)]:
                     self._put_gauge(self._line(key), gauge, runs, exact=key[0] == HASHRATE)
         for key, counter in buckets.counters.items():
             if figures is None or key[0] in figures:
@@ -166,14 +166,14 @@ def largest(points: Points) -> Points:
     by_size = sorted(lines, key=lambda key: _size(lines[key]), reverse=True)
     if not (rest := set(by_size[WORKS_IN_AN_ANSWER:])):
         return points
-    known = {key: line for key, line in points.lines.items() if key not in rest}
-    known[others] = _added_up([points.lines[key] for key in (*rest, others) if key in points.lines])
-    return replace(points, lines=known)
+    kept = {key: line for key, line in points.lines.items() if key not in rest}
+    kept[others] = _added_up([points.lines[key] for key in (*rest, others) if key in points.lines])
+    return replace(points, lines=kept)
 
 
 def _size(line: Line) -> tuple[int, float]:
-    known = [value for value in line.mean if value is not None]
-    return len(known), sum(known)
+    reported = [value for value in line.mean if value is not None]
+    return len(reported), sum(reported)
 
 
 def _added_up(lines: list[Line]) -> Line:
@@ -189,8 +189,8 @@ def _added_up(lines: list[Line]) -> Line:
 
 
 def _total(values: Iterable[Value]) -> Value:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    reported = [value for value in values if value is not None]
+    return sum(reported) if reported else None
 
 
 def _fill(

@@ -16,7 +16,7 @@ from commander.history.events import HistoryEvent
 from commander.history.farm import EXPONENTS, POWER_RIGS, counted_once, with_power_rigs
 from commander.history.names import OF_THE_FARM, Names, in_an_answer
 from commander.history.opening import Packed, opened
-from commander.history.packing import Wanted as WantedSeries
+from commander.history.packing import SeriesFilter
 from commander.history.points import Line, Points, largest, points_in, step_of
 from commander.history.rolling import Horizons
 from commander.history.summing import in_buckets, summed
@@ -84,11 +84,11 @@ async def rig_history(
 
     Steps shorter than a minute are made of raw logs, where those are kept and `may_be_raw`. Raises `BadRange`.
     """
-    wanted = _wanted(since, until, points, await store.read_horizons(db, kind), may_be_raw=may_be_raw)
-    parts = await _parts_of_rig(db, kind, rig_id, wanted)
-    names = Names(in_an_answer(wanted.points.count))
-    found = await asyncio.to_thread(_joined, kind, parts, wanted.points, figures, names)
-    return _answer(found, await events.read_events(db, kind, rig_id, since=since, until=until))
+    plan = _plan(since, until, points, await store.read_horizons(db, kind), may_be_raw=may_be_raw)
+    parts = await _parts_of_rig(db, kind, rig_id, plan)
+    names = Names(in_an_answer(plan.points.count))
+    joined = await asyncio.to_thread(_joined, kind, parts, plan.points, figures, names)
+    return _answer(joined, await events.read_events(db, kind, rig_id, since=since, until=until))
 
 
 async def farm_history(
@@ -101,11 +101,11 @@ async def farm_history(
     figures: Collection[str] | None = None,
 ) -> History:
     """The farm's hashrate per coin, power and rigs alive with since <= time < until. Raises `BadRange`."""
-    wanted = _wanted(since, until, points, await store.read_horizons(db, kind, of=store.FARM), may_be_raw=False)
-    parts = await _parts_of_farm(db, kind, wanted)
+    plan = _plan(since, until, points, await store.read_horizons(db, kind, of=store.FARM), may_be_raw=False)
+    parts = await _parts_of_farm(db, kind, plan)
     chosen = FARM_FIGURES if figures is None else FARM_FIGURES.intersection(figures)
     names = Names(OF_THE_FARM)
-    return _answer(largest(await asyncio.to_thread(_joined, kind, parts, wanted.points, chosen, names)), [])
+    return _answer(largest(await asyncio.to_thread(_joined, kind, parts, plan.points, chosen, names)), [])
 
 
 def check_range(since: datetime, until: datetime) -> None:
@@ -114,7 +114,7 @@ def check_range(since: datetime, until: datetime) -> None:
         raise BadRange("The range ends before it begins: `to` must be later than `from`.")
 
 
-class Wanted(NamedTuple):
+class QueryPlan(NamedTuple):
     """The points to fill, up to `until_s`, from a tier; None: log by log."""
 
     points: Points
@@ -123,7 +123,7 @@ class Wanted(NamedTuple):
     raw_horizon_s: int
 
 
-def _wanted(since: datetime, until: datetime, points: int, kept: Horizons, *, may_be_raw: bool) -> Wanted:
+def _plan(since: datetime, until: datetime, points: int, kept: Horizons, *, may_be_raw: bool) -> QueryPlan:
     check_range(since, until)
     since_s, until_s = (max(0.0, to_us(moment) / SECOND_US) for moment in (since, until))  # no log is from before 1970
     finest = next((tier.step_s for tier in TIERS if since_s >= kept.of(tier)), TIERS[-1].step_s)
@@ -132,7 +132,7 @@ def _wanted(since: datetime, until: datetime, points: int, kept: Horizons, *, ma
     step_s = step_of(since_s, until_s, points, at_least_s=finest)
     tier = next((tier for tier in reversed(TIERS) if tier.step_s <= step_s), None)
     empty = Points(int(since_s // step_s) * step_s, step_s, points_in(since_s, until_s, step_s))
-    return Wanted(empty, ceil(until_s), tier, kept.raw_s)
+    return QueryPlan(empty, ceil(until_s), tier, kept.raw_s)
 
 
 class Raw(NamedTuple):
@@ -161,16 +161,16 @@ class Ready(NamedTuple):
 Part = Raw | Chunk | Ready
 
 
-async def _parts_of_rig(db: AsyncConnection, kind: RigKind, rig_id: int, wanted: Wanted) -> list[Part]:
+async def _parts_of_rig(db: AsyncConnection, kind: RigKind, rig_id: int, plan: QueryPlan) -> list[Part]:
     """Rows of the tier, and logs for the hours that are not rolled up: the open one, and what has just come late."""
-    points, tier = wanted.points, wanted.tier
+    points, tier = plan.points, plan.tier
     if tier is None:
         start_s = points.start_s - LOOK_BACK_S
-        return [Raw(start_s, points.step_s, await _logs(db, kind, rig_id, start_s, wanted.until_s))]
+        return [Raw(start_s, points.step_s, await _logs(db, kind, rig_id, start_s, plan.until_s))]
     since_s = points.start_s - tier.step_s  # one bucket more: counters grow from there
-    due = await store.due_of_rig(db, kind, rig_id, since_s, wanted.until_s)
-    due = [hour_s for hour_s in due if hour_s >= wanted.raw_horizon_s]
-    starts = await _starts(store.first_and_last_chunk(db, kind, tier), tier, since_s, wanted.until_s)
+    due = await store.due_of_rig(db, kind, rig_id, since_s, plan.until_s)
+    due = [hour_s for hour_s in due if hour_s >= plan.raw_horizon_s]
+    starts = await _starts(store.first_and_last_chunk(db, kind, tier), tier, since_s, plan.until_s)
     rows = await store.read_chunks(db, kind, tier, rig_id, starts)
     parts: list[Part] = [
         Chunk(start_s, tier.step_s, rows[start_s], _inside(due, start_s, tier)) for start_s in sorted(rows)
@@ -180,12 +180,12 @@ async def _parts_of_rig(db: AsyncConnection, kind: RigKind, rig_id: int, wanted:
     return parts
 
 
-async def _parts_of_farm(db: AsyncConnection, kind: RigKind, wanted: Wanted) -> list[Part]:
+async def _parts_of_farm(db: AsyncConnection, kind: RigKind, plan: QueryPlan) -> list[Part]:
     """Rows of the tier, and the samples of the minutes whose hour is not rolled up."""
-    tier = wanted.tier or MINUTES
-    starts = await _starts(store.first_and_last_farm_chunk(db, kind, tier), tier, wanted.points.start_s, wanted.until_s)
+    tier = plan.tier or MINUTES
+    starts = await _starts(store.first_and_last_farm_chunk(db, kind, tier), tier, plan.points.start_s, plan.until_s)
     rows = await store.read_farm_chunks(db, kind, tier, starts)
-    samples = await store.read_samples(db, kind, wanted.points.start_s // HOUR_S * HOUR_S, wanted.until_s)
+    samples = await store.read_samples(db, kind, plan.points.start_s // HOUR_S * HOUR_S, plan.until_s)
     by_hour: dict[int, dict[int, bytes]] = {}
     for minute_s, body in samples.items():
         by_hour.setdefault(minute_s // HOUR_S * HOUR_S, {})[minute_s] = body
@@ -204,9 +204,9 @@ def _inside(hours_s: Iterable[int], start_s: int, tier: Tier) -> frozenset[int]:
 
 async def _starts(ends: Awaitable[tuple[int, int] | None], tier: Tier, since_s: float, until_s: float) -> list[int]:
     """The chunks that there can be in a range of time, however long it is."""
-    if (known := await ends) is None:
+    if (first_and_last := await ends) is None:
         return []
-    first, last = max(known[0], tier.chunk_of(since_s)), min(known[1], tier.chunk_of(until_s))
+    first, last = max(first_and_last[0], tier.chunk_of(since_s)), min(first_and_last[1], tier.chunk_of(until_s))
     return list(range(first, last + 1, tier.chunk_s))
 
 
@@ -236,13 +236,13 @@ def _ready(kind: RigKind, part: Part, figures: FigureNames, names: Names) -> Ite
         sums = summed(taken_apart, start_s=part.start_s, step_s=part.step_s, names=names.named)
         yield Ready(part.start_s, in_buckets(sums))
     else:
-        wanted = _wanted_series(figures)
+        chosen = _filter_of(figures)
         chunk = opened(
             part.packed,
             start_s=part.start_s,
             step_s=part.step_s,
             names=names.named,
-            wanted=wanted,
+            chosen=chosen,
             for_chart=True,
             of_farm=part.is_farms,
         )
@@ -256,7 +256,7 @@ def _ready(kind: RigKind, part: Part, figures: FigureNames, names: Names) -> Ite
         yield Ready(since_s, within(chunk, since_s, end_s) if part.but else chunk)
 
 
-def _wanted_series(figures: FigureNames) -> WantedSeries | None:
+def _filter_of(figures: FigureNames) -> SeriesFilter | None:
     if figures is None:
         return None
     packed = {POWER if figure == POWER_RIGS else figure for figure in figures}.union(figures)
@@ -264,12 +264,12 @@ def _wanted_series(figures: FigureNames) -> WantedSeries | None:
 
 
 def _answer(points: Points, happened: list[HistoryEvent]) -> History:
-    known = {key: line for key, line in points.lines.items() if any(value is not None for value in line.mean)}
-    starts = range(points.start_s, points.start_s + points.count * points.step_s, points.step_s) if known else ()
+    with_values = {key: line for key, line in points.lines.items() if any(value is not None for value in line.mean)}
+    starts = range(points.start_s, points.start_s + points.count * points.step_s, points.step_s) if with_values else ()
     return History(
         step_s=points.step_s,
         times=[from_us(start_s * SECOND_US) for start_s in starts],
-        series=[_series(key, line) for key, line in sorted(known.items(), key=_in_order)],
+        series=[_series(key, line) for key, line in sorted(with_values.items(), key=_in_order)],
         events=happened,
     )
 

@@ -108,8 +108,8 @@ async def _work(db: AsyncConnection, kind: RigKind, rig_id: int, marks: dict[int
     work.rolled = await store.read_rolled(db, kind, rig_id, marks)
     for tier in TIERS:
         starts = sorted({start_s for of_tier, start_s in chunks_of(marks, kept) if of_tier is tier})
-        found = await store.read_chunks(db, kind, tier, rig_id, starts)
-        work.chunks |= {(tier, start_s): packed for start_s, packed in found.items()}
+        stored = await store.read_chunks(db, kind, tier, rig_id, starts)
+        work.chunks |= {(tier, start_s): packed for start_s, packed in stored.items()}
     return work
 
 
@@ -143,9 +143,9 @@ async def _correct_farm(db: AsyncConnection, kind: RigKind, added: farm.Sums) ->
     chunks: dict[ChunkKey, Buckets] = {}
     for tier in reversed(TIERS):
         starts = sorted({tier.chunk_of(hour_s) for hour_s in hours})
-        found = await store.read_farm_chunks(db, kind, tier, starts)
+        stored = await store.read_farm_chunks(db, kind, tier, starts)
         for start_s in starts:
-            chunks[tier, start_s] = _unpacked(found.get(start_s), tier, start_s, names)
+            chunks[tier, start_s] = _unpacked(stored.get(start_s), tier, start_s, names)
     for hour_s, sums in hours.items():
         before = farm.sums_of(chunks[MINUTES, hour_s])
         more = farm.named(sums, names[HOURS.chunk_of(hour_s)].named)

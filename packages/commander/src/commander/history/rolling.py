@@ -80,10 +80,10 @@ class Rolling:
         self._farm: list[tuple[farm.Sums, int]] = []
 
     def begin(self, hour_s: int) -> None:
-        self._hour_s, self._taken, self._known = hour_s, list[int](), list[int]()
+        self._hour_s, self._taken, self._rolled_before = hour_s, list[int](), list[int]()
         if hour_s < self._horizons.raw_s and hour_s in self._work.rolled:
-            self._known = unpack_moments(self._work.rolled[hour_s])
-        self._not_again = set(self._known)
+            self._rolled_before = unpack_moments(self._work.rolled[hour_s])
+        self._not_again = set(self._rolled_before)
         names = in_turn(Names(IN_AN_HOUR).named, self._names_of(hour_s).named)
         self._summing = Summing(hour_s, MINUTES.step_s, names)
 
@@ -112,13 +112,13 @@ class Rolling:
             self._add(hour_s, sums)
 
     def _add(self, hour_s: int, sums: Summed) -> None:
-        known, late = self._known, self._taken
-        moments = sorted([*known, *late])
+        rolled_before, late = self._rolled_before, self._taken
+        moments = sorted([*rolled_before, *late])
         if hour_s < self._horizons.of(MINUTES):
-            self._add_unseen_minutes(in_buckets(sums), known)
+            self._add_unseen_minutes(in_buckets(sums), rolled_before)
         for tier, part in self._in_tiers(hour_s, sums):
             kept = within(self._chunk(tier, hour_s), hour_s, hour_s + HOUR_S)
-            both = with_late(kept, part, _newer_than(known, late, hour_s, tier.step_s))
+            both = with_late(kept, part, _newer_than(rolled_before, late, hour_s, tier.step_s))
             both.minutes = _minutes_with_logs(both, moments)
             self._replace(tier, hour_s, both)
         self._rolled[hour_s] = pack_moments(moments)
@@ -161,11 +161,11 @@ class Rolling:
         packed = self._work.chunks.get((MINUTES, hour_s))
         if packed is None:
             return Buckets(hour_s, MINUTES.step_s)
-        return unpack(*packed, start_s=hour_s, step_s=MINUTES.step_s, wanted=farm.is_part_of_farm)
+        return unpack(*packed, start_s=hour_s, step_s=MINUTES.step_s, chosen=farm.is_part_of_farm)
 
-    def _add_unseen_minutes(self, late: Buckets, known: list[int]) -> None:
+    def _add_unseen_minutes(self, late: Buckets, rolled_before: list[int]) -> None:
         """The rig's own minutes are gone: those in which it had logs before are in the farm's sums already."""
-        seen = {moment // 60_000_000 * 60 for moment in known}
+        seen = {moment // 60_000_000 * 60 for moment in rolled_before}
         added = farm.contribution(late)
         unseen = {
             key: {minute_s: value for minute_s, value in by_minute.items() if minute_s not in seen}
@@ -178,11 +178,11 @@ class Rolling:
         return RigRolled(self._work.rig_id, self._work.marks, chunks, self._rolled, farm.summed_up(self._farm))
 
 
-def _newer_than(known: list[int], late: list[int], hour_s: int, step_s: int) -> Callable[[int], bool]:
+def _newer_than(rolled_before: list[int], late: list[int], hour_s: int, step_s: int) -> Callable[[int], bool]:
     """Returns a function that says of a bucket whether its late logs are newer than its others."""
     last_known, last_late = (
         {(moment - hour_s * 1_000_000) // (step_s * 1_000_000): moment for moment in moments}
-        for moments in (known, late)
+        for moments in (rolled_before, late)
     )
     return lambda bucket: last_late.get(bucket, 0) > last_known.get(bucket, 0)
 

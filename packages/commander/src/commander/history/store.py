@@ -77,13 +77,13 @@ async def due_before(
     oldest = sa.select(due_hours.c.rig_id, sa.func.min(due_hours.c.hour_s).label("oldest")).where(is_due)
     oldest = oldest.where(due_hours.c.rig_id.not_in(list(but)))
     oldest = oldest.group_by(due_hours.c.rig_id).order_by(sa.text("oldest")).limit(rigs)
-    found: dict[int, dict[int, int]] = {rig_id: {} for rig_id, _ in await db.execute(oldest)}
+    due: dict[int, dict[int, int]] = {rig_id: {} for rig_id, _ in await db.execute(oldest)}
     query = sa.select(due_hours.c.rig_id, due_hours.c.hour_s, due_hours.c.marks)
-    query = query.where(is_due, due_hours.c.rig_id.in_(list(found))).order_by(due_hours.c.hour_s)
+    query = query.where(is_due, due_hours.c.rig_id.in_(list(due))).order_by(due_hours.c.hour_s)
     for rig_id, hour_s, marks in await db.execute(query):
-        if len(found[rig_id]) < hours_a_rig:
-            found[rig_id][hour_s] = marks
-    return found
+        if len(due[rig_id]) < hours_a_rig:
+            due[rig_id][hour_s] = marks
+    return due
 
 
 async def due_of_rig(db: AsyncConnection, kind: RigKind, rig_id: int, since_s: int, until_s: int) -> list[int]:
@@ -127,12 +127,12 @@ async def rig_exists(db: AsyncConnection, kind: RigKind, rig_id: int) -> bool:
 async def read_chunks(
     db: AsyncConnection, kind: RigKind, tier: Tier, rig_id: int, starts_s: Sequence[int]
 ) -> dict[int, Packed]:
-    chunks, found = CHUNKS[kind][tier], dict[int, Packed]()
+    chunks, packed = CHUNKS[kind][tier], dict[int, Packed]()
     for at in range(0, len(starts_s), MANY):
         query = sa.select(chunks.c.start_s, chunks.c.codec, chunks.c.body)
         query = query.where(chunks.c.start_s.in_(starts_s[at : at + MANY]), chunks.c.rig_id == rig_id)
-        found |= {start_s: (codec, body) for start_s, codec, body in await db.execute(query)}
-    return found
+        packed |= {start_s: (codec, body) for start_s, codec, body in await db.execute(query)}
+    return packed
 
 
 async def write_chunks(
@@ -162,13 +162,13 @@ async def write_rolled(db: AsyncConnection, kind: RigKind, rolled: Iterable[tupl
 async def read_farm_chunks(
     db: AsyncConnection, kind: RigKind, tier: Tier, starts_s: Sequence[int]
 ) -> dict[int, Packed]:
-    found = dict[int, Packed]()
+    packed = dict[int, Packed]()
     for at in range(0, len(starts_s), MANY):
         query = sa.select(farm_chunks.c.start_s, farm_chunks.c.codec, farm_chunks.c.body)
         query = query.where(farm_chunks.c.kind == kind, farm_chunks.c.step_s == tier.step_s)
         query = query.where(farm_chunks.c.start_s.in_(starts_s[at : at + MANY]))
-        found |= {start_s: (codec, body) for start_s, codec, body in await db.execute(query)}
-    return found
+        packed |= {start_s: (codec, body) for start_s, codec, body in await db.execute(query)}
+    return packed
 
 
 async def write_farm_chunks(

@@ -87,11 +87,11 @@ class AsicIntake:
             await self._recognise(scope, share)
             body = await read_body(scope, receive, share)
             with reading():
-                said, unreadable = items_of(body)
-            holders = await self._tokens.asics_of([item.token for item in said])
+                report, unreadable = items_of(body)
+            holders = await self._tokens.asics_of([item.token for item in report])
             if any(isinstance(holder, int) for holder in holders):
                 share.sender_is_known()
-            items = await self._items(said, holders, run=header(scope, b"sentry-run"))
+            items = await self._items(report, holders, run=header(scope, b"sentry-run"))
             for index, why in unreadable.items():
                 items[index].logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=why))
             return await self._take(items)
@@ -116,21 +116,21 @@ class AsicIntake:
         self, report: Sequence[AsicReportItem], holders: Sequence[int | TokenError], *, run: str | None
     ) -> list[Item]:
         items, now = list[Item](), self._now()
-        for at, (said, holder) in enumerate(zip(report, holders, strict=True)):
-            items.append(await self._item(said, holder, run=run, now=now))
+        for at, (item, holder) in enumerate(zip(report, holders, strict=True)):
+            items.append(await self._item(item, holder, run=run, now=now))
             if at % ITEMS_BETWEEN_BREATHS == ITEMS_BETWEEN_BREATHS - 1:
                 await asyncio.sleep(0)
         return items
 
-    async def _item(self, said: AsicReportItem, holder: int | TokenError, *, run: str | None, now: datetime) -> Item:
+    async def _item(self, item: AsicReportItem, holder: int | TokenError, *, run: str | None, now: datetime) -> Item:
         if isinstance(holder, TokenError):
             return Item(error="invalid_token" if isinstance(holder, InvalidToken) else "rig_removed")
         two = self._runs.two_sentries(holder, run, time.monotonic())
         self._live.index.set_two_sentries(holder, two)
-        logs = await sort_out(self._live.kind, holder, said.logs, now=now)
-        if said.logs:
+        logs = await sort_out(self._live.kind, holder, item.logs, now=now)
+        if item.logs:
             self._live.index.set_wrong_clock(holder, logs.wrong_clock)
-        return Item(holder, specs=self._changed_specs(holder, said.specs, logs), logs=logs)
+        return Item(holder, specs=self._changed_specs(holder, item.specs, logs), logs=logs)
 
     def _changed_specs(self, rig_id: int, raw: msgspec.Raw, logs: Sorted) -> bytes | None:
         if bytes(raw) == b"null":

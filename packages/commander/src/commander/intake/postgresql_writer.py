@@ -56,15 +56,15 @@ class PostgresqlWriter:
     async def _write(self, logs: Sequence[NewLog], packed: dict[RigKind, dict[Key, Row]]) -> list[bool | None]:
         for kind, rows in packed.items():
             await self._make_parts(kind, rows.values())
-        known: dict[RigKind, set[int]] = {}
+        rig_ids: dict[RigKind, set[int]] = {}
         stored: dict[RigKind, set[Key]] = {}
         async with self._database.transaction() as db:
             for kind in sorted(packed):  # the same order in every commander: none waits for one that waits for it
-                known[kind], stored[kind] = await _store(db, kind, list(packed[kind].values()))
+                rig_ids[kind], stored[kind] = await _store(db, kind, list(packed[kind].values()))
             hours = [hour for kind, keys in stored.items() for hour in self._due.to_mark(kind, keys)]
             await mark_due(db, hours)
         self._due.marked(hours)
-        return [_answer(log, known[log.kind], stored[log.kind]) for log in logs]
+        return [_answer(log, rig_ids[log.kind], stored[log.kind]) for log in logs]
 
     async def _make_parts(self, kind: RigKind, rows: Iterable[Row]) -> None:
         missing = partitions.parts_of(LOGS[kind], (row[0] for row in rows)) - self._parts[kind]
@@ -74,9 +74,9 @@ class PostgresqlWriter:
             self._parts[kind] |= missing
 
 
-def _answer(log: NewLog, known: set[int], stored: set[Key]) -> bool | None:
+def _answer(log: NewLog, rig_ids: set[int], stored: set[Key]) -> bool | None:
     """Takes the key away, so that the same log a second time is the duplicate."""
-    if log.rig_id not in known:
+    if log.rig_id not in rig_ids:
         return None
     key = (log.rig_id, log.taken_at_us)
     if key in stored:
@@ -107,13 +107,13 @@ async def _store(db: AsyncConnection, kind: RigKind, rows: list[Row]) -> tuple[s
     await db.execute(_STAGE[kind])
     driver = await driver_of(db)
     try:
-        found = await driver.fetch(_SEEK_RIGS[kind], list({row[1] for row in rows}))
-        known = {record[0] for record in found}
-        if len(known) < len({row[1] for row in rows}):
-            rows = [row for row in rows if row[1] in known]
+        records = await driver.fetch(_SEEK_RIGS[kind], list({row[1] for row in rows}))
+        rig_ids = {record[0] for record in records}
+        if len(rig_ids) < len({row[1] for row in rows}):
+            rows = [row for row in rows if row[1] in rig_ids]
         await driver.copy_records_to_table(f"staged_{LOGS[kind].name}", records=rows, columns=COLUMNS)
         stored = await driver.fetch(_STORE[kind])
     except OSError:
         driver.terminate()  # who does not answer in time would not answer a ROLLBACK either
         raise
-    return known, {(record[0], record[1]) for record in stored}
+    return rig_ids, {(record[0], record[1]) for record in stored}

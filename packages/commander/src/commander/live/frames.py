@@ -95,10 +95,10 @@ class Frames:
         if feed is None:
             feed = self._feeds[key] = Feed(make_view(), self._number())
         boot, _, seen = (stamp or "").rpartition("-")
-        known = boot == self.boot and seen.isdecimal() and len(seen) < 19
+        is_of_this_boot = boot == self.boot and seen.isdecimal() and len(seen) < 19
         viewer = Viewer(session, feed.at)
-        must_start_again = stamp is not None and not known
-        missed = RESYNC if must_start_again else feed.view.catch_up(int(seen) if known else NEVER)
+        must_start_again = stamp is not None and not is_of_this_boot
+        missed = RESYNC if must_start_again else feed.view.catch_up(int(seen) if is_of_this_boot else NEVER)
         if missed is not None:
             viewer.outbox.put_nowait(self._frame(feed.at, missed))
             self.made += 1

@@ -83,5 +83,5 @@ class LongPoll:
 
 def wait_of(prefer: str | None) -> int:
     """Returns how many seconds a request may be held: `Prefer: wait=…` (RFC 7240), bounded."""
-    found = _WAIT.search(prefer or "")
-    return min(int(found[1]), LONGEST_WAIT_S) if found else 0
+    match = _WAIT.search(prefer or "")
+    return min(int(match[1]), LONGEST_WAIT_S) if match else 0

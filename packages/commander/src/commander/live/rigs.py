@@ -34,7 +34,7 @@ class LiveRigs:
         *,
         describe: Callable[[RigState], bytes],
         describe_log: Callable[[bytes], bytes],
-        tell: Callable[[int], None] = lambda rig_id: None,
+        notify_nodes: Callable[[int], None] = lambda rig_id: None,
         lag_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.kind = kind
@@ -44,7 +44,7 @@ class LiveRigs:
         self._channels = channels
         self._describe = describe
         self._describe_log = describe_log
-        self._tell = tell
+        self._notify_nodes = notify_nodes
         self._lag_s = lag_s
         self._prefix = f"{kind}-mining-rig"
         self._stats_at = 0
@@ -65,19 +65,19 @@ class LiveRigs:
     def added(self, rig_id: int, name: str, added_at: datetime) -> None:
         state = self.index.add(rig_id, name, added_at=added_at)
         self._channels.publish(f"{self._prefix}-index", Event.CREATED, self._describe(state))
-        self._tell(rig_id)
+        self._notify_nodes(rig_id)
 
     def renamed(self, rig_id: int, name: str) -> None:
         self._rename(rig_id, name)
-        self._tell(rig_id)
+        self._notify_nodes(rig_id)
 
     def specs_changed(self, rig_id: int, specs: bytes) -> None:
         self._set_specs(rig_id, specs)
-        self._tell(rig_id)
+        self._notify_nodes(rig_id)
 
     def tags_changed(self, rig_id: int, tags: tuple[str, ...]) -> None:
         self._set_tags(rig_id, tags)
-        self._tell(rig_id)
+        self._notify_nodes(rig_id)
 
     def playbooks_changed(self, rig_id: int) -> None:
         """Publishes a change of the rig's playbooks or of their state."""
@@ -86,7 +86,7 @@ class LiveRigs:
 
     def removed(self, rig_id: int) -> None:
         self.gone(rig_id)
-        self._tell(rig_id)
+        self._notify_nodes(rig_id)
 
     def follow(
         self, rig_id: int, name: str, specs: bytes | None, *, added_at: datetime, tags: tuple[str, ...] = ()

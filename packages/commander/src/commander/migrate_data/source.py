@@ -28,14 +28,14 @@ def read_rows(source: sqlite3.Connection, table: sa.Table, *, after: Row | None,
     keys = [_quoted(column.name) for column in table.primary_key.columns]
     beyond = f"WHERE ({', '.join(keys)}) > ({', '.join('?' * len(keys))}) " if after is not None else ""
     query = f"SELECT {columns} FROM {table.name} {beyond}ORDER BY {', '.join(keys)} LIMIT {limit}"  # noqa: S608 - own names
-    converters = {place: found for place, column in enumerate(table.columns) if (found := converter_of(column))}
+    converters = {place: converter for place, column in enumerate(table.columns) if (converter := converter_of(column))}
     rows = source.execute(query, after or ()).fetchall()
     return [_converted(row, converters) for row in rows] if converters else rows
 
 
 def converter_of(column: sa.Column[object]) -> Callable[[object], Value] | None:
     kind = column.type.impl if isinstance(column.type, sa.types.TypeDecorator) else column.type
-    return next((convert for known, convert in CONVERTED.items() if isinstance(kind, known)), None)
+    return next((convert for column_type, convert in CONVERTED.items() if isinstance(kind, column_type)), None)
 
 
 def _converted(row: Sequence[object], converters: dict[int, Callable[[object], Value]]) -> Row:
@@ -62,8 +62,8 @@ def key_from_text(text: str) -> Row:
 
 def highest_ever(source: sqlite3.Connection, table: sa.Table) -> int:
     """The highest id that the table has given, even if that row is gone: no id is ever given twice."""
-    found = source.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
-    return int(found[0]) if found else 0
+    row = source.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def stamp_of(path: Path) -> str:

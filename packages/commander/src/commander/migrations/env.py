@@ -15,9 +15,9 @@ def step(connection: sa.Connection) -> None:
         context.run_migrations()
 
 
-given: sa.Connection | None = context.config.attributes["connection"]
-if given is not None:
-    step(given)
+connection: sa.Connection | None = context.config.attributes["connection"]
+if connection is not None:
+    step(connection)
 else:
     engine = sa.create_engine(context.config.get_main_option("sqlalchemy.url") or "", poolclass=sa.NullPool)
     with engine.connect() as own:

@@ -53,14 +53,14 @@ async def _check_whole(db: AsyncConnection) -> None:
 
 
 async def _at_head(db: AsyncConnection) -> bool:
-    found = await revision(db)
+    current = await revision(db)
     await db.commit()
-    check_known(found)
-    return found == HEAD
+    check_known(current)
+    return current == HEAD
 
 
 async def revision(db: AsyncConnection) -> str | None:
     if (await db.execute(sa.text("SELECT to_regclass('alembic_version')"))).scalar_one() is None:
         return None
-    found: str | None = (await db.execute(sa.text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
-    return found
+    current: str | None = (await db.execute(sa.text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+    return current

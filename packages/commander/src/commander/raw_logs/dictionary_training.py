@@ -57,13 +57,13 @@ async def _samples(db: AsyncConnection, kind: RigKind, *, now: datetime) -> list
     rigs = RIGS[kind]
     chosen = await db.execute(sa.select(rigs.c.id).order_by(sa.func.random()).limit(RIGS_ASKED))
     since_us, until_us = to_us(now - LOOKED_BACK), to_us(now + timedelta(minutes=10))
-    found: list[bytes] = []
+    bodies: list[bytes] = []
     ids = list(chosen.scalars())
     each = max(LOGS_OF_EACH, LOGS_NEEDED * 2 // max(1, len(ids)))
     for rig_id in ids:
         stored = await read_logs(db, kind, rig_id, from_us=since_us, before_us=until_us, limit=each)
-        found += [one.body for one in stored]
-    return found
+        bodies += [one.body for one in stored]
+    return bodies
 
 
 def made_from(samples: Sequence[bytes]) -> zstandard.ZstdCompressionDict:

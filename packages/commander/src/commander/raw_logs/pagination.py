@@ -37,9 +37,9 @@ async def log_page(
     before_us = int(cursor) if cursor else to_us(_aware(until or datetime.now(UTC) + timedelta(minutes=10)))
     since_us = to_us(_aware(since)) if since else 0
     async with database.reading() as db:
-        found = await logs.read_logs(db, kind, rig_id, from_us=since_us, before_us=before_us, limit=limit + 1)
-    more = len(found) > limit
-    return RawLogPage([log.body for log in found[:limit]], str(to_us(found[limit - 1].taken_at)) if more else None)
+        rows = await logs.read_logs(db, kind, rig_id, from_us=since_us, before_us=before_us, limit=limit + 1)
+    more = len(rows) > limit
+    return RawLogPage([log.body for log in rows[:limit]], str(to_us(rows[limit - 1].taken_at)) if more else None)
 
 
 def _aware(moment: datetime) -> datetime:

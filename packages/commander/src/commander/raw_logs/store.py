@@ -79,10 +79,10 @@ _SEEK_RIG = {kind: f"SELECT 1 FROM {table.name} WHERE id = ?" for kind, table in
 def _write(cursor: sqlite3.Cursor, kind: RigKind, batch: Sequence[NewLog], packer: Packer) -> list[bool | None]:
     rows = [(bucket_of(log.taken_at_us), log.rig_id, log.taken_at_us, *packer.pack(kind, log.body)) for log in batch]
     rig_ids = {log.rig_id for log in batch}
-    known = _known_rigs(cursor, kind, rig_ids)
-    if known == rig_ids:
+    existing = _known_rigs(cursor, kind, rig_ids)
+    if existing == rig_ids:
         return _insert_all(cursor, _INSERT[kind], rows)
-    return [_insert_one(cursor, _INSERT[kind], row) if row[1] in known else None for row in rows]
+    return [_insert_one(cursor, _INSERT[kind], row) if row[1] in existing else None for row in rows]
 
 
 def _known_rigs(cursor: sqlite3.Cursor, kind: RigKind, rig_ids: set[int]) -> set[int]:
@@ -111,22 +111,22 @@ async def read_logs(
     db: AsyncConnection, kind: RigKind, rig_id: int, *, from_us: int, before_us: int, limit: int
 ) -> list[StoredLog]:
     """The rig's logs with from_us <= taken_at < before_us, newest first, `limit` at most."""
-    logs, found = LOGS[kind], list[StoredLog]()
+    logs, stored = LOGS[kind], list[StoredLog]()
     first, last = await oldest_bucket(db, kind), await newest_bucket(db, kind)
     if first is None or last is None:
-        return found
+        return stored
     for buckets in _days_back(max(first, bucket_of(from_us)), min(last, bucket_of(before_us - 1))):
         query = (
             sa.select(logs.c.taken_at_us, logs.c.codec, logs.c.body)
             .where(logs.c.bucket.in_(buckets), logs.c.rig_id == rig_id)
             .where(logs.c.taken_at_us >= from_us, logs.c.taken_at_us < before_us)
             .order_by(logs.c.bucket.desc(), logs.c.taken_at_us.desc())
-            .limit(limit - len(found))
+            .limit(limit - len(stored))
         )
-        found += await _all_stored(db, await db.execute(query))
-        if len(found) >= limit:
+        stored += await _all_stored(db, await db.execute(query))
+        if len(stored) >= limit:
             break
-    return found
+    return stored
 
 
 async def read_in_slices(
@@ -243,16 +243,18 @@ async def _newest_in(db: AsyncConnection, kind: RigKind, bucket: int, rig_ids: s
 
 async def _by_key(db: AsyncConnection, kind: RigKind, keys: Mapping[int, int]) -> dict[int, StoredLog]:
     logs = LOGS[kind]
-    wanted = [(bucket_of(taken_at_us), rig_id, taken_at_us) for rig_id, taken_at_us in keys.items()]
+    full_keys = [(bucket_of(taken_at_us), rig_id, taken_at_us) for rig_id, taken_at_us in keys.items()]
     key = sa.tuple_(logs.c.bucket, logs.c.rig_id, logs.c.taken_at_us)
-    found: dict[int, StoredLog] = {}
-    for start in range(0, len(wanted), MANY):
-        part = key.in_(sa.values(logs.c.bucket, logs.c.rig_id, logs.c.taken_at_us).data(wanted[start : start + MANY]))
+    stored: dict[int, StoredLog] = {}
+    for start in range(0, len(full_keys), MANY):
+        part = key.in_(
+            sa.values(logs.c.bucket, logs.c.rig_id, logs.c.taken_at_us).data(full_keys[start : start + MANY])
+        )
         query = sa.select(logs.c.rig_id, logs.c.taken_at_us, logs.c.codec, logs.c.body).where(part)
         rows = [(rig_id, (taken_at_us, codec, body)) for rig_id, taken_at_us, codec, body in await db.execute(query)]
         await load_needed(db, [row[1:] for _, row in rows])
-        found |= {rig_id: _stored(*row) for rig_id, row in rows}
-    return found
+        stored |= {rig_id: _stored(*row) for rig_id, row in rows}
+    return stored
 
 
 async def delete_rig_logs(db: AsyncConnection, kind: RigKind, rig_id: int) -> None:

@@ -23,9 +23,9 @@ REPORTED = {
 def summary_of(log: AsicLog) -> RigSummary:
     """The log in a few figures. It is worked out for every log that comes in."""
     work = Work(log.coin, log.algorithm or UNKNOWN_ALGORITHM)
-    said = (log.hashrate_hs, log.algorithm, log.coin) != (None, None, None)
+    has_work = (log.hashrate_hs, log.algorithm, log.coin) != (None, None, None)
     return RigSummary(
-        hashrates_hs={work: log.hashrate_hs} if said else {},
+        hashrates_hs={work: log.hashrate_hs} if has_work else {},
         power_w=log.power_w,
         temperature_c=log.temperature_c,
         fan_rpm=highest(log.fans_rpm),

@@ -26,7 +26,11 @@ def summary_of(log: CpuGpuLog) -> RigSummary:
     for reading in readings:
         work = Work(reading.coin, reading.algorithm)
         hashrates[work] = total((hashrates.get(work), reading.hashrate_hs))
-    gpus = merged_devices(log) if any(_tells(device) for miner in log.miners for device in miner.devices) else log.gpus
+    gpus = (
+        merged_devices(log)
+        if any(_has_readings(device) for miner in log.miners for device in miner.devices)
+        else log.gpus
+    )
     cpu = log.cpu or CpuReading()
     return RigSummary(
         hashrates_hs=bounded(hashrates),
@@ -45,7 +49,7 @@ def summary_of(log: CpuGpuLog) -> RigSummary:
     )
 
 
-def _tells(device: MinerDevice) -> bool:
+def _has_readings(device: MinerDevice) -> bool:
     """Returns whether the mining software reports a metric of the card that its driver may not."""
     figures = (device.temperature_c, device.memory_temperature_c, device.fan_percent, device.power_w)
     return any(figure is not None for figure in figures)

@@ -48,8 +48,8 @@ def _words_of(miner: MinerReading) -> str:
         return "Miner failed"
     if miner.state is MinerState.API_SILENT:
         return "API silent"
-    stands = miner.state in (MinerState.STALLED, MinerState.STOPPED)
-    return "Not mining" if stands or _hashes_nothing(miner) else ""
+    is_idle = miner.state in (MinerState.STALLED, MinerState.STOPPED)
+    return "Not mining" if is_idle or _hashes_nothing(miner) else ""
 
 
 def _hashes_nothing(miner: MinerReading) -> bool:

@@ -73,7 +73,11 @@ def cpu_gpu_readings(body: bytes, figures: FigureNames = None) -> Readings:
 
 
 def _put_machine(readings: Readings, log: CpuGpuLog) -> None:
-    gpus = merged_devices(log) if any(_tells(device) for miner in log.miners for device in miner.devices) else log.gpus
+    gpus = (
+        merged_devices(log)
+        if any(_has_readings(device) for miner in log.miners for device in miner.devices)
+        else log.gpus
+    )
     _put(readings, log, _OF_RIG, None)
     if log.cpu is not None:
         _put(readings, log.cpu, _OF_CPU, "cpu")
@@ -82,7 +86,7 @@ def _put_machine(readings: Readings, log: CpuGpuLog) -> None:
     _put_rig(readings, log.cpu, gpus)
 
 
-def _tells(device: MinerDevice) -> bool:
+def _has_readings(device: MinerDevice) -> bool:
     """Returns whether the mining software reports a metric of the card that its driver may not."""
     return _of_gpu_and_miner(device) != _NOTHING
 

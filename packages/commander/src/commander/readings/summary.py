@@ -49,9 +49,9 @@ def bounded(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]:
     if len(hashrates_hs) <= WORKS_OF_A_RIG:
         return hashrates_hs
     works = list(hashrates_hs)
-    known = {work: hashrates_hs[work] for work in works[:WORKS_OF_A_RIG]}
+    own = {work: hashrates_hs[work] for work in works[:WORKS_OF_A_RIG]}
     rest = [value for work in works[WORKS_OF_A_RIG:] if (value := hashrates_hs[work]) is not None]
-    return known | {Work(None, OTHER): sum(rest) if rest else None}
+    return own | {Work(None, OTHER): sum(rest) if rest else None}
 
 
 def totalled(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]:

@@ -34,12 +34,12 @@ async def all_rigs(db: AsyncConnection, kind: RigKind) -> list[StoredRig]:
 
 async def some_rigs(db: AsyncConnection, kind: RigKind, rig_ids: Collection[int]) -> list[StoredRig]:
     """Those of these rigs that there are."""
-    rigs, ids, found = RIGS[kind], sorted(rig_ids), list[StoredRig]()
+    rigs, ids, stored = RIGS[kind], sorted(rig_ids), list[StoredRig]()
     query = sa.select(rigs.c.id, rigs.c.name, rigs.c.created_at, rigs.c.specs, rigs.c.last_taken_at)
     for start in range(0, len(ids), MANY):
         rows = await db.execute(query.where(rigs.c.id.in_(ids[start : start + MANY])))
-        found += [StoredRig(*row) for row in rows]
-    return found
+        stored += [StoredRig(*row) for row in rows]
+    return stored
 
 
 async def get_rig(db: AsyncConnection, kind: RigKind, rig_id: int) -> Rig:
@@ -119,20 +119,20 @@ async def set_last_taken(db: AsyncConnection, kind: RigKind, newest: Iterable[tu
 
 async def find_tokens(db: AsyncConnection, kind: RigKind, hashes: Collection[bytes]) -> dict[bytes, int]:
     """The rigs that have these tokens, by the hash of the token."""
-    rigs, found = RIGS[kind], dict[bytes, int]()
+    rigs, rig_ids = RIGS[kind], dict[bytes, int]()
     for part in _parts(hashes):
         rows = await db.execute(sa.select(rigs.c.token_hash, rigs.c.id).where(rigs.c.token_hash.in_(part)))
-        found |= {bytes(token_hash): rig_id for token_hash, rig_id in rows}
-    return found
+        rig_ids |= {bytes(token_hash): rig_id for token_hash, rig_id in rows}
+    return rig_ids
 
 
 async def removed_among(db: AsyncConnection, hashes: Collection[bytes]) -> set[bytes]:
     """Those of the tokens whose rig was removed."""
-    found = set[bytes]()
+    removed = set[bytes]()
     for part in _parts(hashes):
         rows = await db.execute(sa.select(removed_tokens.c.token_hash).where(removed_tokens.c.token_hash.in_(part)))
-        found |= {bytes(row.token_hash) for row in rows}
-    return found
+        removed |= {bytes(row.token_hash) for row in rows}
+    return removed
 
 
 def _parts(hashes: Collection[bytes]) -> Iterable[list[bytes]]:

@@ -77,14 +77,14 @@ class Tokens:
         for start in range(0, len(texts), TOKENS_BETWEEN_BREATHS):
             hashes += [_asic_hash(text) for text in texts[start : start + TOKENS_BETWEEN_BREATHS]]
             await asyncio.sleep(0)
-        found: dict[bytes, int | TokenError] = {}
+        holders: dict[bytes, int | TokenError] = {}
         for token_hash in hashes:
             if isinstance(token_hash, bytes) and (holder := self._holders.get(token_hash)):
-                found[token_hash] = holder
-        missing = {each for each in hashes if isinstance(each, bytes)} - found.keys()
+                holders[token_hash] = holder
+        missing = {each for each in hashes if isinstance(each, bytes)} - holders.keys()
         if missing:
-            found |= await self._look_up(TokenKind.ASIC, missing)
-        return [each if isinstance(each, TokenError) else found[each] for each in hashes]
+            holders |= await self._look_up(TokenKind.ASIC, missing)
+        return [each if isinstance(each, TokenError) else holders[each] for each in hashes]
 
     def forget(self, token_hash: bytes) -> None:
         """The token was replaced, or its holder removed."""
@@ -117,8 +117,8 @@ class Tokens:
 async def _find(db: AsyncConnection, kind: TokenKind, hashes: Collection[bytes]) -> dict[bytes, int]:
     if kind is not TokenKind.SITE:
         return await store.find_tokens(db, RIG_KINDS[kind], hashes)
-    found = {each: await accounts.find_key(db, site_tokens, each) for each in hashes}
-    return {each: site.id for each, site in found.items() if site}
+    sites = {each: await accounts.find_key(db, site_tokens, each) for each in hashes}
+    return {each: site.id for each, site in sites.items() if site}
 
 
 def bearer_token(authorization: str | None, kind: TokenKind | None = None) -> Token:

@@ -39,7 +39,7 @@ class Plan:
 
 
 def plan(
-    asked: Iterable[AdoptedAsic],
+    asics: Iterable[AdoptedAsic],
     before: Mapping[str, Registered],
     taken: Iterable[str],
     *,
@@ -50,18 +50,18 @@ def plan(
     `taken` are the names of all ASICs, as `name_key` writes them. Raises `BadAdoption`.
     """
     made, names = Plan(), TakenNames(taken)
-    for at, asic in enumerate(asked):
-        key, wanted = _checked(at, asic)
+    for at, asic in enumerate(asics):
+        key, asic_name = _checked(at, asic)
         if key in made.tokens:
             continue
         token = made.tokens[key] = make_token()
-        known = before.get(key)
-        if known:
-            made.names[key] = known.name
-            made.replaced[known.id] = token.hash()
-            made.dead.append(known.token_hash)
+        registered = before.get(key)
+        if registered:
+            made.names[key] = registered.name
+            made.replaced[registered.id] = token.hash()
+            made.dead.append(registered.token_hash)
         else:
-            made.names[key] = names.distinct(wanted)
+            made.names[key] = names.distinct(asic_name)
             made.new.append(Registration(made.names[key], key, token.hash()))
     return made
 
@@ -75,13 +75,13 @@ class TakenNames:
 
     def distinct(self, name: str) -> str:
         """`name`, with the first number behind it that makes it distinct if it has to be; now it is taken."""
-        given, number = name, self._numbers.get(name, 1)
-        while name_key(given) in self._taken:
+        free_name, number = name, self._numbers.get(name, 1)
+        while name_key(free_name) in self._taken:
             number += 1
-            given = f"{name[: NAME_MAX_LENGTH - len(str(number)) - 1]}-{number}"
+            free_name = f"{name[: NAME_MAX_LENGTH - len(str(number)) - 1]}-{number}"
         self._numbers[name] = number
-        self._taken.add(name_key(given))
-        return given
+        self._taken.add(name_key(free_name))
+        return free_name
 
 
 def _checked(at: int, asic: AdoptedAsic) -> tuple[str, str]:

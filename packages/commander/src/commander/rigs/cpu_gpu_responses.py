@@ -68,15 +68,15 @@ def rig_answer(state: RigState) -> RigAnswer:
 
 
 def _brief(playbook: PlaybookNow) -> PlaybookBrief:
-    told = playbook.status
+    status = playbook.status
     return PlaybookBrief(
         id=playbook.id,
         name=playbook.wire.name,
         revision=playbook.wire.revision,
         paused=playbook.wire.paused,
-        state=told.state if told else None,
-        percent=told.percent if told else None,
-        reason=told.reason if told else None,
+        state=status.state if status else None,
+        percent=status.percent if status else None,
+        reason=status.reason if status else None,
     )
 
 

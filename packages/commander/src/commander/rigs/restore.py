@@ -34,9 +34,9 @@ async def refresh(database: Database, kind: RigKind, live: LiveRigs, *, now: dat
         latest = await logs.latest_logs(db, kind, {rig.id: rig.last_taken_at for rig in rigs})
     for rig in rigs:
         live.follow(rig.id, rig.name, rig.specs, added_at=rig.created_at, tags=tags.get(rig.id, ()))
-        state, found = live.index.rigs[rig.id], latest.get(rig.id)
-        if state.taken_at is None or (found and found.taken_at > state.taken_at):
-            _restore(kind, live.index, rig, found, now=now, now_s=now_s)
+        state, newest = live.index.rigs[rig.id], latest.get(rig.id)
+        if state.taken_at is None or (newest and newest.taken_at > state.taken_at):
+            _restore(kind, live.index, rig, newest, now=now, now_s=now_s)
     return {rig.id for rig in rigs}
 
 
@@ -44,14 +44,14 @@ def _restore(
     kind: RigKind,
     index: OperationalIndex,
     rig: store.StoredRig,
-    found: logs.StoredLog | None,
+    newest: logs.StoredLog | None,
     *,
     now: datetime,
     now_s: float,
 ) -> None:
-    if found:
-        summary = READERS[kind](found.body).summary
-        index.restore(rig.id, found.body, summary, taken_at=found.taken_at, now=now, now_s=now_s)
+    if newest:
+        summary = READERS[kind](newest.body).summary
+        index.restore(rig.id, newest.body, summary, taken_at=newest.taken_at, now=now, now_s=now_s)
     elif rig.last_taken_at:
         index.restore_silent(rig.id, reported_at=rig.last_taken_at)
 

@@ -58,8 +58,8 @@ class Pull:
             return
         self._request += 1
         self._owed = ASKED_AT_ONCE
-        wanted = {"batch": ASKED_AT_ONCE, "expires": int(ASK_AGAIN_AFTER_S * 1e9)}
-        await self._client.publish(self._subject, msgspec.json.encode(wanted), reply=f"{self.inbox}.{self._request}")
+        request = {"batch": ASKED_AT_ONCE, "expires": int(ASK_AGAIN_AFTER_S * 1e9)}
+        await self._client.publish(self._subject, msgspec.json.encode(request), reply=f"{self.inbox}.{self._request}")
 
 
 @asynccontextmanager

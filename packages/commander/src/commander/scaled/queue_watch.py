@@ -63,12 +63,12 @@ class QueueWatch:
         self._bus = bus
         self._names = names
         self._state: QueueState | None = None
-        self._heard_up_to_s = time.monotonic()
+        self._logs_up_to_s = time.monotonic()
         bus.attach(self._attached)
 
     def lag_s(self) -> float:
         """For how long what comes in has not been stored and heard here; 0 where all is well."""
-        lag_s = time.monotonic() - self._heard_up_to_s
+        lag_s = time.monotonic() - self._logs_up_to_s
         return lag_s if lag_s > ORDINARY_LAG_S else 0.0
 
     def metrics(self) -> list[Metric]:
@@ -102,4 +102,4 @@ class QueueWatch:
     def _note(self, state: QueueState) -> None:
         self._state = state
         age_s = state.oldest_age_s(datetime.now(UTC))
-        self._heard_up_to_s = time.monotonic() - (age_s if age_s > ORDINARY_LAG_S else 0.0)
+        self._logs_up_to_s = time.monotonic() - (age_s if age_s > ORDINARY_LAG_S else 0.0)

@@ -192,8 +192,8 @@ class Ingest:
             key = each.log.kind, each.log.rig_id
             if key not in newest or newest[key].log.taken_at_us < each.log.taken_at_us:
                 newest[key] = each
-        told = [CommittedLog(received_at_us(each.message), each.message.data) for each in newest.values()]
-        for part in _by_size(told):
+        newest_logs = [CommittedLog(received_at_us(each.message), each.message.data) for each in newest.values()]
+        for part in _by_size(newest_logs):
             await client.publish(self._names.stored, encode_stored(part))
 
     async def _await_database(self, stop: asyncio.Event) -> None:

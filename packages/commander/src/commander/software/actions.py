@@ -33,32 +33,32 @@ class SoftwareActions:
 
     async def all(self) -> list[SoftwareWithUses]:
         async with self._database.reading() as db:
-            found, uses = await store.all_software(db), await self._playbooks.all(db)
-        return [SoftwareWithUses(each, uses.get(each.id, [])) for each in found]
+            entries, uses = await store.all_software(db), await self._playbooks.all(db)
+        return [SoftwareWithUses(each, uses.get(each.id, [])) for each in entries]
 
     async def find(self, software_id: int) -> SoftwareWithUses:
         """Raises `SoftwareNotFound`."""
         async with self._database.reading() as db:
-            found = await store.get_software(db, software_id)
-            return SoftwareWithUses(found, await self._playbooks.of(db, software_id))
+            entry = await store.get_software(db, software_id)
+            return SoftwareWithUses(entry, await self._playbooks.of(db, software_id))
 
-    async def add(self, given: MiningSoftware) -> CatalogueEntry:
+    async def add(self, software: MiningSoftware) -> CatalogueEntry:
         """Raises `BadSoftware` or `SoftwareTaken`."""
-        about = checked_software(given)
+        about = checked_software(software)
         async with self._database.transaction() as db:
             added = await store.insert_software(db, about, now=self._now())
             await record(db, "mining software added", about.title, at=self._now())
         return added
 
     async def change(
-        self, software_id: int, given: MiningSoftware, *, author: str, confirmed: bool
+        self, software_id: int, software: MiningSoftware, *, author: str, confirmed: bool
     ) -> SoftwareWithUses:
         """Playbooks that use it are rendered anew; their scripts are their own and stay.
 
         Raises `NotConfirmed` if miners would restart and nobody has said that this is meant; `BadSoftware`,
         `SoftwareTaken` or `SoftwareNotFound`.
         """
-        about = checked_software(given)
+        about = checked_software(software)
         async with self._database.transaction() as db:
             was = await store.get_software(db, software_id)
             await store.update_software(db, software_id, about, edited=True, now=self._now())
@@ -73,9 +73,9 @@ class SoftwareActions:
     async def remove(self, software_id: int) -> CatalogueEntry:
         """Raises `InUse` or `SoftwareNotFound`."""
         async with self._database.transaction() as db:
-            found = await store.get_software(db, software_id)
+            entry = await store.get_software(db, software_id)
             if uses := await self._playbooks.of(db, software_id):
-                raise InUse(found.about.title, uses)
+                raise InUse(entry.about.title, uses)
             await store.delete_software(db, software_id, now=self._now())
-            await record(db, "mining software removed", found.about.title, at=self._now())
-        return found
+            await record(db, "mining software removed", entry.about.title, at=self._now())
+        return entry

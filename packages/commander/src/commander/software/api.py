@@ -69,7 +69,7 @@ class SoftwareApi(Controller):
     @get(responses=problems(401))
     async def list_software(self, software_actions: NamedDependency[SoftwareActions]) -> list[SoftwareAnswer]:
         """All of it, by name, newest version first."""
-        return [software_answer(known.entry, known.used_by) for known in await software_actions.all()]
+        return [software_answer(each.entry, each.used_by) for each in await software_actions.all()]
 
     @post(responses=problems(400, 401, 409, 413, 415, 422))
     async def add_software(

@@ -31,10 +31,10 @@ def _plain(download: Download | None) -> Download | None:
 async def bring_in(db: AsyncConnection, used: set[int], *, now: datetime) -> None:
     """Add what is new and mend what nobody has edited. What people changed or removed stays as they left it, and what
     a playbook uses (`used`) is not touched: nobody would expect a restart of the commander to restart miners."""
-    known, removed = await store.shipped_state(db), await store.removed_keys(db)
+    shipped_before, removed = await store.shipped_state(db), await store.removed_keys(db)
     for key, about in shipped().items():
-        if key in known:
-            software_id, edited, was = known[key]
+        if key in shipped_before:
+            software_id, edited, was = shipped_before[key]
             if not edited and was != about and software_id not in used:
                 await store.update_software(db, software_id, about, edited=False, now=now)
         elif key not in removed:

@@ -18,22 +18,22 @@ _STEP = re.compile(r"[A-Za-z0-9_.+()-][A-Za-z0-9_.+() -]*")
 Check = Callable[[str], str]
 
 
-def checked_software(given: MiningSoftware) -> MiningSoftware:
+def checked_software(about: MiningSoftware) -> MiningSoftware:
     """Trimmed and checked. Raises `BadSoftware` with every field that is wrong."""
     errors: dict[str, str] = {}
     texts = {
-        name: _tried(errors, name, check, getattr(given, name))
+        name: _tried(errors, name, check, getattr(about, name))
         for name, check in (("name", _name), ("software", _software), ("version", _version), ("note", _note))
     }
-    if given.algorithms not in (1, 2):
+    if about.algorithms not in (1, 2):
         errors["algorithms"] = "It mines one or two algorithms at once."
-    downloads = {side: _download(errors, side, getattr(given, side)) for side in ("linux", "windows")}
+    downloads = {side: _download(errors, side, getattr(about, side)) for side in ("linux", "windows")}
     if not any(downloads.values()):
         errors["linux.url"] = "Say where it is downloaded, for Linux or for Windows."
     if errors:
         raise BadSoftware(errors)
     return replace(
-        given,
+        about,
         name=texts["name"],
         software=texts["software"],
         version=texts["version"],
@@ -43,19 +43,19 @@ def checked_software(given: MiningSoftware) -> MiningSoftware:
     )
 
 
-def _download(errors: dict[str, str], side: str, given: Download | None) -> Download | None:
-    if given is None:
+def _download(errors: dict[str, str], side: str, download: Download | None) -> Download | None:
+    if download is None:
         return None
     texts = {
-        name: _tried(errors, f"{side}.{name}", check, getattr(given, name) or "")
+        name: _tried(errors, f"{side}.{name}", check, getattr(download, name) or "")
         for name, check in (("url", _url), ("executable", _executable), ("script", checked_script), ("sha256", _sha256))
     }
-    if given.archive is Archive.UNKNOWN:
+    if download.archive is Archive.UNKNOWN:
         errors[f"{side}.archive"] = "An archive is tar.gz, tar.xz, tar.bz2, zip or none."
     if texts["url"].startswith("http://") and not texts["sha256"]:
         errors[f"{side}.sha256"] = "Over http:// anybody on the way can change the download: give its SHA-256."
     return replace(
-        given,
+        download,
         url=texts["url"],
         executable=texts["executable"],
         script=texts["script"],

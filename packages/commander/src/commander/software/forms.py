@@ -65,12 +65,12 @@ def _texts(download: Download | None) -> dict[str, str]:
 
 def software_of(form: SoftwareForm) -> MiningSoftware:
     """Reads the form; a platform without address, program and script is left out."""
-    known = {each.value for each in Hardware}
+    kinds = {each.value for each in Hardware}
     return MiningSoftware(
         name=form.name,
         software=form.software,
         version=form.version,
-        hardware=Hardware(form.hardware) if form.hardware in known else Hardware.GPU,
+        hardware=Hardware(form.hardware) if form.hardware in kinds else Hardware.GPU,
         algorithms=2 if form.algorithms == "2" else 1,
         has_api=form.has_api == "yes",
         note=form.note,
@@ -93,8 +93,10 @@ def errors_of(fields: Mapping[str, str]) -> dict[str, str]:
 
 def platforms_of(about: MiningSoftware) -> list[tuple[str, str]]:
     """Returns each platform of an entry with what its download lacks: "", "no checksum" or "no address"."""
-    found = []
+    platforms = []
     for platform, side in ((Platform.LINUX, "linux"), (Platform.WINDOWS, "windows")):
         if download := about.download(platform):
-            found.append((SIDES[side], "no address" if not download.url else "" if download.sha256 else "no checksum"))
-    return found
+            platforms.append(
+                (SIDES[side], "no address" if not download.url else "" if download.sha256 else "no checksum")
+            )
+    return platforms

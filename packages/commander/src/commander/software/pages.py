@@ -56,8 +56,8 @@ class SoftwareRow:
 @get(HOME, include_in_schema=False)
 async def show(request: PageRequest, software_actions: NamedDependency[SoftwareActions]) -> Html:
     query = request.query_params
-    asked = id_in(str(query.get("software", ""))) if query.get("dialog") == "remove" else None
-    removing = None if asked is None else await software_actions.find(asked)
+    to_remove = id_in(str(query.get("software", ""))) if query.get("dialog") == "remove" else None
+    removing = None if to_remove is None else await software_actions.find(to_remove)
     return await _list_page(software_actions, removing, removed="removed" in query)
 
 
@@ -86,8 +86,8 @@ async def add(
 
 @get("/mining-software/{software_id:int}", include_in_schema=False)
 async def show_one(software_id: FromPath[int], software_actions: NamedDependency[SoftwareActions]) -> Html:
-    known = await software_actions.find(software_id)
-    return _form_page(form_of(known.entry.about), known)
+    with_uses = await software_actions.find(software_id)
+    return _form_page(form_of(with_uses.entry.about), with_uses)
 
 
 @post("/mining-software/{software_id:int}", include_in_schema=False)
@@ -97,15 +97,15 @@ async def change(
     request: PageRequest,
     software_actions: NamedDependency[SoftwareActions],
 ) -> Html | Redirect:
-    known, author = await software_actions.find(software_id), author_of(request.user)
+    with_uses, author = await software_actions.find(software_id), author_of(request.user)
     try:
         await software_actions.change(software_id, software_of(data), author=author, confirmed=data.confirmed == "yes")
     except BadSoftware as error:
-        return _form_page(data, known, errors=errors_of(error.fields))
+        return _form_page(data, with_uses, errors=errors_of(error.fields))
     except SoftwareTaken as error:
-        return _form_page(data, known, errors={"version": str(error)})
+        return _form_page(data, with_uses, errors={"version": str(error)})
     except NotConfirmed as error:
-        return _form_page(data, known, restarting=error.uses)
+        return _form_page(data, with_uses, restarting=error.uses)
     return Redirect(HOME, status_code=303)
 
 
@@ -138,20 +138,20 @@ async def _list_page(
 
 def _form_page(
     form: SoftwareForm,
-    known: SoftwareWithUses | None = None,
+    with_uses: SoftwareWithUses | None = None,
     *,
     errors: Mapping[str, str] | None = None,
     restarting: list[Use] | None = None,
 ) -> Html:
-    title = known.entry.about.title if known else "New mining software"
+    title = with_uses.entry.about.title if with_uses else "New mining software"
     wrong = bool(errors or restarting)
-    at = f"{HOME}/{known.entry.id}" if known else f"{HOME}/new"
+    at = f"{HOME}/{with_uses.entry.id}" if with_uses else f"{HOME}/new"
     return page(
         "software/form.html",
         Page(title=title, section=SECTION, live="/live?view=names", url=at if wrong else ""),
         status=WRONG if wrong else 200,
         form=form,
-        known=_row(known) if known else None,
+        known=_row(with_uses) if with_uses else None,
         errors=errors or {},
         restarting=restarting or [],
         sides=list(SIDES.items()),
@@ -161,18 +161,18 @@ def _form_page(
     )
 
 
-def _row(known: SoftwareWithUses) -> SoftwareRow:
-    about = known.entry.about
+def _row(with_uses: SoftwareWithUses) -> SoftwareRow:
+    about = with_uses.entry.about
     return SoftwareRow(
-        id=known.entry.id,
+        id=with_uses.entry.id,
         name=about.name,
         version=about.version,
         software=about.software,
         hardware=HARDWARE[about.hardware],
         dual=about.algorithms == 2,
         has_api=about.has_api,
-        shipped=known.entry.shipped,
+        shipped=with_uses.entry.shipped,
         note=about.note,
         platforms=platforms_of(about),
-        used_by=known.used_by,
+        used_by=with_uses.used_by,
     )

@@ -58,7 +58,7 @@ class BadScript(Exception):
 
 def names_in(script: str) -> list[str]:
     """The placeholders of a script in their order, each once."""
-    return list(dict.fromkeys(found["name"] for found in _PLACEHOLDER.finditer(script) if found["name"]))
+    return list(dict.fromkeys(match["name"] for match in _PLACEHOLDER.finditer(script) if match["name"]))
 
 
 def own_variables(script: str) -> list[str]:
@@ -72,19 +72,19 @@ def fill(script: str, values: Mapping[str, str], platform: Platform) -> str:
     parts: list[str] = []
     wrong: dict[str, str] = {}
     end = 0
-    for found in _PLACEHOLDER.finditer(script):
-        parts.append(script[end : found.start()])
-        end = found.end()
-        name = found["name"]
+    for match in _PLACEHOLDER.finditer(script):
+        parts.append(script[end : match.start()])
+        end = match.end()
+        name = match["name"]
         if name is None:
-            parts.append(_literal(found["text"], wrong))
+            parts.append(_literal(match["text"], wrong))
         elif name in _OF_THE_SENTRY:
             parts.append(_OF_THE_SENTRY[name])
         elif not values.get(name):
             wrong[name] = _without_value(name)
         else:
             try:
-                parts.append(quoted(values[name], script[: found.start()]))
+                parts.append(quoted(values[name], script[: match.start()]))
             except CantQuote as error:
                 wrong[name] = f"{{{name}}} can't be filled in: {error}."
     if wrong:
@@ -97,9 +97,9 @@ def _without_value(name: str) -> str:
     if name in OF_THE_RIG:
         return f"{{{name}}} has no value here: take it out of the script."
     if name in KNOWN:
-        asked = _ASKED["pool" if name.startswith("pool") else name.removesuffix("2")]
-        asked = re.sub(" an? ", " a second ", asked) if name in SECOND else asked
-        return f"{asked}: the script uses {{{name}}}."
+        request = _ASKED["pool" if name.startswith("pool") else name.removesuffix("2")]
+        request = re.sub(" an? ", " a second ", request) if name in SECOND else request
+        return f"{request}: the script uses {{{name}}}."
     return f"Enter a value for {{{name}}}, or correct the script: {{{name}}} is not a known placeholder."
 
 

@@ -91,8 +91,8 @@ def _wrong_fields(errors: list[FieldError]) -> Problem:
 
 def _field_error(text: str, field: str = "") -> FieldError:
     """From msgspec's words: "Expected `str`, got `int` - at `$.cpu.name`"."""
-    found, message = plain(text)
-    return FieldError(field=found or field or "body", message=message)
+    place, message = plain(text)
+    return FieldError(field=place or field or "body", message=message)
 
 
 def _field_errors(error: ValidationException) -> list[FieldError]:

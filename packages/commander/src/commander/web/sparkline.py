@@ -21,10 +21,10 @@ def sparkline(values: Sequence[float | None], about: str) -> Markup:
 
 def spark_path(values: Sequence[float | None]) -> str:
     """From zero, unless that would leave nothing to be seen; what is not known interrupts the line."""
-    known = [value for value in values if value is not None]
-    if not known:
+    present = [value for value in values if value is not None]
+    if not present:
         return ""
-    low, high = _bounds(min(known), max(known))
+    low, high = _bounds(min(present), max(present))
     parts, pen = [], "M"
     for x, value in enumerate(values):
         if value is None:

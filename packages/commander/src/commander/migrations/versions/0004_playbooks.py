@@ -11,7 +11,7 @@ def upgrade() -> None:
     _addresses()
     _software()
     _playbooks()
-    _told()
+    _status_tables()
 
 
 def _addresses() -> None:
@@ -80,7 +80,7 @@ def _playbooks() -> None:
     )
 
 
-def _told() -> None:
+def _status_tables() -> None:
     op.create_table(
         "playbook_status",
         sa.Column("playbook_id", sa.Integer, sa.ForeignKey("playbooks.id", ondelete="CASCADE"), primary_key=True),
