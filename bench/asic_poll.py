@@ -45,6 +45,8 @@ def asic_poll_rows() -> None:
         cost = measured("sweep", "antminer", 1_000)
     what = f"ASIC sentry: 1,000 Antminers, {SWEEP_LATENCY_MS} ms a command"
     row(what, f"{cost['took_s']:.2f} s", f"{SWEEP_AT_ONCE} at once, 2 commands each; goal 1 s")
+    floor_s = 1_000 / SWEEP_AT_ONCE * 2 * SWEEP_LATENCY_MS / 1e3
+    row("  floor: the ASICs' own time to answer", f"{floor_s:.2f} s", f"ratio {cost['took_s'] / floor_s:.1f}")
 
 
 def peer_row(library: str) -> None:

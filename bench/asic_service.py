@@ -26,7 +26,7 @@ from sentry_kit import store as kit
 from sentry_kit.store import Enrolment, State
 
 from bench.asic_poll import PORT_BASE, fakes
-from bench.table import row
+from bench.table import no_peer, row
 from tests.farm import free_port
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +47,7 @@ def asic_service_rows() -> None:
     cost = cost_of("iceriver", *FAULTS)
     what = "ASIC sentry: lateness of a poll, 10 % dead, hung, garbage"
     row(what, f"p99 {cost['late_p99_ms']:.0f} ms", f"p50 {cost['late_p50_ms']:.0f} ms; goal 250 ms")
+    no_peer("pyasic and pyasic-rs only poll: no spool, no reports")
 
 
 def cost_of(kind: str, *faults: str) -> dict[str, float]:

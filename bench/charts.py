@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from playwright.async_api import CDPSession, Page, Route, async_playwright
 
-from bench.table import row
+from bench.table import no_peer, row
 from tests.farm import PASSWORD, CommanderProcess, running_commander
 
 CARDS, POINTS, LOADS, REPORTS = 8, 10_000, 8, 20
@@ -72,6 +72,7 @@ async def rows(page: Page, sentry: Sentry, path: str) -> None:
     row("  its cursor moved 100 times", f"{moves / 100:.2f} ms each", "main thread")
     live = [await busy.during(reported(page, sentry)) for _ in range(REPORTS)]
     row("  one more log", f"{statistics.median(live):.0f} ms", "main thread; the rest of the page too")
+    no_peer("the drawing library's own time is a part of it")
 
 
 def long_answer() -> str:

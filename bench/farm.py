@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import httpx
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
-from bench.table import row
+from bench.intake import floor_server
+from bench.table import no_peer, row
 from tests.farm import PASSWORD, CommanderProcess, eventually, running_commander, simulated_farm
 
 RIGS, EVERY_S = 1_000, 10
@@ -60,13 +62,21 @@ class FarmBench:
 
     async def _first_bytes(self, browser: httpx.AsyncClient) -> None:
         for path, what in (("/cpu-gpu", "a page of 100"), ("/cpu-gpu?per=all", "all on one page")):
-            waited_ms = []
-            for _ in range(PAGES):
-                start = time.perf_counter()
-                async with browser.stream("GET", path) as answer:
-                    waited_ms.append(1e3 * (time.perf_counter() - start))
-                    await answer.aread()
-            row(f"index with {RIGS:,} rigs, first byte, {what}", quantiles(waited_ms), f"{len(answer.content):,} bytes")
+            page = await first_bytes(browser, path)
+            row(f"index with {RIGS:,} rigs, first byte, {what}", quantiles(page.waited_ms), f"{page.size:,} bytes")
+            await asyncio.to_thread(self._floor_row, page)
+
+    def _floor_row(self, page: "FirstBytes") -> None:
+        """A fixed answer of the page's size, over the same TLS."""
+        with floor_server(self._commander) as (_, port):
+            floor = asyncio.run(self._floor(f"https://127.0.0.1:{port}", page.size))
+        middle_ms, floor_ms = statistics.median(page.waited_ms), statistics.median(floor.waited_ms)
+        remark = f"p50 {floor_ms:.1f} ms; the page takes {middle_ms / floor_ms:.1f} times as long"
+        row("  floor: uvicorn, a fixed answer of this size", quantiles(floor.waited_ms), remark)
+
+    async def _floor(self, url: str, size: int) -> "FirstBytes":
+        async with httpx.AsyncClient(base_url=url, verify=self._tls, timeout=20) as client:
+            return await first_bytes(client, f"/?bytes={size}")
 
     async def _costs(self, browser: httpx.AsyncClient) -> None:
         alone = await self._cpu_percent()
@@ -88,6 +98,7 @@ class FarmBench:
         row("  the first viewer of the index", f"{first_ms:.1f} ms CPU/s", "renders what all of them see")
         row("  each further viewer of the same", f"{each_ms:.2f} ms CPU/s", f"{frames_per_s:.1f} frames/s; goal 0.2")
         row("  to open the page", f"{opened_ms:.1f} ms CPU", "TLS, the page and its socket")
+        no_peer("no other program renders the same live page")
 
     async def _all_look(self, count: int) -> None:
         """Waits until the pages are open: opening one costs as much as looking at it for a minute."""
@@ -130,6 +141,22 @@ class FarmBench:
 
     def _cpu_s(self) -> float:
         return float(sum(self._server.cpu_times()[:2]))
+
+
+class FirstBytes(NamedTuple):
+    waited_ms: list[float]
+    size: int
+
+
+async def first_bytes(client: httpx.AsyncClient, path: str) -> FirstBytes:
+    """Asks for a page many times."""
+    waited_ms, size = [], 0
+    for _ in range(PAGES):
+        start = time.perf_counter()
+        async with client.stream("GET", path) as answer:
+            waited_ms.append(1e3 * (time.perf_counter() - start))
+            size = len(await answer.aread())
+    return FirstBytes(waited_ms, size)
 
 
 class LivePage:

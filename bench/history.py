@@ -5,7 +5,7 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from commander.raw_logs.dictionary_training import make_if_it_pays
 from commander.raw_logs.store import NewLog
 from commander.readings.summary import NO_SUMMARY
 from commander.registry.kinds import RigKind
+from protocol.messages import CpuGpuLog
 from seed_history import seed_all
 from simulated_rig import simulated_rig
 
@@ -150,16 +151,30 @@ async def _seed_rigs(path: Path) -> None:
 
 
 async def _rolled_day(database: Database, commit: GroupCommit, now: datetime) -> None:
-    cpu_s = 0.0
+    cpu_s, floor_s = 0.0, 0.0
     hours = 4
     for hour in range(hours):
         begin = now - (hours + 1 - hour) * HOUR
-        for rig_id in range(1, WATCHED + 1):
-            await commit.write(an_hour(rig_id, begin))
+        reported = [an_hour(rig_id, begin) for rig_id in range(1, WATCHED + 1)]
+        for logs in reported:
+            await commit.write(logs)
+        floor_s += decoding_s(reported)
         await make_if_it_pays(database, commit.packer, now=begin + HOUR)
         before = time.process_time()
         await roll_up(database, now=begin + HOUR + timedelta(minutes=3))
         cpu_s += time.process_time() - before
-    each_ms = 1e3 * cpu_s / hours / WATCHED
+    each_ms, floor_ms = (1e3 * spent_s / hours / WATCHED for spent_s in (cpu_s, floor_s))
     share = each_ms / 1e3 * RIGS / 3600
     row(f"roll-up, {RIGS:,} 8-GPU rigs at 10 s", f"{100 * share:.1f} % of a core", f"{each_ms:.0f} ms CPU a rig's hour")
+    remark = f"the roll-up takes {each_ms / floor_ms:.1f} times as long"
+    row("  floor: decoding the same logs", f"{floor_ms:.1f} ms CPU a rig's hour", remark)
+
+
+def decoding_s(reported: Iterable[list[NewLog]]) -> float:
+    """Returns the CPU time that msgspec needs to read these logs."""
+    decoder = msgspec.json.Decoder(CpuGpuLog)
+    before = time.process_time()
+    for logs in reported:
+        for log in logs:
+            decoder.decode(log.body)
+    return time.process_time() - before

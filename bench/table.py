@@ -5,6 +5,11 @@ def row(what: str, figure: str, remark: str = "") -> None:
     print(f"| {what:<52} | {figure:>22} | {remark:<44} |", flush=True)
 
 
+def no_peer(reason: str) -> None:
+    """Says once for a part why its rows have neither a floor nor a peer."""
+    row("  no floor, no peer", "-", reason)
+
+
 def header() -> None:
     row("what", "figure", "")
     print(f"|{'-' * 54}|{'-' * 23}:|{'-' * 46}|", flush=True)
