@@ -103,7 +103,7 @@ def a_playbook(state: PlaybookState, *, paused: bool = False) -> PlaybookNow:
     wire = Playbook(
         id="1", name="Main", revision=1, package=PACKAGE, platform=Platform.LINUX, script="x", paused=paused
     )
-    return PlaybookNow(1, wire, PlaybookStatus(playbook_id="1", revision=1, state=state), told_at=NOW)
+    return PlaybookNow(1, wire, PlaybookStatus(playbook_id="1", revision=1, state=state), reported_at=NOW)
 
 
 def test_a_failed_playbook_is_a_fault_and_a_paused_one_is_meant() -> None:

@@ -38,9 +38,9 @@ class AddressActions:
 
     async def add(self, kind: AddressKind, name: str, coin: str | None, address: str) -> Address:
         """Raises `BadAddress` or `AddressNameTaken`."""
-        wanted = _checked(0, kind, name, coin, address)
+        checked = _checked(0, kind, name, coin, address)
         async with self._database.transaction() as db:
-            added = await store.insert_address(db, kind, wanted.name, wanted.coin, wanted.address, now=self._now())
+            added = await store.insert_address(db, kind, checked.name, checked.coin, checked.address, now=self._now())
             await record(db, f"{kind} added", added.name, added.address, at=self._now())
         return added
 
@@ -60,20 +60,20 @@ class AddressActions:
         Raises `NotConfirmed` if miners would restart and the form does not confirm it; `BadAddress`,
         `AddressNameTaken` or `AddressNotFound`.
         """
-        wanted = _checked(address_id, kind, name, coin, address)
+        checked = _checked(address_id, kind, name, coin, address)
         async with self._database.transaction() as db:
             was = await store.get_address(db, address_id)
             uses = await self._playbooks.of(db, address_id)
             if uses and was.kind is not kind:
                 raise InUse(f"The {was.kind} {was.name}", uses)
-            await store.update_address(db, wanted, now=self._now())
-            if wanted != was:
-                await record(db, f"{kind} changed", wanted.name, _difference(was, wanted), at=self._now())
-            what = f"The {kind} {wanted.name} was edited"
+            await store.update_address(db, checked, now=self._now())
+            if checked != was:
+                await record(db, f"{kind} changed", checked.name, _difference(was, checked), at=self._now())
+            what = f"The {kind} {checked.name} was edited"
             changed = await self._playbooks.rerender(db, address_id, author=author, what=what)
             must_be_meant(changed, confirmed=confirmed)
         await self._playbooks.notify(changed)
-        return AddressWithUses(wanted, uses)
+        return AddressWithUses(checked, uses)
 
     async def remove(self, address_id: int) -> Address:
         """Raises `InUse` or `AddressNotFound`."""

@@ -39,10 +39,10 @@ def checked_coin(text: str | None, *, field: str = "coin") -> str | None:
     coin = (text or "").strip(" ")
     if not coin:
         return None
-    known = coin_of(coin)
-    if known is None and not _COIN.fullmatch(coin):
+    coin_row = coin_of(coin)
+    if coin_row is None and not _COIN.fullmatch(coin):
         raise BadAddress(field, "A coin is written with letters, digits, spaces and . _ - ( ), 64 characters at most.")
-    return known.name if known else coin
+    return coin_row.name if coin_row else coin
 
 
 def checked_address(kind: AddressKind, coin: str | None, text: str) -> str:
@@ -58,8 +58,8 @@ def checked_address(kind: AddressKind, coin: str | None, text: str) -> str:
 
 
 def _pool(text: str) -> str:
-    scheme, found, rest = text.rpartition("://")
-    if found and scheme.lower() not in SCHEMES:
+    scheme, separator, rest = text.rpartition("://")
+    if separator and scheme.lower() not in SCHEMES:
         raise BadAddress(
             "address", f"{scheme[:40]}:// is no way to a pool; write stratum+tcp://, stratum+ssl:// or nothing there."
         )
@@ -68,7 +68,7 @@ def _pool(text: str) -> str:
         raise BadAddress("address", "A pool's address ends with its port, from 1 to 65535: pool.example:3333.")
     if not _is_host(host):
         raise BadAddress("address", f"{host[:60] or 'Nothing'} is no host name: write pool.example:3333.")
-    return f"{scheme.lower()}{found}{host}:{port}"
+    return f"{scheme.lower()}{separator}{host}:{port}"
 
 
 def _is_host(host: str) -> bool:
@@ -88,10 +88,10 @@ def _wallet(text: str, coin: str | None) -> str:
             "address",
             "A wallet begins with a letter or digit and holds letters, digits and . _ - : @ / + = only, no spaces.",
         )
-    known = coin_of(coin)
-    if known and known.rule:
+    coin_row = coin_of(coin)
+    if coin_row and coin_row.rule:
         try:
-            known.rule(_SUFFIX.sub("", text))
+            coin_row.rule(_SUFFIX.sub("", text))
         except ValueError as error:
-            raise BadAddress("address", f"This is no {known.name} wallet: {error}.") from error
+            raise BadAddress("address", f"This is no {coin_row.name} wallet: {error}.") from error
     return text

@@ -25,7 +25,7 @@ class Coin:
     rule: Rule | None = None
 
 
-def versions(*known: str, bech32: str = "") -> Rule:
+def versions(*versions_of_coin: str, bech32: str = "") -> Rule:
     """A base58check address of 20 bytes after one of these versions (hex), or a segwit one with this prefix."""
 
     def rule(text: str) -> None:
@@ -33,29 +33,29 @@ def versions(*known: str, bech32: str = "") -> Rule:
             segwit(bech32, text)
             return
         payload = base58check(text)
-        if payload[:-20].hex() not in known:
+        if payload[:-20].hex() not in versions_of_coin:
             raise ValueError("its checksum fits, but it belongs to another coin or network")
 
     return rule
 
 
-def prefixed(*known: int) -> Rule:
+def prefixed(*prefixes: int) -> Rule:
     """Monero's kind, with one of these prefixes: standard, integrated, sub-address."""
 
     def rule(text: str) -> None:
         raw = cryptonote(text)
-        if raw[0] not in known or len(raw) not in (65, 73):
+        if raw[0] not in prefixes or len(raw) not in (65, 73):
             raise ValueError("its checksum fits, but it belongs to another coin or network")
 
     return rule
 
 
-def cash_or(prefix: str, *known: str, payload_bytes: tuple[int, ...] = (21, 33)) -> Rule:
+def cash_or(prefix: str, *versions_of_coin: str, payload_bytes: tuple[int, ...] = (21, 33)) -> Rule:
     """A CashAddr-like address, or an older base58check one of these versions."""
-    older = versions(*known)
+    older = versions(*versions_of_coin)
 
     def rule(text: str) -> None:
-        if known and re.fullmatch(r"[13][1-9A-HJ-NP-Za-km-z]{25,34}", text):
+        if versions_of_coin and re.fullmatch(r"[13][1-9A-HJ-NP-Za-km-z]{25,34}", text):
             older(text)
         elif len(cash(prefix, text)) not in payload_bytes:
             raise ValueError("it has a wrong length")

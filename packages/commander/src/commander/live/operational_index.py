@@ -93,9 +93,9 @@ def _note_works(state: RigState, now_s: float) -> None:
     state.too_many_works = len(state.works_seen) > WORKS_OF_A_RIG
 
 
-def _last_told_at(state: RigState) -> datetime | None:
+def _last_status_at(state: RigState) -> datetime | None:
     """Returns when the rig's sentry last reported its playbooks."""
-    return max([each.told_at for each in state.playbooks if each.told_at is not None], default=None)
+    return max([each.reported_at for each in state.playbooks if each.reported_at is not None], default=None)
 
 
 def _settle_faults(state: RigState, at: datetime | None) -> bool:
@@ -294,7 +294,7 @@ class OperationalIndex:
     def _settle(self, state: RigState) -> None:
         """Takes in a change of what the rig is, or of what it has to mine."""
         was_faulty = bool(state.faults)
-        _settle_faults(state, _last_told_at(state))
+        _settle_faults(state, _last_status_at(state))
         self._changed(state, shape=bool(state.faults) is not was_faulty)
 
     def _changed(self, state: RigState, *, shape: bool = False, only_metrics: bool = False) -> None:

@@ -18,7 +18,7 @@ class PlaybookNow:
     id: int
     wire: Playbook
     status: PlaybookStatus | None = None
-    told_at: datetime | None = None
+    reported_at: datetime | None = None
     tail: str | None = None
 
     @property

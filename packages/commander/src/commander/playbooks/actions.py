@@ -148,10 +148,10 @@ class PlaybookActions:
     async def order(self, rig_id: int, ids: Iterable[int]) -> None:
         """Puts the rig's playbooks in this order; those that are not named follow in their own."""
         async with self._database.transaction() as db:
-            known = [each.id for each in await store.playbooks_of(db, rig_id)]
-            first = [each for each in dict.fromkeys(ids) if each in known]
+            all_ids = [each.id for each in await store.playbooks_of(db, rig_id)]
+            first = [each for each in dict.fromkeys(ids) if each in all_ids]
             rig = await get_rig(db, RigKind.CPU_GPU, rig_id)
-            await store.set_positions(db, rig_id, [*first, *(each for each in known if each not in first)])
+            await store.set_positions(db, rig_id, [*first, *(each for each in all_ids if each not in first)])
             await record(db, "playbooks reordered", rig.name, at=self._now())
         await self._sync.changed([rig_id])
 

@@ -244,10 +244,10 @@ class PlaybooksApi(Controller):
         self, playbook_id: FromPath[int], playbook_actions: NamedDependency[PlaybookActions]
     ) -> list[RevisionAnswer]:
         """The revisions, newest first: what changed, when and by whom."""
-        found = await playbook_actions.revisions(playbook_id)
+        revisions = await playbook_actions.revisions(playbook_id)
         return [
             revision_answer(each, "\n".join(diff(before, each)))
-            for each, before in zip(found, [*found[1:], None], strict=True)
+            for each, before in zip(revisions, [*revisions[1:], None], strict=True)
         ]
 
     @post("/revisions/{revision:int}/use", status_code=200, responses=problems(400, 401, 404, 409, 422))

@@ -27,9 +27,9 @@ class RigPlaybooks:
 
     async def rename(self, db: AsyncConnection, rig_id: int, author: str) -> ChangedPlaybooks:
         """Raises `BadName` if a script can't take the new one."""
-        found = await store.playbooks_of(db, rig_id)
+        playbooks = await store.playbooks_of(db, rig_id)
         try:
-            return await rerender(db, found, author=author, what="The rig was renamed", now=self._now())
+            return await rerender(db, playbooks, author=author, what="The rig was renamed", now=self._now())
         except BadPlaybook as error:
             raise BadName(str(error)) from error
 
@@ -69,19 +69,19 @@ class DependentPlaybooks:
 
     async def all(self, db: AsyncConnection) -> dict[int, list[Use]]:
         every = await store.all_playbooks(db)
-        found: dict[int, list[Use]] = {}
+        uses_of: dict[int, list[Use]] = {}
         for playbook, use in zip(every, await store.uses(db, every), strict=True):
             for used_id in {each for each in self._named_in(playbook) if each is not None}:
-                found.setdefault(used_id, []).append(use)
-        return found
+                uses_of.setdefault(used_id, []).append(use)
+        return uses_of
 
     async def of(self, db: AsyncConnection, used_id: int) -> list[Use]:
         return await store.uses(db, await self._using(db, used_id))
 
     async def rerender(self, db: AsyncConnection, used_id: int, *, author: str, what: str) -> ChangedPlaybooks:
-        found = await self._using(db, used_id)
+        playbooks = await self._using(db, used_id)
         try:
-            return await rerender(db, found, author=author, what=what, now=self._now())
+            return await rerender(db, playbooks, author=author, what=what, now=self._now())
         except BadPlaybook as error:
             raise self._refuse(str(error)) from error
 

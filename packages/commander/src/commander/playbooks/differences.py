@@ -19,8 +19,8 @@ def described(revision: Revision) -> list[str]:
         f"paused: {'yes' if wire.paused else 'no'}",
     ]
     for work in wire.works:
-        told = (("algorithm", work.algorithm), ("coin", work.coin), ("pool", work.pool), ("wallet", work.user))
-        lines += [f"{what}: {text}" for what, text in told if text]
+        fields = (("algorithm", work.algorithm), ("coin", work.coin), ("pool", work.pool), ("wallet", work.user))
+        lines += [f"{what}: {text}" for what, text in fields if text]
     return [*lines, "script:", *wire.script.splitlines()]
 
 

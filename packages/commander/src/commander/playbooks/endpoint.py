@@ -36,18 +36,18 @@ class PlaybooksEndpoint:
 
     async def _answer(self, scope: Scope, send: Send) -> None:
         authorization = header(scope, b"authorization")
-        known, wait_s = etags(header(scope, b"if-none-match")), wait_of(header(scope, b"prefer"))
+        known_etags, wait_s = etags(header(scope, b"if-none-match")), wait_of(header(scope, b"prefer"))
         rig_id = await self._tokens.rig_of(authorization)
         await self._sync.earlier_sentry_asks(rig_id)
         wire = await self._sync.wire(rig_id)
-        if wait_s and wire.etag in known:
+        if wait_s and wire.etag in known_etags:
             await self._sync.long_poll.wait(rig_id, wait_s)
             rig_id = await self._tokens.rig_of(authorization)  # the rig may have been removed meanwhile
             wire = await self._sync.wire(rig_id)
         headers = [(b"etag", wire.etag.encode()), (b"cache-control", b"no-store")]
         if wait_s:
             headers.append((b"preference-applied", b"wait"))
-        if wire.etag in known:
+        if wire.etag in known_etags:
             await send_json(send, 304, b"", headers=headers)
         else:
             length = (b"content-length", str(len(wire.body)).encode())

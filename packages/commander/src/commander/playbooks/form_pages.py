@@ -48,10 +48,10 @@ async def new(
     address_actions: NamedDependency[AddressActions],
 ) -> Html:
     state, platform = live.find(rig_id), await playbook_actions.platform(rig_id)
-    entries = [known.entry for known in await software_actions.all()]
+    entries = [each.entry for each in await software_actions.all()]
     usable, others = software_options(entries, platform)
-    asked = str(request.query_params.get("software", ""))
-    chosen = next((each for each in usable if str(each.id) == asked), None)
+    software_id = str(request.query_params.get("software", ""))
+    chosen = next((each for each in usable if str(each.id) == software_id), None)
     if chosen is None:
         about = Page(title=f"New playbook for {state.name}", section=RIGS, live=names_of(rig_id))
         return page("playbooks/choose.html", about, rig=state, system=SYSTEMS[platform], usable=usable, others=others)
@@ -124,7 +124,7 @@ async def change(
     try:
         if fields.get("do") == "preview":
             preview = await playbook_actions.preview(rig_id, spec_of(form))
-            told = "It restarts with this change." if needs_restart(playbook.wire, preview) else "It keeps running."
+            effect = "It restarts with this change." if needs_restart(playbook.wire, preview) else "It keeps running."
             return await _form_page(
                 state,
                 form,
@@ -133,7 +133,7 @@ async def change(
                 address_actions,
                 playbook=playbook,
                 preview=preview.script,
-                told=told,
+                effect=effect,
             )
         await playbook_actions.change(playbook_id, spec_of(form), author=author_of(request.user))
     except BadPlaybook as error:
@@ -157,9 +157,9 @@ async def _form_page(
     playbook: StoredPlaybook | None = None,
     errors: Mapping[str, str] | None = None,
     preview: str = "",
-    told: str = "",
+    effect: str = "",
 ) -> Html:
-    known, platform = await address_actions.all(), await playbook_actions.platform(state.id)
+    addresses, platform = await address_actions.all(), await playbook_actions.platform(state.id)
     entries = [each.entry for each in await software_actions.all()]
     chosen = next((each for each in entries if each.id == form.software), None)
     usable, _ = software_options(entries, platform)
@@ -176,13 +176,13 @@ async def _form_page(
         software=chosen.about if chosen else None,
         choices=[(str(each.id), each.about.title) for each in usable],
         system=SYSTEMS[platform],
-        pools=address_options(known, AddressKind.POOL),
-        wallets=address_options(known, AddressKind.WALLET),
+        pools=address_options(addresses, AddressKind.POOL),
+        wallets=address_options(addresses, AddressKind.WALLET),
         coins=[coin.name for coin in COINS],
         placeholders=list(KNOWN.items()),
         errors=errors or {},
         preview=preview,
-        told=told,
+        effect=effect,
     )
 
 

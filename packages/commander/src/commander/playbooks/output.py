@@ -24,16 +24,16 @@ class OutputLine(NamedTuple):
     text: str
 
 
-async def append_lines(db: AsyncConnection, playbook_id: int, told: OutputLines, *, now: datetime) -> list[str]:
+async def append_lines(db: AsyncConnection, playbook_id: int, batch: OutputLines, *, now: datetime) -> list[str]:
     """Adds new lines and deletes lines that are too old; returns the new lines."""
-    told = msgspec.structs.replace(told, run=told.run.replace("\0", ""))
-    fresh = await _fresh(db, playbook_id, told, now=now)
+    batch = msgspec.structs.replace(batch, run=batch.run.replace("\0", ""))
+    fresh = await _fresh(db, playbook_id, batch, now=now)
     kept = fresh[-LINES_KEPT:]
     if kept:
         last = sa.select(sa.func.max(output.c.number)).where(output.c.playbook_id == playbook_id)
         number = (await db.execute(last)).scalar_one() or 0
         rows = [
-            {"playbook_id": playbook_id, "number": number + at, "run": told.run, "line": line, "text": text}
+            {"playbook_id": playbook_id, "number": number + at, "run": batch.run, "line": line, "text": text}
             for at, (line, text) in enumerate(kept, 1)
         ]
         await db.execute(sa.insert(output), rows)
@@ -41,19 +41,19 @@ async def append_lines(db: AsyncConnection, playbook_id: int, told: OutputLines,
     return [text for _, text in kept]
 
 
-async def _fresh(db: AsyncConnection, playbook_id: int, told: OutputLines, *, now: datetime) -> list[tuple[int, str]]:
+async def _fresh(db: AsyncConnection, playbook_id: int, batch: OutputLines, *, now: datetime) -> list[tuple[int, str]]:
     """Returns the lines of this run that are new, with their numbers."""
-    where = (runs.c.playbook_id == playbook_id, runs.c.run == told.run)
+    where = (runs.c.playbook_id == playbook_id, runs.c.run == batch.run)
     next_line = (await db.execute(sa.select(runs.c.next_line).where(*where))).scalar_one_or_none() or 0
-    end = told.first_line + len(told.lines)
+    end = batch.first_line + len(batch.lines)
     if end <= next_line:
         return []
-    row = {"playbook_id": playbook_id, "run": told.run, "next_line": end, "told_at": now}
+    row = {"playbook_id": playbook_id, "run": batch.run, "next_line": end, "told_at": now}
     query = insert_for(db, runs).values(row)
     changed = {"next_line": end, "told_at": now}
     await db.execute(query.on_conflict_do_update(index_elements=[runs.c.playbook_id, runs.c.run], set_=changed))
     await _forget_old_runs(db, playbook_id)
-    numbered = enumerate(told.lines, told.first_line)
+    numbered = enumerate(batch.lines, batch.first_line)
     return [(line, text.replace("\0", "")) for line, text in numbered if line >= next_line]
 
 

@@ -30,8 +30,8 @@ SHOWN_TO_COPY = 500
 @get("/cpu-gpu/{rig_id:int}/playbooks", include_in_schema=False)
 async def show_all(rig_id: FromPath[int], request: PageRequest, live: NamedDependency[LiveRigs]) -> Html:
     state, query = live.find(rig_id), request.query_params
-    asked = str(query.get("playbook", "")) if query.get("dialog") == "remove" else ""
-    removing = None if (asked_id := id_in(asked)) is None else playbook_view(state, asked_id)
+    playbook_text = str(query.get("playbook", "")) if query.get("dialog") == "remove" else ""
+    removing = None if (asked_id := id_in(playbook_text)) is None else playbook_view(state, asked_id)
     about = Page(
         title=f"Playbooks of {state.name}",
         section=RIGS,
@@ -69,21 +69,21 @@ async def show(
     )
 
 
-@post("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/{deed:str}", include_in_schema=False)
+@post("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/{action:str}", include_in_schema=False)
 async def do(
     rig_id: FromPath[int],
     playbook_id: FromPath[int],
-    deed: FromPath[str],
+    action: FromPath[str],
     request: PageRequest,
     playbook_actions: NamedDependency[PlaybookActions],
 ) -> Redirect:
     """Pause, resume, up, down, remove; afterwards the list is shown."""
     await playbook_of_rig(playbook_actions, rig_id, playbook_id)
-    if deed in ("pause", "resume"):
-        await playbook_actions.pause(playbook_id, deed == "pause", author=author_of(request.user))
-    elif deed in ("up", "down"):
-        await _move(playbook_actions, rig_id, playbook_id, -1 if deed == "up" else 1)
-    elif deed == "remove":
+    if action in ("pause", "resume"):
+        await playbook_actions.pause(playbook_id, action == "pause", author=author_of(request.user))
+    elif action in ("up", "down"):
+        await _move(playbook_actions, rig_id, playbook_id, -1 if action == "up" else 1)
+    elif action == "remove":
         await playbook_actions.remove(playbook_id)
         return Redirect(f"/cpu-gpu/{rig_id}/playbooks?removed=yes", status_code=303)
     else:
@@ -201,8 +201,8 @@ def _changes(revisions: list[Revision], number: int | None) -> list[tuple[str, s
 def _copy_page(
     live: LiveRigs, playbook: StoredPlaybook, *, search: str = "", error: str = "", copies: list[Copy] | None = None
 ) -> Html:
-    state, wanted = live.find(playbook.rig_id), name_key(search.strip())
-    others = [rig for rig in live.index.rigs.values() if rig.id != state.id and wanted in name_key(rig.name)]
+    state, search_key = live.find(playbook.rig_id), name_key(search.strip())
+    others = [rig for rig in live.index.rigs.values() if rig.id != state.id and search_key in name_key(rig.name)]
     others.sort(key=lambda rig: rig.name.casefold())
     at = f"/cpu-gpu/{state.id}/playbooks/{playbook.id}/copy"
     about = Page(

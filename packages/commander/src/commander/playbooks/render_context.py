@@ -43,7 +43,7 @@ async def load_render_context(db: AsyncConnection) -> RenderContext:
 
 
 async def rerender(
-    db: AsyncConnection, found: Iterable[StoredPlaybook], *, author: str, what: str, now: datetime
+    db: AsyncConnection, playbooks: Iterable[StoredPlaybook], *, author: str, what: str, now: datetime
 ) -> ChangedPlaybooks:
     """Renders playbooks again after a change of something that they name. Without a difference there is no new
     revision.
@@ -51,7 +51,7 @@ async def rerender(
     Raises `BadPlaybook`, with the reason of the first playbook that can't take the change.
     """
     context, changed = await load_render_context(db), ChangedPlaybooks()
-    for playbook in found:
+    for playbook in playbooks:
         after = _again(playbook, context)
         if after == playbook.wire:
             continue

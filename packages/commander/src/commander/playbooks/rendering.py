@@ -31,15 +31,15 @@ class RenderInput:
 
 
 def rendered(
-    spec: PlaybookSpec, given: RenderInput, *, playbook_id: int = 0, revision: int = 0, paused: bool = False
+    spec: PlaybookSpec, context: RenderInput, *, playbook_id: int = 0, revision: int = 0, paused: bool = False
 ) -> Playbook:
     """Returns the playbook that the rig's sentry gets. Raises `BadPlaybook`."""
     errors: dict[str, str] = {}
-    package = _package(spec, given.software, errors)
-    _check_texts(spec, given, errors)
-    values, fields = _values(spec, given, errors)
+    package = _package(spec, context.software, errors)
+    _check_texts(spec, context, errors)
+    values, fields = _values(spec, context, errors)
     values["executable"] = _path(package, spec.platform)
-    script = _script(spec, given.software, values, fields, errors)
+    script = _script(spec, context.software, values, fields, errors)
     if errors:
         raise BadPlaybook(errors)
     return Playbook(
@@ -49,9 +49,9 @@ def rendered(
         package=package,
         platform=spec.platform,
         script=script,
-        has_api=given.software.has_api if given.software else True,
+        has_api=context.software.has_api if context.software else True,
         paused=paused,
-        works=[_work(work, given.addresses) for work in spec.works],
+        works=[_work(work, context.addresses) for work in spec.works],
     )
 
 
@@ -76,14 +76,14 @@ def _package(spec: PlaybookSpec, software: MiningSoftware | None, errors: dict[s
     )
 
 
-def _check_texts(spec: PlaybookSpec, given: RenderInput, errors: dict[str, str]) -> None:
+def _check_texts(spec: PlaybookSpec, context: RenderInput, errors: dict[str, str]) -> None:
     if not _NAME.fullmatch(spec.name) or len(spec.name) > NAME_MAX_LENGTH:
         errors["name"] = "A name has 1 to 64 letters, digits, spaces or . _ - : # ( ) + @ / in it."
-    most = given.software.algorithms if given.software else 2
+    most = context.software.algorithms if context.software else 2
     if not 1 <= len(spec.works) <= most:
         errors["works"] = f"This software mines {'one algorithm' if most == 1 else 'one or two algorithms'} at once."
     for at, work in enumerate(spec.works):
-        errors |= {f"works.{at}.{field}": text for field, text in _wrong_in(work, given.addresses)}
+        errors |= {f"works.{at}.{field}": text for field, text in _wrong_in(work, context.addresses)}
     for name in spec.variables:
         if name in KNOWN or not _VARIABLE.fullmatch(name):
             errors[f"variables.{name[:40]}"] = "A variable has a name of small letters, digits and _ that is not taken."
@@ -92,8 +92,8 @@ def _check_texts(spec: PlaybookSpec, given: RenderInput, errors: dict[str, str])
 def _wrong_in(work: WorkSpec, addresses: Mapping[int, Address]) -> Iterator[tuple[str, str]]:
     for field, kind in (("pool_id", AddressKind.POOL), ("wallet_id", AddressKind.WALLET)):
         address_id = getattr(work, field)
-        found = addresses.get(address_id) if address_id is not None else None
-        if address_id is not None and (found is None or found.kind is not kind):
+        address = addresses.get(address_id) if address_id is not None else None
+        if address_id is not None and (address is None or address.kind is not kind):
             yield field, f"There is no such {kind}; it may have been removed."
     if work.algorithm and not _ALGORITHM.fullmatch(work.algorithm):
         yield "algorithm", "An algorithm has 1 to 64 letters, digits or _ . / , + : - in it."
@@ -103,17 +103,17 @@ def _wrong_in(work: WorkSpec, addresses: Mapping[int, Address]) -> Iterator[tupl
         yield "coin", str(error)
 
 
-def _values(spec: PlaybookSpec, given: RenderInput, errors: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def _values(spec: PlaybookSpec, context: RenderInput, errors: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The value of each placeholder, and the field that each of them comes from."""
-    values = {"worker": given.rig_name, "rig_id": str(given.rig_id), **spec.variables}
+    values = {"worker": context.rig_name, "rig_id": str(context.rig_id), **spec.variables}
     fields = {name: f"variables.{name}" for name in names_in(spec.script) if name not in KNOWN}
     for at in range(2):
         work = spec.works[at] if at < len(spec.works) else WorkSpec(password="")
         second = "2" if at else ""
-        values |= _pool_values(f"pool{second}", _address(work.pool_id, given.addresses))
+        values |= _pool_values(f"pool{second}", _address(work.pool_id, context.addresses))
         values |= {
-            f"wallet{second}": _address(work.wallet_id, given.addresses),
-            f"coin{second}": coin_of(work, given.addresses) or "",
+            f"wallet{second}": _address(work.wallet_id, context.addresses),
+            f"coin{second}": coin_of(work, context.addresses) or "",
             f"algorithm{second}": work.algorithm,
             f"password{second}": work.password,
         }
@@ -124,15 +124,15 @@ def _values(spec: PlaybookSpec, given: RenderInput, errors: dict[str, str]) -> t
 
 
 def _address(address_id: int | None, addresses: Mapping[int, Address]) -> str:
-    found = addresses.get(address_id) if address_id is not None else None
-    return found.address if found else ""
+    address = addresses.get(address_id) if address_id is not None else None
+    return address.address if address else ""
 
 
 def coin_of(work: WorkSpec, addresses: Mapping[int, Address]) -> str | None:
     """The coin that is mined: as it was chosen, otherwise the wallet's or the pool's."""
-    told = (addresses[each].coin for each in (work.wallet_id, work.pool_id) if each is not None and each in addresses)
+    coins = (addresses[each].coin for each in (work.wallet_id, work.pool_id) if each is not None and each in addresses)
     try:
-        return checked_coin(work.coin) or next(filter(None, told), None)
+        return checked_coin(work.coin) or next(filter(None, coins), None)
     except BadAddress:
         return None
 

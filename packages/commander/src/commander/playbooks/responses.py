@@ -74,7 +74,7 @@ def playbook_answer(stored: StoredPlaybook, now: PlaybookNow | None) -> Playbook
         package=wire.package,
         mines=wire.works,
         status=now.status if now else None,
-        told_at=now.told_at if now else None,
+        told_at=now.reported_at if now else None,
     )
 
 

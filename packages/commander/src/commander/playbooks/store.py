@@ -130,9 +130,9 @@ async def write_revision(
     rig_id: int | None = changed.scalar_one_or_none()
     if rig_id is None:
         raise PlaybookChanged("Somebody else has just changed or removed this playbook; look again.")
-    told = {"author": author[:128], "what": what[:256], "changed_at": now}
+    provenance = {"author": author[:128], "what": what[:256], "changed_at": now}
     row = {"playbook_id": playbook_id, "revision": wire.revision, "recipe": values["recipe"], "wire": blob}
-    await db.execute(sa.insert(revisions).values(**row, **told))
+    await db.execute(sa.insert(revisions).values(**row, **provenance))
     old = (revisions.c.playbook_id == playbook_id, revisions.c.revision <= wire.revision - REVISIONS_KEPT)
     await db.execute(sa.delete(revisions).where(*old))
     await _note(db, rig_id, spec.name, what, now)

@@ -135,7 +135,7 @@ class PlaybookSync:
             async with self._database.transaction() as db:
                 await status.put_statuses(db, rig_id, news, now=now)
             for each, state in _matched(self._playbooks(rig_id), news):
-                each.status, each.told_at = state, now if state else None
+                each.status, each.reported_at = state, now if state else None
         self._live.playbooks_changed(rig_id)
         self._cluster.publish(PLAYBOOKS, rig_id)
 

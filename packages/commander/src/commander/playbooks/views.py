@@ -178,12 +178,12 @@ def page_sections(state: RigState, playbook_id: int) -> Parts:
 
 
 def _view(state: RigState, at: int, playbook: PlaybookNow) -> PlaybookView:
-    wire, told = playbook.wire, playbook.status
-    word, tone = STATES[told.state] if told else NOT_YET
+    wire, status = playbook.wire, playbook.status
+    word, tone = STATES[status.state] if status else NOT_YET
     offline = state.health is Health.OFFLINE  # its present state is unknown
-    if told and offline:
+    if status and offline:
         word, tone = f"{word} when last heard", "idle"
-    told = told or PlaybookStatus(playbook_id=str(playbook.id), revision=wire.revision, state=PlaybookState.UNKNOWN)
+    status = status or PlaybookStatus(playbook_id=str(playbook.id), revision=wire.revision, state=PlaybookState.UNKNOWN)
     return PlaybookView(
         id=playbook.id,
         rig_id=state.id,
@@ -193,15 +193,15 @@ def _view(state: RigState, at: int, playbook: PlaybookNow) -> PlaybookView:
         paused=wire.paused,
         word=word,
         tone=tone,
-        percent=None if told.percent is None else round(told.percent),
-        since=None if offline else told.since,
-        ended=told.state is PlaybookState.FAILED,
-        reason=told.reason or "",
-        last_lines="\n".join(told.last_lines),
-        restarts=told.restarts,
-        api_port=told.api_port,
-        pinned_sha256=told.pinned_sha256 or "",
-        outdated=playbook.status is not None and told.revision < wire.revision,
+        percent=None if status.percent is None else round(status.percent),
+        since=None if offline else status.since,
+        ended=status.state is PlaybookState.FAILED,
+        reason=status.reason or "",
+        last_lines="\n".join(status.last_lines),
+        restarts=status.restarts,
+        api_port=status.api_port,
+        pinned_sha256=status.pinned_sha256 or "",
+        outdated=playbook.status is not None and status.revision < wire.revision,
         works=[_work(work) for work in wire.works],
         wrong_platform=_wrong_platform(state, wire.platform),
         first=at == 0,

@@ -204,19 +204,23 @@ def places(readings: Readings, charts: Iterable[str]) -> list[Place]:
 
 def _places_of(chart: str, readings: Readings, devices: list[str]) -> Iterable[Place]:
     kind = CHARTS[chart]
-    told = [series for series in readings if series[0] in kind.figures]
+    shown_series = [series for series in readings if series[0] in kind.figures]
     if not kind.split:
-        return [Place(chart, kind.title, _keys(chart, told, devices))] if told else []
-    works = sorted({_label(series) for series in told})
+        return [Place(chart, kind.title, _keys(chart, shown_series, devices))] if shown_series else []
+    works = sorted({_label(series) for series in shown_series})
     return [
-        Place(f"{chart}-{work}", f"{kind.title}, {work}", _keys(chart, [s for s in told if _label(s) == work], devices))
+        Place(
+            f"{chart}-{work}",
+            f"{kind.title}, {work}",
+            _keys(chart, [s for s in shown_series if _label(s) == work], devices),
+        )
         for work in works
     ]
 
 
-def _keys(chart: str, told: list[Series], devices: list[str]) -> list[LegendKey]:
-    whole = any(series[1] is None or series[0] in COUNTERS for series in told)
-    of_devices = {series[1] for series in told}
+def _keys(chart: str, shown_series: list[Series], devices: list[str]) -> list[LegendKey]:
+    whole = any(series[1] is None or series[0] in COUNTERS for series in shown_series)
+    of_devices = {series[1] for series in shown_series}
     first = [LegendKey(CHARTS[chart].whole, 0)] if whole else []
     return first + [
         LegendKey(device_label(device), at % TINTS + 1) for at, device in enumerate(devices) if device in of_devices
