@@ -95,6 +95,22 @@ async def test_a_new_command_for_a_selection(farm: Farm) -> None:
     assert "1 at a time; stops after 3 failures" in text_of(await page(farm, answer.headers["Location"]))
 
 
+async def test_a_new_command_for_many_named_rigs(farm: Farm) -> None:
+    await farm.log_in()
+    rigs = [await farm.add(f"rig-{number:03}") for number in range(120)]
+    ids = ",".join(str(rig.id) for rig in rigs)
+    html = await page(farm, f"/commands/new?rigs={ids}")
+    assert "120 rigs" in text_of(html)
+    assert "rig-049 and 70 more" in text_of(html)
+    sent = re.search(r'name="rigs" value="([^"]+)"', html)
+    assert sent
+    answer = await post_form(farm.client, "/commands", action="diagnose", rigs=sent[1])
+    assert answer.status_code == 303
+    command = (await farm.get(f"{COMMANDS}/{number_in(answer.headers['Location'])}")).json()
+    assert [each["rig_id"] for each in command["targets"]] == [rig.id for rig in rigs]
+    assert command["batch"] == {"size": 12, "max_failures": 2}
+
+
 async def test_wrong_fields_of_the_form_are_named(farm: Farm) -> None:
     await farm.log_in()
     await farm.add("rig-01")

@@ -235,6 +235,17 @@ async def test_a_command_that_is_delivered_while_it_is_carried_out_is_not_queued
     assert rig.carried == ["c1", "c2"]
 
 
+async def test_a_command_that_is_stopped_while_it_waits_for_another_one_never_begins(rig: Rig) -> None:
+    rig.waits = asyncio.Event()
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1"), command("c2"), command("c3")))
+        await until(lambda: rig.carried == ["c1"])
+        await sentry.take(TOKEN, item(command("c1"), command("c3"), version="v2"))
+        rig.waits.set()
+        await until(lambda: rig.states() == {"c1": "done", "c3": "done"})
+    assert rig.carried == ["c1", "c3"]
+
+
 async def test_a_sentry_that_ends_in_the_middle_does_not_begin_again(rig: Rig) -> None:
     rig.waits = asyncio.Event()
     async with rig.sentry() as sentry:

@@ -1,6 +1,6 @@
 """The form that makes a command for many rigs, as a browser sends it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -60,9 +60,9 @@ class CommandForm:
         return Order(action=action, rig_ids=rig_ids, made_by=made_by, reason=self.reason, selection=select, batch=batch)
 
 
-def form_of(fields: Mapping[str, str], rigs: Iterable[str]) -> CommandForm:
-    """`rigs` are the ids of rigs that were named one by one."""
-    rig_ids = [each for text in rigs if (each := id_in(text)) is not None][:MOST]
+def form_of(fields: Mapping[str, str]) -> CommandForm:
+    """`rigs` has the ids of rigs that were named one by one, in one field: a form has few of them."""
+    rig_ids = [each for text in fields.get("rigs", "").split(",") if (each := id_in(text)) is not None][:MOST]
     return CommandForm(
         action=fields.get("action", ""),
         select=None if rig_ids else fields.get("select", ""),

@@ -107,7 +107,7 @@ async def show_result(command_id: FromPath[int], rig_id: FromPath[int], database
 @get("/commands/new", include_in_schema=False)
 async def choose(request: PageRequest, live: NamedDependency[LiveRigs]) -> Html:
     query = {name: str(value) for name, value in request.query_params.items()}
-    return _form_page(live, form_of(query, query.get("rigs", "").split(",")))
+    return _form_page(live, form_of(query))
 
 
 @post("/commands", include_in_schema=False)
@@ -117,10 +117,8 @@ async def make(
     database: NamedDependency[Database],
     notify_commands: NamedDependency[Notify],
 ) -> Html | Redirect:
-    fields = await request.form()
-    form = form_of(
-        {name: str(value) for name, value in fields.items()}, [str(each) for each in fields.getall("rig", [])]
-    )
+    fields = {name: str(value) for name, value in (await request.form()).items()}
+    form = form_of(fields)
     try:
         made = await actions.make_command(database, notify_commands, form.order(live, made_by=author_of(request.user)))
     except CommanderError as error:

@@ -72,9 +72,14 @@ class CommandRunner:
         return [each.command for each in self._queue]
 
     async def take(self, token: Token, item: InboxItem) -> bool:
-        """Queues the commands that are new here. Their time runs from now on, by a clock that nobody sets."""
+        """Queues the commands that are new here. Their time runs from now on, by a clock that nobody sets.
+
+        One in the queue that is listed no longer was stopped, and never begins.
+        """
         now_s = self._boot().age_s
         commands = msgspec.json.decode(item.body, type=Commands).commands
+        listed = {each.id for each in commands}
+        self._queue = deque(each for each in self._queue if each.command.id in listed)
         queued = {each.command.id for each in self._queue}
         for command in commands:
             if command.id not in queued and not await self._is_known(command.id):
