@@ -1,6 +1,7 @@
 """Bodies are read only for senders who may send them, within limits. An unreadable one has its documented status."""
 
 import gzip
+import re
 from typing import Any
 
 import httpx
@@ -202,11 +203,6 @@ async def doors(farm: Farm) -> list[tuple[str, str, dict[str, str]]]:
             if "requestBody" in methods[method]:
                 is_site = path.endswith("/asic-rigs") and "sentry" in path
                 auth = site if is_site else rig.auth if path.startswith("/api/v1/sentry") else farm.auth
-                found.append((method.upper(), path.replace("{", "").replace("}", ""), auth))
+                found.append((method.upper(), re.sub(r"{\w+}", str(rig.id), path), auth))
     assert len(found) > 15
-    numbers = {name: str(rig.id) for name in ("rig_id", "playbook_id", "software_id", "address_id", "revision")}
-    return [(method, _with_numbers(path, numbers), auth) for method, path, auth in found]
-
-
-def _with_numbers(path: str, numbers: dict[str, str]) -> str:
-    return "/".join(numbers.get(part, part) for part in path.split("/"))
+    return found

@@ -19,7 +19,7 @@ async def test_a_failed_playbook_is_seen_from_the_index_on(
     lines = ["no GPU found", "<b>exiting</b>"]
     rig, added = await told(farm, playbooks, state="failed", reason="exit code 1", last_lines=lines)
     index = await page(person, "/cpu-gpu")
-    assert f'<a class="state bad" href="/cpu-gpu/{rig.id}/playbooks" title="1 of its playbooks failed">' in index
+    assert f'<a class="state bad" href="/cpu-gpu/{rig.id}/playbooks">Playbook failed: Main</a>' in index
     for path in (f"/cpu-gpu/{rig.id}", f"/cpu-gpu/{rig.id}/playbooks", f"/cpu-gpu/{rig.id}/playbooks/{added['id']}"):
         html = await page(person, path)
         assert '<span class="state bad">Failed</span>' in html, path
