@@ -103,7 +103,7 @@ def test_a_silent_asic_leaves_the_totals_and_its_faults_are_of_the_past(farm: Li
     about = page.step()
     assert "In the last report:" in about
     assert "<h2>Fan fault</h2>" in about
-    assert "Connected when last heard" in about
+    assert "Connected at the last report" in about
 
 
 def test_the_first_log_takes_the_panel_with_the_token_away(farm: LiveFarm) -> None:

@@ -102,4 +102,4 @@ def test_a_playbook_of_a_silent_rig_is_not_said_to_mine(farm: LiveFarm) -> None:
     tell(farm, PlaybookState.MINING)
     listing = PlaybooksPage(farm.index, 1, None)
     farm.silence(70)
-    assert "Mining when last heard" in (listing.catch_up(0) or "")
+    assert "Mining at the last report" in (listing.catch_up(0) or "")

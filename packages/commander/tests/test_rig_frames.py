@@ -70,7 +70,7 @@ def test_a_miner_of_a_silent_rig_is_not_said_to_mine(farm: LiveFarm) -> None:
     screen = Screen(farm, RigView(farm.views, 1))
     farm.silence(70)
     html = screen.step()
-    assert "Mining when last heard" in html
+    assert "Mining at the last report" in html
     assert "Offline" in html
 
 

@@ -182,7 +182,7 @@ def _view(state: RigState, at: int, playbook: PlaybookNow) -> PlaybookView:
     word, tone = STATES[status.state] if status else NOT_YET
     offline = state.health is Health.OFFLINE  # its present state is unknown
     if status and offline:
-        word, tone = f"{word} when last heard", "idle"
+        word, tone = f"{word} at the last report", "idle"
     status = status or PlaybookStatus(playbook_id=str(playbook.id), revision=wire.revision, state=PlaybookState.UNKNOWN)
     return PlaybookView(
         id=playbook.id,

@@ -148,7 +148,7 @@ def _chips(board: AsicBoard) -> str:
 def _pool(pool: AsicPool, *, old: bool) -> PoolView:
     word, tone = POOL_STATES[pool.state]
     if old:  # nobody knows what it does now
-        word, tone = f"{word} when last heard", "idle"
+        word, tone = f"{word} at the last report", "idle"
     return PoolView(
         url=pool.url or units.UNKNOWN,
         word=word,

@@ -266,7 +266,7 @@ def _shares(accepted: int | None, rejected: int | None) -> str:
 def _miner(miner: MinerReading, name: str, *, old: bool) -> MinerView:
     word, tone = miner_word(miner), "warning" if miner.trouble else MINER_TONES[miner.state]
     if old:  # nobody knows what it does now
-        word, tone = f"{word} when last heard", "idle"
+        word, tone = f"{word} at the last report", "idle"
     return MinerView(
         software=name,
         version=miner.version or "",
