@@ -55,7 +55,7 @@ export function enter(page: Document): void {
 
 let leavingFor: string | undefined;
 
-/** Goes to another page, and goes once: who removes a rig is told by the form's answer and by a frame. */
+/** Goes to another page, and goes once: after removing a rig, both the form's answer and a frame ask for it. */
 export function leave(address: string): void {
   const url = new URL(address, location.href).href;
   if (url === leavingFor) return;

@@ -33,7 +33,7 @@ function textOf(time: HTMLTimeElement, moment: Date): string {
   return ("exact" in dataset ? exact : far).format(moment);
 }
 
-function tell(time: HTMLTimeElement): void {
+function showTime(time: HTMLTimeElement): void {
   const moment = new Date(time.dateTime);
   const text = textOf(time, moment);
   if (time.textContent !== text) time.textContent = text;
@@ -42,12 +42,12 @@ function tell(time: HTMLTimeElement): void {
 
 /** Local times in `root`, which may not be in the page yet. */
 export function localise(root: ParentNode): void {
-  for (const time of root.querySelectorAll("time")) tell(time);
+  for (const time of root.querySelectorAll("time")) showTime(time);
 }
 
 export function keepTimes(): void {
   localise(document);
   setInterval(() => {
-    if (!document.hidden) for (const time of document.querySelectorAll<HTMLTimeElement>(MOVING)) tell(time);
+    if (!document.hidden) for (const time of document.querySelectorAll<HTMLTimeElement>(MOVING)) showTime(time);
   }, 1000);
 }

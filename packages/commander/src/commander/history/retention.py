@@ -24,7 +24,7 @@ SECOND_US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How long history is stored; the hour tier stays for ever."""
+    """The time for which history is stored; the hour tier stays for ever."""
 
     raw: timedelta = timedelta(hours=24)
     minutes: timedelta = timedelta(days=7)

@@ -240,7 +240,7 @@ class OperationalIndex:
     def restore(
         self, rig_id: int, log: bytes, summary: RigSummary, *, taken_at: datetime, now: datetime, now_s: float
     ) -> None:
-        """What `report` did once, for a log read back from the database: the rig was heard when it was taken."""
+        """Takes a log from the database, as `report` took it once: the rig counts as seen when the log was taken."""
         reported_at = min(taken_at, now)
         reported_s = now_s - (now - reported_at) / timedelta(seconds=1)
         self.report(rig_id, log, summary, taken_at=taken_at, reported_at=reported_at, now_s=reported_s)
