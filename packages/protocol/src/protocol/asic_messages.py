@@ -151,7 +151,7 @@ class AdoptedAsic(Message, frozen=True, kw_only=True, gc=False):
     """An ASIC that a site's sentry found. The same `key` (its MAC, else its address) again is the same rig again.
 
     A name that another rig has gets a number behind it. A rig that is registered again keeps its record and the name
-    that it has by now; its token is a fresh one, and the old one is dead.
+    that it has by now; its token is new, and the old one stops working.
     """
 
     name: Name

@@ -112,7 +112,7 @@ class AdoptionActions:
         self._now = now
 
     async def adopt(self, site_id: int, adoption: Adoption) -> AdoptionAnswer:
-        """All of them or, with `BadAdoption`, none. The tokens that known rigs had are dead at once."""
+        """Registers all of them or, with `BadAdoption`, none. Old tokens of known rigs stop working immediately."""
         now = self._now()
         async with self._database.transaction() as db:
             await accounts.touch_key(db, site_id, keys=site_tokens, now=now)
