@@ -126,6 +126,7 @@ class RowOrders:
         self._index = index
         self._selected = selected
         self._orders: dict[IndexQuery, RowOrder] = {}
+        self._ranks = NameRanks(index)
 
     def standing(self, query: IndexQuery) -> RowOrder:
         key = query.but(whole=False, columns=None)
@@ -140,7 +141,7 @@ class RowOrders:
         order = self.standing(query)
         if key.sort in (Sort.NAME, Sort.HEALTH) or order.looked_at == self._index.now_at:
             return order
-        ids = ordered(_listed(self._selected.rigs(key.select), key), key)
+        ids = ordered(_listed(self._selected.rigs(key.select), key), key, self._ranks.now())
         if ids == order.ids:
             return order
         self._index.reordered()
@@ -152,10 +153,10 @@ class RowOrders:
 
     def _made(self, query: IndexQuery, ids: list[int] | None = None) -> RowOrder:
         found, index = self._selected.rigs(query.select), self._index
-        apart = query.waiting_apart and not query.faulty
+        apart, ranks = query.waiting_apart and not query.faulty, self._ranks.now()
         return RowOrder(
-            ids=ordered(_listed(found, query), query) if ids is None else ids,
-            waiting=ordered([state for state in found if state.health is Health.WAITING], BY_NAME) if apart else [],
+            ids=ordered(_listed(found, query), query, ranks) if ids is None else ids,
+            waiting=ordered([each for each in found if each.health is Health.WAITING], BY_NAME, ranks) if apart else [],
             counts=Counter([state.health for state in found]),
             faulty=sum(bool(state.faults) for state in found),
             at=index.now_at,
@@ -205,19 +206,36 @@ def _listed(found: Iterable[RigState], query: IndexQuery) -> list[RigState]:
     return [state for state in found if state.faults] if query.faulty else list(found)
 
 
-def ordered(rigs: list[RigState], query: IndexQuery) -> list[int]:
-    """Ids by what is sorted by, then by name; whoever has no such figure comes last in both directions."""
+def ordered(rigs: list[RigState], query: IndexQuery, ranks: Mapping[int, int]) -> list[int]:
+    """Returns ids by what is sorted by, then by name; a rig without the metric comes last in both directions."""
     if query.sort is Sort.NAME:
-        return [state.id for state in sorted(rigs, key=_by_name, reverse=query.descending)]
-    figure = FIGURES[query.sort]
+        return sorted([state.id for state in rigs], key=ranks.__getitem__, reverse=query.descending)
+    metric = FIGURES[query.sort]
     known, unknown = [], []
     for state in rigs:
-        value = figure(state)
+        value = metric(state)
         if value is None:
-            unknown.append(state)
+            unknown.append(state.id)
         else:
-            known.append((-value if query.descending else value, _natural(state.name), state.id))
-    return [rig_id for *_, rig_id in sorted(known)] + [state.id for state in sorted(unknown, key=_by_name)]
+            known.append((-value if query.descending else value, ranks[state.id], state.id))
+    return [rig_id for *_, rig_id in sorted(known)] + sorted(unknown, key=ranks.__getitem__)
+
+
+class NameRanks:
+    """The place of each rig in the order of names, worked out again when a rig comes, goes or is renamed."""
+
+    def __init__(self, index: OperationalIndex) -> None:
+        self._index = index
+        self._of = (-1, 0, 0)
+        self._ranks: dict[int, int] = {}
+
+    def now(self) -> Mapping[int, int]:
+        rigs = self._index.rigs
+        now = (self._index.renamed_at, len(rigs), next(reversed(rigs), 0))  # ids are never given twice
+        if now != self._of:
+            in_order = sorted(rigs.values(), key=_by_name)
+            self._of, self._ranks = now, {state.id: rank for rank, state in enumerate(in_order)}
+        return self._ranks
 
 
 @lru_cache(maxsize=2**15)

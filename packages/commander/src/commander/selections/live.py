@@ -45,6 +45,7 @@ class LiveSelections:
         self._kind = kind
         self._rigs = index.rigs
         self._live: dict[Selection, LiveSelection] = {}
+        self._comparing: list[LiveSelection] = []
         self._now_s = 0.0
         index.on_change, index.on_remove, index.on_tick = self.changed, self.removed, self.tick
 
@@ -58,9 +59,8 @@ class LiveSelections:
 
     def changed(self, state: RigState, only_metrics: bool) -> None:
         """Evaluates the selections that may see a rig's change. `only_metrics`: nothing else of it has changed."""
-        for live in self._live.values():
-            if live.compares or not only_metrics:
-                live.see(state)
+        for live in self._comparing if only_metrics else self._live.values():
+            live.see(state)
 
     def removed(self, rig_id: int) -> None:
         for live in self._live.values():
@@ -72,6 +72,8 @@ class LiveSelections:
         unused = [key for key, live in self._live.items() if live.asked_s < now_s - KEPT_FOR_S]
         for key in unused:
             del self._live[key]
+        if unused:
+            self._comparing = [live for live in self._live.values() if live.compares]
 
     def _begin(self, selection: Selection) -> LiveSelection:
         matches = compiled(selection, self._kind)
@@ -79,4 +81,5 @@ class LiveSelections:
             del self._live[min(self._live, key=lambda key: self._live[key].asked_s)]
         ids = {rig_id for rig_id, state in self._rigs.items() if matches(state)}
         live = self._live[selection] = LiveSelection(selection, matches, ids)
+        self._comparing = [each for each in self._live.values() if each.compares]
         return live
