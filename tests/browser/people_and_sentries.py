@@ -52,7 +52,14 @@ class Farm:
         assert answer.status_code == 200, answer.text
         return list(answer.json()["results"])
 
+    def add_watchdog_rule(self, select: str, **limits: object) -> int:
+        answer = self.client.post("/api/v1/watchdog-rules", json={"select": select, "limits": limits})
+        assert answer.status_code == 201, answer.text
+        return int(answer.json()["id"])
+
     def clear(self) -> None:
+        for rule in self.client.get("/api/v1/watchdog-rules").json()["rules"]:
+            self.client.delete(f"/api/v1/watchdog-rules/{rule['id']}").raise_for_status()
         for things in ("cpu-gpu-rigs", "asic-rigs", "site-tokens"):
             for thing in self.client.get(f"/api/v1/{things}").json():
                 self.client.delete(f"/api/v1/{things}/{thing['id']}").raise_for_status()
@@ -72,6 +79,12 @@ class Rig:
         answer = self.farm.client.post("/api/v1/sentry/logs", json={"logs": [log]}, headers=headers)
         assert answer.status_code == 200, answer.text
         assert answer.json()["rejected"] == []
+
+    def act(self, act: str, reason: str) -> None:
+        """Reports what the rig's watchdog did."""
+        events = [{"id": reason[:64], "act": act, "reason": reason, "age_s": 60}]
+        headers = {"Authorization": f"Bearer {self.token}"}
+        self.farm.client.post("/api/v1/sentry/events", json={"events": events}, headers=headers).raise_for_status()
 
     def send(self, logs: Sequence[Mapping[str, object]]) -> None:
         """Logs of a past that a test makes up, a few hundred at a time as a spool does."""

@@ -32,6 +32,10 @@ PAGES = [
     "/audit",
     "/audit?from=2026-11-20T12:00&to=2026-11-20T11:00&who=x",
     "/tags",
+    "/watchdog",
+    "/watchdog?dialog=add",
+    "/watchdog?dialog=edit&rule={rule}",
+    "/watchdog?dialog=remove&rule={rule}",
     "/asics",
     "/asics?faults=yes",
     "/asics?health=waiting",
@@ -78,7 +82,9 @@ def settled(farm: Farm) -> dict[str, int]:
     farm.tag("cpu-gpu", full.id, "hall:2", "rack:B", "owner:anna", "test")
     for run in ("a", "b", "a"):
         twice.report(run=run)
-    return {"full": full.id, "twice": twice.id, "waiting": waiting.id} | settled_asics(farm)
+    rule = farm.add_watchdog_rule('tag:hall:2 -tag:"a-rather-long-tag-without-a-space"', reboots=True, low_percent=40)
+    twice.act("rebooted", "rebooted: GPU 03:00.0 fell off the bus, Xid 79")
+    return {"full": full.id, "twice": twice.id, "waiting": waiting.id, "rule": rule} | settled_asics(farm)
 
 
 def settled_asics(farm: Farm) -> dict[str, int]:

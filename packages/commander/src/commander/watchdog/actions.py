@@ -14,7 +14,7 @@ from commander.registry.store import get_rig
 from commander.selections.compiled import compiled
 from commander.selections.parser import parse
 from commander.watchdog import store
-from commander.watchdog.domain import WORDS, Rule, check_room
+from commander.watchdog.domain import WORDS, ActOfRig, Rule, check_room
 
 _OLDEST = timedelta(days=30)
 WATCHDOG = Actor("watchdog")
@@ -31,22 +31,27 @@ class WatchdogActions:
         async with self._database.reading() as db:
             return await store.all_rules(db)
 
+    async def find(self, rule_id: int) -> Rule:
+        """Raises `RuleNotFound`."""
+        async with self._database.reading() as db:
+            return await store.get_rule(db, rule_id)
+
     async def add_rule(self, select: str, limits: LadderSettings) -> Rule:
         """Raises `BadSelection` or `TooManyRules`."""
-        line, limits = _checked(select), _without_maintenance(limits)
+        line, limits = checked_selection(select), _without_maintenance(limits)
         async with self._database.transaction() as db:
             check_room(await store.all_rules(db))
             rule = await store.insert_rule(db, line, limits)
-            await record(db, "watchdog rule added", _name(line), _description(limits))
+            await record(db, "watchdog rule added", rigs_text(line), _description(limits))
         self._changed()
         return rule
 
     async def change_rule(self, rule_id: int, select: str, limits: LadderSettings) -> Rule:
         """Raises `BadSelection` or `RuleNotFound`."""
-        rule = Rule(rule_id, _checked(select), _without_maintenance(limits))
+        rule = Rule(rule_id, checked_selection(select), _without_maintenance(limits))
         async with self._database.transaction() as db:
             await store.update_rule(db, rule)
-            await record(db, "watchdog rule changed", _name(rule.select), _description(rule.limits))
+            await record(db, "watchdog rule changed", rigs_text(rule.select), _description(rule.limits))
         self._changed()
         return rule
 
@@ -55,7 +60,7 @@ class WatchdogActions:
         async with self._database.transaction() as db:
             rule = await store.get_rule(db, rule_id)
             await store.remove_rule(db, rule_id)
-            await record(db, "watchdog rule removed", _name(rule.select))
+            await record(db, "watchdog rule removed", rigs_text(rule.select))
         self._changed()
 
     async def events_of(self, rig_id: int, most: int) -> list[tuple[datetime, LadderEvent]]:
@@ -63,6 +68,11 @@ class WatchdogActions:
         async with self._database.reading() as db:
             await get_rig(db, RigKind.CPU_GPU, rig_id)
             return await store.newest_events(db, rig_id, most)
+
+    async def newest_acts(self, most: int) -> list[ActOfRig]:
+        """Returns the acts of all rigs, newest first."""
+        async with self._database.reading() as db:
+            return await store.newest_acts(db, most)
 
 
 async def take_events(database: Database, rig_id: int, events: Sequence[LadderEvent]) -> None:
@@ -79,7 +89,7 @@ async def take_events(database: Database, rig_id: int, events: Sequence[LadderEv
                 await record(db, WORDS[event.act], rig.name, event.reason, actor=WATCHDOG, at=at)
 
 
-def _checked(select: str) -> str:
+def checked_selection(select: str) -> str:
     """Raises `BadSelection`."""
     selection = parse(select)
     compiled(selection, RigKind.CPU_GPU)
@@ -90,7 +100,8 @@ def _without_maintenance(limits: LadderSettings) -> LadderSettings:
     return replace(limits, maintenance_s=None)
 
 
-def _name(line: str) -> str:
+def rigs_text(line: str) -> str:
+    """Returns a selection in words."""
     return line or "all CPU/GPU rigs"
 
 

@@ -1,9 +1,10 @@
 """Rules of the watchdog's ladder, and which of them holds for a rig."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from protocol.command_messages import LadderAct, LadderSettings
+from protocol.command_messages import LadderAct, LadderEvent, LadderSettings
 
 from commander.problems import CommanderError, ErrorKind
 
@@ -38,6 +39,15 @@ class Rule(NamedTuple):
     id: int
     select: str
     limits: LadderSettings
+
+
+class ActOfRig(NamedTuple):
+    """An act of a rig's watchdog. `at` is by the commander's clock."""
+
+    at: datetime
+    rig_id: int
+    rig: str
+    event: LadderEvent
 
 
 def check_room(rules: Sequence[Rule]) -> None:

@@ -5,7 +5,7 @@ from functools import partial
 from commander.jobs.loop import Job
 from commander.noun import Built, Core, Noun
 from commander.registry.kinds import RigKind
-from commander.watchdog import api, sentry_api
+from commander.watchdog import api, pages, sentry_api
 from commander.watchdog.actions import WatchdogActions
 from commander.watchdog.jobs import EVERY, delete_old_events
 from commander.watchdog.source import WatchdogInbox
@@ -19,4 +19,4 @@ def build(core: Core) -> Built:
     )
 
 
-NOUN = Noun(handlers=[*api.HANDLERS, *sentry_api.HANDLERS], build=build)
+NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS, *sentry_api.HANDLERS], sections=[pages.SECTION], build=build)

@@ -8,7 +8,8 @@ from protocol.command_messages import LadderEvent, LadderSettings
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import insert_for
-from commander.watchdog.domain import Rule, RuleNotFound
+from commander.registry.tables import cpu_gpu_rigs as rigs
+from commander.watchdog.domain import ActOfRig, Rule, RuleNotFound
 from commander.watchdog.tables import watchdog_events as events
 from commander.watchdog.tables import watchdog_rules as rules
 
@@ -65,6 +66,13 @@ async def newest_events(db: AsyncConnection, rig_id: int, most: int) -> list[tup
     query = sa.select(events.c.at, events.c.body).where(events.c.rig_id == rig_id)
     rows = await db.execute(query.order_by(events.c.at.desc(), events.c.event_id).limit(most))
     return [(row.at, msgspec.json.decode(row.body, type=LadderEvent)) for row in rows]
+
+
+async def newest_acts(db: AsyncConnection, most: int) -> list[ActOfRig]:
+    """Returns the acts of all rigs, newest first."""
+    query = sa.select(events.c.at, events.c.rig_id, rigs.c.name, events.c.body).join(rigs, rigs.c.id == events.c.rig_id)
+    rows = await db.execute(query.order_by(events.c.at.desc(), events.c.rig_id, events.c.event_id).limit(most))
+    return [ActOfRig(row.at, row.rig_id, row.name, msgspec.json.decode(row.body, type=LadderEvent)) for row in rows]
 
 
 async def delete_events_before(db: AsyncConnection, moment: datetime) -> None:
