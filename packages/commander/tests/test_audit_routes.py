@@ -119,7 +119,7 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", "/watchdog"): _form(select="tag:hall", reboots="yes"),
         ("POST", "/watchdog/{rule_id}/edit"): _form(select="tag:hall", low_percent="30"),
         ("POST", "/watchdog/{rule_id}/remove"): _form(),
-        ("POST", "/commands"): _form(action="reboot", rig=str(ids["rig_id"]), size="1", max_failures="1"),
+        ("POST", "/commands"): _form(action="reboot", rigs=str(ids["rig_id"]), size="1", max_failures="1"),
         ("POST", "/commands/{command_id}/cancel"): _form(),
         ("POST", "/commands/{command_id}/retry"): _form(),
         ("POST", "/cpu-gpu/{rig_id}/commands"): _form(action="diagnose"),
@@ -137,7 +137,7 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", "/asics/views/{view_id}/remove"): _form("asics"),
         ("POST", own): _form(**form),
         ("POST", own + "/{playbook_id}/edit"): _form(**form),
-        ("POST", own + "/{playbook_id}/{deed}"): _form(),
+        ("POST", own + "/{playbook_id}/{action}"): _form(),
         ("POST", own + "/{playbook_id}/copies"): _form(rig=str(ids["other_rig_id"])),
         ("POST", own + "/{playbook_id}/revisions/{revision}/use"): _form(),
     }
@@ -222,7 +222,7 @@ def request_of(world: World, method: str, template: str, change: Change) -> http
         ids["playbook_id"] = ids["second_id"]
     if template.endswith("/retry"):
         ids["command_id"] = ids["cancelled_id"]
-    path = template.format(**ids, deed="pause")
+    path = template.format(**ids, action="pause")
     headers = {"Content-Type": "application/x-www-form-urlencoded"} if change.form is not None else world.farm.auth
     return world.farm.client.build_request(method, path, json=change.json, data=change.form, headers=headers)
 
