@@ -1,4 +1,4 @@
-"""What every test run needs, whichever package it tests."""
+"""Hooks for all test runs of all packages."""
 
 import gc
 

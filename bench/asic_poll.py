@@ -1,5 +1,6 @@
-"""What a poll of an ASIC costs the sentry, beside pyasic and pyasic-rs where those are installed: transport on
-loopback, parsing and the finished log, on one core."""
+"""The cost of a poll of an ASIC, beside pyasic and pyasic-rs where those are installed.
+
+It contains the transport on loopback, the parsing and the finished log, on one core."""
 
 import asyncio
 import importlib

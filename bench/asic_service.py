@@ -1,5 +1,6 @@
-"""What the whole ASIC sentry costs with 1,000 ASICs every 10 s: polling, spool, reports over HTTPS, page; and how late
-healthy ASICs are polled while a tenth of all is dead, hung or talks rubbish."""
+"""The cost of the whole ASIC sentry with 1,000 ASICs every 10 s: polling, spool, reports over HTTPS and page.
+
+It also measures how late healthy ASICs are polled while a tenth of all is dead, hung or sends garbage."""
 
 import json
 import os

@@ -27,7 +27,7 @@ class Report(NamedTuple):
 
 
 def prebuilt_report(token: str, authority: str, number: int, *, cards: int = 8) -> Report:
-    """A full report of a rig with `cards` GPUs; what a sensor does not tell is left out, as by a lean sentry."""
+    """A full report of a rig with `cards` GPUs; values that are unknown are left out, as a real sentry does."""
     now = datetime.now(UTC).replace(microsecond=0) + MILLISECOND
     log = simulated_rig(number, seed=1, cards=cards).log(now)
     plain = without_unknown(msgspec.json.decode(msgspec.json.encode(log)))
@@ -50,7 +50,7 @@ def without_unknown(value: object) -> object:
 
 @dataclass(slots=True)
 class Blast:
-    """What all connections share. Times of reports rise, so that none comes twice."""
+    """State that all connections share. Times of reports rise, so that none comes twice."""
 
     reports: Sequence[Report]
     acknowledged: int = 0

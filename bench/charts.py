@@ -1,4 +1,4 @@
-"""What charts cost a browser: headless Chromium before a commander, eight cards drawn and going on live."""
+"""The cost of charts in a browser: headless Chromium draws eight cards and keeps them up to date."""
 
 import asyncio
 import json

@@ -45,7 +45,7 @@ def _mean(costs: Sequence[Cost]) -> Cost:
 
 
 def _one(settings: dict[str, str], server: PostgresqlServer | None = None) -> tuple[Cost, float]:
-    """What the commander took, and the microseconds of CPU that the server spent on each report."""
+    """Returns the cost for the commander, and the microseconds of CPU that the database spent on each report."""
     with tempfile.TemporaryDirectory() as folder:
         with running_commander(Path(folder), COMMANDER_TLS="off", **settings) as commander:
             made = enumerate(tokens(commander), start=1)

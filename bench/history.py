@@ -1,4 +1,4 @@
-"""What history costs: charts of 1,000 rigs with 90 days behind them and with 10, its size, and the roll-up."""
+"""The cost of history: charts of 1,000 rigs with 90 days of history and with 10, its size, and the roll-up."""
 
 import argparse
 import asyncio
@@ -75,7 +75,7 @@ async def _report_an_hour(path: Path) -> None:
 
 
 def an_hour(rig_id: int, since: datetime) -> list[NewLog]:
-    """What an 8-GPU rig reports in an hour, every 10 s."""
+    """Returns the logs of an 8-GPU rig in an hour, one every 10 s."""
     rig = simulated_rig(rig_id, seed=1, cards=8)
     logs = []
     for at in range(360):
@@ -103,7 +103,7 @@ def _farm_rows(commander: CommanderProcess, of: str) -> None:
 
 
 def _asked(commander: CommanderProcess, paths: list[str], length: timedelta, only: str) -> tuple[str, float]:
-    """How long people wait for each, and the CPU time that the commander spends on one."""
+    """Returns how long people wait for each, and the CPU time that the commander spends on one."""
     waited_ms, cpu_ms = _waited_ms(commander, paths, length, only)
     cuts = statistics.quantiles(waited_ms, n=20)
     return f"p50 {cuts[9]:.0f}, p95 {cuts[18]:.0f} ms", cpu_ms

@@ -1,4 +1,4 @@
-"""What a rig with a year of history takes on the disk, from what each part of it takes."""
+"""The size on the disk of a rig with a year of history, from the size of each part of it."""
 
 import argparse
 import asyncio

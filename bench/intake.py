@@ -1,4 +1,4 @@
-"""How many reports a commander takes, durable before its OK, beside the generator on the same machine."""
+"""The rate at which a commander stores reports, durably before its OK, beside the generator on the same machine."""
 
 import asyncio
 import ssl

@@ -23,7 +23,7 @@ VICTORIA_METRICS = "victoria-metrics"
 
 @contextmanager
 def fetched_peers() -> Iterator[None]:
-    """Fetches the peers where `PEERS` is set; says why where one can't be had."""
+    """Fetches the peers where `PEERS` is set; prints the reason where one can't be fetched."""
     if not os.environ.get("PEERS"):
         yield
         return

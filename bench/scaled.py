@@ -1,4 +1,4 @@
-"""What several web nodes and workers take, on a real NATS and PostgreSQL beside the generator on the same machine."""
+"""The rate of several web nodes and workers, with a real NATS and PostgreSQL and the generator on the same machine."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What 50 live selections add to a report, and an evaluation of 10,000 rigs, in this process."""
+"""The cost of 50 live selections per report, and of an evaluation of 10,000 rigs, in this process."""
 
 import random
 import statistics

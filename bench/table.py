@@ -6,7 +6,7 @@ def row(what: str, figure: str, remark: str = "") -> None:
 
 
 def no_peer(reason: str) -> None:
-    """Says once for a part why its rows have neither a floor nor a peer."""
+    """Prints once for a part why its rows have neither a floor nor a peer."""
     row("  no floor, no peer", "-", reason)
 
 

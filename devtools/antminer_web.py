@@ -128,7 +128,7 @@ def answer_to(request: bytes) -> bytes:
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A request as often as one comes; who has not logged in is asked to."""
+    """Answers each request; one without a login gets 401."""
     try:
         while request := await reader.readuntil(b"\r\n\r\n"):
             writer.write(answer_to(request))

@@ -1,4 +1,4 @@
-"""What the fake ASICs say: hand-written, in the shapes of the real ones, with figures that move with the time.
+"""Answers of the fake ASICs: hand-written, in the form of the real ones, with figures that change with the time.
 
 A kind answers the commands of its table and no others. Figures follow from the ASIC's number and the wall time alone.
 """
@@ -70,7 +70,7 @@ def antminer_stats(at: Moment) -> dict[str, Any]:
 
 
 def antminer_chains(at: Moment) -> dict[str, Any]:
-    """`stats` of a firmware that tells chains and fans there, and the rest in `summary` alone."""
+    """`stats` of a firmware that has chains and fans there, and the rest in `summary` alone."""
     answer = antminer_stats(at)
     figures = answer["STATS"][1]
     answer["STATS"][1] = {name: figures[name] for name in figures if name.startswith(("fan", "chain_", "temp_"))}

@@ -1,4 +1,4 @@
-"""How the fake ASICs read what they are sent and frame what they say, rightly or with a fault."""
+"""Reads requests to the fake ASICs and frames their answers, with a fault if one is chosen."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ HUGE_BYTES = 10_000_000
 
 
 def command_of(data: bytes) -> str | None:
-    """What was asked, whatever it was asked in; None as long as it is not whole, "? …" where it is nothing."""
+    """Returns the command of a request in any protocol; None while it is incomplete, "? …" if it is no command."""
     if data[:1] == b"{":
         return _json_command(data)
     if data[:1].isalpha() and data[:1].isupper():

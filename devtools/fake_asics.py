@@ -43,7 +43,7 @@ class FakeAsic(NamedTuple):
 
 @dataclass
 class Farm:
-    """What the fake ASICs have in common; `foreign` are harmless commands of another kind, asked to find out.
+    """Settings and counts that the fake ASICs share; `foreign` are harmless commands that only another kind knows.
 
     Their clock runs `ahead_s` before ours.
     """
@@ -61,7 +61,7 @@ class Farm:
         return {"commands": self.commands, "foreign": self.foreign, "violations": self.violations}
 
     def reply(self, asic: FakeAsic, command: str) -> tuple[bytes, bool]:
-        """What to answer, and whether the connection ends then."""
+        """Returns the answer, and whether the connection ends then."""
         kind = KINDS[asic.kind]
         if command in kind.answers:
             self.commands[f"{asic.kind} {command}"] += 1

@@ -97,7 +97,7 @@ def body_of(answer: Any, fault: str | None) -> bytes:
 
 
 class Miner:
-    """What both servers have in common. `stopping` lets the faults that wait end with the program."""
+    """State of the fake miner that both servers share. `stopping` lets the faults that wait end with the program."""
 
     def __init__(self, software: str, devices: int, fault: str | None, access_token: str | None = None) -> None:
         self.access_token = access_token
@@ -106,7 +106,7 @@ class Miner:
         self.stopping = threading.Event()
 
     def waits(self) -> bool:
-        """Whether it is to give no answer at all."""
+        """Returns whether it gives no answer at all, after the wait of a slow one."""
         return self.fault in ("silent", "slow") and self.stopping.wait(10 if self.fault == "slow" else None)
 
     def answer_to(self, asked: str) -> Any:
@@ -195,7 +195,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def mine(given: argparse.Namespace, stop: threading.Event) -> int:
-    """Prints as miners do until it is told to end, or its time to crash has come."""
+    """Prints as miners do until `stop`, or until it is time to crash."""
     begun, number = time.monotonic(), 0
     while True:
         left = None if given.crash_after is None else given.crash_after - (time.monotonic() - begun)

@@ -1,4 +1,4 @@
-"""What software that is asked over HTTP answers: a table of small generators."""
+"""Answers of mining software with an HTTP API: a table of small generators."""
 
 from collections.abc import Callable
 from typing import Any

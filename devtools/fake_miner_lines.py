@@ -1,4 +1,4 @@
-"""What software that is asked over TCP answers: a table of small generators, and what a question asks for."""
+"""Answers of mining software with a TCP API: a table of small generators, and the reader of its requests."""
 
 import json
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def cpuminer_threads(devices: int, up_s: float, now: float) -> str:
 
 
 def getstat1(version: str) -> Callable[[int, float, float], Any]:
-    """Of the Claymore family; each tells its version in its own way."""
+    """Makes the answer of the Claymore family; each program writes its version differently."""
 
     def answer(devices: int, up_s: float, now: float) -> dict[str, Any]:
         its = cards(devices, up_s, now)

@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_S = 5
 
 
 class WireError(Exception):
-    """The commander could not be asked, or did not answer; nothing is known of what it did."""
+    """The commander could not be reached, or did not answer: whether it did its work is unknown."""
 
 
 class BadAddress(Exception):
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
 
 
 class Commander:
-    """Where the commander's web nodes are, and the connections to them. Made by `open_commander`.
+    """The addresses of the commander's web nodes, and the connections to them. Made by `open_commander`.
 
     New connections go to the nodes in turn, and past one that does not answer: as a load balancer would have it.
     """

@@ -44,7 +44,7 @@ class NatsServer:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye."""
+        """Ends the server by SIGKILL."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(timeout=10)

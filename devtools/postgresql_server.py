@@ -52,7 +52,7 @@ class PostgresqlServer:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """At once and without a goodbye, as a power cut would: it recovers at the next start."""
+        """Ends it immediately, as a power cut would: it recovers at the next start."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait(timeout=30)

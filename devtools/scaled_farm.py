@@ -26,7 +26,7 @@ class CannotStart(Exception):
 
 @dataclass
 class Part:
-    """One `commander` process. `environment` holds its settings, `log` what it says."""
+    """One `commander` process. `environment` holds its settings, `log` is the file of its output."""
 
     arguments: list[str]
     environment: Mapping[str, str]
@@ -65,7 +65,7 @@ class Part:
         return self.process is None or self.process.poll() is not None
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye."""
+        """Ends it by SIGKILL."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(timeout=10)

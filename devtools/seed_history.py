@@ -97,7 +97,7 @@ def _longer(tens: Summed, day_s: int) -> Iterator[tuple[ChunkKey, Buckets]]:
 
 
 def chunks_of(pattern: Pattern, weeks: int, days: int, now_s: int) -> Iterator[tuple[ChunkKey, bytes]]:
-    """What a rig of this pattern has that began `weeks` earlier: everything that much later, without the future."""
+    """Yields the chunks of a rig of this pattern, moved by `weeks` to the future. Those after `now_s` are left out."""
     begin_s = {
         MINUTES: now_s - MINUTES_KEPT_S,
         TEN_MINUTES: now_s - min(TEN_MINUTES_KEPT_S, days * DAY_S),

@@ -76,7 +76,7 @@ def _counted(start_s: int, where: list[int], step_s: int, every_s: float) -> Cou
 
 
 def seeded_gpu_rig(number: int, *, cards: int | None = None) -> SeededRig:
-    """With eight cards or what else is said, its CPU mining too on every third."""
+    """Returns a rig with `cards` cards, usually eight. On every third rig the CPU mines too."""
     chance = random.Random(f"seed-{number}")
     cards = chance.choice((4, 6, 8)) if cards is None else cards
     gpu, cpu = chance.choice(GPUS), chance.choice(CPUS)

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""A farm that does not exist: speaks the sentries' API as N rigs and M ASICs, with figures that move together.
+"""A simulated farm: uses the sentries' API as N rigs and M ASICs, with figures that move together.
 
-It behaves as sentries do: a log is kept until the commander has said that it is stored, and sent again after
-an outage.
-At the end, or after Ctrl-C, it says how many logs were acknowledged.
+It behaves as sentries do: a log is kept until the commander has acknowledged it, and sent again after an outage.
+At the end, or after Ctrl-C, it prints how many logs were acknowledged.
 
     devtools/simulate_farm.py --commander https://127.0.0.1:8443 --ca DATA_DIR/tls/ca.pem --api-key KEY
 """
@@ -45,7 +44,7 @@ async def sentries_at_work(
 
 
 async def simulate(given: argparse.Namespace, tally: Tally) -> None:
-    """Until `--duration` is over or a signal says so; then `--drain` seconds at most for what is kept."""
+    """Runs until `--duration` is over or a signal comes; then it sends what it keeps, for `--drain` seconds at most."""
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -190,7 +189,7 @@ def main() -> int:
 
 
 def _expected(error: Exception) -> Exception:
-    """The reason to tell; a mistake of this program's own is raised as it is."""
+    """Returns an error whose text is for people; a bug of this program is raised as it is."""
     first = error
     while isinstance(first, ExceptionGroup):
         first = first.exceptions[0]

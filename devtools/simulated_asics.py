@@ -31,7 +31,7 @@ _receipt = msgspec.json.Decoder(AsicReceipt)
 
 
 class Model(NamedTuple):
-    """`power_w` is None where the model does not tell it."""
+    """A model of ASIC. `power_w` is None where the model does not report it."""
 
     make: str
     name: str
@@ -76,7 +76,7 @@ class SimulatedAsic:
         )
 
     def log(self, now: datetime) -> AsicLog | None:
-        """What its sentry would read at `now`; None while it does not answer."""
+        """Returns the log that its sentry would read at `now`; None while it does not answer."""
         now_s = now.timestamp()
         self.started_s = self.started_s or now_s - self.chance.uniform(600, 40 * DAY_S)
         if self._trouble(now_s) == "silent":

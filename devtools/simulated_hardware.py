@@ -1,4 +1,4 @@
-"""What simulated rigs are made of. The rates are of the size that operators report for these cards."""
+"""Hardware of simulated rigs. The rates are of the size that operators report for these cards."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -27,7 +27,7 @@ SHARE_EVERY_S = 15
 
 
 class Trouble(NamedTuple):
-    """What can go wrong: nothing at all is sent, or the miner stalls; `until_s` is when it is over."""
+    """A fault: the rig sends nothing at all, or its miner stalls. It lasts until `until_s`."""
 
     silent: bool
     until_s: float
@@ -84,7 +84,7 @@ class SimulatedRig:
         return specs_of(f"simulated-{self.number:03d}", self.cpu, self.gpu, self.cards)
 
     def log(self, now: datetime) -> CpuGpuLog | None:
-        """What its sentry would measure at `now`; None while the rig is silent."""
+        """Returns the log that its sentry would make at `now`; None while the rig is silent."""
         now_s = now.timestamp()
         if not self._started_s:
             self._begin(now_s)

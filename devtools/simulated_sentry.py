@@ -34,7 +34,7 @@ class Kept(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """What the farm's sentries were told, together. `ledger` gets a line for each acknowledged log."""
+    """Counts of the commander's answers to all sentries of the farm. `ledger` gets a line for each acknowledged log."""
 
     ledger: TextIO | None = None
     stored: int = 0
@@ -75,7 +75,7 @@ class Tally:
 
 
 class Sentry(ABC):
-    """What is kept, and the two loops around it."""
+    """Logs that wait for their acknowledgement, and two loops: one measures, one sends."""
 
     def __init__(self, commander: Commander, tally: Tally, *, kept_logs: int) -> None:
         self._commander, self._tally = commander, tally

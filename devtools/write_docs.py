@@ -218,7 +218,7 @@ PAGES = {"settings.md": settings_page, "protocol.md": protocol_page, "prometheus
 
 
 def outdated() -> list[str]:
-    """The pages that are not what the code says."""
+    """Returns the pages that differ from what the code generates."""
     return [
         name
         for name, page in PAGES.items()

@@ -1,4 +1,4 @@
-"""What tests of the whole system share."""
+"""Fixtures of tests of the whole system."""
 
 import os
 from collections.abc import Iterator

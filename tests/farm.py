@@ -62,7 +62,7 @@ class CommanderProcess:
 
     @property
     def trust(self) -> "ssl.SSLContext | bool":
-        """What a client verifies by: the commander's own CA alone; with TLS off there is nothing to verify."""
+        """The authority of clients: the commander's own CA alone. With TLS off there is nothing to verify."""
         return ssl.create_default_context(cafile=self.ca) if self.has_tls else True
 
     @property
@@ -104,7 +104,7 @@ class CommanderProcess:
         eventually(self._is_ready, within_s=READY_WITHIN_S, what="the commander's start")
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye."""
+        """Ends the commander by SIGKILL."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(timeout=10)
@@ -121,7 +121,7 @@ class CommanderProcess:
         return done.stdout.split()[-1]
 
     def client(self, api_key: str = "") -> httpx.Client:
-        """Verified by the commander's own CA, as everything else that speaks to it."""
+        """Returns a client that trusts the commander's own CA, as all its other clients do."""
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         return httpx.Client(base_url=self.url, verify=self.trust, headers=headers, timeout=20)
 

@@ -1,5 +1,6 @@
-"""A commander that knows the calls of a rig's sentry and nothing else, for tests of the sentry alone: what it wants and
-what it heard are plain values here."""
+"""A commander that knows the calls of a rig's sentry and nothing else, for tests of the sentry alone.
+
+The playbooks for the sentry and the sentry's reports are plain values here."""
 
 import gzip
 import hashlib
@@ -88,7 +89,7 @@ class StandInCommander:
         return states[-1].state if states else None
 
     def items(self) -> list[InboxItem]:
-        """Everything that is in the inbox, whatever the sentry has."""
+        """All items in the inbox, also those that the sentry has."""
         commands = [each for each in self.orders if self.state_of(each.id) in (None, CommandState.BEGUN)]
         bodies = {Playbooks.INBOX_KIND: self.body}
         if commands or self.orders:
@@ -107,7 +108,7 @@ class StandInCommander:
         return next((each for each in latest if each.playbook_id == playbook_id), None)
 
     def told(self, playbook_id: str) -> list[PlaybookStatus]:
-        """All that was ever said of it, in order."""
+        """Returns all statuses of the playbook that the sentry has reported, in order."""
         return [each for status in self.statuses for each in status.playbooks if each.playbook_id == playbook_id]
 
 

@@ -1,5 +1,6 @@
-"""A rig with its sentry, a commander that tells it what to mine and a vendor that it downloads from: real processes
-and real HTTPS, all of this test's own."""
+"""A rig with its sentry, a commander that sends it playbooks, and a vendor that it downloads from.
+
+All are real processes with real HTTPS, and belong to one test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

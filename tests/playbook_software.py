@@ -67,7 +67,7 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
 
 
 def package_of(url: str, body: bytes, **other: Any) -> SoftwarePackage:
-    """The stand-in as xmrig, unless something else is said."""
+    """Returns the package of the stand-in, as xmrig unless `other` says otherwise."""
     facts: dict[str, Any] = {
         "software": "xmrig", "version": "1.0", "url": url, "archive": Archive.TAR_GZ, "executable": EXECUTABLE,
         "sha256": sha256(body),
@@ -91,7 +91,7 @@ def sha256(body: bytes) -> str:
 
 @dataclass
 class Vendor:
-    """Serves files over HTTPS. What it does wrong is switched on by a test; `asked` is what it was asked for."""
+    """Serves files over HTTPS. Tests switch its faults on; `asked` are the paths of its requests."""
 
     port: int
     ca: Path

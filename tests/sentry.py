@@ -98,7 +98,7 @@ class SentryProcess:
         eventually(lambda: b" running " in self.log.read_bytes()[before:], within_s=20, what="the sentry's start")
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye."""
+        """Ends the sentry by SIGKILL."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(timeout=10)
@@ -106,7 +106,7 @@ class SentryProcess:
 
 @contextmanager
 def running_sentry(folder: Path, program: str = CPU_GPU_SENTRY, **more: str) -> Iterator[SentryProcess]:
-    """A sentry that runs; ended at the end, whatever happened to it, and with it what its playbooks run."""
+    """Gives a running sentry. At the end it and its playbooks' programs are ended in any case."""
     with running(SentryProcess(folder, program, more=more)) as sentry:
         yield sentry
 

@@ -40,7 +40,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 @contextmanager
 def queue(folder: Path, password: str) -> Iterator[int]:
-    """Its port. A server that ends at once is shown with what it said."""
+    """Gives the port of a server. One that ends at once fails the test with its output."""
     port, log = free_port(), folder / "nats.log"
     command = ["nats-server", "--config", str(config(folder, port))]
     with log.open("wb") as out:

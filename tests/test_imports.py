@@ -1,4 +1,4 @@
-"""Who may import whom: the arrows of the architecture, read from the code itself."""
+"""The imports that the architecture allows, checked in the code itself."""
 
 import ast
 import sys
@@ -36,7 +36,7 @@ PURE = (
 
 
 def why_not(module: str, imported: str) -> str | None:
-    """Why `module` must not import `imported`; both are dotted names. None: it may."""
+    """Returns why `module` must not import `imported`; both are dotted names. None: it may."""
     package, other = module.partition(".")[0], imported.partition(".")[0]
     if other in OURS - {package} - MAY_USE[package]:
         return f"{package} does not know {other}"
@@ -60,7 +60,7 @@ def may_be_used_by_decisions(imported: str) -> bool:
 
 
 def _against_the_order(module: str, imported: str) -> str | None:
-    """Why an import inside the commander goes up. The package itself holds the version alone."""
+    """Returns why an import inside the commander goes up. The package itself holds the version alone."""
     here, there = module.split(".")[1], imported.split(".")[1]
     if there not in LAYERS:  # a name of the package itself
         return None

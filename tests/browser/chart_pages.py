@@ -1,4 +1,4 @@
-"""What tests of charts do on a page and read from it."""
+"""Steps of tests of charts on a page, and readers of what it shows."""
 
 from playwright.async_api import Locator, Page, expect
 
@@ -59,7 +59,7 @@ async def ink_of(figure: Locator, *, minutes: int) -> list[bool]:
 
 
 async def colours_of(plot: Locator) -> set[str]:
-    """Which colours the canvas has, as text."""
+    """Returns the colours of the canvas, as text."""
     found: list[str] = await plot.locator("canvas").evaluate(
         """canvas => {
             const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

@@ -1,4 +1,4 @@
-"""Sentries and scripts that speak to the commander which the browser looks at."""
+"""Sentries and scripts that send requests to the commander whose pages the browser shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What people see of ASICs while sentries report, register and others change the farm (F7 to F10)."""
+"""Pages of ASICs while sentries report and register, and other people change the farm (F7 to F10)."""
 
 import pytest
 from commander_farm import an_asic_log

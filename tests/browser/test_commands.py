@@ -15,7 +15,7 @@ WIDTHS = (360, 768, 1280, 1920, 2560)
 
 
 class Sentry:
-    """What a rig's sentry fetches and reports."""
+    """Requests of a rig's sentry about its commands."""
 
     def __init__(self, rig: Rig) -> None:
         self.client = rig.farm.client
@@ -34,7 +34,7 @@ class Sentry:
 
 
 async def looks(page: Page, name: str) -> None:
-    """Screenshots for whoever wants to look at them."""
+    """Takes screenshots, if a folder for them is set."""
     if folder := os.environ.get("SCREENSHOTS"):
         for width in WIDTHS:
             await page.set_viewport_size({"width": width, "height": 900})

@@ -102,7 +102,7 @@ async def test_a_rig_is_renamed_and_removed_on_its_own_page(farm: Farm, open_pag
 
 
 async def test_who_removes_a_rig_goes_to_the_list_once(farm: Farm, open_page: OpenPage) -> None:
-    """Told by the form's answer and by a frame, whichever is first: the second must not break off the first."""
+    """Both the form's answer and a frame lead to the list; the second must not break off the first."""
     rig = farm.add("rig-01")
     page = await open_page(f"/cpu-gpu/{rig.id}")
     gone, navigations = "/cpu-gpu?removed=rig-01", list[str]()

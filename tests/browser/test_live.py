@@ -1,4 +1,4 @@
-"""What people see while others change the farm (F2 to F4), and when the commander goes away."""
+"""Open pages while other people change the farm (F2 to F4), and while the commander is away."""
 
 import asyncio
 import time

@@ -88,7 +88,7 @@ def settled(farm: Farm) -> dict[str, int]:
 
 
 def settled_asics(farm: Farm) -> dict[str, int]:
-    """ASICs that are well, ill, tell nothing, and wait for their sentry."""
+    """Makes ASICs that mine well, have faults, report nothing, and wait for their sentry."""
     well, ill, mute, new = (farm.add_asic(name) for name in ("s19-01", "s19-02", "ks5l with a rather long name", "new"))
     well.report()
     farm.tag("asic", well.id, "hall:2")

@@ -15,7 +15,7 @@ SCRIPT = "#!/bin/sh\nexec ./{executable} -o {pool} -u {wallet}.{worker} --http-p
 
 
 class Sentry:
-    """What a rig's sentry says of its one playbook."""
+    """Reports of a rig's sentry about its one playbook."""
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig

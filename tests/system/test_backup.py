@@ -113,7 +113,7 @@ def test_a_running_commander_is_not_overwritten(commander: CommanderProcess, tmp
 
 
 def kill_a_restore(commander: CommanderProcess, saved: Path, *, after_s: float) -> None:
-    """`after_s` its first word."""
+    """Kills a restore `after_s` its first line of output."""
     command = commander_command("restore", "--force", str(saved))
     with subprocess.Popen(command, env=commander.environment, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None

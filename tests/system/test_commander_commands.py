@@ -227,7 +227,7 @@ def test_what_it_keeps_is_for_its_owner_only(commander: CommanderProcess) -> Non
 
 
 def one_sentence(stderr: str) -> str:
-    """What was said on standard error, which is one line."""
+    """Returns the text of standard error, which has to be one line."""
     assert "Traceback" not in stderr
     lines = stderr.strip().splitlines()
     assert len(lines) == 1, stderr

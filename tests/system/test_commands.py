@@ -1,4 +1,4 @@
-"""Commands from a real commander to a real sentry: each exactly once, whatever is killed."""
+"""Commands from a real commander to a real sentry: each is carried out exactly once, whichever process is killed."""
 
 import random
 import sys
@@ -73,7 +73,7 @@ class CommandedRig:
         return len(path.read_text().splitlines()) if path.exists() else 0
 
     def boot_again(self) -> None:
-        """What the rig's power does: the sentry ends without a word, and starts in another boot."""
+        """Cuts the rig's power: the sentry is killed, and starts in another boot."""
         self.sentry.kill()
         (self.folder / "boot_id").write_text(f"{uuid4()}\n")
         self.sentry.start()

@@ -1,4 +1,4 @@
-"""`make demo-scaled`: one command, and both web nodes show the farm, whatever is killed meanwhile."""
+"""`make demo-scaled`: one command, and both web nodes show the farm, whichever process is killed meanwhile."""
 
 import re
 import signal
@@ -39,7 +39,7 @@ def test_both_nodes_show_the_farm_and_a_killed_one_comes_back(tmp_path: Path) ->
 
 
 def shows_all(url: str, password: str, trust: ssl.SSLContext) -> bool:
-    """As a browser that has logged in is told."""
+    """Returns whether a browser that has logged in gets all rigs as alive."""
     try:
         with httpx.Client(base_url=url, verify=trust, timeout=10) as browser:
             browser.post("/login", data={"password": password})

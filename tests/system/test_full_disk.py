@@ -1,4 +1,4 @@
-"""The commander's disk fills up: it says so, loses nothing acknowledged, and goes on when there is room."""
+"""The commander's disk fills up: it reports that, loses no acknowledged log, and goes on when there is room."""
 
 import os
 import subprocess

@@ -58,7 +58,7 @@ def lines_in(path: Path) -> int:
 
 
 def summary_of(said: str) -> tuple[int, int]:
-    """How many logs the farm says were acknowledged and were not."""
+    """Returns the numbers of logs that were acknowledged and that were not, from the farm's last line."""
     found = re.search(r"acknowledged (\d+) logs .*unacknowledged (\d+)$", said.strip())
     assert found, said
     return int(found[1]), int(found[2])

@@ -57,7 +57,7 @@ class Sentries:
     async def _carry_out(
         self, node: httpx.AsyncClient, headers: dict[str, str], rig_id: int, command: dict[str, object]
     ) -> None:
-        """What has a result already is reported again: the commander did not hear it."""
+        """Carries out a command once. One with a result is reported again, because the report was lost."""
         key = str(command["id"])
         if key not in self.results:
             self.carried_out[key] += 1

@@ -1,7 +1,7 @@
 """Two web nodes, two workers, NATS and PostgreSQL, each killed again and again under a farm of 500 rigs.
 
-What was acknowledged is in the database, once; pages are right again within seconds, and nobody has to do anything but
-what a service manager does: start again what has ended.
+Each acknowledged log is in the database once, and pages are right again within seconds. The test only starts ended
+processes again, as a service manager does.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ Log = tuple[int, datetime]
 
 @dataclass
 class Ledger:
-    """What the sentries were told is stored, read on as it grows."""
+    """The acknowledged logs, read from the simulated farm's file as it grows."""
 
     path: Path
     logs: list[Log] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Ledger:
 
 
 class People(NamedTuple):
-    """Who looks: a script by its key, a browser by its cookie."""
+    """The people of the farm: a script with its key, a browser with its cookie."""
 
     key: str
     cookie: str
@@ -222,7 +222,7 @@ def count_stored(farm: ScaledFarm) -> int:
 
 
 def missing_and_more(found: Counter[Log], acknowledged: Counter[Log]) -> tuple[list[Log], list[Log]]:
-    """What is not stored, and what is stored without an acknowledgement."""
+    """Returns logs that are acknowledged but not stored, and those that are stored but not acknowledged."""
     return sorted((acknowledged - found).elements())[:10], sorted((found - acknowledged).elements())[:10]
 
 

@@ -54,7 +54,7 @@ def test_a_farm_moves_though_the_command_is_killed_and_its_rigs_report_on(
 
 
 def kill_again_and_again(commander: CommanderProcess, server: PostgresqlServer) -> None:
-    """A little later after its first word each time; the last of these may come when the copy is whole already."""
+    """Kills the copy again and again, each time a little later. The last kill may come when the copy is complete."""
     command = commander_command("migrate-data", "--to", server.url("farm"))
     for after_s in KILLED_AFTER_S:
         with subprocess.Popen(command, env=commander.environment, stderr=subprocess.PIPE) as process:

@@ -24,7 +24,7 @@ SCRIPT = "exec ./{executable} --software %s --port {api_port} --print-every 0.5 
 
 @dataclass
 class Farm:
-    """One rig, told what to mine through the people's API."""
+    """One rig, whose playbooks are changed by the API for scripts."""
 
     people: httpx.Client
     rig_id: int
@@ -76,7 +76,7 @@ class Farm:
         return {each["coin"]: each["hashrate_hs"] for each in coins if each["hashrate_hs"]}
 
     def output(self) -> list[list[str]]:
-        """What each playbook printed last."""
+        """Returns the last lines of each playbook's output."""
         answer = self.people.get(f"/api/v1/cpu-gpu-rigs/{self.rig_id}/output", params={"tail": 50})
         return [[line["text"] for line in each["lines"]] for each in answer.json()["output"]]
 

@@ -1,4 +1,4 @@
-"""A sentry that knows its commander's authority says nothing to anyone else: not a byte, and never the token."""
+"""A sentry that knows its commander's authority sends nothing to any other server: not a byte, and never the token."""
 
 import socketserver
 import ssl

@@ -138,7 +138,7 @@ async def test_the_extra_for_other_firmware_reads_a_device_and_its_absence_is_a_
 
 
 async def asked_by_extra(venv: Path, ip: str) -> list[dict[str, Any]]:
-    """What it takes the device for, and a poll; in a process of its own, which the library may abort at its end."""
+    """Returns the recognised device and a poll. They are made in a process of its own, which the library may abort."""
     process = await asyncio.create_subprocess_exec(
         *(str(venv / "bin" / "python"), "-I", "-c", ASK_BY_EXTRA, ip),
         stdout=asyncio.subprocess.PIPE,

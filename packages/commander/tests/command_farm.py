@@ -1,4 +1,4 @@
-"""A database with rigs, commands for them, and sentries that say what becomes of each."""
+"""A database with rigs, commands for them, and sentries that report the state of each."""
 
 from dataclasses import dataclass, field
 
@@ -23,7 +23,7 @@ from protocol.command_messages import (
 
 @dataclass
 class CommandFarm:
-    """What a person and the rigs' sentries do; `notified` is what the commander was told of it."""
+    """Actions of a person and of the rigs' sentries; `notified` are the changes that the commander was notified of."""
 
     database: Database
     notified: list[Changed] = field(default_factory=list)
@@ -45,7 +45,7 @@ class CommandFarm:
         return await actions.make_command(self.database, self.notify, order)
 
     async def commands(self, rig_id: int) -> list[Command]:
-        """What the rig's sentry gets when it asks."""
+        """Returns the commands that the rig's sentry gets."""
         return (await sentries.commands_for(self.database, rig_id)).commands
 
     async def report(
@@ -72,7 +72,7 @@ class CommandFarm:
         await sentries.take_status(self.database, self.notify, rig_id, CommandsStatus(boot_id=boot, commands=[about]))
 
     async def arrive(self, rig_id: int, *, boot: str) -> None:
-        """The sentry has started, and has nothing to say but in which boot it is."""
+        """The sentry has started: it reports its boot and no commands."""
         await sentries.take_status(self.database, self.notify, rig_id, CommandsStatus(boot_id=boot, commands=[]))
 
     async def targets(self, command_id: int) -> list[Target]:

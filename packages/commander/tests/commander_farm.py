@@ -1,4 +1,4 @@
-"""What tests of the commander say often, in the field's words."""
+"""A farm of a real commander, with the requests that many tests make."""
 
 import asyncio
 import socket
@@ -36,7 +36,7 @@ def running(settings: Settings) -> AbstractAsyncContextManager[httpx.AsyncClient
 def a_log(
     seconds_ago: float = 0, *, hashrate_hs: float | None = 17_000.0, power_w: float | None = 200.0
 ) -> dict[str, object]:
-    """A full log of a rig with one GPU and xmrig, as JSON would say it."""
+    """Returns a full log of a rig with one GPU and xmrig, in the form of JSON."""
     taken_at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
     algorithm = {
         "algorithm": "rx/0",
@@ -64,7 +64,7 @@ def a_log(
 
 
 def an_asic_log(seconds_ago: float = 0, **more: object) -> dict[str, object]:
-    """A full log of an Antminer S19 Pro that mines well, as JSON would say it."""
+    """Returns a full log of an Antminer S19 Pro that mines well, in the form of JSON."""
     board = {"hashrate_hs": 36.7e12, "chip_temperature_c": 66.0, "chips": 114, "expected_chips": 114}
     pool = {"url": "stratum+tcp://pool.example:3333", "user": "farm.s19", "state": "connected"}
     return {

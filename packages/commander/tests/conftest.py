@@ -29,7 +29,7 @@ _numbers = count(1)
 
 @pytest.fixture(params=BOTH)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Which database this test runs on."""
+    """The database that this test runs on."""
     return str(request.param)
 
 

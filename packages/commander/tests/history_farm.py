@@ -98,7 +98,7 @@ class Place:
 
 @asynccontextmanager
 async def a_place(url: str, *, rig_count: int) -> AsyncIterator[Place]:
-    """Rigs 1 to `rig_count` and nothing else in this database, whatever was in it before."""
+    """Gives a database with the rigs 1 to `rig_count`. All that was in it before is deleted."""
     async with open_database(url) as database:
         await _clear(database)
         await add_rigs(database, rig_count)
@@ -119,7 +119,7 @@ async def _clear(database: Database) -> None:
 
 
 class Plain(NamedTuple):
-    """A bucket of a gauge as anybody would work it out."""
+    """A bucket of a gauge, computed in the plain way."""
 
     of: int
     low: float
@@ -179,7 +179,7 @@ def _plain_gauge(figure: str, readings: list[float]) -> Plain:
 
 
 async def kept(database: Database, rig_id: int, tier: Tier) -> PlainBuckets:
-    """What the tier holds of the rig, in the same form."""
+    """Returns the rig's buckets in the tier, in the same form."""
     async with database.reading() as db:
         chunks = CHUNKS[KIND][tier]
         rows = await db.execute(

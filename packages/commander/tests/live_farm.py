@@ -22,7 +22,7 @@ _ELEMENT = re.compile(r'<(?:div|dl|ul|a|section|header)[^>]*? ?id="([\w-]+)"[^>]
 
 @dataclass
 class LiveFarm:
-    """Rigs of one kind that report when told to, at times that a test chooses."""
+    """Rigs of one kind that report at times that a test chooses."""
 
     display: Display = CPU_GPU
     index: OperationalIndex = field(default_factory=lambda: OperationalIndex(stale_after_s=45, offline_after_s=60))

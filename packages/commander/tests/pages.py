@@ -1,4 +1,4 @@
-"""What tests do with a page without script."""
+"""Steps of tests on pages without script."""
 
 import re
 
@@ -19,7 +19,7 @@ async def page(person: httpx.AsyncClient, path: str) -> str:
 
 
 def error_beside(html: str, name: str) -> str:
-    """What stands beside the field of that name, which has to be marked."""
+    """Returns the error beside the field of that name, which has to be marked."""
     field = re.search(rf'id="field-{re.escape(name)}"[^>]*aria-invalid="true"', html)
     assert field, f"{name} is not marked"
     found = re.search(rf'id="error-{re.escape(name)}">([^<]*)<', html)

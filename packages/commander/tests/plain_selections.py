@@ -94,7 +94,7 @@ def line_of(wanted: list[Term]) -> str:
 
 
 def plainly(term: Term, rig: PlainRig) -> bool:
-    """Whether the term is true of the rig."""
+    """Returns whether the term matches the rig."""
     if term.key in COMPARED:
         return _plainly_compared(term, rig) is not term.negated
     return any(_plainly_is(term.key, value.lower(), rig) for value in term.values) is not term.negated
@@ -139,7 +139,7 @@ def _plainly_in(text: str, value: str) -> bool:
 
 
 def _plain_incidents(rig: PlainRig) -> list[str]:
-    """The rules that the rig breaks, and how pages say so."""
+    """Returns the rules that the rig breaks, and the words for them on pages."""
     incidents = ["two_sentries"] if rig.two_sentries else []
     if rig.hashrate_hs == 0:
         incidents += ["no_hashrate", "not mining"]

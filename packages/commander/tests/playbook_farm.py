@@ -1,4 +1,4 @@
-"""Addresses, mining software and playbooks, said in a line."""
+"""Makes addresses, mining software and playbooks of a farm, each by one call."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 class Playbooks:
-    """What a script does with a farm's playbooks."""
+    """Requests of a script about a farm's playbooks."""
 
     def __init__(self, farm: Farm) -> None:
         self.farm = farm

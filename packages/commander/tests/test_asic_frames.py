@@ -1,4 +1,4 @@
-"""What the ASICs' index and an ASIC's page are sent."""
+"""Frames of the ASICs' index and of an ASIC's page."""
 
 import pytest
 from commander.live.frames import RESYNC

@@ -182,7 +182,7 @@ def test_a_restore_beside_a_running_commander_is_refused(settings: Settings, tmp
 
 @on_sqlite
 def test_a_copy_is_of_one_moment_though_others_write_between_its_steps(settings: Settings, tmp_path: Path) -> None:
-    """SQLite's own online backup would begin anew at each of these writes, for ever."""
+    """SQLite's own online backup would begin again at each of these writes, for ever."""
     source = Path(settings.database_url.removeprefix("sqlite:///"))
     with closing(connect_sqlite(source)) as writer:
         writer.execute("CREATE TABLE filler (id INTEGER PRIMARY KEY, body BLOB)")

@@ -1,4 +1,4 @@
-"""`/api/v1/events`: scripts hear the channels as JSON, over a real WebSocket of the application."""
+"""`/api/v1/events`: scripts get the channels' messages as JSON, over a real WebSocket of the application."""
 
 import json
 

@@ -11,7 +11,7 @@ COMMANDS = "/api/v1/commands"
 
 
 def text_of(html: str) -> str:
-    """What a person reads, in one line."""
+    """Returns the text that a person reads, in one line."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html.partition("<main")[2])).split())
 
 
@@ -202,7 +202,7 @@ async def test_overlapping_commands_are_named_on_the_page(farm: Farm) -> None:
 
 
 async def next_frame(socket: websockets.ClientConnection, words: str) -> str:
-    """The first frame with these words."""
+    """Returns the first frame that contains `words`."""
     async for message in socket:
         frame = str(message).partition("\n")[2]
         if words in frame:

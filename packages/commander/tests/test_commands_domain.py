@@ -1,4 +1,4 @@
-"""What may follow what, and what a batch does next: without any database."""
+"""Decisions about commands, without a database: the order of states, and the next step of a batch."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -43,7 +43,7 @@ class Nodes:
     there: Farm
 
     async def seen_there(self, rig: Rig, holds: Callable[[dict[str, object]], bool]) -> None:
-        """The other node says so of the rig within a second."""
+        """Returns when the other node's answer about the rig fulfils `holds`; fails after a second."""
 
         async def is_seen() -> bool:
             answer = await self.there.get(f"{RIGS}/{rig.id}")

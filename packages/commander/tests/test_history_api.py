@@ -1,4 +1,4 @@
-"""History as scripts ask for it: figures over time, what a wrong range is told, and that nothing is an answer too."""
+"""History for scripts: figures over time, errors of wrong ranges, and answers without figures."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""What happened to a rig stands beside its figures; a clock that is wrong is said to be."""
+"""Events of a rig beside its figures, and its wrong clock."""
 
 from datetime import UTC, datetime, timedelta
 

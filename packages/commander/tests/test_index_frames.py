@@ -1,4 +1,4 @@
-"""What the index page is sent: the View, driven by a real operational index."""
+"""Frames of the index page: its view, driven by a real operational index."""
 
 import pytest
 from commander.live.frames import RESYNC

@@ -1,4 +1,4 @@
-"""Workers on a real NATS and a real PostgreSQL: everything once, whoever dies, and nothing blocks the rest."""
+"""Workers on a real NATS and a real PostgreSQL: each log is stored once, whichever process dies; none blocks others."""
 
 import asyncio
 import shutil

@@ -56,7 +56,7 @@ class Notes:
 
 
 def html(viewer: Viewer) -> str:
-    """The HTML of all frames that lie ready."""
+    """Returns the HTML of all frames that wait for the viewer."""
     frames = [viewer.outbox.get_nowait() for _ in range(viewer.outbox.qsize())]
     return "".join((frame or "").partition("\n")[2] for frame in frames)
 

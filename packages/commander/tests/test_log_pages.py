@@ -30,7 +30,7 @@ async def reported(farm: Farm, *seconds_ago: float, power_w: float = 200.0) -> R
 
 
 def at(*, hours: float) -> str:
-    """So many hours ago, as an address says it."""
+    """Returns the time so many hours ago, as it stands in a page's address."""
     return quote((datetime.now(UTC) - timedelta(hours=hours)).isoformat())
 
 

@@ -1,4 +1,4 @@
-"""`commander migrate-data`: every table arrives, whatever happens on the way."""
+"""`commander migrate-data`: every table arrives, also after kills and outages."""
 
 import asyncio
 import random

@@ -21,7 +21,7 @@ SECTION = Section("Notes", "/notes")
 
 
 class Notes(NamedTuple):
-    """What the noun's handlers use."""
+    """Objects that the noun's handlers use."""
 
     texts: list[str]
     live: LiveSource

@@ -1,4 +1,4 @@
-"""What open pages about playbooks are sent."""
+"""Frames of open pages about playbooks."""
 
 import pytest
 from commander.live.frames import RESYNC

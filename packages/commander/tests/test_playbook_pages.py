@@ -13,7 +13,7 @@ from playbook_farm import MONERO, SCRIPT, Json, Playbooks, another
 
 @pytest.fixture
 async def chosen(playbooks: Playbooks) -> Json:
-    """What a person chooses in the form of a new playbook."""
+    """Returns the fields that a person fills in for a new playbook."""
     spec = await playbooks.spec()
     work = spec["works"][0]
     return {

@@ -1,4 +1,4 @@
-"""What pages say about a playbook on its rig: its state, its output and the wallet guard."""
+"""Pages about a playbook on its rig: its state, its output and the wallet guard."""
 
 import httpx
 from commander_farm import Farm, Rig, a_log

@@ -1,4 +1,4 @@
-"""What only PostgreSQL can do: go away and come back, refuse somebody, and have several commanders at once."""
+"""PostgreSQL alone: it goes away and comes back, refuses a user, and has several commanders at once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

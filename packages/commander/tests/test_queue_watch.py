@@ -1,4 +1,4 @@
-"""What waits in the queue, on a real NATS."""
+"""Logs that wait in the queue, on a real NATS."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

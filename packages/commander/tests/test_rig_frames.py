@@ -1,4 +1,4 @@
-"""What a rig's page is sent."""
+"""Frames of a rig's page."""
 
 import pytest
 from commander.live.source import LiveViews

@@ -1,4 +1,4 @@
-"""Roll-up against a plain recomputation: whatever comes when, however often, and whatever is killed in between."""
+"""Roll-up against a plain recomputation, with logs in any order, sent again, and kills in between."""
 
 import asyncio
 import random
@@ -33,12 +33,12 @@ KEPT = Kept(raw=2 * HOUR)
 
 
 class Killed(BaseException):
-    """What a SIGKILL is to a transaction: it was never there."""
+    """Stands for a SIGKILL, after which a transaction was never there."""
 
 
 @contextmanager
 def killed_at(database: Database, statement: int) -> Iterator[None]:
-    """Whoever uses the database dies before its `statement`-th statement."""
+    """Raises `Killed` before the database's `statement`-th statement."""
     left = statement
 
     def count(*_: object) -> None:
@@ -324,7 +324,7 @@ async def test_a_full_disk_puts_the_roll_up_off_and_nothing_else(place: Place) -
 
 
 class PagesLimit:
-    """How many pages the database may have: beyond, SQLite says what it says of a full disk."""
+    """The number of pages that the database may have. Beyond it, SQLite fails as with a full disk."""
 
     def __init__(self, database: Database) -> None:
         self.pages = 1_000_000

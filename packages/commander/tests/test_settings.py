@@ -1,4 +1,4 @@
-"""Settings: from the environment and the file, and what is said of wrong ones."""
+"""Settings: from the environment and the file, and the errors of wrong ones."""
 
 from pathlib import Path
 

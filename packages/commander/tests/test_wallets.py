@@ -1,4 +1,4 @@
-"""What is taken as an address: checksums against the coins' own published examples."""
+"""Checks of addresses: checksums against the coins' own published examples."""
 
 import hashlib
 from contextlib import suppress

@@ -20,7 +20,7 @@ REASON = "rebooted: GPU 03:00.0 fell off the bus, Xid 79"
 
 
 async def limits_of(farm: Farm, rig: Rig) -> dict[str, object] | None:
-    """What the rig's sentry gets; None: nothing."""
+    """Returns the limits that the rig's sentry gets; None if it gets no such item."""
     items = (await farm.client.get(INBOX, headers=rig.auth)).json()["items"]
     return next((item["body"] for item in items if item["kind"] == "ladder"), None)
 

@@ -124,7 +124,7 @@ async def open_database(url: str) -> AsyncIterator[Database]:
 
 
 def insert_for(db: AsyncConnection, table: sa.Table) -> sqlite.Insert:
-    """An INSERT that may say ON CONFLICT, in the words of the connection's database; both take the same arguments."""
+    """Returns an INSERT that can have ON CONFLICT, for the connection's database; both take the same arguments."""
     if db.dialect.name != "postgresql":
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql

@@ -84,7 +84,7 @@ class Dependents(Protocol):
         """Renders the playbooks that use this thing again. Raises the noun's error if one of them can't take it."""
 
     async def notify(self, changed: ChangedPlaybooks) -> None:
-        """Tells the rigs' sentries about the change, after the commit."""
+        """Sends the change to the rigs' sentries, after the commit."""
 
 
 def must_be_meant(changed: ChangedPlaybooks, *, confirmed: bool) -> None:

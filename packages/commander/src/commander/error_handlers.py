@@ -39,7 +39,7 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
 
 
 def login_address(request: AnyRequest) -> str:
-    """The login page, which comes back to the page that was asked for."""
+    """Returns the address of the login page, which leads back to the requested page."""
     if request.method != "GET":
         return "/login"
     query = f"?{request.url.query}" if request.url.query else ""

@@ -1,4 +1,4 @@
-"""Tables that PostgreSQL keeps in parts by time. A table says in its `info` which column counts the time.
+"""Tables that PostgreSQL keeps in parts by time. The `info` of a table names the column of the time.
 
 A part is made beside the table and then attached to it: that hinders neither intake nor a backup that runs for an hour.
 On SQLite there are no parts, and nothing here is called.
@@ -31,7 +31,7 @@ class Partitioning(NamedTuple):
 
     @property
     def info(self) -> dict[str, "Partitioning"]:
-        """For `sa.Table(…, info=…)`; the migration that makes the table says `PARTITION BY RANGE` itself."""
+        """Returns the argument for `sa.Table(…, info=…)`. The table's migration has `PARTITION BY RANGE` itself."""
         return {_INFO: self}
 
 

@@ -184,7 +184,7 @@ def _why(cause: BaseException) -> str:
 
 
 def _refuse_closed(dbapi_connection: DriverConnection, _record: object, _proxy: object) -> None:
-    """The driver knows at once that a server went away: then the pool begins anew, and nobody is told of it."""
+    """Refuses a connection that the server has closed: the pool then makes a new one, and no caller gets an error."""
     if dbapi_connection.driver_connection.is_closed():
         raise sa.exc.InvalidatePoolError
 

@@ -72,7 +72,7 @@ async def _check_password(settings: Settings) -> None:
 
 
 class Server(uvicorn.Server):
-    """Ends at once: over TLS, a sentry that waits for its next report would not answer our goodbye."""
+    """Ends at once: over TLS, a sentry that waits for its next report would not answer the close of its connection."""
 
     def __init__(self, config: uvicorn.Config, long_poll: LongPoll) -> None:
         super().__init__(config)

@@ -20,7 +20,7 @@ MOST = 100_000.0  # seconds, hours or days: clocks can't represent many more
 
 
 class BadSetting(Exception):
-    """A setting is unknown or unreadable; the text names it and says what was expected."""
+    """A setting is unknown or unreadable; the text names it and the expected form."""
 
 
 class TlsMode(StrEnum):

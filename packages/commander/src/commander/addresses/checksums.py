@@ -1,4 +1,4 @@
-"""The checksums inside addresses. Each function gives what an address holds, or raises `ValueError` in plain words."""
+"""The checksums inside addresses. Each function returns an address's content, or raises `ValueError` in plain words."""
 
 import hashlib
 from collections.abc import Iterable

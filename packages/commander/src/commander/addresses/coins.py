@@ -75,7 +75,7 @@ def ergo(text: str) -> None:
 
 
 def conflux(text: str) -> None:
-    """`cfx:…`; the form `CFX:TYPE.USER:…` says its type too."""
+    """Checks `cfx:…`. The form `CFX:TYPE.USER:…` names its type too."""
     parts = text.split(":")
     if len(parts) == 3:
         text = f"{parts[0]}:{parts[2]}"

@@ -90,7 +90,7 @@ async def revision_of(connection: Connection) -> str | None:
 
 @asynccontextmanager
 async def alone(url: str) -> AsyncIterator[Connection]:
-    """Nobody else uses the database, and who starts now waits. Raises `BackupProblem`."""
+    """Gives a connection while no commander uses the database; one that starts now waits. Raises `BackupProblem`."""
     async with connected(url) as connection:
         if not await lock_now(connection, SCHEMA_LOCK):
             raise BackupProblem("Another command changes this database now; try again when it is done.")

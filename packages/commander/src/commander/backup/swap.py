@@ -1,6 +1,6 @@
 """Puts new files in the place of old ones: all or none, even if it is interrupted.
 
-New files are written beside their places first. Then a marker says that it is whole: from there on the exchange is only
+New files are written beside their places first. Then a marker is written. From then on the exchange is only
 renaming, and the next `commander serve` or `commander restore` finishes it. Old files stay until then.
 """
 

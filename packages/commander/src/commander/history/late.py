@@ -9,7 +9,7 @@ After = Callable[[int], bool]
 
 
 def with_late(kept: Buckets, late: Buckets, after: After) -> Buckets:
-    """`kept` and `late` are of one hour and in the same steps; `after` says of a bucket that its late logs are newer.
+    """Adds late logs to the buckets of an hour. `after` returns whether a bucket's late logs are newer than its others.
 
     Means are weighted by their readings. Only where late logs lie between the old ones of one bucket does it matter
     that those are gone: `last` and the growth of counters are then as if all the late ones came after them.

@@ -179,7 +179,7 @@ class Rolling:
 
 
 def _newer_than(rolled_before: list[int], late: list[int], hour_s: int, step_s: int) -> Callable[[int], bool]:
-    """Returns a function that says of a bucket whether its late logs are newer than its others."""
+    """Returns a function that returns whether a bucket's late logs are newer than its others."""
     last_known, last_late = (
         {(moment - hour_s * 1_000_000) // (step_s * 1_000_000): moment for moment in moments}
         for moments in (rolled_before, late)

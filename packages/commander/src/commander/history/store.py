@@ -51,7 +51,7 @@ async def read_horizons(db: AsyncConnection, kind: RigKind, *, of: str = "") -> 
 
 
 async def raise_horizon(db: AsyncConnection, kind: RigKind, tier: str, until_s: int) -> None:
-    """Say that what is before may be deleted; a horizon never goes back."""
+    """Allows to delete the rows before `until_s`; a horizon never goes back."""
     query = insert_for(db, horizons).values(kind=kind, tier=tier, until_s=until_s)
     await db.execute(
         query.on_conflict_do_update(

@@ -1,7 +1,7 @@
 """News between the web nodes of a farm. The database has what is new; news says where to read it again, and how soon.
 
 A piece of news is a topic and a key. The key names what to read again, not what it is now: a node that gets two pieces
-of news in the wrong order, or one of them twice, still ends with what the database says.
+of news in the wrong order, or one of them twice, still ends with the state of the database.
 
     cluster.subscribe(SESSIONS, close_session)  # here, at the start
     cluster.publish(SESSIONS, "17")  # at any node: session 17 was ended

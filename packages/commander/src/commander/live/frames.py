@@ -11,7 +11,7 @@ A frame is "<boot>-<number>\\n<html>". Top-level elements of the html are applie
     <div id="rig-7" data-gone>                             remove it
     <span id="rename-7" data-rename="7">rig-07             write this name wherever the page shows the name of rig 7
     <a id="leave" data-go="/cpu-gpu">                      go to that page
-An empty html means "start again": the client fetches its page anew.
+An empty html means "start again": the client loads its page again.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ NEVER = -1  # what a page without a stamp has seen
 
 
 class View(Protocol):
-    """One page as somebody looks at it; one object serves everybody who looks at the same."""
+    """A page with its filters and order. All viewers of the same page share one object."""
 
     def catch_up(self, since: int) -> str | None:
-        """The HTML of all that changed after `since`; None: nothing of it is seen here; `RESYNC`: start again."""
+        """Returns the HTML of all changes after `since`; None if none is visible here; `RESYNC` to start again."""
 
     def step(self, since: int, now_s: float) -> str | None:
-        """The same for viewers who have had every step so far; called once a tick, with the last tick's number."""
+        """Returns the same for viewers who got all steps so far. Called once per tick, with the last tick's number."""
 
 
 @dataclass(eq=False, slots=True)
@@ -45,14 +45,14 @@ class Viewer:
 
 @dataclass(eq=False, slots=True)
 class Feed:
-    """Everybody who looks at one view, and the number of the last step that was made for them."""
+    """The viewers of one view, and the number of the last step that was made for them."""
 
     view: View
     at: int
     viewers: set[Viewer] = field(default_factory=set)
 
     def advance(self, number: int, now_s: float, frame: Callable[[int, str], str]) -> int:
-        """Bring every viewer who has room for a frame to `number`; returns how many got one."""
+        """Brings all viewers that have room for a frame to `number`; returns how many got one."""
         made = 0
         html = self.view.step(self.at, now_s)
         shared = None if html is None else frame(number, html)
@@ -112,20 +112,20 @@ class Frames:
                 del self._feeds[key]
 
     def tick(self, now_s: float) -> None:
-        """One step for every view that somebody looks at."""
+        """Makes one step for each view that is open."""
         number = self._number()
         for feed in self._feeds.values():
             self.made += feed.advance(number, now_s, self._frame)
 
     def views(self) -> list[View]:
-        """Returns the views that somebody looks at."""
+        """Returns the views that are open."""
         return [feed.view for feed in self._feeds.values()]
 
     def sessions(self) -> set[str]:
         return {viewer.session for feed in self._feeds.values() for viewer in feed.viewers}
 
     def close_session(self, session: str) -> None:
-        """Hang up on every page of a session that has ended."""
+        """Closes all pages of a session that has ended."""
         for feed in self._feeds.values():
             for viewer in feed.viewers:
                 if viewer.session == session:

@@ -1,4 +1,4 @@
-"""The live loop: four times a second, who has gone silent, and what every open page is to see."""
+"""The live loop: four times a second it finds rigs that are silent, and sends frames to open pages."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ async def run_live(
     on_offline: OnOffline,
     look: Callable[[], Awaitable[None]],
 ) -> None:
-    """Until `stop`. `on_offline` is told of rigs that went offline; `look` is called every few seconds."""
+    """Runs until `stop`. `on_offline` is called with rigs that went offline, `look` every few seconds."""
     for tick in count(1):
         if stop.is_set():
             return

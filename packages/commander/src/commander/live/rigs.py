@@ -19,11 +19,11 @@ STATS_EVERY_S = 1.0
 
 
 class LiveRigs:
-    """`describe` and `describe_log` write a rig of this kind and its log as JSON.
+    """The rigs of one kind as of now. All methods that change rigs are called after the commit.
 
-    Called after the database has committed: what it tells is true. `tell` is told the id of each rig that people or its
-    sentry changed here; what other nodes changed comes by `follow` and `gone`. `lag_s` says for how long nothing could
-    be heard: silence counts only up to then.
+    `describe` and `describe_log` write a rig of this kind and its log as JSON. `notify_nodes` is called with the id of
+    each rig that people or its sentry changed here; changes of other nodes come by `follow` and `gone`. `lag_s` returns
+    since how many seconds stored logs have not arrived here: a rig's silence counts only up to then.
     """
 
     def __init__(

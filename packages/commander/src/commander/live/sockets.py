@@ -1,4 +1,4 @@
-"""The two kinds of WebSocket: pages get HTML frames, scripts get channel messages as JSON."""
+"""The two kinds of WebSocket: pages get HTML frames, scripts get the channels' messages as JSON."""
 
 import asyncio
 from contextlib import suppress
@@ -54,7 +54,7 @@ async def events_socket(
 ) -> None:
     """The channels' messages, one JSON text each: `?channels=a,b`.
 
-    Subscribed before it is accepted: who sees the handshake succeed misses nothing that happens from then on.
+    It subscribes before it accepts: a client misses no message from the handshake on.
     """
     session = await _session(socket, account_actions)
     if session is None:
@@ -69,7 +69,7 @@ async def events_socket(
 
 
 async def _session(socket: AnySocket, account_actions: AccountActions) -> str | None:
-    """The id of the session that the socket ends with ("" for an API key), or None: not signed in, and hung up."""
+    """Returns the session with which the socket ends ("" for an API key); None, and closes it, without a login."""
     user = await sender(account_actions, socket)
     if user is None:
         await _hang_up(socket, SESSION_ENDED, "not signed in")
@@ -78,13 +78,13 @@ async def _session(socket: AnySocket, account_actions: AccountActions) -> str | 
 
 
 async def _hang_up(socket: AnySocket, code: int, reason: str) -> None:
-    """Accept, then close with a code: a browser does not tell its page why a handshake was refused."""
+    """Accepts, then closes with a code: a browser gives its page no reason for a refused handshake."""
     await socket.accept()
     await socket.close(code, reason[:100])
 
 
 async def pump(socket: AnySocket, outbox: Outbox) -> None:
-    """Send what comes into `outbox` until it says `None`, or the other side goes or takes nothing any more."""
+    """Sends the texts of `outbox` until a None comes, or the other side closes or takes no more."""
     async with asyncio.TaskGroup() as group:
         gone = group.create_task(_gone(socket))
         sending = group.create_task(_send(socket, outbox))
@@ -102,7 +102,7 @@ async def _send(socket: AnySocket, outbox: Outbox) -> None:
 
 
 async def _gone(socket: AnySocket) -> None:
-    """Returns when the other side has closed; nothing that it says is listened to."""
+    """Returns when the other side has closed; its messages are ignored."""
     with suppress(WebSocketDisconnect):
         while True:
             await socket.receive_text()

@@ -6,7 +6,7 @@ with a function that renders the page's fragments:
     source = LiveSource("incidents", cluster)
     source.view("incidents", render)  # open pages: /live?view=incidents&seq=…
 
-The live loop renders once for all who look at the same page, and sends the fragments that differ.
+The live loop renders once for all viewers of the same page, and sends the fragments that differ.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
@@ -108,7 +108,7 @@ class LiveSource:
 
 
 class FragmentsView(View):
-    """One page of a `LiveSource`, as everybody sees it whose query is the same.
+    """One page of a `LiveSource`, shared by all viewers with the same query.
 
     Each fragment has the number of the change with which it last differed. The first rendering is taken for what pages
     of that moment show. With the second all fragments are sent: a change may have been committed between a page's

@@ -82,5 +82,5 @@ class Totals:
         return self.power_mw / 1000 if self.power_known else None
 
     def energy_j(self, work: Work) -> float | None:
-        """Joules for a hash, over the rigs that do this work alone and tell their power."""
+        """Returns joules per hash, over the rigs that do this work alone and report their power."""
         return self.measured_mw[work] / self.measured_mhs[work] if self.measured_mhs[work] else None

@@ -13,7 +13,7 @@ class Severity(StrEnum):
 
 
 class RigTrouble(msgspec.Struct, frozen=True, kw_only=True):
-    """`rule` is the alert rule that the rig breaks, `text` says it for people."""
+    """A fault: `rule` is the alert rule that the rig breaks, `text` is for people."""
 
     rule: str
     severity: Severity
@@ -21,7 +21,7 @@ class RigTrouble(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def trouble_of(state: RigState) -> RigTrouble | None:
-    """Returns the worst trouble; None if nothing is known to be wrong. Of a silent rig only its silence counts."""
+    """Returns the worst trouble; None without one. Of an offline rig only that counts."""
     if state.health is Health.OFFLINE:
         return RigTrouble(rule="offline", severity=Severity.CRITICAL, text="Offline")
     if state.faults:

@@ -1,4 +1,4 @@
-"""Is everything there? Counts and sums of every column on both sides; small tables are compared row by row."""
+"""Compares the copy with the original: counts and sums of every column, and small tables row by row."""
 
 import hashlib
 import sqlite3
@@ -46,7 +46,7 @@ def _measure(column: sa.Column[object], name: str, dialect: str) -> str:
 
 
 def _content(rows: Iterable[Row]) -> int:
-    """The same in whatever order the rows come: the two databases sort text in different ways."""
+    """Returns a sum that does not depend on the order of the rows: the two databases sort text differently."""
     total = 0
     for row in rows:
         total += int.from_bytes(hashlib.sha256(repr(row).encode()).digest())

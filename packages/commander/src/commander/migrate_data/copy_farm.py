@@ -1,7 +1,7 @@
 """`commander migrate-data`: every table in batches, in the order of its key, with the place in the same transaction.
 
 So it can be killed at any moment and typed again: it goes on behind the last batch that was committed. If anybody has
-written to the source meanwhile, it begins anew.
+written to the source meanwhile, it begins again.
 """
 
 import asyncio

@@ -67,7 +67,7 @@ def highest_ever(source: sqlite3.Connection, table: sa.Table) -> int:
 
 
 def stamp_of(path: Path) -> str:
-    """Another one as soon as anybody has written to the database since."""
+    """Returns a text that changes with each write to the database."""
     with closing(connect_sqlite(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     facts = path.stat()

@@ -36,7 +36,7 @@ class WorkBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaybookBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An empty `script` is the software's own template for the rig's platform, an empty `name` says what it mines.
+    """A playbook. An empty `script` is the software's template for the rig's platform, an empty `name` names its work.
 
     `paused` stays as it is where it is not given.
     """

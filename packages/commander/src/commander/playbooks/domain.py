@@ -89,7 +89,7 @@ class StoredPlaybook:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A playbook at one time. `what` says which change made it so."""
+    """A playbook at one time. `what` names the change that made it."""
 
     revision: int
     changed_at: datetime

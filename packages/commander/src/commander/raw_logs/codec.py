@@ -1,7 +1,7 @@
 """Packs a log's JSON into its row. The row has the number of the codec, so old rows stay readable.
 
-A row that was packed with a dictionary names it in its zstd frame by a number that no other dictionary has, so what is
-known of dictionaries is never wrong: `learn` may be called by anybody at any time.
+A row that was packed with a dictionary has its number in the zstd frame. No two dictionaries have the same number, so
+`learn` may be called at any time, in any order.
 """
 
 import threading
@@ -18,7 +18,7 @@ _of_thread = threading.local()
 
 
 def learn(number: int, body: bytes) -> None:
-    """From now on rows that were packed with this dictionary can be read."""
+    """Makes rows readable that were packed with this dictionary."""
     if number not in _DICTIONARIES:
         _DICTIONARIES[number] = zstandard.ZstdCompressionDict(body, dict_type=zstandard.DICT_TYPE_FULLDICT)
 
@@ -33,20 +33,20 @@ class Packer:
             self.use(kind, number)
 
     def use(self, kind: RigKind, number: int) -> None:
-        """From the next log on; by a number that was learnt."""
+        """Packs with this dictionary from the next log on. `learn` was called with it before."""
         self._by_kind[kind] = zstandard.ZstdCompressor(
             level=_LEVEL, dict_data=_DICTIONARIES[number], write_checksum=False, write_content_size=True
         )
 
     def pack(self, kind: RigKind, body: bytes) -> tuple[int, bytes]:
-        """The codec, and the packed log."""
+        """Returns the codec and the packed log."""
         if packer := self._by_kind.get(kind):
             return ZSTD_DICTIONARY, packer.compress(body)
         return ZSTD, self._plain.compress(body)
 
 
 def dictionary_of(codec: int, body: bytes) -> int | None:
-    """The dictionary that has to be known before a row can be read."""
+    """Returns the dictionary that a row was packed with; None if with none."""
     return zstandard.get_frame_parameters(body).dict_id if codec == ZSTD_DICTIONARY else None
 
 
@@ -55,14 +55,14 @@ def is_known(number: int) -> bool:
 
 
 def unpack(codec: int, body: bytes) -> bytes:
-    """The JSON of a row's log. A codec or a dictionary that is not known here is a `ValueError`."""
+    """Returns the JSON of a row's log. Raises `ValueError` if the codec or the dictionary is unknown here."""
     if codec not in (ZSTD, ZSTD_DICTIONARY):
         raise ValueError(f"a log is packed with codec {codec}, which this version does not know")
     return _unpacker(dictionary_of(codec, body)).decompress(body)
 
 
 def _unpacker(number: int | None) -> zstandard.ZstdDecompressor:
-    """One for each dictionary in each thread: making one costs more than using it."""
+    """Returns the unpacker of this thread for a dictionary: making one costs more than using it."""
     unpackers: dict[int | None, zstandard.ZstdDecompressor] | None = getattr(_of_thread, "unpackers", None)
     if unpackers is None:
         unpackers = _of_thread.unpackers = {}

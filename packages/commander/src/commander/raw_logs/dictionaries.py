@@ -32,7 +32,7 @@ class Newest(NamedTuple):
 
 
 async def load_needed(db: AsyncConnection, rows: Iterable[tuple[int, bytes]]) -> None:
-    """Learn the dictionaries that these rows, as (codec, body), were packed with."""
+    """Learns the dictionaries that these rows, as (codec, body), were packed with."""
     numbers = {number for codec, body in rows if (number := dictionary_of(codec, body)) is not None}
     if unknown := [number for number in numbers if not is_known(number)]:
         query = sa.select(dictionaries.c.id, dictionaries.c.body).where(dictionaries.c.id.in_(unknown))
@@ -41,7 +41,7 @@ async def load_needed(db: AsyncConnection, rows: Iterable[tuple[int, bytes]]) ->
 
 
 async def use_newest(database: Database, packer: Packer) -> None:
-    """At the start."""
+    """Lets the packer use the newest dictionaries. Called at the start."""
     for kind in RigKind:
         async with database.reading() as db:
             newest = await newest_of(db, kind)

@@ -26,7 +26,7 @@ PackedLog = tuple[int, int, bytes]  # taken at, in microseconds; codec and body
 
 
 class NewLog(NamedTuple):
-    """A log on its way in; `body` is its JSON as it was sent, so that what a newer sentry says more is not lost."""
+    """A log on its way in; `body` is its JSON as it was sent, so that fields of a newer sentry are not lost."""
 
     kind: RigKind
     rig_id: int
@@ -43,10 +43,10 @@ class StoredLog(NamedTuple):
 def write_logs(
     connection: sqlite3.Connection, batch: Sequence[NewLog], packer: Packer, due: DueHours
 ) -> list[bool | None]:
-    """Write the batch in one transaction and say for each log: True stored, False was there before, None no such rig.
+    """Writes the batch in one transaction; returns for each log: True stored, False was there before, None no such rig.
 
-    After it returns, what is True is durable, and the hours that it falls into are due. Whatever it raises (a full
-    disk), nothing of the batch is stored.
+    After it returns, logs with True are durable and their hours are due. If it raises, such as with a full disk,
+    nothing of the batch is stored.
     """
     cursor = connection.cursor()
     cursor.execute("BEGIN IMMEDIATE")

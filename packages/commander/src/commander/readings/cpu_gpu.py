@@ -56,7 +56,7 @@ def _has_readings(device: MinerDevice) -> bool:
 
 
 def merged_devices(log: CpuGpuLog) -> list[GpuReading]:
-    """The log's GPUs; what the driver does not tell is taken from the mining software that runs on the card."""
+    """Returns the log's GPUs. Values that the driver does not have are taken from the card's mining software."""
     miners = with_own_cards(log.miners)
     by_address: dict[str, GpuReading] = {gpu.pci_address: gpu for gpu in log.gpus}
     for device in (device for miner in miners for device in miner.devices if device.device != "cpu"):

@@ -53,7 +53,7 @@ def _words_of(miner: MinerReading) -> str:
 
 
 def _hashes_nothing(miner: MinerReading) -> bool:
-    """Returns whether the software says 0 H/s. An unknown hashrate is no fault."""
+    """Returns whether the software reports 0 H/s. An unknown hashrate is no fault."""
     is_mining = miner.state is MinerState.MINING and miner.software not in PROXIES
     return is_mining and bool(miner.algorithms) and all(each.hashrate_hs == 0 for each in miner.algorithms)
 

@@ -69,7 +69,7 @@ def totalled(hashrates_hs: dict[Work, float | None]) -> dict[Work, float | None]
 class RigSummary(msgspec.Struct, frozen=True):
     """One rig at one moment. None: no device gave the figure.
 
-    `power_w` adds the devices that tell theirs, `temperature_c` is the hottest device and `fan_percent` (`fan_rpm`)
+    `power_w` adds the devices that report theirs, `temperature_c` is the hottest device and `fan_percent` (`fan_rpm`)
     the fastest fan. `miners` and `gpus` are how many of them a CPU/GPU rig reports.
     """
 

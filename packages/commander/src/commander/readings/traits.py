@@ -92,7 +92,7 @@ _decoder = msgspec.json.Decoder(_Specs)
 
 
 def hardware_of(specs: bytes | None) -> RigHardware:
-    """Returns what the JSON of a rig's specs says."""
+    """Returns the hardware in the JSON of a rig's specs."""
     if specs is None:
         return NO_HARDWARE
     read = _decoder.decode(specs)

@@ -84,7 +84,7 @@ async def delete_rig(db: AsyncConnection, kind: RigKind, rig_id: int) -> bytes:
 
 
 async def bury_token(db: AsyncConnection, token_hash: bytes, *, now: datetime) -> None:
-    """Remember the token of a removed rig, so that its sentry is told "removed", not "unknown"."""
+    """Remembers the token of a removed rig, so that its sentry gets the answer "removed", not "unknown"."""
     await db.execute(sa.insert(removed_tokens).values(token_hash=token_hash, removed_at=now))
 
 

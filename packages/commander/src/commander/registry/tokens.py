@@ -19,7 +19,7 @@ class TokenError(CommanderError):
 
 
 class InvalidToken(TokenError):
-    """Nobody has this token."""
+    """A token that no rig and no site has."""
 
     kind = ErrorKind(401, "invalid_token", "Invalid token", asks_for_token=True)
 
@@ -37,9 +37,9 @@ RIG_KINDS = {token_kind: rig_kind for rig_kind, token_kind in TOKEN_KINDS.items(
 
 
 class Tokens:
-    """Rigs and sites by the hash of their token; what is not in memory is asked of the database once.
+    """Rigs and sites by the hash of their token; those that are not in memory are read from the database once.
 
-    `on_forget` is told of each token that died here, so that other nodes may `drop` it.
+    `on_forget` is called with each token that was replaced or removed here, so that other nodes may `drop` it.
     """
 
     def __init__(self, database: Database, on_forget: Callable[[bytes], None] = lambda token_hash: None) -> None:
@@ -97,7 +97,7 @@ class Tokens:
         self._holders.pop(token_hash, None)
 
     def drop_all(self) -> None:
-        """Nobody knows which have died meanwhile."""
+        """Forgets all tokens, because news of replaced and removed ones may have been missed."""
         self._forgotten += 1
         self._holders.clear()
 

@@ -29,8 +29,8 @@ TITLES = {RigKind.CPU_GPU: "rig", RigKind.ASIC: "ASIC"}
 class RigActions:
     """The rigs of the kind that `live` shows.
 
-    `pin` is the fingerprint of the commander's own CA that goes into tokens, if it has one. `playbooks` are told of
-    what happens to rigs that can have some.
+    `pin` is the fingerprint of the commander's own CA that goes into tokens, if it has one. `playbooks` follow
+    changes of rigs that can have playbooks.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The API for scripts of one kind of rig. `cpu_gpu_api` and `asic_api` say what differs between the two kinds."""
+"""The API for scripts of one kind of rig. `cpu_gpu_api` and `asic_api` have the differences."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ RigActionsByKind = Mapping[RigKind, RigActions]
 
 @dataclass(frozen=True, kw_only=True)
 class KindApi:
-    """The parts that differ between kinds of rigs: addresses, words of the documentation, structs and how to make them.
+    """The differences between kinds of rigs: addresses, words of the documentation, structs and their functions.
 
     `infix` makes the operations' names distinct from those of the other kind.
     """

@@ -1,4 +1,4 @@
-"""The operational index forgets at a stop what the database remembers: both ways of that."""
+"""Restores the operational index from the database at the start, and stores what the next start needs."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -28,7 +28,7 @@ async def restore_index(
 
 
 async def refresh(database: Database, kind: RigKind, live: LiveRigs, *, now: datetime, now_s: float) -> set[int]:
-    """Bring what was missed into the index; returns the ids of all rigs that there are."""
+    """Brings missed changes into the index; returns the ids of all rigs."""
     async with database.reading() as db:
         rigs, tags = await store.all_rigs(db, kind), await all_tags(db, kind)
         latest = await logs.latest_logs(db, kind, {rig.id: rig.last_taken_at for rig in rigs})
@@ -57,7 +57,7 @@ def _restore(
 
 
 async def store_newest(database: Database, kind: RigKind, states: Iterable[RigState]) -> None:
-    """Write down where the newest logs are of rigs that fell silent: the next start finds them without searching."""
+    """Stores the times of the newest logs of silent rigs: the next start finds them without searching."""
     newest = [(state.id, state.taken_at) for state in states if state.taken_at]
     async with database.transaction() as db:
         await store.set_last_taken(db, kind, newest)

@@ -1,4 +1,4 @@
-"""Messages of the queue that can't be stored: kept with the reason, so that they hinder nothing and nobody wonders."""
+"""Messages of the queue that can't be stored. They are kept with the reason, and the queue goes on."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,7 @@
 """The connection to NATS, which comes and goes. Everything here is loaded only where `COMMANDER_NATS_URL` is set.
 
-A connection that is lost is not mended but made anew: what hangs on it (`Attach`) is entered for each new connection
-and left when that one is lost, so that there is one way to come up, whether at the start or after an outage.
+A lost connection is replaced by a new one. Each `Attach` is entered for each new connection and left when that one is
+lost, so a start and the end of an outage are the same.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ Attach = Callable[[Client], AbstractAsyncContextManager[None]]
 
 
 class NatsAway(StorageAway):
-    """NATS can't be used now; the text says why and holds no password."""
+    """NATS can't be used now; the text has the reason and no password."""
 
 
 class Bus:
@@ -47,7 +47,7 @@ class Bus:
         self._away: str | None = None
 
     def attach(self, attach: Attach) -> None:
-        """Before `running`; entered in this order, left in the opposite one."""
+        """Adds a context for each connection, before `running`. They are entered in this order and left in reverse."""
         self._attached.append(attach)
 
     @property
@@ -56,7 +56,7 @@ class Bus:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Connected as often as possible while inside; does not wait for the first connection."""
+        """Keeps a connection while inside; does not wait for the first one."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep(stop))
@@ -80,7 +80,7 @@ class Bus:
             await _wait(stop, AGAIN_AFTER_S)
 
     async def _one_connection(self, stop: asyncio.Event) -> None:
-        """Until it is lost, or `stop`."""
+        """Uses one connection until it is lost, or `stop`."""
         closed = asyncio.Event()
         client = await self._connect(closed)
         try:
@@ -99,7 +99,7 @@ class Bus:
             raise NatsAway(LOST)
 
     async def _use(self, client: Client, ends: Sequence["asyncio.Task[object]"]) -> None:
-        """Until one of `ends`."""
+        """Uses a connection until one of `ends` is done."""
         async with AsyncExitStack() as stack:
             async with _cut_short_by(*ends):
                 for attach in self._attached:
@@ -162,8 +162,11 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def _lost(client: Client, closed: asyncio.Event) -> None:
-    """Until the connection is gone. The library sets `closed`, but not where its own farewell fails: writing the rest
-    to a connection that has just broken raises in uvloop, and ends it before it calls back (nats-py 2.16)."""
+    """Returns when the connection is closed.
+
+    The library sets `closed`, except when its last write fails: on a connection that has just broken it raises in
+    uvloop, and ends before its callback (nats-py 2.16).
+    """
     while not client.is_closed:
         await _wait(closed, LOOK_EVERY_S)
 

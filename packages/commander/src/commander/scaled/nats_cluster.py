@@ -1,6 +1,6 @@
 """The cluster by way of NATS: every web node publishes its news on one subject, and every node reads all of it.
 
-A node gets its own news, too: only what is read after the last piece of news is sure to be the last word.
+A node gets its own news, too: only a reading after the last piece of news is sure to be the newest state.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The further parts of a web node when there are several, wired here as `services.py` wires the rest.
+"""Builds the objects that a web node needs only if there are several nodes.
 
 Loaded only where `COMMANDER_NATS_URL` is set: the embedded form does not load NATS.
 """

@@ -1,5 +1,4 @@
-"""Messages of a durable consumer, taken as the database can take them: what came while the last batch was written is
-the next batch."""
+"""Takes messages of a durable consumer: those that came while the last batch was written are the next batch."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +39,7 @@ class Pull:
         return taken
 
     def hurry(self) -> None:
-        """Let whoever waits in `take` go."""
+        """Lets `take` return at once."""
         self._news.set()
 
     async def receive(self, message: Msg) -> None:

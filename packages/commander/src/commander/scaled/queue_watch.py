@@ -67,7 +67,7 @@ class QueueWatch:
         bus.attach(self._attached)
 
     def lag_s(self) -> float:
-        """For how long what comes in has not been stored and heard here; 0 where all is well."""
+        """Returns since how many seconds incoming logs have not been stored and shown here; 0 without a delay."""
         lag_s = time.monotonic() - self._logs_up_to_s
         return lag_s if lag_s > ORDINARY_LAG_S else 0.0
 

@@ -109,9 +109,9 @@ def message_id(log: NewLog) -> str:
 
 
 async def settle_stream(client: Client, names: StreamNames, limits: QueueLimits) -> None:
-    """Make the stream, or give the one that is there these limits.
+    """Makes the stream, or gives the existing one these limits.
 
-    Raises `NatsAway`: NATS runs without JetStream, or has less room than the limits say.
+    Raises `NatsAway` if NATS runs without JetStream, or has less room than the limits.
     """
     config = StreamConfig(
         name=names.stream,

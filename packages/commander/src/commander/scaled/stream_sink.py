@@ -47,7 +47,7 @@ class Ack(msgspec.Struct, frozen=True, gc=False):
 
 
 class Flight:
-    """A report's logs on their way: what the stream said of each, and a future for when it has said all."""
+    """A report's logs on their way: the stream's answer to each, and a future for when all are answered."""
 
     def __init__(self, logs: int) -> None:
         self.written: list[bool | None] = [None] * logs

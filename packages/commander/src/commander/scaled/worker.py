@@ -1,8 +1,8 @@
-"""A worker: takes logs out of the queue, writes them, and only then says so to the queue.
+"""A worker: takes logs out of the queue, writes them, and only then acknowledges them.
 
-It may be killed at any line. What it held is given to another after `ACK_WAIT_S`; what it had written before is a
-duplicate to the database. After the commit the web nodes are told, before the queue is: told twice is harmless, and
-what the queue still holds will be told again.
+It may be killed at any line. After `ACK_WAIT_S` its logs are given to another worker; those that were committed are
+duplicates to the database. After the commit it first notifies the web nodes and then acknowledges: a notification that
+comes twice is harmless, and logs that are not acknowledged are notified again.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ ACK, GIVE_BACK, STILL_WORKING = b"+ACK", b"-NAK", b"+WPI"
 
 
 class Held(NamedTuple):
-    """A message that this worker has to answer for."""
+    """A message that this worker has to acknowledge."""
 
     message: Msg
     log: NewLog
@@ -111,7 +111,7 @@ class Ingest:
                 holding.cancel()
 
     async def _work(self, client: Client, pull: Pull, stop: asyncio.Event) -> None:
-        """Until `stop`; the batch that is being written is finished before."""
+        """Works until `stop`; the batch that is being written is finished first."""
         async with log_writer(self._database, self._packer) as writer:
             while not stop.is_set():
                 try:
@@ -132,7 +132,7 @@ class Ingest:
                     self._messages = []  # whatever became of them: nobody works on them here any longer
 
     async def _hold(self, client: Client, pull: Pull) -> None:
-        """While the database is slow, the queue is told not to give what is held here to another worker."""
+        """Keeps the queue from giving this worker's messages to another while the database is slow."""
         before: set[str] = set()
         while True:
             await asyncio.sleep(ACK_WAIT_S / 3)
@@ -186,7 +186,7 @@ class Ingest:
         self.counts.put_aside += len(dead)
 
     async def _announce(self, client: Client, kept: list[Held]) -> None:
-        """Each rig's newest log; history is not what web nodes follow."""
+        """Sends each rig's newest log to the web nodes, which need no older ones."""
         newest: dict[tuple[str, int], Held] = {}
         for each in kept:
             key = each.log.kind, each.log.rig_id

@@ -27,7 +27,7 @@ class SoftwareActions:
         self._now = now
 
     async def stock(self) -> None:
-        """At the start: what this version of the commander ships."""
+        """Stores the software that this version of the commander ships. Called at the start."""
         async with self._database.transaction() as db:
             await bring_in(db, set(await self._playbooks.all(db)), now=self._now())
 
@@ -53,9 +53,9 @@ class SoftwareActions:
     async def change(
         self, software_id: int, software: MiningSoftware, *, author: str, confirmed: bool
     ) -> SoftwareWithUses:
-        """Playbooks that use it are rendered anew; their scripts are their own and stay.
+        """Stores the change, and renders the playbooks that use the software; their own scripts stay.
 
-        Raises `NotConfirmed` if miners would restart and nobody has said that this is meant; `BadSoftware`,
+        Raises `NotConfirmed` if miners would restart and the form does not confirm it; `BadSoftware`,
         `SoftwareTaken` or `SoftwareNotFound`.
         """
         about = checked_software(software)

@@ -43,7 +43,7 @@ class SoftwareBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SoftwareAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An empty `url` means that nobody has said yet where it is downloaded. `shipped` came with the commander."""
+    """Mining software. Without a `url` no playbook can use it. `shipped`: it came with the commander."""
 
     id: int
     shipped: bool

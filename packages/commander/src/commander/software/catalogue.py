@@ -29,8 +29,11 @@ def _plain(download: Download | None) -> Download | None:
 
 
 async def bring_in(db: AsyncConnection, used: set[int], *, now: datetime) -> None:
-    """Add what is new and mend what nobody has edited. What people changed or removed stays as they left it, and what
-    a playbook uses (`used`) is not touched: nobody would expect a restart of the commander to restart miners."""
+    """Adds new shipped software and updates entries that nobody has edited.
+
+    Entries that people changed or removed stay as they are, and so do those that a playbook uses (`used`): a restart of
+    the commander must not restart miners.
+    """
     shipped_before, removed = await store.shipped_state(db), await store.removed_keys(db)
     for key, about in shipped().items():
         if key in shipped_before:

@@ -24,7 +24,7 @@ class Hardware(StrEnum):
 class Download:
     """The software for one platform. `script` is the template that a new playbook begins with.
 
-    An empty `url` means that nobody has said yet where to download it; no playbook can use it until then.
+    An empty `url` means that the address of the download is unknown; no playbook can use it until it is entered.
     """
 
     url: str = ""
@@ -36,7 +36,7 @@ class Download:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MiningSoftware:
-    """`software` names the reader of its figures; `algorithms` says whether it can mine two coins at once."""
+    """Mining software. `software` names the reader of its API; `algorithms` is how many coins it mines at once."""
 
     name: str
     software: str
@@ -58,7 +58,7 @@ class MiningSoftware:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """Mining software in the catalogue; `shipped` tells that it came with the commander."""
+    """Mining software in the catalogue; `shipped`: it came with the commander."""
 
     id: int
     shipped: bool

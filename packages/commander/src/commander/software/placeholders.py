@@ -49,7 +49,7 @@ KNOWN = OF_THE_RIG | BUILT_IN | SECOND
 
 
 class BadScript(Exception):
-    """Placeholders can't be filled in; `wrong` says why, by their names."""
+    """Placeholders can't be filled in; `wrong` has the reasons by their names."""
 
     def __init__(self, wrong: dict[str, str]) -> None:
         super().__init__(" ".join(wrong.values()))
@@ -62,7 +62,7 @@ def names_in(script: str) -> list[str]:
 
 
 def own_variables(script: str) -> list[str]:
-    """The placeholders that nobody knows but the script's author."""
+    """Returns the placeholders that are the script's own."""
     return [name for name in names_in(script) if name not in KNOWN]
 
 
@@ -93,7 +93,7 @@ def fill(script: str, values: Mapping[str, str], platform: Platform) -> str:
 
 
 def _without_value(name: str) -> str:
-    """Says what to enter: "Enter an algorithm: the script uses {algorithm}."."""
+    """Returns the error for an empty value: "Enter an algorithm: the script uses {algorithm}."."""
     if name in OF_THE_RIG:
         return f"{{{name}}} has no value here: take it out of the script."
     if name in KNOWN:

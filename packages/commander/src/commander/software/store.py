@@ -57,7 +57,7 @@ async def delete_software(db: AsyncConnection, software_id: int, *, now: datetim
 
 
 async def shipped_state(db: AsyncConnection) -> dict[str, tuple[int, bool, MiningSoftware]]:
-    """By their keys: id, whether somebody has edited it, and what it says now."""
+    """Returns by their keys: the id, whether it was edited, and the software as it is now."""
     query = sa.select(software.c.shipped_key, software.c.id, software.c.edited, software.c.about)
     rows = await db.execute(query.where(software.c.shipped_key.is_not(None)))
     return {row.shipped_key: (row.id, row.edited, _about.decode(row.about)) for row in rows}

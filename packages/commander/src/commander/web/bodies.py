@@ -120,7 +120,7 @@ def check_json(body: bytes) -> None:
 
 
 def unpacked(body: bytes, encoding: str) -> bytes:
-    """The body without its `Content-Encoding`; never more than `BODY_LIMIT`, whatever a few bytes promise."""
+    """Returns the body without its `Content-Encoding`; never more than `BODY_LIMIT`, however small it was packed."""
     try:
         if encoding == "gzip":
             return _gunzipped(body)

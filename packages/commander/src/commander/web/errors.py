@@ -48,7 +48,7 @@ def problem_of(error: Exception) -> tuple[Problem, int | None]:
 
 
 def _is_out_of_range(error: Exception) -> bool:
-    """A number in an address that no row can have: each driver says so in its own way."""
+    """Returns whether a number is larger than the database can store: each driver has its own error for that."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OverflowError):
         cause = cause.__cause__
@@ -90,7 +90,7 @@ def _wrong_fields(errors: list[FieldError]) -> Problem:
 
 
 def _field_error(text: str, field: str = "") -> FieldError:
-    """From msgspec's words: "Expected `str`, got `int` - at `$.cpu.name`"."""
+    """Makes a field's error of a text of msgspec: "Expected `str`, got `int` - at `$.cpu.name`"."""
     place, message = plain(text)
     return FieldError(field=place or field or "body", message=message)
 

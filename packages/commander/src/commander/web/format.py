@@ -9,7 +9,7 @@ from protocol.figures import HASHES, MEGAHERTZ, NUMBER, WATTS
 
 
 class Figure(NamedTuple):
-    """`exact` is empty where `text` says it all."""
+    """A value for people. `exact` is empty where `text` is exact."""
 
     text: str
     exact: str = ""
@@ -46,7 +46,7 @@ def percent(value: float | None) -> Figure:
 
 
 def fan(fan_percent: float | None, fan_rpm: float | None) -> Figure:
-    """In percent where the device tells it, otherwise in turns."""
+    """Returns a fan's speed in percent if the device reports that, otherwise in turns."""
     if fan_percent is None and fan_rpm is not None:
         return turns(fan_rpm)
     beside = "" if fan_rpm is None else f", {units.exact_text(fan_rpm, 'rpm')}"
@@ -87,7 +87,7 @@ def rejected(accepted: int | None, rejected_: int | None, rejected_percent: floa
 
 
 def _small_percent(value: float) -> str:
-    """Below one percent a digit matters: 0.3 % is fine, 0 % would be a lie."""
+    """Returns a percentage below 1 with one digit: 0.3 %, which is not 0 %."""
     if 0 < value < 0.05:
         return "< 0.1 %"
     return f"{value:.1f} %" if 0 < value < 9.95 else f"{value:.0f} %"

@@ -96,6 +96,6 @@ def page(template: str, about: Page, *, status: int = 200, **values: object) -> 
 
 
 def error_page(status: int, title: str, detail: str, *, section: Section) -> Response[str]:
-    """A page that says what went wrong and what to do next; `detail` may be empty if the title is enough."""
+    """Returns a page with an error and what to do; `detail` may be empty if the title is enough."""
     about = Page(title=title, section=section)
     return page("web/error.html", about, status=status, detail=detail)

@@ -1,4 +1,4 @@
-"""What is kept of logs for years. Every hour that has logs already is due to be rolled up."""
+"""History of logs for years. Every hour that already has logs is due to be rolled up."""
 
 import sqlalchemy as sa
 from alembic import op

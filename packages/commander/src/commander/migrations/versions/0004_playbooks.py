@@ -1,4 +1,4 @@
-"""Addresses, mining software, playbooks and what their rigs tell of them."""
+"""Addresses, mining software, playbooks, their status and their output."""
 
 import sqlalchemy as sa
 from alembic import op
