@@ -24,7 +24,7 @@ NO_INBOX = Problem(title="Not found", status=404, detail="There is nothing here.
 class Kept:
     """A handler that keeps its newest item in memory."""
 
-    def __init__(self, kind: str, message: type[msgspec.Struct] | type[int] = int) -> None:
+    def __init__(self, kind: str, message: type[msgspec.Struct | int | str] = int) -> None:
         self.kind, self.version, self._message = kind, "", message
         self.items: list[object] = []
         self.is_full = False
@@ -45,6 +45,7 @@ class Commander:
     def __init__(self, items: Mapping[str, tuple[str, bytes]], *, has_inbox: bool = True) -> None:
         self.items, self.has_inbox = dict(items), has_inbox
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.etags: list[str | None] = []
         self.is_asked, self.changed = asyncio.Event(), asyncio.Event()
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -63,6 +64,7 @@ class Commander:
 
     async def _playbooks(self, request: httpx.Request) -> httpx.Response:
         version, body = self.items["playbooks"]
+        self.etags.append(request.headers.get("If-None-Match"))
         while request.headers.get("If-None-Match") == f'"{version}"':
             await self.changed.wait()
         return httpx.Response(200, content=body, headers={"ETag": f'"{version}"'})
@@ -118,6 +120,15 @@ async def test_an_unknown_kind_and_an_unreadable_body_are_skipped_once_and_stop_
     assert (one.items, two.items) == ([1], [2])
 
 
+async def test_a_body_that_is_no_utf_8_is_skipped_like_any_unreadable_one() -> None:
+    one, two = Kept("one", str), Kept("two")
+    commander = Commander({"one": ("a", b'"\xff\xfe"'), "two": ("b", b"2")})
+    async with receiving(commander, one, two):
+        await commander.until(lambda: len(commander.asked) == 2)
+    assert commander.asked[1][1] == {"one": "a", "two": "b"}
+    assert (one.items, two.items) == ([], [2])
+
+
 async def test_an_item_that_can_t_be_stored_comes_again() -> None:
     one = Kept("one")
     one.is_full = True
@@ -140,6 +151,16 @@ async def test_a_commander_without_an_inbox_is_asked_for_the_playbooks_alone() -
     paths = [path.rpartition("/")[2] for path, _ in commander.asked]
     assert paths == ["inbox", "playbooks", "playbooks"]
     assert (playbooks.items, playbooks.version) == ([Playbooks(playbooks=[])], "5d41")
+
+
+@pytest.mark.parametrize("version", ["é", "a\nb"])
+async def test_a_version_that_no_header_can_have_is_not_named_to_a_commander_without_an_inbox(version: str) -> None:
+    playbooks = Kept("playbooks", Playbooks)
+    playbooks.version = version
+    commander = Commander({"playbooks": ("5d41", NOTHING)}, has_inbox=False)
+    async with receiving(commander, playbooks):
+        await commander.until(lambda: len(commander.asked) == 3)
+    assert commander.etags == [None, '"5d41"']
 
 
 async def test_something_that_is_no_commander_is_not_asked_for_anything_else() -> None:

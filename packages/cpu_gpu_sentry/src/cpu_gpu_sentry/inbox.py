@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_S = 50.0
 _LEAST_PAUSE_S = 1.0
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 class InboxHandler(Protocol):
@@ -37,8 +38,8 @@ class InboxHandler(Protocol):
     async def take(self, token: Token, item: InboxItem) -> bool:
         """Stores the item; returns whether it was news.
 
-        Raises `msgspec.DecodeError` for a body that can't be read. An item comes again until `version` is its version,
-        so it may come twice. Raises `DiskTrouble` if it can't be stored now.
+        Raises `msgspec.DecodeError` or `UnicodeDecodeError` for a body that can't be read. An item comes again until
+        `version` is its version, so it may come twice. Raises `DiskTrouble` if it can't be stored now.
         """
 
 
@@ -94,7 +95,7 @@ class Inbox:
                 else:
                     is_news = await handler.take(token, item) or is_news
                     self._skipped.pop(item.kind, None)
-            except msgspec.DecodeError as error:
+            except _UNREADABLE as error:
                 self._skip(item, str(error))
         return is_news
 

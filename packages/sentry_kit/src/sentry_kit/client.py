@@ -132,7 +132,8 @@ class CommanderClient:
 
         It may hold the request for `wait_s`, until they change.
         """
-        headers = {"Prefer": _wait(wait_s)} | ({"If-None-Match": etag} if etag else {})
+        can_name = etag is not None and etag.isascii() and etag.isprintable()  # nothing else fits into a header
+        headers = {"Prefer": _wait(wait_s)} | ({"If-None-Match": etag} if etag and can_name else {})
         response = await self._ask("GET", "api/v1/sentry/playbooks", headers=headers, patience_s=wait_s)
         if response.status_code == 304:
             return None
