@@ -32,6 +32,7 @@ from protocol.command_messages import LadderAct, LadderSettings, MinimumHashrate
 from protocol.playbook_messages import Archive, Platform, Playbook, Playbooks, SoftwarePackage
 from protocol.tokens import TokenKind, new_token
 from sentry_kit import store
+from sentry_kit.read_only import open_in_memory
 from sentry_kit.store import Enrolment, State
 from sentry_kit.worker import Worker
 
@@ -127,11 +128,13 @@ class SimulatedRig:
         )
 
     @asynccontextmanager
-    async def booted(self, *, reboot_command: str | None = None) -> AsyncIterator["RunningAgent"]:
+    async def booted(
+        self, *, reboot_command: str | None = None, allow: str = Settings().allow, is_read_only: bool = False
+    ) -> AsyncIterator["RunningAgent"]:
         """The agent of one boot. At its end everything ends, as at a reboot."""
         command = reboot_command or f"sh -c 'echo reboot >> {self.reboots}'"
-        settings = Settings(data_dir=self.data_dir, reboot_command=command)
-        db, disk = store.open_store(self.data_dir / STORE, SCHEMA), Worker("disk")
+        settings = Settings(data_dir=self.data_dir, reboot_command=command, allow=allow)
+        db, disk = (open_in_memory if is_read_only else store.open_store)(self.data_dir / STORE, SCHEMA), Worker("disk")
         if store.load_enrolment(db) is None:
             store.save_enrolment(db, Enrolment("https://127.0.0.1:1", TOKEN, None, 1, "rig", State.ONLINE))
         agent = Agent(settings, db, disk, sources=self.sources())
@@ -257,6 +260,37 @@ def said_by_the_store(rig: SimulatedRig) -> None:
     assert [each.event.act for each in ladder_store.unsent_events(db)] == acts
     assert {each.event.boot_id for each in ladder_store.unsent_events(db)} == {"boot-1", "boot-2", "boot-3"}
     db.close()
+
+
+async def test_a_rig_that_refuses_the_command_reboot_is_not_rebooted_by_the_commanders_limits_either(
+    rig: SimulatedRig,
+) -> None:
+    async with rig.booted(allow="restart_playbook,diagnose") as running:
+        await running.agent.operations.ladder.take_settings(LIMITS)
+        assert not running.agent.operations.ladder.may_reboot
+        assert await running.agent.operations.ladder.look() is None
+        rig.card_dies()
+        lost = await running.next_step()
+        assert isinstance(lost, MarkLost)
+        assert lost.reason.endswith("the setting CPU_GPU_SENTRY_ALLOW of this rig does not allow reboots")
+    assert rig.ordered_reboots() == 0
+
+
+async def test_a_rig_whose_disk_can_only_be_read_is_not_rebooted_because_nothing_would_count_that(
+    rig: SimulatedRig,
+) -> None:
+    async with rig.booted() as running:
+        await running.agent.operations.ladder.take_settings(LIMITS)
+    for _ in range(3):
+        async with rig.booted(is_read_only=True) as running:
+            assert running.agent.operations.ladder.settings.reboots
+            assert await running.agent.operations.ladder.look() is None
+            rig.card_dies()
+            lost = await running.next_step()
+            assert isinstance(lost, MarkLost)
+            assert lost.reason.endswith("the disk can only be read, so reboots could not be counted")
+            (rig.bus / CARD / "config").write_bytes(ALIVE)
+    assert rig.ordered_reboots() == 0
 
 
 async def test_a_reboot_that_fails_is_an_event_and_not_tried_again(rig: SimulatedRig) -> None:

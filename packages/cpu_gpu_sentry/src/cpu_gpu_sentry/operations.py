@@ -6,14 +6,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 import msgspec
-from protocol.command_messages import LadderSettings
+from protocol.command_messages import CommandAction, LadderSettings
 from protocol.inbox_messages import InboxItem
 from protocol.tokens import Token
 from sentry_kit.client import CommanderClient
+from sentry_kit.read_only import is_in_memory
 from sentry_kit.rig_uploader import RigUploader
 from sentry_kit.store import Enrolment
 
 from cpu_gpu_sentry.commands.actions import Actions
+from cpu_gpu_sentry.commands.decide import ALLOW
 from cpu_gpu_sentry.commands.diagnose import Rig
 from cpu_gpu_sentry.commands.runner import CommandRunner
 from cpu_gpu_sentry.inbox import InboxHandler
@@ -48,6 +50,15 @@ class LadderHandler:
         return is_news
 
 
+def reboot_veto(settings: Settings, db: sqlite3.Connection) -> str | None:
+    """Returns the reason why the ladder never reboots this rig, whatever the commander allows."""
+    if CommandAction.REBOOT not in settings.allowed_commands:
+        return f"the setting {ALLOW} of this rig does not allow reboots"
+    if is_in_memory(db):
+        return "the disk can only be read, so reboots could not be counted"
+    return None
+
+
 class Operations:
     """The ladder, the commands and their reports, for one rig."""
 
@@ -73,6 +84,7 @@ class Operations:
         self.ladder = Ladder(
             db, uploader.on_disk, supervisor, power,
             sources=sources, readings=self._readings, hosts=self._hosts, changed=self._changed,
+            reboot_veto=reboot_veto(settings, db),
         )  # fmt: skip
         actions = Actions(
             supervisor, self.ladder, power, sources, self.recent_log, rig=self._rig, clock_ahead_s=self._clock_ahead_s

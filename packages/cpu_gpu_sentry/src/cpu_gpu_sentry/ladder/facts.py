@@ -67,10 +67,12 @@ class Facts:
     """What is known of the rig at one moment.
 
     `missing_cards` belong to the rig and are not on its bus. `card_faults` are recent ones of this boot.
+    `reboot_veto` is the end of a sentence that says why this rig is never rebooted, whatever its limits allow.
     """
 
     boot_id: str | None
     boot_age_s: float
+    reboot_veto: str | None = None
     pool_reachable: bool | None = None
     other_host_reachable: bool | None = None
     playbooks: tuple[PlaybookFacts, ...] = ()

@@ -59,7 +59,10 @@ class Hosts:
 
 
 class Ladder:
-    """The ladder of one rig. `changed` is called when there is news to report or to show."""
+    """The ladder of one rig. `changed` is called when there is news to report or to show.
+
+    `reboot_veto` is that of `Facts`.
+    """
 
     def __init__(
         self,
@@ -72,11 +75,13 @@ class Ladder:
         readings: Callable[[], Awaitable[Readings]],
         hosts: Callable[[], Hosts],
         changed: Callable[[], None],
+        reboot_veto: str | None,
     ) -> None:
         self.state, self.settings = store.load_state(db), store.load_settings(db)
         self.newest_events = store.newest_events(db, _SHOWN_EVENTS)  # newest first
         self._db, self._on_disk, self._supervisor, self._power = db, on_disk, supervisor, power
         self._sources, self._readings, self._hosts, self._changed = sources, readings, hosts, changed
+        self._reboot_veto = reboot_veto
         self._turn = asyncio.Lock()
         self._saved_s = float("-inf")
         self._group: asyncio.TaskGroup | None = None
@@ -85,6 +90,10 @@ class Ladder:
     @property
     def history(self) -> History:
         return self.state.history
+
+    @property
+    def may_reboot(self) -> bool:
+        return self.settings.reboots and self._reboot_veto is None
 
     def now_s(self) -> float:
         """Returns the time by the rig's own clock."""
@@ -140,6 +149,7 @@ class Ladder:
         facts = Facts(
             boot_id=boot.id,
             boot_age_s=boot.age_s,
+            reboot_veto=self._reboot_veto,
             playbooks=playbooks,
             missing_cards=state.cards.addresses - present if present is not None else frozenset(),
             card_faults=await self._sources.recent_faults(boot.age_s),

@@ -23,6 +23,8 @@ def why_no_reboot(facts: Facts, history: History, limits: LadderSettings) -> str
     """Returns the reason why a reboot is out of the question here, as the end of a sentence."""
     if not limits.reboots:
         return "rebooting is not allowed in this rig's settings"
+    if facts.reboot_veto is not None:
+        return facts.reboot_veto
     if facts.boot_id is None:
         return "this system does not tell its boots apart, so reboots could not be counted"
     return "the rig could not be rebooted" if _was_begun(facts, history) else None
