@@ -1,5 +1,8 @@
 """Selections: the line, its errors, and which rigs match."""
 
+from fnmatch import fnmatchcase
+from time import process_time
+
 import pytest
 from commander.registry.kinds import RigKind
 from commander.selections.compiled import compiled
@@ -144,3 +147,19 @@ def test_an_unknown_metric_is_neither_more_nor_less() -> None:
             number = "1h" if key is Key.UPTIME else "50"
             assert not matches(f"{key}{operator}{number}", bare)
             assert matches(f"-{key}{operator}{number}", bare)
+
+
+def test_many_stars_in_a_value_are_compared_in_no_time() -> None:
+    rig = PlainRig(name="a" * 60, tags=("b" * 40,))
+    began_s = process_time()
+    for word in ("*a" * 12, "*b" * 12):
+        assert matches(f"name:{word}*", rig) is ("a" in word)
+        assert matches(f"{word}*", rig)
+        assert not matches(f"name:{word}*c", rig)
+        assert not matches(f"{word}*c", rig)
+    assert process_time() - began_s < 1
+
+
+@given(some.text(alphabet="ab*", min_size=1, max_size=8), some.text(alphabet="ab", min_size=1, max_size=12))
+def test_stars_mean_what_they_mean_in_a_shell(value: str, name: str) -> None:
+    assert matches(f"name:*{value}", PlainRig(name=name)) is fnmatchcase(name, f"*{value}")

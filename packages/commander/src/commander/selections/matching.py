@@ -75,7 +75,10 @@ def _line_pattern(value: str) -> Matcher:
 
 
 def _expression(value: str) -> str:
-    return ".*".join(re.escape(part) for part in re.split(r"\*+", folded(value)))
+    """Returns a regular expression of a value with `*`. Each part counts where it comes first (`(?>…)`): trying all
+    other places would take hours for a value with many `*`."""
+    first, *parts, last = [re.escape(part) for part in re.split(r"\*+", folded(value))]
+    return f"{first}{''.join(f'(?>.*?{part})' for part in parts)}.*{last}"
 
 
 def _version(value: str) -> Matcher:
