@@ -31,7 +31,7 @@ _QUOTES = str.maketrans("“”„", '"""')  # keyboards of phones write these
 _WORD = re.compile(r'(?:"[^"]*"|[^\s"])+')
 _VALUE = re.compile(r'(?:"[^"]*"|[^",])+')
 _PARTS = re.compile(r"(-?)(?:([^\W\d]\w*)(:|<=|>=|=|<|>))?(.*)", re.DOTALL)
-_NOT_A_KEY = re.compile(r"(?:[0-9a-f]{1,4}:){2,7}[0-9a-f:]*|[0-9a-f:]+::?[0-9a-f:.]*|\w+://.*", re.IGNORECASE)
+_NOT_A_KEY = re.compile(r"[0-9a-f]+:[0-9a-f:.]*|\w+://.*", re.IGNORECASE)
 
 
 class Word(NamedTuple):
