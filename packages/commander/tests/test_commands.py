@@ -1,13 +1,15 @@
 """Commands in a real database: made, delivered, reported, replaced, expired, retried."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 from command_farm import BY_TWO, CommandFarm
 from commander.audit.store import EntryFilter, read_entries
-from commander.commands import actions, sentries, store
+from commander.commands import actions, sentries, store, target_store
 from commander.commands.batches import Changed
 from commander.commands.domain import Batch, BatchState, NoTargets, NothingToRetry
+from commander.commands.target_store import Target
 from commander.db import Database
 from commander.registry import store as registry
 from commander.registry.kinds import RigKind
@@ -19,6 +21,7 @@ from protocol.command_messages import (
     Finding,
     Severity,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 REBOOT, DIAGNOSE, RESTART = CommandAction.REBOOT, CommandAction.DIAGNOSE, CommandAction.RESTART_PLAYBOOK
 SHORT = timedelta(seconds=30)
@@ -171,6 +174,39 @@ async def test_a_replaced_command_that_was_delivered_is_carried_out_once(farm: C
     assert [each.id for each in await farm.commands(rig)] == [delivered.id]
     await farm.report(rig, delivered.id, CommandState.BEGUN)
     assert await farm.states(second.id) == ["begun"]
+
+
+async def test_a_command_that_is_replaced_while_it_is_delivered_is_carried_out_once(
+    farm: CommandFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rig,) = await farm.add_rigs(1)
+    await farm.order(REBOOT, [rig])
+    after_reading(monkeypatch, lambda: farm.order(REBOOT, [rig]))
+    first, second = await farm.commands(rig), await farm.commands(rig)
+    assert len({command.id for command in (*first, *second)}) == 1
+
+
+async def test_a_command_that_is_stopped_while_it_is_delivered_never_begins(
+    farm: CommandFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rig,) = await farm.add_rigs(1)
+    made = await farm.order(REBOOT, [rig])
+    after_reading(monkeypatch, lambda: actions.cancel(farm.database, farm.notify, made.id, by="a test"))
+    assert await farm.commands(rig) == []
+    assert await farm.states(made.id) == ["cancelled"]
+
+
+def after_reading(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Awaitable[object]]) -> None:
+    """Another node acts as soon as this one has read what the sentry is to get."""
+    read = target_store.released_of_rig
+
+    async def read_and_act(db: AsyncConnection, rig_id: int) -> list[Target]:
+        targets = await read(db, rig_id)
+        monkeypatch.setattr(target_store, "released_of_rig", read)
+        await act()
+        return targets
+
+    monkeypatch.setattr(target_store, "released_of_rig", read_and_act)
 
 
 async def test_what_has_begun_is_not_replaced(farm: CommandFarm) -> None:

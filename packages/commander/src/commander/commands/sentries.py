@@ -30,13 +30,25 @@ async def commands_for(database: Database, rig_id: int) -> Commands:
     """The commands that a rig's sentry is to have now, with the seconds that are left to begin each."""
     now = await database.now()
     async with database.reading() as db:
-        released = await target_store.released_of_rig(db, rig_id)
-        pairs = [(each, await store.get_command(db, each.command_id)) for each in released]
-    fresh = [each.id for each, _ in pairs if each.delivered_at is None]
-    if fresh:
-        async with database.transaction() as db:
-            await target_store.note_delivery(db, fresh, now)
+        pairs = await _released(db, rig_id)
+    if any(target.delivered_at is None for target, _ in pairs):
+        pairs = await _deliver(database, rig_id, pairs, now)
     return Commands(commands=[_wire(target, command, now) for target, command in pairs])
+
+
+async def _released(db: AsyncConnection, rig_id: int) -> list[Pair]:
+    released = await target_store.released_of_rig(db, rig_id)
+    return [(each, await store.get_command(db, each.command_id)) for each in released]
+
+
+async def _deliver(database: Database, rig_id: int, pairs: list[Pair], now: datetime) -> list[Pair]:
+    """Notes the delivery. Returns the commands without those that were stopped or replaced since they were read."""
+    ids = {target.id for target, _ in pairs}
+    async with database.transaction() as db:
+        await store.lock_commands(db, [command.id for _, command in pairs], shared=True)
+        pairs = [pair for pair in await _released(db, rig_id) if pair[0].id in ids]
+        await target_store.note_delivery(db, [target.id for target, _ in pairs], now)
+    return pairs
 
 
 async def take_status(database: Database, notify: Notify, rig_id: int, status: CommandsStatus) -> None:

@@ -89,10 +89,11 @@ async def lock_rigs(db: AsyncConnection, rig_ids: Collection[int]) -> dict[int, 
     return found
 
 
-async def lock_commands(db: AsyncConnection, command_ids: Iterable[int]) -> None:
+async def lock_commands(db: AsyncConnection, command_ids: Iterable[int], *, shared: bool = False) -> None:
+    """Locks the commands until the commit. Transactions with a `shared` lock don't wait for each other."""
     for part in parts_of(sorted(set(command_ids))):
         query = sa.select(commands.c.id).where(commands.c.id.in_(part)).order_by(commands.c.id)
-        await db.execute(query.with_for_update())
+        await db.execute(query.with_for_update(read=shared))
 
 
 async def insert_command(db: AsyncConnection, new: NewCommand, overlaps: Sequence[Overlap], *, now: datetime) -> int:
