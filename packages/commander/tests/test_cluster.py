@@ -60,9 +60,36 @@ async def test_news_of_a_node_of_another_version_is_passed_over(nats_server: Nat
         await asyncio.wait_for(other.bus.client.flush(), 5)
 
 
+@pytest.mark.servers
+async def test_a_node_that_comes_back_learns_that_it_may_have_missed_news(nats_server: NatsServer) -> None:
+    async with cluster_nodes(nats_server.url, 2) as (here, other):
+        sessions, gaps = list[str](), list[bool]()
+        here.subscribe(SESSIONS, sessions.append)
+        here.on_gap(lambda: gaps.append(True))
+        assert here.bus.client
+        assert other.bus.client
+        before = here.bus.connections
+        await here.bus.client.close()
+        other.publish(SESSIONS, "1")
+        await asyncio.wait_for(other.bus.client.flush(), 5)
+
+        async def is_back() -> bool:
+            return here.bus.connections > before
+
+        await eventually(is_back)
+        assert gaps == [True]
+        other.publish(SESSIONS, "2")
+
+        async def has_arrived() -> bool:
+            return "2" in sessions
+
+        await eventually(has_arrived)
+
+
 def test_a_single_node_needs_no_news() -> None:
     sessions: list[str] = []
     cluster = SingleNode()
     cluster.subscribe(SESSIONS, sessions.append)
+    cluster.on_gap(lambda: sessions.append("missed"))
     cluster.publish(SESSIONS, "1")
     assert sessions == []

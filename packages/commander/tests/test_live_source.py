@@ -16,12 +16,16 @@ class Nodes:
 
     published: list[tuple[str, object]] = field(default_factory=list)
     subscribers: list[Callable[[str], None]] = field(default_factory=list)
+    gaps: list[Callable[[], None]] = field(default_factory=list)
 
     def publish(self, topic: Topic[K], key: K) -> None:
         self.published.append((topic.name, key))
 
     def subscribe(self, topic: Topic[K], on_news: Callable[[K], None]) -> None:
         self.subscribers.append(on_news)  # type: ignore[arg-type]  # of one topic only: pages
+
+    def on_gap(self, news_missed: Callable[[], None]) -> None:
+        self.gaps.append(news_missed)
 
 
 @dataclass
@@ -151,6 +155,17 @@ async def test_pages_of_another_node_follow() -> None:
     for name in ("others", "notes"):
         there.cluster.subscribers[0](name)
     await there.source.tick(1)
+    assert html(viewer) == "<b>1</b><i>ape</i>"
+
+
+async def test_pages_follow_a_change_of_another_node_although_its_news_was_missed() -> None:
+    notes = Notes()
+    viewer = notes.open()
+    await notes.source.tick(0)
+    notes.texts.append("ape")
+    for news_missed in notes.cluster.gaps:
+        news_missed()
+    await notes.source.tick(1)
     assert html(viewer) == "<b>1</b><i>ape</i>"
 
 

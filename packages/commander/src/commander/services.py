@@ -95,6 +95,7 @@ class Services:
         self.runs = shared_runs(self.lives, self.cluster)
         self.scaled = self._as_one_of_several(nats, on_stored) if nats else None
         self.cluster.subscribe(TOKENS, self.tokens.drop)
+        self.cluster.on_gap(self.tokens.drop_all)
         self.cluster.subscribe(SESSIONS, self.hang_up.close)
         self.sink: LogSink = self.scaled.intake if self.scaled else self.commit
         self.intake = intake.Intake(
@@ -166,7 +167,6 @@ class Services:
             self.database,
             cluster,
             self.lives,
-            self.tokens,
             on_stored=on_stored,
             on_playbooks=self.playbook_sync.read_again,
             packer=self.commit.packer,

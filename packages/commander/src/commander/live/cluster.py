@@ -56,6 +56,9 @@ class Cluster(Protocol):
     def subscribe(self, topic: Topic[K], on_news: Callable[[K], None]) -> None:
         """Calls `on_news` with the key of each piece of news, also of this node's own."""
 
+    def on_gap(self, news_missed: Callable[[], None]) -> None:
+        """Calls `news_missed` each time when news of other nodes may have been missed, such as after an outage."""
+
 
 class SingleNode:
     """The cluster of the embedded form: there is one node, which needs no news."""
@@ -64,4 +67,7 @@ class SingleNode:
         return None
 
     def subscribe(self, topic: Topic[K], on_news: Callable[[K], None]) -> None:
+        return None
+
+    def on_gap(self, news_missed: Callable[[], None]) -> None:
         return None

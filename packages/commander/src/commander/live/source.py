@@ -70,6 +70,7 @@ class LiveSource:
         self._changes = 0
         self._cluster = cluster
         cluster.subscribe(PAGES, self._changed_elsewhere)
+        cluster.on_gap(self._news_missed)
 
     def changed(self) -> None:
         """Call it after each commit that a page shows. The pages of all web nodes follow soon."""
@@ -105,6 +106,10 @@ class LiveSource:
     def _changed_elsewhere(self, name: str) -> None:
         if name == self.name:
             self._changes += 1
+
+    def _news_missed(self) -> None:
+        """Counts as a change: another node may have made one."""
+        self._changes += 1
 
 
 class FragmentsView(View):

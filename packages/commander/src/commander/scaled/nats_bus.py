@@ -36,19 +36,23 @@ class NatsAway(StorageAway):
 
 
 class Bus:
-    """`attach` says what is done with each new connection. `on_loss` is called when messages came too fast to take."""
+    """The connection of this process. `attach` adds what is done with each new one."""
 
     def __init__(self, url: str) -> None:
-        self.on_loss: Callable[[], None] = lambda: None
         self.client: Client | None = None
         self.connections = 0
         self._servers = [part.strip() for part in url.split(",")]
         self._attached: list[Attach] = []
+        self._on_loss: list[Callable[[], None]] = []
         self._away: str | None = None
 
     def attach(self, attach: Attach) -> None:
         """Adds a context for each connection, before `running`. They are entered in this order and left in reverse."""
         self._attached.append(attach)
+
+    def on_loss(self, messages_lost: Callable[[], None]) -> None:
+        """Calls `messages_lost` each time when messages came too fast to take."""
+        self._on_loss.append(messages_lost)
 
     @property
     def place(self) -> str:
@@ -116,8 +120,9 @@ class Bus:
 
         async def on_error(error: Exception) -> None:
             if isinstance(error, SlowConsumerError):
-                log.warning("messages from NATS came faster than they could be taken; everything is read anew")
-                self.on_loss()
+                log.warning("messages from NATS came faster than they could be taken; everything is read again")
+                for messages_lost in self._on_loss:
+                    messages_lost()
 
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             return await nats.connect(

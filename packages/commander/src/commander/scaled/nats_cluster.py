@@ -33,7 +33,9 @@ class NatsCluster:
         self._subscribers: dict[str, list[Callable[[msgspec.Raw], None]]] = {}
         self._unsent: dict[bytes, None] = {}
         self._has_unsent = asyncio.Event()
+        self._on_gap: list[Callable[[], None]] = []
         bus.attach(self._attached)
+        bus.on_loss(self._news_missed)
 
     def publish(self, topic: Topic[K], key: K) -> None:
         self._send_later(_encode([topic.name, key]))
@@ -41,6 +43,13 @@ class NatsCluster:
     def subscribe(self, topic: Topic[K], on_news: Callable[[K], None]) -> None:
         decoder = msgspec.json.Decoder(topic.key)
         self._subscribers.setdefault(topic.name, []).append(lambda raw: on_news(decoder.decode(raw)))
+
+    def on_gap(self, news_missed: Callable[[], None]) -> None:
+        self._on_gap.append(news_missed)
+
+    def _news_missed(self) -> None:
+        for news_missed in self._on_gap:
+            news_missed()
 
     def _send_later(self, news: bytes) -> None:
         """Appends the news, once."""
@@ -52,6 +61,7 @@ class NatsCluster:
     async def _attached(self, client: Client) -> AsyncIterator[None]:
         await client.subscribe(self.names.changes, cb=self._receive)
         await client.flush(timeout=2)
+        self._news_missed()
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(self._send(client))
             try:

@@ -11,7 +11,6 @@ from commander.live.rigs import LiveRigs
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.store import NewLog
 from commander.registry.kinds import RigKind
-from commander.registry.tokens import Tokens
 from commander.scaled.nats_bus import Bus
 from commander.scaled.nats_cluster import NatsCluster
 from commander.scaled.queue_watch import QueueWatch
@@ -37,7 +36,6 @@ class ScaledNode:
         database: Database,
         cluster: NatsCluster,
         lives: Mapping[RigKind, LiveRigs],
-        tokens: Tokens,
         *,
         on_stored: Callable[[NewLog, datetime], None],
         on_playbooks: Callable[[Collection[int] | None], Awaitable[None]],
@@ -46,9 +44,7 @@ class ScaledNode:
         limits, names = limits_of(settings), cluster.names
         self.bus = cluster.bus
         self.intake = StreamIntake(self.bus, names, limits)
-        self.replica = Replica(
-            database, cluster, lives, on_unknown=tokens.drop_all, on_stored=on_stored, on_playbooks=on_playbooks
-        )
+        self.replica = Replica(database, cluster, lives, on_stored=on_stored, on_playbooks=on_playbooks)
         self.watch = QueueWatch(self.bus, names)
         self.ingest = Ingest(database, self.bus, names, limits, packer) if settings.ingest_here else None
 

@@ -37,9 +37,7 @@ async def _ignore(_rig_ids: Collection[int] | None) -> None:
 
 
 class Replica:
-    """`on_unknown` is called when news may have been missed, before everything is read again.
-
-    `on_stored` is called with each stored log and the time when it came. `on_playbooks` reads the playbooks of these
+    """`on_stored` is called with each stored log and the time when it came. `on_playbooks` reads the playbooks of these
     rigs again, or of all.
     """
 
@@ -49,13 +47,11 @@ class Replica:
         cluster: NatsCluster,
         lives: Mapping[RigKind, LiveRigs],
         *,
-        on_unknown: Callable[[], None] = lambda: None,
         on_stored: Callable[[NewLog, datetime], None],
         on_playbooks: Callable[[Collection[int] | None], Awaitable[None]] = _ignore,
     ) -> None:
         self._database = database
         self._lives = lives
-        self._on_unknown = on_unknown
         self._on_stored = on_stored
         self._on_playbooks = on_playbooks
         self._stored_subject = cluster.names.stored
@@ -66,7 +62,7 @@ class Replica:
         self._early: dict[RigKey, tuple[NewLog, int]] = {}
         cluster.subscribe(RIGS, self.rig_changed)
         cluster.subscribe(PLAYBOOKS, self.playbooks_changed)
-        cluster.bus.on_loss = self.everything_changed
+        cluster.bus.on_loss(self.everything_changed)
         cluster.bus.attach(self._attached)
 
     @asynccontextmanager
@@ -126,8 +122,6 @@ class Replica:
                 await asyncio.sleep(AGAIN_AFTER_S)
 
     async def _read(self, changed: set[RigKey], *, everything: bool) -> None:
-        if everything:
-            self._on_unknown()
         for kind, live in self._lives.items():
             ids = {rig.rig_id for rig in changed if rig.kind is kind}
             if everything:
