@@ -105,6 +105,8 @@ def status(action: str = "reboot", boot_id: str | None = "boot-1", name: str = "
         (status(), "boot-1", 599.0, None, ""),
         (status(), "boot-1", 600.0, CommandState.FAILED, "The rig still runs 10 min later."),
         (status(boot_id=None), None, 5.0, None, ""),
+        (status(boot_id=None), None, 600.0, CommandState.FAILED, "The rig still runs 10 min later."),
+        (status(boot_id=None), None, -900.0, CommandState.DONE, "The rig has rebooted."),
         (
             status("stop_mining"), "boot-1", 5.0, CommandState.FAILED,
             "The sentry was ended while it carried this out. It is not begun again.",

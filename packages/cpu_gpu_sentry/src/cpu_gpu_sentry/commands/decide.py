@@ -41,10 +41,15 @@ def after_restart(status: CommandStatus, boot_id: str | None, begun_for_s: float
     if status.action not in POWER:
         text = "The sentry was ended while it carried this out. It is not begun again."
         return replace(status, state=CommandState.FAILED, text=text)
-    if boot_id is not None and status.boot_id is not None and boot_id != status.boot_id:
+    if _is_another_boot(status.boot_id, boot_id, begun_for_s):
         text = "The rig has rebooted." if status.action == CommandAction.REBOOT else "The rig was off, and is on again."
         return replace(status, state=CommandState.DONE, text=text)
     if begun_for_s >= REBOOT_WITHIN_S:
         minutes = REBOOT_WITHIN_S / 60
         return replace(status, state=CommandState.FAILED, text=f"The rig still runs {minutes:.0f} min later.")
     return None
+
+
+def _is_another_boot(before: str | None, now: str | None, begun_for_s: float) -> bool:
+    """Without ids, a boot that is younger than the command is another one."""
+    return begun_for_s < 0 if before is None or now is None else before != now
