@@ -20,6 +20,7 @@ from protocol.command_messages import (
     CommandsStatus,
     CommandState,
     CommandStatus,
+    FetchedLog,
     LadderAct,
     LadderEvent,
     LadderEvents,
@@ -43,14 +44,16 @@ async def at_once(function: Callable[[], T], /) -> T:
 class Commander:
     """Answers with `status`, and keeps what it was sent."""
 
-    def __init__(self, status: int = 204, *, unknown: str = "nothing") -> None:
+    def __init__(self, status: int = 204, *, unknown: str = "nothing", takes_bytes: int = 10**6) -> None:
         self.status, self.unknown, self.bodies = status, unknown, list[tuple[str, bytes]]()
+        self.takes_bytes = takes_bytes
         self.received = asyncio.Event()
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         self.bodies.append((request.url.path, await request.aread()))
         self.received.set()
         status = 404 if request.url.path.endswith(self.unknown) else self.status
+        status = 413 if len(self.bodies[-1][1]) > self.takes_bytes else status
         problem = Problem(title="No", status=status, detail="Not so.", code="no")
         return httpx.Response(status, content=b"" if status == 204 else msgspec.json.encode(problem))
 
@@ -133,6 +136,21 @@ async def test_a_commander_that_is_away_gets_it_later(db: sqlite3.Connection) ->
     commander = Commander()
     async with sending(sync_of(db), commander):
         await commander.until(2)
+
+
+async def test_results_that_are_too_large_cost_neither_the_state_nor_the_other_commands(db: sqlite3.Connection) -> None:
+    logs = [FetchedLog(source="sentry", lines=["a line"] * 100)]
+    for number in range(2, 6):
+        added = msgspec.structs.replace(STATUS, id=f"c{number}", logs=logs if number == 3 else [])
+        assert command_store.add(db, TOKEN, added, 5.0)
+    commander = Commander(takes_bytes=800)
+    async with sending(sync_of(db), commander), asyncio.timeout(10):
+        while command_store.unsent(db):  # noqa: ASYNC110 - it is confirmed just after the answer
+            await asyncio.sleep(0.01)
+    taken = [body for path, body in commander.bodies if path.endswith("status") and len(body) <= 800]
+    statuses = [each for body in taken for each in msgspec.json.decode(body, type=CommandsStatus).commands]
+    assert [(each.id, each.state) for each in statuses] == [(f"c{number}", CommandState.DONE) for number in range(1, 6)]
+    assert [each.text for each in statuses if each.id == "c3"] == ["Done. The commander did not take the details."]
 
 
 async def test_what_the_commander_refuses_is_not_sent_for_ever(db: sqlite3.Connection) -> None:

@@ -51,12 +51,20 @@ class OperationsSync:
                     await self._news.wait()
 
     async def _send_commands(self, client: CommanderClient) -> None:
-        while unsent := await self._on_disk(lambda: command_store.unsent(self._db)):
+        """What is refused is sent in parts, then without its results, so that the commander learns each state."""
+        most = command_store.AT_ONCE
+        while unsent := await self._on_disk(partial(command_store.unsent, self._db, most)):
             status = CommandsStatus(boot_id=self._boot().id, commands=unsent)
             try:
                 await client.send_commands_status(msgspec.json.encode(status))
             except (Refused, TooLarge) as error:
                 log.warning("command_status_refused %s", error)
+                most = max(1, len(unsent) // 2)
+                if len(unsent) > 1:
+                    continue
+                if unsent[0].findings or unsent[0].logs:
+                    await self._on_disk(partial(command_store.drop_results, self._db, unsent[0]))
+                    continue
             await self._on_disk(partial(command_store.confirm, self._db, unsent))
 
     async def _send_events(self, client: CommanderClient) -> None:

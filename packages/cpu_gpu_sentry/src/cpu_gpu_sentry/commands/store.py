@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS command (
     body BLOB NOT NULL);
 """
 _KEPT = 500
-_AT_ONCE = 64
+AT_ONCE = 64  # in one message
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
@@ -64,9 +64,9 @@ def begun(db: sqlite3.Connection) -> list[BegunCommand]:
     return [BegunCommand(status, began_s) for body, began_s in rows if (status := _decode(body)) is not None]
 
 
-def unsent(db: sqlite3.Connection) -> list[CommandStatus]:
+def unsent(db: sqlite3.Connection, most: int = AT_ONCE) -> list[CommandStatus]:
     """Returns what the commander has not confirmed, oldest first."""
-    rows = db.execute("SELECT body FROM command WHERE NOT is_sent ORDER BY rowid LIMIT ?", (_AT_ONCE,)).fetchall()
+    rows = db.execute("SELECT body FROM command WHERE NOT is_sent ORDER BY rowid LIMIT ?", (most,)).fetchall()
     return [status for (body,) in rows if (status := _decode(body)) is not None]
 
 
@@ -80,6 +80,13 @@ def confirm(db: sqlite3.Connection, sent: list[CommandStatus]) -> None:
     """Notes what the commander has; a state that has changed since is sent again. Logs are not kept here any longer."""
     rows = [(_without_results(each), each.id, each.state) for each in sent]
     db.executemany("UPDATE command SET is_sent = 1, body = ? WHERE id = ? AND state = ?", rows)
+
+
+def drop_results(db: sqlite3.Connection, status: CommandStatus) -> None:
+    """Lets the state of a command be sent without what the commander does not take."""
+    text = f"{status.text[:400]} The commander did not take the details."
+    row = _without_results(msgspec.structs.replace(status, text=text)), status.id, status.state
+    db.execute("UPDATE command SET body = ? WHERE id = ? AND state = ?", row)
 
 
 def _without_results(status: CommandStatus) -> bytes:
