@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cpu_gpu_sentry.machine.power import Place, Power, PowerAct, PowerFailed, PowerRefused, why_refused
+from cpu_gpu_sentry.machine.power import Place, Power, PowerAct, PowerFailed, PowerRefused, has_own_pids, why_refused
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
 ROOT = Place(is_linux=True, is_root=True, is_container=False)
@@ -37,6 +37,14 @@ def test_it_is_refused_with_the_reason_where_it_can_not_be_done(
     assert refusal is None or ("CPU_GPU_SENTRY_REBOOT_COMMAND" in refusal) is (
         act is PowerAct.REBOOT and place != WINDOWS
     )
+
+
+def test_a_container_without_a_mark_is_known_by_process_ids_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "host").symlink_to("pid:[4026531836]")
+    (tmp_path / "container").symlink_to("pid:[4026532205]")
+    assert not has_own_pids(tmp_path / "host")
+    assert has_own_pids(tmp_path / "container")
+    assert not has_own_pids(tmp_path / "missing")
 
 
 def program(folder: Path, name: str, script: str) -> Path:

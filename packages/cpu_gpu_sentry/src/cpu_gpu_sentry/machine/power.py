@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 SYSRQ = Path("/proc/sysrq-trigger")
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"), Path("/run/systemd/container"))
+_PIDS = Path("/proc/self/ns/pid")
+_HOST_PIDS = "pid:[4026531836]"  # PROC_PID_INIT_INO (include/linux/proc_ns.h): the machine's own process ids
 _ASK_LIMIT_S = 30.0
 _HANGS_AFTER_S = 60.0
 _BETWEEN_S = 2.0
@@ -60,7 +62,16 @@ class Place:
 def here() -> Place:
     is_linux = sys.platform == "linux"
     is_root = is_linux and os.geteuid() == 0
-    return Place(is_linux, is_root, is_linux and any(each.exists() for each in _CONTAINER_MARKS))
+    has_mark = any(each.exists() for each in _CONTAINER_MARKS)
+    return Place(is_linux, is_root, is_linux and (has_mark or has_own_pids()))
+
+
+def has_own_pids(pids: Path = _PIDS) -> bool:
+    """Returns whether process ids here are not the machine's, as in every container; some leave no mark."""
+    try:
+        return str(pids.readlink()) != _HOST_PIDS
+    except OSError:
+        return False
 
 
 def why_refused(act: PowerAct, place: Place, *, has_command: bool) -> str | None:
