@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from commander import rig_metrics
 from commander.live.channels import Channels
 from commander.live.operational_index import OperationalIndex
 from commander.live.rigs import LiveRigs
@@ -98,6 +99,36 @@ async def test_without_rigs_yes_no_rig_is_shown_and_another_word_is_refused(farm
     assert "minewarden_rig_" not in (await farm.get("/metrics?rigs=no")).text
     assert (await farm.get("/metrics?rigs=true")).status_code == 422
     assert (await farm.client.get("/metrics?rigs=yes")).status_code == 401
+
+
+async def test_names_that_miners_make_up_are_escaped(farm: Farm) -> None:
+    rig, name = await farm.add("rig-01"), 'a"b\\c\nd'
+    device = {"device": name, "hashrates_hs": [5.0]}
+    log = a_log()
+    log["miners"] = [
+        {"software": name, "algorithms": [{"algorithm": name, "hashrate_hs": 5.0, "accepted": 3}], "devices": [device]}
+    ]
+    await farm.report(rig, log)
+    text = (await farm.get("/metrics?rigs=yes")).text
+    escaped = 'a\\"b\\\\c\\nd'
+    (hashrate,) = [line for line in text.splitlines() if line.startswith("minewarden_rig_device_hashrate")]
+    assert f'device="{escaped}"' in hashrate
+    assert hashrate.endswith(" 5")
+    assert all(line.startswith(("#", "minewarden_", "process_")) for line in text.splitlines())
+
+
+async def test_the_answer_is_the_same_however_many_lines_are_written_at_once(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        await farm.report(await farm.add(f"rig-{number}"), a_log())
+    texts = []
+    for lines in (2_000, 2):
+        monkeypatch.setattr(rig_metrics, "LINES_AT_ONCE", lines)
+        whole = (await farm.get("/metrics?rigs=yes")).text
+        texts.append(whole[whole.index("# HELP minewarden_rig_up ") :])
+    assert texts[0] == texts[1]
+    assert texts[0].count("minewarden_rig_up{") == 5
 
 
 async def test_an_offline_rig_keeps_none_of_its_values() -> None:

@@ -7,6 +7,7 @@ look like new ones. Devices have families of their own, so that a sum over a fam
 import asyncio
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from protocol.figure_types import Figure, Holder, Kind
@@ -23,7 +24,7 @@ from commander.web.exposition import MetricKind, heading, labels_text, number
 PREFIX = "minewarden_rig_"
 DEVICE = "device_"
 UP, LAST_REPORT = f"{PREFIX}up", f"{PREFIX}last_report_timestamp_seconds"
-RIGS_AT_ONCE = 20  # between them, the event loop serves others
+RIGS_AT_ONCE, LINES_AT_ONCE = 20, 2_000  # between them, the event loop serves others
 ALIVE = (Health.ONLINE, Health.STALE)
 
 
@@ -75,8 +76,9 @@ async def rig_exposition(lives: Lives) -> str:
         _put_rig(samples, kind, state)
     parts: list[str] = []
     for family in FAMILIES:
-        await asyncio.sleep(0)
-        parts += _lines(family, samples.pop(family.name))
+        for lines in _lines(family, samples.pop(family.name)):
+            parts.append(lines)
+            await asyncio.sleep(0)
     return "".join(parts)
 
 
@@ -109,4 +111,6 @@ def _labels_of(series: Series) -> str:
 def _lines(family: Family, values: dict[str, float]) -> Iterator[str]:
     if values:
         yield "\n".join([*heading(*family), ""])
-        yield "".join([f"{family.name}{{{labels}}} {number(value)}\n" for labels, value in values.items()])
+    left = iter(values.items())
+    while some := list(islice(left, LINES_AT_ONCE)):
+        yield "".join([f"{family.name}{{{labels}}} {number(value)}\n" for labels, value in some])
