@@ -3,7 +3,7 @@
 from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
 
-from commander.live.operational_index import Health
+from commander.live.rig_state import Health
 from commander.registry.kinds import RigKind
 from commander.selections.domain import Key, Operator, Term
 from commander.selections.parser import COMPARED

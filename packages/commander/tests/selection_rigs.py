@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
-from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
 from commander.live.playbooks import PlaybookNow
+from commander.live.rig_state import Health, RigState
 from commander.readings.decode import READERS
 from commander.registry.kinds import RigKind
 from protocol.playbook_messages import Archive, Platform, Playbook, SoftwarePackage

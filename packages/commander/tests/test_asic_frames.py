@@ -2,7 +2,7 @@
 
 import pytest
 from commander.live.frames import RESYNC
-from commander.live.operational_index import Health
+from commander.live.rig_state import Health
 from commander.live.source import LiveViews
 from commander.registry.kinds import RigKind
 from commander.rig_pages.asic import ASICS

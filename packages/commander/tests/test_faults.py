@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import msgspec
 import pytest
-from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
 from commander.live.playbooks import PlaybookNow
+from commander.live.rig_state import Health, RigState
 from commander.live.trouble import RigTrouble, Severity, trouble_of
 from commander.readings.cpu_gpu import summary_of
 from commander.readings.faults import surely_percent

@@ -2,7 +2,7 @@
 
 import pytest
 from commander.live.frames import RESYNC
-from commander.live.operational_index import Health
+from commander.live.rig_state import Health
 from commander.rig_pages.listing import IndexQuery, Sort
 from commander.rig_pages.live_views import IndexView
 from live_farm import LiveFarm, Screen, ids_in, rows_in

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
-from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import RigState
 from commander.readings.decode import READERS
 from commander.registry.kinds import RigKind
 from commander.selections.compiled import compiled

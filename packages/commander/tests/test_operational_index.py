@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from commander.live.operational_index import Health, OperationalIndex, health_after
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import Health, health_after
 from commander.readings.algorithms import one_name
 from commander.readings.summary import RigSummary, Work
 from hypothesis import given

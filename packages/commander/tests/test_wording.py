@@ -4,7 +4,7 @@ import re
 
 import httpx
 import pytest
-from commander.live.operational_index import Health
+from commander.live.rig_state import Health
 from commander.registry.kinds import RigKind
 from commander.rig_pages.asic import ASICS
 from commander.rig_pages.listing import IndexQuery

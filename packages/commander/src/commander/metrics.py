@@ -13,7 +13,7 @@ from litestar.params import QueryParameter
 
 from commander import VERSION
 from commander.live.frames import Frames
-from commander.live.operational_index import Health
+from commander.live.rig_state import Health
 from commander.live.rigs import LiveRigs, Lives
 from commander.rig_metrics import rig_exposition
 from commander.web.api_docs import problems

@@ -14,7 +14,7 @@ from protocol.figure_types import Figure, Holder, Kind
 from protocol.figures import PERCENT, SERIES
 from protocol.messages import MinerDevice
 
-from commander.live.operational_index import Health, RigState
+from commander.live.rig_state import Health, RigState
 from commander.live.rigs import Lives
 from commander.readings.series import SOURCE, Series
 from commander.registry.kinds import RigKind

@@ -12,7 +12,7 @@ from commander.history.jobs import history_jobs
 from commander.history.retention import kept_by
 from commander.jobs.loop import Job, run_jobs
 from commander.live.loop import run_live
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.metrics import live_metrics, process_metrics
 from commander.raw_logs.dictionaries import use_newest
 from commander.registry.kinds import RigKind

@@ -25,7 +25,8 @@ from commander.live.hang_up import HangUp
 from commander.live.inbox import Inbox
 from commander.live.inbox_endpoint import InboxEndpoint
 from commander.live.long_poll import LongPoll
-from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
 from commander.live.source import LiveViews
 from commander.noun import Core

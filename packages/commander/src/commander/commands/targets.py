@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from commander.commands.domain import NoTargets
-from commander.live.operational_index import Health
+from commander.live.rig_state import Health
 from commander.live.rigs import LiveRigs
 from commander.selections.choice import chosen
 

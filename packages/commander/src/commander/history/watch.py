@@ -10,7 +10,8 @@ from protocol import units
 from commander.db import Database
 from commander.history import events
 from commander.history.events import NewEvent, RigEvent
-from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import Health, RigState
 from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind
 

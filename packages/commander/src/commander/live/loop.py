@@ -8,7 +8,7 @@ from functools import partial
 from itertools import count
 
 from commander.jobs.loop import rest
-from commander.live.operational_index import Health, RigState
+from commander.live.rig_state import Health, RigState
 from commander.live.rigs import LiveRigs
 from commander.live.source import LiveSource
 from commander.problems import DatabaseProblem

@@ -7,104 +7,15 @@ read from the state itself, so there is no backlog to keep, to bound or to lose.
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from commander.live.faults import Since, faults_now, since
 from commander.live.playbooks import PlaybookNow
+from commander.live.rig_state import Health, RigState, health_after, last_status_at, note_works, settle_faults
 from commander.live.totals import Totals
-from commander.readings.faults import Fault
-from commander.readings.summary import NO_SUMMARY, WORKS_OF_A_RIG, RigSummary, Work, is_same_but_metrics
-from commander.readings.traits import NO_HARDWARE, RigHardware, hardware_of
-
-WORKS_SEEN_S = 3_600
-
+from commander.readings.summary import RigSummary, is_same_but_metrics
+from commander.readings.traits import hardware_of
 
 REMOVED_NAMES_KEPT = 1_000
-
-
-class Health(StrEnum):
-    """The health of a rig; `waiting` for its sentry means that it has never reported."""
-
-    WAITING = "waiting"
-    ONLINE = "online"
-    STALE = "stale"
-    OFFLINE = "offline"
-
-
-def health_after(silence_s: float, *, stale_after_s: float, offline_after_s: float) -> Health:
-    """Returns the health of a rig whose last report came `silence_s` ago."""
-    if silence_s < stale_after_s:
-        return Health.ONLINE
-    return Health.STALE if silence_s < offline_after_s else Health.OFFLINE
-
-
-@dataclass(slots=True)
-class RigState:
-    """One rig as of now. `latest` and `specs` are the JSON of their messages: decoded, they would cost ten times more.
-
-    `reported_s` is the moment of the last report on the monotonic clock, `reported_at` the same moment for people.
-    `changed_at` numbers the last change, `page_changed_at` the last one that only the rig's own pages show,
-    `playbooks_changed_at` the last one of what the rig is to mine, `renamed_at` the last change of its name.
-    `search_text` holds all words by which people find the rig; the first search after a change makes it.
-    """
-
-    id: int
-    name: str
-    specs: bytes | None = None
-    hardware: RigHardware = NO_HARDWARE
-    tags: tuple[str, ...] = ()
-    search_text: str | None = None
-    added_at: datetime | None = None
-    health: Health = Health.WAITING
-    latest: bytes | None = None
-    taken_at: datetime | None = None
-    summary: RigSummary = NO_SUMMARY
-    faults: tuple[Fault, ...] = ()
-    faults_since: Since = field(default_factory=dict)
-    reported_at: datetime | None = None
-    reported_s: float = float("-inf")
-    two_sentries: bool = False
-    works_seen: set[Work] = field(default_factory=set)  # since `works_since_s`, for an hour
-    works_since_s: float = float("-inf")
-    too_many_works: bool = False  # too many: some are “other”
-    wrong_clock: bool = False  # its newest logs were refused for their time
-    connected: bool = False  # a sentry has used the newest token
-    reported: bool = False  # and has sent a log with it
-    playbooks: list[PlaybookNow] = field(default_factory=list)
-    playbooks_changed_at: int = 0
-    changed_at: int = 0
-    page_changed_at: int = 0
-    renamed_at: int = 0
-    counted: RigSummary | None = None
-    check_due: bool = False
-
-
-def _note_works(state: RigState, now_s: float) -> None:
-    """Notes whether the rig reports too many works, for its page. History counts by itself."""
-    works, is_over = state.summary.hashrates_hs.keys(), now_s - state.works_since_s >= WORKS_SEEN_S
-    if works <= state.works_seen and not is_over:
-        return
-    if is_over:
-        state.works_seen, state.works_since_s = set(), now_s
-    if len(state.works_seen) <= WORKS_OF_A_RIG:
-        state.works_seen.update(works)
-    state.too_many_works = len(state.works_seen) > WORKS_OF_A_RIG
-
-
-def _last_status_at(state: RigState) -> datetime | None:
-    """Returns when the rig's sentry last reported its playbooks."""
-    return max([each.reported_at for each in state.playbooks if each.reported_at is not None], default=None)
-
-
-def _settle_faults(state: RigState, at: datetime | None) -> bool:
-    """Works out what is wrong with the rig; faults that it did not have begin `at`. False if it is as before."""
-    newest = state.summary if state.latest is not None else None
-    before, state.faults = state.faults, faults_now(newest, state.hardware, state.playbooks)
-    if before or state.faults:
-        state.faults_since = since(state.faults_since, state.faults, at)
-    return state.faults != before
 
 
 class OperationalIndex:
@@ -223,8 +134,8 @@ class OperationalIndex:
         before = state.summary
         if newest:
             state.latest, state.taken_at, state.summary = log, taken_at, summary
-            _settle_faults(state, began_at)
-            _note_works(state, now_s)
+            settle_faults(state, began_at)
+            note_works(state, now_s)
         if now_s >= state.reported_s:  # a log that had to wait in the queue tells of no later life
             state.reported_at, state.reported_s = reported_at, now_s
         awoke = state.health is not Health.ONLINE
@@ -294,7 +205,7 @@ class OperationalIndex:
     def _settle(self, state: RigState) -> None:
         """Takes in a change of what the rig is, or of what it has to mine."""
         was_faulty = bool(state.faults)
-        _settle_faults(state, _last_status_at(state))
+        settle_faults(state, last_status_at(state))
         self._changed(state, shape=bool(state.faults) is not was_faulty)
 
     def _changed(self, state: RigState, *, shape: bool = False, only_metrics: bool = False) -> None:

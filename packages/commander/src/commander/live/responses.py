@@ -4,7 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import Health, RigState
 from commander.live.totals import WorkTotal
 
 

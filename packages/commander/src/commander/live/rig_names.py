@@ -8,7 +8,8 @@ from urllib.parse import quote
 from markupsafe import escape
 
 from commander.live.frames import NEVER, View
-from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import RigState
 
 
 def rename_html(state: RigState) -> str:

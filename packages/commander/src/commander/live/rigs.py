@@ -8,8 +8,9 @@ from protocol.messages import RigName
 
 from commander.live.channels import Channels, Event
 from commander.live.frames import Frames
-from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
 from commander.live.responses import IndexStatsAnswer, figures_answer, stats_answer
+from commander.live.rig_state import RigState
 from commander.live.trends import Trends
 from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind

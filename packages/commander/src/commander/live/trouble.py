@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from commander.live.operational_index import Health, RigState
+from commander.live.rig_state import Health, RigState
 
 
 class Severity(StrEnum):

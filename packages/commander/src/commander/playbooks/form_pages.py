@@ -13,7 +13,7 @@ from commander.accounts.domain import author_of
 from commander.addresses.actions import AddressActions
 from commander.addresses.coins import COINS
 from commander.addresses.domain import AddressKind
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
 from commander.playbooks.actions import SYSTEMS, PlaybookActions
 from commander.playbooks.domain import BadPlaybook, StoredPlaybook, TooManyPlaybooks, needs_restart

@@ -11,9 +11,10 @@ from protocol.playbook_messages import Platform, PlaybookState, PlaybookStatus, 
 from protocol.reading import Reader
 
 from commander.live.frames import RESYNC, View
-from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
 from commander.live.playbooks import PlaybookNow
 from commander.live.rig_names import leave_html, rename_html
+from commander.live.rig_state import Health, RigState
 from commander.live.rigs import LiveRigs
 from commander.live.source import LiveView, Query
 from commander.playbooks.domain import platform_of

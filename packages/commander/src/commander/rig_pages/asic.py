@@ -2,7 +2,7 @@
 
 from protocol.tokens import Token
 
-from commander.live.operational_index import Health, RigState
+from commander.live.rig_state import Health, RigState
 from commander.readings.asic import add_command, connect_command
 from commander.registry.kinds import RigKind
 from commander.registry.sections import ASICS as ASICS_SECTION

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from protocol import units
 from protocol.asic_messages import AsicBoard, AsicLog, AsicPool, PoolState, PowerSource
 
-from commander.live.operational_index import Health, RigState
+from commander.live.rig_state import Health, RigState
 from commander.readings.asic import board_fault, energy_j, is_still, lacks_chips
 from commander.rig_pages.asic_rows import log_of, specs_of
 from commander.rig_pages.cpu_gpu_rows import work_views

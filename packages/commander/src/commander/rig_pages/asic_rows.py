@@ -7,7 +7,8 @@ from typing import NamedTuple
 from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
 from protocol.reading import Reader
 
-from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import Health, RigState
 from commander.live.totals import Totals
 from commander.readings.asic import board_fault, energy_j, is_still
 from commander.registry.kinds import RigKind

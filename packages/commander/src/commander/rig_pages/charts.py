@@ -9,7 +9,8 @@ from markupsafe import Markup
 from protocol.figures import COUNTERS
 
 from commander.history.names import ON_A_PAGE, Names, folded
-from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import RigState
 from commander.readings.series import HASHRATE, POWER, READINGS, SOURCE, Readings, Series, work_of
 from commander.registry.kinds import RigKind
 from commander.rig_pages.chart_kinds import CHARTS, CHARTS_JSON, FARM_CHARTS, figures_on

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from protocol import units
 
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.registry.kinds import RigKind
 from commander.web import format as shown
 

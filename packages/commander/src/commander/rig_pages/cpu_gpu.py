@@ -2,7 +2,7 @@
 
 from protocol.tokens import Token
 
-from commander.live.operational_index import Health, RigState
+from commander.live.rig_state import Health, RigState
 from commander.playbooks import views as playbook_views
 from commander.registry.kinds import RigKind
 from commander.registry.names import enroll_command

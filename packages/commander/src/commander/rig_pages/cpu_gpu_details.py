@@ -19,7 +19,7 @@ from protocol.miner_words import PROXY_NOTE, miner_name, miner_word
 from protocol.miners_apart import with_own_cards
 from protocol.reading import Reader
 
-from commander.live.operational_index import Health, RigState
+from commander.live.rig_state import Health, RigState
 from commander.readings.cpu_gpu import device_hashrates, merged_devices
 from commander.readings.summary import WORKS_OF_A_RIG
 from commander.registry.kinds import PATHS, RigKind

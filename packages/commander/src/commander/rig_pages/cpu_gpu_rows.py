@@ -8,7 +8,8 @@ from itertools import islice
 
 from protocol import units
 
-from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import Health, RigState
 from commander.live.totals import Totals
 from commander.live.trends import Trends
 from commander.readings.summary import Work

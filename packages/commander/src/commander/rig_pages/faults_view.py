@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from commander.live.operational_index import Health, RigState
+from commander.live.rig_state import Health, RigState
 from commander.registry.kinds import PATHS, RigKind
 
 FAULTS_IN_ROW = 2

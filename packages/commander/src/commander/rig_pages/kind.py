@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from protocol.tokens import Token
 
-from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import RigState
 from commander.registry.kinds import PATHS, RigKind
 from commander.rig_pages.columns import Columns
 from commander.rig_pages.cpu_gpu_rows import TotalView

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from commander.live.operational_index import Health, OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import Health, RigState
 from commander.registry.kinds import PATHS, RigKind
 from commander.rig_pages.columns import Columns, columns_in, columns_text
 from commander.rig_pages.selected import SelectedRigs, selection_of_search

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from commander.live.frames import RESYNC, View
-from commander.live.operational_index import Health, RigState
 from commander.live.rig_names import NamesView, QuietView, leave_html, rename_html, renames
+from commander.live.rig_state import Health, RigState
 from commander.live.rigs import LiveRigs
 from commander.live.row_diff import RowDiff, row_diff
 from commander.live.source import LiveView, Query

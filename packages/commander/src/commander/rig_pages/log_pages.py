@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from commander.db import Database
-from commander.live.operational_index import Health, RigState
+from commander.live.rig_state import Health, RigState
 from commander.playbooks.sync import PlaybookSync
 from commander.registry.kinds import RigKind
 from commander.rig_pages.chart_kinds import LOG_CHARTS

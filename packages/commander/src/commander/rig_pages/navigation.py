@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 from protocol import units
 
-from commander.live.operational_index import Health, OperationalIndex
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import Health
 from commander.registry.kinds import PATHS, RigKind
 from commander.rig_pages.columns import LABELS, extra_columns
 from commander.rig_pages.listing import PER_PAGE, WHOLE, IndexQuery, RowOrder, Sort, pages, shown

@@ -18,7 +18,7 @@ from protocol.tokens import Token
 
 from commander.accounts.domain import author_of
 from commander.db import Database
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.playbooks.sync import PlaybookSync
 from commander.registry.names import NAME_MAX_LENGTH, BadName, NameTaken
 from commander.rig_pages.chart_kinds import RIG_CHARTS

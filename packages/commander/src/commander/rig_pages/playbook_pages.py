@@ -10,7 +10,7 @@ from litestar.response import Redirect
 from protocol import units
 
 from commander.accounts.domain import author_of
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.playbooks.actions import PlaybookActions
 from commander.registry.kinds import RigKind
 from commander.rig_pages.chosen_rigs import ChosenRigs, chosen_rigs, names_text

@@ -2,7 +2,8 @@
 
 import re
 
-from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import RigState
 from commander.registry.kinds import RigKind
 from commander.selections.compiled import compiled
 from commander.selections.domain import BadSelection

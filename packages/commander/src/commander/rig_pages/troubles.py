@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from protocol import units
 
-from commander.live.operational_index import Health, RigState
+from commander.live.rig_state import Health, RigState
 from commander.registry.kinds import RigKind
 from commander.rig_pages.listing import IndexQuery, Sort
 from commander.rig_pages.navigation import counted

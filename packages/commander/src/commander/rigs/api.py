@@ -12,8 +12,8 @@ from protocol.tokens import Token
 
 from commander.accounts.domain import author_of
 from commander.db import Database
-from commander.live.operational_index import RigState
 from commander.live.responses import StatsAnswer, stats_answer
+from commander.live.rig_state import RigState
 from commander.live.rigs import Lives
 from commander.raw_logs.pagination import Cursor, Limit, RawLogPage, Since, Until, log_page
 from commander.registry.kinds import RigKind

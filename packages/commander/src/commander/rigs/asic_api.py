@@ -5,7 +5,7 @@ from protocol.asic_messages import AsicLog
 from protocol.reading import Reader
 from protocol.tokens import Token
 
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.raw_logs.pagination import RawLogPage
 from commander.readings.asic import add_command, connect_command
 from commander.registry.kinds import RigKind

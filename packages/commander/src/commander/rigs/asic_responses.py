@@ -4,7 +4,7 @@ import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs
 from protocol.reading import Reader
 
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.live.trouble import trouble_of
 from commander.rigs.cpu_gpu_responses import RigFacts
 

@@ -5,7 +5,7 @@ from protocol.messages import CpuGpuLog
 from protocol.reading import Reader
 from protocol.tokens import Token
 
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.raw_logs.pagination import RawLogPage
 from commander.registry.kinds import RigKind
 from commander.registry.names import enroll_command

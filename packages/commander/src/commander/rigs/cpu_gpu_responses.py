@@ -7,8 +7,8 @@ from protocol.messages import CpuGpuLog, CpuGpuSpecs
 from protocol.playbook_messages import PlaybookState
 from protocol.reading import Reader
 
-from commander.live.operational_index import Health, RigState
 from commander.live.playbooks import PlaybookNow
+from commander.live.rig_state import Health, RigState
 from commander.live.trouble import RigTrouble, trouble_of
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from commander.db import Database
-from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
 from commander.raw_logs import store as logs
 from commander.readings.decode import READERS

@@ -1,6 +1,6 @@
 """Rigs that a selection chooses now, once."""
 
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
 from commander.selections.compiled import compiled
 from commander.selections.parser import parse

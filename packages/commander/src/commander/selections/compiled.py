@@ -6,7 +6,7 @@ Texts are compared without regard to case. A comparison with an unknown metric i
 import operator
 from collections.abc import Callable
 
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.registry.kinds import RigKind
 from commander.selections.domain import Key, Operator, Selection, Term
 from commander.selections.facts import FIGURES, TEXTS, fan_percent, search_text

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.readings.summary import Work
 from commander.registry.names import name_key
 from commander.selections.domain import Key

@@ -5,7 +5,8 @@ Whoever needs a selection asks for it again and again. One that is not asked for
 
 from itertools import count
 
-from commander.live.operational_index import OperationalIndex, RigState
+from commander.live.operational_index import OperationalIndex
+from commander.live.rig_state import RigState
 from commander.registry.kinds import RigKind
 from commander.selections.compiled import Predicate, compiled
 from commander.selections.domain import Selection

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from commander.live.operational_index import Health
+from commander.live.rig_state import Health
 from commander.readings.algorithms import one_name
 from commander.readings.coins import one_coin
 from commander.registry.kinds import RigKind

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from commander.live.operational_index import RigState
+from commander.live.rig_state import RigState
 from commander.live.rigs import Lives
 from commander.problems import CommanderError, ErrorKind
 from commander.registry.kinds import RigKind
