@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from commander.live.channels import MESSAGES_WAITING, Channels, Event, is_channel
+from commander.live.channels import MESSAGES_WAITING, ChannelEvent, Channels, is_channel
 from commander_farm import ASICS, RIGS, S19_PRO, Farm, a_log, an_asic_log
 from websockets import ConnectionClosed
 
@@ -111,7 +111,7 @@ async def test_a_listener_who_does_not_read_is_hung_up_and_the_others_hear_on() 
     channels = Channels()
     with channels.subscribed([INDEX]) as slow, channels.subscribed([INDEX]) as quick:
         for number in range(MESSAGES_WAITING + 1):
-            channels.publish(INDEX, Event.UPDATED, str(number).encode())
+            channels.publish(INDEX, ChannelEvent.UPDATED, str(number).encode())
             assert json.loads(await quick.messages.get() or "")["data"] == number
         last = [slow.messages.get_nowait() for _ in range(slow.messages.qsize())][-1]
     assert last is None

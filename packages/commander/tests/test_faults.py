@@ -9,9 +9,10 @@ import pytest
 from commander.live.operational_index import OperationalIndex
 from commander.live.playbooks import PlaybookNow
 from commander.live.rig_state import Health, RigState
-from commander.live.trouble import RigTrouble, Severity, trouble_of
+from commander.live.trouble import RigTrouble, trouble_of
 from commander.readings.cpu_gpu import summary_of
 from commander.readings.faults import surely_percent
+from commander.readings.severity import Severity
 from commander_farm import ASICS, RIGS, Farm, a_log, an_asic_log, on_sqlite
 from protocol.messages import CpuGpuLog
 from protocol.playbook_messages import Archive, Platform, Playbook, PlaybookState, PlaybookStatus, SoftwarePackage

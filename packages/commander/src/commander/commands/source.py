@@ -11,7 +11,7 @@ from commander.commands import sentries, store, target_store
 from commander.commands.batches import Changed
 from commander.commands.responses import command_json
 from commander.db import Database
-from commander.live.channels import Channels, Event
+from commander.live.channels import ChannelEvent, Channels
 from commander.live.cluster import Cluster, Topic
 from commander.live.inbox import INBOX, Inbox, inbox_item
 from commander.live.source import LiveSource
@@ -57,7 +57,7 @@ class CommandSource(LiveSource):
             self._unpublished.discard(command_id)
 
     async def _publish(self, command_id: int) -> None:
-        event = Event.CREATED if command_id > self._newest_published else Event.UPDATED
+        event = ChannelEvent.CREATED if command_id > self._newest_published else ChannelEvent.UPDATED
         self._newest_published = max(command_id, self._newest_published)
         if not self._channels.has_listeners(CHANNEL):
             return

@@ -16,7 +16,7 @@ _NAME = re.compile(
 )
 
 
-class Event(StrEnum):
+class ChannelEvent(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     DELETED = "deleted"
@@ -24,7 +24,7 @@ class Event(StrEnum):
 
 class ChannelMessage(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
-    event: Event
+    event: ChannelEvent
     data: msgspec.Raw
 
 
@@ -72,7 +72,7 @@ class Channels:
         """Returns whether anybody listens. A message without a listener need not be encoded."""
         return name in self._listeners
 
-    def publish(self, name: str, event: Event, data: bytes) -> None:
+    def publish(self, name: str, event: ChannelEvent, data: bytes) -> None:
         if name in self._listeners:
             message = ChannelMessage(channel=name, event=event, data=msgspec.Raw(data))
             text = msgspec.json.encode(message).decode()

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from protocol.messages import RigName
 
-from commander.live.channels import Channels, Event
+from commander.live.channels import ChannelEvent, Channels
 from commander.live.frames import Frames
 from commander.live.operational_index import OperationalIndex
 from commander.live.responses import IndexStatsAnswer, figures_answer, stats_answer
@@ -65,7 +65,7 @@ class LiveRigs:
 
     def added(self, rig_id: int, name: str, added_at: datetime) -> None:
         state = self.index.add(rig_id, name, added_at=added_at)
-        self._channels.publish(f"{self._prefix}-index", Event.CREATED, self._describe(state))
+        self._channels.publish(f"{self._prefix}-index", ChannelEvent.CREATED, self._describe(state))
         self._notify_nodes(rig_id)
 
     def renamed(self, rig_id: int, name: str) -> None:
@@ -83,7 +83,7 @@ class LiveRigs:
     def playbooks_changed(self, rig_id: int) -> None:
         """Publishes a change of the rig's playbooks or of their state."""
         self.index.touch(rig_id)
-        self._publish_rig(rig_id, Event.UPDATED, index_too=False)
+        self._publish_rig(rig_id, ChannelEvent.UPDATED, index_too=False)
 
     def removed(self, rig_id: int) -> None:
         self.gone(rig_id)
@@ -96,7 +96,7 @@ class LiveRigs:
         state = self.index.rigs.get(rig_id)
         if state is None:
             state = self.index.add(rig_id, name, specs, added_at=added_at)
-            self._channels.publish(f"{self._prefix}-index", Event.CREATED, self._describe(state))
+            self._channels.publish(f"{self._prefix}-index", ChannelEvent.CREATED, self._describe(state))
         if state.name != name:
             self._rename(rig_id, name)
         if specs is not None and state.specs != specs:
@@ -106,24 +106,24 @@ class LiveRigs:
 
     def gone(self, rig_id: int) -> None:
         """The rig is no longer in the database."""
-        self._publish_rig(rig_id, Event.DELETED, index_too=True)
+        self._publish_rig(rig_id, ChannelEvent.DELETED, index_too=True)
         self.index.remove(rig_id)
         self._channels.close(f"{self._prefix}:{rig_id}")
         self._channels.close(f"{self._prefix}-operation-stats:{rig_id}")
 
     def _rename(self, rig_id: int, name: str) -> None:
         self.index.rename(rig_id, name)
-        self._publish_rig(rig_id, Event.UPDATED, index_too=True)
+        self._publish_rig(rig_id, ChannelEvent.UPDATED, index_too=True)
 
     def _set_tags(self, rig_id: int, tags: tuple[str, ...]) -> None:
         self.index.set_tags(rig_id, tags)
         channels = (f"{self._prefix}:{rig_id}", f"{self._prefix}-index")
         if any(self._channels.has_listeners(channel) for channel in channels):  # a thousand rigs may get a tag at once
-            self._publish_rig(rig_id, Event.UPDATED, index_too=True)
+            self._publish_rig(rig_id, ChannelEvent.UPDATED, index_too=True)
 
     def _set_specs(self, rig_id: int, specs: bytes) -> None:
         self.index.set_specs(rig_id, specs)
-        self._publish_rig(rig_id, Event.UPDATED, index_too=False)
+        self._publish_rig(rig_id, ChannelEvent.UPDATED, index_too=False)
 
     def logged(
         self,
@@ -139,7 +139,7 @@ class LiveRigs:
         self.index.report(rig_id, log, summary, taken_at=taken_at, reported_at=reported_at, now_s=now_s)
         channel = f"{self._prefix}-operation-stats:{rig_id}"
         if self._channels.has_listeners(channel):
-            self._channels.publish(channel, Event.CREATED, self._describe_log(log))
+            self._channels.publish(channel, ChannelEvent.CREATED, self._describe_log(log))
 
     def tick(self, now_s: float) -> list[RigState]:
         """One turn of the live loop; returns the rigs whose health changed by silence."""
@@ -156,9 +156,9 @@ class LiveRigs:
         if since < self.index.now_at and self._channels.has_listeners(channel):
             changed = [figures_answer(state) for state in self.index.rigs.values() if state.changed_at > since]
             answer = IndexStatsAnswer(rigs=changed, totals=stats_answer(self.index))
-            self._channels.publish(channel, Event.UPDATED, msgspec.json.encode(answer))
+            self._channels.publish(channel, ChannelEvent.UPDATED, msgspec.json.encode(answer))
 
-    def _publish_rig(self, rig_id: int, event: Event, *, index_too: bool) -> None:
+    def _publish_rig(self, rig_id: int, event: ChannelEvent, *, index_too: bool) -> None:
         if state := self.index.rigs.get(rig_id):
             data = self._describe(state)
             self._channels.publish(f"{self._prefix}:{rig_id}", event, data)

@@ -1,15 +1,9 @@
 """The worst thing that is wrong with a rig now, for scripts."""
 
-from enum import StrEnum
-
 import msgspec
 
 from commander.live.rig_state import Health, RigState
-
-
-class Severity(StrEnum):
-    WARNING = "warning"
-    CRITICAL = "critical"
+from commander.readings.severity import Severity
 
 
 class RigTrouble(msgspec.Struct, frozen=True, kw_only=True):
