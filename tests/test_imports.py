@@ -22,6 +22,7 @@ LAYERS = (
     *("jobs", "certificate_renewal"),
     *("audit", "dependents", "accounts", "web"),  # who asks; how a page and an answer are made
     *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them
+    "notifications",  # messages to people
     "noun",  # what each of the next folders offers
     *("addresses", "software", "playbooks", "commands", "tags", "saved_views", "watchdog", "rigs"),  # what people do
     *("rig_pages", "settings_pages", "audit_pages", "intake"),  # where requests come in
@@ -31,7 +32,7 @@ LAYERS = (
 )
 PURE = (
     *("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings"),
-    *("commander.selections.parser", "commander.selections.quantities"),
+    *("commander.selections.parser", "commander.selections.quantities", "commander.notifications.news"),
 )
 
 

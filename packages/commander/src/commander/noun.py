@@ -18,6 +18,7 @@ from commander.live.cluster import Cluster
 from commander.live.inbox import Inbox
 from commander.live.rigs import Lives
 from commander.live.source import LiveView
+from commander.notifications.outbox import Outbox
 from commander.registry.kinds import RigKind
 from commander.registry.tokens import Tokens
 from commander.settings import Settings
@@ -35,6 +36,7 @@ class Core:
     lives: Lives
     tokens: Tokens
     inbox: Inbox
+    outbox: Outbox
     playbooks_by_address: Dependents
     playbooks_by_software: Dependents
 

@@ -29,6 +29,7 @@ from commander.live.operational_index import OperationalIndex
 from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
 from commander.live.source import LiveViews
+from commander.notifications.outbox import Outbox
 from commander.noun import Core
 from commander.nouns import NOUNS
 from commander.playbooks import endpoint
@@ -74,6 +75,7 @@ class Services:
             self.database, self.lives[RigKind.CPU_GPU], long_poll, self.inbox, self.cluster
         )
         self.inbox.add(self.playbook_sync)
+        self.outbox = Outbox(self.lives)
         self.playbook_actions = PlaybookActions(self.database, self.playbook_sync)
         dependents = {RigKind.CPU_GPU: RigPlaybooks(self.playbook_sync)}
         self.rig_actions = {
@@ -126,6 +128,7 @@ class Services:
             cluster=self.cluster,
             channels=self.channels,
             inbox=self.inbox,
+            outbox=self.outbox,
             lives=self.lives,
             tokens=self.tokens,
             playbooks_by_address=playbooks_by_address(self.playbook_sync),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0010"
+HEAD = "0011"
 
 
 class SchemaTooNew(DatabaseProblem):

@@ -6,6 +6,7 @@ from commander.audit import tables as audit
 from commander.commands import tables as commands
 from commander.history import tables as history
 from commander.jobs import tables as jobs
+from commander.notifications import tables as notifications
 from commander.playbooks import tables as playbooks
 from commander.raw_logs import tables as raw_logs
 from commander.registry import tables as rigs
@@ -21,6 +22,7 @@ __all__ = [
     "commands",
     "history",
     "jobs",
+    "notifications",
     "playbooks",
     "raw_logs",
     "rigs",

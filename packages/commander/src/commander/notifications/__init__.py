@@ -1,0 +1,1 @@
+"""Messages to people: channels, the outbox, and how a message is sent."""
