@@ -1,7 +1,7 @@
 """The wallet guard: what differs is an alarm, what is not known is none."""
 
 import pytest
-from commander.playbooks.wallet_guard import Difference, differences, same_pool, same_user, wallet_words
+from commander.readings.wallet_guard import Difference, differences, same_pool, same_user, wallet_words
 from protocol.messages import AlgorithmReading, MinerReading, MinerState
 from protocol.playbook_messages import PlaybookWork, WalletEvidence
 

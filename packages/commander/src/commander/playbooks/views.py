@@ -18,7 +18,7 @@ from commander.live.rig_state import Health, RigState
 from commander.live.rigs import LiveRigs
 from commander.live.source import LiveView, Query
 from commander.playbooks.domain import platform_of
-from commander.playbooks.wallet_guard import Difference, differences, wallet_words
+from commander.readings.wallet_guard import Difference, differences, wallet_words
 from commander.web.shell import macro
 
 Parts = dict[str, str]
