@@ -1,6 +1,7 @@
 """The wallet guard: what differs is an alarm, what is not known is none."""
 
 import pytest
+from commander.readings.traits import accounts_of
 from commander.readings.wallet_guard import Difference, differences, same_pool, same_user, wallet_words
 from protocol.messages import AlgorithmReading, MinerReading, MinerState
 from protocol.playbook_messages import PlaybookWork, WalletEvidence
@@ -11,7 +12,8 @@ WORK = PlaybookWork(algorithm="rx/0", coin="Monero", pool="stratum+ssl://Pool.ex
 
 def told(pool: str | None, user: str | None) -> list[Difference]:
     reading = AlgorithmReading(algorithm="rx/0", pool=pool, user=user)
-    return differences([WORK], MinerReading(software="xmrig", state=MinerState.MINING, algorithms=[reading]))
+    miner = MinerReading(software="xmrig", state=MinerState.MINING, algorithms=[reading])
+    return differences([WORK], accounts_of(miner))
 
 
 @pytest.mark.parametrize(
@@ -76,14 +78,16 @@ def test_addresses_are_compared_with_addresses() -> None:
 def test_either_coin_of_two_will_do_and_a_playbook_that_says_nothing_alarms_nobody() -> None:
     other = PlaybookWork(pool="b.example:1", user="other")
     readings = [AlgorithmReading(algorithm="x", pool="b.example:1", user="other")]
-    miner = MinerReading(software="x", state=MinerState.MINING, algorithms=readings)
+    miner = accounts_of(MinerReading(software="x", state=MinerState.MINING, algorithms=readings))
     assert differences([WORK, other], miner) == []
     assert differences([PlaybookWork(pool="b.example:1")], miner) == []
     assert differences([PlaybookWork()], miner) == []
     assert len(differences([WORK], miner)) == 2
 
 
-SILENT = MinerReading(software="xmrig", state=MinerState.MINING, algorithms=[AlgorithmReading(algorithm="rx/0")])
+SILENT = accounts_of(
+    MinerReading(software="xmrig", state=MinerState.MINING, algorithms=[AlgorithmReading(algorithm="rx/0")])
+)
 
 
 @pytest.mark.parametrize(
@@ -109,14 +113,13 @@ def test_a_wallet_that_is_nowhere_in_what_runs_is_an_alarm() -> None:
 
 def test_what_the_software_reports_comes_before_any_evidence() -> None:
     for user, words in ((WALLET, "the same wallet"), ("48evil", "another wallet")):
-        miner = MinerReading(
-            software="x", state=MinerState.MINING, algorithms=[AlgorithmReading(algorithm="rx/0", user=user)]
-        )
+        readings = [AlgorithmReading(algorithm="rx/0", user=user)]
+        miner = accounts_of(MinerReading(software="x", state=MinerState.MINING, algorithms=readings))
         assert words in wallet_words([WORK], miner, WalletEvidence.NEITHER)
         assert all(each.reported for each in differences([WORK], miner, WalletEvidence.NEITHER))
 
 
 def test_nothing_is_said_before_it_mines_or_where_nobody_is_named() -> None:
-    starting = MinerReading(software="xmrig", state=MinerState.STARTING)
+    starting = accounts_of(MinerReading(software="xmrig", state=MinerState.STARTING))
     assert wallet_words([WORK], starting, WalletEvidence.SCRIPT) == ""
     assert wallet_words([PlaybookWork(algorithm="rx/0")], SILENT, None) == ""

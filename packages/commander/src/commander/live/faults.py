@@ -1,9 +1,10 @@
 """Faults of a rig now: in its newest log, of its cards and of its playbooks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from commander.live.playbooks import PlaybookNow
+from commander.live.wallets import wallet_alarms
 from commander.readings.faults import Fault
 from commander.readings.summary import RigSummary
 from commander.readings.traits import RigHardware
@@ -12,12 +13,15 @@ Since = dict[str, datetime | None]  # by the fault's words; None: from before th
 Playbooks = Sequence[PlaybookNow]
 
 
-def faults_now(newest: RigSummary | None, hardware: RigHardware, playbooks: Playbooks) -> tuple[Fault, ...]:
-    """Returns all faults of a rig, worst first. `newest` is its newest log, if it has sent one."""
+def faults_now(
+    newest: RigSummary | None, hardware: RigHardware, playbooks: Playbooks, taken_at: datetime | None
+) -> tuple[Fault, ...]:
+    """Returns all faults of a rig, worst first. `newest` is its newest log, if it has sent one, of `taken_at`."""
     failed = tuple(_of_playbooks(playbooks))
     if newest is None:
         return failed
-    faults = (*failed, *_without_miner(newest, playbooks), *newest.faults, *_of_cards(newest, hardware))
+    wallets = tuple(_of_wallets(newest, playbooks, taken_at)) if newest.mining.of_playbooks else ()
+    faults = (*wallets, *failed, *_without_miner(newest, playbooks), *newest.faults, *_of_cards(newest, hardware))
     return tuple(fault for fault in faults if not _is_meant(fault, playbooks))
 
 
@@ -25,6 +29,13 @@ def _of_playbooks(playbooks: Playbooks) -> Iterator[Fault]:
     for playbook in playbooks:
         if playbook.failed:
             yield Fault("playbook_failed", f"Playbook failed: {playbook.wire.name}")
+
+
+def _of_wallets(newest: RigSummary, playbooks: Playbooks, taken_at: datetime | None) -> Iterator[Fault]:
+    """Somebody else may get what the rig earns, so these are the worst."""
+    for playbook, differences in wallet_alarms(newest.mining, playbooks, taken_at):
+        what = "Wallet" if any(each.what == "wallet" for each in differences) else "Pool"
+        yield Fault("wallet", f"{what} differs: {playbook.wire.name}" if len(playbooks) > 1 else f"{what} differs")
 
 
 def _without_miner(newest: RigSummary, playbooks: Playbooks) -> Iterator[Fault]:
@@ -43,6 +54,6 @@ def _is_meant(fault: Fault, playbooks: Playbooks) -> bool:
     return fault.rule == "no_hashrate" and bool(playbooks) and all(each.wire.paused for each in playbooks)
 
 
-def since(before: Since, faults: Sequence[Fault], at: datetime | None) -> Since:
-    """Returns when each fault began: `at`, unless it was there before."""
-    return {fault.words: before.get(fault.words, at) for fault in faults}
+def since(before: Since, faults: Sequence[Fault], at: datetime | None, *, older: Collection[str] = ()) -> Since:
+    """Returns when each fault began: `at`, unless it was there before. Faults of the rules `older` began earlier."""
+    return {fault.words: before.get(fault.words, None if fault.rule in older else at) for fault in faults}

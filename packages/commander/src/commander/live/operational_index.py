@@ -6,7 +6,7 @@ read from the state itself, so there is no backlog to keep, to bound or to lose.
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from commander.live.playbooks import PlaybookNow
@@ -99,8 +99,8 @@ class OperationalIndex:
 
     def set_playbooks(self, rig_id: int, playbooks: list[PlaybookNow]) -> None:
         if state := self.rigs.get(rig_id):
-            state.playbooks = playbooks
-            self._settle(state)
+            is_first, state.playbooks = not state.playbooks, playbooks
+            self._settle(state, older=("wallet",) if is_first else ())  # the log is from before
             state.playbooks_changed_at = self.now_at
 
     def touch(self, rig_id: int) -> None:
@@ -129,12 +129,12 @@ class OperationalIndex:
         if state is None:
             return False
         newest = state.taken_at is None or taken_at > state.taken_at
-        was_faulty = bool(state.faults)
+        was_faulty, moved = bool(state.faults), False
         began_at = taken_at if state.latest is not None else None
         before = state.summary
         if newest:
             state.latest, state.taken_at, state.summary = log, taken_at, summary
-            settle_faults(state, began_at)
+            moved = settle_faults(state, began_at)
             note_works(state, now_s)
         if now_s >= state.reported_s:  # a log that had to wait in the queue tells of no later life
             state.reported_at, state.reported_s = reported_at, now_s
@@ -142,7 +142,7 @@ class OperationalIndex:
         state.health = Health.ONLINE
         state.connected = state.reported = True
         self._count(state, state.summary)
-        only_metrics = not awoke and is_same_but_metrics(before, state.summary)
+        only_metrics = not awoke and not moved and is_same_but_metrics(before, state.summary)
         self._changed(state, shape=awoke or bool(state.faults) is not was_faulty, only_metrics=only_metrics)
         if not state.check_due:
             self._check_later(state, now_s + self._stale_after_s)
@@ -202,10 +202,10 @@ class OperationalIndex:
             self.totals.count(summary, +1)
         state.counted = summary
 
-    def _settle(self, state: RigState) -> None:
+    def _settle(self, state: RigState, *, older: Collection[str] = ()) -> None:
         """Takes in a change of what the rig is, or of what it has to mine."""
         was_faulty = bool(state.faults)
-        settle_faults(state, last_status_at(state))
+        settle_faults(state, last_status_at(state), older=older)
         self._changed(state, shape=bool(state.faults) is not was_faulty)
 
     def _changed(self, state: RigState, *, shape: bool = False, only_metrics: bool = False) -> None:

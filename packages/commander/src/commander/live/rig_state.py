@@ -1,5 +1,6 @@
 """One rig as of now, as the operational index has it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -87,10 +88,14 @@ def last_status_at(state: RigState) -> datetime | None:
     return max([each.reported_at for each in state.playbooks if each.reported_at is not None], default=None)
 
 
-def settle_faults(state: RigState, at: datetime | None) -> bool:
-    """Works out what is wrong with the rig; faults that it did not have begin `at`. False if it is as before."""
+def settle_faults(state: RigState, at: datetime | None, *, older: Collection[str] = ()) -> bool:
+    """Works out what is wrong with the rig; returns whether a fault began or ended.
+
+    Faults that it did not have begin `at`, or at an unknown time if their rule is in `older`.
+    """
     newest = state.summary if state.latest is not None else None
-    before, state.faults = state.faults, faults_now(newest, state.hardware, state.playbooks)
-    if before or state.faults:
-        state.faults_since = since(state.faults_since, state.faults, at)
-    return state.faults != before
+    before, state.faults = state.faults, faults_now(newest, state.hardware, state.playbooks, state.taken_at)
+    if not before and not state.faults:
+        return False
+    state.faults_since = since(state.faults_since, state.faults, at, older=older)
+    return [fault.words for fault in before] != [fault.words for fault in state.faults]

@@ -3,7 +3,7 @@ back."""
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
@@ -18,6 +18,7 @@ from commander.live.long_poll import LongPoll
 from commander.live.playbooks import TAIL_LINES, PlaybookNow, shortened_tail
 from commander.live.rigs import LiveRigs
 from commander.playbooks import output, status, store
+from commander.playbooks.domain import StoredPlaybook
 
 TAILS_KEPT = 1_000
 NO_STATUS = (None, None)
@@ -63,7 +64,7 @@ class PlaybookSync:
             playbooks, known = await store.all_playbooks(db), await status.statuses(db)
         by_rig: dict[int, list[PlaybookNow]] = {}
         for each in playbooks:
-            playbook = PlaybookNow(each.id, each.wire, *known.get(each.id, NO_STATUS))
+            playbook = _now_of(each, known)
             by_rig.setdefault(each.rig_id, []).append(playbook)
         had = [state.id for state in self._live.index.rigs.values() if state.playbooks]
         for rig_id in {*had, *by_rig}:
@@ -195,11 +196,17 @@ class PlaybookSync:
             async with self._database.reading() as db:
                 stored, known = await store.playbooks_of(db, rig_id), await status.statuses(db, rig_id)
             before = {each.id: each.tail for each in self._playbooks(rig_id)}
-            playbooks = [PlaybookNow(each.id, each.wire, *known.get(each.id, NO_STATUS)) for each in stored]
+            playbooks = [_now_of(each, known) for each in stored]
             for each in playbooks:
                 each.tail = before.get(each.id, "" if rig_id in self._tails else None)
             self._live.index.set_playbooks(rig_id, playbooks)
         self._live.playbooks_changed(rig_id)
+
+
+def _now_of(stored: StoredPlaybook, known: Mapping[int, status.TimedStatus]) -> PlaybookNow:
+    playbook = PlaybookNow(stored.id, stored.wire, *known.get(stored.id, NO_STATUS))
+    playbook.changed_at = stored.changed_at
+    return playbook
 
 
 def _matched(playbooks: list[PlaybookNow], values: list[tuple[int, Value]]) -> Iterator[tuple[PlaybookNow, Value]]:

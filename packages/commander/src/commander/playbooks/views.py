@@ -6,9 +6,7 @@ from datetime import datetime
 
 import msgspec
 from protocol import units
-from protocol.messages import CpuGpuLog
-from protocol.playbook_messages import Platform, PlaybookState, PlaybookStatus, PlaybookWork, WalletEvidence
-from protocol.reading import Reader
+from protocol.playbook_messages import Platform, PlaybookState, PlaybookStatus, PlaybookWork
 
 from commander.live.frames import RESYNC, View
 from commander.live.operational_index import OperationalIndex
@@ -17,12 +15,12 @@ from commander.live.rig_names import leave_html, rename_html
 from commander.live.rig_state import Health, RigState
 from commander.live.rigs import LiveRigs
 from commander.live.source import LiveView, Query
+from commander.live.wallets import wallet_alarms
 from commander.playbooks.domain import platform_of
-from commander.readings.wallet_guard import Difference, differences, wallet_words
+from commander.readings.wallet_guard import Difference, wallet_words
 from commander.web.shell import macro
 
 Parts = dict[str, str]
-_log = Reader(CpuGpuLog)
 
 
 class _Os(msgspec.Struct, frozen=True):
@@ -113,21 +111,8 @@ def alarms(state: RigState) -> list[Alarm]:
     """Returns the alarms of a rig that is not offline. The last report of an offline rig is too old for one."""
     if not state.playbooks or state.latest is None or state.health is Health.OFFLINE:
         return []
-    by_id = {str(each.id): each for each in state.playbooks}
-    found = []
-    for miner in _log.decode(state.latest).miners:
-        playbook = by_id.get(miner.playbook_id or "")
-        if playbook and (wrong := differences(playbook.wire.works, miner, _evidence(playbook))):
-            found.append(Alarm(playbook.id, playbook.wire.name, wrong))
-    return found
-
-
-def _evidence(playbook: PlaybookNow) -> WalletEvidence | None:
-    """Returns the sentry's evidence; None if the script does not contain the wallet, so nothing could contain it."""
-    users = [work.user for work in playbook.wire.works if work.user]
-    is_named = all(user in playbook.wire.script for user in users)
-    is_current = playbook.status is not None and playbook.status.revision == playbook.wire.revision
-    return playbook.status.wallet_evidence if playbook.status and is_named and is_current else None
+    found = wallet_alarms(state.summary.mining, state.playbooks, state.taken_at)
+    return [Alarm(playbook.id, playbook.wire.name, differences) for playbook, differences in found]
 
 
 def _wallet_of(state: RigState, playbook_id: int) -> str:
@@ -137,8 +122,8 @@ def _wallet_of(state: RigState, playbook_id: int) -> str:
 def _wallet(state: RigState, playbook: PlaybookNow) -> str:
     if state.latest is None or state.health is Health.OFFLINE:
         return ""
-    own = (each for each in _log.decode(state.latest).miners if each.playbook_id == str(playbook.id))
-    return next((wallet_words(playbook.wire.works, each, _evidence(playbook)) for each in own), "")
+    own = (each for each in state.summary.mining.of_playbooks if each.playbook_id == playbook.wire.id)
+    return next((wallet_words(playbook.wire.works, each.accounts, playbook.wallet_evidence) for each in own), "")
 
 
 def outputs(state: RigState) -> list[OutputView]:

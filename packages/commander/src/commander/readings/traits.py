@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from sys import intern
+from typing import NamedTuple
 
 import msgspec
 from protocol.asic_messages import AsicLog
-from protocol.messages import CpuGpuLog
+from protocol.messages import CpuGpuLog, MinerReading
 
 READINGS_SEARCHED = 64  # of a rig; one log can't fill the memory
 
@@ -25,6 +26,20 @@ class RigHardware(msgspec.Struct, frozen=True):
 NO_HARDWARE = RigHardware()
 
 
+class Account(NamedTuple):
+    """The pool, and the wallet or account there, that a miner reports for one algorithm."""
+
+    pool: str | None
+    user: str | None
+
+
+class PlaybookMiner(NamedTuple):
+    """The accounts of a miner that a playbook has started, for the wallet guard."""
+
+    playbook_id: str
+    accounts: tuple[Account, ...]
+
+
 class Mining(msgspec.Struct, frozen=True, omit_defaults=True):
     """The searchable parts of a rig's newest log. `workers` are wallets and accounts, as miners report them."""
 
@@ -32,6 +47,7 @@ class Mining(msgspec.Struct, frozen=True, omit_defaults=True):
     software: tuple[str, ...] = ()
     pools: tuple[str, ...] = ()
     workers: tuple[str, ...] = ()
+    of_playbooks: tuple[PlaybookMiner, ...] = ()
 
 
 NO_MINING = Mining()
@@ -44,7 +60,14 @@ def mining_of_cpu_gpu(log: CpuGpuLog) -> Mining:
         software=_distinct(miner.software for miner in log.miners),
         pools=_distinct(each.pool for each in readings),
         workers=_distinct(each.user for each in readings),
+        of_playbooks=tuple(
+            [PlaybookMiner(each.playbook_id, accounts_of(each)) for each in log.miners if each.playbook_id]
+        ),
     )
+
+
+def accounts_of(miner: MinerReading) -> tuple[Account, ...]:
+    return tuple([Account(each.pool, each.user) for each in miner.algorithms[:READINGS_SEARCHED]])
 
 
 def mining_of_asic(log: AsicLog) -> Mining:

@@ -4,9 +4,11 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from protocol.messages import AlgorithmReading, MinerReading
 from protocol.playbook_messages import PlaybookWork, WalletEvidence
+
+from commander.readings.traits import Account
 
 _SEPARATORS = ".+/@:;,_"
 _EVIDENCE = {
@@ -14,6 +16,7 @@ _EVIDENCE = {
     WalletEvidence.SCRIPT: "Not reported by the software. The script that started it has the playbook's wallet.",
     WalletEvidence.NEITHER: "Not reported by the software, and found in neither its process nor its script.",
 }
+COMPARED_KEPT = 16_384  # they are compared with every log, and stay the same for weeks
 _HIDDEN = re.compile(r"\*|\.\.\.|…")  # some software shortens what it shows
 
 
@@ -30,42 +33,43 @@ class Difference:
 
 
 def differences(
-    works: Sequence[PlaybookWork], miner: MinerReading, evidence: WalletEvidence | None = None
+    works: Sequence[PlaybookWork], accounts: Sequence[Account], evidence: WalletEvidence | None = None
 ) -> list[Difference]:
-    """Compares a miner's reports, and what its sentry finds, with the works of its playbook."""
+    """Compares the accounts that a miner reports, and what its sentry finds, with the works of its playbook."""
     found: list[Difference] = []
-    for reading in miner.algorithms:
-        found += _in_reading(works, reading)
-    if evidence is WalletEvidence.NEITHER and not reports_wallet(miner):
+    for account in accounts:
+        found += _of_account(works, account)
+    if evidence is WalletEvidence.NEITHER and not _has_wallet(accounts):
         found.append(Difference("wallet", None, " or ".join(work.user for work in works if work.user)))
     return list(dict.fromkeys(found))
 
 
-def reports_wallet(miner: MinerReading) -> bool:
-    return any(reading.user for reading in miner.algorithms)
+def _has_wallet(accounts: Sequence[Account]) -> bool:
+    return any(account.user for account in accounts)
 
 
-def wallet_words(works: Sequence[PlaybookWork], miner: MinerReading, evidence: WalletEvidence | None) -> str:
+def wallet_words(works: Sequence[PlaybookWork], accounts: Sequence[Account], evidence: WalletEvidence | None) -> str:
     """Returns what is known about the miner's wallet; empty if the playbook names none or nothing mines yet."""
-    if not miner.algorithms or not any(work.user for work in works):
+    if not accounts or not any(work.user for work in works):
         return ""
-    if reports_wallet(miner):
-        is_wrong = any(each.what == "wallet" for each in differences(works, miner))
+    if _has_wallet(accounts):
+        is_wrong = any(each.what == "wallet" for each in differences(works, accounts))
         return f"The software reports {'another' if is_wrong else 'the same'} wallet."
     return _EVIDENCE.get(evidence or WalletEvidence.UNKNOWN, "Not reported by the software.")
 
 
-def _in_reading(works: Sequence[PlaybookWork], reading: AlgorithmReading) -> list[Difference]:
+def _of_account(works: Sequence[PlaybookWork], account: Account) -> list[Difference]:
     pools = [work.pool for work in works if work.pool]
     users = [work.user for work in works if work.user]
     found = []
-    if reading.pool and pools and len(pools) == len(works) and not any(same_pool(reading.pool, pool) for pool in pools):
-        found.append(Difference("pool", reading.pool, " or ".join(pools)))
-    if reading.user and users and len(users) == len(works) and not any(same_user(reading.user, user) for user in users):
-        found.append(Difference("wallet", reading.user, " or ".join(users)))
+    if account.pool and pools and len(pools) == len(works) and not any(same_pool(account.pool, pool) for pool in pools):
+        found.append(Difference("pool", account.pool, " or ".join(pools)))
+    if account.user and users and len(users) == len(works) and not any(same_user(account.user, user) for user in users):
+        found.append(Difference("wallet", account.user, " or ".join(users)))
     return found
 
 
+@lru_cache(maxsize=COMPARED_KEPT)
 def same_pool(reported: str, expected: str) -> bool:
     """Returns whether both are one pool. Scheme, user, case and a missing port do not matter."""
     host, port = _host_and_port(reported)
@@ -77,6 +81,7 @@ def same_pool(reported: str, expected: str) -> bool:
     return port == expected_port or not port or not expected_port
 
 
+@lru_cache(maxsize=COMPARED_KEPT)
 def same_user(reported: str, expected: str) -> bool:
     """Returns whether both are one account. Software adds the worker, and leaves out prefixes such as "kaspa:"."""
     reported, expected = reported.strip().casefold(), expected.strip().casefold()

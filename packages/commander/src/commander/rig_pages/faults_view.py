@@ -7,6 +7,7 @@ from commander.live.rig_state import Health, RigState
 from commander.registry.kinds import PATHS, RigKind
 
 FAULTS_IN_ROW = 2
+OF_PLAYBOOKS = ("playbook_failed", "wallet")
 
 
 class FaultView(NamedTuple):
@@ -42,7 +43,7 @@ class FaultsView(NamedTuple):
 def faults_view(state: RigState, kind: RigKind) -> FaultsView:
     playbooks = f"{PATHS[kind]}/{state.id}/playbooks"
     views = [
-        FaultView(fault.text, state.faults_since.get(fault.words), playbooks if fault.rule == "playbook_failed" else "")
+        FaultView(fault.text, state.faults_since.get(fault.words), playbooks if fault.rule in OF_PLAYBOOKS else "")
         for fault in state.faults
     ]
     return FaultsView(views, old=state.health in (Health.STALE, Health.OFFLINE))

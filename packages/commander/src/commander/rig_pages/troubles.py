@@ -12,6 +12,7 @@ from commander.rig_pages.listing import IndexQuery, Sort
 from commander.rig_pages.navigation import counted
 
 WORDS = {
+    "wallet": "with another wallet or pool than their playbook",
     "no_hashrate": "not mining",
     "device_lost": "with a lost card or board",
     "temperature": "too hot",
