@@ -24,7 +24,17 @@ LAYERS = (
     *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them
     "notifications",  # messages to people
     "noun",  # what each of the next folders offers
-    *("addresses", "software", "playbooks", "commands", "tags", "saved_views", "watchdog", "rigs"),  # what people do
+    *(
+        "addresses",
+        "software",
+        "playbooks",
+        "commands",
+        "tags",
+        "saved_views",
+        "watchdog",
+        "rigs",
+        "alerts",
+    ),  # what people do
     *("rig_pages", "settings_pages", "audit_pages", "intake"),  # where requests come in
     *("migrations", "rig_metrics", "metrics", "scaled", "chores"),
     *("error_handlers", "nouns", "services", "running", "routes", "app"),  # wiring

@@ -5,7 +5,8 @@ pages come from that list. Templates need no list: `page("tags/list.html", …)`
 error is its class, see `problems.py`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from litestar.types import ControllerRouterHandler
@@ -18,6 +19,7 @@ from commander.live.cluster import Cluster
 from commander.live.inbox import Inbox
 from commander.live.rigs import Lives
 from commander.live.source import LiveView
+from commander.notifications.alerts_page import AlertsPage
 from commander.notifications.outbox import Outbox
 from commander.registry.kinds import RigKind
 from commander.registry.tokens import Tokens
@@ -37,6 +39,7 @@ class Core:
     tokens: Tokens
     inbox: Inbox
     outbox: Outbox
+    alerts: AlertsPage
     playbooks_by_address: Dependents
     playbooks_by_software: Dependents
 
@@ -51,6 +54,7 @@ class Built:
 
     `dependencies` are handed to all handlers that ask for them by name; of those `of_kind` a handler gets the one of
     its kind of rig. `on_start` is called once, when the database is there and the rigs are in the operational index.
+    From then on `tasks` run in each web node, each until its event is set; one that fails ends the commander.
     """
 
     dependencies: Mapping[str, object] = field(default_factory=dict)
@@ -58,6 +62,7 @@ class Built:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     live_views: Sequence[LiveView] = ()
     on_start: Callable[[], Awaitable[None]] = nothing
+    tasks: Sequence[Callable[[asyncio.Event], Coroutine[None, None, None]]] = ()
 
 
 def nothing_of_its_own(core: Core) -> Built:

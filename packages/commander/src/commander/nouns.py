@@ -1,6 +1,7 @@
 """The nouns of the farm. Their sections stand in the navigation in this order."""
 
 from commander.addresses.noun import NOUN as ADDRESSES
+from commander.alerts.noun import NOUN as ALERTS
 from commander.audit_pages.noun import NOUN as AUDIT_PAGES
 from commander.commands.noun import NOUN as COMMANDS
 from commander.intake.noun import NOUN as INTAKE
@@ -12,4 +13,17 @@ from commander.software.noun import NOUN as SOFTWARE
 from commander.tags.noun import NOUN as TAGS
 from commander.watchdog.noun import NOUN as WATCHDOG
 
-NOUNS = (RIGS, RIG_PAGES, INTAKE, COMMANDS, WATCHDOG, ADDRESSES, SOFTWARE, PLAYBOOKS, TAGS, AUDIT_PAGES, SETTINGS_PAGES)
+NOUNS = (
+    RIGS,
+    RIG_PAGES,
+    INTAKE,
+    COMMANDS,
+    ALERTS,
+    WATCHDOG,
+    ADDRESSES,
+    SOFTWARE,
+    PLAYBOOKS,
+    TAGS,
+    AUDIT_PAGES,
+    SETTINGS_PAGES,
+)

@@ -67,6 +67,9 @@ async def working(services: Services, on_renewal: Callable[[], None]) -> AsyncIt
             group.create_task(services.certificate.keep(on_renewal, stop))
         group.create_task(keep_trends(services.database, services.lives, stop))
         group.create_task(_live_loop(services, stop))
+        for noun in services.nouns:
+            for task in noun.tasks:
+                group.create_task(task(stop))
         try:
             yield
         finally:

@@ -29,6 +29,7 @@ from commander.live.operational_index import OperationalIndex
 from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
 from commander.live.source import LiveViews
+from commander.notifications.alerts_page import AlertsPage
 from commander.notifications.outbox import Outbox
 from commander.noun import Core
 from commander.nouns import NOUNS
@@ -76,6 +77,7 @@ class Services:
         )
         self.inbox.add(self.playbook_sync)
         self.outbox = Outbox(self.lives)
+        self.alerts = AlertsPage(self.cluster)
         self.playbook_actions = PlaybookActions(self.database, self.playbook_sync)
         dependents = {RigKind.CPU_GPU: RigPlaybooks(self.playbook_sync)}
         self.rig_actions = {
@@ -129,6 +131,7 @@ class Services:
             channels=self.channels,
             inbox=self.inbox,
             outbox=self.outbox,
+            alerts=self.alerts,
             lives=self.lives,
             tokens=self.tokens,
             playbooks_by_address=playbooks_by_address(self.playbook_sync),

@@ -1,8 +1,9 @@
 """The outbox: in the transaction of a change, a row for each channel that is to be told of it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,12 +18,20 @@ from commander.selections.parser import parse
 
 log = logging.getLogger(__name__)
 
+Button = Literal["acknowledge", "mute"]
+# Called with the incident's id, the button and who has pressed it; returns the answer for that person.
+OnButton = Callable[[int, Button, str], Awaitable[str]]
+
 
 class Outbox:
-    """Decides which channels get a message. `deliveries.py` sends what stands in the rows."""
+    """Decides which channels get a message; another file sends what stands in the rows.
+
+    `on_button` is what the buttons of a message do. The noun of incidents sets it.
+    """
 
     def __init__(self, lives: Mapping[RigKind, LiveRigs]) -> None:
         self._lives = lives
+        self.on_button: OnButton | None = None
 
     async def enqueue(self, connection: AsyncConnection, news: News) -> None:
         """Adds the news to each channel that wants it, in the caller's transaction.

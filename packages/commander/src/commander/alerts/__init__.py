@@ -1,0 +1,1 @@
+"""The page of alerts and its section of channels, and the channels' API."""

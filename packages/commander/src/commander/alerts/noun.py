@@ -1,0 +1,11 @@
+"""Alerts, as the rest of the commander sees them."""
+
+from commander.alerts import pages
+from commander.noun import Built, Core, Noun
+
+
+def build(core: Core) -> Built:
+    return Built(dependencies={"alerts_page": core.alerts}, live_views=[core.alerts.live_view()])
+
+
+NOUN = Noun(handlers=pages.HANDLERS, build=build)
