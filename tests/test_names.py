@@ -16,6 +16,14 @@ RETIRED = {
 }
 # Words that name where a value came from, not what it is: use `status`, `reason`, `rows`, `previous` …
 VAGUE = {"told", "tell", "tells", "telling", "said", "says", "whoever", "whatever", "deed", "deeds"}
+# A docstring begins with a verb or a noun: "Returns the next step", "The state of a target".
+QUESTIONS = {"What", "Which", "Who", "Whom", "Whose", "How", "Whether", "Where", "When", "Why"}
+CODE = sorted(
+    path
+    for folder in ("packages", "tests", "devtools", "bench")
+    for path in (ROOT / folder).rglob("*.py")
+    if "node_modules" not in path.parts
+)
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -53,6 +61,36 @@ def test_no_two_classes_of_one_package_share_a_name() -> None:
 
 def test_no_file_class_function_or_parameter_has_a_retired_word_in_its_name() -> None:
     assert [name for path in SOURCES for name in retired_in(path)] == []
+
+
+def docstrings(source: str) -> Iterator[tuple[int, str]]:
+    """Gives each docstring of a file, with its line."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield node.body[0].lineno, text
+
+
+def is_question(docstring: str) -> bool:
+    return docstring.split(maxsplit=1)[0].strip(",.;:") in QUESTIONS
+
+
+def test_no_docstring_begins_as_a_question() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text.splitlines()[0]}"
+        for path in CODE
+        for line, text in docstrings(path.read_text(encoding="utf-8"))
+        if is_question(text)
+    ]
+    assert found == []
+
+
+def test_questions_are_found_in_docstrings_of_every_kind() -> None:
+    source = (
+        '"""What this is."""\nclass A:\n    """Whether it is."""\n    def f(self):\n        """Returns how it is."""\n'
+    )
+    assert [(line, is_question(text)) for line, text in docstrings(source)] == [(1, True), (3, True), (5, False)]
 
 
 @pytest.mark.parametrize("name", ["heard_at", "PlaybookDesk", "_hear", "doors", "HTTPDoor", "_Told", "told_at"])

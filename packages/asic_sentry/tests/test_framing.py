@@ -1,4 +1,4 @@
-"""Where an answer ends, however the network cuts it into pieces."""
+"""The end of an answer, however the network cuts it into pieces."""
 
 import pytest
 from asic_sentry.failures import BadReply, FailureKind

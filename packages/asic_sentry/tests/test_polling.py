@@ -67,7 +67,7 @@ def identity(asic: FakeAsic) -> Identity:
 
 
 async def all_at_once(asics: Sequence[FakeAsic], asked: Callable[[FakeAsic], Awaitable[T]]) -> list[Asked[T]]:
-    """What each gave, and after how many seconds."""
+    """Returns the result of each poll, and after how many seconds it came."""
     results: list[Asked[T]] = []
 
     async def one(asic: FakeAsic) -> None:

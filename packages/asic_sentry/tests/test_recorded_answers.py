@@ -1,4 +1,4 @@
-"""What real ASICs said, and what a right parser makes of it (the figures of the data page)."""
+"""Answers of real ASICs, and the figures that they contain."""
 
 from collections.abc import Callable
 

@@ -23,7 +23,7 @@ def one(dice: Callable[[], float] = middle) -> Schedule:
 
 
 def fail(schedule: Schedule, now_s: float, failures: int) -> float:
-    """When it is due after so many failures."""
+    """Returns when the next poll is due after this number of failures."""
     schedule.done(1, now_s, failures)
     due_s = schedule.next_due_s()
     assert due_s is not None
@@ -130,7 +130,7 @@ def test_with_a_tenth_dead_or_hung_the_healthy_ones_keep_their_interval() -> Non
 def simulated(
     schedule: Schedule, *, until_s: float, takes_s: Callable[[int], float], fails: Callable[[int], bool]
 ) -> list[tuple[float, int, float]]:
-    """When each poll began, of whom, and how late; on a clock of its own, in steps of 100 ms as the poller's."""
+    """Returns the start of each poll, its ASIC and its lateness. A clock in steps of 100 ms, as the poller's."""
     starts: list[tuple[float, int, float]] = []
     running: list[tuple[float, int]] = []
     failures: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""What the kernel, the driver and the PCI bus say about cards: bytes and files in, faults out."""
+"""Faults of cards, read from what the kernel, the driver and the PCI bus report."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What is to be done, without processes and without files, for both platforms."""
+"""Decisions without processes and without files, for both platforms."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -245,7 +245,7 @@ async def test_a_rig_with_a_dying_card_goes_through_the_ladder_until_it_gives_up
 
 
 def said_by_the_store(rig: SimulatedRig) -> None:
-    """What a person reads, and what waits for the commander."""
+    """Returns the events that a person reads, and those that wait for the commander."""
     status = read_status(rig.data_dir)
     acts = [each.act for each in reversed(status.ladder.events)]
     restarts = [LadderAct.RESTARTED_PLAYBOOK] * 2

@@ -1,4 +1,4 @@
-"""What the ladder remembers: the rig's clock, usual hashrates, expected cards, and all of it in the store."""
+"""The ladder's memory: the rig's clock, usual hashrates, expected cards, and all of it in the store."""
 
 import asyncio
 import sqlite3

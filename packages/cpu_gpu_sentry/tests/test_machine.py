@@ -82,7 +82,7 @@ def test_a_machine_without_cards_has_none(tmp_path: Path) -> None:
 
 
 class NvmlError(Exception):
-    """What the library raises for everything."""
+    """The one error that the library raises."""
 
 
 class Nvml:

@@ -1,4 +1,4 @@
-"""What the sentry reports of commands and of the ladder: until it is confirmed, and by a clock that nobody sets."""
+"""Reports of commands and of the ladder: repeated until confirmed, by a clock that nobody can set."""
 
 import asyncio
 import sqlite3

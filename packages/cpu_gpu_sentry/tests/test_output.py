@@ -1,4 +1,4 @@
-"""What miners print: cleaned, numbered and read once, from the keeper's own files."""
+"""Output of miners: cleaned, numbered and read once, from the keeper's own files."""
 
 from pathlib import Path
 

@@ -166,7 +166,7 @@ def replaced(answer: object, path: Place, value: object) -> object:
 
 
 def zeros(reading: MinerReading) -> int:
-    """How many figures are 0."""
+    """Returns the number of figures that are 0."""
     told = msgspec.to_builtins(reading)
     figures = [each for part in (*told["algorithms"], *told["devices"], told) for each in part.values()]
     rates = [rate for device in told["devices"] for rate in device["hashrates_hs"]]

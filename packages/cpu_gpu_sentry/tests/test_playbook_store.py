@@ -1,4 +1,4 @@
-"""What is kept of the commander's wishes: for the right rig only, and gone with it."""
+"""Stored playbooks: for the right rig only, and deleted with it."""
 
 import sqlite3
 from collections.abc import Iterator

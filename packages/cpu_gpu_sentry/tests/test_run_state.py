@@ -1,4 +1,4 @@
-"""What a playbook's miner tells, and what becomes of it in the log and in the status."""
+"""The state of a playbook's miner, in the log and in the status."""
 
 import pytest
 from cpu_gpu_sentry.playbooks.run_state import RunState, not_known_yet

@@ -1,4 +1,4 @@
-"""When a miner is started again, with time as a number."""
+"""Restarts of a miner, with time as a number."""
 
 import pytest
 from cpu_gpu_sentry.playbooks.pool_lines import pool_trouble

@@ -1,4 +1,4 @@
-"""Why the system refused something, in plain words."""
+"""Reasons of the system's refusals, in plain words."""
 
 import errno
 import os

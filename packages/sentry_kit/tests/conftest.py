@@ -1,4 +1,4 @@
-"""What several tests of the kit need."""
+"""Fixtures that several tests of the kit need."""
 
 import sqlite3
 from collections.abc import Iterator

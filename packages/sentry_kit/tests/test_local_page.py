@@ -123,7 +123,7 @@ async def test_a_viewer_who_cannot_keep_up_is_dropped() -> None:
 
 
 async def _rest(events: AsyncIterator[str]) -> bool:
-    """Whether the last change reached the viewer."""
+    """Returns whether the last change reached the viewer."""
     return any(">19<" in event for event in [event async for event in events])
 
 

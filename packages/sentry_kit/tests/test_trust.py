@@ -318,7 +318,7 @@ async def test_a_certificate_that_python_3_13_is_too_strict_for_says_which_rule_
 
 
 async def _refusal(context: ssl.SSLContext, trusted: str | None) -> str:
-    """What the client says; the server must not have seen a byte."""
+    """Returns the client's error; the server must not have seen a byte."""
     token = Token(TokenKind.RIG, SECRET, AUTHORITY.pin)
     async with (
         recording_server(context, "") as (url, asked),

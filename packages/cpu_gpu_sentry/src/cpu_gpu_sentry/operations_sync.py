@@ -51,7 +51,7 @@ class OperationsSync:
                     await self._news.wait()
 
     async def _send_commands(self, client: CommanderClient) -> None:
-        """What is refused is sent in parts, then without its results, so that the commander learns each state."""
+        """Sends a refused report in parts, then without its results, so that the commander learns each state."""
         most = command_store.AT_ONCE
         while unsent := await self._on_disk(partial(command_store.unsent, self._db, most)):
             status = CommandsStatus(boot_id=self._boot().id, commands=unsent)

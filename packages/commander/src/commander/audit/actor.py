@@ -1,4 +1,4 @@
-"""Who acts: known where a request or a command begins, and written into the audit log where something changes."""
+"""The acting person or program: known from the start of a request or command, and written into the audit log."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What people do with commands. Each is one transaction; then sentries and open pages are notified."""
+"""Actions of people on commands. Each is one transaction; then sentries and open pages are notified."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ RIGS_NAMED = 20  # of an overlap
 
 
 class Order(NamedTuple):
-    """What somebody asks for. `rig_ids` stand in the order in which the rigs are to have their turn."""
+    """An order for rigs. The rigs have their turn in the order of `rig_ids`."""
 
     action: CommandAction
     rig_ids: Sequence[int]
@@ -182,7 +182,7 @@ def _overlaps(others: Sequence[tuple[Target, StoredCommand]]) -> list[Overlap]:
 
 
 def _is_replaced(target: Target, command: StoredCommand, order: Order) -> bool:
-    """Whether a new order takes the place of a waiting target. Restarts of two playbooks are two different things."""
+    """Returns whether a new order replaces a waiting target. Restarts of two playbooks are two different things."""
     is_same = command.action is order.action and command.arguments.playbook_id == order.arguments.playbook_id
     return is_same and target.state is TargetState.WAITING
 

@@ -124,7 +124,7 @@ class CommandsApi(Controller):
     async def show_result(
         self, command_id: FromPath[int], rig_id: FromPath[int], database: NamedDependency[Database]
     ) -> ResultResponse:
-        """What one rig found out: the findings of `diagnose`, the logs of `fetch_log`."""
+        """The answer of one rig: the findings of `diagnose`, the logs of `fetch_log`."""
         return await result_of(database, command_id, rig_id)
 
 

@@ -163,7 +163,7 @@ class Progress:
 
 
 class Step(NamedTuple):
-    """What a batch does next: release some more targets, end, or nothing. `stop` is a sentence."""
+    """The next step of a batch: release more targets, end, or nothing. `stop` is a sentence for people."""
 
     release: int = 0
     done: bool = False
@@ -219,7 +219,7 @@ def seconds_valid(due_at: datetime, now: datetime) -> float:
 
 
 class Known(NamedTuple):
-    """What the commander knows of a target when its rig's status arrives.
+    """The facts about a target when its rig's status arrives.
 
     `silent`: the commander gave up on it without a word of the rig. `boot_id` is that of the boot in which it began.
     """

@@ -1,4 +1,4 @@
-"""What the commander does about commands by itself: ends what took too long, and deletes what is old."""
+"""Jobs about commands: they end what took too long, and delete what is old."""
 
 from datetime import datetime, timedelta
 

@@ -59,7 +59,7 @@ class MadeResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResultResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rig found out: `findings` of `diagnose`, worst first, and `logs` of `fetch_log`."""
+    """The answer of a rig: `findings` of `diagnose`, worst first, and `logs` of `fetch_log`."""
 
     command_id: int
     rig_id: int

@@ -1,4 +1,4 @@
-"""What sentries report of their commands."""
+"""Reports of sentries about their commands."""
 
 from typing import Annotated
 

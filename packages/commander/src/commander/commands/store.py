@@ -187,7 +187,7 @@ async def put_result(
 
 
 async def get_result(db: AsyncConnection, command_id: int, rig_id: int) -> tuple[list[Finding], list[FetchedLog]]:
-    """What a rig answered to `diagnose` or `fetch_log`; empty lists while it has not."""
+    """Returns the answer of a rig to `diagnose` or `fetch_log`; empty lists while there is none."""
     query = sa.select(results.c.findings, results.c.logs).join(targets, targets.c.id == results.c.target_id)
     row = (await db.execute(query.where(targets.c.command_id == command_id, targets.c.rig_id == rig_id))).one_or_none()
     return (_findings.decode(row.findings), _logs.decode(row.logs)) if row else ([], [])

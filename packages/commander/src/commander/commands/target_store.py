@@ -64,7 +64,7 @@ async def targets_of_keys(db: AsyncConnection, rig_id: int, keys: Collection[str
 
 
 async def released_of_rig(db: AsyncConnection, rig_id: int) -> list[Target]:
-    """What the rig's sentry is to have: released targets without a result, oldest first."""
+    """Returns the commands for the rig's sentry: released targets without a result, oldest first."""
     query = sa.select(*_TARGET).where(targets.c.rig_id == rig_id, targets.c.state.in_(OPEN))
     query = query.where(targets.c.key.is_not(None)).order_by(targets.c.id).limit(AT_ONCE)
     return [_target(row) for row in await db.execute(query)]

@@ -1,4 +1,4 @@
-"""Which rigs a command is for: those that are named, or those that a selection matches now."""
+"""The rigs of a command: those that are named, or those that a selection matches now."""
 
 from collections.abc import Sequence
 

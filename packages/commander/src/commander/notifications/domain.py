@@ -1,4 +1,4 @@
-"""Who gets a message, and when: pure decisions."""
+"""Decisions about the channels of a message and its time. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What a channel wants to be told, and when.
+    """The messages that a channel wants, and their time.
 
     `select`: incidents with one of these rigs; an empty one means all incidents. `only_after_s`: only incidents that
     nobody has acknowledged for so many seconds.
@@ -53,7 +53,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageState(StrEnum):
-    """What became of a message. `failed` was tried for days; `cancelled` is not needed any more."""
+    """The state of a message. `failed` was tried for days; `cancelled` is not needed any more."""
 
     WAITING = "waiting"
     SENDING = "sending"

@@ -1,4 +1,4 @@
-"""How bad a trouble is."""
+"""The severity of a trouble."""
 
 from enum import StrEnum
 

@@ -63,7 +63,7 @@ class PoolView:
 
 @dataclass(frozen=True, slots=True)
 class AsicStatusView:
-    """What an ASIC that has reported is doing."""
+    """The readings of an ASIC that has reported."""
 
     old: bool
     summary: list[SummaryView]
@@ -161,7 +161,7 @@ def _pool(pool: AsicPool, *, old: bool) -> PoolView:
 
 
 def spec_rows(state: RigState) -> list[tuple[str, str]]:
-    """What the ASIC is, as (what, text); what nobody told is left out."""
+    """Returns the facts of the ASIC as (name, text), without unknown ones."""
     specs, log = specs_of(state), log_of(state)
     told = [
         ("Make", specs.make),

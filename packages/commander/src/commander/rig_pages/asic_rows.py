@@ -32,7 +32,7 @@ _specs = Reader(AsicSpecs)
 
 
 class Glance(NamedTuple):
-    """How many of the parts do their work: "3 of 3", or nothing where none is told of. `title` says it in words."""
+    """The number of parts that work: "3 of 3"; empty if no part is known. `title` says it in words."""
 
     text: str
     title: str

@@ -1,4 +1,4 @@
-"""What a page with charts tells its script: where the figures are, which charts to expect, what came last."""
+"""Data for the script of a page with charts: the address of the figures, the expected charts, the newest values."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -148,7 +148,7 @@ def farm_charts(kind: RigKind, index: OperationalIndex, query: LogQuery, path: s
 
 
 def usual_query(parameters: Mapping[str, str], *, now: datetime) -> LogQuery:
-    """What an address says of the charts; a range that makes no sense is the usual one."""
+    """Reads the charts' settings from an address. A range that makes no sense becomes the usual one."""
     try:
         return LogQuery(range_of(parameters, now=now))
     except WrongRange:

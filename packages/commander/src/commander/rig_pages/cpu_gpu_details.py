@@ -101,7 +101,7 @@ class MinerView:
 
 @dataclass(frozen=True, slots=True)
 class CpuGpuStatusView:
-    """What a rig that has reported is doing."""
+    """The readings of a rig that has reported."""
 
     old: bool
     works: list[WorkView]
@@ -156,7 +156,7 @@ def status_view(state: RigState) -> CpuGpuStatusView | None:
 
 
 def spec_rows(state: RigState) -> list[tuple[str, str]]:
-    """What the rig is made of, as (what, text); what nobody told is left out."""
+    """Returns the facts of the rig as (name, text), without unknown ones."""
     specs = _specs(state)
     log = _log_decoder.decode(state.latest) if state.latest else None
     board = specs.motherboard

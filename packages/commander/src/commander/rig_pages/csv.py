@@ -70,7 +70,7 @@ async def csv_of_steps(
 async def _known_series(
     database: Database, kind: RigKind, rig_id: int, query: LogQuery, until: datetime
 ) -> set[Series]:
-    """What the columns are, before the first line is read."""
+    """Returns the columns, before the first line is read."""
     async with database.reading() as db:
         look = await rig_history(
             db,

@@ -1,4 +1,4 @@
-"""How the pages of one kind of rig differ from those of the other."""
+"""The differences between the pages of the two kinds of rigs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which rigs an index page shows, and in which order: the page's address says it all."""
+"""The rigs of an index page and their order, read from the page's address."""
 
 import re
 from collections import Counter
@@ -36,7 +36,7 @@ USUAL_SORT = Sort.HEALTH  # the worst first, then by name
 
 
 class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """How somebody looks at the index of one kind of rig.
+    """The filter, order and columns of an index page.
 
     `select` is the line of a selection, as somebody typed it. `faulty`: only those with faults. `whole`: up to 10,000
     rigs on one page. `columns` is None for the usual ones.
@@ -199,7 +199,7 @@ def pages(order: RowOrder) -> int:
 
 
 def _listed(found: Iterable[RigState], query: IndexQuery) -> list[RigState]:
-    """What the filters let through, without those that stand apart."""
+    """Returns the rigs that pass the filters, without those that stand apart."""
     if query.health:
         found = [state for state in found if state.health is query.health]
     elif query.waiting_apart:

@@ -1,4 +1,4 @@
-"""What people see live of rigs of one kind: the index, and one rig's page."""
+"""Live pages of one kind of rig: the index, and the page of one rig."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ ENROLLED = '<section id="enrol-first" data-gone></section>'
 
 
 class RigViews:
-    """What all viewers of one kind of rig share: rows that are rendered, orders that are made."""
+    """Rendered rows and finished orders, shared by all viewers of one kind of rig."""
 
     def __init__(self, live: LiveRigs, display: Display) -> None:
         self.live = live
@@ -84,7 +84,7 @@ class RigViews:
         return {"head": head, "chart_now": rig_now(self.display.kind, state), **output}
 
     def around(self, order: RowOrder, query: IndexQuery) -> Fragments:
-        """What stands around the rows and depends on which there are."""
+        """The parts of the page around the rows, which depend on the rows."""
         parts = {
             "matches": macro(
                 "rig_pages/index_fragments.html",
@@ -150,7 +150,7 @@ class IndexView:
         return "".join(parts) or None
 
     def _reordered(self) -> dict[str, RowDiff]:
-        """What comes and goes in each of the places; a row that changes its place only comes."""
+        """Returns the rows that come and go in each of the places. A row that changes its place only comes."""
         order = self._views.orders.standing(self._query)
         if order is self._order:
             return {}

@@ -65,7 +65,7 @@ def _device(device: str) -> str:
 
 
 def _given(text: str) -> str:
-    """What somebody typed; a time that can be read in the form that the field knows."""
+    """Returns the typed text. A time that can be read is returned in the form that the field knows."""
     try:
         return _field(moment_of(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What somebody wants to see of a rig's log: from when to when, which figures, of which devices."""
+"""A query of a rig's log: its range, figures and devices."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

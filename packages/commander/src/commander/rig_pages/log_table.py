@@ -43,7 +43,7 @@ class TableView:
 
 
 def is_raw(query: LogQuery, *, now: datetime, raw_kept: timedelta) -> bool:
-    """Whether all of the range's logs are still kept one by one."""
+    """Returns whether all of the range's logs are still kept one by one."""
     return query.range.since >= now - raw_kept
 
 

@@ -153,7 +153,7 @@ def _page_links(order: RowOrder, query: IndexQuery) -> list[Link]:
 
 
 def empty_state(order: RowOrder, index: OperationalIndex) -> str:
-    """Why there are no rows: `farm` (no rigs at all), `waiting` (none has reported), `search`; empty if there are."""
+    """Returns why no rows are shown: `farm` (no rigs at all), `waiting` (none has reported), `search`; else ""."""
     if order.ids:
         return ""
     if not index.rigs:
@@ -183,7 +183,7 @@ def no_match(query: IndexQuery) -> str:
 
 
 def waiting_link(order: RowOrder, query: IndexQuery) -> Link:
-    """What stands above those that wait: how many, and where all of them are if here are not."""
+    """Returns the line above waiting rigs: their number, and a link to all of them if some are not shown."""
     total = order.counts[Health.WAITING]
     more = len(order.waiting) > PER_PAGE
     verb = "waits" if total == 1 else "wait"

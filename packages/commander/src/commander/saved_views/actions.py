@@ -1,4 +1,4 @@
-"""What people do with saved views. Each is one transaction."""
+"""Actions of people on saved views. Each is one transaction."""
 
 from commander.audit.store import record
 from commander.db import Database

@@ -29,7 +29,7 @@ class Operator(StrEnum):
 
 
 class Key(StrEnum):
-    """What a term is about; `ANYTHING` belongs to a word without a key."""
+    """The subject of a term; `ANYTHING` belongs to a word without a key."""
 
     ANYTHING = ""
     NAME = "name"

@@ -1,4 +1,4 @@
-"""How a value of a selection is compared with a text: as a part of it, as the whole, by version or by network."""
+"""Comparison of a selection's value with a text: as a part of it, as the whole, by version or by network."""
 
 import re
 from collections.abc import Callable

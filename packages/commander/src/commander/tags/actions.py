@@ -1,4 +1,4 @@
-"""What people do with tags. Each is one transaction; then open pages and other nodes are notified."""
+"""Actions of people on tags. Each is one transaction; then open pages and other nodes are notified."""
 
 import asyncio
 from collections.abc import Collection, Mapping

@@ -54,7 +54,7 @@ class TagsOfRigs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TagsChanged(msgspec.Struct, frozen=True):
-    """How many rigs have other tags than before."""
+    """The number of rigs that have other tags than before."""
 
     changed: int
 

@@ -1,4 +1,4 @@
-"""What may be a tag, and how a rig's tags change."""
+"""The form of a tag, and changes of a rig's tags."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What people do with the watchdog's rules, and what rigs report. Each is one transaction."""
+"""Actions of people on the watchdog's rules, and reports of rigs. Each is one transaction."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta

@@ -104,7 +104,7 @@ class WatchdogRulesApi(Controller):
     security=BEARER,
 )
 async def list_events(rig_id: FromPath[int], watchdog_actions: NamedDependency[WatchdogActions]) -> EventsAnswer:
-    """What a rig's watchdog did by itself, newest first, 100 acts at most."""
+    """Acts of a rig's watchdog, newest first, 100 at most."""
     rows = await watchdog_actions.events_of(rig_id, _EVENTS)
     return EventsAnswer(
         events=[

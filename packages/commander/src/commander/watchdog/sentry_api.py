@@ -1,4 +1,4 @@
-"""What sentries report of their ladder."""
+"""Reports of sentries about their watchdog's acts."""
 
 from typing import Annotated
 
@@ -28,7 +28,7 @@ async def post_events(
     tokens: NamedDependency[Tokens],
     database: NamedDependency[Database],
 ) -> None:
-    """What the rig's watchdog did by itself; an event that is sent again is the same one."""
+    """Acts of the rig's watchdog. An event that is sent again is stored once."""
     rig_id = await tokens.rig_of(request.headers.get("authorization"))
     await take_events(database, rig_id, data.events)
 

@@ -1,4 +1,4 @@
-"""What each command does: one function for each action of the closed set."""
+"""The actions of commands: one function for each action of the closed set."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

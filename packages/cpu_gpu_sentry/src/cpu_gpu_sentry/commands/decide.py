@@ -1,4 +1,4 @@
-"""Whether a command is begun, and what becomes of one that a restart has cut off. Pure."""
+"""Decisions about commands: begin or refuse, and the result of one that a restart has cut off. Pure."""
 
 from collections.abc import Collection
 

@@ -27,7 +27,7 @@ _CLOCK_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """What the sentry knows of its rig, as far as `diagnose` needs it."""
+    """The facts about the rig that `diagnose` needs."""
 
     data_dir: Path
     commander_url: str | None

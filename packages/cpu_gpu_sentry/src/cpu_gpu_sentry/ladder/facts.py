@@ -64,7 +64,7 @@ class PlaybookFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the rig at one moment.
+    """The facts about the rig at one moment.
 
     `missing_cards` belong to the rig and are not on its bus. `card_faults` are recent ones of this boot.
     `reboot_veto` is the end of a sentence that says why this rig is never rebooted, whatever its limits allow.

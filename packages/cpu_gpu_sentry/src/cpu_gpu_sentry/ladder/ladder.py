@@ -43,7 +43,7 @@ _PERSON = "stopped by a person; start mining to go on"
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What the sentry has measured last."""
+    """The newest readings of the sentry."""
 
     cpu: CpuReading | None
     gpus: list[GpuReading]
@@ -284,7 +284,7 @@ def _held_text(resume_at_c: float | None) -> str:
 
 
 def _without_clocks(state: LadderState) -> Mapping[str, object]:
-    """What is worth a write: means, not each reading; that something is good, not since when."""
+    """Returns what is worth a write: means, not each reading; that something is good, not since when."""
     usual = {name: {key: rate.means_hs for key, rate in each.rates.items()} for name, each in state.usual.items()}
     history = replace(state.history, good_since_s={})
     return {"history": history, "usual": usual, "cards": state.cards, "boot": state.clock.boot_id}

@@ -1,4 +1,4 @@
-"""What the ladder notes at each look: since when something is slow, good, hot or gone. Pure."""
+"""Notes of the ladder: since when something is slow, good, hot or gone. Pure."""
 
 from collections.abc import Iterable
 

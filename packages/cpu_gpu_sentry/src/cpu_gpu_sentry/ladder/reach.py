@@ -1,4 +1,4 @@
-"""Whether a pool and a second host can be reached: a TCP connection that is closed at once."""
+"""A check that a pool and a second host can be reached: a TCP connection that is closed immediately."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Whether the ladder may reboot the rig now: at most twice in 24 h, and only if the settings allow it. Pure."""
+"""Permission to reboot the rig now: at most twice in 24 h, and only if the settings allow it. Pure."""
 
 from protocol.command_messages import LadderSettings
 
