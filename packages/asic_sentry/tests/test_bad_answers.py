@@ -30,7 +30,10 @@ KIND_OF = {
     "iceriver": "iceriver",
 }
 COMMANDS = {
-    "whatsminer_v3": ("get.miner.status summary", "get.miner.status edevs", "get.miner.status pools"),
+    "whatsminer_v3": (
+        *("get.miner.status summary", "get.miner.status edevs", "get.miner.status pools"),
+        "get.device.info",
+    ),
     "axeos": ("GET /api/system/info",),
     "iceriver": ("POST /user/userpanel post=4",),
 }

@@ -100,10 +100,12 @@ def test_a_whatsminers_model_and_variant_are_told_apart(answer: Answer) -> None:
 
 
 def test_a_stopped_whatsminer_v3_has_an_uptime_and_no_hashrate(answer: Answer) -> None:
-    found = figures(answer, "whatsminer_v3", "whatsminer-v3__stopped", "whatsminer-v3__edevs", "whatsminer-v3__pools")
+    names = [f"whatsminer-v3__{name}" for name in ("stopped", "edevs", "pools", "device_info")]
+    found = figures(answer, "whatsminer_v3", *names)
     assert (found.hashrate_hs, found.uptime_s, found.power_w) == (None, 0, 21)
     assert found.temperature_c == 126
     assert [pool.state for pool in found.pools] == [PoolState.CONNECTED, PoolState.DISCONNECTED]
+    assert found.faults == ["error 264", "error 540"]
 
 
 def test_an_avalon_of_two_modules_adds_their_power_and_shows_the_hottest(answer: Answer) -> None:
@@ -159,39 +161,3 @@ def test_a_refusal_is_told_in_the_devices_own_words(answer: Answer, dialect: str
 def test_without_hashrate_and_uptime_there_is_no_sample() -> None:
     with pytest.raises(BadReply, match="neither a hashrate nor an uptime"):
         BY_NAME["axeos"].parse([b'{"hashRate": null, "ASICModel": "BM1370", "power": 17.5}'], None)
-
-
-def test_a_models_name_is_found_however_it_is_written() -> None:
-    for make, name in (("antminer", "s19pro"), ("Antminer", "S19 Pro"), ("ANTMINER", "S19-PRO")):
-        row = models.find(make, name)
-        assert row is not None
-        assert (row.name, row.chips, row.coin) == ("S19 Pro", 114, "Bitcoin")
-
-
-@pytest.mark.parametrize(
-    ("make", "name", "algorithm"),
-    [("Antminer", "S23 Hyd", "SHA-256"), ("Antminer", "KS9", "kHeavyHash"), ("Whatsminer", "M99", "SHA-256")],
-)
-def test_an_unknown_model_still_has_the_algorithm_of_its_series(make: str, name: str, algorithm: str) -> None:
-    row = models.find(make, name)
-    assert row is not None
-    assert (row.algorithm, row.boards, row.chips, row.nominal_hashrate_hs) == (algorithm, None, None, None)
-
-
-def test_no_model_stands_in_the_table_twice() -> None:
-    names = [(models.plain(model.make), models.plain(model.name)) for model in models.MODELS]
-    assert len(names) == len(set(names)) >= 40
-
-
-@pytest.mark.parametrize(
-    ("said", "makes"),
-    [
-        ("Antminer S19 Pro", {"Antminer"}),
-        ("iceriver", {"IceRiver"}),
-        ("KS5L", {"IceRiver"}),
-        ("KS3", {"Antminer", "IceRiver"}),
-        ("a toaster", set()),
-    ],
-)
-def test_what_a_person_calls_an_asic_leads_to_its_makes(said: str, makes: set[str]) -> None:
-    assert models.makes_of(said) == makes

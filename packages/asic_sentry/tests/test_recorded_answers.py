@@ -46,7 +46,7 @@ def test_a_whatsminer_v1(recorded: Recorded) -> None:
 
 def test_a_whatsminer_v3(recorded: Recorded) -> None:
     names = [f"get_miner_status_{each}" for each in ("summary", "edevs", "pools")]
-    found = figures(recorded, "whatsminer_v3", "whatsminer-v3", *names)
+    found = figures(recorded, "whatsminer_v3", "whatsminer-v3", *names, "get_device_info")
     assert found.power_w == 3156
     assert found.hashrate_hs == pytest.approx(171.26e12, rel=1e-4)
     assert (len(found.boards), [pool.state for pool in found.pools]) == (3, [C, S, S])

@@ -30,6 +30,7 @@ class Algorithm(NamedTuple):
 
 
 COINS = (
+    Coin("Aleo", "ALEO"),
     Coin("Alephium", "ALPH"),
     Coin("ArQmA", "ARQ"),
     Coin("Beam", "BEAM"),
@@ -40,6 +41,7 @@ COINS = (
     Coin("Bugna", "BGA"),
     Coin("Conflux", "CFX"),
     Coin("Dash", "DASH"),
+    Coin("Decred", "DCR"),
     Coin("Dero", "DERO"),
     Coin("DigiByte", "DGB"),
     Coin("Dogecoin", "DOGE"),
@@ -52,12 +54,14 @@ COINS = (
     Coin("Firo", "FIRO"),
     Coin("Flux", "FLUX"),
     Coin("Fractal Bitcoin", "FB", "fractal"),
+    Coin("Handshake", "HNS"),
     Coin("Horizen", "ZEN"),
     Coin("Iron Fish", "IRON"),
     Coin("Kadena", "KDA"),
     Coin("Kaspa", "KAS"),
     Coin("Kevacoin", "KVA"),
     Coin("Komodo", "KMD"),
+    Coin("LBRY Credits", "LBC", "lbry"),
     Coin("Litecoin", "LTC"),
     Coin("Monero", "XMR"),
     Coin("Neoxa", "NEOX"),
@@ -67,6 +71,7 @@ COINS = (
     Coin("Radiant", "RXD"),
     Coin("Ravencoin", "RVN"),
     Coin("Safex", "SFX"),
+    Coin("Siacoin", "SC", "siacoin"),
     Coin("Ubiq", "UBQ"),
     Coin("Verus", "VRSC"),
     Coin("Vertcoin", "VTC"),
@@ -83,6 +88,9 @@ ALGORITHMS = (
     Algorithm("astrobwt", coins=("Dero",), sure="astrobwt"),
     Algorithm("autolykos2", "autolykos autolykosv2 ergo", ("Ergo",), "autolykos2 autolykosv2"),
     Algorithm("beamhash3", "beamhash beamhashiii beamiii beam beamv3", ("Beam",), "beamhashiii"),
+    Algorithm("Blake256r14", "blake256", ("Decred",), "blake256r14"),
+    Algorithm("Blake2b-Sia", "blake2bsia sia", ("Siacoin",), "blake2bsia"),
+    Algorithm("Blake2b+SHA3", "blake2bsha3 handshake hns", ("Handshake",), "blake2bsha3"),
     Algorithm("Blake2s", coins=("Kadena",)),
     Algorithm("Blake3", coins=("Alephium",)),
     Algorithm("blake3-alephium", "blake3alephium alephium alph aleph blake3alph"),
@@ -104,6 +112,7 @@ ALGORITHMS = (
     Algorithm("karlsenhash", "karlsen"),
     Algorithm("kHeavyHash", "kheavyhash heavyhash kaspa kas", ("Kaspa", "Bugna"), "kheavyhash"),
     Algorithm("kawpow", "ravencoin rvn progpowrvn"),
+    Algorithm("LBRY", "lbrycredits", ("LBRY Credits",), "lbry"),
     Algorithm("meowpow", "meow"),
     Algorithm("nexapow", "nexa", ("Nexa",), "nexapow"),
     Algorithm("octopus", "conflux cfx", ("Conflux",), "octopus"),
@@ -121,6 +130,7 @@ ALGORITHMS = (
     Algorithm("verthash", "vertcoin", ("Vertcoin",), "verthash"),
     Algorithm("verushash", "verus verushashv2 verushash22", ("Verus",), "verushash"),
     Algorithm("X11", coins=("Dash",)),
+    Algorithm("zkSNARK", "aleo", ("Aleo",), "zksnark"),
 )
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
-from sentry_kit.parsing import count, number, scaled, temperature, text
+from sentry_kit.parsing import count, number, positive, scaled, temperature, text
 
 from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
@@ -19,6 +19,7 @@ from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
     checked,
+    expected_chips,
     fan_speeds,
     hottest,
     hottest_of,
@@ -45,13 +46,18 @@ class _Chain(NamedTuple):
     rate: str
     temperatures: str
     old_temperature: str
+    power: str
 
 
-_CHAINS = tuple(
-    _Chain(slot, *(f"{name}{slot}" for name in ("chain_acn", "chain_acs", "chain_rate", "temp_chip", "temp2_")))
-    for slot in _SLOTS
-)
+_KEYS = ("chain_acn", "chain_acs", "chain_rate", "temp_chip", "temp2_", "chain_power")
+_CHAINS = tuple(_Chain(slot, *(f"{name}{slot}" for name in _KEYS)) for slot in _SLOTS)
 _WINDOWS = ("5s", "1m", "5m", "30m")
+# Words that other firmware adds to the model's name.
+_FIRMWARE = re.compile(
+    r"(?i)^(bitmain\s+)?antminer\b|\(.*$|\bv\.?\s?\d[\w.]*.*$"
+    r"|\b(hive\s?on|vnish|luxos|luxminer|msk\w*|braiins(\s?os)?\+?|bosminer|asic\.to|blissz|anthill|xminer)\b.*$"
+)
+_VARIANT = re.compile(r"-\d{2,3}$")  # chips of a board, as in "S19-88"
 
 
 def recognise_antminer(summary: bytes) -> None:
@@ -81,12 +87,13 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         hashrate_window_s=rate[1] if rate else None,
         average_hashrate_hs=_average(stats, summary, factor),
         expected_hashrate_hs=scaled(stats.get("total_rateideal"), factor) or None,
+        power_w=_power(stats),
         temperature_c=hottest_of(boards),
         boards=boards,
         fans_rpm=_fans(stats),
         pools=pools,
         rejected_percent=_rejected_percent(pools, summary),
-        faults=["chips"] if any("x" in str(stats.get(chain.chip_states, "")) for chain in _CHAINS) else [],
+        faults=_faults(stats),
     )
 
 
@@ -114,6 +121,18 @@ def _factor(unit: object, model: Model | None) -> float:
     return 1e6 if model is not None and model.algorithm == "Scrypt" else 1e9
 
 
+def _power(stats: Mapping[str, Any]) -> float | None:
+    """Returns the watts that other firmware adds: `total_power`, `chain_power` ("867.32 (AB)"), or one per chain."""
+    total = positive(stats.get("total_power")) or positive(stats.get("chain_power"))
+    return total or sum(positive(stats.get(chain.power)) or 0.0 for chain in _CHAINS) or None
+
+
+def _faults(stats: Mapping[str, Any]) -> list[str]:
+    faults = ["chips"] if any("x" in str(stats.get(chain.chip_states, "")) for chain in _CHAINS) else []
+    supply = text(stats.get("psu_status"))  # other firmware
+    return faults + (["power"] if supply and "ok" not in supply.lower() else [])
+
+
 def _average(stats: Mapping[str, Any], summary: Mapping[str, Any], factor: float) -> float | None:
     for figure in (stats.get("rate_30m"), summary.get("GHS 30m"), stats.get("GHS av"), summary.get("GHS av")):
         average = scaled(figure, factor)
@@ -136,7 +155,7 @@ def _boards(stats: Mapping[str, Any], factor: float, model: Model | None) -> Ite
             hashrate_hs=scaled(stats.get(chain.rate), factor),
             chip_temperature_c=_chip_temperature(stats, chain),
             chips=chips,
-            expected_chips=model.chips if model else None,
+            expected_chips=expected_chips(model, chips),
         )
 
 
@@ -170,9 +189,11 @@ def _model_of(name: object) -> Model | None:
 
 
 def model_name(name: object) -> str | None:
-    """Returns "S19 Pro" for "Antminer S19 Pro (Vnish 1.2.6)"."""
+    """Returns "S19 Pro" for "Antminer S19 Pro (Vnish 1.2.6)", and "S19" for "S19-88 v.2.6.0.39"."""
     full_name = text(name)
-    return text(re.sub(r"(?i)^(bitmain\s+)?antminer\s*|\(.*$", "", full_name)) if full_name else None
+    if full_name is None:
+        return None
+    return text(_VARIANT.sub("", _FIRMWARE.sub(" ", full_name).strip()))
 
 
 def parse_antminer_specs(replies: Sequence[bytes | None]) -> AsicSpecs:

@@ -1,11 +1,13 @@
 """Avalon (Canaan): cgminer's API, with all values in one bracketed text inside `litestats` or `stats`:
 "Elapsed[37977] SYSTEMSTATU[Work: In Idle, Hash Board: 1] GHSspd[0.00] Fan1[0] PS[0 1221 4 0 0 2245 146] …".
 
-Older Avalons have a text per module (`MM ID0`, `MM ID1`), newer ones have one for all (`MM ID0:Summary`).
+Older Avalons have a text per module (`MM ID0`, `MM ID1`), newer ones have one for all (`MM ID0:Summary`). A module may
+have several boards: then some of its lists have a value per board, such as MGHS[59459.52 61407.83 63139.66].
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
 from protocol.plain_words import quoted
@@ -17,6 +19,7 @@ from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
     checked,
+    expected_chips,
     fan_speeds,
     hottest,
     hottest_of,
@@ -26,14 +29,19 @@ from asic_sentry.dialects.parsing import (
     sample,
 )
 from asic_sentry.failures import bad_response
-from asic_sentry.models import Model
+from asic_sentry.models import Model, find
 
 MAKE = "Avalon"
 _PAIR = re.compile(r"([A-Za-z][A-Za-z0-9_]*)\[([^\]]*)\]")
 _FAN = re.compile(r"Fan\d+")
+_GENERATION = re.compile(r"1[5-9][A-Za-z]*")
+_VERSION = re.compile(r"(?i)(?:avalon\s*)?([a-z0-9]+)-")
 # A single share weighs much in 5 s of a small Avalon.
-_WINDOWS = ("1m", "5s", "5m", "15m")
-_WALL_POWER = 6  # the place in PS[…]; Canaan's API manual names it output power, and pyasic reads it for the Nano 3S
+_WINDOWS = ("1m", "30s", "5s", "5m", "15m")
+# The places of the power in PS[…]. Canaan's API manual names the seventh value output power; in the first Nano 3 it is
+# a voltage, and the sixth one is the power. No model draws more than a quarter over its limit (MPO) or nominal power.
+_POWER_PLACES = (6, 5)
+_ABOVE_LIMIT = 1.25
 
 
 def recognise_avalon(summary: bytes) -> None:
@@ -51,7 +59,7 @@ def parse_avalon(replies: Sequence[bytes], model: Model | None) -> AsicReading:
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = section(replies[0], "SUMMARY")[0]
     modules = _modules(replies[1])
-    idle = any("In Idle" in module.get("SYSTEMSTATU", "") for module in modules)
+    idle = any(_is_idle(module) for module in modules)
     # Averages since the start (GHSavg, GHSmm, MHS av) stay high when it idles: none of them is its hashrate.
     rate = (0.0, None) if idle else hashrate(summary, "MHS", 1e6, _WINDOWS)
     boards = limited_boards(_boards(modules, model))
@@ -60,7 +68,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         hashrate_hs=rate[0] if rate else None,
         hashrate_window_s=rate[1] if rate else None,
         average_hashrate_hs=scaled(summary.get("MHS 15m"), 1e6),
-        power_w=_power(modules),
+        power_w=_power(modules, model or _model_of(modules)),
         temperature_c=hottest_of(boards),
         boards=boards,
         fans_rpm=fan_speeds(module[key] for module in modules for key in module if _FAN.fullmatch(key)),
@@ -86,37 +94,91 @@ def _modules(reply: bytes) -> list[dict[str, str]]:
 
 
 def _boards(modules: Sequence[Mapping[str, str]], model: Model | None) -> Iterator[AsicBoard]:
-    for slot, module in enumerate(modules):
-        chips = count(module.get("TA"))
-        yield AsicBoard(
-            slot=slot,
-            hashrate_hs=scaled(module.get("GHSspd"), 1e9),
-            inlet_temperature_c=temperature(module.get("HBITemp")) or temperature(module.get("ITemp")),
-            outlet_temperature_c=temperature(module.get("HBOTemp")),
-            chip_temperature_c=hottest([temperature(module.get("TMax")), _highest(module.get("MTmax"))]),
-            chips=chips,
-            expected_chips=model.chips if model and model.boards == len(modules) else None,
-        )
+    slot = 0
+    for module in modules:
+        boards = max(1, len(_list(module, "MGHS")))
+        for place in range(boards):
+            yield _board(module, slot, place, boards, model)
+            slot += 1
 
 
-def _highest(readings: str | None) -> float | None:
-    """Returns the highest of a list. Older Avalons list a temperature per board: MTmax[83 85 81]."""
-    return hottest(temperature(each) for each in (readings or "").split())
+@lru_cache(maxsize=64)
+def _model_by_version(version: str) -> Model | None:
+    match = _VERSION.match(version)
+    return find(MAKE, match[1]) if match else None
 
 
-def _power(modules: Sequence[Mapping[str, str]]) -> float | None:
+def _model_of(modules: Sequence[Mapping[str, str]]) -> Model | None:
+    """Returns the model that `Ver` begins with, such as "nano3-24071801_42c628d"."""
+    return _model_by_version(modules[0].get("Ver", "")[:64])
+
+
+def _board(module: Mapping[str, str], slot: int, place: int, boards: int, model: Model | None) -> AsicBoard:
+    """Returns one board of a module. `MGHS` is a mean since the start, so it is not the hashrate of an idle one."""
+    chips = _chips(module, place, boards)
+    of_board = scaled(_at(_list(module, "MGHS"), place, boards), 1e9)
+    hashrate_hs = scaled(module.get("GHSspd"), 1e9) if boards == 1 else 0.0 if _is_idle(module) else of_board
+    hot = _list(module, "MTmax")
+    hottest_chip = temperature(_at(hot, place, boards)) if boards > 1 else hottest(map(temperature, hot))
+    inlet = [temperature(module.get(key)) for key in ("HBITemp", "ITemp", "Temp")]
+    outlet = [temperature(module.get(key)) for key in ("HBOTemp", "OTemp")]
+    return AsicBoard(
+        slot=slot,
+        hashrate_hs=hashrate_hs,
+        inlet_temperature_c=next((value for value in inlet if value is not None), None),
+        outlet_temperature_c=next((value for value in outlet if value is not None), None),
+        chip_temperature_c=hottest_chip if boards > 1 else hottest([hottest_chip, temperature(module.get("TMax"))]),
+        chips=chips,
+        expected_chips=expected_chips(model, chips),
+    )
+
+
+def _list(module: Mapping[str, str], key: str) -> list[str]:
+    return module.get(key, "").split()
+
+
+def _at(values: Sequence[str], place: int, boards: int) -> str | None:
+    """Returns a board's value; None if the list does not have one for each board."""
+    return values[place] if len(values) == boards else None
+
+
+def _chips(module: Mapping[str, str], place: int, boards: int) -> int | None:
+    """Returns the chips of a board. `TA` counts those of all boards; `EEPROM` lists those of each."""
+    total, each = count(module.get("TA")), [count(value) for value in _list(module, "EEPROM")]
+    if total is None or boards == 1:
+        return total
+    if len(each) == boards and sum(chips or 0 for chips in each) == total:
+        return each[place]
+    return total // boards if total % boards == 0 else None
+
+
+def _is_idle(module: Mapping[str, str]) -> bool:
+    return "In Idle" in module.get("SYSTEMSTATU", "")
+
+
+def _power(modules: Sequence[Mapping[str, str]], model: Model | None) -> float | None:
     """Returns the sum of all modules; None if that of one module is unknown."""
-    each = [positive(module.get("WALLPOWER")) or _supply(module.get("PS", "").split()) for module in modules]
+    each = [positive(module.get("WALLPOWER")) or _supply(module, model) for module in modules]
     powers = [power for power in each if power is not None]
     return sum(powers) if powers and len(powers) == len(each) else None
 
 
-def _supply(fields: Sequence[str]) -> float | None:
-    return positive(fields[_WALL_POWER]) if len(fields) > _WALL_POWER else None
+def _supply(module: Mapping[str, str], model: Model | None) -> float | None:
+    """Returns the power in `PS`, from the first place whose value is within the limit; None if no value is."""
+    fields = _list(module, "PS")
+    limit = positive(module.get("MPO")) or (model.nominal_power_w if model else None)
+    places = _POWER_PLACES if limit else _POWER_PLACES[:1]
+    powers = [positive(fields[place]) for place in places if len(fields) > place]
+    return next((each for each in powers if each and (limit is None or each <= limit * _ABOVE_LIMIT)), None)
 
 
 def _faults(modules: Sequence[Mapping[str, str]]) -> list[str]:
-    return ["fan"] if any(count(module.get("FanErr")) for module in modules) else []
+    """Returns the fans' flag, the error of the power supply (the first value of `PS`) and those of the boards."""
+    faults = ["fan"] if any(count(module.get("FanErr")) for module in modules) else []
+    faults += ["power"] if any(count((_list(module, "PS") or ["0"])[0]) for module in modules) else []
+    codes = [f"error {key} {code}"[:64] for module in modules for key in ("ECHU", "ECMM") for code in _list(module, key)
+             if count(code)]  # fmt: skip
+    return faults + list(dict.fromkeys(codes))[:16]
 
 
 def parse_avalon_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
@@ -129,16 +191,22 @@ def _specs(reply: bytes) -> AsicSpecs:
     product, model = text(version.get("PROD")), text(version.get("MODEL"))
     if "avalon" not in (product or "").lower():
         raise bad_response(f"The version is not an Avalon's: {quoted(reply)}.")
-    name, _, variant = (model or re.sub(r"(?i)avalon(miner)?\s*", "", product or "")).partition("-")
+    name, variant = _name_and_variant(model or re.sub(r"(?i)avalon(miner)?\s*", "", product or ""))
     software = text(version.get("CGMiner"))
     return AsicSpecs(
         make=MAKE,
-        model=name or None,
-        model_variant=variant or None,
-        firmware_version=text(version.get("LVERSION")),
+        model=name,
+        model_variant=variant,
+        firmware_version=text(version.get("LVERSION")) or text(version.get("VERSION")),
         software_version=f"cgminer {software}" if software else None,
         mac=mac(version.get("MAC")),
     )
+
+
+def _name_and_variant(name: str) -> tuple[str | None, str | None]:
+    """Splits "1246-83" into the model and the hashrate that it was sold with. "15-194" is an A15."""
+    model, _, variant = name.partition("-")
+    return (f"A{model}" if re.fullmatch(_GENERATION, model) else model) or None, variant or None
 
 
 AVALON = Dialect(

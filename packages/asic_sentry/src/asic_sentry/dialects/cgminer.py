@@ -13,7 +13,7 @@ from asic_sentry.failures import bad_response, error_status
 from asic_sentry.framing import until_nul
 
 PORT = 4028
-WINDOWS = (("5s", 5), ("1m", 60), ("5m", 300), ("15m", 900), ("30m", 1800))
+_SECONDS = {"5s": 5, "30s": 30, "1m": 60, "5m": 300, "15m": 900, "30m": 1800}
 
 
 def command(name: str) -> Question:
@@ -52,7 +52,7 @@ def hashrate(values: Mapping[str, Any], prefix: str, factor: float, windows: Ite
     for window in windows:
         rate = scaled(values.get(f"{prefix} {window}"), factor)
         if rate is not None:
-            return rate, dict(WINDOWS)[window]
+            return rate, _SECONDS[window]
     return None
 
 

@@ -18,6 +18,7 @@ from asic_sentry.dialects.parsing import (
     AsicReading,
     checked,
     decode,
+    expected_chips,
     fan_speeds,
     hottest_of,
     limited_boards,
@@ -97,13 +98,14 @@ def _seconds(runtime: object) -> int | None:
 
 
 def _board(each: Mapping[str, Any], unit: object, model: Model | None) -> AsicBoard:
+    chips = count(each.get("chipnum"))
     return AsicBoard(
         slot=count(each.get("no")) or 0,
         hashrate_hs=_hashrate(each.get("rtpow"), unit),
         inlet_temperature_c=temperature(each.get("intmp")),
         outlet_temperature_c=temperature(each.get("outtmp")),
-        chips=count(each.get("chipnum")),
-        expected_chips=model.chips if model else None,
+        chips=chips,
+        expected_chips=expected_chips(model, chips),
     )
 
 

@@ -100,6 +100,12 @@ def mac(value: object) -> str | None:
     return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
 
 
+def expected_chips(model: Model | None, chips: int | None) -> int | None:
+    """Returns how many chips each board of the model has. A board with more is another variant: unknown then."""
+    expected = model.chips if model else None
+    return None if expected is None or (chips or 0) > expected else expected
+
+
 def limited_boards(boards: Iterable[AsicBoard]) -> list[AsicBoard]:
     return list(boards)[:_BOARD_LIMIT]
 

@@ -16,6 +16,7 @@ from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
     checked,
+    expected_chips,
     fan_speeds,
     hottest,
     hottest_of,
@@ -79,12 +80,13 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
 def _board(each: Mapping[str, Any], model: Model | None) -> AsicBoard:
     """`Temperature` is left out: it is measured somewhere on the board, neither at the inlet nor at the outlet."""
     rate = hashrate(each, "MHS", 1e6, _WINDOWS)
+    chips = count(each.get("Effective Chips"))
     return AsicBoard(
         slot=count(each.get("Slot", each.get("ASC"))) or 0,
         hashrate_hs=rate[0] if rate else None,
         chip_temperature_c=temperature(each.get("Chip Temp Max")),
-        chips=count(each.get("Effective Chips")),
-        expected_chips=model.chips if model else None,
+        chips=chips,
+        expected_chips=expected_chips(model, chips),
     )
 
 

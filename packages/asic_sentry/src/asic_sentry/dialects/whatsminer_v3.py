@@ -12,6 +12,7 @@ from asic_sentry.dialects.parsing import (
     AsicReading,
     checked,
     decode,
+    expected_chips,
     fan_speeds,
     hottest,
     hottest_of,
@@ -24,6 +25,8 @@ from asic_sentry.dialects.whatsminer import MAKE, model_and_variant
 from asic_sentry.failures import bad_response, error_status
 from asic_sentry.framing import after_length
 from asic_sentry.models import Model
+
+_ERRORS_LIMIT = 32
 
 
 def _question(name: str, body: bytes) -> Question:
@@ -42,7 +45,7 @@ def recognise_whatsminer_v3(device_info: bytes) -> None:
 
 
 def parse_whatsminer_v3(replies: Sequence[bytes], model: Model | None) -> AsicReading:
-    """Reads `get.miner.status` with `summary`, `edevs` and `pools`."""
+    """Reads `get.miner.status` with `summary`, `edevs` and `pools`, and the errors in `get.device.info`."""
     return sample(MAKE, lambda: _parse(replies, model))
 
 
@@ -71,17 +74,25 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         boards=boards,
         fans_rpm=fan_speeds(summary[key] for key in ("fan-speed-in", "fan-speed-out") if key in summary),
         pools=limited_pools(_pool(each) for each in _message(replies[2])["pools"]),
+        faults=_errors(_message(replies[3]).get("error-code")),
     )
 
 
+def _errors(entries: object) -> list[str]:
+    """Returns "error 264" for {"264": "2026-05-23 09:19:10", "reason": "…"}."""
+    objects = [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+    codes = [key for each in objects for key in each if key.isdecimal()]
+    return [f"error {code[:8]}" for code in dict.fromkeys(codes)][:_ERRORS_LIMIT]
+
+
 def _board(each: Mapping[str, Any], model: Model | None) -> AsicBoard:
-    slot = count(each.get("slot", each.get("id")))
+    slot, chips = count(each.get("slot", each.get("id"))), count(each.get("effective-chips"))
     return AsicBoard(
         slot=slot or 0,
         hashrate_hs=scaled(each.get("hash-realtime", each.get("hash-average")), 1e12),
         chip_temperature_c=temperature(each.get("chip-temp-max")),
-        chips=count(each.get("effective-chips")),
-        expected_chips=model.chips if model else None,
+        chips=chips,
+        expected_chips=expected_chips(model, chips),
     )
 
 
@@ -122,7 +133,7 @@ WHATSMINER_V3 = Dialect(
     name="whatsminer_v3",
     makes=frozenset({MAKE}),
     port=4433,
-    poll_questions=(_SUMMARY, _BOARDS, _POOLS),
+    poll_questions=(_SUMMARY, _BOARDS, _POOLS, _DEVICE_INFO),
     parse=parse_whatsminer_v3,
     specs_questions=(_DEVICE_INFO,),
     parse_specs=parse_whatsminer_v3_specs,
