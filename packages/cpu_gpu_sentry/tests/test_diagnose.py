@@ -40,6 +40,7 @@ XID_79 = "NVRM: Xid (PCI:0000:03:00): 79, pid=1, GPU has fallen off the bus."
         (findings.clock(-1.7e9), CRITICAL, "behind"),
         (findings.clock(None), UNKNOWN, "could not be read"),
         (findings.name_resolution({}), GOOD, "no host name"),
+        (findings.name_resolution({"a.example": True}), GOOD, "1 host name was resolved."),
         (findings.name_resolution({"a.example": True, "b.example": True}), GOOD, "2 host names were resolved."),
         (findings.name_resolution({"a.example": True, "b.example": False}), CRITICAL, "found for b.example;"),
         (
@@ -85,7 +86,7 @@ def test_the_worst_answers_come_first_and_are_counted() -> None:
     answers = [findings.clock(0.0), findings.clock(None), findings.clock(60.0), findings.clock(900.0)]
     assert [each.severity for each in findings.worst_first(answers)] == [CRITICAL, WARNING, UNKNOWN, GOOD]
     assert findings.summary(answers) == "2 of 4 answers need attention; 1 could not be answered."
-    assert findings.summary(answers[:1]) == "All 1 answers are good."
+    assert findings.summary(answers[:1]) == "1 answer is good."
 
 
 def playbook(pool: str) -> Playbook:

@@ -69,7 +69,8 @@ def _hashrate(specs: AsicSpecs, log: AsicLog) -> str:
 def _board(board: AsicBoard) -> str:
     readings = (board.inlet_temperature_c, board.outlet_temperature_c, board.chip_temperature_c)
     hottest = max((each for each in readings if each is not None), default=None)
-    chips = f"{_rounded(board.chips)} chips" + (f" of {_rounded(board.expected_chips)}" if board.expected_chips else "")
+    known = units.UNKNOWN + " chips" if board.chips is None else units.counted(board.chips, "chip")
+    chips = f"{known} of {board.expected_chips:,}" if board.expected_chips else known
     return f"{units.hashrate_text(board.hashrate_hs)}, {units.temperature_text(hottest)}, {chips}"
 
 

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
+from protocol.units import counted
 from sentry_kit import store as kit
 from sentry_kit.command_line import say
 from sentry_kit.errors import BadUse
@@ -43,7 +44,8 @@ def scan_once(path: Path, arguments: argparse.Namespace, agent: str) -> int:
 def _sum(scan: Scan) -> str:
     stopped = ", then it was stopped" if scan.was_stopped else ""
     unclear = "".join(f"\n{ip} may be one ({failure.kind}): {failure.detail}" for ip, failure in scan.unclear)
-    return f"{len(scan.asics)} ASICs at {scan.done} of {scan.total} addresses{stopped}.{unclear}"
+    addresses = f"{scan.done} of {counted(scan.total, 'address', 'addresses')}"
+    return f"{counted(len(scan.asics), 'ASIC')} at {addresses}{stopped}.{unclear}"
 
 
 async def _run(scan: Scan) -> None:
@@ -58,7 +60,7 @@ async def _run(scan: Scan) -> None:
 
 async def _show_progress(scan: Scan) -> None:
     while sys.stderr.isatty():
-        sys.stderr.write(f"\r{scan.done} of {scan.total} addresses, {len(scan.asics)} ASICs; Ctrl-C stops ")
+        sys.stderr.write(f"\r{scan.done} of {scan.total} addresses, {counted(len(scan.asics), 'ASIC')}; Ctrl-C stops ")
         sys.stderr.flush()
         await asyncio.sleep(_PROGRESS_EVERY_S)
 

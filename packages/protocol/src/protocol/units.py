@@ -63,6 +63,11 @@ def count_text(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,}"
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Returns "1 share" or "2 shares". `many` is the plural if it is not formed with a plain s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def bytes_text(size_bytes: float | None) -> str:
     """Binary prefixes, as operating systems count memory: 8589934592 gives "8.00 GiB"."""
     if size_bytes is None:

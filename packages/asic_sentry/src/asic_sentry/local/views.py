@@ -8,6 +8,7 @@ from protocol.asic_messages import AsicLog, PowerSource
 from protocol.units import (
     UNKNOWN,
     count_text,
+    counted,
     duration_text,
     exact_text,
     hashrate_text,
@@ -214,7 +215,8 @@ def scan_view(scans: Scans, listed: set[str], *, may_adopt: bool) -> ScanView | 
         network=scans.network,
         badge=badge,
         tone=tone,
-        sentence=f"{count_text(scan.done)} of {count_text(scan.total)} addresses, {len(asics)} ASICs found.",
+        sentence=f"{count_text(scan.done)} of {counted(scan.total, 'address', 'addresses')}, "
+        f"{counted(len(asics), 'ASIC')} found.",
         done=scan.done,
         total=scan.total,
         is_running=scan.is_busy,

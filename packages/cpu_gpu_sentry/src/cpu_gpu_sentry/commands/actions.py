@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from protocol.command_messages import Command, CommandAction, CommandArguments, CommandState
+from protocol.units import counted
 
 from cpu_gpu_sentry.commands import findings, mining
 from cpu_gpu_sentry.commands.diagnose import Rig, diagnose
@@ -55,4 +56,4 @@ class Actions:
     async def _fetch_log(self, arguments: CommandArguments) -> Result:
         logs = await fetch_log(arguments, list(self.recent_log.lines), self.sources, self.supervisor)
         lines = sum(len(each.lines) for each in logs)
-        return Result(CommandState.DONE, f"Fetched {lines:,} lines of {len(logs)} logs.", logs=logs)
+        return Result(CommandState.DONE, f"Fetched {counted(lines, 'line')} of {counted(len(logs), 'log')}.", logs=logs)

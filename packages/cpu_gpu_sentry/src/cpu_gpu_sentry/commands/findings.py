@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from protocol.command_messages import Finding, Severity
+from protocol.units import counted
 
 from cpu_gpu_sentry.ladder.card_faults import fault_in_line
 from cpu_gpu_sentry.ladder.facts import device_name
@@ -22,9 +23,9 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
 def summary(findings: Sequence[Finding]) -> str:
     bad = sum(1 for each in findings if each.severity in (Severity.CRITICAL, Severity.WARNING))
     unknown = sum(1 for each in findings if each.severity is Severity.UNKNOWN)
-    text = (
-        f"{bad} of {len(findings)} answers need attention" if bad else f"All {len(findings) - unknown} answers are good"
-    )
+    needs = "needs" if bad == 1 else "need"
+    good = counted(len(findings) - unknown, "answer is", "answers are")
+    text = f"{bad} of {counted(len(findings), 'answer')} {needs} attention" if bad else f"{good} good"
     return f"{text}; {unknown} could not be answered." if unknown else f"{text}."
 
 
@@ -70,7 +71,8 @@ def name_resolution(resolved: Mapping[str, bool]) -> Finding:
         return _finding("names", Severity.GOOD, "There is no host name to resolve.")
     failed = sorted(host for host, is_found in resolved.items() if not is_found)
     if not failed:
-        return _finding("names", Severity.GOOD, f"{len(resolved)} host names were resolved.")
+        names = counted(len(resolved), "host name was", "host names were")
+        return _finding("names", Severity.GOOD, f"{names} resolved.")
     text = f"No address was found for {', '.join(failed)}; check the rig's DNS server and the spelling."
     return _finding("names", Severity.CRITICAL, text)
 
@@ -101,7 +103,7 @@ def cards(on_bus: Collection[str] | None, reporting: Collection[str], missing: C
         for each in sorted(set(on_bus) - set(reporting))
     ]
     count = len(set(on_bus) & set(reporting))
-    good = _finding("cards", Severity.GOOD, f"{count} {'card reports' if count == 1 else 'cards report'}.")
+    good = _finding("cards", Severity.GOOD, f"{counted(count, 'card reports', 'cards report')}.")
     return [*lost, *silent, good]
 
 

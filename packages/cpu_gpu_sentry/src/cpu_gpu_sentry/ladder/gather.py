@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 
 from protocol.messages import PROXIES, CpuReading, GpuReading, MinerDevice, MinerReading, MinerState
+from protocol.units import counted
 
 from cpu_gpu_sentry.ladder.facts import PlaybookFacts, Rate, Sensor, Temperature
 from cpu_gpu_sentry.ladder.usual import PlaybookUsual, UsualRate, with_reading
@@ -58,7 +59,7 @@ def _exhausted(run: RunFacts, usual: PlaybookUsual) -> str | None:
     if not usual.rates and not usual.devices:
         return None
     if run.failures >= _ENDED_TOO_OFTEN:
-        return f"has ended {run.failures} times in a row, each time soon after its start"
+        return f"has ended {counted(run.failures, 'time')} in a row, each time soon after its start"
     return run.watchdog_gave_up
 
 

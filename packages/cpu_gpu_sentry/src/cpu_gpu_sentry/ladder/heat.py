@@ -6,6 +6,7 @@ They have limits and no switch: neither the settings nor a maintenance turns the
 from collections.abc import Mapping
 
 from protocol.command_messages import LadderSettings
+from protocol.units import counted
 
 from cpu_gpu_sentry.ladder.facts import Facts, Sensor, Temperature, device_name
 from cpu_gpu_sentry.ladder.history import History, Hold
@@ -48,7 +49,7 @@ def _stop(hot: Temperature, facts: Facts, history: History, limits: LadderSettin
     stops = sum(1 for each in history.hot_stops if each.sensor_key == hot.key)
     text = f"{_place(hot.device, hot.sensor)} was at {limit_c:.0f} °C or more for {CRITICAL_FOR_S:.0f} s"
     if stops >= STOPS_A_DAY:
-        reason = f"gave up: {text}, {stops + 1} times in 24 h; mining is stopped until somebody starts it"
+        reason = f"gave up: {text}, {counted(stops + 1, 'time')} in 24 h; mining is stopped until somebody starts it"
         return StopForGood(names, hot.device, hot.key, reason)
     resume_at_c = limit_c - COOLER_BY_K
     return StopHot(names, hot.device, hot.key, resume_at_c, f"stopped: {text}; it resumes at {resume_at_c:.0f} °C")

@@ -1,6 +1,7 @@
 """Permission to reboot the rig now: at most twice in 24 h, and only if the settings allow it. Pure."""
 
 from protocol.command_messages import LadderSettings
+from protocol.units import counted
 
 from cpu_gpu_sentry.ladder.facts import Facts
 from cpu_gpu_sentry.ladder.history import History
@@ -36,4 +37,4 @@ def reboot_or_give_up(reboot: Reboot, history: History, now_s: float) -> Step:
     if count < REBOOTS_A_DAY:
         return reboot
     reason = reboot.reason.removeprefix("rebooted: ")
-    return GiveUp(RIG, f"gave up: {reason}, after {count} reboots in 24 h", reboot.device)
+    return GiveUp(RIG, f"gave up: {reason}, after {counted(count, 'reboot')} in 24 h", reboot.device)

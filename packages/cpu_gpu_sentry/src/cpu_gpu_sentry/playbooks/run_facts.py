@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from protocol.messages import MinerReading
+from protocol.units import counted
 
 from cpu_gpu_sentry.playbooks.run_state import RunState
 from cpu_gpu_sentry.playbooks.watchdog import Patience, is_overdue, may_restart
@@ -44,4 +45,5 @@ def _watchdog_gave_up(run: RunState, now_s: float, patience: Patience) -> str | 
         return None
     if not is_overdue(now_s, run.started_s, run.patient_from_s, patience):
         return None
-    return f"was restarted {patience.restarts_an_hour} times in an hour, and {run.fault or 'nothing was heard of it'}"
+    times = counted(patience.restarts_an_hour, "time")
+    return f"was restarted {times} in an hour, and {run.fault or 'nothing was heard of it'}"

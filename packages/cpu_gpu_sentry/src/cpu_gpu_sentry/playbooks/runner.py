@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from protocol.messages import MinerReading
 from protocol.playbook_messages import PlaybookState
+from protocol.units import counted
 from sentry_kit.errors import SentryError
 from sentry_kit.worker import Worker
 
@@ -212,8 +213,8 @@ def _is_stuck(context: RunnerContext, run: RunState) -> bool:
     if may_restart(now_s, run.restarts_s, patience):
         run.restarts_s = [*run.restarts_s[-9:], now_s]
         return True
-    times = patience.restarts_an_hour
-    context.show(run, PlaybookState.FAILED, f"Restarted {times} times in an hour, and still {run.fault or 'silent'}.")
+    times = counted(patience.restarts_an_hour, "time")
+    context.show(run, PlaybookState.FAILED, f"Restarted {times} in an hour, and still {run.fault or 'silent'}.")
     return False
 
 

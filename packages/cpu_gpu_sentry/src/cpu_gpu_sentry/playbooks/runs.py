@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 from protocol.playbook_messages import Playbook
+from protocol.units import counted
 
 from cpu_gpu_sentry.playbooks import system
 from cpu_gpu_sentry.playbooks.decide import Running
@@ -169,7 +170,7 @@ def end_runs(folders: Folders, playbook_ids: Collection[str]) -> None:
 def _end_folders(folders: Folders, own: Sequence[Path]) -> None:
     marks = [f"{mark_of(folders.data_dir, folder.name)}:" for folder in own]
     if left := end(marks, _keepers(folders, own)):
-        raise Trouble(f"{left} processes of a playbook can't be ended; restart the rig.")
+        raise Trouble(f"{counted(left, 'process', 'processes')} of a playbook can't be ended; restart the rig.")
 
 
 def _keepers(folders: Folders, own: Sequence[Path]) -> dict[int, str]:
@@ -182,7 +183,7 @@ def end_all(folders: Folders) -> None:
     """Everything that this sentry ever started, whether its folder is still there or not."""
     own = [folders.playbooks / name for name in playbooks_with_folder(folders)]
     if left := end([f"{mark_of(folders.data_dir)}:"], _keepers(folders, own)):
-        raise Trouble(f"{left} processes of playbooks can't be ended; restart the rig.")
+        raise Trouble(f"{counted(left, 'process', 'processes')} of playbooks can't be ended; restart the rig.")
 
 
 def end_strays(folders: Folders, living: Collection[RunNote]) -> None:
