@@ -5,7 +5,7 @@ from commander.live.frames import RESYNC
 from commander.live.rig_state import Health
 from commander.rig_pages.listing import IndexQuery, Sort
 from commander.rig_pages.live_views import IndexView
-from live_farm import LiveFarm, Screen, ids_in, rows_in
+from live_farm import START, LiveFarm, Screen, ids_in, rows_in
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_the_troubles_are_counted_worst_first_and_lead_to_their_rigs(farm: LiveF
     screen = looking(farm)
     assert '<span class="state good">3 rigs, nothing known to be wrong</span>' in farm.views.troubles()
     farm.report(1, hashrate_hs=0.0)
-    farm.index.set_wrong_clock(2, True)
+    farm.index.set_wrong_clock(2, True, at=START)
     frame = screen.step(2.0)
     assert '<li><a class="state bad" href="/cpu-gpu?select=incident%3Ano_hashrate+health' in frame
     assert ">1 not mining</a>" in frame

@@ -107,9 +107,9 @@ async def test_the_address_holds_the_range(farm: Farm, person: httpx.AsyncClient
 
 WRONG = [
     ("from=2026-03-02T10:00&to=2026-03-01T10:00", "to", "ends before it begins", "2026-03-01T10:00"),
-    ("from=yesterday", "from", "“yesterday” is no time", "yesterday"),
+    ("from=yesterday", "from", "“yesterday” is not a time", "yesterday"),
     ("from=2999-01-01T00:00&to=2999-01-02T00:00", "from", "in the future", "2999-01-01T00:00"),
-    ("to=%3Cscript%3E", "to", "is no time", "&lt;script&gt;"),
+    ("to=%3Cscript%3E", "to", "is not a time", "&lt;script&gt;"),
 ]
 
 

@@ -3,7 +3,7 @@
 import pytest
 from commander.live.source import LiveViews
 from commander.rig_pages.live_views import RigView, live_views
-from live_farm import LiveFarm, Screen, ids_in
+from live_farm import START, LiveFarm, Screen, ids_in
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_when_the_rig_is_removed_the_page_goes_to_the_index(farm: LiveFarm) -> N
 def test_two_sentries_are_told_about(farm: LiveFarm) -> None:
     farm.report(1)
     screen = Screen(farm, RigView(farm.views, 1))
-    farm.index.set_two_sentries(1, True)
+    farm.index.set_two_sentries(1, True, at=START)
     assert "Two sentries report" in screen.step()
 
 

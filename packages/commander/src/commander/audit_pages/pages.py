@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,8 +15,8 @@ from litestar.response import Stream
 
 from commander.audit.store import Entry, EntryFilter, read_entries
 from commander.db import Database
-from commander.rig_pages.log_query import WrongRange, moment_of
 from commander.web.ids import id_in
+from commander.web.moments import WrongRange, check_order, moment_in
 from commander.web.shell import Page, Section, page
 
 WRONG = 422
@@ -88,22 +88,13 @@ def read_form(query: Mapping[str, Any]) -> tuple[FilterForm, EntryFilter]:
     texts = {name: str(query.get(name, ""))[:TEXT_LONGEST].strip() for name in ("from", "to", "who", "what", "subject")}
     form = FilterForm(texts["from"], texts["to"], texts["who"], texts["what"], texts["subject"])
     try:
-        since, until = _moment(form.since, "from"), _moment(form.until, "to")
-        if since and until and since >= until:
-            raise WrongRange("to", "The range ends before it begins; choose a later end, or an earlier beginning.")
+        since, until = moment_in(form.since, "from"), moment_in(form.until, "to")
+        if since and until:
+            check_order(since, until)
     except WrongRange as error:
         wrong = FilterForm(form.since, form.until, form.who, form.what, form.subject, error.field, str(error))
         return wrong, EntryFilter()
     return form, EntryFilter(since, until, form.who, form.what, form.subject)
-
-
-def _moment(text: str, field: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return moment_of(text)
-    except ValueError as error:
-        raise WrongRange(field, f"“{text}” is not a time; write it like 2026-11-20T18:30.") from error
 
 
 async def _file(database: Database, wanted: EntryFilter) -> AsyncIterator[str]:

@@ -126,10 +126,10 @@ class AsicIntake:
         if isinstance(holder, TokenError):
             return Item(error="invalid_token" if isinstance(holder, InvalidToken) else "rig_removed")
         two = self._runs.two_sentries(holder, run, time.monotonic())
-        self._live.index.set_two_sentries(holder, two)
+        self._live.index.set_two_sentries(holder, two, at=now)
         logs = await sort_out(self._live.kind, holder, item.logs, now=now)
         if item.logs:
-            self._live.index.set_wrong_clock(holder, logs.wrong_clock)
+            self._live.index.set_wrong_clock(holder, logs.wrong_clock, at=now)
         return Item(holder, specs=self._changed_specs(holder, item.specs, logs), logs=logs)
 
     def _changed_specs(self, rig_id: int, raw: msgspec.Raw, logs: Sorted) -> bytes | None:

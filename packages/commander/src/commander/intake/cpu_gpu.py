@@ -96,12 +96,12 @@ class Intake:
             return await self._take(rig_id, report, run=header(scope, b"sentry-run"))
 
     async def _take(self, rig_id: int, report: LogReport, *, run: str | None) -> LogReceipt:
-        two = self._runs.two_sentries(rig_id, run, time.monotonic())
-        self._live.index.set_two_sentries(rig_id, two)
-        logs = await sort_out(self._live.kind, rig_id, report.logs, now=self._now())
+        two, now = self._runs.two_sentries(rig_id, run, time.monotonic()), self._now()
+        self._live.index.set_two_sentries(rig_id, two, at=now)
+        logs = await sort_out(self._live.kind, rig_id, report.logs, now=now)
         self._counts.figures_left_out += logs.figures_left_out
         if report.logs:
-            self._live.index.set_wrong_clock(rig_id, logs.wrong_clock)
+            self._live.index.set_wrong_clock(rig_id, logs.wrong_clock, at=now)
         written = await counted(self._sink, self._counts, logs.good, rejected=len(logs.rejected))
         if None in written:
             raise RigRemoved("This rig was removed from the commander.")

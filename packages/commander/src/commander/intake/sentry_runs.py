@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 from commander.live.cluster import RUNS, Cluster, RunKey
@@ -64,7 +65,7 @@ def shared_runs(lives: Lives, cluster: Cluster) -> dict[RigKind, SentryRuns]:
 
     def learn(key: RunKey) -> None:
         has_two = runs[key.kind].learn(key.rig_id, key.run, time.monotonic())
-        lives[key.kind].index.set_two_sentries(key.rig_id, has_two)
+        lives[key.kind].index.set_two_sentries(key.rig_id, has_two, at=datetime.now(UTC))
 
     runs = {kind: SentryRuns(partial(publish, kind)) for kind in RigKind}
     cluster.subscribe(RUNS, learn)

@@ -85,16 +85,16 @@ class OperationalIndex:
             state.connected = state.reported = False
             self.touch_page(rig_id)
 
-    def set_two_sentries(self, rig_id: int, seen: bool) -> None:
+    def set_two_sentries(self, rig_id: int, seen: bool, *, at: datetime) -> None:
         state = self.rigs.get(rig_id)
         if state and state.two_sentries != seen:
-            state.two_sentries = seen
+            state.two_sentries, state.two_sentries_since = seen, at if seen else None
             self._changed(state)
 
-    def set_wrong_clock(self, rig_id: int, seen: bool) -> None:
+    def set_wrong_clock(self, rig_id: int, seen: bool, *, at: datetime) -> None:
         state = self.rigs.get(rig_id)
         if state and state.wrong_clock != seen:
-            state.wrong_clock = seen
+            state.wrong_clock, state.wrong_clock_since = seen, at if seen else None
             self._changed(state)
 
     def set_playbooks(self, rig_id: int, playbooks: list[PlaybookNow]) -> None:

@@ -56,10 +56,12 @@ class RigState:
     reported_at: datetime | None = None
     reported_s: float = float("-inf")
     two_sentries: bool = False
+    two_sentries_since: datetime | None = None
     works_seen: set[Work] = field(default_factory=set)  # since `works_since_s`, for an hour
     works_since_s: float = float("-inf")
     too_many_works: bool = False  # too many: some are “other”
     wrong_clock: bool = False  # its newest logs were refused for their time
+    wrong_clock_since: datetime | None = None
     connected: bool = False  # a sentry has used the newest token
     reported: bool = False  # and has sent a log with it
     playbooks: list[PlaybookNow] = field(default_factory=list)

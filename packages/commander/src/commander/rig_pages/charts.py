@@ -15,7 +15,8 @@ from commander.readings.series import HASHRATE, POWER, READINGS, SOURCE, Reading
 from commander.registry.kinds import RigKind
 from commander.rig_pages.chart_kinds import CHARTS, CHARTS_JSON, FARM_CHARTS, figures_on
 from commander.rig_pages.cpu_gpu_rows import HEALTH_TONES, HEALTH_WORDS
-from commander.rig_pages.log_query import WHOLE, LogQuery, Span, WrongRange, device_label, last, range_of
+from commander.rig_pages.log_query import WHOLE, LogQuery, Span, device_label, last, range_of
+from commander.web.moments import WrongRange
 from commander.web.shell import macro
 
 SPAN_LABELS = {Span.HOUR: "1 h", Span.DAY: "24 h", Span.WEEK: "7 d", Span.QUARTER: "90 d", Span.YEAR: "1 y"}

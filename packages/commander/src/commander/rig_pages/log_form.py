@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from commander.rig_pages.chart_kinds import CHARTS, LOG_CHARTS
-from commander.rig_pages.log_query import WHOLE, LogQuery, WrongRange, device_label, moment_of, range_parameters
+from commander.rig_pages.log_query import WHOLE, LogQuery, device_label, range_parameters
+from commander.web.moments import WrongRange, field_text, moment_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Choices:
 
 def range_form(query: LogQuery, wrong: WrongRange | None, given: Mapping[str, str]) -> RangeForm:
     return RangeForm(
-        since=_given(given.get("from", "")) if wrong else _field(query.range.since),
-        until=_given(given.get("to", "")) if wrong else _field(query.range.until),
+        since=_given(given.get("from", "")) if wrong else field_text(query.range.since),
+        until=_given(given.get("to", "")) if wrong else field_text(query.range.until),
         error_field=wrong.field if wrong else "",
         error=str(wrong) if wrong else "",
         kept=[*(("figures", chart) for chart in query.charts), *(("devices", device) for device in query.devices)],
@@ -67,10 +67,6 @@ def _device(device: str) -> str:
 def _given(text: str) -> str:
     """Returns the typed text. A time that can be read is returned in the form that the field knows."""
     try:
-        return _field(moment_of(text))
+        return field_text(moment_of(text))
     except ValueError:
         return text
-
-
-def _field(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M")

@@ -25,7 +25,6 @@ from commander.rig_pages.log_form import choices, range_form
 from commander.rig_pages.log_query import (
     LogQuery,
     Span,
-    WrongRange,
     chosen,
     chosen_devices,
     last,
@@ -34,6 +33,7 @@ from commander.rig_pages.log_query import (
 )
 from commander.rig_pages.log_table import TableView, devices_in, is_raw, raw_table, steps_table
 from commander.settings import Settings
+from commander.web.moments import WrongRange
 from commander.web.shell import Page, page
 
 WRONG = 422

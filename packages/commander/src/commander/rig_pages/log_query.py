@@ -7,25 +7,14 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from commander.problems import CommanderError, ErrorKind
+from commander.web.moments import WrongRange, check_order, moment_in
 
 WHOLE = "total"  # how addresses name the whole rig among its devices
 DEVICES_MAX = 64
 PAGE_MAX = 10_000
-SHOWN_OF_WRONG = 40
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _CARD = re.compile(r"(?:0000:)?(?P<place>.+?)(?:\.0)?")
 _NUMBERED = re.compile(r"(?P<what>[a-z]+)(?P<number>\d+)")
-
-
-class WrongRange(CommanderError):
-    """There is no such range of time. `field` is what has to be changed: from or to."""
-
-    kind = ErrorKind(422, "bad_range", "Not a range", field="to")
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 class Span(StrEnum):
@@ -109,30 +98,15 @@ def range_of(parameters: Mapping[str, str], *, now: datetime) -> Range:
         return last(Span(name) if name in set(Span) else USUAL, now=now)
     until = until or now
     since = since or until - LENGTHS[USUAL]
-    if since >= until:
-        raise WrongRange("to", "The range ends before it begins; choose a later end, or an earlier beginning.")
+    check_order(since, until)
     if since >= now:
         raise WrongRange("from", "This is in the future; nothing is known of it yet.")
     return Range(since, until)
 
 
-def moment_of(text: str) -> datetime:
-    """In UTC; without a zone it is UTC. Raises `ValueError`."""
-    moment = datetime.fromisoformat(text)
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(text) from error
-
-
 def _moment(text: str, field: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return max(BEGINNING, moment_of(text))  # no log is from before 1970
-    except ValueError as error:
-        shown = text if len(text) <= SHOWN_OF_WRONG else text[:SHOWN_OF_WRONG] + "…"
-        raise WrongRange(field, f"“{shown}” is no time; write it like 2026-11-20T18:30.") from error
+    moment = moment_in(text, field)
+    return moment and max(BEGINNING, moment)  # no log is from before 1970
 
 
 def chosen(texts: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
