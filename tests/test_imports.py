@@ -35,7 +35,7 @@ LAYERS = (
         "rigs",
         "alerts",
     ),  # what people do
-    *("rig_pages", "settings_pages", "audit_pages", "intake"),  # where requests come in
+    *("rig_pages", "overview", "settings_pages", "audit_pages", "intake"),  # where requests come in
     *("migrations", "rig_metrics", "metrics", "scaled", "chores"),
     *("error_handlers", "nouns", "services", "running", "routes", "app"),  # wiring
     *("backup", "migrate_data", "serve", "__main__"),  # commands

@@ -72,7 +72,7 @@ async def log_in_state(browser: Browser, commander: CommanderProcess) -> dict[st
     await page.goto(f"{commander.url}/login")
     await page.get_by_label("Password").fill(PASSWORD)
     await page.keyboard.press("Enter")
-    await page.wait_for_url("**/cpu-gpu")
+    await page.wait_for_url(f"{commander.url}/")
     state: dict[str, object] = dict(await context.storage_state())
     await context.close()
     return state

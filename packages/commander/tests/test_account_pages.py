@@ -45,7 +45,7 @@ async def test_guessing_is_slowed_down(farm: Farm) -> None:
     ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/a b", "", "/login?next=/"],
 )
 def test_login_leads_to_no_other_site(address: str) -> None:
-    assert local_path(address) == "/cpu-gpu"
+    assert local_path(address) == "/"
 
 
 def test_login_leads_back_to_a_page() -> None:

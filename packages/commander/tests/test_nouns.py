@@ -9,7 +9,7 @@ from commander import nouns, routes, services
 from commander.jobs.loop import Job
 from commander.live.source import LiveSource, Query
 from commander.noun import Built, Core, Noun
-from commander.registry.sections import RIGS as RIGS_SECTION
+from commander.overview.pages import SECTION as OVERVIEW_SECTION
 from commander.web.shell import Fragments, Page, Section, page
 from commander_farm import Farm, Rig, on_sqlite
 from litestar import Response, get, post
@@ -107,5 +107,5 @@ async def test_a_page_of_each_kind_of_rig_gets_what_is_of_its_kind(person: Farm)
 
 def test_no_two_sections_share_an_address() -> None:
     sections = [section for noun in nouns.NOUNS for section in noun.sections]
-    assert sections[0] is RIGS_SECTION
+    assert sections[0] is OVERVIEW_SECTION
     assert len({section.path for section in sections}) == len(sections)

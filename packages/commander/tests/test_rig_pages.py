@@ -11,11 +11,6 @@ def row_names(html: str) -> list[str]:
     return re.findall(r'role="rowheader"><a [^>]*>([^<]*)</a>', html)
 
 
-async def test_the_first_page_is_the_rigs(person: httpx.AsyncClient) -> None:
-    answer = await person.get("/", follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (302, "/cpu-gpu")
-
-
 async def test_an_empty_farm_says_what_to_do_next(person: httpx.AsyncClient) -> None:
     html = (await person.get("/cpu-gpu")).text
     assert "Add your first rig" in html

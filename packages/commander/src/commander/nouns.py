@@ -5,6 +5,7 @@ from commander.alerts.noun import NOUN as ALERTS
 from commander.audit_pages.noun import NOUN as AUDIT_PAGES
 from commander.commands.noun import NOUN as COMMANDS
 from commander.intake.noun import NOUN as INTAKE
+from commander.overview.noun import NOUN as OVERVIEW
 from commander.playbooks.noun import NOUN as PLAYBOOKS
 from commander.rig_pages.noun import NOUN as RIG_PAGES
 from commander.rigs.noun import NOUN as RIGS
@@ -14,6 +15,7 @@ from commander.tags.noun import NOUN as TAGS
 from commander.watchdog.noun import NOUN as WATCHDOG
 
 NOUNS = (
+    OVERVIEW,
     RIGS,
     RIG_PAGES,
     INTAKE,

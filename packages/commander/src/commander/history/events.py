@@ -32,6 +32,15 @@ class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class FarmEvent(NamedTuple):
+    """Something that happened to a rig of the farm."""
+
+    kind: RigKind
+    rig_id: int
+    at: datetime
+    event: RigEvent
+
+
 class NewEvent(NamedTuple):
     kind: RigKind
     rig_id: int
@@ -60,6 +69,15 @@ async def read_events(
     query = query.order_by(rig_events.c.at.desc(), rig_events.c.id.desc()).limit(EVENTS_AT_MOST)
     rows = list(await db.execute(query))
     return [HistoryEvent(at=at, kind=RigEvent(event), text=text) for at, event, text in reversed(rows)]
+
+
+async def newest_events(db: AsyncConnection, *kinds: RigEvent, most: int) -> list[FarmEvent]:
+    """Returns what was noted last of all rigs, newest first."""
+    query = sa.select(rig_events.c.kind, rig_events.c.rig_id, rig_events.c.at, rig_events.c.event)
+    query = query.where(rig_events.c.event.in_(kinds)).order_by(rig_events.c.id.desc()).limit(most)
+    return [
+        FarmEvent(RigKind(kind), rig_id, at, RigEvent(event)) for kind, rig_id, at, event in await db.execute(query)
+    ]
 
 
 async def last_of(db: AsyncConnection, kind: RigKind, rig_id: int, *kinds: RigEvent) -> RigEvent | None:

@@ -77,6 +77,10 @@ class LiveSource:
         self._changes += 1
         self._cluster.publish(PAGES, self.name)
 
+    def changed_here(self) -> None:
+        """Call it for what all web nodes notice by themselves."""
+        self._changes += 1
+
     def stamp(self) -> str:
         """Returns what a page that is rendered now has seen. Ask for it before the page's data is read."""
         return self.frames.stamp()

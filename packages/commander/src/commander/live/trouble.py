@@ -1,17 +1,12 @@
 """What is wrong with a rig now, for pages and scripts."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
 
 from commander.live.rig_state import Health, RigState
-
-
-class Severity(StrEnum):
-    WARNING = "warning"
-    CRITICAL = "critical"
+from commander.readings.severity import Severity
 
 
 class RigTrouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +26,7 @@ class RuleWords(NamedTuple):
 
 RULES = {  # worst first
     "offline": RuleWords(Severity.CRITICAL, "offline"),
-    "wallet": RuleWords(Severity.CRITICAL, "that mine for another wallet or pool"),
+    "wallet": RuleWords(Severity.CRITICAL, "with another wallet or pool than their playbook"),
     "no_hashrate": RuleWords(Severity.CRITICAL, "not mining"),
     "device_lost": RuleWords(Severity.CRITICAL, "with a lost card or board"),
     "temperature": RuleWords(Severity.CRITICAL, "too hot"),

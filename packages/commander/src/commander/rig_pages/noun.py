@@ -23,7 +23,7 @@ def build(core: Core) -> Built:
 
 
 NOUN = Noun(
-    handlers=[pages.root, *command_pages.HANDLERS, *playbook_pages.HANDLERS],
+    handlers=[*command_pages.HANDLERS, *playbook_pages.HANDLERS],
     rig_handlers=[*pages.HANDLERS, *tag_pages.HANDLERS, *view_pages.HANDLERS, *log_pages.HANDLERS],
     sections=[RIGS_SECTION, ASICS_SECTION],
     build=build,

@@ -72,11 +72,6 @@ class RigDialog:
 
 
 @get("/", include_in_schema=False)
-async def root() -> Redirect:
-    return Redirect("/cpu-gpu", status_code=302)
-
-
-@get("/", include_in_schema=False)
 async def index(request: PageRequest, views: NamedDependency[RigViews], database: NamedDependency[Database]) -> Html:
     parameters = _parameters(request)
     query = _query(views, parameters)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from protocol import units
 
 from commander.live.rig_state import Health, RigState
-from commander.live.trouble import RULES, Severity, troubles_of
+from commander.live.trouble import RULES, troubles_of
+from commander.readings.severity import Severity
 from commander.registry.kinds import RigKind
 from commander.rig_pages.listing import IndexQuery, Sort
 from commander.rig_pages.navigation import counted

@@ -29,7 +29,7 @@ from commander.tls import CertificateFacts
 from commander.web.shell import Page, Section, page
 
 WRONG, TOO_MANY = 422, 429
-HOME = "/cpu-gpu"
+HOME = "/"
 _LOCAL = re.compile(r"/(?![/\\])[^\x00-\x20\\\x7f]*")
 SECTION = Section("Settings", "/settings")
 Html = Response[str]

@@ -1,0 +1,16 @@
+"""The overview page."""
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from commander.overview.source import OverviewSource
+from commander.web.shell import Page, Section, page
+
+HOME = "/"
+SECTION = Section("Overview", HOME)
+
+
+@get(HOME, include_in_schema=False)
+async def show(overview: NamedDependency[OverviewSource]) -> Response[str]:
+    about = Page(title="Overview", section=SECTION, live="/live?view=overview", seq=overview.stamp())
+    return page("overview/overview.html", about, sections=await overview.render({}))
