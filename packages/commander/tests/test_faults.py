@@ -98,7 +98,15 @@ def test_a_fault_keeps_its_beginning_while_its_value_changes() -> None:
     state = after(*bodies)
     assert [fault.text for fault in state.faults] == ["Too hot: GPU 03:00 98 °C"]
     assert list(state.faults_since.values()) == [NOW + timedelta(seconds=10)]
-    assert list(after(*bodies[1:]).faults_since.values()) == [None]
+    assert list(after(*bodies[1:]).faults_since.values()) == [NOW]
+
+
+def test_the_beginning_of_a_fault_that_was_there_at_the_start_is_unknown() -> None:
+    index = OperationalIndex(stale_after_s=45, offline_after_s=60)
+    state = index.add(1, "rig-07")
+    hot = a_rig(gpus=[CARD | {"temperature_c": 97.0}])
+    index.restore(1, hot, summary_of(_log.decode(hot)), taken_at=NOW, now=NOW, now_s=0.0)
+    assert list(state.faults_since.values()) == [None]
 
 
 def a_playbook(state: PlaybookState, *, paused: bool = False) -> PlaybookNow:

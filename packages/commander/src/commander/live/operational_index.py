@@ -123,14 +123,18 @@ class OperationalIndex:
         taken_at: datetime,
         reported_at: datetime,
         now_s: float,
+        is_restored: bool = False,
     ) -> bool:
-        """Take in a stored log; False if it is not the rig's newest (a late one corrects history only)."""
+        """Takes in a stored log; False if it is not the rig's newest (a late one corrects history only).
+
+        Faults begin with the log that shows them first; of a restored log it is not known whether it was the first.
+        """
         state = self.rigs.get(rig_id)
         if state is None:
             return False
         newest = state.taken_at is None or taken_at > state.taken_at
         was_faulty, moved = bool(state.faults), False
-        began_at = taken_at if state.latest is not None else None
+        began_at = None if is_restored else taken_at
         before = state.summary
         if newest:
             state.latest, state.taken_at, state.summary = log, taken_at, summary
@@ -154,7 +158,9 @@ class OperationalIndex:
         """Takes a log from the database, as `report` took it once: the rig counts as seen when the log was taken."""
         reported_at = min(taken_at, now)
         reported_s = now_s - (now - reported_at) / timedelta(seconds=1)
-        self.report(rig_id, log, summary, taken_at=taken_at, reported_at=reported_at, now_s=reported_s)
+        self.report(
+            rig_id, log, summary, taken_at=taken_at, reported_at=reported_at, now_s=reported_s, is_restored=True
+        )
 
     def restore_silent(self, rig_id: int, *, reported_at: datetime) -> None:
         """The rig reported once, but its newest log is no longer kept."""

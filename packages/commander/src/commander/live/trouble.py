@@ -1,4 +1,4 @@
-"""What is wrong with a rig now, for pages and scripts."""
+"""The troubles of a rig now, for pages and scripts."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class RigTrouble(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleWords(NamedTuple):
-    """How bad a rule's trouble is, and the words after a number of rigs: "4 too hot"."""
+    """The severity of a rule, and the words after a number of rigs: "4 too hot"."""
 
     severity: Severity
     rigs: str

@@ -1,4 +1,4 @@
-"""What changed lately, newest first: what people did, and what happened to rigs."""
+"""The newest changes of the farm: by people, and of rigs themselves."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the overview says of the farm as of now: the verdict, the worst rigs, and the totals of each kind."""
+"""The farm as of now for the overview: the verdict, the worst rigs, and the totals of each kind."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ DISPLAYS = (CPU_GPU, ASICS)
 _ORDER = {rule: place for place, rule in enumerate(RULES)}
 
 
-class Word(NamedTuple):
+class TroubleWord(NamedTuple):
     """One trouble of a rig in words, and since when."""
 
     text: str
@@ -38,7 +38,7 @@ class IllRig(NamedTuple):
 
     name: str
     href: str
-    words: list[Word]
+    words: list[TroubleWord]
     more: int
     is_asic: bool
 
@@ -113,7 +113,7 @@ def _how_bad(ill: _Ill) -> tuple[int, RigKind, str]:
 
 
 def _rig(ill: _Ill) -> IllRig:
-    words = [Word(each.text, TONES[each.severity], each.since) for each in ill.troubles[:TROUBLES_OF_RIG]]
+    words = [TroubleWord(each.text, TONES[each.severity], each.since) for each in ill.troubles[:TROUBLES_OF_RIG]]
     href = f"{PATHS[ill.kind]}/{ill.state.id}"
     return IllRig(ill.state.name, href, words, len(ill.troubles) - len(words), ill.kind is RigKind.ASIC)
 
