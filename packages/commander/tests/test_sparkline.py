@@ -10,7 +10,7 @@ from commander.history.roll_up import roll_up
 from commander.registry.kinds import RigKind
 from commander.rig_pages.listing import IndexQuery
 from commander.rig_pages.live_views import IndexView
-from commander.rig_pages.sparkline_data import day_of, trend_lines
+from commander.rig_pages.sparkline_data import day_of, known_for_s, trend_lines
 from commander.web.sparkline import HEIGHT, spark_path, sparkline
 from commander_farm import Farm, a_log
 from live_farm import LiveFarm, Screen
@@ -76,6 +76,14 @@ def test_viewers_get_the_lines_with_their_totals_and_when_they_change() -> None:
     assert re.search(r'data-total="power"[^>]*>200 W</dd><dd class="trend"><svg class="spark"', html)
     trends.take({"power": [100.0, 200.0]})
     assert screen.step(2.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "known_s"),
+    [([], 0), ([None], 0), ([1.0, None], 0), ([1.0, 1.0], 0), ([None, 1.0, None, None, 1.0], 40 * 60)],
+)
+def test_a_value_may_be_from_any_moment_of_its_step(line: Values, known_s: int) -> None:
+    assert known_for_s(line, 20 * 60) == known_s
 
 
 async def test_a_farm_of_less_than_an_hour_has_no_line(farm: Farm) -> None:

@@ -49,9 +49,12 @@ def from_first_value(lines: Mapping[str, list[Value]]) -> dict[str, list[Value]]
 
 
 def known_for_s(line: Sequence[Value], step_s: int) -> int:
-    """Returns the time between the first and the last known value."""
+    """Returns the time that surely lies between the first and the last known value.
+
+    A value may be from any moment of its step, so values of neighbouring steps may be seconds apart.
+    """
     known = [at for at, value in enumerate(line) if value is not None]
-    return (known[-1] - known[0]) * step_s if known else 0
+    return max(0, known[-1] - known[0] - 1) * step_s if known else 0
 
 
 def trend_lines(history: History) -> dict[str, list[Value]]:
