@@ -1,8 +1,7 @@
 """Every route that changes something writes an entry into the audit log."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,11 +10,10 @@ import pytest
 from commander.audit.store import EntryFilter, read_entries
 from commander.db import Database
 from commander.live.long_poll import LongPoll
-from commander.routes import make_routes, methods_of
+from commander.routes import Routes
 from commander.services import Services
 from commander.settings import Settings
 from commander_farm import PASSWORD, Farm, on_sqlite, post_form
-from litestar import Litestar
 from playbook_farm import OTHER_MONERO, Json, Playbooks, a_software, another
 
 Route = tuple[str, str]  # the method and the address
@@ -151,12 +149,7 @@ def _software_form(name: str) -> dict[str, str]:
 
 def app_routes(settings: Settings) -> set[Route]:
     """The method and the address of each route that may change something."""
-
-    @asynccontextmanager
-    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        yield
-
-    routes = methods_of(make_routes(Services(settings, None, LongPoll()), lifespan))
+    routes = Routes(Services(settings, None, LongPoll())).methods()
     return {
         (method, path) for path, methods in routes.items() for method in methods
         if method in CHANGING and not path.startswith(OF_SENTRIES)

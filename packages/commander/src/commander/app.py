@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from litestar import Litestar
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from commander.error_handlers import refuse
@@ -15,7 +16,7 @@ from commander.live import inbox_endpoint
 from commander.live.long_poll import LongPoll
 from commander.migrations import migrate
 from commander.playbooks import endpoint as playbooks_endpoint
-from commander.routes import make_routes, methods_of
+from commander.routes import Routes
 from commander.running import restore, store, taking_logs, working
 from commander.services import Services
 from commander.settings import Settings
@@ -59,8 +60,9 @@ def create_app(
                 long_poll.close()
         await store(services)
 
-    routes = make_routes(services, lifespan)
-    gated = BodyGate(TruthfulAllow(routes, methods_of(routes)), services.bodies, services.tokens.check)
+    life = Litestar(lifespan=[lifespan], openapi_config=None, logging_config=None)
+    routes = Routes(services)
+    gated = BodyGate(TruthfulAllow(routes, routes.methods()), services.bodies, services.tokens.check)
     guarded = Compressed(Guarded(gated, refuse))
 
     endpoints: dict[str, ASGIApp] = {
@@ -74,4 +76,10 @@ def create_app(
         endpoint = endpoints.get(scope["path"]) if method_of(scope) not in (None, "OPTIONS") else None
         await (endpoint or guarded)(scope, receive, send)
 
-    return OnePath(WithHead(dispatch))
+    requests = OnePath(WithHead(dispatch))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        is_request = scope["type"] in (ScopeType.HTTP, ScopeType.WEBSOCKET)
+        await (requests if is_request else life)(scope, receive, send)
+
+    return app

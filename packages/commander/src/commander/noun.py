@@ -70,9 +70,9 @@ def nothing_of_its_own(core: Core) -> Built:
     return Built()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Noun:
-    """A noun of the farm.
+    """A noun of the farm. It equals only itself.
 
     `handlers` answer requests. `rig_handlers` do so under the address of each kind of rig: "/{rig_id:int}/tags" becomes
     `/cpu-gpu/7/tags` and `/asics/7/tags`. `sections` are entries of the navigation. `build` makes the objects that they

@@ -1,10 +1,11 @@
 """Finds the sender of a request: a session's cookie or an API key."""
 
+from collections.abc import Callable
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Scope
 
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import NamedKey, NotSignedIn, Session
@@ -19,12 +20,12 @@ OPEN = "open"  # a handler with `opt={OPEN: True}` needs no log-in
 class Authentication(AbstractAuthenticationMiddleware):
     """Sets `request.user` to the `Session` or `NamedKey`."""
 
-    def __init__(self, app: ASGIApp, account_actions: AccountActions) -> None:
+    def __init__(self, app: ASGIApp, account_actions_of: Callable[[Scope], AccountActions]) -> None:
         super().__init__(app, exclude_from_auth_key=OPEN)
-        self._account_actions = account_actions
+        self._account_actions_of = account_actions_of
 
     async def authenticate_request(self, connection: AnyConnection) -> AuthenticationResult:
-        user = await sender(self._account_actions, connection)
+        user = await sender(self._account_actions_of(connection.scope), connection)
         if user is None:
             raise NotSignedIn("Log in, or send an API key as: Authorization: Bearer KEY.")
         act_as(actor_of(user, connection))
