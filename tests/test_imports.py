@@ -24,17 +24,8 @@ LAYERS = (
     *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them
     "notifications",  # messages to people
     "noun",  # what each of the next folders offers
-    *(
-        "addresses",
-        "software",
-        "playbooks",
-        "commands",
-        "tags",
-        "saved_views",
-        "watchdog",
-        "rigs",
-        "alerts",
-    ),  # what people do
+    *("addresses", "software", "playbooks", "commands", "tags", "saved_views", "watchdog", "rigs"),  # what people do
+    *("alerts", "maintenance", "alert_rules", "incidents"),  # what is wrong, and who gets a message
     *("rig_pages", "overview", "settings_pages", "audit_pages", "intake"),  # where requests come in
     *("migrations", "rig_metrics", "metrics", "scaled", "chores"),
     *("error_handlers", "nouns", "services", "running", "routes", "app"),  # wiring
@@ -43,6 +34,7 @@ LAYERS = (
 PURE = (
     *("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings"),
     *("commander.selections.parser", "commander.selections.quantities", "commander.notifications.news"),
+    *("commander.incidents.grouping", "commander.incidents.in_common"),
 )
 
 

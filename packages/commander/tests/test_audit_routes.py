@@ -3,17 +3,19 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import httpx
 import pytest
 from commander.audit.store import EntryFilter, read_entries
-from commander.db import Database
+from commander.db import Database, open_database
 from commander.live.long_poll import LongPoll
 from commander.routes import Routes
 from commander.services import Services
 from commander.settings import Settings
 from commander_farm import PASSWORD, Farm, on_sqlite, post_form
+from incident_rows import an_incident, insert
 from playbook_farm import OTHER_MONERO, Json, Playbooks, a_software, another
 
 Route = tuple[str, str]  # the method and the address
@@ -114,6 +116,9 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", "/api/v1/watchdog-rules"): _json({"select": "tag:hall", "limits": {"low_percent": 40.0}}),
         ("PUT", "/api/v1/watchdog-rules/{rule_id}"): _json({"select": "tag:hall", "limits": {"low_percent": 30.0}}),
         ("DELETE", "/api/v1/watchdog-rules/{rule_id}"): _json(),
+        ("POST", "/api/v1/incidents/{incident_id}/acknowledge"): _json(),
+        ("POST", "/api/v1/incidents/{incident_id}/mute"): _json({"minutes": 120}),
+        ("POST", "/api/v1/incidents/{incident_id}/unmute"): _json(),
         ("POST", "/watchdog"): _form(select="tag:hall", reboots="yes"),
         ("POST", "/watchdog/{rule_id}/edit"): _form(select="tag:hall", low_percent="30"),
         ("POST", "/watchdog/{rule_id}/remove"): _form(),
@@ -177,7 +182,10 @@ async def world(farm: Farm, playbooks: Playbooks) -> World:
     rule = await playbooks.post("/api/v1/watchdog-rules", {"limits": {"low_percent": 20.0}})
     for path in ("/cpu-gpu", "/asics"):
         await post_form(farm.client, f"{path}/views", name="Hottest", back="sort=temperature")
+    async with open_database(farm.settings.database_url) as database:
+        incident_id = await insert(database, an_incident(datetime.now(UTC)))
     ids = {
+        "incident_id": incident_id,
         "rig_id": rig.id,
         "asic_id": asic.id,
         "other_rig_id": other.id,

@@ -4,6 +4,7 @@ from commander.addresses.noun import NOUN as ADDRESSES
 from commander.alerts.noun import NOUN as ALERTS
 from commander.audit_pages.noun import NOUN as AUDIT_PAGES
 from commander.commands.noun import NOUN as COMMANDS
+from commander.incidents.noun import NOUN as INCIDENTS
 from commander.intake.noun import NOUN as INTAKE
 from commander.overview.noun import NOUN as OVERVIEW
 from commander.playbooks.noun import NOUN as PLAYBOOKS
@@ -19,6 +20,7 @@ NOUNS = (
     RIGS,
     RIG_PAGES,
     INTAKE,
+    INCIDENTS,
     COMMANDS,
     ALERTS,
     WATCHDOG,

@@ -12,7 +12,7 @@ import msgspec
 MESSAGES_WAITING = 1_000
 _NAME = re.compile(
     r"(cpu-gpu|asic)-mining-rig-(index|index-operation-stats)|(cpu-gpu|asic)-mining-rig(-operation-stats)?:[0-9]{1,18}"
-    r"|commands"
+    r"|commands|incidents"
 )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0011"
+HEAD = "0012"
 
 
 class SchemaTooNew(DatabaseProblem):

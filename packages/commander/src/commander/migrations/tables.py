@@ -2,10 +2,13 @@
 
 from commander.accounts import tables as accounts
 from commander.addresses import tables as addresses
+from commander.alert_rules import tables as alert_rules
 from commander.audit import tables as audit
 from commander.commands import tables as commands
 from commander.history import tables as history
+from commander.incidents import tables as incidents
 from commander.jobs import tables as jobs
+from commander.maintenance import tables as maintenance
 from commander.notifications import tables as notifications
 from commander.playbooks import tables as playbooks
 from commander.raw_logs import tables as raw_logs
@@ -18,10 +21,13 @@ from commander.watchdog import tables as watchdog
 __all__ = [
     "accounts",
     "addresses",
+    "alert_rules",
     "audit",
     "commands",
     "history",
+    "incidents",
     "jobs",
+    "maintenance",
     "notifications",
     "playbooks",
     "raw_logs",

@@ -1,0 +1,1 @@
+"""Incidents: one message for one cause. Conditions of rigs, grouped."""

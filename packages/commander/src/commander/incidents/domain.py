@@ -1,0 +1,179 @@
+"""Conditions and incidents: what they are, and how a condition lives. Pure; time is an argument.
+
+A condition is one rule that one device of one rig breaks. It lives in phases:
+
+    quiet → pending → firing → clearing → gone
+
+Only the three in the middle are rows. Each ends at its `due_at` at the latest, so a restart keeps the clock.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from commander.problems import CommanderError, ErrorKind
+from commander.readings.severity import Severity
+
+COMMANDER = "commander"  # the kind of conditions of the commander itself
+
+
+class IncidentNotFound(CommanderError):
+    """There is no such incident."""
+
+    kind = ErrorKind(404, "incident_not_found", "No such incident")
+
+
+class IncidentClosed(CommanderError):
+    """A closed incident is neither acknowledged nor muted."""
+
+    kind = ErrorKind(409, "incident_closed", "Incident closed")
+
+
+class Level(StrEnum):
+    """The answer of a rule. `NEAR`: not bad any more, but not good enough to clear. `UNKNOWN` changes nothing."""
+
+    GOOD = "good"
+    NEAR = "near"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+
+    @property
+    def severity(self) -> Severity | None:
+        """None: the rule is not broken, or nothing is known."""
+        return Severity(self.value) if self in (Level.WARNING, Level.CRITICAL) else None
+
+
+class Phase(StrEnum):
+    """The phase of a condition; `gone` is the end of one that has fired."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    CLEARING = "clearing"
+    GONE = "gone"
+
+
+OPEN_PHASES = (Phase.FIRING, Phase.CLEARING)
+
+
+class Hold(NamedTuple):
+    """For how long a rule must be broken before it fires, and kept before it is over."""
+
+    begin: timedelta
+    clear: timedelta
+
+
+class Life(NamedTuple):
+    """A condition at one moment; None for `due_at`: its phase does not end by itself."""
+
+    phase: Phase
+    due_at: datetime | None = None
+
+
+def next_life(life: Life | None, level: Level, hold: Hold, now: datetime) -> Life | None:
+    """Returns the life of a condition after a rule's answer; None: quiet, or a pending one that came to nothing.
+
+    A due time that is later than a whole wait from now was set before the clock was put back.
+    """
+    if level is Level.UNKNOWN:
+        return life
+    is_bad = level.severity is not None
+    if life is None:
+        return _begun(hold, now) if is_bad else None
+    match life.phase:
+        case Phase.PENDING:
+            return _pending(life, hold, now) if is_bad else None
+        case Phase.FIRING:
+            return _clearing(Life(Phase.CLEARING, now + hold.clear), hold, now) if level is Level.GOOD else life
+        case Phase.CLEARING:
+            return _clearing(life, hold, now) if level is Level.GOOD else Life(Phase.FIRING)
+        case _:
+            return life
+
+
+def _begun(hold: Hold, now: datetime) -> Life:
+    return Life(Phase.PENDING, now + hold.begin) if hold.begin else Life(Phase.FIRING)
+
+
+def _pending(life: Life, hold: Hold, now: datetime) -> Life:
+    due_at = min(life.due_at or now, now + hold.begin)
+    return Life(Phase.FIRING) if now >= due_at else Life(Phase.PENDING, due_at)
+
+
+def _clearing(life: Life, hold: Hold, now: datetime) -> Life:
+    due_at = min(life.due_at or now, now + hold.clear)
+    return Life(Phase.GONE) if now >= due_at else Life(Phase.CLEARING, due_at)
+
+
+class ConditionKey(NamedTuple):
+    """Names an open condition. `device` is empty for the whole rig."""
+
+    kind: str
+    rig_id: int
+    rule: str
+    device: str
+
+
+@dataclass(slots=True)
+class Condition:
+    """A condition as its row has it. `id` is 0 before it is written, `incident_id` None before it is in an incident."""
+
+    key: ConditionKey
+    name: str
+    severity: Severity
+    phase: Phase
+    value: str
+    began_at: datetime
+    due_at: datetime | None = None
+    ended_at: datetime | None = None
+    incident_id: int | None = None
+    id: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.phase in OPEN_PHASES
+
+
+class InCommon(msgspec.Struct, frozen=True, kw_only=True):
+    """A group that most of the failing rigs are in, with its counter-evidence.
+
+    `failing` of the group's `members` fail, and `others_failing` of the `others`, which are all rigs outside of it.
+    """
+
+    group: str
+    failing: int
+    members: int
+    others_failing: int
+    others: int
+
+    @property
+    def text(self) -> str:
+        """For people: "tag switch:sw-3 (38 of its 40 rigs; 0 of 210 others)"."""
+        inside = f"{self.failing} of its {self.members} rigs"
+        return f"{self.group} ({inside}; {self.others_failing} of {self.others} others)"
+
+
+@dataclass(slots=True)
+class Incident:
+    """An incident as its row has it. `step` is the number of messages so far; `id` is 0 before it is written."""
+
+    rule: str
+    severity: Severity
+    title: str
+    opened_at: datetime
+    joined_at: datetime
+    message_at: datetime | None = None
+    closed_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    muted_until: datetime | None = None
+    in_common: InCommon | None = None
+    step: int = 0
+    sent_at: datetime | None = None
+    remind_at: datetime | None = None
+    hold_s: float = 0.0
+    close_at: datetime | None = None
+    id: int = 0

@@ -1,0 +1,1 @@
+"""Maintenance: a time in which nothing is sent about some rigs."""
