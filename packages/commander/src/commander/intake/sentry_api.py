@@ -16,6 +16,7 @@ from commander import VERSION
 from commander.accounts.auth import OPEN
 from commander.intake import cpu_gpu as intake
 from commander.live.rigs import LiveRigs, Lives
+from commander.registry.sentry_calls import report
 from commander.registry.tokens import RIG_KINDS, InvalidToken, Tokens, bearer_token
 from commander.rigs.actions import RigActions
 from commander.rigs.site_token_actions import SiteTokenActions
@@ -84,22 +85,13 @@ class _WithSpecs(Operation):
         self.request_body = RequestBody(content={"application/json": specs}, required=True)
 
 
-@put(
-    "/api/v1/sentry/specs",
-    opt={OPEN: True},
-    status_code=204,
-    responses=problems(400, 401, 410, 413, 415, 422),
-    operation_class=_WithSpecs,
-    tags=["sentries"],
-    security=BEARER,
-)
+@report(put, "/api/v1/sentry/specs", operation_class=_WithSpecs)
 async def put_specs(
     request: Request,  # type: ignore[type-arg]
-    tokens: NamedDependency[Tokens],
+    rig_id: NamedDependency[int],
     rig_actions: NamedDependency[RigActions],
 ) -> None:
     """Stores what the rig consists of. Sent at the start and after a change. Impossible values are left out."""
-    rig_id = await tokens.rig_of(request.headers.get("authorization"))
     specs = _specs_reader.decode(await request.body())
     await rig_actions.set_specs({rig_id: msgspec.json.encode(specs)})
 

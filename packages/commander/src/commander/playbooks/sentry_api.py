@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from litestar import Request, get, post, put
+from litestar import get, post, put
 from litestar.di import NamedDependency
 from litestar.params import Body, HeaderParameter
 from protocol.playbook_messages import OutputReport, Playbooks, PlaybooksStatus
@@ -10,7 +10,7 @@ from protocol.playbook_messages import OutputReport, Playbooks, PlaybooksStatus
 from commander.accounts.auth import OPEN
 from commander.playbooks import endpoint
 from commander.playbooks.sync import PlaybookSync
-from commander.registry.tokens import Tokens
+from commander.registry.sentry_calls import report
 from commander.web.api_docs import BEARER, problems
 
 
@@ -24,40 +24,24 @@ async def get_playbooks(
     raise NotImplementedError("described here, and answered by endpoint.PlaybooksEndpoint before it comes this far")
 
 
-@put(
-    "/api/v1/sentry/playbooks/status",
-    opt={OPEN: True},
-    status_code=204,
-    responses=problems(400, 401, 410, 413, 415, 422),
-    tags=["sentries"],
-    security=BEARER,
-)
+@report(put, "/api/v1/sentry/playbooks/status")
 async def put_status(
-    request: Request,  # type: ignore[type-arg]
     data: Annotated[PlaybooksStatus, Body()],
-    tokens: NamedDependency[Tokens],
+    rig_id: NamedDependency[int],
     playbook_sync: NamedDependency[PlaybookSync],
 ) -> None:
     """The status of each playbook of the rig. A playbook that is not named is no longer on the rig."""
-    await playbook_sync.take_status(await tokens.rig_of(request.headers.get("authorization")), data)
+    await playbook_sync.take_status(rig_id, data)
 
 
-@post(
-    "/api/v1/sentry/output",
-    opt={OPEN: True},
-    status_code=204,
-    responses=problems(400, 401, 410, 413, 415, 422),
-    tags=["sentries"],
-    security=BEARER,
-)
+@report(post, "/api/v1/sentry/output")
 async def post_output(
-    request: Request,  # type: ignore[type-arg]
     data: Annotated[OutputReport, Body()],
-    tokens: NamedDependency[Tokens],
+    rig_id: NamedDependency[int],
     playbook_sync: NamedDependency[PlaybookSync],
 ) -> None:
     """New lines that mining software printed. They are known by run and number, so that none counts twice."""
-    await playbook_sync.take_output(await tokens.rig_of(request.headers.get("authorization")), data)
+    await playbook_sync.take_output(rig_id, data)
 
 
 HANDLERS = [get_playbooks, put_status, post_output]

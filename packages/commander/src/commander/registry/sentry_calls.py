@@ -1,0 +1,35 @@
+"""Calls with which a rig's sentry reports something: its token names the rig, and the answer is empty."""
+
+from typing import TypeVar
+
+from litestar import Request, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.openapi.spec import Operation
+
+from commander.accounts.auth import OPEN
+from commander.registry.tokens import Tokens
+from commander.web.api_docs import BEARER, problems
+
+Method = TypeVar("Method", post, put)
+
+
+async def reporting_rig(
+    request: Request,  # type: ignore[type-arg]
+    tokens: NamedDependency[Tokens],
+) -> int:
+    """Returns the id of the CPU/GPU rig whose token the request has. Raises `InvalidToken` or `RigRemoved`."""
+    return await tokens.rig_of(request.headers.get("authorization"))
+
+
+def report(method: type[Method], path: str, operation_class: type[Operation] = Operation) -> Method:
+    """Returns the decorator of a handler that takes a report. The handler gets `rig_id`, the rig that reports."""
+    return method(
+        path,
+        opt={OPEN: True},
+        status_code=204,
+        dependencies={"rig_id": Provide(reporting_rig)},
+        responses=problems(400, 401, 410, 413, 415, 422),
+        operation_class=operation_class,
+        tags=["sentries"],
+        security=BEARER,
+    )
