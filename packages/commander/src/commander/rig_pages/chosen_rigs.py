@@ -1,7 +1,5 @@
 """Rigs that somebody has ticked on an index page, as its forms name them."""
 
-import re
-from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -9,9 +7,9 @@ from litestar.datastructures import FormMultiDict
 
 from commander.rig_pages.listing import IndexQuery
 from commander.rig_pages.live_views import RigViews
+from commander.selections.ranges import ids_in_ranges, ranges_text
 
 RIGS_NAMED = 3
-_RANGES = re.compile(r"(?:\d{1,10}(?:-\d{1,10})?,?)*")
 
 
 class ChosenRigs(NamedTuple):
@@ -46,28 +44,6 @@ def page_query(views: RigViews, text: str) -> IndexQuery:
         return views.query(dict(parse_qsl(text.removeprefix("?"))))
     except ValueError:
         return views.query({})
-
-
-def ranges_text(ids: Iterable[int]) -> str:
-    """Returns "1-50,52": thousands of ids in a form are short like this."""
-    ranges = list[list[int]]()
-    for rig_id in sorted(ids):
-        if ranges and rig_id == ranges[-1][1] + 1:
-            ranges[-1][1] = rig_id
-        else:
-            ranges.append([rig_id, rig_id])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
-
-
-def ids_in_ranges(text: str, known: Iterable[int]) -> set[int]:
-    """Returns those of the known ids that the ranges hold; a text that is no ranges holds none."""
-    if not _RANGES.fullmatch(text):
-        return set()
-    parts = [part.partition("-") for part in text.split(",") if part]
-    ranges = [(int(first), int(last or first)) for first, _, last in parts]
-    single = {first for first, last in ranges if first == last}
-    wide = [(first, last) for first, last in ranges if first != last]
-    return {each for each in known if each in single or any(first <= each <= last for first, last in wide)}
 
 
 def names_text(names: list[str]) -> str:
