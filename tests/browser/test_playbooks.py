@@ -204,9 +204,13 @@ async def test_a_playbook_is_copied_and_removed(farm: Farm, open_page: OpenPage)
     page = await open_page(f"/cpu-gpu/{rig.id}/playbooks/{made['playbook']}")
     await page.get_by_role("link", name="Copy to other rigs").click()
     await page.get_by_label("rig-08").check()
-    await page.get_by_role("button", name="Copy to the chosen rigs").click()
+    await page.get_by_role("button", name="Preview for the ticked rigs").click()
+    await expect(page.get_by_role("row", name="rig-08")).to_contain_text("Gets it")
+    await must_be_open_to_all(page)
+    await page.get_by_role("button", name="Copy Main to 1 rig").click()
     await expect(page.get_by_role("row", name="rig-08")).to_contain_text("Copied")
     assert f"{MONERO}.rig-08" in str(Sentry(second).playbook()["script"])
+    await must_be_open_to_all(page)
     await page.get_by_role("link", name="Back to the playbook").click()
     await page.get_by_role("link", name="Remove").click()
     await expect(page.get_by_role("dialog")).to_contain_text("The sentry of rig-07 stops this mining software")
@@ -231,6 +235,8 @@ PAGES = [
     "/cpu-gpu/{rig}/playbooks/{playbook}?dialog=remove",
     "/cpu-gpu/{rig}/playbooks/{playbook}/edit",
     "/cpu-gpu/{rig}/playbooks/{playbook}/copy",
+    "/cpu-gpu/{rig}/playbooks/{playbook}/copy?select=tga:hall",
+    "/playbooks/copy?select=name:*",
 ]
 
 

@@ -24,7 +24,9 @@ OF_SENTRIES = "/api/v1/sentry"  # reports of machines; what their site tokens re
 READS = {
     ("POST", "/api/v1/cpu-gpu-rigs/{rig_id}/playbooks/preview"),
     ("POST", "/tags/preview"),
+    ("POST", "/api/v1/playbooks/{playbook_id}/copy/preview"),
     ("POST", "/cpu-gpu/command"),
+    ("POST", "/cpu-gpu/copy"),
 }
 RENAMED = {"name": "renamed"}
 POOL = {"type": "pool", "name": "Fallback", "coin": "Monero", "address": "other.example:1"}
@@ -88,6 +90,8 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", playbook + "/pause"): _json(),
         ("POST", playbook + "/resume"): _json(),
         ("POST", playbook + "/copy"): _json({"rig_ids": [ids["other_rig_id"]]}),
+        ("POST", "/api/v1/playbooks/pause"): _json({"rigs": [ids["rig_id"]]}),
+        ("POST", "/api/v1/playbooks/resume"): _json({"select": "name:rig-07"}),
         ("POST", playbook + "/revisions/{revision}/use"): _json(),
         ("POST", "/login"): _form(password=PASSWORD),
         ("POST", "/logout"): _form(),
@@ -141,7 +145,7 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", own): _form(**form),
         ("POST", own + "/{playbook_id}/edit"): _form(**form),
         ("POST", own + "/{playbook_id}/{action}"): _form(),
-        ("POST", own + "/{playbook_id}/copies"): _form(rig=str(ids["other_rig_id"])),
+        ("POST", own + "/{playbook_id}/copies"): _form(rig=str(ids["other_rig_id"]), apply="yes"),
         ("POST", own + "/{playbook_id}/revisions/{revision}/use"): _form(),
     }
 

@@ -8,11 +8,12 @@ from command_farm import BY_TWO, CommandFarm
 from commander.audit.store import EntryFilter, read_entries
 from commander.commands import actions, sentries, store, target_store
 from commander.commands.batches import Changed
-from commander.commands.domain import Batch, BatchState, NoTargets, NothingToRetry
+from commander.commands.domain import Batch, BatchState, NothingToRetry
 from commander.commands.target_store import Target
 from commander.db import Database
 from commander.registry import store as registry
 from commander.registry.kinds import RigKind
+from commander.selections.domain import NoTargets
 from protocol.command_messages import (
     CommandAction,
     CommandArguments,

@@ -139,10 +139,10 @@ async def test_a_playbook_is_copied_to_chosen_rigs(person: httpx.AsyncClient, fa
     path = f"/cpu-gpu/{rig.id}/playbooks/{added['id']}"
     choice = await page(person, f"{path}/copy")
     assert re.findall(r'name="rig" value="(\d+)"', choice) == [str(second.id), str(third.id)]
-    assert f'value="{third.id}"' not in await page(person, f"{path}/copy?q=RIG-2")
+    assert f'value="{third.id}"' not in await page(person, f"{path}/copy?select=RIG-2")
     nobody = await post(person, f"{path}/copies")
     assert (nobody.status_code, "Choose the rigs" in nobody.text) == (422, True)
-    done = await post(person, f"{path}/copies", rig=[second.id, third.id])
+    done = await post(person, f"{path}/copies", rig=[second.id, third.id], apply="yes")
     assert done.text.count("Its playbook") == 2
 
 

@@ -17,7 +17,6 @@ from commander.commands.domain import (
     WORDS,
     Batch,
     BatchState,
-    NoTargets,
     NothingToRetry,
     TargetState,
     default_batch,
@@ -25,6 +24,7 @@ from commander.commands.domain import (
 from commander.commands.store import NewCommand, Overlap, StoredCommand
 from commander.commands.target_store import Target
 from commander.db import Database
+from commander.selections.domain import NoTargets
 
 Notify = Callable[[Changed], Awaitable[None]]
 RIGS_NAMED = 20  # of an overlap

@@ -32,12 +32,6 @@ class BadArguments(CommandError):
     kind = ErrorKind(422, "bad_arguments", "Wrong arguments", field="arguments")
 
 
-class NoTargets(CommandError):
-    """No rig is chosen, or one of them does not exist."""
-
-    kind = ErrorKind(422, "no_targets", "No rigs", field="rigs")
-
-
 class BadBatch(CommandError):
     """Not a number of rigs or failures."""
 

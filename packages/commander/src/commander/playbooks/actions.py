@@ -1,10 +1,9 @@
 """The actions of people on playbooks. Each is one transaction; then sentries and open pages get the change."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import msgspec
 from protocol.playbook_messages import Platform, Playbook
@@ -12,35 +11,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.audit.store import record
 from commander.db import Database
-from commander.playbooks import store
+from commander.playbooks import copying, store
+from commander.playbooks.adding import checked_wire, insert
 from commander.playbooks.consistency import check_consistency, check_not_duplicate
+from commander.playbooks.copying import Copy, PlannedCopy
 from commander.playbooks.domain import (
-    PLAYBOOKS_A_RIG,
-    BadPlaybook,
     PlaybookChanged,
     PlaybookSpec,
     Revision,
     StoredPlaybook,
-    TooManyPlaybooks,
 )
 from commander.playbooks.render_context import RenderContext, load_render_context
 from commander.playbooks.rendering import coin_of, rendered
 from commander.playbooks.sync import PlaybookSync
 from commander.registry.kinds import RigKind
-from commander.registry.names import RigNotFound
 from commander.registry.store import get_rig
 
-PAUSED_AT_ONCE = 100  # in a transaction: logs must not wait long for their turn to be stored
-SYSTEMS = {Platform.LINUX: "Linux", Platform.WINDOWS: "Windows"}
-
-
-class Copy(NamedTuple):
-    """The result of a copy for one rig: its playbook, or why there is none."""
-
-    rig_id: int
-    rig: str
-    playbook_id: int | None
-    reason: str = ""
+CHANGED_AT_ONCE = 100  # in a transaction: logs must not wait long for their turn to be stored
 
 
 class PlaybookActions:
@@ -87,7 +74,8 @@ class PlaybookActions:
         """Raises `BadPlaybook`, `RigNotFound` or `TooManyPlaybooks`."""
         async with self._database.transaction() as db:
             spec, context = await _settled(db, rig_id, spec)
-            added = await self._insert(db, rig_id, spec, context, author=author, what="Added", paused=paused)
+            wire = checked_wire(rig_id, spec, context, await store.playbooks_of(db, rig_id), paused=paused)
+            added = await insert(db, rig_id, spec, wire, author=author, what="Added", now=self._now())
         await self._sync.changed([rig_id])
         return added
 
@@ -122,10 +110,10 @@ class PlaybookActions:
         A playbook that was removed or changed meanwhile is passed over.
         """
         total = 0
-        for start in range(0, len(playbook_ids), PAUSED_AT_ONCE):
+        for ids in _in_parts(playbook_ids):
             changed = list[StoredPlaybook]()
             async with self._database.transaction() as db:
-                for each in await store.some_playbooks(db, playbook_ids[start : start + PAUSED_AT_ONCE]):
+                for each in await store.some_playbooks(db, ids):
                     if each.wire.paused is not paused:
                         with suppress(PlaybookChanged):
                             changed.append(await self._write_pause(db, each, paused, author))
@@ -163,47 +151,22 @@ class PlaybookActions:
         await self._sync.changed([gone.rig_id])
         return gone
 
-    async def copy(self, playbook_id: int, rig_ids: Iterable[int], *, author: str) -> list[Copy]:
-        """Copies the playbook to each rig that can take it; the results of the others have the reason. Raises
-        `PlaybookNotFound`."""
-        copies: list[Copy] = []
-        async with self._database.transaction() as db:
-            source, context = await store.get_playbook(db, playbook_id), await load_render_context(db)
-            what = f"Copied from {source.spec.name} on {context.rigs.get(source.rig_id, '')}"
-            for rig_id in dict.fromkeys(rig_ids):
-                rig = context.rigs.get(rig_id, f"rig {rig_id}")
-                try:
-                    spec = _for_platform(source.spec, await store.platform_of_rig(db, rig_id), context)
-                    made = await self._insert(
-                        db, rig_id, spec, context, author=author, what=what, paused=source.wire.paused
-                    )
-                    copies.append(Copy(rig_id, rig, made.id))
-                except (BadPlaybook, TooManyPlaybooks, RigNotFound) as error:
-                    copies.append(Copy(rig_id, rig, None, str(error)))
-        await self._sync.changed([each.rig_id for each in copies if each.playbook_id])
-        return copies
+    async def plan_copies(self, playbook_id: int, rig_ids: Iterable[int]) -> list[PlannedCopy]:
+        """Returns what a copy would do for each rig; nothing is kept. Raises `PlaybookNotFound`."""
+        async with self._database.reading() as db:
+            source = await store.get_playbook(db, playbook_id)
+            return [each for ids in _in_parts(rig_ids) for each in await copying.plan_copies(db, source, ids)]
 
-    async def _insert(
-        self,
-        db: AsyncConnection,
-        rig_id: int,
-        spec: PlaybookSpec,
-        context: RenderContext,
-        *,
-        author: str,
-        what: str,
-        paused: bool,
-    ) -> StoredPlaybook:
-        others = await store.playbooks_of(db, rig_id)
-        if len(others) >= PLAYBOOKS_A_RIG:
-            raise TooManyPlaybooks(f"A rig has {PLAYBOOKS_A_RIG} playbooks at most; remove one first.")
-        wire = rendered(spec, context.input_for(rig_id, spec), revision=1, paused=paused)
-        check_consistency(spec, context.addresses)
-        check_not_duplicate(wire, others)
-        playbook_id, now = await store.insert_playbook(db, rig_id, spec, now=self._now()), self._now()
-        wire = msgspec.structs.replace(wire, id=str(playbook_id))
-        await store.write_revision(db, playbook_id, spec, wire, author=author, what=what, now=now)
-        return await store.get_playbook(db, playbook_id)
+    async def copy(self, playbook_id: int, rig_ids: Iterable[int], *, author: str) -> list[Copy]:
+        """Copies the playbook to each rig that can take it, some in each transaction; the results of the others have
+        the reason. All get it as it is now. Raises `PlaybookNotFound`."""
+        source, copies = await self.find(playbook_id), list[Copy]()
+        for ids in _in_parts(rig_ids):
+            async with self._database.transaction() as db:
+                made = await copying.make_copies(db, source, ids, author=author, now=self._now())
+            await self._sync.changed([each.rig_id for each in made if each.playbook_id])
+            copies += made
+        return copies
 
     async def _write(
         self,
@@ -228,6 +191,12 @@ class PlaybookActions:
         return await store.get_playbook(db, was.id)
 
 
+def _in_parts(ids: Iterable[int]) -> Iterator[list[int]]:
+    """Yields each id once, as many at a time as one transaction changes."""
+    every = list(dict.fromkeys(ids))
+    return (every[start : start + CHANGED_AT_ONCE] for start in range(0, len(every), CHANGED_AT_ONCE))
+
+
 async def _settled(db: AsyncConnection, rig_id: int, spec: PlaybookSpec) -> tuple[PlaybookSpec, RenderContext]:
     """Returns the spec for this rig's system, with the script and the name that its author left out."""
     platform, context = await store.platform_of_rig(db, rig_id), await load_render_context(db)
@@ -246,16 +215,3 @@ def _name(spec: PlaybookSpec, context: RenderContext) -> str:
     return (
         " ".join(filter(None, (entry.about.name if entry else "", " + ".join(filter(None, coins)))))[:64] or "Playbook"
     )
-
-
-def _for_platform(spec: PlaybookSpec, platform: Platform, context: RenderContext) -> PlaybookSpec:
-    """Returns the spec for another system, whose script is the software's own. Raises `BadPlaybook` for an edited
-    script."""
-    if platform is spec.platform:
-        return spec
-    entry = context.software.get(spec.software_id)
-    here, there = (entry.about.download(each) if entry else None for each in (spec.platform, platform))
-    if here is None or there is None or here.script != spec.script:
-        written, runs = SYSTEMS[spec.platform], SYSTEMS[platform]
-        raise BadPlaybook({"script": f"Its script is written for {written}, and this rig runs {runs}."})
-    return replace(spec, platform=platform, script=there.script)

@@ -60,19 +60,6 @@ class PlaybookOrder(msgspec.Struct, frozen=True, kw_only=True):
     playbooks: Annotated[list[int], msgspec.Meta(max_length=1_000)]
 
 
-class CopyTo(msgspec.Struct, frozen=True, kw_only=True):
-    rig_ids: Annotated[list[Number], msgspec.Meta(max_length=10_000)]
-
-
-class CopyAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`playbook_id` is null where the rig could not take a copy; `reason` says why."""
-
-    rig_id: int
-    rig: str
-    playbook_id: int | None
-    reason: str
-
-
 class LineAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """`line` counts from 0 in each `run` of the software."""
 
@@ -226,18 +213,6 @@ class PlaybooksApi(Controller):
     ) -> PlaybookAnswer:
         """Let a paused one run."""
         return _answer(await playbook_actions.pause(playbook_id, False, author=author_of(request.user)), live)
-
-    @post("/copy", status_code=200, responses=problems(400, 401, 404, 413, 415, 422))
-    async def copy_playbook(
-        self,
-        playbook_id: FromPath[int],
-        data: Annotated[CopyTo, Body()],
-        request: AnyRequest,
-        playbook_actions: NamedDependency[PlaybookActions],
-    ) -> list[CopyAnswer]:
-        """Copy it to other rigs. The answer has a result for each rig."""
-        copies = await playbook_actions.copy(playbook_id, data.rig_ids, author=author_of(request.user))
-        return [CopyAnswer(**each._asdict()) for each in copies]
 
     @get("/revisions", responses=problems(400, 401, 404))
     async def list_revisions(

@@ -15,7 +15,8 @@ from commander.addresses.coins import COINS
 from commander.addresses.domain import AddressKind
 from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
-from commander.playbooks.actions import SYSTEMS, PlaybookActions
+from commander.playbooks.actions import PlaybookActions
+from commander.playbooks.copying import SYSTEMS
 from commander.playbooks.domain import BadPlaybook, StoredPlaybook, TooManyPlaybooks, needs_restart
 from commander.playbooks.forms import (
     PlaybookForm,

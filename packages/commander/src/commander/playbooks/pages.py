@@ -1,4 +1,4 @@
-"""The pages of a rig's playbooks: the list, one playbook with its revisions, copying. The form has its own file."""
+"""The pages of a rig's playbooks: the list, and one playbook with its revisions."""
 
 from typing import Any
 
@@ -10,13 +10,12 @@ from litestar.response import Redirect
 
 from commander.accounts.domain import author_of
 from commander.live.rigs import LiveRigs
-from commander.playbooks.actions import Copy, PlaybookActions
+from commander.playbooks.actions import PlaybookActions
 from commander.playbooks.differences import diff
 from commander.playbooks.domain import BadPlaybook, PlaybookNotFound, Revision, StoredPlaybook
 from commander.playbooks.lookup import playbook_of_rig
 from commander.playbooks.sync import PlaybookSync
-from commander.playbooks.views import list_sections, names_of, page_sections, playbook_view
-from commander.registry.names import name_key
+from commander.playbooks.views import list_sections, page_sections, playbook_view
 from commander.registry.sections import RIGS
 from commander.web.ids import id_in
 from commander.web.shell import Page, page
@@ -24,7 +23,6 @@ from commander.web.shell import Page, page
 WRONG = 422
 Html = Response[str]
 PageRequest = Request[Any, Any, Any]
-SHOWN_TO_COPY = 500
 
 
 @get("/cpu-gpu/{rig_id:int}/playbooks", include_in_schema=False)
@@ -110,35 +108,7 @@ async def use_again(
     return Redirect(f"/cpu-gpu/{rig_id}/playbooks/{playbook_id}", status_code=303)
 
 
-@get("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/copy", include_in_schema=False)
-async def choose_rigs(
-    rig_id: FromPath[int],
-    playbook_id: FromPath[int],
-    request: PageRequest,
-    live: NamedDependency[LiveRigs],
-    playbook_actions: NamedDependency[PlaybookActions],
-) -> Html:
-    playbook = await playbook_of_rig(playbook_actions, rig_id, playbook_id)
-    return _copy_page(live, playbook, search=str(request.query_params.get("q", ""))[:64])
-
-
-@post("/cpu-gpu/{rig_id:int}/playbooks/{playbook_id:int}/copies", status_code=200, include_in_schema=False)
-async def copy(
-    rig_id: FromPath[int],
-    playbook_id: FromPath[int],
-    request: PageRequest,
-    live: NamedDependency[LiveRigs],
-    playbook_actions: NamedDependency[PlaybookActions],
-) -> Html:
-    playbook, form = await playbook_of_rig(playbook_actions, rig_id, playbook_id), await request.form()
-    chosen = [each for text in form.getall("rig", []) if (each := id_in(str(text))) is not None]
-    if not chosen:
-        return _copy_page(live, playbook, error="Choose the rigs that are to have it too.")
-    copies = await playbook_actions.copy(playbook_id, chosen, author=author_of(request.user))
-    return _copy_page(live, playbook, copies=copies)
-
-
-HANDLERS: list[HTTPRouteHandler] = [show_all, show, do, use_again, choose_rigs, copy]
+HANDLERS: list[HTTPRouteHandler] = [show_all, show, do, use_again]
 
 
 async def _move(playbook_actions: PlaybookActions, rig_id: int, playbook_id: int, by: int) -> None:
@@ -196,31 +166,3 @@ def _changes(revisions: list[Revision], number: int | None) -> list[tuple[str, s
     before = _revision(revisions, after.revision - 1)
     kinds = {"+": "added", "-": "gone", "@": "place"}
     return [(kinds.get(line[:1], "same"), line) for line in diff(before, after)]
-
-
-def _copy_page(
-    live: LiveRigs, playbook: StoredPlaybook, *, search: str = "", error: str = "", copies: list[Copy] | None = None
-) -> Html:
-    state, search_key = live.find(playbook.rig_id), name_key(search.strip())
-    others = [rig for rig in live.index.rigs.values() if rig.id != state.id and search_key in name_key(rig.name)]
-    others.sort(key=lambda rig: rig.name.casefold())
-    at = f"/cpu-gpu/{state.id}/playbooks/{playbook.id}/copy"
-    about = Page(
-        title=f"Copy {playbook.spec.name}",
-        section=RIGS,
-        live=names_of(state.id),
-        seq="" if copies else live.frames.stamp(),
-        url=at if error or copies else "",
-    )
-    return page(
-        "playbooks/copy.html",
-        about,
-        status=WRONG if error else 200,
-        rig=state,
-        playbook=playbook,
-        rigs=others[:SHOWN_TO_COPY],
-        more=max(0, len(others) - SHOWN_TO_COPY),
-        search=search,
-        error=error,
-        copies=copies,
-    )

@@ -71,6 +71,15 @@ async def playbooks_of(db: AsyncConnection, rig_id: int) -> list[StoredPlaybook]
     return [_stored(*row) for row in rows]
 
 
+async def playbooks_of_rigs(db: AsyncConnection, rig_ids: Collection[int]) -> dict[int, list[StoredPlaybook]]:
+    """Returns the playbooks by rig, of a few hundred rigs at most."""
+    by_rig: dict[int, list[StoredPlaybook]] = {}
+    rows = await db.execute(sa.select(*_PLAYBOOK).where(playbooks.c.rig_id.in_(rig_ids)).order_by(playbooks.c.id))
+    for stored in (_stored(*row) for row in rows):
+        by_rig.setdefault(stored.rig_id, []).append(stored)
+    return by_rig
+
+
 async def all_playbooks(db: AsyncConnection) -> list[StoredPlaybook]:
     rows = await db.execute(sa.select(*_PLAYBOOK).order_by(playbooks.c.rig_id, playbooks.c.position, playbooks.c.id))
     return [_stored(*row) for row in rows]
@@ -94,7 +103,13 @@ async def platform_of_rig(db: AsyncConnection, rig_id: int) -> Platform:
     row = (await db.execute(sa.select(rigs.c.specs).where(rigs.c.id == rig_id))).one_or_none()
     if row is None:
         raise RigNotFound("There is no such rig; it may have been removed.")
-    return platform_of(_specs.decode(row.specs).os if row.specs else None)
+    return _platform_in(row.specs)
+
+
+async def platforms_of(db: AsyncConnection, rig_ids: Collection[int]) -> dict[int, Platform]:
+    """Returns the systems of those of these rigs that there are, a few hundred at most."""
+    rows = await db.execute(sa.select(rigs.c.id, rigs.c.specs).where(rigs.c.id.in_(rig_ids)))
+    return {rig_id: _platform_in(specs) for rig_id, specs in rows}
 
 
 async def uses(db: AsyncConnection, found: Sequence[StoredPlaybook]) -> list[Use]:
@@ -172,6 +187,10 @@ async def get_revision(db: AsyncConnection, playbook_id: int, revision: int) -> 
     if row is None:
         raise PlaybookNotFound(f"This playbook has no revision {revision}; the newest {REVISIONS_KEPT} are kept.")
     return _revision(*row)
+
+
+def _platform_in(specs: bytes | None) -> Platform:
+    return platform_of(_specs.decode(specs).os if specs else None)
 
 
 def _columns(spec: PlaybookSpec) -> dict[str, object]:

@@ -46,6 +46,14 @@ def page_query(views: RigViews, text: str) -> IndexQuery:
         return views.query({})
 
 
+def selection_of_all(form: FormMultiDict, chosen: ChosenRigs) -> str:
+    """Returns the selection of all that the page lists, if the form means all of them; empty if it names its rigs."""
+    query = chosen.query
+    if not form.get("every") or query.faulty:
+        return ""
+    return " ".join(filter(None, (query.select or "name:*", f"health:{query.health}" if query.health else "")))
+
+
 def names_text(names: list[str]) -> str:
     """Returns "rig-01, rig-02, rig-03 and 210 more"."""
     more = f" and {len(names) - RIGS_NAMED:,} more" if len(names) > RIGS_NAMED else ""

@@ -7,8 +7,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
-from commander.rig_pages.chosen_rigs import chosen_rigs
-from commander.rig_pages.listing import IndexQuery
+from commander.rig_pages.chosen_rigs import chosen_rigs, selection_of_all
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.pages import PageRequest
 
@@ -20,16 +19,9 @@ async def command_chosen(request: PageRequest, views: NamedDependency[RigViews])
     """Goes to the form with the rigs that are ticked; all that the page lists are named by their selection."""
     form = await request.form()
     chosen = chosen_rigs(views, form)
-    if form.get("every") and not chosen.query.faulty:
-        asked = {"select": selection_of_page(chosen.query)}
-    else:
-        asked = {"rigs": ",".join(map(str, chosen.ids))}
+    select = selection_of_all(form, chosen)
+    asked = {"select": select} if select else {"rigs": ",".join(map(str, chosen.ids))}
     return Redirect(f"{FORM}?{urlencode(asked)}", status_code=303)
-
-
-def selection_of_page(query: IndexQuery) -> str:
-    """Returns the selection of all that the page lists, on all of its pages."""
-    return " ".join(filter(None, (query.select or "name:*", f"health:{query.health}" if query.health else "")))
 
 
 HANDLERS: list[HTTPRouteHandler] = [command_chosen]

@@ -1,7 +1,8 @@
-"""Pausing and resuming the playbooks of the rigs that are ticked."""
+"""Playbooks of the rigs that are ticked: pause and resume them, or copy one to all of these rigs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from litestar import post
 from litestar.di import NamedDependency
@@ -13,7 +14,7 @@ from commander.accounts.domain import author_of
 from commander.live.rig_state import RigState
 from commander.playbooks.actions import PlaybookActions
 from commander.registry.kinds import RigKind
-from commander.rig_pages.chosen_rigs import ChosenRigs, chosen_rigs, names_text
+from commander.rig_pages.chosen_rigs import ChosenRigs, chosen_rigs, names_text, selection_of_all
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.navigation import counted
 from commander.rig_pages.pages import Html, PageRequest, RigDialog, index_page
@@ -45,7 +46,18 @@ async def resume(
     return await _set_paused(request, views, playbook_actions, paused=False)
 
 
-HANDLERS: list[HTTPRouteHandler] = [pause, resume]
+@post("/cpu-gpu/copy", include_in_schema=False)
+async def copy_to_chosen(request: PageRequest, views: NamedDependency[RigViews]) -> Redirect:
+    """Goes to the page that chooses a playbook, with the rigs that are ticked; all that the page lists are named by
+    their selection."""
+    form = await request.form()
+    chosen = chosen_rigs(views, form)
+    select = selection_of_all(form, chosen)
+    asked = {"select": select} if select else {"rigs": chosen.text}
+    return Redirect(f"/playbooks/copy?{urlencode(asked)}", status_code=303)
+
+
+HANDLERS: list[HTTPRouteHandler] = [pause, resume, copy_to_chosen]
 
 
 async def _set_paused(

@@ -20,6 +20,12 @@ class BadSelection(CommanderError):
         self.at = at
 
 
+class NoTargets(CommanderError):
+    """No rig is chosen, or one of them does not exist."""
+
+    kind = ErrorKind(422, "no_targets", "No rigs", field="rigs")
+
+
 class Operator(StrEnum):
     IS = ":"
     MORE = ">"
