@@ -34,7 +34,7 @@ LAYERS = (
 PURE = (
     *("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings"),
     *("commander.selections.parser", "commander.selections.quantities", "commander.notifications.news"),
-    *("commander.incidents.grouping", "commander.incidents.in_common"),
+    *("commander.alert_rules.levels", "commander.incidents.grouping", "commander.incidents.in_common"),
 )
 
 

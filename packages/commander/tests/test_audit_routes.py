@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import httpx
@@ -28,6 +28,7 @@ READS = {
     ("POST", "/cpu-gpu/command"),
     ("POST", "/cpu-gpu/copy"),
 }
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 RENAMED = {"name": "renamed"}
 POOL = {"type": "pool", "name": "Fallback", "coin": "Monero", "address": "other.example:1"}
 WALLET = {"type": "wallet", "name": "Other", "coin": "Monero", "address": OTHER_MONERO}
@@ -120,6 +121,11 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", "/api/v1/watchdog-rules"): _json({"select": "tag:hall", "limits": {"low_percent": 40.0}}),
         ("PUT", "/api/v1/watchdog-rules/{rule_id}"): _json({"select": "tag:hall", "limits": {"low_percent": 30.0}}),
         ("DELETE", "/api/v1/watchdog-rules/{rule_id}"): _json(),
+        ("POST", "/api/v1/alert-rules"): _json({"rule": "power<100", "select": "tag:hall"}),
+        ("PUT", "/api/v1/alert-rules/{alert_rule_id}"): _json({"rule": "power<200"}),
+        ("DELETE", "/api/v1/alert-rules/{alert_rule_id}"): _json(),
+        ("POST", "/api/v1/maintenance"): _json({"select": "tag:hall", "until": TOMORROW}),
+        ("DELETE", "/api/v1/maintenance/{maintenance_id}"): _json(),
         ("POST", "/api/v1/incidents/{incident_id}/acknowledge"): _json(),
         ("POST", "/api/v1/incidents/{incident_id}/mute"): _json({"minutes": 120}),
         ("POST", "/api/v1/incidents/{incident_id}/unmute"): _json(),
@@ -184,12 +190,16 @@ async def world(farm: Farm, playbooks: Playbooks) -> World:
     cancelled = await playbooks.post("/api/v1/commands", order | {"rigs": [other.id]}, status=202)
     await playbooks.post(f"/api/v1/commands/{cancelled['id']}/cancel", None, status=200)
     rule = await playbooks.post("/api/v1/watchdog-rules", {"limits": {"low_percent": 20.0}})
+    alert_rule = await playbooks.post("/api/v1/alert-rules", {"rule": "power<50"})
+    maintenance = await playbooks.post("/api/v1/maintenance", {"until": TOMORROW})
     for path in ("/cpu-gpu", "/asics"):
         await post_form(farm.client, f"{path}/views", name="Hottest", back="sort=temperature")
     async with open_database(farm.settings.database_url) as database:
         incident_id = await insert(database, an_incident(datetime.now(UTC)))
     ids = {
         "incident_id": incident_id,
+        "alert_rule_id": alert_rule["id"],
+        "maintenance_id": maintenance["id"],
         "rig_id": rig.id,
         "asic_id": asic.id,
         "other_rig_id": other.id,

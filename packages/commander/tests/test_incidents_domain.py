@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from commander.incidents.domain import Hold, Incident, InCommon, Level, Life, Phase, next_life
+from commander.alert_rules.levels import Level
+from commander.incidents.domain import Hold, Incident, InCommon, Life, Phase, next_life
 from commander.incidents.grouping import (
     Occasion,
     carry_out,

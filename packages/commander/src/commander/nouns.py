@@ -1,11 +1,13 @@
 """The nouns of the farm. Their sections stand in the navigation in this order."""
 
 from commander.addresses.noun import NOUN as ADDRESSES
+from commander.alert_rules.noun import NOUN as ALERT_RULES
 from commander.alerts.noun import NOUN as ALERTS
 from commander.audit_pages.noun import NOUN as AUDIT_PAGES
 from commander.commands.noun import NOUN as COMMANDS
 from commander.incidents.noun import NOUN as INCIDENTS
 from commander.intake.noun import NOUN as INTAKE
+from commander.maintenance.noun import NOUN as MAINTENANCE
 from commander.overview.noun import NOUN as OVERVIEW
 from commander.playbooks.noun import NOUN as PLAYBOOKS
 from commander.rig_pages.noun import NOUN as RIG_PAGES
@@ -21,6 +23,8 @@ NOUNS = (
     RIG_PAGES,
     INTAKE,
     INCIDENTS,
+    ALERT_RULES,
+    MAINTENANCE,
     COMMANDS,
     ALERTS,
     WATCHDOG,

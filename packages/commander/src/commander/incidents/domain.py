@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from commander.alert_rules.levels import Level
 from commander.problems import CommanderError, ErrorKind
 from commander.readings.severity import Severity
 
@@ -30,21 +31,6 @@ class IncidentClosed(CommanderError):
     """A closed incident is neither acknowledged nor muted."""
 
     kind = ErrorKind(409, "incident_closed", "Incident closed")
-
-
-class Level(StrEnum):
-    """The answer of a rule. `NEAR`: not bad any more, but not good enough to clear. `UNKNOWN` changes nothing."""
-
-    GOOD = "good"
-    NEAR = "near"
-    WARNING = "warning"
-    CRITICAL = "critical"
-    UNKNOWN = "unknown"
-
-    @property
-    def severity(self) -> Severity | None:
-        """None: the rule is not broken, or nothing is known."""
-        return Severity(self.value) if self in (Level.WARNING, Level.CRITICAL) else None
 
 
 class Phase(StrEnum):

@@ -1,0 +1,104 @@
+"""Alert rules for people's scripts."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, delete, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import Body, FromPath
+from litestar.types import ControllerRouterHandler
+from msgspec import Meta
+
+from commander.alert_rules.actions import AlertRuleActions
+from commander.alert_rules.domain import AlertRule, RuleLimits, Sensor
+from commander.readings.severity import Severity
+from commander.selections.domain import LINE_MAX_LENGTH
+from commander.web.api_docs import BEARER, problems
+
+Bound = Annotated[float, Meta(ge=0, le=1e6)]
+Wait = Annotated[float, Meta(ge=0, le=86_400)]
+
+
+class AlertRuleBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule for the rigs of a selection; an empty one means all.
+
+    `rule` is the name of a shipped rule, with other limits, or a comparison of your own such as `power<100`.
+    `severity` is that of a rule without limits. Of all rules for one thing, the newest that matches a rig holds.
+    """
+
+    rule: Annotated[str, Meta(max_length=128)]
+    sensor: Sensor | None = None
+    enabled: bool = True
+    select: Annotated[str, Meta(max_length=LINE_MAX_LENGTH)] = ""
+    warning: Bound | None = None
+    critical: Bound | None = None
+    severity: Severity = Severity.WARNING
+    for_s: Wait = 300.0
+    clear_for_s: Wait = 300.0
+
+    def limits(self) -> RuleLimits:
+        return RuleLimits(**msgspec.structs.asdict(self))
+
+
+class AlertRuleAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule. `shipped`: it can be changed and switched off, not removed."""
+
+    id: int
+    shipped: bool
+    rule: str
+    sensor: Sensor | None
+    enabled: bool
+    select: str
+    warning: float | None
+    critical: float | None
+    severity: Severity
+    for_s: float
+    clear_for_s: float
+
+
+class AlertRulesAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    rules: list[AlertRuleAnswer]
+
+
+class AlertRulesApi(Controller):
+    """Alert rules: those that are shipped, and your own."""
+
+    path = "/api/v1/alert-rules"
+    tags = ("alert rules",)
+    security = BEARER
+
+    @get(responses=problems(401))
+    async def list_alert_rules(self, alert_rule_actions: NamedDependency[AlertRuleActions]) -> AlertRulesAnswer:
+        """All rules, oldest first."""
+        return AlertRulesAnswer(rules=[_answer(rule) for rule in await alert_rule_actions.rules()])
+
+    @post(responses=problems(400, 401, 413, 415, 422))
+    async def add_alert_rule(
+        self, data: Annotated[AlertRuleBody, Body()], alert_rule_actions: NamedDependency[AlertRuleActions]
+    ) -> AlertRuleAnswer:
+        """Add a rule of your own, or other limits for some rigs."""
+        return _answer(await alert_rule_actions.add(data.limits()))
+
+    @put("/{alert_rule_id:int}", responses=problems(400, 401, 404, 413, 415, 422))
+    async def change_alert_rule(
+        self,
+        alert_rule_id: FromPath[int],
+        data: Annotated[AlertRuleBody, Body()],
+        alert_rule_actions: NamedDependency[AlertRuleActions],
+    ) -> AlertRuleAnswer:
+        """Change a rule, or switch it off."""
+        return _answer(await alert_rule_actions.change(alert_rule_id, data.limits()))
+
+    @delete("/{alert_rule_id:int}", responses=problems(400, 401, 404, 409))
+    async def remove_alert_rule(
+        self, alert_rule_id: FromPath[int], alert_rule_actions: NamedDependency[AlertRuleActions]
+    ) -> None:
+        """Remove a rule that is not shipped."""
+        await alert_rule_actions.remove(alert_rule_id)
+
+
+def _answer(rule: AlertRule) -> AlertRuleAnswer:
+    return AlertRuleAnswer(id=rule.id, shipped=rule.shipped is not None, **msgspec.structs.asdict(rule.limits))
+
+
+HANDLERS: list[ControllerRouterHandler] = [AlertRulesApi]

@@ -1,0 +1,48 @@
+"""The alert rules of this node, read again after each change at any node."""
+
+from time import monotonic
+
+from commander.alert_rules import store
+from commander.alert_rules.actions import ALERT_RULES
+from commander.alert_rules.domain import AlertRule
+from commander.alert_rules.rulebook import Rulebook
+from commander.db import Database
+from commander.live.cluster import Cluster
+from commander.registry.kinds import RigKind
+
+_READ_AGAIN_S = 60.0  # another node's news may have been missed
+
+
+class AlertRules:
+    """`number` grows whenever the rules may have changed."""
+
+    def __init__(self, database: Database, cluster: Cluster) -> None:
+        self.number = 0
+        self.books: dict[RigKind, Rulebook] = {}
+        self.all: list[AlertRule] = []
+        self._database = database
+        self._cluster = cluster
+        self._changes, self._read_changes = 1, 0
+        self._read_at_s = float("-inf")
+        cluster.subscribe(ALERT_RULES, self._news)
+        cluster.on_gap(lambda: self._news(0))
+
+    def changed(self) -> None:
+        """Call it after each commit that changes rules."""
+        self._news(0)
+        self._cluster.publish(ALERT_RULES, 0)
+
+    async def refresh(self) -> None:
+        """Reads the rules if they may have changed."""
+        changes = self._changes
+        if changes == self._read_changes and monotonic() - self._read_at_s < _READ_AGAIN_S:
+            return
+        async with self._database.reading() as db:
+            rules = await store.all_rules(db)
+        if rules != self.all or not self.books:
+            self.all, self.number = rules, self.number + 1
+            self.books = {kind: Rulebook(rules, kind) for kind in RigKind}
+        self._read_changes, self._read_at_s = changes, monotonic()
+
+    def _news(self, _key: int) -> None:
+        self._changes += 1

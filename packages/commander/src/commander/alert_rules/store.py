@@ -1,0 +1,77 @@
+"""Queries about alert rules. None commits."""
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commander.alert_rules.domain import SHIPPED, AlertRule, AlertRuleNotFound, RuleLimits, Sensor, ShippedAlertRule
+from commander.alert_rules.tables import alert_rules
+from commander.db import insert_for
+from commander.readings.severity import Severity
+
+
+async def all_rules(db: AsyncConnection) -> list[AlertRule]:
+    """Returns the rules, oldest first."""
+    return [_rule(row) for row in await db.execute(sa.select(alert_rules).order_by(alert_rules.c.id))]
+
+
+async def get_rule(db: AsyncConnection, rule_id: int) -> AlertRule:
+    """Raises `AlertRuleNotFound`."""
+    row = (await db.execute(sa.select(alert_rules).where(alert_rules.c.id == rule_id))).one_or_none()
+    if row is None:
+        raise AlertRuleNotFound("There is no such alert rule; it may have been removed.")
+    return _rule(row)
+
+
+async def add_shipped(db: AsyncConnection) -> None:
+    """Adds the shipped rules that are not there, and brings those that nobody has changed up to date."""
+    for name, limits in SHIPPED.items():
+        values = _values(limits)
+        query = insert_for(db, alert_rules).values(shipped=name, is_changed=False, **values)
+        query = query.on_conflict_do_update(
+            index_elements=[alert_rules.c.shipped], set_=values, where=~alert_rules.c.is_changed
+        )
+        await db.execute(query)
+
+
+async def insert_rule(db: AsyncConnection, limits: RuleLimits) -> AlertRule:
+    query = sa.insert(alert_rules).values(shipped=None, is_changed=True, **_values(limits))
+    rule_id: int = (await db.execute(query.returning(alert_rules.c.id))).scalar_one()
+    return AlertRule(rule_id, None, limits)
+
+
+async def update_rule(db: AsyncConnection, rule_id: int, limits: RuleLimits) -> None:
+    """Raises `AlertRuleNotFound`."""
+    query = sa.update(alert_rules).where(alert_rules.c.id == rule_id).values(is_changed=True, **_values(limits))
+    if (await db.execute(query)).rowcount != 1:
+        raise AlertRuleNotFound("There is no such alert rule; it may have been removed.")
+
+
+async def delete_rule(db: AsyncConnection, rule_id: int) -> None:
+    """Raises `AlertRuleNotFound` or `ShippedAlertRule`."""
+    if (await get_rule(db, rule_id)).shipped is not None:
+        raise ShippedAlertRule("A shipped rule can't be removed. Switch it off instead.")
+    await db.execute(sa.delete(alert_rules).where(alert_rules.c.id == rule_id))
+
+
+def _values(limits: RuleLimits) -> dict[str, object]:
+    return {
+        "rule": limits.rule,
+        "sensor": limits.sensor,
+        "enabled": limits.enabled,
+        "selection": limits.select,
+        "warning": limits.warning,
+        "critical": limits.critical,
+        "severity": limits.severity,
+        "for_s": limits.for_s,
+        "clear_for_s": limits.clear_for_s,
+    }
+
+
+def _rule(row: sa.Row[tuple[object, ...]]) -> AlertRule:
+    values = dict(row._mapping)
+    rule_id, shipped = values.pop("id"), values.pop("shipped")
+    del values["is_changed"]
+    values["select"] = values.pop("selection")
+    values["severity"] = Severity(values["severity"])
+    values["sensor"] = Sensor(values["sensor"]) if values["sensor"] else None
+    return AlertRule(rule_id, shipped, RuleLimits(**values))
