@@ -40,10 +40,14 @@ def normal(name: str) -> str:
 
 
 def declared_by(folder: str) -> set[str]:
-    """Returns what is required: `a`, and for `a[b]` both `a` and `a[b]`. The package's own name is included."""
+    """Returns what is required, always or by an extra: `a`, and for `a[b]` both `a` and `a[b]`.
+
+    The package's own name is included.
+    """
     project = tomllib.loads((PACKAGES / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = {normal(project["name"])}
-    for requirement in project["dependencies"]:
+    optional = [each for extra in project.get("optional-dependencies", {}).values() for each in extra]
+    for requirement in [*project["dependencies"], *optional]:
         name, extra = re.match(r"([\w.-]+)(\[[\w,]+\])?", requirement).groups()  # type: ignore[union-attr]
         found |= {normal(name), normal(name) + (extra or "")}
     return found

@@ -35,6 +35,7 @@ PURE = (
     *("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings"),
     *("commander.selections.parser", "commander.selections.quantities", "commander.notifications.news"),
     *("commander.alert_rules.levels", "commander.incidents.grouping", "commander.incidents.in_common"),
+    "commander.notifications.timing",
 )
 
 

@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ingest_here: bool = True
     ingest_metrics: str = ""
     ca_dir: Path | None = None
+    heartbeat_url: str = ""
+    notify_loopback: bool = False
 
     def __repr__(self) -> str:
         """Without the password: this may reach a log."""
@@ -91,6 +93,8 @@ EXPECTED = {
     "ingest_here": "true or false: whether `commander serve` is also a worker",
     "ingest_metrics": "ADDRESS:PORT where `commander ingest` serves its metrics, such as 127.0.0.1:9464",
     "ca_dir": "a folder with the CA that several commanders share, with COMMANDER_TLS=auto",
+    "heartbeat_url": "http:// or https:// and an address that is asked every minute while all is well",
+    "notify_loopback": "true or false: whether messages may go to servers on the commander's own machine",
 }
 
 
@@ -185,6 +189,7 @@ def _check(settings: Settings, names: Mapping[str, str]) -> None:
         "queue_max_mb": settings.queue_max_mb < 10,
         "queue_kept_h": settings.queue_kept_h < 1,
         "queue_replicas": settings.queue_replicas not in (1, 3, 5),
+        "heartbeat_url": bool(settings.heartbeat_url) and not _is_address(settings.heartbeat_url),
         "ingest_metrics": bool(settings.ingest_metrics) and not _is_place(settings.ingest_metrics),
     }
     for name, is_wrong in wrong.items():
@@ -209,6 +214,14 @@ def _is_url(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
 def is_database_url(text: str) -> bool:

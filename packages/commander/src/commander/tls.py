@@ -23,8 +23,19 @@ from commander.certificates import RENEW_BEFORE, SERVER_LIFE, Key
 from commander.settings import Settings, TlsMode
 from commander.strictness import refused_by_strict
 
-__all__ = ["RENEW_BEFORE", "SERVER_LIFE", "CertificateFacts", "TlsError", "TlsFiles", "pin_of", "prepare_tls"]
+__all__ = [
+    "RENEW_BEFORE",
+    "SECRETS_KEY",
+    "SERVER_LIFE",
+    "CertificateFacts",
+    "TlsError",
+    "TlsFiles",
+    "pin_of",
+    "prepare_tls",
+    "write_private",
+]
 
+SECRETS_KEY = "secrets.key"  # beside the CA: the key that seals secrets in the database
 WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)  # a right clock never shows less
 
 

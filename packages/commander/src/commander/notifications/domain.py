@@ -96,7 +96,8 @@ def plan(news: News, wishes: Wishes, earlier: Sequence[EarlierMessage], *, chose
         return MessagePlan(replaced=delayed[0])
     if not chosen or news.severity not in wishes.severities:
         return NOTHING
-    return MessagePlan(due_at=news.at + timedelta(seconds=wishes.only_after_s), is_escalation=wishes.only_after_s > 0)
+    wait_s = wishes.only_after_s if news.incident_id else 0  # only an incident can be acknowledged
+    return MessagePlan(due_at=news.at + timedelta(seconds=wait_s), is_escalation=wait_s > 0)
 
 
 def _is_delayed(message: EarlierMessage) -> bool:

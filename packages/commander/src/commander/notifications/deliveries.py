@@ -1,0 +1,213 @@
+"""Sends what stands in the outbox: each channel's messages in their order, each channel apart from the others."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy.exc import DBAPIError
+
+from commander.audit.actor import COMMANDER
+from commander.audit.store import record
+from commander.db import Database
+from commander.jobs.loop import rest
+from commander.notifications import channel_store, delivery_store
+from commander.notifications.channel_store import NotificationChannel
+from commander.notifications.domain import ChannelNotFound, MessageState
+from commander.notifications.failures import DeliveryFailure
+from commander.notifications.kinds.kind import SafeNetwork
+from commander.notifications.kinds.registry import KINDS
+from commander.notifications.messages import Message, message_of, word_of
+from commander.notifications.news import Event, News
+from commander.notifications.outbox import Outbox
+from commander.notifications.sealing import Sealer, SecretsUnreadable
+from commander.notifications.timing import Unsent, next_of_channel, next_try, quiet_until
+from commander.problems import DatabaseProblem
+from commander.readings.severity import Severity
+
+log = logging.getLogger(__name__)
+LOOK_EVERY_S = 1.0
+CLAIMED_FOR = timedelta(minutes=2)  # longer than any kind's own timeout
+STOPS_WITHIN_S = 3.0
+IN_A_SUMMARY = 40
+NO_INCIDENT = msgspec.Raw(b"null")
+
+
+class Sender:
+    """Sends messages by the kinds of channels."""
+
+    def __init__(self, sealer: Sealer, network: SafeNetwork, public_url: str) -> None:
+        self._sealer, self._network, self._public_url = sealer, network, public_url
+
+    async def send(self, channel: NotificationChannel, news: News, *, now: datetime) -> None:
+        """Raises `DeliveryFailure`."""
+        kind = KINDS.get(channel.kind)
+        if kind is None:
+            raise DeliveryFailure(f"This commander knows no channels of the kind {channel.kind}: update it.")
+        try:
+            values = msgspec.json.decode(channel.settings, type=dict[str, object])
+            settings = msgspec.convert({**values, **self._sealer.unseal(channel.secrets)}, kind.settings)
+        except SecretsUnreadable as error:
+            raise DeliveryFailure(str(error)) from error
+        except msgspec.ValidationError as error:
+            raise DeliveryFailure(f"The channel's settings are not complete: {error}.", is_final=True) from error
+        await kind.send(settings, self._message(news, now), self._network)
+
+    def _message(self, news: News, now: datetime) -> Message:
+        return message_of(news, public_url=self._public_url, sent_at=now)
+
+
+class Deliveries:
+    """The sender of one web node. Others may run beside it: a message is claimed before it is sent.
+
+    `changed` is called after each commit that the page of channels shows.
+    """
+
+    def __init__(self, database: Database, sender: Sender, outbox: Outbox, changed: Callable[[], None]) -> None:
+        self._database, self._sender, self._outbox, self._changed = database, sender, outbox, changed
+        self._busy: set[int] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sends until `stop`."""
+        async with asyncio.TaskGroup() as group:
+            tasks: set[asyncio.Task[None]] = set()
+            while not stop.is_set():
+                with suppress(DatabaseProblem, DBAPIError):
+                    for channel_id in await self._due(await self._database.now()):
+                        task = group.create_task(self._send_all(channel_id, self._database.now))
+                        tasks.add(task)
+                        task.add_done_callback(tasks.discard)
+                await rest(stop, LOOK_EVERY_S)
+            if tasks:
+                await asyncio.wait(tasks, timeout=STOPS_WITHIN_S)
+            for task in tasks:
+                task.cancel()  # its message stays claimed, and is sent by the next commander
+
+    async def send_due(self, now: datetime) -> None:
+        """Sends everything that is due at a moment, and returns when that is done."""
+
+        async def moment() -> datetime:
+            return now
+
+        async with asyncio.TaskGroup() as group:
+            for channel_id in await self._due(now):
+                group.create_task(self._send_all(channel_id, moment))
+
+    async def _due(self, now: datetime) -> list[int]:
+        """Returns the channels that have something to send and are not being sent to here."""
+        async with self._database.reading() as db:
+            found = await delivery_store.due_channels(db, now)
+        return [channel_id for channel_id in found if channel_id not in self._busy]
+
+    async def _send_all(self, channel_id: int, clock: Callable[[], Awaitable[datetime]]) -> None:
+        self._busy.add(channel_id)
+        try:
+            while await self._send_next(channel_id, await clock()):
+                pass
+        except (DatabaseProblem, DBAPIError) as error:
+            log.warning("messages wait for the database: %s", error)
+        except ChannelNotFound:
+            pass  # somebody has removed it
+        except Exception:
+            log.exception("the messages of channel %d could not be sent; they are tried again", channel_id)
+        finally:
+            self._busy.discard(channel_id)
+
+    async def _send_next(self, channel_id: int, now: datetime) -> bool:
+        """Sends or holds one message, or one summary. Returns whether the next one may follow."""
+        async with self._database.transaction() as db:
+            channel = await channel_store.get_channel(db, channel_id)
+            unsent = await delivery_store.unsent_of(db, channel_id)
+            first = next_of_channel(unsent, now=now)
+            if first is None or not channel.is_enabled:
+                return False
+            chosen = [each for each in unsent if each.is_held and each.due_at <= now] if first.is_held else [first]
+            pieces = await delivery_store.news_of(db, [each.id for each in chosen])
+            if until := _quiet_until(channel, pieces, now):
+                held = [await delivery_store.hold(db, each, until=until) for each in chosen]
+                return any(held)
+            claimed = [each for each in chosen if await delivery_store.claim(db, each, until=now + CLAIMED_FOR)]
+            pieces = await delivery_store.news_of(db, [each.id for each in claimed])
+        return await self._send(channel, claimed, pieces, now) if claimed else False  # else another node was first
+
+    async def _send(
+        self, channel: NotificationChannel, chosen: Sequence[Unsent], pieces: Sequence[News], now: datetime
+    ) -> bool:
+        news = pieces[0] if len(pieces) == 1 else summary_of(pieces, zone=_zone(channel), now=now)
+        ids = [each.id for each in chosen]
+        try:
+            await self._sender.send(channel, news, now=now)
+        except DeliveryFailure as failure:
+            await self._failed(channel, chosen, failure, now)
+            return False
+        async with self._database.transaction() as db:
+            await delivery_store.finish(db, ids, MessageState.SENT, at=now)
+            await channel_store.note_sent(db, channel.id, at=now)
+        self._changed()
+        return True
+
+    async def _failed(
+        self, channel: NotificationChannel, chosen: Sequence[Unsent], failure: DeliveryFailure, now: datetime
+    ) -> None:
+        log.warning("channel %d (%s): %s", channel.id, channel.kind, failure)
+        ids, text = [each.id for each in chosen], str(failure)
+        again = next_try(chosen[0].made_at, chosen[0].attempts + 1, failure.retry_after_s, now=now)
+        async with self._database.transaction() as db:
+            if failure.is_final:
+                await delivery_store.put_back(db, ids, text, due_at=now)
+                if await channel_store.switch_off(db, channel.id, text, at=now):
+                    await record(db, "channel switched off", channel.name, text, actor=COMMANDER, at=now)
+                    await self._outbox.enqueue(db, _news_of_switch_off(channel, text, now))
+            elif again is None:
+                await delivery_store.finish(db, ids, MessageState.FAILED, text, at=now)
+                await channel_store.note_error(db, channel.id, text, at=now)
+            else:
+                await delivery_store.put_back(db, ids, text, due_at=again)
+                await channel_store.note_error(db, channel.id, text, at=now)
+        self._changed()
+
+
+def summary_of(pieces: Sequence[News], *, zone: ZoneInfo, now: datetime) -> News:
+    """Returns one message for what quiet hours have held."""
+    lines = [f"{piece.at.astimezone(zone):%H:%M} {word_of(piece)}: {piece.title}" for piece in pieces]
+    if len(lines) > IN_A_SUMMARY:
+        lines = [*lines[:IN_A_SUMMARY], f"and {len(lines) - IN_A_SUMMARY} more"]
+    worst = Severity.CRITICAL if any(each.severity is Severity.CRITICAL for each in pieces) else Severity.WARNING
+    return News(
+        incident_id=0,
+        step=0,
+        event=Event.SUMMARY,
+        severity=worst,
+        title=f"{len(pieces)} messages",
+        lines=tuple(lines),
+        rigs=(),
+        incident=NO_INCIDENT,
+        at=now,
+    )
+
+
+def _news_of_switch_off(channel: NotificationChannel, reason: str, now: datetime) -> News:
+    return News(
+        incident_id=0,
+        step=0,
+        event=Event.CHANNEL_OFF,
+        severity=Severity.CRITICAL,
+        title=f"the channel “{channel.name}” gets no more messages",
+        lines=(reason, "Correct it on the page of alerts, and switch it on again."),
+        rigs=(),
+        incident=NO_INCIDENT,
+        at=now,
+    )
+
+
+def _quiet_until(channel: NotificationChannel, pieces: Sequence[News], now: datetime) -> datetime | None:
+    if channel.wishes.quiet is None or any(each.severity is Severity.CRITICAL for each in pieces):
+        return None
+    return quiet_until(channel.wishes.quiet, now=now)
+
+
+def _zone(channel: NotificationChannel) -> ZoneInfo:
+    return ZoneInfo(channel.wishes.quiet.time_zone if channel.wishes.quiet else "UTC")

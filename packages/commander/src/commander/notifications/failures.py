@@ -1,0 +1,14 @@
+"""A message that could not be sent."""
+
+
+class DeliveryFailure(Exception):
+    """The text is for people and holds no secret.
+
+    `is_final`: the channel itself is wrong, and trying again is no use until somebody changes it. `retry_after_s` is
+    how long the other side wants to be left alone.
+    """
+
+    def __init__(self, text: str, *, is_final: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.is_final = is_final
+        self.retry_after_s = retry_after_s
