@@ -18,8 +18,10 @@ from protocol.tokens import Token
 
 from commander.accounts.domain import author_of
 from commander.db import Database
+from commander.history.uptime import read_uptime
 from commander.live.rig_state import RigState
 from commander.playbooks.sync import PlaybookSync
+from commander.registry.kinds import RigKind
 from commander.registry.names import NAME_MAX_LENGTH, BadName, NameTaken
 from commander.rig_pages.chart_kinds import RIG_CHARTS
 from commander.rig_pages.charts import farm_charts, rig_charts, usual_query
@@ -27,6 +29,7 @@ from commander.rig_pages.controls import index_controls
 from commander.rig_pages.listing import IndexQuery, shown
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.selected import selection_problem
+from commander.rig_pages.uptime_view import UptimeView, uptime_view
 from commander.rigs.actions import RigActions
 from commander.saved_views.store import SavedView, views_of
 from commander.settings import Settings
@@ -102,6 +105,7 @@ async def show(
     request: PageRequest,
     views: NamedDependency[RigViews],
     playbook_sync: NamedDependency[PlaybookSync],
+    database: NamedDependency[Database],
 ) -> Html:
     state, path = views.live.find(rig_id), views.display.path
     if state.playbooks:
@@ -110,7 +114,16 @@ async def show(
     dialog = (
         _dialog(str(kind), path, f"{path}/{rig_id}", state) if kind in ("edit", "remove", "tags", "token") else None
     )
-    return rig_page(views, state, dialog, given=_parameters(request))
+    uptime = await _uptime(database, views.display.kind, state)
+    return rig_page(views, state, dialog, given=_parameters(request), uptime=uptime)
+
+
+async def _uptime(database: Database, kind: RigKind, state: RigState) -> UptimeView | None:
+    """Returns None for a rig that waits for its sentry."""
+    if state.reported_at is None:
+        return None
+    async with database.reading() as db:
+        return uptime_view(await read_uptime(db, kind, state.id, added_at=state.added_at, now=datetime.now(UTC)))
 
 
 @post("/{rig_id:int}/rename", include_in_schema=False)
@@ -200,6 +213,7 @@ def rig_page(
     enrolment: object = None,
     *,
     given: Mapping[str, str] = NOTHING_GIVEN,
+    uptime: UptimeView | None = None,
 ) -> Html:
     """`given` is what the address says of the charts."""
     now = datetime.now(UTC)
@@ -223,6 +237,7 @@ def rig_page(
         charts=rig_charts(display.kind, state, RIG_CHARTS, usual_query(given, now=now), path, now=now),
         dialog=dialog,
         enrolment=enrolment,
+        uptime=uptime,
     )
 
 

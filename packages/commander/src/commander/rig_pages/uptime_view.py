@@ -1,0 +1,66 @@
+"""Uptime on a rig's page: its share over a day, a week and a month, and a strip of the last day."""
+
+from itertools import groupby
+from typing import NamedTuple
+
+from protocol import units
+
+from commander.history.uptime import DAY_CELLS, Doing, Uptime
+
+WORDS = {
+    Doing.MINING: "Mining",
+    Doing.PARTLY: "Partly",
+    Doing.IDLE: "Online, not mining",
+    Doing.OFFLINE: "Offline",
+    Doing.UNKNOWN: "Not known",
+}
+
+
+class Run(NamedTuple):
+    """Cells of the strip that are alike: `start` and `width` in cells."""
+
+    doing: Doing
+    start: int
+    width: int
+
+
+class UptimeView(NamedTuple):
+    """`shares` are pairs of a span and its share; `legend` has what the strip shows; `about` is the strip in words."""
+
+    shares: list[tuple[str, str]]
+    runs: list[Run]
+    cells: int
+    legend: list[tuple[Doing, str]]
+    about: str
+
+
+def uptime_view(uptime: Uptime) -> UptimeView:
+    spans = (("24 h", uptime.day), ("7 d", uptime.week), ("30 d", uptime.month))
+    found = [doing for doing in Doing if doing in uptime.cells]
+    parts = [f"{WORDS[doing].lower()} {100 * uptime.cells.count(doing) / DAY_CELLS:.0f} %" for doing in found]
+    return UptimeView(
+        shares=[(label, share_text(share)) for label, share in spans],
+        runs=runs_of(uptime.cells),
+        cells=DAY_CELLS,
+        legend=[(doing, WORDS[doing]) for doing in found],
+        about=f"Last 24 hours: {', '.join(parts)}",
+    )
+
+
+def runs_of(cells: list[Doing]) -> list[Run]:
+    runs, start = [], 0
+    for doing, group in groupby(cells):
+        width = len(list(group))
+        runs.append(Run(doing, start, width))
+        start += width
+    return runs
+
+
+def share_text(share: float | None) -> str:
+    """Returns "99.4 %". Only a rig that always mined has 100 %, and only one that never did has 0 %."""
+    if share is None:
+        return units.UNKNOWN
+    percent = 100 * share
+    if percent >= 99.95 and share < 1:
+        return "99.9 %"
+    return f"{percent:.0f} %" if percent in (0, 100) else f"{max(0.1, percent):.1f} %"
