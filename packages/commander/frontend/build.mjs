@@ -6,7 +6,7 @@ import { basename } from "node:path";
 await rm("dist", { recursive: true, force: true });
 const { metafile } = await build({
   // Charts are a bundle of their own: pages without charts do not wait for them.
-  entryPoints: { app: "src/main.ts", charts: "src/charts/main.ts", style: "src/style/main.css", icon: "src/icon.svg" },
+  entryPoints: { app: "src/main.ts", charts: "src/charts/main.ts", style: "src/style/main.css", icon: "src/icon.svg", "icon-alarm": "src/icon-alarm.svg" },
   entryNames: "[name]-[hash]",
   outdir: "dist",
   bundle: true,

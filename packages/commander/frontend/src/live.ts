@@ -2,7 +2,7 @@
  * Live page: one WebSocket brings HTML; every element replaces the one with the same id.
  *
  * A frame is "<stamp>\n<html>". The stamp says what this page has seen; the socket opens with the last one, and the
- * commander sends whatever differs by now. Top-level elements of the html are applied in order:
+ * commander sends whatever differs by now. Frames without a stamp belong to no view: the number of open incidents. Top-level elements of the html are applied in order:
  *   <div id="rig-7">…                                      morph the element with that id
  *   <div id="rig-9" data-in="rows" data-before="rig-12">…  insert it, or move it, before that one (or last)
  *   <div id="rig-9" data-in="rows" … data-same>            move it; its content has not changed
@@ -14,6 +14,7 @@
 import { enter, focusHeading, leave, merge, morph, parse } from "./page";
 import { clockText } from "./clock";
 import { localise } from "./times";
+import { badgeText, markTab, setTitle, titleText } from "./title";
 
 const SESSION_ENDED = 4401;
 const NOT_SPOKEN_HERE = 4404;
@@ -34,7 +35,7 @@ function apply(next: HTMLElement): boolean {
   else if (rename !== undefined) write(rename, next.textContent ?? "");
   else if (parentId) return place(current, next, parentId, before ?? "", same !== undefined);
   else if (current) morph(current, next);
-  if (next.dataset.title) document.title = next.dataset.title;
+  if (next.dataset.title) setTitle(next.dataset.title);
   return true;
 }
 
@@ -49,8 +50,8 @@ function write(rig: string, name: string): void {
   for (const place of document.querySelectorAll<HTMLElement>(`[data-rig="${rig}"]`)) {
     const heading = place.closest("h1")?.textContent?.trim();
     place.textContent = name;
-    if (heading && document.title.startsWith(heading)) {
-      document.title = document.title.replace(heading, place.closest("h1")?.textContent?.trim() ?? "");
+    if (heading && titleText().startsWith(heading)) {
+      setTitle(titleText().replace(heading, place.closest("h1")?.textContent?.trim() ?? ""));
     }
   }
 }
@@ -69,11 +70,12 @@ function place(current: HTMLElement | null, next: HTMLElement, parentId: string,
 function flush(): void {
   for (const frame of frames.splice(0)) {
     const cut = frame.indexOf("\n");
-    if (document.body.dataset.seq) document.body.dataset.seq = frame.slice(0, cut); // a page without one keeps none
+    if (cut && document.body.dataset.seq) document.body.dataset.seq = frame.slice(0, cut); // a page without one keeps none
     template.innerHTML = frame.slice(cut + 1);
     localise(template.content);
     const parts = [...template.content.children] as HTMLElement[];
     if (!parts.length || !parts.map(apply).every(Boolean)) return void refresh();
+    markTab();
   }
 }
 
@@ -144,6 +146,7 @@ export function connect(): void {
   if (document.hidden || socket || !address) return;
   const url = new URL(address, location.href.replace(/^http/, "ws"));
   if (document.body.dataset.seq) url.searchParams.set("seq", document.body.dataset.seq);
+  if (badgeText()) url.searchParams.set("badge", badgeText());
   const opened = (socket = new WebSocket(url));
   opened.onopen = () => tellState("live");
   opened.onmessage = (event: MessageEvent<string>) => {

@@ -1,6 +1,7 @@
 /** Fetches pages of the commander and brings them into the one that is open. */
 import morphdom from "morphdom";
 import { localise } from "./times";
+import { setTitle } from "./title";
 
 const gentle = {
   onBeforeElUpdated(from: HTMLElement, to: HTMLElement): boolean {
@@ -70,7 +71,7 @@ function scripts(page: Document): string {
 }
 
 function adopt(page: Document): void {
-  document.title = page.title;
+  setTitle(page.title);
   for (const name of ["live", "seq"]) {
     const value = page.body.dataset[name];
     if (value === undefined) delete document.body.dataset[name];

@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 from commander.db import Database
 from commander.dependents import Dependents
 from commander.jobs.loop import Job
+from commander.live.badge import Badge
 from commander.live.channels import Channels
 from commander.live.cluster import Cluster
 from commander.live.inbox import Inbox
@@ -35,6 +36,7 @@ class Core:
     database: Database
     cluster: Cluster
     channels: Channels
+    badge: Badge
     lives: Lives
     tokens: Tokens
     inbox: Inbox

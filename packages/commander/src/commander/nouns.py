@@ -19,10 +19,10 @@ from commander.watchdog.noun import NOUN as WATCHDOG
 
 NOUNS = (
     OVERVIEW,
+    INCIDENTS,
     RIGS,
     RIG_PAGES,
     INTAKE,
-    INCIDENTS,
     ALERT_RULES,
     MAINTENANCE,
     COMMANDS,

@@ -28,7 +28,7 @@ from commander.web import public
 from commander.web.assets import asset_file
 from commander.web.body_gate import FORM_LIMITS
 from commander.web.openapi import OpenApiDocument, openapi_config, openapi_json, write_document
-from commander.web.shell import set_navigation
+from commander.web.shell import set_navigation, show_open_incidents
 
 HANDLERS: list[ControllerRouterHandler] = [
     *inbox_endpoint.HANDLERS,
@@ -66,6 +66,7 @@ class Routes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})[OBJECTS] = self._objects
+        show_open_incidents(self._objects.services.badge.count)
         await self.site(scope, receive, send)
 
     def methods(self) -> dict[str, list[str]]:
@@ -116,6 +117,7 @@ def _shared(services: Services) -> dict[str, object]:
         "settings": services.settings,
         "database": services.database,
         "channels": services.channels,
+        "badge": services.badge,
         "lives": services.lives,
         "tokens": services.tokens,
         "account_actions": services.account_actions,

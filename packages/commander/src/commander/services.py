@@ -18,6 +18,7 @@ from commander.intake.log_stored import log_stored
 from commander.intake.sentry_runs import shared_runs
 from commander.intake.sink import LogSink
 from commander.jobs.loop import new_holder
+from commander.live.badge import Badge
 from commander.live.channels import Channels
 from commander.live.cluster import RIGS, SESSIONS, TOKENS, Cluster, RigKey, SingleNode
 from commander.live.frames import Frames
@@ -63,6 +64,7 @@ class Services:
         self.database = Database(settings.database_url)
         self.holder = new_holder()
         self.channels = Channels()
+        self.badge = Badge()
         nats = _join_cluster(settings)
         self.cluster: Cluster = nats or SingleNode()
         self.lives = {
@@ -129,6 +131,7 @@ class Services:
             database=self.database,
             cluster=self.cluster,
             channels=self.channels,
+            badge=self.badge,
             inbox=self.inbox,
             outbox=self.outbox,
             alerts=self.alerts,

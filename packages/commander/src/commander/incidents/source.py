@@ -3,6 +3,7 @@
 from commander.db import Database
 from commander.incidents import store
 from commander.incidents.responses import incident_json
+from commander.live.badge import Badge
 from commander.live.channels import ChannelEvent, Channels
 from commander.live.cluster import Cluster, Topic
 from commander.live.source import LiveSource
@@ -12,12 +13,17 @@ INCIDENTS = Topic("incidents", int)  # an incident, its conditions included
 
 
 class IncidentSource(LiveSource):
-    """Pages follow it as any live source; scripts on the channel get the incidents that have changed."""
+    """Pages follow it as any live source; scripts on the channel get the incidents that have changed.
 
-    def __init__(self, database: Database, channels: Channels, cluster: Cluster) -> None:
+    All pages show the number of open incidents on the badge.
+    """
+
+    def __init__(self, database: Database, channels: Channels, badge: Badge, cluster: Cluster) -> None:
         super().__init__("incidents", cluster)
         self._database = database
         self._channels = channels
+        self._badge = badge
+        self._counted = 0  # the number of changes when incidents were counted
         self._incident_news = cluster
         self._unpublished: set[int] = set()
         self._newest_published = 0
@@ -27,6 +33,7 @@ class IncidentSource(LiveSource):
         """Notes the newest incident at the start: later ones are new to the channel."""
         async with self._database.reading() as db:
             self._newest_published = await store.newest_id(db)
+            self._badge.set(await store.count_open(db))
 
     def incidents_changed(self, incident_ids: set[int]) -> None:
         """Call it after each commit that changes incidents or their conditions."""
@@ -37,6 +44,10 @@ class IncidentSource(LiveSource):
 
     async def tick(self, now_s: float) -> None:
         await super().tick(now_s)
+        if (changes := self.changes) != self._counted:
+            async with self._database.reading() as db:
+                self._badge.set(await store.count_open(db))
+            self._counted = changes
         while self._unpublished:
             incident_id = min(self._unpublished)
             await self._publish(incident_id)

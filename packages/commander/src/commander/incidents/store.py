@@ -31,13 +31,13 @@ async def read_incidents(
     query = sa.select(incidents).where(closed_at.is_(None) if is_open else closed_at.is_not(None))
     if before_id is not None:
         query = query.where(incidents.c.id < before_id)
-    return [_incident(row) for row in await db.execute(query.order_by(incidents.c.id.desc()).limit(limit))]
+    return [incident_of(row) for row in await db.execute(query.order_by(incidents.c.id.desc()).limit(limit))]
 
 
 async def open_incidents(db: AsyncConnection) -> list[Incident]:
     """Returns all open incidents, oldest first."""
     query = sa.select(incidents).where(incidents.c.closed_at.is_(None)).order_by(incidents.c.id)
-    return [_incident(row) for row in await db.execute(query)]
+    return [incident_of(row) for row in await db.execute(query)]
 
 
 async def count_open(db: AsyncConnection) -> int:
@@ -62,13 +62,13 @@ async def get_incident(db: AsyncConnection, incident_id: int) -> Incident:
 
 async def find_incident(db: AsyncConnection, incident_id: int) -> Incident | None:
     row = (await db.execute(sa.select(incidents).where(incidents.c.id == incident_id))).one_or_none()
-    return None if row is None else _incident(row)
+    return None if row is None else incident_of(row)
 
 
 async def read_recent(db: AsyncConnection, *, closed_after: datetime) -> list[Incident]:
     """Returns the incidents that were closed after a moment, oldest first."""
     query = sa.select(incidents).where(incidents.c.closed_at > closed_after).order_by(incidents.c.id)
-    return [_incident(row) for row in await db.execute(query)]
+    return [incident_of(row) for row in await db.execute(query)]
 
 
 async def conditions_of_incidents(db: AsyncConnection, incident_ids: Sequence[int]) -> dict[int, list[Condition]]:
@@ -77,20 +77,20 @@ async def conditions_of_incidents(db: AsyncConnection, incident_ids: Sequence[in
     for at in range(0, len(incident_ids), _MANY):
         query = sa.select(conditions).where(conditions.c.incident_id.in_(incident_ids[at : at + _MANY]))
         for row in await db.execute(query.order_by(conditions.c.name, conditions.c.id)):
-            found[row.incident_id].append(_condition(row))
+            found[row.incident_id].append(condition_of(row))
     return found
 
 
 async def living_conditions(db: AsyncConnection) -> list[Condition]:
     """Returns all conditions that have not ended, also those that are pending."""
     query = sa.select(conditions).where(conditions.c.ended_at.is_(None)).order_by(conditions.c.id)
-    return [_condition(row) for row in await db.execute(query)]
+    return [condition_of(row) for row in await db.execute(query)]
 
 
 async def firing_conditions(db: AsyncConnection) -> list[Condition]:
     """Returns all conditions that have fired and not ended."""
     query = sa.select(conditions).where(conditions.c.ended_at.is_(None), conditions.c.phase.in_(OPEN_PHASES))
-    return [_condition(row) for row in await db.execute(query.order_by(conditions.c.id))]
+    return [condition_of(row) for row in await db.execute(query.order_by(conditions.c.id))]
 
 
 async def conditions_of_rig(
@@ -107,7 +107,7 @@ async def conditions_of_rig(
         conditions.c.began_at < until,
         sa.or_(conditions.c.ended_at.is_(None), conditions.c.ended_at >= since),
     )
-    return [_condition(row) for row in await db.execute(query.order_by(conditions.c.began_at.desc()).limit(limit))]
+    return [condition_of(row) for row in await db.execute(query.order_by(conditions.c.began_at.desc()).limit(limit))]
 
 
 async def insert_incident(db: AsyncConnection, incident: Incident) -> int:
@@ -229,14 +229,14 @@ def _values_of_condition(condition: Condition) -> dict[str, object]:
     }
 
 
-def _incident(row: sa.Row[tuple[object, ...]]) -> Incident:
+def incident_of(row: sa.Row[tuple[object, ...]]) -> Incident:
     values = dict(row._mapping)
     body = values.pop("in_common")
     values["severity"] = Severity(values["severity"])
     return Incident(**values, in_common=None if body is None else _in_common.decode(body))
 
 
-def _condition(row: sa.Row[tuple[object, ...]]) -> Condition:
+def condition_of(row: sa.Row[tuple[object, ...]]) -> Condition:
     values = dict(row._mapping)
     key = ConditionKey(*(values.pop(name) for name in ConditionKey._fields))
     values |= {"severity": Severity(values["severity"]), "phase": Phase(values["phase"])}

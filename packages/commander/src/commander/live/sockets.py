@@ -11,6 +11,7 @@ from litestar.exceptions import WebSocketDisconnect
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN, sender
 from commander.accounts.domain import Session
+from commander.live.badge import Badge
 from commander.live.channels import Channels, is_channel
 from commander.live.source import LiveViews
 
@@ -29,12 +30,14 @@ async def page_socket(
     socket: AnySocket,
     account_actions: NamedDependency[AccountActions],
     live_views: NamedDependency[LiveViews],
+    badge: NamedDependency[Badge],
 ) -> None:
-    """Frames for one open page: `?view=…&seq=<stamp of the page>`."""
+    """Frames for one open page: `?view=…&seq=<stamp of the page>&badge=<open incidents that it shows>`."""
     session = await _session(socket, account_actions)
     if session is None:
         return
     query = {name: str(value) for name, value in socket.query_params.items()}
+    shown = query.pop("badge", None)
     try:
         frames, key, make_view = live_views.find(query)
     except ValueError as error:
@@ -43,7 +46,8 @@ async def page_socket(
     await socket.accept()
     viewer = frames.join(key, make_view, session=session, stamp=query.get("seq"))
     try:
-        await pump(socket, viewer.outbox)
+        with badge.watched(shown) as news:
+            await pump(socket, viewer.outbox, news)
     finally:
         frames.leave(key, viewer)
 
@@ -83,14 +87,13 @@ async def _hang_up(socket: AnySocket, code: int, reason: str) -> None:
     await socket.close(code, reason[:100])
 
 
-async def pump(socket: AnySocket, outbox: Outbox) -> None:
-    """Sends the texts of `outbox` until a None comes, or the other side closes or takes no more."""
+async def pump(socket: AnySocket, *outboxes: Outbox) -> None:
+    """Sends the texts of all outboxes until a None comes, or the other side closes or takes no more."""
     async with asyncio.TaskGroup() as group:
-        gone = group.create_task(_gone(socket))
-        sending = group.create_task(_send(socket, outbox))
-        await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
-        sending.cancel()
+        tasks = [group.create_task(_gone(socket)), *(group.create_task(_send(socket, each)) for each in outboxes)]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
 
 
 async def _send(socket: AnySocket, outbox: Outbox) -> None:

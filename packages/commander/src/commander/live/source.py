@@ -81,6 +81,11 @@ class LiveSource:
         """Call it for what all web nodes notice by themselves."""
         self._changes += 1
 
+    @property
+    def changes(self) -> int:
+        """The number of changes so far, those of other web nodes included."""
+        return self._changes
+
     def stamp(self) -> str:
         """Returns what a page that is rendered now has seen. Ask for it before the page's data is read."""
         return self.frames.stamp()

@@ -6,7 +6,7 @@ from commander.overview.source import OverviewSource
 
 
 def build(core: Core) -> Built:
-    overview = OverviewSource(core.database, core.lives, core.cluster)
+    overview = OverviewSource(core.database, core.lives, core.badge, core.cluster)
     return Built(dependencies={"overview": overview}, live_views=[overview.view("overview", overview.render)])
 
 

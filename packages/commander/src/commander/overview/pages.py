@@ -13,4 +13,5 @@ SECTION = Section("Overview", HOME)
 @get(HOME, include_in_schema=False)
 async def show(overview: NamedDependency[OverviewSource]) -> Response[str]:
     about = Page(title="Overview", section=SECTION, live="/live?view=overview", seq=overview.stamp())
+    await overview.read_incidents()
     return page("overview/overview.html", about, sections=await overview.render({}))

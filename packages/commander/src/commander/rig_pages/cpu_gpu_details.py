@@ -47,6 +47,7 @@ MINER_TONES = {
 
 @dataclass(frozen=True, slots=True)
 class HeadView:
+    kind: RigKind
     path: str
     id: int
     name: str
@@ -118,6 +119,7 @@ class CpuGpuStatusView:
 
 def head_view(state: RigState, kind: RigKind) -> HeadView:
     return HeadView(
+        kind=kind,
         path=PATHS[kind],
         id=state.id,
         name=state.name,

@@ -1,6 +1,7 @@
 """The common parts of all pages: the templates' environment and the shell around a page's content."""
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib import resources
 from typing import NamedTuple
@@ -16,13 +17,15 @@ from commander.web.assets import asset
 
 FOLDER = resources.files("commander")
 Fragments = dict[str, str]  # the live parts of a page as HTML, each an element with an id
+_open_incidents: ContextVar[int] = ContextVar("open_incidents", default=0)
 
 
 class Section(NamedTuple):
-    """An entry of the navigation."""
+    """An entry of the navigation. `has_badge`: the number of open incidents stands beside it."""
 
     label: str
     path: str
+    has_badge: bool = False
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +64,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"moment": moment_text, "iso": datetime.isoformat}
     environment.globals |= {"asset": asset, "version": VERSION, "UNKNOWN": units.UNKNOWN, "navigation": ()}
+    environment.globals["open_incidents"] = _open_incidents.get
     return environment
 
 
@@ -77,6 +81,11 @@ templates = _environment()
 def set_navigation(sections: Sequence[Section]) -> None:
     """Sets the entries of the navigation on all pages, in this order."""
     templates.globals["navigation"] = tuple(sections)
+
+
+def show_open_incidents(count: int) -> None:
+    """Sets the number in the navigation, for the pages of this request."""
+    _open_incidents.set(count)
 
 
 def render(template: str, **values: object) -> str:
