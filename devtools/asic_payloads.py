@@ -4,65 +4,33 @@ A kind answers the commands of its table and no others. Figures follow from the 
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-Maker = Callable[["Moment"], Any]
-
-
-class Moment(NamedTuple):
-    number: int
-    up_s: int
-    now: float
-
-    def moving(self, middle: float, swing: float = 0.02, step: int = 0) -> float:
-        """`middle`, give or take a share of it; each ASIC and each `step` at its own pace."""
-        phase = self.now / 90 + self.number * 0.37 + step * 0.21
-        return round(middle * (1 + swing * math.sin(2 * math.pi * phase)), 2)
-
-    @property
-    def mac(self) -> str:
-        return f"02:FA:CE:{self.number >> 16 & 255:02X}:{self.number >> 8 & 255:02X}:{self.number & 255:02X}"
-
-
-def said(at: Moment, name: str, values: list[Any], words: str = "cgminer 4.11.1") -> dict[str, Any]:
-    status = {"STATUS": "S", "When": int(at.now), "Code": 11, "Msg": name.lower(), "Description": words}
-    return {"STATUS": [status], name: values, "id": 1}
-
-
-def shares(at: Moment) -> dict[str, int]:
-    return {"Accepted": at.up_s // 12 + 100, "Rejected": at.up_s // 900, "Stale": at.up_s // 1800}
-
-
-def cgminer_pools(at: Moment) -> dict[str, Any]:
-    pools = [
-        {"POOL": place, "URL": f"stratum+tcp://{host}:3333", "Status": "Alive" if place < 2 else "Dead",
-         "Stratum Active": place == 0, "User": "stand-in.worker", **(shares(at) if place == 0 else {})}
-        for place, host in enumerate(("pool.example", "backup.example", "third.example"))
-    ]  # fmt: skip
-    return said(at, "POOLS", pools)
+from asic_makes import MAKES
+from asic_moment import Kind, Maker, Moment, cgminer_pools, said, shares
+from asic_web_makes import WEB_MAKES
 
 
 def antminer_summary(at: Moment) -> dict[str, Any]:
-    rate = at.moving(110_000)
+    rate = at.total(36_600, 3)
     return said(at, "SUMMARY", [{"Elapsed": at.up_s, "GHS 5s": rate, "GHS av": 109_800.5, "GHS 30m": 109_900.25,
                                  "Hardware Errors": 12, "Pool Rejected%": 0.0, **shares(at)}])  # fmt: skip
 
 
 def antminer_stats(at: Moment) -> dict[str, Any]:
     figures: dict[str, Any] = {
-        "STATS": 0, "ID": "BTM_SOC0", "Elapsed": at.up_s, "GHS 5s": at.moving(110_000), "GHS av": 109_800.5,
+        "STATS": 0, "ID": "BTM_SOC0", "Elapsed": at.up_s, "GHS 5s": at.total(36_600, 3), "GHS av": 109_800.5,
         "rate_30m": 109_900.25, "rate_unit": "GH", "total_rateideal": 110_000.0, "fan_num": 4, "miner_count": 3,
     }  # fmt: skip
     for slot in range(1, 5):
-        alive = slot < 4
+        alive = slot < 4 and not at.is_dead(slot - 1)
         hot = round(at.moving(74, 0.04, slot))
         figures |= {
             f"fan{slot}": round(at.moving(5800, 0.03, slot)),
             f"chain_acn{slot}": 114 if alive else 0,
             f"chain_acs{slot}": " ooo" * 38 if alive else "",
-            f"chain_rate{slot}": f"{at.moving(36_600, 0.02, slot):.2f}" if alive else "",
+            f"chain_rate{slot}": f"{at.rate(36_600, slot - 1):.2f}" if alive else "",
             f"temp_chip{slot}": f"{hot}-52-70-{hot - 3}" if alive else "0-0-0-0",
             f"temp_pcb{slot}": f"{hot - 8}-45-62-60" if alive else "0-0-0-0",
         }
@@ -87,9 +55,9 @@ def antminer_version(at: Moment) -> dict[str, Any]:
 
 
 def whatsminer_summary(at: Moment) -> dict[str, Any]:
-    rate = at.moving(112e6)
+    rate = at.total(37.3e6, 3)
     return said(at, "SUMMARY", [{
-        "Elapsed": at.up_s, "MHS av": 111.8e6, "MHS 5s": at.moving(112e6, 0.1), "MHS 1m": rate, "MHS 5m": rate,
+        "Elapsed": at.up_s, "MHS av": 111.8e6, "MHS 5s": rate, "MHS 1m": rate, "MHS 5m": rate,
         "MHS 15m": rate, "HS RT": rate, "Factory GHS": 113_000, "Power": round(at.moving(3472)), "Power Mode": "Normal",
         "Chip Temp Max": at.moving(91), "Temperature": 71.0, "Fan Speed In": round(at.moving(4800)),
         "Fan Speed Out": round(at.moving(4850)), "MAC": at.mac, "Firmware Version": "'20260105.10.REL'",
@@ -98,7 +66,8 @@ def whatsminer_summary(at: Moment) -> dict[str, Any]:
 
 def whatsminer_devs(at: Moment) -> dict[str, Any]:
     boards = [
-        {"ASC": slot, "Slot": slot, "MHS 5m": at.moving(37.3e6, 0.02, slot), "MHS av": 37.2e6, "Effective Chips": 156,
+        {"ASC": slot, "Slot": slot, "MHS 5m": at.rate(37.3e6, slot), "MHS av": 37.2e6,
+         "Effective Chips": 0 if at.is_dead(slot) else 156,
          "Chip Temp Max": at.moving(90, 0.03, slot), "Temperature": 70.0, "Status": "Alive"}
         for slot in range(3)
     ]  # fmt: skip
@@ -120,20 +89,22 @@ def v3(at: Moment, message: Mapping[str, Any]) -> dict[str, Any]:
 
 def v3_summary(at: Moment) -> dict[str, Any]:
     return v3(at, {"summary": {
-        "elapsed": at.up_s, "hash-average": 185.2, "hash-realtime": at.moving(186), "factory-hash": 186.4,
+        "elapsed": at.up_s, "hash-average": 185.2, "hash-realtime": at.total(62, 3), "factory-hash": 186.4,
         "power-realtime": at.moving(3441), "chip-temp-max": at.moving(83), "board-temperature": [41.0, 40.5, 41.5],
         "fan-speed-in": round(at.moving(5400)), "fan-speed-out": round(at.moving(5300))}})  # fmt: skip
 
 
 def v3_edevs(at: Moment) -> dict[str, Any]:
     return v3(at, {"edevs": [
-        {"id": slot, "hash-realtime": at.moving(62, 0.02, slot), "hash-average": 61.7, "effective-chips": 80,
+        {"id": slot, "hash-realtime": at.rate(62, slot), "hash-average": 61.7,
+         "effective-chips": 0 if at.is_dead(slot) else 80,
          "chip-temp-max": at.moving(82, 0.03, slot), "status": "alive"} for slot in range(3)]})  # fmt: skip
 
 
 def v3_pools(at: Moment) -> dict[str, Any]:
     pool = {"url": "stratum+tcp://pool.example:3333", "account": "stand-in.worker", "status": "alive"}
-    return v3(at, {"pools": [{**pool, "stratum-active": True}, {**pool, "stratum-active": False}]})
+    counts = {"accepted": at.up_s // 12, "rejected": at.up_s // 900}
+    return v3(at, {"pools": [{**pool, **counts, "stratum-active": True}, {**pool, "stratum-active": False}]})
 
 
 def v3_device_info(at: Moment) -> dict[str, Any]:
@@ -144,12 +115,13 @@ def v3_device_info(at: Moment) -> dict[str, Any]:
 
 
 def avalon_summary(at: Moment, idle: bool = False) -> dict[str, Any]:
-    rate = 0.0 if idle else at.moving(88e6)
+    rate = 0.0 if idle or at.is_idle else at.moving(88e6)
     return said(at, "SUMMARY", [{"Elapsed": at.up_s, "MHS av": 87.5e6, "MHS 5s": rate, "MHS 1m": rate, "MHS 5m": rate,
                                  "MHS 15m": rate, **shares(at)}])  # fmt: skip
 
 
 def avalon_stats(at: Moment, idle: bool = False) -> dict[str, Any]:
+    idle = idle or at.is_idle
     work, rate = ("In Idle", 0.0) if idle else ("In Work", at.moving(88_000))
     heat = 0 if idle else round(at.moving(78))
     fans = " ".join(f"Fan{slot}[{0 if idle else round(at.moving(1900, 0.05, slot))}]" for slot in range(1, 5))
@@ -170,7 +142,8 @@ def avalon_version(at: Moment) -> dict[str, Any]:
 def axeos(at: Moment) -> dict[str, Any]:
     return {
         "power": at.moving(18.2), "voltage": 5100.0, "current": 3570.0, "temp": at.moving(58), "vrTemp": 62,
-        "hashRate": at.moving(1180, 0.05), "expectedHashrate": 1224, "uptimeSeconds": at.up_s, "ASICModel": "BM1370",
+        "hashRate": at.rate(1180), "miningPaused": at.is_idle, "expectedHashrate": 1224, "uptimeSeconds": at.up_s,
+        "ASICModel": "BM1370",
         "asicCount": 1, "fanspeed": 45, "fanrpm": round(at.moving(4300)), "macAddr": at.mac, "hostname": "bitaxe",
         "boardVersion": "601", "version": "v2.9.0", "axeOSVersion": "v2.9.0", "sharesAccepted": at.up_s // 30,
         "sharesRejected": 0, "stratumURL": "pool.example", "stratumPort": 3333, "stratumUser": "stand-in.worker",
@@ -182,19 +155,20 @@ def axeos(at: Moment) -> dict[str, Any]:
 def iceriver(at: Moment) -> dict[str, Any]:
     days, hours, minutes, seconds = (at.up_s // each for each in (86_400, 3600, 60, 1))
     pools = [
-        {"no": float(place + 1), "addr": f"stratum+tcp://{host}:4441", "user": "kaspa:stand-in.worker", "pass": "x",
+        {"no": float(place + 1), "addr": f"stratum+tcp://{host}:4441", "user": "kaspa:stand-in.worker",
+         "pass": "never-shown",
          "connect": -1.0 if place else 1.0, "accepted": 0.0 if place else float(at.up_s // 14), "rejected": 0.0}
         for place, host in enumerate(("pool.example", "backup.example", "third.example"))
     ]  # fmt: skip
     boards = [
-        {"no": float(slot), "chipnum": 18.0, "freq": 875.0, "rtpow": f"{at.moving(4000, 0.04, slot):.2f}G",
+        {"no": float(slot), "chipnum": 18.0, "freq": 875.0, "rtpow": f"{at.rate(4000, slot - 1):.2f}G",
          "avgpow": "3990.00G", "idealpow": "0.00G", "intmp": round(at.moving(56, 0.05, slot)),
          "outtmp": round(at.moving(64, 0.05, slot)), "state": True, "false": []}
         for slot in range(1, 4)
     ]  # fmt: skip
     data = {
         "model": "none", "algo": "none", "softver1": "ICM168_3_2_10_ks5L_miner", "softver2": "ICM168_3_2_10_ks5L_bg",
-        "firmver1": "BOOT_3_1", "mac": at.mac.replace(":", "-"), "host": "KS5L", "rtpow": f"{at.moving(12_000):.0f}G",
+        "firmver1": "BOOT_3_1", "mac": at.mac.replace(":", "-"), "host": "KS5L", "rtpow": f"{at.total(4000, 3):.0f}G",
         "avgpow": "11980G", "reject": 0.4, "unit": "G", "powstate": True, "netstate": True, "fanstate": True,
         "runtime": f"{days:02}:{hours % 24:02}:{minutes % 60:02}:{seconds % 60:02}", "tempstate": True,
         "pows": {"board1": [12_000] * 23}, "pows_x": [f"{5 * step} mins" for step in range(23)],
@@ -206,14 +180,6 @@ def iceriver(at: Moment) -> dict[str, Any]:
 CGMINER = {"pools": cgminer_pools}
 WHATSMINER = {"summary": whatsminer_summary, "get_version": whatsminer_version, "devdetails": whatsminer_details}
 AVALON = {"version": avalon_version, **CGMINER}
-
-
-class Kind(NamedTuple):
-    """`speaks` is `cgminer`, `v3` or `http`; `answers` are its commands, as `asic_wire` names them."""
-
-    port: int
-    speaks: str
-    answers: Mapping[str, Maker]
 
 
 def idle(make: Callable[[Moment, bool], Any]) -> Maker:
@@ -236,6 +202,8 @@ KINDS = {
     "avalon-idle": Kind(4028, "cgminer", {"summary": idle(avalon_summary), "litestats": idle(avalon_stats), **AVALON}),
     "axeos": Kind(80, "http", {"GET /api/system/info": axeos}),
     "iceriver": Kind(80, "http", {"POST /user/userpanel post=4": iceriver}),
+    **MAKES,
+    **WEB_MAKES,
 }  # fmt: skip
 
 

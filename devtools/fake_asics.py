@@ -25,7 +25,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
-from asic_payloads import KINDS, Moment, body_of
+from asic_moment import Moment
+from asic_payloads import KINDS, body_of
 from asic_wire import ALSO, FAULTS, command_of, faulty, refusal
 
 READ_ONLY = frozenset(command for kind in KINDS.values() for command in kind.answers)

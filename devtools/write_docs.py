@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import msgspec
+from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.settings import Settings as AsicSentrySettings
 from commander.rig_metrics import FAMILIES
 from commander.settings import EXPECTED
@@ -214,7 +215,33 @@ def prometheus_page() -> str:
     return "".join([GENERATED, head, "| metric | type | |\n|---|---|---|\n", *rows, foot])
 
 
-PAGES = {"settings.md": settings_page, "protocol.md": protocol_page, "prometheus.md": prometheus_page}
+MAKES_BEGIN = "<!-- makes: written by `make docs` from the registry of dialects -->\n"
+MAKES_END = "<!-- end of makes -->\n"
+
+
+def asics_page() -> str:
+    """Returns docs/asics.md with its table of makes; the rest of the page is written by hand."""
+    page = (DOCS / "asics.md").read_text(encoding="utf-8")
+    before, rest = page.split(MAKES_BEGIN)
+    return "".join([before, MAKES_BEGIN, *_make_rows(), MAKES_END, rest.split(MAKES_END)[1]])
+
+
+def _make_rows() -> Iterator[str]:
+    yield "| make | firmware | port | requests of a poll | not read | written after |\n|---|---|---|---|---|---|\n"
+    for dialect in sorted(DIALECTS, key=lambda each: (not each.makes, sorted(each.makes), each.port)):
+        makes = ", ".join(sorted(dialect.makes)) or "others"
+        asked = ", ".join(f"`{question.title}`" for question in dialect.poll_questions)
+        source = "recorded answers" if dialect.recorded else "source, not recorded"
+        port = "" if not dialect.makes else f"{dialect.port}"
+        yield f"| {makes} | {dialect.firmware} | {port} | {asked} | {dialect.unread} | {source} |\n"
+
+
+PAGES = {
+    "asics.md": asics_page,
+    "settings.md": settings_page,
+    "protocol.md": protocol_page,
+    "prometheus.md": prometheus_page,
+}
 
 
 def outdated() -> list[str]:

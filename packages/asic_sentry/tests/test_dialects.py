@@ -70,7 +70,7 @@ def test_a_pool_is_kept_as_text_in_whatever_form(answer: Answer) -> None:
 
 def test_other_firmware_on_an_antminer_is_still_that_model(answer: Answer) -> None:
     about = specs(answer, "antminer", "antminer-s9__version")
-    assert (about.model, about.software_version) == ("S9", "BMMiner 2.0.0")
+    assert (about.model, about.software_version) == ("S9", "vnish 3.9.0, BMMiner 2.0.0")
 
 
 def test_the_ghs_of_an_l7_count_megahashes_and_a_dead_board_has_0_chips(answer: Answer) -> None:

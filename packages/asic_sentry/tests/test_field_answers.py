@@ -223,6 +223,10 @@ def test_what_owners_recorded_is_read_right() -> None:
     names = ("summary", "edevs", "pools", "device_info")
     v3 = BY_NAME["whatsminer_v3"].parse(recorded("whatsminer_v3_errors", *names), None)
     assert v3.faults == [f"error {code}" for code in (264, 265, 266, 267, 270)]
+    bos = BY_NAME["braiins"].parse([*recorded("braiins_bosminer", "summary", "devs", "pools"), *[b""] * 4], None)
+    assert bos.hashrate_hs == pytest.approx(13.398e12, rel=1e-4)
+    assert [board.chip_temperature_c for board in bos.boards] == [70, 70, 70]
+    assert [(pool.state, pool.accepted) for pool in bos.pools] == [(C, 3512)]
     for folder, power_w, model in (("hiveon_s9", 867.32, "S9"), ("msk_s19", 3358, "S19")):
         assert BY_NAME["antminer"].parse(recorded(folder, "stats", "pools"), None).power_w == power_w
         assert BY_NAME["antminer"].parse_specs(recorded(folder, "version")).model == model

@@ -85,3 +85,26 @@ def test_an_iceriver_ks5l(recorded: Recorded) -> None:
     assert found.temperature_c == 67
     about = specs(recorded, "iceriver", "iceriver-ks5l", "userpanel")
     assert (about.make, about.model, about.mac) == ("IceRiver", "KS5L", None)
+
+
+def test_an_auradine(recorded: Recorded) -> None:
+    found = figures(recorded, "auradine", "auradine", "summary", "devs", "pools", "asccount")
+    assert found.hashrate_hs == pytest.approx(8.7786e12, rel=1e-4)
+    assert (found.uptime_s, found.temperature_c, found.fans_rpm) == (56_696, 30.12, [])
+    assert [(board.slot, board.chips) for board in found.boards] == [(1, 132), (2, 132), (3, 132)]
+    assert [pool.state for pool in found.pools] == [C, D, D]
+    about = specs(recorded, "auradine", "auradine", "version", None)
+    assert (about.make, about.software_version) == ("Auradine", "GCMiner 0.5")
+
+
+def test_a_proto_rig(recorded: Recorded) -> None:
+    names = ("mining", "telemetry_full", "pools", "cooling", "errors")
+    found = figures(recorded, "proto", "proto-rig", *names)
+    assert found.hashrate_hs == pytest.approx(141.147e12, rel=1e-4)
+    assert found.power_w == pytest.approx(3447.0, rel=1e-4)
+    assert found.fans_rpm == [4346, 4691, 4658, 4443]
+    assert [board.outlet_temperature_c for board in found.boards] == pytest.approx(
+        [55.24, 54.98, 55.44, 53.39], abs=0.01
+    )
+    about = specs(recorded, "proto", "proto-rig", "system", "network", "hardware")
+    assert (about.make, about.model, about.firmware_version) == ("Proto", "Rig", "1.8.0")

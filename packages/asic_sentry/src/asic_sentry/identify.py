@@ -7,14 +7,15 @@ complete poll: every identified ASIC can be polled.
 import asyncio
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.failures import FailureKind, PollError, PollFailure
-from asic_sentry.models import makes_of
+from asic_sentry.families import family_in, sentence
+from asic_sentry.models import make_and_model, makes_of
 from asic_sentry.poll import Identity, poll, read_specs
 from asic_sentry.transport import ask
 
@@ -32,6 +33,7 @@ _MOST_SPECIFIC_FIRST = (
 # After these hardly anything more is tried: no device is there, or it hangs.
 _FINAL = {FailureKind.LOCAL_LIMIT, FailureKind.CONNECT_TIMEOUT, FailureKind.UNREACHABLE, FailureKind.READ_TIMEOUT}
 _OTHER_FIRMWARE = {FailureKind.BAD_RESPONSE, FailureKind.ERROR_STATUS, FailureKind.CLOSED}
+_DETAIL_LIMIT = 400
 _WITHIN_S, _AFTER_SILENCE_S = 15.0, 2.0
 
 Probe = tuple[int, Question]
@@ -44,25 +46,40 @@ async def identify(ip: str, port: int | None = None, model: str | None = None) -
     """
     address = str(ipaddress.ip_address(ip))
     failures: list[PollFailure] = []
+    of_dialect: dict[str, PollFailure] = {}
+    answers: dict[Probe, bytes | PollFailure] = {}
     try:
         async with asyncio.timeout(_WITHIN_S) as limit:
-            answers: dict[Probe, bytes | PollFailure] = {}
             rest = candidates(port, model)
             while rest:
                 dialect = rest.pop(0)
                 result = await _try(address, port, dialect, answers)
                 if isinstance(result, Identity):
-                    return _named(result, model)
+                    return _named(await _better(result, dialect, port) or result, model)
                 failures.append(result)
+                of_dialect[dialect.name] = result
                 if result.kind in _FINAL:
                     rest = after_silence(rest, dialect, port, result.kind)
                     limit.reschedule(asyncio.get_running_loop().time() + _AFTER_SILENCE_S)
     except TimeoutError:
         failures.append(PollFailure(FailureKind.READ_TIMEOUT, "The device was not identified in time."))
     failure = most_specific(failures)
-    if port is None and failure.kind in _OTHER_FIRMWARE:
-        return await _other_firmware(address, model) or failure
-    return failure
+    if failure.kind not in _OTHER_FIRMWARE:
+        return failure
+    found = await _other_firmware(address, model) if port is None else None
+    return found or _as_it_calls_itself(failure, answers.values(), of_dialect)
+
+
+def _as_it_calls_itself(
+    failure: PollFailure, answers: Iterable[bytes | PollFailure], of_dialect: Mapping[str, PollFailure]
+) -> PollFailure:
+    """Returns the failure with the name that the device gives itself, and the reason of that firmware's own dialect."""
+    texts = [each.detail if isinstance(each, PollFailure) else each.decode("utf-8", "replace") for each in answers]
+    family = next((family for text in texts if (family := family_in(text)) is not None), None)
+    if family is None or (failure.kind is FailureKind.ERROR_STATUS and not failure.detail.startswith("HTTP ")):
+        return failure  # an error in the device's own words
+    reason = next((of_dialect[name].detail for name in sorted(family.dialects) if name in of_dialect), None)
+    return PollFailure(failure.kind, sentence(family, reason)[:_DETAIL_LIMIT])
 
 
 async def _other_firmware(ip: str, model: str | None) -> Identity | None:
@@ -97,9 +114,10 @@ def looks_like(port: int, dialect: Dialect) -> bool:
 
 def after_silence(rest: list[Dialect], tried: Dialect, port: int | None, kind: FailureKind) -> list[Dialect]:
     """Returns the dialects to try with a device that hangs: those whose devices hang at the question of another."""
-    if port is None or looks_like(port, tried) or kind is not FailureKind.READ_TIMEOUT:
+    if kind is not FailureKind.READ_TIMEOUT or (port is not None and looks_like(port, tried)):
         return []
-    return [dialect for dialect in rest if dialect.hangs_if_asked_otherwise]
+    hanging = [dialect for dialect in rest if dialect.hangs_if_asked_otherwise]
+    return [dialect for dialect in hanging if port is not None or dialect.port == tried.port]
 
 
 async def _try(
@@ -119,6 +137,16 @@ async def _try(
     except PollError as error:
         return error.failure
     return await _proven(ip, at, dialect)
+
+
+async def _better(found: Identity, dialect: Dialect, port: int | None) -> Identity | None:
+    """Returns the device as a dialect reads it that reads more of its firmware, at that dialect's own port."""
+    name = dialect.instead(found.specs)
+    if name is None or port is not None:
+        return None
+    other = next(each for each in DIALECTS if each.name == name)
+    result = await _proven(found.ip, other.port, other)
+    return result if isinstance(result, Identity) else None
 
 
 async def _answer(ip: str, port: int, dialect: Dialect, question: Question) -> bytes | PollFailure:
@@ -143,8 +171,12 @@ def _named(identity: Identity, model: str | None) -> Identity:
     specs = identity.specs
     if model is None or specs.model is not None:
         return identity
-    name = re.sub(rf"(?i)^{re.escape(specs.make or '')}\s*", "", model.strip())[:256]
-    return msgspec.structs.replace(identity, specs=msgspec.structs.replace(specs, model=name or None))
+    make, name = make_and_model(model) if specs.make is None else (specs.make, _without(specs.make, model))
+    return msgspec.structs.replace(identity, specs=msgspec.structs.replace(specs, make=make, model=name))
+
+
+def _without(make: str, model: str) -> str | None:
+    return re.sub(rf"(?i)^{re.escape(make)}\s*", "", model.strip())[:256] or None
 
 
 def most_specific(failures: Sequence[PollFailure]) -> PollFailure:

@@ -26,7 +26,18 @@ from asic_sentry.model_row import (
 )
 from asic_sentry.model_table import MODELS
 
-__all__ = ["MODELS", "SERIES", "Model", "find", "makes_of", "model_named", "names_by_make", "plain"]
+__all__ = [
+    "MAKES",
+    "MODELS",
+    "SERIES",
+    "Model",
+    "find",
+    "make_and_model",
+    "makes_of",
+    "model_named",
+    "names_by_make",
+    "plain",
+]
 
 # By how a model's name begins; longer beginnings first. What a maker builds for one algorithm alone has "".
 SERIES = (
@@ -77,6 +88,7 @@ def plain(name: str) -> str:
     return "".join(each for each in name.lower() if each.isalnum() or each == "+")
 
 
+MAKES = tuple(dict.fromkeys(model.make for model in MODELS))
 _BY_NAME = {(plain(model.make), plain(model.name)): model for model in MODELS}
 
 
@@ -105,6 +117,15 @@ def model_named(name: str) -> Model | None:
     key = plain(name)
     rows = [model for model in MODELS if key in (plain(model.name), plain(model.make + model.name))]
     return rows[0] if len(rows) == 1 else None
+
+
+def make_and_model(name: str) -> tuple[str | None, str | None]:
+    """Splits "Antminer S19 XP" or "Bitmain Antminer S19 XP" into the make and the model; the make may be unknown."""
+    for make in MAKES:
+        position = name.lower().find(make.lower())
+        if position >= 0:
+            return make, name[position + len(make) :].strip(" -_")[:256] or None
+    return None, name.strip()[:256] or None
 
 
 def makes_of(name: str) -> set[str]:

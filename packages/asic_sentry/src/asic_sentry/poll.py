@@ -61,13 +61,18 @@ async def poll(identity: Identity, now: Callable[[], datetime] = utc_now) -> Sam
 
 async def _read(identity: Identity, dialect: Dialect, model: models.Model | None) -> AsicReading:
     ip, port = identity.ip, identity.port
-    replies = [await ask(ip, port, dialect.name, each.name) for each in dialect.poll_questions]
+    replies = [await _poll_reply(ip, port, dialect, each) for each in dialect.poll_questions]
     reading = dialect.parse(replies, model)
     gap = dialect.gap_question
     if gap is not None and None in (reading.hashrate_hs, reading.uptime_s, reading.rejected_percent):
         replies.append(await ask(ip, port, dialect.name, gap.name))
         reading = dialect.parse(replies, model)
     return reading
+
+
+async def _poll_reply(ip: str, port: int, dialect: Dialect, question: Question | LibraryCall) -> bytes:
+    """Returns the answer; an empty one if there is none to an optional question."""
+    return await _specs_reply(ip, port, dialect, question) or b""
 
 
 async def specs_of(identity: Identity) -> AsicSpecs | PollFailure:

@@ -1,4 +1,4 @@
-"""Stock Antminer and firmware with the same API (LuxOS, VNish, Hiveon): cgminer's API with `GHS` values.
+"""Stock Antminer and firmware with the same API (VNish, Hiveon, MSK): cgminer's API with `GHS` values.
 
 `stats` has numbered keys per chain: chips `chain_acnN`, rate `chain_rateN`, temperatures `temp_chipN` ("78-50-69-70";
 in older firmware `temp2_N`), and `fanN`. Chains start at 1, on the S9 at 6. `stats` contains everything in `summary`
@@ -57,6 +57,7 @@ _FIRMWARE = re.compile(
     r"(?i)^(bitmain\s+)?antminer\b|\(.*$|\bv\.?\s?\d[\w.]*.*$"
     r"|\b(hive\s?on|vnish|luxos|luxminer|msk\w*|braiins(\s?os)?\+?|bosminer|asic\.to|blissz|anthill|xminer)\b.*$"
 )
+_IN_PARENTHESES = re.compile(r"\(([^)]+)\)")
 _VARIANT = re.compile(r"-\d{2,3}$")  # chips of a board, as in "S19-88"
 
 
@@ -203,7 +204,9 @@ def parse_antminer_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
 
 def _specs(reply: bytes) -> AsicSpecs:
     version = answer_of(reply)["VERSION"][0]
-    software = next((f"{key} {version[key]}" for key in ("BMMiner", "LUXminer", "CGMiner") if key in version), None)
+    program = next((f"{key} {version[key]}" for key in ("BMMiner", "LUXminer", "CGMiner") if key in version), None)
+    named = _IN_PARENTHESES.search(text(version.get("Type")) or "")  # "Antminer S19 (Vnish 1.2.6)"
+    software = f"{named[1]}, {program}" if named and program else program
     return AsicSpecs(
         make=MAKE,
         model=model_name(version.get("Type")),
@@ -224,4 +227,8 @@ ANTMINER = Dialect(
     recognise=recognise_antminer,
     probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
     gap_question=cgminer.command("summary"),
+    instead=lambda specs: "vnish" if "vnish" in (specs.software_version or "").lower() else None,
+    firmware="stock, Hiveon, MSK and other firmware with the same API",
+    unread="the MAC; power of stock firmware",
+    recorded=True,
 )

@@ -198,7 +198,7 @@ def _specs(reply: bytes) -> AsicSpecs:
         model=name,
         model_variant=variant,
         firmware_version=text(version.get("LVERSION")) or text(version.get("VERSION")),
-        software_version=f"cgminer {software}" if software else None,
+        software_version=text(f"cgminer {software}") if software else None,
         mac=mac(version.get("MAC")),
     )
 
@@ -220,6 +220,8 @@ AVALON = Dialect(
     probe=cgminer.PROBE,
     recognise=recognise_avalon,
     probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
+    firmware="stock",
+    recorded=True,
 )
 AVALON_STATS = AVALON._replace(
     name="avalon_stats",

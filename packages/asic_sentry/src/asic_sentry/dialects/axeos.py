@@ -215,4 +215,6 @@ AXEOS = Dialect(
     parse_specs=parse_axeos_specs,
     probe=_SYSTEM_INFO,
     recognise=recognise_axeos,
+    firmware="AxeOS, ESP-Miner",
+    recorded=True,
 )

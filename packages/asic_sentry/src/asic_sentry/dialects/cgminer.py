@@ -1,6 +1,6 @@
 """The common part of all APIs that descend from cgminer's: commands, the status of an answer, hashrates, pools."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from protocol.asic_messages import AsicPool, PoolState
@@ -8,16 +8,16 @@ from protocol.plain_words import quoted
 from sentry_kit.parsing import count, scaled, text
 
 from asic_sentry.dialects.dialect import Question
-from asic_sentry.dialects.parsing import decode, limited_pools
-from asic_sentry.failures import bad_response, error_status
+from asic_sentry.dialects.parsing import checked, decode, limited_pools
+from asic_sentry.failures import BadReply, FailureKind, bad_response, error_status
 from asic_sentry.framing import until_nul
 
 PORT = 4028
-_SECONDS = {"5s": 5, "30s": 30, "1m": 60, "5m": 300, "15m": 900, "30m": 1800}
+_SECONDS = {"5s": 5, "20s": 20, "30s": 30, "1m": 60, "5m": 300, "15m": 900, "30m": 1800}
 
 
-def command(name: str) -> Question:
-    return Question(name, b'{"command":"%s"}' % name.encode(), until_nul)
+def command(name: str, *, optional: bool = False) -> Question:
+    return Question(name, b'{"command":"%s"}' % name.encode(), until_nul, optional)
 
 
 _EITHER_WAY = b'{"cmd":"summary","command":"summary"}'  # Whatsminers know `cmd`, all others `command`
@@ -39,12 +39,42 @@ def answer_of(reply: bytes) -> Any:
     return answer
 
 
+def description(reply: bytes) -> str:
+    """Returns the name that the program gives itself in an answer, such as "BOSer boser-openwrt 0.1.0-11012d53"."""
+    status = answer_of(reply).get("STATUS")
+    first = status[0] if isinstance(status, list) and status and isinstance(status[0], dict) else {}
+    return text(first.get("Description")) or ""
+
+
+def recognise_as(make: str, *names: str) -> Callable[[bytes], None]:
+    """Returns a function that raises `BadReply` unless the program's name in the answer contains one of `names`."""
+
+    def recognise(reply: bytes) -> None:
+        described = checked(make, lambda: description(reply)).lower()
+        if not any(name.lower() in described for name in names):
+            raise bad_response(f"The program there is not that of {make}.")
+
+    return recognise
+
+
 def section(reply: bytes, name: str) -> list[Mapping[str, Any]]:
     """Returns the objects under `name`, such as `SUMMARY`."""
     objects = answer_of(reply)[name]
     if not isinstance(objects, list) or not all(isinstance(each, dict) for each in objects):
         raise bad_response(f"{name} is no list of objects.")
     return objects
+
+
+def optional_section(reply: bytes, name: str) -> list[Mapping[str, Any]]:
+    """Returns the objects under `name`; an empty list if the firmware does not know the command."""
+    if not reply:
+        return []
+    try:
+        return section(reply, name)
+    except BadReply as error:
+        if error.kind is FailureKind.ERROR_STATUS:
+            return []
+        raise
 
 
 def hashrate(values: Mapping[str, Any], prefix: str, factor: float, windows: Iterable[str]) -> tuple[float, int] | None:

@@ -7,6 +7,8 @@ A question holds the exact bytes that are sent. Dialects declare their questions
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from protocol.asic_messages import AsicSpecs
+
 from asic_sentry.dialects.parsing import Parser, SpecsParser
 from asic_sentry.framing import Framing
 
@@ -16,7 +18,8 @@ USUAL_WITHIN_S = 5.0
 class Question(NamedTuple):
     """One request. `{host}` in it is replaced by the device's address. `framing` knows where the answer ends.
 
-    `name` is unique in a dialect; messages show `title`. The answer to an `optional` question may be missing.
+    `name` is unique in a dialect; messages show `title`. The answer to an `optional` question may be missing: the
+    parser then gets an empty one.
     """
 
     name: str
@@ -46,9 +49,13 @@ class Dialect(NamedTuple):
     """`parse` gets the answers to `poll_questions`, and the answer to `gap_question` if a hashrate, an uptime or the
     shares were missing in those. `parse_specs` gets the answers to `specs_questions`; None for a missing optional one.
 
+    `firmware` and `unread` are for the table of makes in the docs: what speaks it, and what is not read. `recorded`
+    says that answers of real devices were at hand; else it is written after other programs' sources.
+
     `recognise` raises `BadReply` unless the answer to `probe` may come from a device that speaks this dialect. At an
     unusual port `probe_at_other_port` is asked instead, if there is one. Without a `probe` a dialect is tried last,
-    on devices that answer and speak no other dialect.
+    on devices that answer and speak no other dialect. `instead` names a dialect that reads more of a device with these
+    specs; it is tried next.
     """
 
     name: str
@@ -65,6 +72,10 @@ class Dialect(NamedTuple):
     hangs_if_asked_otherwise: bool = False
     is_installed: Callable[[], bool] = lambda: True
     specs_within_s: float = USUAL_WITHIN_S
+    instead: Callable[[AsicSpecs], str | None] = lambda _specs: None
+    firmware: str = ""
+    unread: str = ""
+    recorded: bool = False
 
     @property
     def questions(self) -> tuple[Question | LibraryCall, ...]:

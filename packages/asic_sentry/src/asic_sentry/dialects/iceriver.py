@@ -156,4 +156,7 @@ ICERIVER = Dialect(
     parse_specs=parse_iceriver_specs,
     probe=_USERPANEL,
     recognise=recognise_iceriver,
+    firmware="stock",
+    unread="power",
+    recorded=True,
 )

@@ -1,7 +1,7 @@
 """Helpers that read an ASIC's reply: bytes in, struct out, no I/O. All parsers raise `BadReply` and nothing else."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -98,6 +98,11 @@ def mac(value: object) -> str | None:
     if not _MAC.fullmatch(digits):
         return None
     return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+
+
+def objects(value: object) -> list[Mapping[str, Any]]:
+    """Returns the objects in a list; an empty list if it is none."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def expected_chips(model: Model | None, chips: int | None) -> int | None:

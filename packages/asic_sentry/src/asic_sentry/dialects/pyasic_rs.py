@@ -199,4 +199,5 @@ PYASIC_RS = Dialect(
     parse_specs=parse_pyasic_rs_specs,
     is_installed=is_installed,
     specs_within_s=15.0,
+    firmware="what the library reads, with the extra [all-firmware]",
 )

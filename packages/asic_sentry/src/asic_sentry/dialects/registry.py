@@ -3,25 +3,46 @@
 from collections.abc import Mapping
 
 from asic_sentry.dialects.antminer import ANTMINER
+from asic_sentry.dialects.auradine import AURADINE
 from asic_sentry.dialects.avalon import AVALON, AVALON_STATS
 from asic_sentry.dialects.axeos import AXEOS
+from asic_sentry.dialects.blackminer import HAMMER, VOLCMINER
+from asic_sentry.dialects.braiins import BRAIINS
 from asic_sentry.dialects.dialect import LibraryCall, Question
+from asic_sentry.dialects.epic import EPIC
+from asic_sentry.dialects.goldshell import GOLDSHELL
 from asic_sentry.dialects.iceriver import ICERIVER
+from asic_sentry.dialects.innosilicon import INNOSILICON
+from asic_sentry.dialects.luxos import LUXOS
+from asic_sentry.dialects.proto import PROTO
 from asic_sentry.dialects.pyasic_rs import PYASIC_RS
+from asic_sentry.dialects.sealminer import SEALMINER
+from asic_sentry.dialects.vnish import VNISH
 from asic_sentry.dialects.whatsminer import WHATSMINER_V1, WHATSMINER_V2
 from asic_sentry.dialects.whatsminer_v3 import WHATSMINER_V3
 
-# In the order in which they are tried. Two dialects of one make differ in the name of one question; the first one that
-# the device answers is its dialect.
+# In the order in which they are tried: those whose program names itself before those that are known by their values.
+# Two dialects of one make differ in the name of one question; the first one that the device answers is its dialect.
 DIALECTS = (
+    BRAIINS,
+    LUXOS,
+    AURADINE,
+    SEALMINER,
+    INNOSILICON,
     ANTMINER,
     WHATSMINER_V1,
     WHATSMINER_V2,
     AVALON,
     AVALON_STATS,
+    HAMMER,
+    GOLDSHELL,
     WHATSMINER_V3,
     AXEOS,
     ICERIVER,
+    VNISH,
+    PROTO,
+    VOLCMINER,
+    EPIC,
     PYASIC_RS,
 )
 

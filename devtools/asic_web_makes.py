@@ -1,0 +1,117 @@
+"""Answers of fake ASICs whose API is JSON over HTTP: hand-written, in the form of the real ones."""
+
+from typing import Any
+
+from asic_moment import Kind, Moment
+
+POOLS = ("pool.example", "backup.example")
+
+
+def epic_summary(at: Moment) -> dict[str, Any]:
+    boards = [
+        {"Index": place, "Hashrate": [at.rate(47e6, place), 100.0, 0.8], "Temperature": 66.0 + place}
+        for place in range(3)
+        if at.works(place)
+    ]
+    states = [{"Index": place, "Detected": True, "Enabled": not at.is_dead(place)} for place in range(3)]
+    return {
+        "Fans Rpm": {f"Fans Speed {slot}": 5900 + slot if slot <= 4 else None for slot in range(1, 13)},
+        "HBStatus": states, "HBs": boards, "Hostname": "stand-in", "Mining": {"Algorithm": "SHA-256", "Coin": "BTC"},
+        "Power Supply Stats": {"Input Power": at.power(3010)},
+        "Session": {"Accepted": at.up_s // 12, "Rejected": at.up_s // 900, "Uptime": at.up_s,
+                    "Average MHs": at.total(47e6, 3)},
+        "Software": "PowerPlay-BMS v1.5.13",
+        "Status": {"Last Error": None, "Operating State": "Idling" if at.is_idle else "Mining"},
+        "Stratum": {"Current Pool": "pool.example:3333", "IsPoolConnected": True, "Current User": "stand-in.worker"},
+        "StratumConfigs": [{"login": "stand-in.worker", "password": "never-shown", "pool": f"stratum+tcp://{host}:3333"}
+                           for host in POOLS],
+    }  # fmt: skip
+
+
+EPIC = {
+    "GET /summary": epic_summary,
+    "GET /temps": lambda at: [{"Index": place, "Data": [52.0 + place, 64.0 + place]} for place in range(3)],
+    "GET /capabilities": lambda at: {"Model": "AntMiner S19 XP", "Model Subtype": "BHB56801", "Default Hashrate": 141,
+                                     "Performance Estimator": {"Chip Count": 110}},
+    "GET /network": lambda at: {"dhcp": {"mac_address": at.mac, "address": "192.0.2.9"}},
+}  # fmt: skip
+
+
+def proto_mining(at: Moment) -> dict[str, Any]:
+    rate = at.total(36_000, 4)
+    return {"mining-status": {
+        "status": "Stopped" if at.is_idle else "Mining", "hashrate_ghs": rate, "average_hashrate_ghs": rate,
+        "ideal_hashrate_ghs": 145_000, "power_usage_watts": at.power(3440), "reboot_uptime_s": at.up_s,
+        "hashboards_installed": 4, "hashboards_mining": sum(at.works(place) for place in range(4))}}  # fmt: skip
+
+
+def proto_telemetry(at: Moment) -> dict[str, Any]:
+    boards = [
+        {"index": place, "hashrate": {"unit": "TH/s", "value": at.rate(36, place)},
+         "temperature": {"unit": "°C", "inlet": 40.0 + place, "outlet": 55.0 + place, "average": 48.0}}
+        for place in range(4)
+    ]  # fmt: skip
+    return {"hashboards": boards, "miner": {"temperature": {"unit": "°C", "value": 54.0}}}
+
+
+def proto_pools(at: Moment) -> dict[str, Any]:
+    pools = [
+        {"id": place, "url": f"stratum+tcp://{host}:3333", "user": "stand-in.worker", "priority": place,
+         "accepted": 0 if place else at.up_s // 12, "rejected": 0 if place else at.up_s // 900,
+         "connection_status": "Idle" if place else "Active"}
+        for place, host in enumerate(POOLS)
+    ]  # fmt: skip
+    return {"pools": pools}
+
+
+PROTO = {
+    "GET /api/v1/system": lambda at: {"system-info": {"board": "C3", "model": "Rig", "manufacturer": "Proto",
+                                                      "os": {"name": "ProtoOS", "version": "1.8.0"}}},
+    "GET /api/v1/network": lambda at: {"network-info": {"mac": at.mac, "hostname": "proto-stand-in"}},
+    "GET /api/v1/hardware": lambda at: {"hardware-info": {"cb-info": {"serial_number": f"STAND-IN-{at.number}"}}},
+    "GET /api/v1/mining": proto_mining,
+    "GET /api/v1/telemetry?level=miner,hashboard": proto_telemetry,
+    "GET /api/v1/pools": proto_pools,
+    "GET /api/v1/cooling": lambda at: {"cooling-status": {"fans": [{"slot": slot, "rpm": 4340 + slot}
+                                                                   for slot in range(1, 5)]}},
+    "GET /api/v1/errors": lambda at: [],
+}  # fmt: skip
+
+
+def vnish_summary(at: Moment) -> dict[str, Any]:
+    chains = [
+        {"id": place + 1, "hashrate_rt": at.rate(36_600, place), "chip_temp": {"min": 50, "max": 68 + place},
+         "chip_statuses": {"red": 0, "orange": 0, "grey": 0},
+         "status": {"state": "failure" if at.is_dead(place) else "stopped" if at.is_idle else "mining"}}
+        for place in range(3)
+    ]  # fmt: skip
+    pools = [
+        {"id": place, "url": f"stratum+tcp://{host}:3333", "user": "stand-in.worker",
+         "status": "active" if place else "working", "accepted": 0 if place else at.up_s // 12,
+         "rejected": 0 if place else at.up_s // 900, "stale": 0}
+        for place, host in enumerate(POOLS)
+    ]  # fmt: skip
+    total = at.total(36_600, 3)
+    return {"miner": {
+        "miner_status": {"miner_state": "stopped" if at.is_idle else "mining"}, "miner_type": "Antminer S19 Pro",
+        "hr_realtime": total, "hr_average": total, "hr_nominal": 110_000.0, "pools": pools, "chains": chains,
+        "power_consumption": at.power(3240),
+        "cooling": {"fan_num": 4, "fans": [{"id": slot, "rpm": 5010 + slot, "status": "ok"}
+                                           for slot in range(4)]}}}  # fmt: skip
+
+
+def vnish_info(at: Moment) -> dict[str, Any]:
+    days, hours, minutes = at.up_s // 86_400, at.up_s // 3600 % 24, at.up_s // 60 % 60
+    return {
+        "fw_name": "Vnish", "fw_version": "1.2.6", "miner": "Antminer S19 Pro", "model": "s19pro", "hr_measure": "GH/s",
+        "algorithm": "sha256d", "serial": f"STAND-IN-{at.number}",
+        "system": {"uptime": f"{days} days, {hours}:{minutes:02}:{at.up_s % 60:02}",
+                   "network_status": {"mac": at.mac, "hostname": "stand-in"}},
+    }  # fmt: skip
+
+
+WEB_MAKES = {
+    "epic": Kind(4028, "http", EPIC),
+    "proto": Kind(80, "http", PROTO),
+    "vnish": Kind(80, "http", {"GET /api/v1/summary": vnish_summary, "GET /api/v1/info": vnish_info}),
+}

@@ -1,0 +1,124 @@
+"""Goldshell: cgminer's API with `MHS` values; `devs` has chips, two temperatures and fans of each board.
+
+Written after other programs' sources; no answer of a device was at hand. `tstemp-1` and `tstemp-2` are a board's
+temperatures ("45 °C"), `fan0` and so on its fans ("2130 rpm"), `chip-nr` its chips.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from protocol.asic_messages import AsicBoard, AsicSpecs
+from sentry_kit.parsing import count, scaled, temperature, text
+
+from asic_sentry import models
+from asic_sentry.dialects import cgminer
+from asic_sentry.dialects.cgminer import hashrate, optional_section, pools_of, section
+from asic_sentry.dialects.dialect import Dialect
+from asic_sentry.dialects.parsing import (
+    AsicReading,
+    checked,
+    expected_chips,
+    fan_speeds,
+    hottest_of,
+    limited_boards,
+    rejected_percent,
+    sample,
+)
+from asic_sentry.failures import bad_response
+from asic_sentry.models import Model
+
+MAKE = "Goldshell"
+_NAMES = ("goldshell", "intchains", "bfgminer")
+_WINDOWS = ("20s", "1m", "5m", "15m", "5s")
+
+Row = Mapping[str, Any]
+
+
+def recognise_goldshell(summary: bytes) -> None:
+    """Checks `summary`. A Goldshell's `version` or `devdetails` must contain its name, too."""
+    keys = checked(MAKE, lambda: list(section(summary, "SUMMARY")[0]))
+    if not any(key.startswith("MHS ") for key in keys):
+        raise bad_response("The summary is not a Goldshell's.")
+
+
+def parse_goldshell(replies: Sequence[bytes], model: Model | None) -> AsicReading:
+    """Reads `summary`, `devs` and `pools`."""
+    return sample(MAKE, lambda: _parse(replies, model))
+
+
+def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
+    summary, rows = section(replies[0], "SUMMARY")[0], section(replies[1], "DEVS")
+    boards = limited_boards(_board(each, place, model) for place, each in enumerate(rows))
+    rate = hashrate(summary, "MHS", 1e6, _WINDOWS)
+    dead = any((text(each.get("Status")) or "Alive").lower() != "alive" for each in rows)
+    return AsicReading(
+        uptime_s=count(summary.get("Elapsed")),
+        hashrate_hs=rate[0] if rate else _sum(boards),
+        hashrate_window_s=rate[1] if rate else None,
+        average_hashrate_hs=scaled(summary.get("MHS av"), 1e6),
+        temperature_c=hottest_of(boards),
+        boards=boards,
+        fans_rpm=fan_speeds(_fans(rows)),
+        pools=pools_of(replies[2]),
+        rejected_percent=rejected_percent(summary.get("Accepted"), summary.get("Rejected")),
+        faults=["board"] if dead else [],
+    )
+
+
+def _sum(boards: Sequence[AsicBoard]) -> float | None:
+    """Returns the sum of all boards; None if that of one is unknown."""
+    rates = [board.hashrate_hs for board in boards if board.hashrate_hs is not None]
+    return sum(rates) if rates and len(rates) == len(boards) else None
+
+
+def _board(each: Row, place: int, model: Model | None) -> AsicBoard:
+    slot, chips = count(each.get("ID", each.get("PGA"))), count(each.get("chip-nr"))
+    rate = hashrate(each, "MHS", 1e6, _WINDOWS)
+    return AsicBoard(
+        slot=place if slot is None else slot,
+        hashrate_hs=rate[0] if rate else None,
+        inlet_temperature_c=temperature(each.get("tstemp-1")),
+        outlet_temperature_c=temperature(each.get("tstemp-2", each.get("Temperature"))),
+        chips=chips,
+        expected_chips=expected_chips(model, chips),
+    )
+
+
+def _fans(rows: Sequence[Row]) -> Iterable[object]:
+    """Returns each fan once: every board repeats the fans of the device."""
+    found: dict[str, object] = {}
+    for each in rows:
+        found |= {key: each[key] for key in sorted(each) if key.startswith("fan") and key[3:].isdecimal()}
+    return found.values()
+
+
+def parse_goldshell_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
+    """Reads `version` and `devdetails`. Raises `BadReply` if none of them has the name of the maker or its program."""
+    return checked(MAKE, lambda: _specs(replies))
+
+
+def _specs(replies: Sequence[bytes | None]) -> AsicSpecs:
+    version = section(replies[0] or b"", "VERSION")[0]
+    details = (optional_section(replies[1] or b"", "DEVDETAILS") or [{}])[0]
+    named = " ".join(str(each) for each in (*version, *version.values(), *details.values()))
+    if not any(name in named.lower() for name in _NAMES):
+        raise bad_response("The device is not a Goldshell.")
+    make, model = models.make_and_model(text(details.get("Model")) or text(version.get("Model")) or "")
+    program = text(version.get("BFGMiner")) or text(version.get("CGMiner"))
+    return AsicSpecs(make=MAKE, model=model if make in (MAKE, None) else None, software_version=program)
+
+
+GOLDSHELL = Dialect(
+    name="goldshell",
+    makes=frozenset({MAKE}),
+    port=cgminer.PORT,
+    poll_questions=tuple(cgminer.command(name) for name in ("summary", "devs", "pools")),
+    parse=parse_goldshell,
+    specs_questions=(cgminer.command("version"), cgminer.command("devdetails", optional=True)),
+    parse_specs=parse_goldshell_specs,
+    probe=cgminer.PROBE,
+    recognise=recognise_goldshell,
+    probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
+    firmware="stock",
+    unread="power, MAC; the model, if the firmware does not tell it here",
+)

@@ -1,0 +1,163 @@
+"""VNish (AnthillOS) on Antminers: HTTP at port 80. `summary` and `info` are open unless the owner locks them.
+
+Written after the firmware's own description of its API; no answer of a device was at hand. Hashrates are in the unit
+of `hr_measure`; `hr_realtime` is that of the moment.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
+from sentry_kit.parsing import count, positive, scaled, temperature, text
+
+from asic_sentry.dialects.antminer import MAKE, model_name
+from asic_sentry.dialects.dialect import Dialect
+from asic_sentry.dialects.parsing import (
+    AsicReading,
+    checked,
+    expected_chips,
+    fan_speeds,
+    hottest_of,
+    limited_boards,
+    limited_pools,
+    mac,
+    objects,
+    rejected_percent,
+    sample,
+)
+from asic_sentry.dialects.web import get, mapping_of
+from asic_sentry.models import Model
+
+FIRMWARE = "VNish"
+_UNITS = {"MH/s": 1e6, "GH/s": 1e9, "TH/s": 1e12}
+_POOL_STATES = {
+    "working": PoolState.CONNECTED,
+    "rejecting": PoolState.CONNECTED,
+    "active": PoolState.STANDBY,
+    "offline": PoolState.DISCONNECTED,
+}
+_STOPPED = {"stopped", "shutting-down", "failure"}
+_UPTIME = re.compile(r"(?:(\d+) days?,?\s*)?(\d{1,2}):(\d{2})(?::(\d{2}))?")
+_FAILED = {"failure", "disconnected"}
+
+Row = Mapping[str, Any]
+
+
+def recognise_vnish(info: bytes) -> None:
+    checked(FIRMWARE, lambda: mapping_of(FIRMWARE, info, "fw_name"))
+
+
+def parse_vnish(replies: Sequence[bytes], model: Model | None) -> AsicReading:
+    """Reads `summary` and `info`."""
+    return sample(FIRMWARE, lambda: _parse(replies, model))
+
+
+def _part(of: Row, name: str) -> Row:
+    part = of.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
+    summary, info = mapping_of(FIRMWARE, replies[0], "miner"), mapping_of(FIRMWARE, replies[1], "fw_name")
+    miner, status = _part(summary, "miner"), _part(_part(summary, "miner"), "miner_status")
+    factor = _UNITS.get(str(info.get("hr_measure")))
+    boards = limited_boards(_board(each, factor, model) for each in objects(miner.get("chains")))
+    pools = objects(miner.get("pools"))
+    is_stopped = status.get("miner_state") in _STOPPED
+    return AsicReading(
+        uptime_s=_seconds(_part(info, "system").get("uptime")),
+        hashrate_hs=0.0 if is_stopped else scaled(miner.get("hr_realtime"), factor),
+        average_hashrate_hs=scaled(miner.get("hr_average"), factor),
+        expected_hashrate_hs=scaled(miner.get("hr_nominal"), factor) or None,
+        power_w=positive(miner.get("power_consumption")),
+        temperature_c=hottest_of(boards),
+        boards=boards,
+        fans_rpm=fan_speeds(each.get("rpm") for each in objects(_part(miner, "cooling").get("fans"))),
+        pools=limited_pools(_pool(each) for each in pools),
+        rejected_percent=rejected_percent(_sum(pools, "accepted"), _sum(pools, "rejected")),
+        faults=_faults(miner, status),
+    )
+
+
+def _seconds(uptime: object) -> int | None:
+    """Returns the seconds of "1 day, 3:04" or "3:04:05"."""
+    match = _UPTIME.search(uptime) if isinstance(uptime, str) else None
+    if match is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _board(each: Row, factor: float | None, model: Model | None) -> AsicBoard:
+    """Water-cooled boards have the temperatures of the water; those of the chips are the highest of each board."""
+    bad = count(_part(each, "chip_statuses").get("red"))
+    expected = expected_chips(model, None)
+    return AsicBoard(
+        slot=count(each.get("id")) or 0,
+        hashrate_hs=scaled(each.get("hashrate_rt"), factor),
+        inlet_temperature_c=temperature(each.get("inlet_water_temp")),
+        outlet_temperature_c=temperature(each.get("outlet_water_temp")),
+        chip_temperature_c=temperature(_part(each, "chip_temp").get("max")),
+        chips=None if bad is None or expected is None else max(0, expected - bad),
+        expected_chips=expected,
+    )
+
+
+def _pool(each: Row) -> AsicPool:
+    return AsicPool(
+        url=text(each.get("url")),
+        user=text(each.get("user")),
+        state=_POOL_STATES.get(str(each.get("status"))),
+        accepted=count(each.get("accepted")),
+        rejected=count(each.get("rejected")),
+        stale=count(each.get("stale")),
+    )
+
+
+def _sum(pools: Sequence[Row], key: str) -> int | None:
+    counts = [each for pool in pools if (each := count(pool.get(key))) is not None]
+    return sum(counts) if counts else None
+
+
+def _faults(miner: Row, status: Row) -> list[str]:
+    """Returns the miner's own failure, boards that failed, lost fans and bad chips."""
+    code, chains = count(status.get("failure_code")), objects(miner.get("chains"))
+    faults = [f"error {code}"] if code else ["stopped"] if status.get("miner_state") == "failure" else []
+    faults += ["board"] if any(_part(each, "status").get("state") in _FAILED for each in chains) else []
+    fans = objects(_part(miner, "cooling").get("fans"))
+    faults += ["fan"] if any(each.get("status") == "lost" for each in fans) else []
+    return faults + (["chips"] if any(count(_part(each, "chip_statuses").get("red")) for each in chains) else [])
+
+
+def parse_vnish_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
+    """Reads `info`."""
+    return checked(FIRMWARE, lambda: _specs(mapping_of(FIRMWARE, replies[0] or b"", "fw_name")))
+
+
+def _specs(info: Row) -> AsicSpecs:
+    network = _part(_part(info, "system"), "network_status")
+    return AsicSpecs(
+        make=MAKE,
+        model=model_name(info.get("miner")),
+        firmware_version=text(f"{FIRMWARE} {info.get('fw_version', '')}"),
+        mac=mac(network.get("mac")),
+        serial_number=text(info.get("serial")),
+        hostname=text(network.get("hostname")),
+    )
+
+
+_INFO = get("/api/v1/info")
+VNISH = Dialect(
+    name="vnish",
+    makes=frozenset({MAKE}),
+    port=80,
+    poll_questions=(get("/api/v1/summary"), _INFO),
+    parse=parse_vnish,
+    specs_questions=(_INFO,),
+    parse_specs=parse_vnish_specs,
+    probe=_INFO,
+    recognise=recognise_vnish,
+    firmware="VNish, AnthillOS",
+    unread="profile",
+)

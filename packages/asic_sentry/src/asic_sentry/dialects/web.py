@@ -1,0 +1,31 @@
+"""Requests and answers of makes whose API is JSON over HTTP."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from asic_sentry.dialects.dialect import Question
+from asic_sentry.dialects.parsing import decode
+from asic_sentry.failures import bad_response
+from asic_sentry.framing import HTTP_HEAD, http_body
+
+
+def get(path: str, *, optional: bool = False) -> Question:
+    """Returns the question `GET path`."""
+    return Question(path, b"GET %s HTTP/1.1\r\n" % path.encode() + HTTP_HEAD + b"\r\n", http_body, optional)
+
+
+def mapping_of(make: str, reply: bytes, *keys: str) -> Mapping[str, Any]:
+    """Returns the object in the answer. Raises `BadReply` if it is none, or if it lacks one of `keys`."""
+    answer = decode(reply)
+    if not isinstance(answer, dict):
+        raise bad_response(f"The answer is not that of {make}: it is no object.")
+    if missing := [key for key in keys if key not in answer]:
+        raise bad_response(f"The answer is not that of {make}: it has no {missing[0]}.")
+    return answer
+
+
+def list_of(make: str, reply: bytes) -> list[Any]:
+    answer = decode(reply)
+    if not isinstance(answer, list):
+        raise bad_response(f"The answer is not that of {make}: it is no list.")
+    return answer
