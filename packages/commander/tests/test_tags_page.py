@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from html import unescape
 
 import httpx
@@ -108,3 +109,29 @@ async def test_ten_thousand_lines_are_read(person: httpx.AsyncClient, farm: Farm
     assert "The file changes the tags of 1 rig" in html
     assert "and 9800 more" in html
     assert (await farm.get(RIGS)).status_code == 200
+
+
+async def test_the_open_page_follows_changes_of_tags_and_of_rigs(served_farm: Farm) -> None:
+    farm = served_farm
+    await farm.log_in()
+    await a_tagged_farm(farm)
+    cookie = "; ".join(f"{name}={value}" for name, value in farm.client.cookies.items())
+    seq = re.search(r"data-seq=\"([^\"]+)\"", (await farm.client.get("/tags")).text)
+    assert seq
+
+    async with farm.socket(f"/live?view=tags&seq={seq[1]}", Cookie=cookie) as socket:
+
+        async def frame(words: str) -> str:
+            """Returns the first frame that contains `words`."""
+            async for message in socket:
+                if words in str(message):
+                    return str(message)
+            raise AssertionError(f"no frame with {words!r}")
+
+        await tag(farm, select="rig-02", kind="cpu-gpu", add=["hall:2", "new"])
+        changed = await frame('<span class="tag">new</span>')
+        assert '>2<span class="hidden"> CPU/GPU rigs with hall:2' in changed
+        rigs = {rig["name"]: rig["id"] for rig in (await farm.get(RIGS)).json()}
+        assert (await farm.client.delete(f"{RIGS}/{rigs['rig-02']}", headers=farm.auth)).status_code == 204
+        gone = await frame('>1<span class="hidden"> CPU/GPU rigs with hall:2')
+        assert '<span class="tag">new</span>' not in gone

@@ -32,6 +32,7 @@ class OperationalIndex:
         self._offline_after_s = offline_after_s
         self.on_change: Callable[[RigState, bool], None] = lambda state, only_metrics: None
         self.on_remove: Callable[[int], None] = lambda rig_id: None
+        self.on_tags: Callable[[], None] = lambda: None
         self.on_tick: Callable[[float], None] = lambda now_s: None
         self._checks: list[tuple[float, int]] = []  # (due, rig id): one entry for each rig that is not silent yet
 
@@ -56,6 +57,8 @@ class OperationalIndex:
             self.now_at += 1
             self.shape_changed_at = self.now_at
             self.on_remove(rig_id)
+            if state.tags:
+                self.on_tags()
 
     def reordered(self) -> int:
         """Somebody sees the rigs in a new order: pages that have seen less have seen another. Returns the number."""
@@ -67,6 +70,7 @@ class OperationalIndex:
         if state and state.tags != tags:
             state.tags = tags
             self._changed(state)
+            self.on_tags()
 
     def set_specs(self, rig_id: int, specs: bytes) -> None:
         if state := self.rigs.get(rig_id):

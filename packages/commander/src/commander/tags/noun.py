@@ -1,6 +1,20 @@
 """Tags, as the rest of the commander sees them."""
 
-from commander.noun import Noun
+from commander.live.source import LiveSource, Query
+from commander.noun import Built, Core, Noun
 from commander.tags import api, pages
+from commander.web.shell import Fragments
 
-NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS])
+
+def build(core: Core) -> Built:
+    source = LiveSource("tags", core.cluster)
+    for live in core.lives.values():
+        live.index.on_tags = source.changed_here  # each web node's index follows the others
+
+    async def render(_query: Query) -> Fragments:
+        return pages.tag_fragments(core.lives)
+
+    return Built(dependencies={"tags_live": source}, live_views=[source.view("tags", render)])
+
+
+NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], build=build)

@@ -14,6 +14,7 @@ from protocol import units
 
 from commander.db import Database
 from commander.live.rigs import Lives
+from commander.live.source import LiveSource
 from commander.registry.kinds import RigKind
 from commander.registry.sections import RIGS
 from commander.selections.choice import chosen
@@ -21,7 +22,7 @@ from commander.tags.actions import import_tags
 from commander.tags.api import tag_uses
 from commander.tags.domain import Tags
 from commander.tags.spreadsheet import BadFile, ImportPlan, csv_of, plan_import
-from commander.web.shell import Page, page
+from commander.web.shell import Fragments, Page, macro, page
 
 WRONG = 422
 SHOWN = 200
@@ -43,9 +44,25 @@ class TagView(NamedTuple):
     asic_rigs: str
 
 
+def tag_fragments(lives: Lives) -> Fragments:
+    """Returns the part of the page that changes with the tags of rigs."""
+    tags = [
+        TagView(
+            use.tag,
+            urlencode({"select": f'tag:"{use.tag}"'}),
+            units.count_text(use.cpu_gpu_rigs),
+            units.count_text(use.asic_rigs),
+        )
+        for use in tag_uses(lives)
+    ]
+    return {"tags": macro("tags/live.html", "table", tags)}
+
+
 @get("/tags", include_in_schema=False)
-async def show_tags(lives: NamedDependency[Lives], changed: FromQuery[int | None] = None) -> Html:
-    return _tags_page(lives, changed=changed)
+async def show_tags(
+    lives: NamedDependency[Lives], tags_live: NamedDependency[LiveSource], changed: FromQuery[int | None] = None
+) -> Html:
+    return _tags_page(lives, tags_live, changed=changed)
 
 
 @get("/tags.csv", include_in_schema=False)
@@ -60,23 +77,28 @@ async def download(
 
 
 @post("/tags/preview", status_code=200, include_in_schema=False)
-async def preview(data: URLEncodedBody[FileForm], lives: NamedDependency[Lives]) -> Html:
+async def preview(
+    data: URLEncodedBody[FileForm], lives: NamedDependency[Lives], tags_live: NamedDependency[LiveSource]
+) -> Html:
     """Says what the file would change."""
     try:
         plan = plan_import(data.csv, lives)
     except BadFile as error:
-        return _tags_page(lives, text=data.csv, errors={"csv": str(error)})
+        return _tags_page(lives, tags_live, text=data.csv, errors={"csv": str(error)})
     return _preview_page(plan, data.csv)
 
 
 @post("/tags/import", include_in_schema=False)
 async def import_file(
-    data: URLEncodedBody[FileForm], lives: NamedDependency[Lives], database: NamedDependency[Database]
+    data: URLEncodedBody[FileForm],
+    lives: NamedDependency[Lives],
+    tags_live: NamedDependency[LiveSource],
+    database: NamedDependency[Database],
 ) -> Html | Redirect:
     try:
         plan = plan_import(data.csv, lives)
     except BadFile as error:
-        return _tags_page(lives, text=data.csv, errors={"csv": str(error)})
+        return _tags_page(lives, tags_live, text=data.csv, errors={"csv": str(error)})
     wanted: dict[RigKind, dict[int, Tags]] = {kind: {} for kind in RigKind}
     for change in plan.changes:
         wanted[change.kind][change.rig_id] = change.after
@@ -88,21 +110,19 @@ HANDLERS: list[HTTPRouteHandler] = [show_tags, download, preview, import_file]
 
 
 def _tags_page(
-    lives: Lives, *, changed: int | None = None, text: str = "", errors: Mapping[str, str] | None = None
+    lives: Lives,
+    tags_live: LiveSource,
+    *,
+    changed: int | None = None,
+    text: str = "",
+    errors: Mapping[str, str] | None = None,
 ) -> Html:
+    stamp, url = tags_live.stamp(), "/tags" if errors else ""
     return page(
         "tags/tags.html",
-        Page(title="Tags", section=RIGS, url="/tags" if errors else ""),
+        Page(title="Tags", section=RIGS, live="/live?view=tags", seq=stamp, url=url),
         status=WRONG if errors else 200,
-        tags=[
-            TagView(
-                use.tag,
-                urlencode({"select": f'tag:"{use.tag}"'}),
-                units.count_text(use.cpu_gpu_rigs),
-                units.count_text(use.asic_rigs),
-            )
-            for use in tag_uses(lives)
-        ],
+        table=tag_fragments(lives)["tags"],
         changed=None if changed is None else f"The tags of {_rigs(changed)} were changed.",
         text=text,
         errors=errors or {},
