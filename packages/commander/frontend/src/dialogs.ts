@@ -43,9 +43,9 @@ function closed(dialog: HTMLDialogElement): void {
   if (document.activeElement === document.body) focusHeading();
 }
 
-async function send(dialog: HTMLDialogElement, form: HTMLFormElement): Promise<void> {
+async function send(dialog: HTMLDialogElement, form: HTMLFormElement, button: HTMLElement | null): Promise<void> {
   const fields = new URLSearchParams();
-  for (const [name, value] of new FormData(form)) fields.append(name, String(value));
+  for (const [name, value] of new FormData(form, button)) fields.append(name, String(value));
   form.ariaBusy = "true";
   try {
     await answered(dialog, await fetch(form.action, { method: "POST", body: fields }));
@@ -60,7 +60,7 @@ async function answered(dialog: HTMLDialogElement, response: Response): Promise<
   if (response.redirected) return settled(dialog, response.url);
   if (response.status >= 500) throw new Error(response.statusText);
   const page = parse(await response.text());
-  const again = response.status === 422 && page.querySelector("dialog");
+  const again = page.querySelector("dialog"); // with errors, or with the result of a preview
   if (again) {
     dialog.replaceChildren(...again.childNodes);
     return focusField(dialog);
@@ -95,7 +95,7 @@ function submitted(event: SubmitEvent): void {
   const dialog = form.closest("dialog");
   if (!dialog) return;
   event.preventDefault();
-  if (form.ariaBusy !== "true") void send(dialog, form);
+  if (form.ariaBusy !== "true") void send(dialog, form, event.submitter);
 }
 
 export function startDialogs(): void {

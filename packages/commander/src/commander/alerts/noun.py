@@ -1,6 +1,7 @@
 """Alerts, as the rest of the commander sees them."""
 
 from commander.alerts import pages
+from commander.notifications.alerts_page import SECTION
 from commander.noun import Built, Core, Noun
 
 
@@ -8,4 +9,4 @@ def build(core: Core) -> Built:
     return Built(dependencies={"alerts_page": core.alerts}, live_views=[core.alerts.live_view()])
 
 
-NOUN = Noun(handlers=pages.HANDLERS, build=build)
+NOUN = Noun(handlers=pages.HANDLERS, sections=[SECTION], build=build)

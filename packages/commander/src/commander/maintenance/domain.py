@@ -35,9 +35,9 @@ class Maintenance(NamedTuple):
 
 def check_time(since: datetime, until: datetime, now: datetime) -> None:
     """Raises `BadMaintenance`."""
-    if until <= since:
-        raise BadMaintenance("The maintenance ends before it begins.")
     if until <= now:
         raise BadMaintenance("This time is over already.")
+    if until <= since:
+        raise BadMaintenance("The maintenance ends before it begins.")
     if until - since > LONGEST:
         raise BadMaintenance(f"A maintenance is {LONGEST.days} days long at most. Change the alert rules instead.")

@@ -1,0 +1,169 @@
+"""The rules and the maintenance on the page of alerts, as a browser without script gets them."""
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from commander.alert_rules.domain import SHIPPED, RuleLimits
+from commander.alert_rules.words import sentence
+from commander_farm import Farm
+from pages import error_beside, page, post
+
+RULES = "/api/v1/alert-rules"
+MAINTENANCE = "/api/v1/maintenance"
+FULL = {"about": "own", "rule": "power<100", "select": "tag:hall:2", "severity": "critical", "for_min": "1"}
+
+
+async def rules_of(farm: Farm) -> list[dict[str, object]]:
+    return list((await farm.get(RULES)).json()["rules"])
+
+
+def row(text: str, name: str) -> str:
+    """Returns the words of the row of a rule."""
+    title = re.escape(html.escape(name))
+    found = re.search(rf'<tr id="rule-\d+"[^>]*><th scope="row"><b>{title}</b>.*?</tr>', text, re.DOTALL)
+    assert found, name
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[0])))
+
+
+def id_of(rules: list[dict[str, object]], rule: str, sensor: str | None = None) -> object:
+    return next(each["id"] for each in rules if (each["rule"], each["sensor"]) == (rule, sensor))
+
+
+@pytest.mark.parametrize(
+    ("shipped", "words"),
+    [
+        ("offline", "A rig has not reported for 3 min."),
+        ("hashrate_low", "A rig mines with less than 90 % (critical: 70 %) of its usual hashrate for the same"),
+        ("temperature", "A GPU is at 80 °C (critical: 85 °C) or hotter, for 2 min."),
+        ("power", "A rig draws more than 125 % of its usual power, for 5 min."),
+        ("spool", "The logs of a rig arrive 5 min late or later, for 5 min."),
+        ("wallet", "A rig mines for another wallet or pool than it should."),
+    ],
+)
+def test_a_rule_is_a_sentence(shipped: str, words: str) -> None:
+    assert sentence(SHIPPED[shipped]).startswith(words)
+
+
+def test_every_shipped_rule_has_words_of_its_own() -> None:
+    sentences = [sentence(limits) for limits in SHIPPED.values()]
+    assert len(set(sentences)) == len(SHIPPED)
+    assert not any("–" in each or "{}" in each for each in sentences)
+    assert sentence(RuleLimits(rule="memory_temperature>=95")) == "A rig has memory temperature >= 95."
+
+
+async def test_the_page_shows_all_rules_with_severity_rigs_and_state(person: httpx.AsyncClient) -> None:
+    text = await page(person, "/alerts")
+    assert text.count('<tr id="rule-') == len(SHIPPED)
+    gpu = row(text, "GPU too hot")
+    for words in ("80 °C (critical: 85 °C)", "Critical", "Warning", "all rigs", "On", "Edit"):
+        assert words in gpu
+    assert "Remove" not in gpu
+    assert '<a href="/alerts" aria-current="page">Alerts</a>' in text
+
+
+async def test_a_rule_of_ones_own_is_added_changed_and_removed(person: httpx.AsyncClient, farm: Farm) -> None:
+    assert (await post(person, "/alerts/rules", **FULL)).status_code == 303
+    own = (await rules_of(farm))[-1]
+    assert (own["rule"], own["select"], own["severity"], own["for_s"]) == ("power<100", "tag:hall:2", "critical", 60)
+    text = row(await page(person, "/alerts"), "power<100")
+    assert "A rig has power < 100, for 1 min." in text
+    assert "tag:hall:2 0 now" in text
+    edit = await page(person, f"/alerts?dialog=edit-rule&rule={own['id']}")
+    assert 'value="power&lt;100"' in edit
+    await post(person, f"/alerts/rules/{own['id']}/edit", **FULL | {"rule": "power<200"})
+    assert (await rules_of(farm))[-1]["rule"] == "power<200"
+    assert "Remove the rule power&lt;200?" in await page(person, f"/alerts?dialog=remove-rule&rule={own['id']}")
+    for _ in range(2):
+        assert (await post(person, f"/alerts/rules/{own['id']}/remove")).status_code == 303
+    assert len(await rules_of(farm)) == len(SHIPPED)
+
+
+async def test_some_rigs_get_other_limits(person: httpx.AsyncClient, farm: Farm) -> None:
+    fields = {"about": "temperature:gpu", "select": "gpu:3090", "warning": "85", "critical": "90", "for_min": "2"}
+    assert (await post(person, "/alerts/rules", **fields)).status_code == 303
+    added = (await rules_of(farm))[-1]
+    assert (added["rule"], added["sensor"], added["warning"], added["critical"]) == ("temperature", "gpu", 85, 90)
+    assert "gpu:3090" in await page(person, "/alerts")
+
+
+async def test_a_shipped_rule_is_changed_and_switched_off(person: httpx.AsyncClient, farm: Farm) -> None:
+    rule_id = id_of(await rules_of(farm), "temperature", "gpu")
+    edit = await page(person, f"/alerts?dialog=edit-rule&rule={rule_id}")
+    assert "Warning at, in °C" in edit
+    assert 'name="rule"' not in edit
+    fields = {"about": "offline", "warning": "75", "critical": "80", "for_min": "3", "clear_min": "5"}
+    await post(person, f"/alerts/rules/{rule_id}/edit", **fields)
+    assert "75 °C (critical: 80 °C) or hotter, for 3 min." in row(await page(person, "/alerts"), "GPU too hot")
+    await post(person, f"/alerts/rules/{rule_id}/switch")
+    assert " Off " in row(await page(person, "/alerts"), "GPU too hot")
+    await post(person, f"/alerts/rules/{rule_id}/switch")
+    assert " On " in row(await page(person, "/alerts"), "GPU too hot")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"rule": "power"}, "rule", "Write a comparison"),
+        ({"rule": "power<many"}, "rule", "many"),
+        ({"select": "tga:hall"}, "select", "tga"),
+        ({"for_min": "soon"}, "for_min", "Enter minutes"),
+        ({"for_min": "1441"}, "for_min", "from 0 to 1,440"),
+        ({"clear_min": "-1"}, "clear_min", "Enter minutes"),
+        ({"about": "offline", "warning": "x"}, "warning", "Enter a number"),
+        ({"about": "temperature:gpu", "warning": "90", "critical": "80"}, "critical", "must not be below"),
+        ({"about": "rejected"}, "critical", "needs a limit"),
+    ],
+)
+async def test_an_error_stands_beside_its_field(
+    person: httpx.AsyncClient, fields: dict[str, str], field: str, words: str
+) -> None:
+    answer = await post(person, "/alerts/rules", **FULL | fields)
+    assert answer.status_code == 422
+    assert words in html.unescape(error_beside(answer.text, field))
+    assert 'data-url="/alerts?dialog=add-rule"' in answer.text
+
+
+def field_time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M")
+
+
+async def test_maintenance_is_added_and_ended(person: httpx.AsyncClient, farm: Farm) -> None:
+    assert "conditions of its rigs are recorded and nothing is sent" in await page(person, "/alerts")
+    form = await page(person, "/alerts?dialog=add-maintenance&select=tag:hall:2")
+    assert 'name="select" value="tag:hall:2"' in form
+    until = datetime.now(UTC) + timedelta(hours=3)
+    fields = {"select": "tag:hall:2", "to": field_time(until), "reason": "new power supply"}
+    assert (await post(person, "/alerts/maintenance", **fields)).status_code == 303
+    (added,) = (await farm.get(MAINTENANCE)).json()["maintenance"]
+    assert (added["select"], added["reason"]) == ("tag:hall:2", "new power supply")
+    assert added["until"].startswith(field_time(until))
+    text = await page(person, "/alerts")
+    assert "new power supply" in text
+    assert '<span class="state warning">Now</span>' in text
+    dialog = await page(person, f"/alerts?dialog=end-maintenance&maintenance={added['id']}")
+    assert "End the maintenance of tag:hall:2?" in dialog
+    for _ in range(2):
+        assert (await post(person, f"/alerts/maintenance/{added['id']}/end")).status_code == 303
+    assert (await farm.get(MAINTENANCE)).json()["maintenance"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"to": ""}, "to", "Enter when"),
+        ({"to": "2026-01-01T00:00"}, "to", "over already"),
+        ({"to": "soon"}, "to", "is not a time"),
+        ({"from": "soon"}, "from", "is not a time"),
+        ({"select": "tga:x"}, "select", "tga"),
+    ],
+)
+async def test_a_maintenance_that_can_not_be_is_told_beside_its_field(
+    person: httpx.AsyncClient, fields: dict[str, str], field: str, words: str
+) -> None:
+    until = field_time(datetime.now(UTC) + timedelta(hours=3))
+    answer = await post(person, "/alerts/maintenance", **{"to": until, "reason": "x"} | fields)
+    assert answer.status_code == 422
+    assert words in html.unescape(error_beside(answer.text, field))
