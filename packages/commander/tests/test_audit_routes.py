@@ -30,6 +30,8 @@ READS = {
 }
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 RENAMED = {"name": "renamed"}
+CHANNELS = "/api/v1/notification-channels"
+WEBHOOK = {"kind": "webhook", "settings": {"url": "http://hook.invalid/"}}
 POOL = {"type": "pool", "name": "Fallback", "coin": "Monero", "address": "other.example:1"}
 WALLET = {"type": "wallet", "name": "Other", "coin": "Monero", "address": OTHER_MONERO}
 
@@ -141,6 +143,14 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", "/watchdog"): _form(select="tag:hall", reboots="yes"),
         ("POST", "/watchdog/{rule_id}/edit"): _form(select="tag:hall", low_percent="30"),
         ("POST", "/watchdog/{rule_id}/remove"): _form(),
+        ("POST", CHANNELS): _json({"name": "other", **WEBHOOK}),
+        ("PUT", CHANNELS + "/{channel_id}"): _json({"name": "renamed", **WEBHOOK}),
+        ("DELETE", CHANNELS + "/{channel_id}"): _json(),
+        ("POST", CHANNELS + "/{channel_id}/test"): _json(),
+        ("POST", "/alerts/channels"): Change(form={"name": "other", "kind": "webhook", "url": "http://hook.invalid/"}),
+        ("POST", "/alerts/channels/{channel_id}/edit"): _form(name="renamed", url="http://hook.invalid/"),
+        ("POST", "/alerts/channels/{channel_id}/remove"): _form(),
+        ("POST", "/alerts/channels/{channel_id}/test"): _form(),
         ("POST", "/commands"): _form(action="reboot", rigs=str(ids["rig_id"]), size="1", max_failures="1"),
         ("POST", "/commands/{command_id}/cancel"): _form(),
         ("POST", "/commands/{command_id}/retry"): _form(),
@@ -201,6 +211,7 @@ async def world(farm: Farm, playbooks: Playbooks) -> World:
     rule = await playbooks.post("/api/v1/watchdog-rules", {"limits": {"low_percent": 20.0}})
     alert_rule = await playbooks.post("/api/v1/alert-rules", {"rule": "power<50"})
     maintenance = await playbooks.post("/api/v1/maintenance", {"until": TOMORROW})
+    channel = await playbooks.post(CHANNELS, {"name": "hook", **WEBHOOK})
     for path in ("/cpu-gpu", "/asics"):
         await post_form(farm.client, f"{path}/views", name="Hottest", back="sort=temperature")
     async with open_database(farm.settings.database_url) as database:
@@ -222,6 +233,7 @@ async def world(farm: Farm, playbooks: Playbooks) -> World:
         "command_id": running["id"],
         "cancelled_id": cancelled["id"],
         "rule_id": rule["id"],
+        "channel_id": channel["id"],
         "view_id": 1,
         "asic_view_id": 2,
         "key_id": 1,

@@ -30,7 +30,10 @@ from commander.web.shell import Section
 
 @dataclass(frozen=True, kw_only=True)
 class Core:
-    """The services that all nouns may use. A process has one."""
+    """The services that all nouns may use. A process has one.
+
+    `check_queue` raises an error while the queue of logs, if there is one, is away.
+    """
 
     settings: Settings
     database: Database
@@ -42,6 +45,7 @@ class Core:
     inbox: Inbox
     outbox: Outbox
     alerts: AlertsPage
+    check_queue: Callable[[], None]
     playbooks_by_address: Dependents
     playbooks_by_software: Dependents
 

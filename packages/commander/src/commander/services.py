@@ -135,6 +135,7 @@ class Services:
             inbox=self.inbox,
             outbox=self.outbox,
             alerts=self.alerts,
+            check_queue=self.check_queue,
             lives=self.lives,
             tokens=self.tokens,
             playbooks_by_address=playbooks_by_address(self.playbook_sync),

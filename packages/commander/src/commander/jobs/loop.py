@@ -91,14 +91,14 @@ async def rest(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
 
 
-async def lead(database: Database, holder: str, *, now: datetime) -> bool:
-    """Take or keep the lease; False while another process holds it.
+async def lead(database: Database, holder: str, *, now: datetime, name: str = "jobs") -> bool:
+    """Take or keep the lease of that name; False while another process holds it.
 
     One that is much longer than any lease was taken before the clock was set back. (A little longer it may look: the
     other may have renewed it since `now` was read.)
     """
     async with database.transaction() as db:
-        query = insert_for(db, leases).values(name="jobs", holder=holder, until=now + LEASE)
+        query = insert_for(db, leases).values(name=name, holder=holder, until=now + LEASE)
         query = query.on_conflict_do_update(
             index_elements=[leases.c.name],
             set_={"holder": holder, "until": now + LEASE},
@@ -113,10 +113,10 @@ async def leads(database: Database, holder: str) -> bool:
         return (await db.execute(sa.select(leases.c.holder).where(leases.c.name == "jobs"))).scalar() == holder
 
 
-async def resign(database: Database, holder: str) -> None:
+async def resign(database: Database, holder: str, *, name: str = "jobs") -> None:
     """Gives the lease back, so that the next leader need not wait for its end."""
     async with database.transaction() as db:
-        await db.execute(sa.delete(leases).where(leases.c.name == "jobs", leases.c.holder == holder))
+        await db.execute(sa.delete(leases).where(leases.c.name == name, leases.c.holder == holder))
 
 
 async def run_due(database: Database, table: Mapping[str, Job], *, now: datetime) -> None:

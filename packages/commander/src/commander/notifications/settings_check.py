@@ -59,12 +59,9 @@ def checked_settings(
     Raises `BadChannelSettings`: also if secrets would go to another server than that for which they were entered.
     """
     given = {name: value for name, value in entered.items() if value not in (None, "")}
-    if stored:
-        kept = {name: secret for name, secret in stored.secrets.items() if name not in given}
-        given = {**kept, **given}
-    settings = _converted(kind, given)
-    values: dict[str, object] = msgspec.to_builtins(settings)
-    if stored and any(name in kind.secrets and name not in entered for name in given):
+    kept = {name: secret for name, secret in stored.secrets.items() if name not in given} if stored else {}
+    values: dict[str, object] = msgspec.to_builtins(_converted(kind, {**kept, **given}))
+    if stored and kept:
         _check_same_server(kind, values, stored)
     for name in _ADDRESSES:
         _check_address(name, values.get(name), loopback=loopback)

@@ -1,0 +1,72 @@
+"""The heartbeat: an address that is asked every minute while all is well. Who watches it notices a dead commander."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from commander.db import Database
+from commander.jobs.loop import lead, resign, rest
+from commander.jobs.tables import jobs
+from commander.notifications.failures import DeliveryFailure
+from commander.notifications.safe_http import SafeHttp, check
+from commander.problems import CommanderError
+
+log = logging.getLogger(__name__)
+EVERY_S = 60.0
+PULSE = "heartbeat-pulse"
+JOBS_LATE_AFTER = timedelta(minutes=15)
+_FIRST_AFTER_S = 5.0
+_LEASE = "heartbeat"
+
+
+async def pulse(now: datetime) -> None:
+    """Does nothing: a job whose due time shows that jobs are done."""
+
+
+class Heartbeat:
+    """Of several web nodes one asks. `check_queue` raises an error while the queue of logs is away."""
+
+    def __init__(
+        self, database: Database, url: str, http: SafeHttp, check_queue: Callable[[], None], *, holder: str
+    ) -> None:
+        self._database, self._url, self._http = database, url, http
+        self._check_queue, self._holder = check_queue, holder
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Asks until `stop`."""
+        if not self._url:
+            return
+        await rest(stop, _FIRST_AFTER_S)
+        while not stop.is_set():
+            try:
+                await self.beat(await self._database.now())
+            except (CommanderError, DBAPIError) as error:
+                log.warning("no heartbeat: %s", error)
+            await rest(stop, EVERY_S)
+        await resign(self._database, self._holder, name=_LEASE)
+
+    async def beat(self, now: datetime) -> bool:
+        """Asks the address if all is well and this node is the one that does; returns whether it did.
+
+        Raises `CommanderError` while the database or the queue is away.
+        """
+        self._check_queue()
+        if not await lead(self._database, self._holder, now=now, name=_LEASE):
+            return False
+        if not await self._are_jobs_done(now):
+            log.warning("no heartbeat: jobs are late")
+            return False
+        try:
+            check(await self._http.get(self._url), "The heartbeat's address")
+        except DeliveryFailure as failure:
+            log.warning("heartbeat: %s", failure)
+        return True
+
+    async def _are_jobs_done(self, now: datetime) -> bool:
+        async with self._database.reading() as db:
+            due_at = (await db.execute(sa.select(jobs.c.due_at).where(jobs.c.name == PULSE))).scalar()
+        return due_at is not None and now - due_at < JOBS_LATE_AFTER
