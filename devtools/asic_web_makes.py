@@ -110,7 +110,57 @@ def vnish_info(at: Moment) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def cgi_info(at: Moment, name: str, **values: Any) -> dict[str, Any]:
+    status = {"STATUS": "S", "Msg": "ok", "api_version": "1.0.0", "timestamp": int(at.now)}
+    return {"INFO": {"type": name, "miner_version": "stand-in"}, "STATUS": status, **values}
+
+
+def cgi_stats(at: Moment, name: str, unit: str, of_board: float, heat: list[str]) -> dict[str, Any]:
+    rate = at.total(of_board, 3)
+    chains = [
+        {"index": place, "asic_num": 0 if at.is_dead(place) else 120, "rate_real": at.rate(of_board, place),
+         "temp_pcb": [47, 46, 57 + place, 56], "temp_chip": heat, "asic": " oooo" * 24, "eeprom_loaded": True}
+        for place in range(3)
+    ]  # fmt: skip
+    values = {"elapsed": at.up_s, "rate_5s": rate, "rate_30m": rate, "rate_avg": rate, "rate_ideal": of_board * 3,
+              "rate_unit": unit, "fan": ["4200", "4210", "4220", "4230"], "fan_num": 4, "chain": chains}  # fmt: skip
+    return cgi_info(at, name, STATS=[values])
+
+
+def cgi_pools(at: Moment, name: str) -> dict[str, Any]:
+    pools = [
+        {"index": place, "url": f"stratum+tcp://{host}:3333", "user": "stand-in.worker", "status": "Alive",
+         "priority": place, "accepted": 0 if place else at.up_s // 12, "rejected": 0, "stale": 0, "pass": "never-shown"}
+        for place, host in enumerate(POOLS)
+    ]  # fmt: skip
+    return cgi_info(at, name, POOLS=pools)
+
+
+def cgi_summary(at: Moment, name: str) -> dict[str, Any]:
+    status = [{"type": each, "status": "s", "code": 0, "msg": ""} for each in ("rate", "network", "fans", "temp")]
+    return cgi_info(at, name, SUMMARY=[{"elapsed": at.up_s, "status": status}])
+
+
+def cgi_system(at: Moment, name: str) -> dict[str, Any]:
+    return {"minertype": name, "macaddr": at.mac, "hostname": "stand-in", "serinum": f"STAND-IN-{at.number}",
+            "system_filesystem_version": "stand-in 1.0"}  # fmt: skip
+
+
+def cgi(name: str, unit: str, of_board: float, heat: list[str]) -> dict[str, Any]:
+    return {
+        "GET /cgi-bin/stats.cgi": lambda at: cgi_stats(at, name, unit, of_board, heat),
+        "GET /cgi-bin/pools.cgi": lambda at: cgi_pools(at, name),
+        "GET /cgi-bin/summary.cgi": lambda at: cgi_summary(at, name),
+        "GET /cgi-bin/get_system_info.cgi": lambda at: cgi_system(at, name),
+    }
+
+
+ELPHAPEX = cgi("DG1+", "MH/s", 4_660, ["65687", "64562", "66437", "65500"])
+ELPHAPEX["GET /cgi-bin/get_power.cgi"] = lambda at: {"power_output": f"{at.power(3950):.0f}"}
+ANTMINER_WEB = cgi("Antminer S19 Pro", "GH/s", 36_600, ["62", "58", "66", "61"])
 WEB_MAKES = {
+    "elphapex": Kind(80, "http", ELPHAPEX),
+    "antminer_web": Kind(80, "http", ANTMINER_WEB),
     "epic": Kind(4028, "http", EPIC),
     "proto": Kind(80, "http", PROTO),
     "vnish": Kind(80, "http", {"GET /api/v1/summary": vnish_summary, "GET /api/v1/info": vnish_info}),

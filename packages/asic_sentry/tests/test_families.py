@@ -30,6 +30,8 @@ async def answering(ip: str, answer: Callable[[bytes], bytes]) -> AsyncIterator[
     server = await asyncio.start_server(one, ip, PORT)
     async with server:
         yield
+        for _turn in range(10):  # asyncio leaks a connection that it has accepted but not yet shown
+            await asyncio.sleep(0)
 
 
 def cgminer(description: str, **values: float) -> bytes:
@@ -75,7 +77,7 @@ async def test_a_page_that_wants_a_password_is_named_by_its_realm(network: str) 
 
 def test_every_dialect_of_a_family_is_one_of_ours_or_not_there_yet() -> None:
     named = {name for family in FAMILIES for name in family.dialects}
-    assert named - {"elphapex"} <= set(BY_NAME)
+    assert named <= set(BY_NAME)
     for family in FAMILIES:
         assert family_in(f"some {family.words[0].upper()} 1.0") is family
 

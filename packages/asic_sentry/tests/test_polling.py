@@ -36,7 +36,7 @@ DIALECT_OF = {
 }
 WITHOUT_POWER = {
     *("antminer", "antminer-terse", "iceriver", "braiins-terse", "auradine"),
-    *("hammer", "volcminer", "goldshell", "innosilicon"),
+    *("hammer", "volcminer", "goldshell", "innosilicon", "antminer_web"),
 }
 NAMELESS = {"whatsminer-nameless", "braiins-terse"}
 kinds = pytest.mark.parametrize("kind", KINDS)

@@ -108,3 +108,12 @@ def test_a_proto_rig(recorded: Recorded) -> None:
     )
     about = specs(recorded, "proto", "proto-rig", "system", "network", "hardware")
     assert (about.make, about.model, about.firmware_version) == ("Proto", "Rig", "1.8.0")
+
+
+def test_an_elphapex_that_has_just_started(recorded: Recorded) -> None:
+    found = figures(recorded, "elphapex", "elphapex", "stats", "pools", "summary", "get_power")
+    assert (found.hashrate_hs, found.expected_hashrate_hs, found.uptime_s) == (0, 3003.75e6, 0)
+    assert [(board.slot, board.chips, board.chip_temperature_c) for board in found.boards] == [(3, 120, 25.687)]
+    assert (found.fans_rpm, [pool.state for pool in found.pools]) == ([420, 420, 420, 1020], [D, D, D])
+    about = specs(recorded, "elphapex", "elphapex", "get_system_info")
+    assert (about.make, about.model) == ("Elphapex", "DG-Home1")

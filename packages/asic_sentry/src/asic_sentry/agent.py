@@ -23,6 +23,7 @@ from sentry_kit.worker import Worker
 
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Refusal
+from asic_sentry.asics.logins import load_logins
 from asic_sentry.device import Device
 from asic_sentry.poller import AT_ONCE, Poller
 from asic_sentry.relocate import Relocator
@@ -167,7 +168,8 @@ class Agent:
         asics = await self.uploader.on_disk(lambda: store.load_asics(self._db))
         self.model_overrides = await self.uploader.on_disk(lambda: store.load_model_overrides(self._db))
         gone = self.poller.devices.keys() - {asic.id for asic in asics}
-        self.poller.take(asics, {key: entry.override for key, entry in self.model_overrides.items()})
+        logins = await self.uploader.on_disk(lambda: load_logins(self._db))
+        self.poller.take(asics, {key: entry.override for key, entry in self.model_overrides.items()}, logins)
         if gone:
             self._samples = [each for each in self._samples if each.source not in gone]
             await self.uploader.on_disk(lambda: self.spool.forget(gone))

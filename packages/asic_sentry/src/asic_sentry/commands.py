@@ -2,16 +2,22 @@
 
 import argparse
 import asyncio
+import getpass
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sentry_kit import store as kit
 from sentry_kit.command_line import CommandLine, log_to_stderr, say
 from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.settings import prepare_data_dir
+
+if TYPE_CHECKING:  # the dialects: most commands do without
+    from asic_sentry.access import Login
 
 from asic_sentry.settings import DISTRIBUTION, PREFIX, settings_from
 
@@ -24,6 +30,7 @@ def command_line() -> CommandLine:
     connect.add_argument("--site-token", help="a site token; with it, `scan --adopt` can add ASICs")
     line.command("page", _page, "print an address that opens the local page for changes, once, within ten minutes")
     _add_asic_commands(line)
+    _add_password_command(line)
     _add_network_commands(line)
     return line
 
@@ -43,6 +50,14 @@ def _add_asic_commands(line: CommandLine) -> None:
     )
     enter.add_argument("--power-w", help="its power while it mines, in watts; “none” removes the value")
     enter.add_argument("--coin", help="the coin that it mines; “none” removes the value")
+
+
+def _add_password_command(line: CommandLine) -> None:
+    password = line.command("password", _password, "enter the password of an ASIC's own pages, for reading only")
+    password.add_argument("--ip", help="the ASIC's address")
+    password.add_argument("--model", help='all ASICs of a model, such as "Elphapex DG1+"; one for an ASIC counts first')
+    password.add_argument("--user", default="root", help="the user's name; default: %(default)s")
+    password.add_argument("--remove", action="store_true", help="remove the password")
 
 
 def _add_network_commands(line: CommandLine) -> None:
@@ -168,13 +183,43 @@ def _scan(arguments: argparse.Namespace) -> int:
     return scan_once(_store_path(), arguments, _user_agent())
 
 
+def _login(ip: str, model: str | None) -> "Login | None":
+    """Returns the log-in that was entered for the ASIC; None also if there is no store that can be read."""
+    from asic_sentry.asics.logins import load_logins, login_for
+
+    try:
+        with _store() as db:
+            return login_for(load_logins(db), ip, model)
+    except SentryError:
+        return None
+
+
+def _password(arguments: argparse.Namespace) -> int:
+    from asic_sentry.access import Login
+    from asic_sentry.asics.logins import enter_login
+
+    if (arguments.ip is None) == (arguments.model is None):
+        raise BadUse("Say which ASIC with --ip, or which model with --model.")
+    login = None if arguments.remove else Login(arguments.user, _typed_password())
+    with _store() as db:
+        say(enter_login(db, arguments.ip, arguments.model, login))
+    return 0
+
+
+def _typed_password() -> str:
+    """Returns the password from the terminal, which does not show it, or the first line of the standard input."""
+    if sys.stdin.isatty():
+        return getpass.getpass("The ASIC's password: ")
+    return sys.stdin.readline().rstrip("\r\n")
+
+
 def _poll(arguments: argparse.Namespace) -> int:
     from asic_sentry.addresses import check_address
     from asic_sentry.failures import PollFailure
     from asic_sentry.poll_once import answer_text, poll_once  # the dialects: `connect` does without
 
     ip, port = check_address(arguments.ip, arguments.port)
-    answer = asyncio.run(poll_once(ip, port, arguments.model))
+    answer = asyncio.run(poll_once(ip, port, arguments.model, _login(ip, arguments.model)))
     if arguments.json or not isinstance(answer, PollFailure):
         say(answer_text(answer, as_json=arguments.json))
     if isinstance(answer, PollFailure):

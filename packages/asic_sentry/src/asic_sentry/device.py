@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs
 
+from asic_sentry.access import Login, using
 from asic_sentry.asics.asic import Asic, Override
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
@@ -40,6 +41,7 @@ class Device:
     other_mac: str | None = None
     last_ms: int = 0
     specs_sent: AsicSpecs | None = None
+    login: Login | None = None
     version: int = field(default_factory=lambda: next(_VERSIONS))
 
     def touch(self, **changes: object) -> None:
@@ -106,6 +108,14 @@ class Device:
 
 
 async def ask(
+    device: Device, timestamp: Callable[[Device], datetime], clock_s: Callable[[], float]
+) -> Sample | PollFailure:
+    """Polls once, with the log-in that was entered for the ASIC or its model."""
+    with using(device.login):
+        return await _ask(device, timestamp, clock_s)
+
+
+async def _ask(
     device: Device, timestamp: Callable[[Device], datetime], clock_s: Callable[[], float]
 ) -> Sample | PollFailure:
     """Polls once. The ASIC is identified again after three bad answers, after a change of its firmware, and once a

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from protocol.plain_words import quoted
 
+from asic_sentry.access import Unauthorised
 from asic_sentry.failures import BadReply, bad_response, error_status
 
 LIMIT_BYTES = 1024 * 1024
@@ -17,7 +18,9 @@ _HEAD_LIMIT_BYTES = 16 * 1024
 _CHUNK_LIMIT = 4096  # all chunks are read again with each piece that arrives
 _UNKNOWN_THERE = {b"400", b"404", b"405"}
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ?([^\r\n]*)")
-_REALM = re.compile(rb'(?i)\r\nWWW-Authenticate:[^\r\n]*realm="([^"\r\n]{1,64})"')
+_REFUSED = {b"401", b"403"}
+_CHALLENGE = re.compile(rb"(?i)\r\nWWW-Authenticate: *([^\r\n]{1,1024})")
+_REALM = re.compile(r'(?i)realm="([^"]{1,64})"')
 _LENGTH = re.compile(rb"(?i)\r\nContent-Length: *(\d{1,18})[ \t]*\r\n")
 _CHUNKED = re.compile(rb"(?i)\r\nTransfer-Encoding: *chunked[ \t]*\r\n")
 
@@ -59,11 +62,17 @@ def http_body(received: bytes | bytearray, ended: bool) -> bytes | None:
         raise bad_response(f"The answer is not HTTP: {quoted(head)}.")
     if status[1] != b"200":
         status_text = f"HTTP {status[1].decode()} {status[2].decode('latin-1').strip()}".strip()
-        realm = _REALM.search(head)
-        if realm is not None:
-            status_text += f", realm “{realm[1].decode('latin-1')}”"
+        if status[1] in _REFUSED:
+            raise _unauthorised(status_text, bytes(head))
         raise bad_response(f"{status_text}.") if status[1] in _UNKNOWN_THERE else error_status(status_text)
     return _body(bytes(head) + b"\r\n", received, len(head) + 4, ended)
+
+
+def _unauthorised(status_text: str, head: bytes) -> Unauthorised:
+    challenge = _CHALLENGE.search(head)
+    text = challenge[1].decode("latin-1") if challenge else ""
+    realm = _REALM.search(text)
+    return Unauthorised(f"{status_text}, realm “{realm[1]}”" if realm else status_text, text)
 
 
 def _body(head: bytes, received: bytes | bytearray, start: int, ended: bool) -> bytes | None:

@@ -7,6 +7,7 @@ from protocol import units
 from protocol.asic_messages import AsicBoard, AsicLog, AsicSpecs
 
 from asic_sentry import models
+from asic_sentry.access import Login, using
 from asic_sentry.failures import PollFailure
 from asic_sentry.identify import identify
 from asic_sentry.poll import poll
@@ -21,11 +22,12 @@ class Failed(msgspec.Struct, frozen=True):
     failure: PollFailure
 
 
-async def poll_once(ip: str, port: int | None, model: str | None) -> Answer | PollFailure:
-    identity = await identify(ip, port, model)
-    if isinstance(identity, PollFailure):
-        return identity
-    sample = await poll(identity)
+async def poll_once(ip: str, port: int | None, model: str | None, login: Login | None = None) -> Answer | PollFailure:
+    with using(login):
+        identity = await identify(ip, port, model)
+        if isinstance(identity, PollFailure):
+            return identity
+        sample = await poll(identity)
     return sample if isinstance(sample, PollFailure) else Answer(identity.specs, sample.log)
 
 

@@ -14,6 +14,7 @@ from protocol.asic_messages import AsicLog
 from sentry_kit.timestamps import SharedTimestamps
 
 from asic_sentry.asics.asic import Asic, Override, override_for, with_override
+from asic_sentry.asics.logins import Logins, login_for
 from asic_sentry.device import SPECS_AFTER_S, Device, ask
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.poll import Identity, Sample
@@ -21,6 +22,7 @@ from asic_sentry.schedule import Due, Schedule
 
 log = logging.getLogger(__name__)
 
+NO_LOGINS: Logins = {}
 AT_ONCE = 500
 _TICK_S = 0.1  # due times that are closer together share a turn of the loop: to wake up costs as much as a poll
 _IDENTIFIED_FOR_S = 86_400.0
@@ -67,7 +69,7 @@ class Poller:
         """Returns the devices in the order of their addresses."""
         return iter(self.devices.values())
 
-    def take(self, asics: Iterable[Asic], models: Mapping[str, Override]) -> None:
+    def take(self, asics: Iterable[Asic], models: Mapping[str, Override], logins: Logins = NO_LOGINS) -> None:
         """Takes over the stored ASICs. New ones are polled soon, removed ones no longer."""
         now_s = self._clocks.monotonic_s()
         before, self.devices = self.devices, {}
@@ -78,6 +80,7 @@ class Poller:
                 device = self._new_device(asic, override, now_s)
             elif device.update(asic, override):
                 self.schedule.hurry(asic.id, now_s)
+            device.login = login_for(logins, asic.ip, asic.model_name)
             self.devices[asic.id] = device
         for key in before:
             self.schedule.remove(key)

@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from asic_sentry.access import using
 from asic_sentry.addresses import Network
 from asic_sentry.arp import ARP_FILE, macs_by_ip
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Asic
+from asic_sentry.asics.logins import move_logins
 from asic_sentry.device import Device
 from asic_sentry.poll import Identity
 from asic_sentry.poller import Poller
@@ -123,7 +125,8 @@ class Relocator:
             device = lost_by_mac.get(mac)
             if device is None or ip == device.asic.ip:
                 continue
-            identity = await identify_at(ip, _ports([device]))
+            with using(device.login):
+                identity = await identify_at(ip, _ports([device]))
             if isinstance(identity, Identity):
                 asics.append(ScannedAsic(identity, identity.specs.mac or mac))
         return asics
@@ -145,10 +148,16 @@ class Relocator:
         if not moved:
             return
         news = {key: relocation_text(self._poller.devices[key].asic, to) for key, to in moved.items()}
+        addresses = {self._poller.devices[key].asic.ip: to.ip for key, to in moved.items()}
         for key, to in moved.items():
             log.warning("asic_moved from=%s to=%s", self._poller.devices[key].asic.ip, to.ip)
             self._poller.moved(self._poller.devices[key], to, news[key])
-        await self._write(lambda db: store.move_asics(db, moved, news))
+
+        def write(db: sqlite3.Connection) -> None:
+            store.move_asics(db, moved, news)
+            move_logins(db, addresses)
+
+        await self._write(write)
 
 
 def _ports(devices: Sequence[Device]) -> list[int]:

@@ -1,17 +1,20 @@
 """The only place that sends anything to an ASIC.
 
 It sends the questions of `registry.ALLOWED` and nothing else: a question is asked by the name of its dialect and its
-own. No call takes other bytes, a log-in or a parameter, so nothing here can change a machine.
+own. No call takes other bytes or a parameter, so nothing here can change a machine. A question that needs a log-in uses
+what the operator entered (`access`).
 
 One connection per question: these APIs close it after their answer.
 """
 
 import asyncio
 import errno
+from functools import partial
 from typing import cast
 
 from protocol.reasons import reason
 
+from asic_sentry.access import authorised
 from asic_sentry.dialects.dialect import LibraryCall, Question
 from asic_sentry.dialects.registry import ALLOWED
 from asic_sentry.failures import BadReply, FailureKind, NoAnswer, PollError
@@ -84,11 +87,14 @@ async def ask(ip: str, port: int, dialect: str, question: str) -> bytes:
     request = ALLOWED[dialect][question]
     if isinstance(request, LibraryCall):
         return await request.call(ip)
-    return await _exchange(ip, port, request)
+    if request.access is None:
+        return await _exchange(ip, port, request, request.request)
+    send = partial(_exchange, ip, port, request)
+    return await authorised(request.access, request.request, f"{ip}:{port}", send)
 
 
-async def _exchange(ip: str, port: int, question: Question) -> bytes:
-    request = question.request
+async def _exchange(ip: str, port: int, question: Question, request: bytes) -> bytes:
+    """Sends a question's request, or what its log-in adds to it."""
     if question.framing is http_body:
         host = f"[{ip}]" if ":" in ip else ip
         request = request.replace(b"{host}", f"{host}:{port}".encode(), 1)

@@ -17,10 +17,12 @@ from sentry_kit.enrol import check_enrolment
 from sentry_kit.errors import EnrolmentError, SentryError
 from sentry_kit.store import Enrolment
 
+from asic_sentry.access import using
 from asic_sentry.addresses import BadAddress, check_address
 from asic_sentry.arp import macs_by_ip
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Rig
+from asic_sentry.asics.logins import Logins, load_logins, login_for
 from asic_sentry.asics.store import KEPT, SCHEMA, NewAsic
 from asic_sentry.failures import PollFailure
 from asic_sentry.identify import identify
@@ -63,7 +65,7 @@ async def add(path: Path, ip: str, port: str | None, model: str | None, token: s
     """Adds the ASIC at this IP. Raises `NotAdded`."""
     commander = _commander(path)
     async with asyncio.TaskGroup() as group:
-        asic = group.create_task(_or_error(_check_asic(ip, port, model)))
+        asic = group.create_task(_or_error(_check_asic(ip, port, model, _logins(path))))
         rig = group.create_task(_or_error(check_token(commander, token, agent)))
     identity, owner = asic.result(), rig.result()
     if isinstance(identity, NotAdded) or isinstance(owner, NotAdded):
@@ -108,14 +110,15 @@ def _token_error(error: EnrolmentError) -> str:
     return str(error) if error.field == "token" else f"It could not be checked. {error}"
 
 
-async def _check_asic(ip: str, port: str | None, model: str | None) -> Identity:
+async def _check_asic(ip: str, port: str | None, model: str | None, logins: Logins) -> Identity:
     try:
         address, at = check_address(ip, port)
     except BadAddress as error:
         raise NotAdded({error.field: str(error)}) from error
     if model and not makes_of(model):
         raise NotAdded({"model": f"This sentry does not know the model “{model[:80]}”. {LEAVE_IT}"})
-    result = await identify(address, at, model or None)
+    with using(login_for(logins, address, model or None)):
+        result = await identify(address, at, model or None)
     if isinstance(result, PollFailure):
         raise NotAdded({"ip": f"{address} ({result.kind}) {result.detail}"})
     if model:
@@ -149,6 +152,11 @@ def _errors(result: object) -> Mapping[str, str]:
 def _commander(path: Path) -> Enrolment | None:
     with closing(kit.open_store(path, SCHEMA)) as db:
         return kit.load_enrolment(db)
+
+
+def _logins(path: Path) -> Logins:
+    with closing(kit.open_store(path, SCHEMA)) as db:
+        return load_logins(db)
 
 
 def _check_unused(holder: str | None, ip: str) -> None:

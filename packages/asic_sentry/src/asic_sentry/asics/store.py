@@ -31,11 +31,14 @@ CREATE TABLE IF NOT EXISTS asic (
     answered INTEGER NOT NULL DEFAULT 0, failure_kind TEXT, failure_detail TEXT, failing_since TEXT, news TEXT);
 CREATE TABLE IF NOT EXISTS model_entry (
     key TEXT PRIMARY KEY, model TEXT NOT NULL, power_w REAL, coin TEXT);
+CREATE TABLE IF NOT EXISTS login (
+    key TEXT PRIMARY KEY, user TEXT NOT NULL, password TEXT NOT NULL);
 """
 )
 KEPT = {
     "enrolment": "*",
     "model_entry": "*",
+    "login": "*",
     "asic": "id, ip, port, dialect, specs, identified_at, said_model, mac, name, rig_id, token, power_w, coin",
 }  # outlives a damaged file
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from protocol.asic_messages import AsicSpecs
 
+from asic_sentry.access import Access
 from asic_sentry.dialects.parsing import Parser, SpecsParser
 from asic_sentry.framing import Framing
 
@@ -19,7 +20,7 @@ class Question(NamedTuple):
     """One request. `{host}` in it is replaced by the device's address. `framing` knows where the answer ends.
 
     `name` is unique in a dialect; messages show `title`. The answer to an `optional` question may be missing: the
-    parser then gets an empty one.
+    parser then gets an empty one. `access` is how to log in, with what the operator entered.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Question(NamedTuple):
     framing: Framing
     optional: bool = False
     shown_as: str = ""
+    access: Access | None = None
 
     @property
     def title(self) -> str:

@@ -7,6 +7,7 @@ from asic_sentry.dialects.auradine import AURADINE
 from asic_sentry.dialects.avalon import AVALON, AVALON_STATS
 from asic_sentry.dialects.axeos import AXEOS
 from asic_sentry.dialects.blackminer import HAMMER, VOLCMINER
+from asic_sentry.dialects.bmweb import ANTMINER_WEB, ELPHAPEX_WEB
 from asic_sentry.dialects.braiins import BRAIINS
 from asic_sentry.dialects.dialect import LibraryCall, Question
 from asic_sentry.dialects.epic import EPIC
@@ -41,6 +42,8 @@ DIALECTS = (
     ICERIVER,
     VNISH,
     PROTO,
+    ANTMINER_WEB,
+    ELPHAPEX_WEB,
     VOLCMINER,
     EPIC,
     PYASIC_RS,

@@ -11,6 +11,7 @@ from typing import Any
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
+from asic_sentry.access import Token
 from asic_sentry.dialects.antminer import MAKE, model_name
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
@@ -147,12 +148,13 @@ def _specs(info: Row) -> AsicSpecs:
     )
 
 
-_INFO = get("/api/v1/info")
+_ACCESS = Token("/api/v1/unlock")
+_INFO = get("/api/v1/info", access=_ACCESS)
 VNISH = Dialect(
     name="vnish",
     makes=frozenset({MAKE}),
     port=80,
-    poll_questions=(get("/api/v1/summary"), _INFO),
+    poll_questions=(get("/api/v1/summary", access=_ACCESS), _INFO),
     parse=parse_vnish,
     specs_questions=(_INFO,),
     parse_specs=parse_vnish_specs,

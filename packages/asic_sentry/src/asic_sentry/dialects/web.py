@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from asic_sentry.access import Access
 from asic_sentry.dialects.dialect import Question
 from asic_sentry.dialects.parsing import decode
 from asic_sentry.failures import bad_response
 from asic_sentry.framing import HTTP_HEAD, http_body
 
 
-def get(path: str, *, optional: bool = False) -> Question:
+def get(path: str, *, optional: bool = False, access: Access | None = None) -> Question:
     """Returns the question `GET path`."""
-    return Question(path, b"GET %s HTTP/1.1\r\n" % path.encode() + HTTP_HEAD + b"\r\n", http_body, optional)
+    request = b"GET %s HTTP/1.1\r\n" % path.encode() + HTTP_HEAD + b"\r\n"
+    return Question(path, request, http_body, optional, access=access)
 
 
 def mapping_of(make: str, reply: bytes, *keys: str) -> Mapping[str, Any]:
