@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from commander.db import Database
 from commander.dependents import Dependents
+from commander.jobs.leadership import Leadership
 from commander.jobs.loop import Job
 from commander.live.badge import Badge
 from commander.live.channels import Channels
@@ -44,6 +45,7 @@ class Core:
     tokens: Tokens
     inbox: Inbox
     outbox: Outbox
+    leadership: Leadership
     alerts: AlertsPage
     check_queue: Callable[[], None]
     playbooks_by_address: Dependents

@@ -17,6 +17,7 @@ from commander.intake.group_commit import GroupCommit
 from commander.intake.log_stored import log_stored
 from commander.intake.sentry_runs import shared_runs
 from commander.intake.sink import LogSink
+from commander.jobs.leadership import Leadership
 from commander.jobs.loop import new_holder
 from commander.live.badge import Badge
 from commander.live.channels import Channels
@@ -78,6 +79,7 @@ class Services:
             self.database, self.lives[RigKind.CPU_GPU], long_poll, self.inbox, self.cluster
         )
         self.inbox.add(self.playbook_sync)
+        self.leadership = Leadership(self.database, holder=self.holder, is_alone=nats is None)
         self.outbox = Outbox(self.lives)
         self.alerts = AlertsPage(self.cluster)
         self.playbook_actions = PlaybookActions(self.database, self.playbook_sync)
@@ -134,6 +136,7 @@ class Services:
             badge=self.badge,
             inbox=self.inbox,
             outbox=self.outbox,
+            leadership=self.leadership,
             alerts=self.alerts,
             check_queue=self.check_queue,
             lives=self.lives,

@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     minutes_kept_d: float = 7.0
     ten_minutes_kept_d: float = 90.0
     audit_kept_days: float = 400.0
+    incident_group_wait_s: float = 30.0
     nats_url: str = ""
     nats_prefix: str = "minewarden"
     queue_max_mb: int = 4_000
@@ -85,6 +86,7 @@ EXPECTED = {
     "minutes_kept_d": "days, 1 or more, and not less than COMMANDER_RAW_KEPT_H",
     "ten_minutes_kept_d": "days, 1 or more, and not less than COMMANDER_MINUTES_KEPT_D",
     "audit_kept_days": "days that the audit log is kept, 1 or more",
+    "incident_group_wait_s": "seconds from 0 to 3600 in which conditions become one incident before it is sent",
     "nats_url": "nats://HOST:PORT, several with commas between; it needs a COMMANDER_DATABASE_URL of PostgreSQL",
     "nats_prefix": "letters, digits and -: the beginning of this farm's subjects, if several farms use one NATS",
     "queue_max_mb": "megabytes that the queue may hold, 10 or more",
@@ -184,6 +186,7 @@ def _check(settings: Settings, names: Mapping[str, str]) -> None:
         "minutes_kept_d": settings.minutes_kept_d < max(1, settings.raw_kept_h / 24),
         "ten_minutes_kept_d": settings.ten_minutes_kept_d < settings.minutes_kept_d,
         "audit_kept_days": settings.audit_kept_days < 1,
+        "incident_group_wait_s": not 0 <= settings.incident_group_wait_s <= 3600,
         "nats_url": bool(settings.nats_url) and not _is_nats_url(settings.nats_url),
         "nats_prefix": not re.fullmatch(r"[A-Za-z0-9-]{1,32}", settings.nats_prefix),
         "queue_max_mb": settings.queue_max_mb < 10,

@@ -1,15 +1,23 @@
 """Incidents as other parts of the commander follow them: open pages, scripts on the channel, and rigs' states."""
 
+from collections.abc import Iterable
+
 from commander.db import Database
 from commander.incidents import store
+from commander.incidents.domain import Condition
 from commander.incidents.responses import incident_json
+from commander.incidents.words import text_of
 from commander.live.badge import Badge
 from commander.live.channels import ChannelEvent, Channels
 from commander.live.cluster import Cluster, Topic
+from commander.live.rig_state import OpenCondition
+from commander.live.rigs import Lives
 from commander.live.source import LiveSource
+from commander.readings.severity import Severity
 
 CHANNEL = "incidents"
 INCIDENTS = Topic("incidents", int)  # an incident, its conditions included
+CONDITIONS = Topic("conditions", int)  # the key says nothing: all open conditions are read again
 
 
 class IncidentSource(LiveSource):
@@ -18,22 +26,27 @@ class IncidentSource(LiveSource):
     All pages show the number of open incidents on the badge.
     """
 
-    def __init__(self, database: Database, channels: Channels, badge: Badge, cluster: Cluster) -> None:
+    def __init__(self, database: Database, channels: Channels, badge: Badge, cluster: Cluster, lives: Lives) -> None:
         super().__init__("incidents", cluster)
         self._database = database
         self._channels = channels
         self._badge = badge
         self._counted = 0  # the number of changes when incidents were counted
         self._incident_news = cluster
+        self._lives = lives
         self._unpublished: set[int] = set()
         self._newest_published = 0
+        self._is_old = False
         cluster.subscribe(INCIDENTS, self._unpublished.add)
+        cluster.subscribe(CONDITIONS, self._conditions_are_old)
+        cluster.on_gap(lambda: self._conditions_are_old(0))
 
     async def remember(self) -> None:
-        """Notes the newest incident at the start: later ones are new to the channel."""
+        """Reads the open conditions at the start, and notes the newest incident: later ones are new to the channel."""
         async with self._database.reading() as db:
             self._newest_published = await store.newest_id(db)
             self._badge.set(await store.count_open(db))
+        await self._read_conditions()
 
     def incidents_changed(self, incident_ids: set[int]) -> None:
         """Call it after each commit that changes incidents or their conditions."""
@@ -42,7 +55,15 @@ class IncidentSource(LiveSource):
             self._incident_news.publish(INCIDENTS, incident_id)
         self.changed()
 
+    def conditions_changed(self, conditions: Iterable[Condition]) -> None:
+        """Call it with all conditions after each commit that changes one. The rigs' states follow."""
+        self._set_conditions(conditions)
+        self._incident_news.publish(CONDITIONS, 0)
+
     async def tick(self, now_s: float) -> None:
+        if self._is_old:
+            self._is_old = False
+            await self._read_conditions()
         await super().tick(now_s)
         if (changes := self.changes) != self._counted:
             async with self._database.reading() as db:
@@ -63,3 +84,27 @@ class IncidentSource(LiveSource):
             conditions = await store.conditions_of_incidents(db, [incident_id])
         if incident is not None:
             self._channels.publish(CHANNEL, event, incident_json(incident, conditions[incident_id]))
+
+    def _conditions_are_old(self, _key: int) -> None:
+        self._is_old = True
+
+    async def _read_conditions(self) -> None:
+        async with self._database.reading() as db:
+            conditions = await store.firing_conditions(db)
+        self._set_conditions(conditions)
+
+    def _set_conditions(self, conditions: Iterable[Condition]) -> None:
+        by_rig: dict[tuple[str, int], list[OpenCondition]] = {}
+        for each in conditions:
+            if each.is_open:
+                row = OpenCondition(each.key.rule, each.severity, text_of(each), each.began_at)
+                by_rig.setdefault(each.key[:2], []).append(row)
+        for kind, live in self._lives.items():
+            for state in live.index.rigs.values():
+                rows = by_rig.get((str(kind), state.id))
+                if rows or state.conditions:
+                    live.index.set_conditions(state.id, tuple(sorted(rows or (), key=_worst_first)))
+
+
+def _worst_first(condition: OpenCondition) -> tuple[bool, str]:
+    return condition.severity is not Severity.CRITICAL, condition.rule

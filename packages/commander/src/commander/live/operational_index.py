@@ -10,7 +10,15 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from commander.live.playbooks import PlaybookNow
-from commander.live.rig_state import Health, RigState, health_after, last_status_at, note_works, settle_faults
+from commander.live.rig_state import (
+    Health,
+    OpenCondition,
+    RigState,
+    health_after,
+    last_status_at,
+    note_works,
+    settle_faults,
+)
 from commander.live.totals import Totals
 from commander.readings.summary import RigSummary, is_same_but_metrics
 from commander.readings.traits import hardware_of
@@ -99,6 +107,13 @@ class OperationalIndex:
         state = self.rigs.get(rig_id)
         if state and state.wrong_clock != seen:
             state.wrong_clock, state.wrong_clock_since = seen, at if seen else None
+            self._changed(state)
+
+    def set_conditions(self, rig_id: int, conditions: tuple[OpenCondition, ...]) -> None:
+        """Notes the alert rules that a rig breaks, worst first."""
+        state = self.rigs.get(rig_id)
+        if state and state.conditions != conditions:
+            state.conditions = conditions
             self._changed(state)
 
     def set_playbooks(self, rig_id: int, playbooks: list[PlaybookNow]) -> None:

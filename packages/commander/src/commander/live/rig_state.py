@@ -4,10 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from commander.live.faults import Since, faults_now, since
 from commander.live.playbooks import PlaybookNow
 from commander.readings.faults import Fault
+from commander.readings.severity import Severity
 from commander.readings.summary import NO_SUMMARY, WORKS_OF_A_RIG, RigSummary, Work
 from commander.readings.traits import NO_HARDWARE, RigHardware
 
@@ -28,6 +30,15 @@ def health_after(silence_s: float, *, stale_after_s: float, offline_after_s: flo
     if silence_s < stale_after_s:
         return Health.ONLINE
     return Health.STALE if silence_s < offline_after_s else Health.OFFLINE
+
+
+class OpenCondition(NamedTuple):
+    """An alert rule that the rig breaks for longer than the rule allows; `text` is for people."""
+
+    rule: str
+    severity: Severity
+    text: str
+    since: datetime
 
 
 @dataclass(slots=True)
@@ -53,6 +64,7 @@ class RigState:
     summary: RigSummary = NO_SUMMARY
     faults: tuple[Fault, ...] = ()
     faults_since: Since = field(default_factory=dict)
+    conditions: tuple[OpenCondition, ...] = ()
     reported_at: datetime | None = None
     reported_s: float = float("-inf")
     two_sentries: bool = False

@@ -58,6 +58,10 @@ class LiveRigs:
             raise RigNotFound("There is no such rig; it may have been removed.")
         return state
 
+    def silence_s(self, state: RigState, now_s: float) -> float:
+        """Returns the time since a rig's last report, less what stored logs need to arrive here."""
+        return now_s - self._lag_s() - state.reported_s
+
     def name_of(self, rig_id: int) -> RigName | None:
         """Returns the rig's current name; None if it was removed."""
         state = self.index.rigs.get(rig_id)

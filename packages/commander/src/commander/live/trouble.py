@@ -64,6 +64,9 @@ def troubles_of(state: RigState) -> list[TroubleNow]:
 
 
 def trouble_of(state: RigState) -> RigTrouble | None:
-    """Returns the worst trouble; None without one."""
+    """Returns the worst trouble; None without one. An open condition counts before what is wrong only just now."""
+    if state.health is not Health.OFFLINE and state.conditions:
+        condition = state.conditions[0]
+        return RigTrouble(rule=condition.rule, severity=condition.severity, text=condition.text)
     worst = next(iter(troubles_of(state)), None)
     return worst and RigTrouble(rule=worst.rule, severity=worst.severity, text=worst.text)

@@ -30,6 +30,7 @@ def _addresses(state: RigState) -> Texts:
 def _incidents(state: RigState) -> Texts:
     """Returns the names of the rules that a rig breaks now, and the words in which pages show that."""
     broken = [name for fault in state.faults for name in (fault.rule, fault.text)]
+    broken += [each.rule for each in state.conditions]
     if state.two_sentries:
         broken.append("two_sentries")
     if state.wrong_clock:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
-from protocol.command_messages import LadderEvent, LadderSettings
+from protocol.command_messages import LadderAct, LadderEvent, LadderSettings
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import insert_for
@@ -73,6 +73,14 @@ async def newest_acts(db: AsyncConnection, most: int) -> list[ActOfRig]:
     query = sa.select(events.c.at, events.c.rig_id, rigs.c.name, events.c.body).join(rigs, rigs.c.id == events.c.rig_id)
     rows = await db.execute(query.order_by(events.c.at.desc(), events.c.rig_id, events.c.event_id).limit(most))
     return [ActOfRig(row.at, row.rig_id, row.name, msgspec.json.decode(row.body, type=LadderEvent)) for row in rows]
+
+
+async def reasons_to_give_up(db: AsyncConnection, *, since: datetime) -> dict[int, str]:
+    """Returns the rigs whose watchdog gave up last, with its reason."""
+    query = sa.select(events.c.rig_id, events.c.body).where(events.c.at >= since)
+    newest = {row.rig_id: row.body for row in await db.execute(query.order_by(events.c.at, events.c.event_id))}
+    acts = ((rig_id, msgspec.json.decode(body, type=LadderEvent)) for rig_id, body in newest.items())
+    return {rig_id: act.reason for rig_id, act in acts if act.act is LadderAct.GAVE_UP}
 
 
 async def delete_events_before(db: AsyncConnection, moment: datetime) -> None:

@@ -1,0 +1,290 @@
+"""The rules themselves: each is a function of one rig, and answers for each of its devices.
+
+A device that an answer leaves out is unknown, which changes nothing. Where nothing of the rig is bad or was bad, the
+functions may leave out what is good: they are called for each report of each rig.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from protocol.messages import GpuReading
+
+from commander.alert_rules.domain import RULES_AT_MOST, RuleLimits, RuleName, Sensor, comparison_of
+from commander.alert_rules.levels import Level
+from commander.alert_rules.shares import note_counters
+from commander.alert_rules.view import JudgedRig
+from commander.readings.cpu_gpu import highest
+from commander.readings.faults import surely_percent
+from commander.readings.severity import Severity
+from commander.registry.kinds import RigKind
+from commander.selections.compiled import compiled
+from commander.selections.parser import parse
+
+COOLER_K = 5.0
+CLEAR_PERCENT = 10.0  # above the limit, for a hashrate to be good again
+MEAN_GAPS = 10
+WHOLE_RIG = ""
+OPPOSITES = {"<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+class Judgement(NamedTuple):
+    """The answer of a rule for one device; an empty one is the whole rig. `value` is for people."""
+
+    device: str
+    level: Level
+    value: str = ""
+
+
+Judge = Callable[[JudgedRig, RuleLimits], Iterable[Judgement]]
+GOOD = (Judgement(WHOLE_RIG, Level.GOOD),)
+UNKNOWN: tuple[Judgement, ...] = ()
+
+
+def rising(value: float, limits: RuleLimits, *, near: float = 0.0) -> Level:
+    """Returns the level of a value that is bad from its limits on, and good `near` below the lowest of them."""
+    if limits.critical is not None and value >= limits.critical:
+        return Level.CRITICAL
+    if limits.warning is not None and value >= limits.warning:
+        return Level.WARNING
+    lowest = lowest_of(limits)
+    return Level.NEAR if lowest is not None and value > lowest - near else Level.GOOD
+
+
+def lowest_of(limits: RuleLimits) -> float | None:
+    bounds = [bound for bound in (limits.warning, limits.critical) if bound is not None]
+    return min(bounds, default=None)
+
+
+def bad(limits: RuleLimits, value: str) -> tuple[Judgement, ...]:
+    """The answer of a rule without limits that is broken."""
+    level = Level.CRITICAL if limits.severity is Severity.CRITICAL else Level.WARNING
+    return (Judgement(WHOLE_RIG, level, value),)
+
+
+def offline(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+    """A rig whose logs are refused for their clock is not offline, and a commander that has just started waits."""
+    if view.state.reported_at is None or view.state.wrong_clock:
+        return UNKNOWN
+    level = rising(view.silence_s, limits)
+    if level is not Level.GOOD and view.listening_s < (lowest_of(limits) or 0):
+        return UNKNOWN
+    return (Judgement(WHOLE_RIG, level, "no report"),)
+
+
+def fault(rule: RuleName) -> Judge:
+    """Returns the judge of a rule that pages show as a fault of the newest log."""
+
+    def judge(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+        texts = [each.text for each in view.state.faults if each.rule == rule]
+        if not texts:
+            return GOOD
+        return bad(limits, texts[0] if len(texts) == 1 else f"{texts[0]} and {len(texts) - 1} more")
+
+    return judge
+
+
+def two_sentries(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+    return bad(limits, "two sentries report for it") if view.state.two_sentries else GOOD
+
+
+def clock(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+    if view.state.wrong_clock:
+        return bad(limits, "its logs are refused for their time")
+    if view.memory.is_clock_slow(view.now_s):
+        return bad(limits, f"its clock is {view.memory.lag_s / 60:.0f} min slow")
+    return GOOD
+
+
+def spool(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+    """Logs that come much later than they were taken, by a time that changes: the sentry sends an old spool."""
+    if view.memory.is_clock_slow(view.now_s):
+        return GOOD
+    lag_s = view.memory.lag_s
+    return (Judgement(WHOLE_RIG, rising(lag_s, limits), f"its logs are {lag_s / 60:.0f} min late"),)
+
+
+def watchdog_gave_up(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+    """It is over when the rig mines again."""
+    return bad(limits, view.gave_up) if view.gave_up and not view.is_mining else GOOD
+
+
+def temperature(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+    lowest = lowest_of(limits)
+    if lowest is None or not (view.is_full or _may_be_hot(view, limits.sensor, lowest)):
+        return UNKNOWN
+    return [
+        Judgement(device, rising(value_c, limits, near=COOLER_K), f"{value_c:.0f} °C")
+        for device, value_c in _temperatures(view, limits.sensor)
+    ]
+
+
+def sensor_of(rule: str, kind: RigKind, device: str) -> Sensor | None:
+    """Returns the sensor that a condition is about, by the name of its device."""
+    if rule != RuleName.TEMPERATURE:
+        return None
+    if kind is RigKind.ASIC:
+        return Sensor.BOARD
+    if device == Sensor.CPU:
+        return Sensor.CPU
+    return Sensor.MEMORY if device.endswith(f" {Sensor.MEMORY}") else Sensor.GPU
+
+
+def _may_be_hot(view: JudgedRig, sensor: Sensor | None, lowest_c: float) -> bool:
+    """Returns whether the hottest device is hot enough to look at each."""
+    summary = view.state.summary
+    core_c = None if sensor is Sensor.MEMORY else summary.temperature_c
+    memory_c = summary.memory_temperature_c if sensor in (Sensor.MEMORY, None) else None
+    return (core_c is not None and core_c >= lowest_c) or (memory_c is not None and memory_c >= lowest_c)
+
+
+def _temperatures(view: JudgedRig, sensor: Sensor | None) -> Iterator[tuple[str, float]]:
+    """Gives each device with its temperature. A memory has the name of its card and `memory`."""
+    if view.kind is RigKind.ASIC:
+        if sensor in (Sensor.BOARD, None):
+            yield from _of_boards(view)
+        return
+    if sensor in (Sensor.CPU, None) and view.cpu_gpu_log.cpu and view.cpu_gpu_log.cpu.temperature_c is not None:
+        yield "cpu", view.cpu_gpu_log.cpu.temperature_c
+    for gpu in view.gpus if sensor is not Sensor.CPU else ():
+        if sensor in (Sensor.GPU, None) and gpu.temperature_c is not None:
+            yield gpu.pci_address, gpu.temperature_c
+        if sensor in (Sensor.MEMORY, None) and gpu.memory_temperature_c is not None:
+            yield f"{gpu.pci_address} memory", gpu.memory_temperature_c
+
+
+def _of_boards(view: JudgedRig) -> Iterator[tuple[str, float]]:
+    """Chips are much hotter than their board, so they count only where nothing else of it is known.
+
+    A machine that names no board with a temperature counts as a whole.
+    """
+    boards = []
+    for board in view.asic_log.boards:
+        hottest_c = highest([board.inlet_temperature_c, board.outlet_temperature_c])
+        if (value_c := board.chip_temperature_c if hottest_c is None else hottest_c) is not None:
+            boards.append((f"board {board.slot}", value_c))
+    if not boards and view.asic_log.temperature_c is not None:
+        boards = [(WHOLE_RIG, view.asic_log.temperature_c)]
+    yield from boards
+
+
+def fan(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+    """A card above the limit whose fan stands still; an ASIC's fan that stands still while others turn."""
+    if view.kind is RigKind.ASIC:
+        texts = [each.text for each in view.state.faults if each.rule == RuleName.FAN]
+        return (Judgement(WHOLE_RIG, Level.CRITICAL, texts[0]),) if texts else GOOD
+    limit_c = limits.critical if limits.critical is not None else limits.warning
+    hottest_c = view.state.summary.temperature_c
+    if limit_c is None or not (view.is_full or (hottest_c is not None and hottest_c > limit_c)):
+        return UNKNOWN
+    level = Level.CRITICAL if limits.critical is not None else Level.WARNING
+    return [
+        Judgement(gpu.pci_address, level if _stands(gpu, limit_c) else Level.GOOD, "fan 0 %")
+        for gpu in view.gpus
+        if gpu.temperature_c is not None and (gpu.fan_percent, gpu.fan_rpm) != (None, None)
+    ]
+
+
+def _stands(gpu: GpuReading, limit_c: float) -> bool:
+    return gpu.temperature_c is not None and gpu.temperature_c > limit_c and 0 in (gpu.fan_percent, gpu.fan_rpm)
+
+
+def hashrate_low(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+    """In percent of what is usual for the algorithm, while mining."""
+    usual_hs = view.usual.hashrates_hs
+    if not usual_hs or not view.is_mining:
+        return UNKNOWN
+    found = []
+    for work, hashrate_hs in view.state.summary.hashrates_hs.items():
+        name = work.named.algorithm
+        if hashrate_hs is not None and usual_hs.get(name):
+            percent = 100 * hashrate_hs / usual_hs[name]
+            device = WHOLE_RIG if len(usual_hs) == 1 else name
+            found.append(Judgement(device, _falling(percent, limits), f"{percent:.0f} % of its usual hashrate"))
+    return found
+
+
+def _falling(percent: float, limits: RuleLimits) -> Level:
+    if limits.critical is not None and percent < limits.critical:
+        return Level.CRITICAL
+    if limits.warning is not None:
+        return Level.WARNING if percent < limits.warning else Level.GOOD
+    is_good = limits.critical is None or percent > limits.critical + CLEAR_PERCENT
+    return Level.GOOD if is_good else Level.NEAR
+
+
+def no_shares(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+    memory = view.memory
+    if memory.accepted is None or not view.is_mining:
+        return UNKNOWN
+    wait_s = view.now_s - memory.accepted_s
+    gap_s = memory.mean_gap_s() or 0.0
+    level = rising(wait_s, limits) if wait_s >= MEAN_GAPS * gap_s else Level.GOOD
+    if level is Level.GOOD and memory.accepted_s == memory.since_s:
+        return UNKNOWN  # none was accepted since the memory began
+    return (Judgement(WHOLE_RIG, level, f"none for {wait_s / 60:.0f} min"),)
+
+
+def rejected(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+    """The lower bound of a Wilson interval over the last 30 min, in percent."""
+    memory = view.memory
+    if memory.is_sample_due(view.now_s):
+        note_counters(view)
+    counted = memory.refused_in_window()
+    if counted is None or not sum(counted):
+        return UNKNOWN
+    accepted, refused = counted
+    level = rising(surely_percent(refused, accepted + refused), limits)
+    percent = 100 * refused / (accepted + refused)
+    return (Judgement(WHOLE_RIG, level, f"{percent:.0f} % rejected"),)
+
+
+def power(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+    """In percent of its usual power."""
+    power_w, usual_w = view.state.summary.power_w, view.usual.power_w
+    if power_w is None or not usual_w:
+        return UNKNOWN
+    percent = 100 * power_w / usual_w
+    value = f"{power_w:.0f} W, {percent:.0f} % of its usual power"
+    return (Judgement(WHOLE_RIG, rising(percent, limits, near=COOLER_K), value),)
+
+
+@lru_cache(maxsize=RULES_AT_MOST)
+def own(rule: str) -> Judge:
+    """Returns the judge of a comparison, such as `power<100`. It is unknown where neither it nor its opposite holds."""
+    comparison = comparison_of(rule)
+    if comparison is None:
+        raise ValueError(f"{rule} is not a comparison")
+    is_broken = compiled(parse(rule), RigKind.CPU_GPU)
+    opposite = comparison._replace(operator=OPPOSITES[comparison.operator])
+    is_kept = compiled(parse(opposite.text), RigKind.CPU_GPU)
+
+    def judge(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
+        if is_broken(view.state):
+            return bad(limits, rule)
+        return GOOD if is_kept(view.state) else UNKNOWN
+
+    return judge
+
+
+JUDGES: Mapping[str, Judge] = {
+    RuleName.HASHRATE_LOW: hashrate_low,
+    RuleName.NO_HASHRATE: fault(RuleName.NO_HASHRATE),
+    RuleName.NO_SHARES: no_shares,
+    RuleName.REJECTED: rejected,
+    RuleName.TEMPERATURE: temperature,
+    RuleName.FAN: fan,
+    RuleName.POWER: power,
+    RuleName.DEVICE_LOST: fault(RuleName.DEVICE_LOST),
+    RuleName.ASIC_FAULT: fault(RuleName.ASIC_FAULT),
+    RuleName.WALLET: fault(RuleName.WALLET),
+    RuleName.PLAYBOOK_FAILED: fault(RuleName.PLAYBOOK_FAILED),
+    RuleName.WATCHDOG_GAVE_UP: watchdog_gave_up,
+}
+# Also of a rig that is silent, or whose logs are late.
+JUDGES_OF_SILENT: Mapping[str, Judge] = {
+    RuleName.OFFLINE: offline,
+    RuleName.TWO_SENTRIES: two_sentries,
+    RuleName.CLOCK: clock,
+    RuleName.SPOOL: spool,
+}

@@ -1,0 +1,186 @@
+"""Evaluates the alert rules over the operational index, and says which conditions have changed.
+
+Only rigs that reported or have a condition are looked at; silence is checked for all. Nothing is written here.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from commander.alert_rules.domain import AlertRule, RuleLimits, RuleName
+from commander.alert_rules.judging import JUDGES, JUDGES_OF_SILENT, Judge, Judgement, own, sensor_of
+from commander.alert_rules.levels import Level
+from commander.alert_rules.rulebook import RulesOfRig
+from commander.alert_rules.source import AlertRules
+from commander.alert_rules.view import NO_USUAL, JudgedRig, RigMemory, Usual
+from commander.incidents.conditions import Answer, Changes, KeyOfRig, LivingConditions, OfRig
+from commander.incidents.domain import COMMANDER, Condition, ConditionKey, Hold, Phase
+from commander.live.rigs import LiveRigs, Lives
+from commander.readings.severity import Severity
+from commander.registry.kinds import RigKind
+
+SILENT_AFTER_S = 60.0
+UNKNOWN_FOR_S = 120.0  # after that, a wait begins again
+SHORT_OUTAGE = timedelta(minutes=1)
+OF_COMMANDER = (COMMANDER, 0)
+
+Found = dict[tuple[str, str], tuple[Judgement, RuleLimits]]
+
+
+class Evaluation:
+    """The living conditions, and what is remembered of each rig. `gave_up` has the reasons of watchdogs by rig."""
+
+    def __init__(self, lives: Lives, rules: AlertRules) -> None:
+        self.living = LivingConditions()
+        self.usual: Mapping[KeyOfRig, Usual] = {}
+        self.gave_up: Mapping[int, str] = {}
+        self.is_deaf = False  # the commander receives nothing: no rig is accused of silence
+        self._lives = lives
+        self._rules = rules
+        self._memories: dict[KeyOfRig, RigMemory] = {}
+        self._rules_number = -1
+        self._listening_since_s: float | None = None
+
+    def load(self, conditions: Iterable[Condition]) -> None:
+        """Takes the conditions from the database. All rigs are looked at in the next round."""
+        self.living.load(conditions)
+        for memory in self._memories.values():
+            memory.judged_at = -1
+
+    def round(self, now: datetime, now_s: float) -> Changes:
+        """Looks at all rigs that may have changed. `now_s` is monotonic seconds."""
+        changes = Changes()
+        has_new_rules = self._rules.number != self._rules_number
+        self._rules_number = self._rules.number
+        for live in self._lives.values():
+            self._round_of(live, changes, now, now_s, all_rigs=has_new_rules)
+        self._drop_removed(changes, now)
+        return changes
+
+    def listening_s(self, now: datetime, now_s: float) -> float:
+        """Returns for how long the commander could receive reports; endless if it was down for less than a minute."""
+        if self._listening_since_s is None:
+            self._listening_since_s = self._listens_since(now, now_s)
+        return now_s - self._listening_since_s
+
+    def _listens_since(self, now: datetime, now_s: float) -> float:
+        states = (state for live in self._lives.values() for state in live.index.rigs.values())
+        newest_at = max((state.reported_at for state in states if state.reported_at is not None), default=None)
+        was_short = newest_at is not None and now - newest_at <= SHORT_OUTAGE
+        return float("-inf") if was_short else now_s
+
+    def _round_of(self, live: LiveRigs, changes: Changes, now: datetime, now_s: float, *, all_rigs: bool) -> None:
+        book, listening_s, kind = self._rules.books[live.kind], self.listening_s(now, now_s), str(live.kind)
+        for state in live.index.rigs.values():
+            key = (kind, state.id)
+            memory = self._memories.get(key)
+            if memory is None:
+                memory = self._memories[key] = RigMemory()
+            living, silence_s = self.living.of_rig(key), live.silence_s(state, now_s)
+            has_changed = state.changed_at != memory.judged_at
+            if not (has_changed or living or all_rigs or silence_s > SILENT_AFTER_S):
+                continue
+            view = JudgedRig(
+                live.kind,
+                state,
+                memory,
+                silence_s=silence_s,
+                listening_s=listening_s,
+                now=now,
+                now_s=now_s,
+                usual=self.usual.get(key, NO_USUAL),
+                gave_up=self.gave_up.get(state.id, "") if live.kind is RigKind.CPU_GPU else "",
+                is_full=bool(living),
+            )
+            self._look_at(view, book.of(state), living, changes, has_changed=has_changed)
+            memory.judged_at = state.changed_at
+
+    def _look_at(
+        self, view: JudgedRig, rules: RulesOfRig, living: OfRig, changes: Changes, *, has_changed: bool
+    ) -> None:
+        if has_changed:
+            view.remember()
+        is_known = view.silence_s <= SILENT_AFTER_S and view.state.latest is not None and not view.is_late
+        if is_known:
+            _begin_waits_again(view, living, rules)
+        for (rule, device), (judgement, limits) in self._found(view, rules, living, is_known=is_known).items():
+            answer = Answer(judgement.level, judgement.value, hold_of(limits), _began_at(rule, view))
+            key = ConditionKey(str(view.kind), view.state.id, rule, device)
+            self.living.move(key, view.state.name, answer, changes, view.now)
+        if living:
+            self._end_without_rule(view, living, rules, changes)
+
+    def _found(self, view: JudgedRig, rules: RulesOfRig, living: OfRig, *, is_known: bool) -> Found:
+        """Returns the answers that may change a condition."""
+        found: Found = {}
+        for (rule, _), alert_rule in rules.items():
+            judge = JUDGES_OF_SILENT.get(rule) or (_judge_of(rule) if is_known else None)
+            if judge is None or (self.is_deaf and rule == RuleName.OFFLINE):
+                continue
+            for judgement in judge(view, alert_rule.limits):
+                if judgement.level.severity is not None or (living and (rule, judgement.device) in living):
+                    found[rule, judgement.device] = judgement, alert_rule.limits
+        return found
+
+    def _end_without_rule(self, view: JudgedRig, living: OfRig, rules: RulesOfRig, changes: Changes) -> None:
+        """Ends the conditions whose rule was switched off, or does not match the rig any more."""
+        without = [
+            condition
+            for (rule, device), condition in living.items()
+            if (rule, None) not in rules and (rule, sensor_of(rule, view.kind, device)) not in rules
+        ]
+        for condition in without:
+            self.living.end(condition, changes, view.now)
+
+    def _drop_removed(self, changes: Changes, now: datetime) -> None:
+        rigs = {str(kind): live.index.rigs for kind, live in self._lives.items()}
+        for key in [key for key in self._memories if key[1] not in rigs[key[0]]]:
+            del self._memories[key]
+        for key in self.living.rigs():
+            if key[0] != COMMANDER and key[1] not in rigs[key[0]]:
+                for condition in list(self.living.of_rig(key).values()):
+                    self.living.end(condition, changes, now)
+
+    def settle_commander(
+        self, problems: Mapping[str, str], rule: AlertRule | None, changes: Changes, now: datetime
+    ) -> None:
+        """Takes the problems of the commander itself: sentences by the name of what was checked. No rule: it is off."""
+        living = dict(self.living.of_rig(OF_COMMANDER))
+        if rule is None:
+            for condition in living.values():
+                self.living.end(condition, changes, now)
+            return
+        level = Level.CRITICAL if rule.limits.severity is Severity.CRITICAL else Level.WARNING
+        for name in sorted({*problems, *(device for _, device in living)}):
+            key = ConditionKey(*OF_COMMANDER, RuleName.COMMANDER, name)
+            text = problems.get(name, "")
+            answer = Answer(level if text else Level.GOOD, text, hold_of(rule.limits), now)
+            self.living.move(key, COMMANDER, answer, changes, now)
+
+
+def hold_of(limits: RuleLimits) -> Hold:
+    return Hold(timedelta(seconds=limits.for_s), timedelta(seconds=limits.clear_for_s))
+
+
+def _judge_of(rule: str) -> Judge | None:
+    if rule in JUDGES:
+        return JUDGES[rule]
+    return None if rule == RuleName.COMMANDER else own(rule)
+
+
+def _begin_waits_again(view: JudgedRig, living: OfRig, rules: RulesOfRig) -> None:
+    """After a time in which nothing was known, a wait counts from now on. A restart keeps it."""
+    memory = view.memory
+    known_s, memory.known_s = memory.known_s, view.now_s
+    if not living or known_s is None or view.now_s - known_s <= UNKNOWN_FOR_S:
+        return
+    limits = {rule: each.limits for (rule, _), each in rules.items()}
+    for (rule, _), condition in living.items():
+        if rule in limits and condition.due_at is not None and rule not in JUDGES_OF_SILENT:
+            hold = hold_of(limits[rule])
+            condition.due_at = view.now + (hold.begin if condition.phase is Phase.PENDING else hold.clear)
+
+
+def _began_at(rule: str, view: JudgedRig) -> datetime:
+    """Returns since when a rule is broken: a silent rig since its last report."""
+    reported_at = view.state.reported_at
+    return min(reported_at, view.now) if rule == RuleName.OFFLINE and reported_at is not None else view.now

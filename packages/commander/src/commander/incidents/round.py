@@ -1,0 +1,155 @@
+"""A round of the engine: every five seconds, on the node that leads the jobs."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from commander.alert_rules.domain import RuleName
+from commander.alert_rules.source import AlertRules
+from commander.db import Database
+from commander.incidents import grouping, store
+from commander.incidents.conditions import Changes
+from commander.incidents.deafness import RECEIVES_NOTHING, is_deaf, network_is_up
+from commander.incidents.evaluation import Evaluation
+from commander.incidents.ledger import Ledger, is_due
+from commander.incidents.source import IncidentSource
+from commander.incidents.words import NOTHING_RECEIVED
+from commander.jobs.leadership import Leadership
+from commander.live.rig_state import Health
+from commander.live.rigs import Lives
+from commander.maintenance.quiet import QuietRigs
+
+log = logging.getLogger(__name__)
+CLOCK_JUMP = timedelta(seconds=5)  # between two rounds; less is a slow round
+
+Problems = Callable[[datetime], Awaitable[dict[str, str]]]
+
+
+class Engine:
+    """All that a leader keeps in memory between two rounds. After an error it is read from the database again."""
+
+    def __init__(
+        self,
+        database: Database,
+        lives: Lives,
+        rules: AlertRules,
+        ledger: Ledger,
+        source: IncidentSource,
+        quiet: QuietRigs,
+        leadership: Leadership,
+        *,
+        problems: Problems,
+    ) -> None:
+        self.evaluation = Evaluation(lives, rules)
+        self._database = database
+        self._lives = lives
+        self._rules = rules
+        self._ledger = ledger
+        self._source = source
+        self._quiet = quiet
+        self._leadership = leadership
+        self._problems = problems
+        self._is_loaded = False
+        self._clock: tuple[datetime, float] | None = None
+        self._network_was_up = False
+
+    def forget(self) -> None:
+        """Reads everything from the database before the next round: another node may have led meanwhile."""
+        self._is_loaded = False
+        self._clock = None
+
+    async def round(self, now: datetime, now_s: float) -> None:
+        """Evaluates all rules, and writes what has changed. `now` is the database's time, `now_s` monotonic seconds."""
+        try:
+            await self._round(now, now_s)
+        except BaseException:
+            self.forget()
+            raise
+
+    async def _round(self, now: datetime, now_s: float) -> None:
+        if not self._is_loaded:
+            async with self._database.reading() as db:
+                self.evaluation.load(await store.living_conditions(db))
+            self._is_loaded = True
+        jump = self._jump(now, now_s)
+        if jump:
+            await self._shift(jump)
+        await self._rules.refresh()
+        self._listen(now, now_s)
+        changes = self.evaluation.round(now, now_s)
+        await self._check_commander(changes, now)
+        quiet = await self._quiet.now(now)
+        if changes or await self._is_due(now, quiet):
+            async with self._database.transaction() as db:
+                await self._leadership.keep(db)
+                touched = await self._ledger.write(db, self.evaluation.living, changes, now=now, quiet=quiet)
+            self._source.conditions_changed(self.evaluation.living)
+            self._source.incidents_changed(touched)
+
+    async def _is_due(self, now: datetime, quiet: frozenset[tuple[str, int]]) -> bool:
+        """Returns whether a message is due, or a condition waits for an incident since its maintenance is over."""
+        if any(
+            each.is_open and each.incident_id is None and each.key[:2] not in quiet for each in self.evaluation.living
+        ):
+            return True
+        async with self._database.reading() as db:
+            return any(is_due(each, now) for each in await store.open_incidents(db))
+
+    def _jump(self, now: datetime, now_s: float) -> timedelta:
+        """Returns by how much somebody has set the clock since the last round."""
+        before, self._clock = self._clock, (now, now_s)
+        if before is None:
+            return timedelta(0)
+        jump = (now - before[0]) - timedelta(seconds=now_s - before[1])
+        return jump if abs(jump) > CLOCK_JUMP else timedelta(0)
+
+    async def _shift(self, jump: timedelta) -> None:
+        """Moves all due times with the clock: a wait is as long as it was."""
+        log.warning("the clock was set by %s; incidents wait on as before", jump)
+        waiting = [each for each in self.evaluation.living if each.due_at is not None]
+        async with self._database.transaction() as db:
+            await self._leadership.keep(db)
+            for condition in waiting:
+                condition.due_at = (condition.due_at or condition.began_at) + jump
+            await store.update_conditions(db, waiting)
+            for incident in await store.open_incidents(db):
+                grouping.shifted(incident, jump)
+                await store.update_incident(db, incident)
+                await store.set_muted(db, incident.id, incident.muted_until)
+
+    def _listen(self, now: datetime, now_s: float) -> None:
+        """Decides whether the commander itself receives nothing."""
+        limit_s, silent, reporting = self._offline_after_s(), 0, 0
+        for kind, live in self._lives.items():
+            for state in live.index.rigs.values():
+                known = self.evaluation.living.of_rig((str(kind), state.id)).get((RuleName.OFFLINE, ""))
+                if state.health is Health.WAITING or (known is not None and known.is_open):
+                    continue
+                if live.silence_s(state, now_s) >= limit_s:
+                    silent += 1
+                else:
+                    reporting += 1
+        is_up = network_is_up()
+        self._network_was_up = self._network_was_up or bool(is_up)
+        listening_s = self.evaluation.listening_s(now, now_s)
+        self.evaluation.is_deaf = listening_s >= limit_s and is_deaf(
+            was_deaf=self.evaluation.is_deaf,
+            silent=silent,
+            reporting=reporting,
+            listening_s=listening_s,
+            network_is_down=self._network_was_up and is_up is False,
+        )
+
+    def _offline_after_s(self) -> float:
+        limits = [rule.limits for rule in self._rules.all if rule.limits.rule == RuleName.OFFLINE]
+        bounds = [bound for each in limits for bound in (each.warning, each.critical) if bound is not None]
+        return min(bounds, default=180.0)
+
+    async def _check_commander(self, changes: Changes, now: datetime) -> None:
+        rule = next(
+            (each for each in self._rules.all if each.limits.rule == RuleName.COMMANDER and each.limits.enabled), None
+        )
+        problems = await self._problems(now)
+        if self.evaluation.is_deaf:
+            problems[RECEIVES_NOTHING] = NOTHING_RECEIVED
+        self.evaluation.settle_commander(problems, rule, changes, now)

@@ -1,0 +1,77 @@
+"""Checks of the commander itself: its jobs, its disk, its database, and logs that could not be stored."""
+
+import asyncio
+import shutil
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commander.db import Database
+from commander.jobs.tables import jobs
+from commander.raw_logs.tables import dead_letters
+
+CHECK_EVERY_S = 60.0
+JOBS_ARE_LATE = timedelta(minutes=15)
+FORGOTTEN = timedelta(days=7)  # jobs of an earlier version
+DEAD_LETTERS_OF = timedelta(hours=24)
+DISK_LEFT = 0.05
+SLOW_S = 2.0
+
+
+class SelfChecks:
+    """The answers are kept for a minute."""
+
+    def __init__(self, database: Database, data_dir: Path) -> None:
+        self._database = database
+        self._data_dir = data_dir
+        self._checked_s = time.monotonic()  # jobs that were late because the commander was down are done by then
+        self._problems: dict[str, str] = {}
+
+    async def problems(self, now: datetime) -> dict[str, str]:
+        """Returns a sentence for each thing that is wrong, by its name."""
+        if time.monotonic() - self._checked_s >= CHECK_EVERY_S:
+            self._problems = await self._check(now)
+            self._checked_s = time.monotonic()
+        return dict(self._problems)
+
+    async def _check(self, now: datetime) -> dict[str, str]:
+        begin_s = time.monotonic()
+        async with self._database.reading() as db:
+            late = await _late_job(db, now)
+            letters = await _dead_letters(db, now)
+        took_s = time.monotonic() - begin_s
+        found = {
+            "disk": await asyncio.to_thread(disk_problem, self._data_dir),
+            "jobs": f"The commander's jobs are late: {late}" if late else "",
+            "dead_letters": f"{letters:,} logs of the last day could not be stored" if letters else "",
+            "database": f"The database is slow: a short query took {took_s:.1f} s" if took_s > SLOW_S else "",
+        }
+        return {name: text for name, text in found.items() if text}
+
+
+def disk_problem(data_dir: Path) -> str:
+    """Returns a sentence if the disk of the data directory is nearly full; else an empty text."""
+    try:
+        usage = shutil.disk_usage(data_dir)
+    except OSError:
+        return ""
+    if usage.free >= DISK_LEFT * usage.total:
+        return ""
+    return f"The commander's disk is nearly full: {usage.free / 1e9:.1f} GB of {usage.total / 1e9:.0f} GB are free"
+
+
+async def _late_job(db: AsyncConnection, now: datetime) -> str | None:
+    """Returns the name of the job that has waited longest, if that is too long."""
+    is_late = jobs.c.due_at.between(now - FORGOTTEN, now - JOBS_ARE_LATE)
+    query = sa.select(jobs.c.name).where(is_late).order_by(jobs.c.due_at)
+    name: str | None = (await db.execute(query.limit(1))).scalar()
+    return name
+
+
+async def _dead_letters(db: AsyncConnection, now: datetime) -> int:
+    query = sa.select(sa.func.count()).select_from(dead_letters)
+    count: int = (await db.execute(query.where(dead_letters.c.put_aside_at > now - DEAD_LETTERS_OF))).scalar_one()
+    return count

@@ -1,0 +1,109 @@
+"""The words of incidents: titles, and the lines of a message."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from protocol import units
+
+from commander.incidents.domain import COMMANDER, Condition, Incident
+from commander.readings.faults import card_name
+
+NAMED = 20  # rigs by name in a message
+SPAN_AT_MOST = timedelta(minutes=10)  # of "within …" in a title
+
+
+class TitleWords(NamedTuple):
+    """The words after the name of one rig, and after a number of rigs."""
+
+    one: str
+    many: str
+
+
+TITLES = {
+    "offline": TitleWords("stopped reporting", "stopped reporting"),
+    "hashrate_low": TitleWords("has a low hashrate", "have a low hashrate"),
+    "no_hashrate": TitleWords("mines nothing", "mine nothing"),
+    "no_shares": TitleWords("gets no shares accepted", "get no shares accepted"),
+    "rejected": TitleWords("has many rejected shares", "have many rejected shares"),
+    "temperature": TitleWords("is too hot", "are too hot"),
+    "fan": TitleWords("has a fan that stands still", "have fans that stand still"),
+    "power": TitleWords("draws more power than usual", "draw more power than usual"),
+    "device_lost": TitleWords("has lost a card or board", "have lost cards or boards"),
+    "asic_fault": TitleWords("reports a fault", "report a fault"),
+    "wallet": TitleWords("mines for another wallet or pool", "mine for another wallet or pool"),
+    "playbook_failed": TitleWords("has a failed playbook", "have failed playbooks"),
+    "watchdog_gave_up": TitleWords("was given up by its watchdog", "were given up by their watchdogs"),
+    "two_sentries": TitleWords("has two sentries", "have two sentries"),
+    "clock": TitleWords("has a wrong clock", "have wrong clocks"),
+    "spool": TitleWords("sends its logs late", "send their logs late"),
+}
+CONDITIONS = {  # the text of one condition, where its value says too little
+    "offline": "Offline",
+    "temperature": "Too hot: {}",
+    "no_shares": "No share: {}",
+    "fan": "Fan stands still: {}",
+    "watchdog_gave_up": "Watchdog gave up: {}",
+    "two_sentries": "Two sentries",
+    "clock": "Wrong clock",
+    "spool": "Late logs: {}",
+}
+NOTHING_RECEIVED = "The commander receives nothing"
+
+
+def text_of(condition: Condition) -> str:
+    """Returns a condition in the words of a rig's row: "Too hot: GPU 03:00 97 °C"."""
+    text = CONDITIONS.get(condition.key.rule, "{}").replace("{}", _part(condition))
+    return text[:1].upper() + text[1:]
+
+
+def title_of(rule: str, conditions: Sequence[Condition]) -> str:
+    """Returns a sentence without its full stop: "38 rigs stopped reporting within 20 s"."""
+    if any(each.key.kind == COMMANDER for each in conditions):
+        return conditions[0].value if len(conditions) == 1 else f"The commander has {len(conditions)} problems"
+    words = TITLES.get(rule) or TitleWords(f"breaks the rule {rule}", f"break the rule {rule}")
+    rigs = {each.key[:2]: each.name for each in conditions}
+    if len(rigs) == 1:
+        return f"{next(iter(rigs.values()))} {words.one}"
+    return f"{len(rigs)} rigs {words.many}{_span(rule, conditions)}"
+
+
+def _span(rule: str, conditions: Sequence[Condition]) -> str:
+    moments = [each.began_at for each in conditions]
+    span = max(moments) - min(moments)
+    if rule != "offline" or span > SPAN_AT_MOST:
+        return ""
+    return f" within {units.duration_text(max(1, round(span.total_seconds())))}"
+
+
+def lines_of(incident: Incident, conditions: Sequence[Condition], now: datetime) -> tuple[str, ...]:
+    """Returns the sentences after the title of a message."""
+    of_commander = [each.value for each in conditions if each.key.kind == COMMANDER]
+    if of_commander:
+        return tuple(f"{text}." for text in dict.fromkeys(of_commander))
+    lines = [f"In common: {incident.in_common.text}."] if incident.in_common else []
+    if incident.closed_at is not None:
+        lasted = units.duration_text(round((now - incident.opened_at).total_seconds()))
+        return (*lines, f"It is over. It lasted {lasted}.", _names(conditions))
+    ended = {each.key[:2] for each in conditions if each.ended_at is not None}
+    lasting = [each for each in conditions if each.ended_at is None]
+    well_again = len(ended - {each.key[:2] for each in lasting})
+    if well_again:
+        lines.append(f"{well_again} of them {'is' if well_again == 1 else 'are'} well again.")
+    return (*lines, _names(lasting))
+
+
+def _names(conditions: Sequence[Condition]) -> str:
+    """Returns the rigs by name: those of one rig together, and the worst value of each device."""
+    by_rig: dict[str, list[str]] = {}
+    for each in conditions:
+        by_rig.setdefault(each.name, []).append(_part(each))
+    named = [f"{name} ({', '.join(parts)})" if any(parts) else name for name, parts in sorted(by_rig.items())]
+    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    return f"{', '.join(named[:NAMED])}{more}."
+
+
+def _part(condition: Condition) -> str:
+    device = condition.key.device
+    name = card_name(device) if ":" in device else device
+    return f"{name} {condition.value}" if name else condition.value
