@@ -7,6 +7,8 @@ PACKAGES := protocol sentry_kit cpu_gpu_sentry asic_sentry commander
 FRONTEND := packages/commander/frontend
 
 PYTEST := $(BIN)/python -m pytest -q
+# Many tests wait, so two cores have work for three workers. Who has no test left takes some from another.
+SPREAD := -n 3 --dist worksteal
 CHECKED := $(wildcard packages/*/src packages/*/tests) tests devtools bench
 # What `make test` needs of the system and installs itself when it is root; devtools/install_system.sh knows each.
 SYSTEM := chromium fonts-dejavu-core libatomic1 postgresql nats-server python3-venv promtool
@@ -46,13 +48,13 @@ demo-scaled: .venv/ready ## the scaled-out form on free ports: two web nodes, tw
 	devtools/install_system.sh postgresql nats-server
 	@exec $(BIN)/python devtools/demo_scaled.py
 
-test-fast: .venv/ready ## the tests that need no server, no process and no browser
-	$(PYTEST) -n 2 --ignore=tests/browser -m "not servers and not system"
+test-fast: .venv/ready ## the quick tests: without a commander's database, servers, whole programs or a browser
+	$(PYTEST) $(SPREAD) --ignore=tests/browser -m "not commander and not servers and not system"
 
 test: .venv/ready ## every test, on servers that the tests start themselves
 	devtools/install_system.sh $(SYSTEM)
 	$(MAKE) --no-print-directory test-fast
-	$(PYTEST) -n 2 -m "servers or system or browser"
+	$(PYTEST) $(SPREAD) -m "commander or servers or system or browser"
 
 check: .venv/ready ## style, types, who imports whom
 	$(BIN)/ruff check .

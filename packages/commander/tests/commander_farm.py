@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from commander.accounts.actions import AccountActions
 from commander.app import create_app
 from commander.db import open_database
 from commander.live.long_poll import LongPoll
-from commander.settings import Settings
+from commander.settings import Settings, load_settings
 from litestar.testing import AsyncTestClient
 
 PASSWORD = "correct horse"
@@ -24,8 +25,22 @@ RIGS = "/api/v1/cpu-gpu-rigs"
 ASIC_LOGS = "/api/v1/sentry/asic-logs"
 ASICS = "/api/v1/asic-rigs"
 
-on_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
-on_postgresql = pytest.mark.parametrize("kind", [pytest.param("postgresql", marks=pytest.mark.servers)], indirect=True)
+SQLITE = pytest.param("sqlite", marks=pytest.mark.commander)
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.servers)
+on_sqlite = pytest.mark.parametrize("kind", [SQLITE], indirect=True)
+on_postgresql = pytest.mark.parametrize("kind", [POSTGRESQL], indirect=True)
+
+
+def settings_of(folder: Path, database_url: str) -> Settings:
+    """The settings of a commander that keeps its data in this folder and needs no TLS."""
+    return load_settings(
+        {
+            "COMMANDER_DATA_DIR": str(folder),
+            "COMMANDER_HOST": "127.0.0.1",
+            "COMMANDER_TLS": "off",
+            "COMMANDER_DATABASE_URL": database_url,
+        }
+    )
 
 
 def running(settings: Settings) -> AbstractAsyncContextManager[httpx.AsyncClient]:

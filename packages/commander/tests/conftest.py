@@ -1,7 +1,7 @@
 """A real commander in this process: the whole application on a database of its own, SQLite or PostgreSQL.
 
-Every test that takes `database_url`, `database`, `settings` or one of the farms runs on both. Those on PostgreSQL carry
-the marker `servers`; the first of them starts the server.
+Every test that takes `database_url`, `database`, `settings` or one of the farms runs on both. Those on SQLite carry the
+marker `commander`, those on PostgreSQL the marker `servers`; the first of these starts the server.
 """
 
 import asyncio
@@ -17,17 +17,16 @@ from commander.accounts import actions
 from commander.accounts.actions import AccountActions
 from commander.db import Database, open_database
 from commander.migrations import migrate
-from commander.settings import Settings, load_settings
-from commander_farm import PASSWORD, Farm, running, serving
+from commander.settings import Settings
+from commander_farm import PASSWORD, POSTGRESQL, SQLITE, Farm, running, serving, settings_of
 from nats_server import NatsServer, running_nats
 from playbook_farm import Playbooks
 from postgresql_server import PostgresqlServer, running_server
 
-BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
 _numbers = count(1)
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=[SQLITE, POSTGRESQL])
 def kind(request: pytest.FixtureRequest) -> str:
     """The database that this test runs on."""
     return str(request.param)
@@ -64,14 +63,7 @@ def farm_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Itera
 
 @pytest.fixture
 def settings(tmp_path: Path, farm_url: str) -> Settings:
-    return load_settings(
-        {
-            "COMMANDER_DATA_DIR": str(tmp_path / "commander"),
-            "COMMANDER_HOST": "127.0.0.1",
-            "COMMANDER_TLS": "off",
-            "COMMANDER_DATABASE_URL": farm_url,
-        }
-    )
+    return settings_of(tmp_path / "commander", farm_url)
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """Every route that changes something writes an entry into the audit log."""
 
+import asyncio
+import shutil
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -14,7 +17,7 @@ from commander.live.long_poll import LongPoll
 from commander.routes import Routes
 from commander.services import Services
 from commander.settings import Settings
-from commander_farm import PASSWORD, Farm, on_sqlite, post_form
+from commander_farm import PASSWORD, Farm, on_sqlite, post_form, running, settings_of
 from incident_rows import an_incident, insert
 from playbook_farm import OTHER_MONERO, Json, Playbooks, a_software, another
 
@@ -46,7 +49,7 @@ class Change(NamedTuple):
 
 @dataclass
 class World:
-    """One of everything, made new for each request."""
+    """One of everything, a copy for each request."""
 
     farm: Farm
     ids: dict[str, int]
@@ -194,8 +197,31 @@ NO_SPEC: Json = {"software_id": 0, "works": [{"pool_id": 0, "wallet_id": 0}]}
 ROUTES = sorted(changes(defaultdict(int), NO_SPEC))
 
 
+@pytest.fixture(scope="module")
+def made_world(empty_farm: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Made by a commander that has ended: its folder can be copied, which is faster than thirty requests."""
+    folder = tmp_path_factory.mktemp("world")
+    shutil.copy(empty_farm, folder)
+    return asyncio.run(make_world(settings_of(folder, f"sqlite:///{folder / 'commander.db'}")))
+
+
+async def make_world(settings: Settings) -> World:
+    async with running(settings) as client:
+        farm = Farm(client, settings)
+        await farm.make_key()
+        return await fill(farm)
+
+
 @pytest.fixture
-async def world(farm: Farm, playbooks: Playbooks) -> World:
+async def world(made_world: World, settings: Settings) -> AsyncIterator[World]:
+    shutil.copytree(made_world.farm.settings.data_dir, settings.data_dir, dirs_exist_ok=True)
+    async with running(settings) as client:
+        client.cookies.update(made_world.farm.client.cookies)
+        yield replace(made_world, farm=Farm(client, settings, made_world.farm.auth))
+
+
+async def fill(farm: Farm) -> World:
+    playbooks = Playbooks(farm)
     await farm.log_in()
     rig, other, asic = await farm.add("rig-07"), await farm.add("rig-08"), await farm.add_asic("asic-01")
     spec = await playbooks.spec()
@@ -205,7 +231,7 @@ async def world(farm: Farm, playbooks: Playbooks) -> World:
     await farm.site_token("hall 1")
     await farm.log_in()
     order = {"action": "fetch_log", "rigs": [rig.id]}
-    running = await playbooks.post("/api/v1/commands", order, status=202)
+    waiting = await playbooks.post("/api/v1/commands", order, status=202)
     cancelled = await playbooks.post("/api/v1/commands", order | {"rigs": [other.id]}, status=202)
     await playbooks.post(f"/api/v1/commands/{cancelled['id']}/cancel", None, status=200)
     rule = await playbooks.post("/api/v1/watchdog-rules", {"limits": {"low_percent": 20.0}})
@@ -230,7 +256,7 @@ async def world(farm: Farm, playbooks: Playbooks) -> World:
         "software_id": await playbooks.software(name="Spare", version="3.0"),
         "site_id": 1,
         "session_id": 2,
-        "command_id": running["id"],
+        "command_id": waiting["id"],
         "cancelled_id": cancelled["id"],
         "rule_id": rule["id"],
         "channel_id": channel["id"],

@@ -24,7 +24,7 @@ from queue_farm import eventually, new_queue
 
 SOON_S = 1.0
 ASICS = "/api/v1/asic-rigs"
-FORMS = ["embedded", pytest.param("scaled", marks=pytest.mark.servers)]
+FORMS = [pytest.param("embedded", marks=pytest.mark.commander), pytest.param("scaled", marks=pytest.mark.servers)]
 
 
 @pytest.fixture(params=FORMS)

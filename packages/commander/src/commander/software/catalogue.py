@@ -1,8 +1,10 @@
 """The catalogue that ships with the commander (`catalogue.toml`), brought into the database at each start."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 
 import msgspec
@@ -13,7 +15,8 @@ from commander.software.checks import checked_script
 from commander.software.domain import Download, MiningSoftware, SoftwareTaken
 
 
-def shipped() -> dict[str, MiningSoftware]:
+@cache
+def shipped() -> Mapping[str, MiningSoftware]:
     """The mining software that this version of the commander ships, by key."""
     text = files("commander.software").joinpath("catalogue.toml").read_text(encoding="utf-8")
     entries = {key: msgspec.convert(value, MiningSoftware) for key, value in tomllib.loads(text).items()}
