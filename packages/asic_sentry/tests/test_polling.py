@@ -7,33 +7,17 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 import pytest
-from asic_makes import MAKES
 from asic_payloads import KINDS
 from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
 from asic_sentry.poll import Identity, Sample, poll
-from asic_web_makes import WEB_MAKES
 from fake_asics import READ_ONLY, FakeAsic, Farm, make_asics, running
-from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
+from protocol.asic_messages import AsicLog, PowerSource
+from right_answers import DIALECT_OF, identity
 from virtual_time import in_virtual_time
 
 BASE = 20_000
-DIALECT_OF = {
-    "antminer": "antminer",
-    "antminer-terse": "antminer",
-    "whatsminer": "whatsminer_v1",
-    "whatsminer-v2": "whatsminer_v2",
-    "whatsminer-v3": "whatsminer_v3",
-    "whatsminer-nameless": "whatsminer_v1",
-    "avalon": "avalon",
-    "avalon-old": "avalon_stats",
-    "avalon-idle": "avalon",
-    "axeos": "axeos",
-    "iceriver": "iceriver",
-    "braiins-terse": "braiins",
-    **{kind: kind for kind in (*MAKES, *WEB_MAKES) if kind != "braiins-terse"},
-}
 WITHOUT_POWER = {
     *("antminer", "antminer-terse", "iceriver", "braiins-terse", "auradine"),
     *("hammer", "volcminer", "goldshell", "innosilicon", "antminer_web"),
@@ -69,10 +53,6 @@ FAULTS = {
     "error_status": Expected(FailureKind.ERROR_STATUS, 0, 2),
     "huge": Expected(FailureKind.BAD_RESPONSE, 0, 2),
 }
-
-
-def identity(asic: FakeAsic) -> Identity:
-    return Identity(ip=asic.ip, port=asic.port, dialect=DIALECT_OF[asic.kind], specs=AsicSpecs())
 
 
 async def all_at_once(asics: Sequence[FakeAsic], asked: Callable[[FakeAsic], Awaitable[T]]) -> list[Asked[T]]:

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,9 @@ def _add_network_commands(line: CommandLine) -> None:
     scan.add_argument("--adopt", action="store_true", help="add all ASICs that are found, with the site token")
     scan.add_argument("--name", help="the pattern of the names; default: {model}-{ip}")
     scan.add_argument("--json", action="store_true", help="print JSON, for programs")
+    record = line.command("record", _record, "write an ASIC's answers to a file, masked, for a bug report")
+    _add_address(record)
+    record.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not be there yet")
     poll = line.command("poll", _poll, "identify and poll one ASIC once; needs no commander")
     _add_address(poll)
     poll.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -211,6 +215,24 @@ def _typed_password() -> str:
     if sys.stdin.isatty():
         return getpass.getpass("The ASIC's password: ")
     return sys.stdin.readline().rstrip("\r\n")
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from sentry_kit.recording import write_recording
+
+    from asic_sentry.addresses import check_address
+    from asic_sentry.record import record
+
+    ip, port = check_address(arguments.ip, arguments.port)
+    login = _login(ip, arguments.model)
+    recording = asyncio.run(record(ip, port, arguments.model, login, version(DISTRIBUTION)))
+    if all(each.answer is None for each in recording.answers):
+        raise SentryError(f"Nothing was recorded: {recording.answers[0].failure}")
+    write_recording(arguments.file, recording)
+    of = f"the dialect {recording.speaks}" if recording.speaks else "a device that no dialect reads"
+    masked = "Addresses, MACs, serials, accounts and wallets are replaced"
+    say(f"Wrote {arguments.file}: answers of {of}. {masked}; look through it before you send it.")
+    return 0
 
 
 def _poll(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -56,6 +57,7 @@ def _add_watch_commands(line: CommandLine) -> None:
     watch.add_argument("--coin", default="", help="the coin that it mines, if the algorithm does not determine it")
     unwatch = line.command("unwatch", _unwatch, "stop reporting a miner")
     unwatch.add_argument("--port", required=True, help="the port that was given to `watch`")
+    _add_record_command(line, supported)
     parse = line.command(
         "parse", _parse, "print the values that the sentry reads from recorded answers of mining software"
     )
@@ -63,6 +65,15 @@ def _add_watch_commands(line: CommandLine) -> None:
     parse.add_argument(
         "files", metavar="FILE", nargs="+", type=Path, help="one file for each request, in the order of the requests"
     )
+
+
+def _add_record_command(line: CommandLine, supported: str) -> None:
+    record = line.command("record", _record, "write a miner's answers to a file, masked, for a bug report")
+    record.add_argument("software", metavar="SOFTWARE", help=f"one of {supported}")
+    record.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not be there yet")
+    record.add_argument("--port", required=True, help="the port of the miner's API")
+    record.add_argument("--host", default="127.0.0.1", help="the host of the miner's API; default: %(default)s")
+    record.add_argument("--access-token-file", metavar="FILE", help="a file with the access token of the miner's API")
 
 
 def _settings() -> Settings:
@@ -166,6 +177,21 @@ def _unwatch(arguments: argparse.Namespace) -> int:
     if not was_watched:
         raise SentryError(f"Nothing is watched on port {port}; cpu-gpu-sentry status lists what is.")
     say(f"No longer watching port {port}.")
+    return 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from sentry_kit.recording import write_recording
+
+    from cpu_gpu_sentry.miners.record import record
+
+    token = _access_token(arguments.access_token_file)
+    watch = check_watch(arguments.software, arguments.port, arguments.host, "", token)
+    recording = asyncio.run(record(watch, version(DISTRIBUTION)))
+    if all(each.answer is None for each in recording.answers):
+        raise SentryError(f"Nothing was recorded: {recording.answers[0].failure}")
+    write_recording(arguments.file, recording)
+    say(f"Wrote {arguments.file}. Addresses, accounts and tokens are replaced; look through it before you send it.")
     return 0
 
 
