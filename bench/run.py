@@ -7,6 +7,7 @@ import sys
 from bench.asic_poll import asic_poll_rows
 from bench.asic_service import asic_service_rows
 from bench.charts import chart_rows
+from bench.commands import command_rows
 from bench.databases import database_rows
 from bench.farm import farm_rows
 from bench.history import history_rows
@@ -30,6 +31,7 @@ PARTS = {
     "charts": chart_rows,
     "history": history_rows,
     "selections": selection_rows,
+    "commands": command_rows,
     "scaled": scaled_rows,
 }
 
