@@ -111,7 +111,7 @@ async def test_what_nobody_tells_is_unknown_and_never_zero(person: httpx.AsyncCl
     asic = await farm.add_asic()
     await farm.report_asic(asic, {"taken_at": an_asic_log()["taken_at"]})
     html = (await person.get("/asics")).text
-    assert row_of(html, asic).count(">–<") == 7
+    assert row_of(html, asic).count(">–<") == 9
     assert "faulty" not in row_of(html, asic)
     page = (await person.get(f"/asics/{asic.id}")).text
     main = page[page.index('id="rig-now"') : page.index('id="rig-specs"')]
@@ -214,7 +214,7 @@ async def test_its_pages_have_charts_and_a_log(person: httpx.AsyncClient, farm: 
     for html in (page, log):
         assert f'data-history="/api/v1/asic-rigs/{asic.id}/history"' in html
         assert 'data-chart="hashrate-Bitcoin"' in html
-        assert 'aria-current="true">ASICs</a>' in html
+        assert 'aria-current="true" title="ASICs">' in html
     assert 'data-history="/api/v1/asic-stats/history"' in (await person.get("/asics")).text
 
 

@@ -86,7 +86,7 @@ async def person(noun: asyncio.Event, served_farm: Farm) -> Farm:
 async def test_a_noun_has_its_pages_its_entry_in_the_navigation_and_its_job(person: Farm, noun: asyncio.Event) -> None:
     html = (await person.client.get("/notes")).text
     assert '<h1 tabindex="-1">started</h1>' in html
-    assert '<a href="/notes" aria-current="true">Notes</a>' in html
+    assert '<a href="/notes" aria-current="true" title="Notes">' in html
     async with asyncio.timeout(20):
         await noun.wait()
 

@@ -209,8 +209,8 @@ async def test_columns_are_chosen_and_stand_in_the_address(person: httpx.AsyncCl
     rig = await farm.add("rig-01")
     await farm.report(rig, a_log())
     usual = (await person.get("/cpu-gpu")).text
-    assert '<div class="rigs rigs">' in usual
-    assert 'data-figure="ip"' not in usual
+    assert '<div class="rigs rigs wide">' in usual
+    assert 'data-figure="memory"' not in usual
     html = (await person.get("/cpu-gpu?column=none&column=temp&column=ip&select=rig")).text
     assert '<div class="rigs rigs no-fan no-power no-rejected no-uptime no-seen with-ip">' in html
     assert 'data-label="IP address" title="192.168.1.20">192.168.1.20</div>' in html
@@ -218,5 +218,5 @@ async def test_columns_are_chosen_and_stand_in_the_address(person: httpx.AsyncCl
     assert "/live?select=rig&amp;columns=temp%2Cip&amp;view=rigs" in html
     assert '<input type="hidden" name="columns" value="temp,ip">' in html
     assert "no-seen" in (await person.get("/cpu-gpu?column=none")).text
-    assert '<div class="rigs rigs">' in (await person.get("/cpu-gpu?columns=boards")).text
+    assert '<div class="rigs rigs wide">' in (await person.get("/cpu-gpu?columns=boards")).text
     assert "with-worker" in (await person.get("/asics?columns=boards,worker")).text

@@ -27,7 +27,7 @@ async def rows(person: httpx.AsyncClient) -> list[str]:
 
 async def test_the_page_without_rules_says_what_to_do_and_stands_in_the_navigation(person: httpx.AsyncClient) -> None:
     text = await page(person, "/watchdog")
-    assert '<a href="/watchdog" aria-current="page">Watchdog</a>' in text
+    assert '<a href="/watchdog" aria-current="page" title="Watchdog">' in text
     assert "No rules yet" in text
     assert 'href="/watchdog?dialog=add"' in text
     assert "No watchdog has done anything" in text

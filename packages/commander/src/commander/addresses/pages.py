@@ -22,7 +22,7 @@ from commander.web.shell import Page, Section, page
 
 WRONG = 422
 HOME = "/templates"
-SECTION = Section("Templates", HOME)
+SECTION = Section("Templates", HOME, icon="M3 8h18v12H3zM3 8l3-4h12l3 4M15 14h3")
 Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 TITLES = {AddressKind.POOL: "pool", AddressKind.WALLET: "wallet"}

@@ -23,7 +23,7 @@ WRONG = 422
 ENTRIES_A_PAGE = 100
 ENTRIES_AT_ONCE = 1_000
 PATH = "/audit"
-SECTION = Section("Audit log", PATH)
+SECTION = Section("Audit log", PATH, icon="M9 6h12M9 12h12M9 18h12M4 6h1M4 12h1M4 18h1")
 TEXT_LONGEST = 256
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 PageRequest = Request[Any, Any, Any]

@@ -33,7 +33,7 @@ from commander.registry.names import name_key
 from commander.registry.sections import RIGS
 from commander.web.shell import Page, Section, page
 
-SECTION = Section("Commands", "/commands")
+SECTION = Section("Commands", "/commands", icon="M4 6l6 6-6 6M12 19h8")
 WRONG = 422
 Html = Response[str]
 PageRequest = Request[Any, Any, Any]

@@ -22,7 +22,7 @@ from commander.live.rigs import Lives
 from commander.registry.kinds import PATHS
 from commander.web.shell import Page, Section, page
 
-SECTION = Section("Incidents", PATH, has_badge=True)
+SECTION = Section("Incidents", PATH, has_badge=True, icon="M12 4L3 20h18zM12 10v5M12 17v1")
 BACK = ("/", PATH)
 Html = Response[str]
 PageRequest = Request[Any, Any, Any]

@@ -17,7 +17,7 @@ from commander.live.source import LiveSource, LiveView, Query
 from commander.web.shell import Fragments, Page, Section, macro, page
 
 HOME = "/alerts"
-SECTION = Section("Alerts", HOME)
+SECTION = Section("Alerts", HOME, icon="M6 17v-6a6 6 0 0 1 12 0v6l2 2H4zM10 22h4")
 WRONG = 422
 
 

@@ -7,7 +7,7 @@ from commander.overview.source import OverviewSource
 from commander.web.shell import Page, Section, page
 
 HOME = "/"
-SECTION = Section("Overview", HOME)
+SECTION = Section("Overview", HOME, icon="M3 11l9-8 9 8M5 10V20h14V10")
 
 
 @get(HOME, include_in_schema=False)

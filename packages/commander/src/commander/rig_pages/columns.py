@@ -21,6 +21,8 @@ class ColumnKey(StrEnum):
     REJECTED = "rejected"
     UPTIME = "uptime"
     SEEN = "seen"
+    GPUS = "gpus"
+    EFFICIENCY = "efficiency"
     MEMORY = "memory"
     MODEL = "model"
     POOL = "pool"
@@ -36,8 +38,10 @@ LABELS = {
     ColumnKey.REJECTED: "Rejected",
     ColumnKey.UPTIME: "Uptime",
     ColumnKey.SEEN: "Last seen",
+    ColumnKey.GPUS: "GPUs",
+    ColumnKey.EFFICIENCY: "Efficiency",
     ColumnKey.MEMORY: "Memory temp.",
-    ColumnKey.MODEL: "GPUs, model",
+    ColumnKey.MODEL: "Model",
     ColumnKey.POOL: "Pool",
     ColumnKey.WORKER: "Worker, wallet",
     ColumnKey.IP: "IP address",
@@ -48,10 +52,18 @@ USUAL = {
     RigKind.ASIC: (ColumnKey.TEMPERATURE, ColumnKey.BOARDS, *_SHARED),
 }
 EXTRA = {
-    RigKind.CPU_GPU: (ColumnKey.MEMORY, ColumnKey.MODEL, ColumnKey.POOL, ColumnKey.WORKER, ColumnKey.IP),
+    RigKind.CPU_GPU: (
+        *(ColumnKey.GPUS, ColumnKey.EFFICIENCY, ColumnKey.MEMORY, ColumnKey.MODEL),
+        *(ColumnKey.POOL, ColumnKey.WORKER, ColumnKey.IP),
+    ),
     RigKind.ASIC: (ColumnKey.POOL, ColumnKey.WORKER, ColumnKey.IP),
 }
 Columns = tuple[ColumnKey, ...]
+# Columns that a page without chosen columns has too, if its window is wide enough: see selections.css.
+WIDE: Mapping[RigKind, Columns] = {
+    RigKind.CPU_GPU: (ColumnKey.GPUS, ColumnKey.EFFICIENCY, ColumnKey.POOL, ColumnKey.IP),
+    RigKind.ASIC: (ColumnKey.POOL, ColumnKey.IP),
+}
 
 
 class ExtraCell(NamedTuple):
@@ -71,7 +83,8 @@ class ColumnChoice(NamedTuple):
 
 
 def columns_in(text: str, kind: RigKind) -> Columns | None:
-    """Returns the columns that an address names, in the order of the page; None: the usual ones.
+    """Returns the columns that an address names, in the order of the page; None: the usual ones, and those of wide
+    windows.
 
     Raises `ValueError` for a column that this kind of rig does not have.
     """
@@ -82,29 +95,33 @@ def columns_in(text: str, kind: RigKind) -> Columns | None:
     if not names <= set(available):
         raise ValueError(f"no columns {text}")
     chosen = tuple(key for key in available if key in names)
-    return None if chosen == USUAL[kind] else chosen
+    return None if chosen == _default(kind) else chosen
+
+
+def _default(kind: RigKind) -> Columns:
+    return (*USUAL[kind], *extra_columns(None, kind))
 
 
 def columns_text(columns: Columns | None) -> str:
-    """Returns the columns as an address names them; empty for the usual ones."""
+    """Returns the columns as an address names them; empty if none were chosen."""
     return "" if columns is None else ",".join(columns) or NONE
 
 
 def column_choices(columns: Columns | None, kind: RigKind) -> list[ColumnChoice]:
-    chosen = USUAL[kind] if columns is None else columns
+    chosen = _default(kind) if columns is None else columns
     return [ColumnChoice(key, LABELS[key], key in chosen) for key in (*USUAL[kind], *EXTRA[kind])]
 
 
 def column_classes(columns: Columns | None, kind: RigKind) -> str:
     """Returns the classes of the table: which usual columns are not there, and which others are."""
     if columns is None:
-        return ""
+        return "wide"
     missing = [f"no-{key}" for key in USUAL[kind] if key not in columns]
     return " ".join([*missing, *(f"with-{key}" for key in extra_columns(columns, kind))])
 
 
 def extra_columns(columns: Columns | None, kind: RigKind) -> Columns:
-    return tuple(key for key in EXTRA[kind] if key in (columns or ()))
+    return tuple(key for key in EXTRA[kind] if key in (WIDE[kind] if columns is None else columns))
 
 
 def extra_cells(state: RigState, extra: Columns) -> list[ExtraCell]:
@@ -115,7 +132,25 @@ def _cards(state: RigState) -> str:
     return ", ".join(state.hardware.gpus) or ", ".join(state.hardware.models[:1])
 
 
+def _gpus(state: RigState) -> str:
+    """Returns "4", or "3 of 4" if the newest log has fewer cards than the specs."""
+    reported, expected = state.summary.gpus, state.hardware.gpu_count
+    if reported is None:
+        return ""
+    return f"{reported} of {expected}" if reported < expected else str(reported)
+
+
+def _efficiency(state: RigState) -> str:
+    """Returns the hashes for each watt and second of a rig that mines one coin: those of two do not add up."""
+    hashrates, power_w = list(state.summary.hashrates_hs.values()), state.summary.power_w
+    if len(hashrates) != 1 or hashrates[0] is None or not power_w:
+        return ""
+    return units.with_prefix(hashrates[0] / power_w, "H/W")
+
+
 EXTRA_TEXTS: Mapping[ColumnKey, Callable[[RigState], str]] = {
+    ColumnKey.GPUS: _gpus,
+    ColumnKey.EFFICIENCY: _efficiency,
     ColumnKey.MEMORY: lambda state: shown.temperature(state.summary.memory_temperature_c).text,
     ColumnKey.MODEL: _cards,
     ColumnKey.POOL: lambda state: ", ".join(state.summary.mining.pools),

@@ -31,7 +31,7 @@ from commander.web.shell import Page, Section, page
 WRONG, TOO_MANY = 422, 429
 HOME = "/"
 _LOCAL = re.compile(r"/(?![/\\])[^\x00-\x20\\\x7f]*")
-SECTION = Section("Settings", "/settings")
+SECTION = Section("Settings", "/settings", icon="M4 7h10M18 7h2M16 5v4M4 17h4M12 17h8M10 15v4")
 Html = Response[str]
 PageRequest = Request[Session, Any, Any]
 

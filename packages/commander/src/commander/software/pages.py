@@ -31,7 +31,7 @@ from commander.web.shell import Page, Section, page
 
 WRONG = 422
 HOME = "/mining-software"
-SECTION = Section("Mining software", HOME)
+SECTION = Section("Mining software", HOME, icon="M12 3l9 5v8l-9 5-9-5V8zM3 8l9 5 9-5M12 13v8")
 Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 

@@ -27,7 +27,7 @@ from commander.web.shell import Page, Section, page
 
 WRONG = 422
 HOME = "/watchdog"
-SECTION = Section("Watchdog", HOME)
+SECTION = Section("Watchdog", HOME, icon="M12 3l8 3v6c0 5-4 8-8 9c-4-1-8-4-8-9V6z")
 ACTS_SHOWN = 50
 Html = Response[str]
 PageRequest = Request[Any, Any, Any]

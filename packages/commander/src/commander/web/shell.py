@@ -21,11 +21,15 @@ _open_incidents: ContextVar[int] = ContextVar("open_incidents", default=0)
 
 
 class Section(NamedTuple):
-    """An entry of the navigation. `has_badge`: the number of open incidents stands beside it."""
+    """An entry of the navigation. `has_badge`: the number of open incidents stands beside it.
+
+    `icon` is the path of lines in a square of 24 x 24, as SVG writes it. It stands alone where the window is narrow.
+    """
 
     label: str
     path: str
     has_badge: bool = False
+    icon: str = "M12 8a4 4 0 1 0 0 8a4 4 0 1 0 0-8"
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
