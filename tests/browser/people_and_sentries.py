@@ -57,7 +57,19 @@ class Farm:
         assert answer.status_code == 201, answer.text
         return int(answer.json()["id"])
 
+    def add_channel(self) -> int:
+        """Returns a channel whose test has failed."""
+        settings = {"url": "http://hook.invalid/"}
+        quiet = {"from": "22:00", "until": "07:00", "time_zone": "Europe/Berlin"}
+        body = {"name": "hook", "kind": "webhook", "settings": settings, "quiet": quiet, "only_after_s": 600}
+        answer = self.client.post("/api/v1/notification-channels", json=body)
+        assert answer.status_code == 201, answer.text
+        self.client.post(f"/api/v1/notification-channels/{answer.json()['id']}/test").raise_for_status()
+        return int(answer.json()["id"])
+
     def clear(self) -> None:
+        for channel in self.client.get("/api/v1/notification-channels").json()["channels"]:
+            self.client.delete(f"/api/v1/notification-channels/{channel['id']}").raise_for_status()
         for rule in self.client.get("/api/v1/watchdog-rules").json()["rules"]:
             self.client.delete(f"/api/v1/watchdog-rules/{rule['id']}").raise_for_status()
         for things in ("cpu-gpu-rigs", "asic-rigs", "site-tokens"):

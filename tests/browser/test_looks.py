@@ -36,6 +36,9 @@ PAGES = [
     "/watchdog?dialog=add",
     "/watchdog?dialog=edit&rule={rule}",
     "/watchdog?dialog=remove&rule={rule}",
+    "/alerts?dialog=add-channel&kind=email",
+    "/alerts?dialog=edit-channel&channel={channel}",
+    "/alerts?dialog=remove-channel&channel={channel}",
     "/asics",
     "/asics?faults=yes",
     "/asics?health=waiting",
@@ -84,7 +87,13 @@ def settled(farm: Farm) -> dict[str, int]:
         twice.report(run=run)
     rule = farm.add_watchdog_rule('tag:hall:2 -tag:"a-rather-long-tag-without-a-space"', reboots=True, low_percent=40)
     twice.act("rebooted", "rebooted: GPU 03:00.0 fell off the bus, Xid 79")
-    return {"full": full.id, "twice": twice.id, "waiting": waiting.id, "rule": rule} | settled_asics(farm)
+    return {
+        "full": full.id,
+        "twice": twice.id,
+        "waiting": waiting.id,
+        "rule": rule,
+        "channel": farm.add_channel(),
+    } | settled_asics(farm)
 
 
 def settled_asics(farm: Farm) -> dict[str, int]:

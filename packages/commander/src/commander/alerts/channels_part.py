@@ -13,11 +13,12 @@ from commander.notifications.domain import Wishes
 from commander.notifications.kinds.apprise import is_installed
 from commander.notifications.kinds.kind import ChannelKind
 from commander.notifications.kinds.registry import KINDS
+from commander.notifications.settings_check import kind_of
 from commander.readings.severity import Severity
 from commander.web.ids import id_in
 
 NAME = "channels"
-POSITION = 20
+POSITION = 5
 TEMPLATE = "alerts/channels.html"
 
 
@@ -97,7 +98,7 @@ def add_dialog(kind: ChannelKind, form: ChannelForm, errors: Mapping[str, str] |
 def edit_dialog(
     now: ChannelNow, form: ChannelForm, errors: Mapping[str, str] | None = None, *, action: str = "edit"
 ) -> ChannelDialog:
-    kind = KINDS[now.channel.kind]
+    kind = kind_of(now.channel.kind)
     fields = fields_of(kind, form, now.secrets_set)
     return ChannelDialog(action, kind, form, fields, now.channel.id, now.channel.name, errors or {})
 

@@ -22,7 +22,6 @@ from commander.notifications.channel_actions import (
 )
 from commander.notifications.domain import ChannelNotFound
 from commander.notifications.kinds.kind import ChannelKind
-from commander.notifications.kinds.registry import KINDS
 from commander.notifications.settings_check import BadChannelSettings, kind_of
 from commander.registry.names import BadName
 from commander.selections.domain import BadSelection
@@ -58,7 +57,7 @@ async def edit(
     async def change(order: ChannelOrder) -> ChannelNow:
         return await channel_actions.change(channel_id, order)
 
-    errors = await _saved(change, KINDS[now.channel.kind], data)
+    errors = await _saved(change, kind_of(now.channel.kind), data)
     return await _answer(alerts_page, edit_dialog(now, data, errors))
 
 
@@ -85,6 +84,8 @@ async def _saved(
 ) -> dict[str, str]:
     """Saves the form, and returns what is wrong by field; nothing: it is saved."""
     order, errors = read_form(kind, data)
+    if not order.name.strip():
+        errors["name"] = "Give the channel a name."
     if errors:
         return errors
     try:
