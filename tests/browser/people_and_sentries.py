@@ -92,6 +92,12 @@ class Rig:
         assert answer.status_code == 200, answer.text
         assert answer.json()["rejected"] == []
 
+    def refused(self, log: Mapping[str, object]) -> None:
+        """Sends a log that the commander refuses."""
+        headers = {"Authorization": f"Bearer {self.token}", "Sentry-Run": "one"}
+        answer = self.farm.client.post("/api/v1/sentry/logs", json={"logs": [log]}, headers=headers)
+        assert len(answer.json()["rejected"]) == 1, answer.text
+
     def act(self, act: str, reason: str) -> None:
         """Reports what the rig's watchdog did."""
         events = [{"id": reason[:64], "act": act, "reason": reason, "age_s": 60}]

@@ -14,6 +14,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 AXE = Path(__file__).parents[2] / "packages/commander/frontend/node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PAGES = [
+    "/",
+    "/incidents",
+    "/incidents?rig=cpu-gpu-{full}",
+    "/alerts",
+    "/alerts?dialog=add-rule",
+    "/alerts?dialog=add-maintenance",
     "/cpu-gpu",
     "/cpu-gpu?sort=power&dir=desc&q=rig",
     "/cpu-gpu?q=nothing-like-it",
@@ -122,7 +128,8 @@ async def test_the_login_page_is_open_to_all(open_page: OpenPage, farm: Farm) ->
 
 
 async def test_an_empty_farm_is_open_to_all(open_page: OpenPage, farm: Farm) -> None:
-    await must_be_open_to_all(await open_page("/cpu-gpu"))
+    for path in ("/", "/cpu-gpu", "/incidents"):
+        await must_be_open_to_all(await open_page(path))
 
 
 async def test_an_asics_token_and_a_sites_are_open_to_all(open_page: OpenPage, farm: Farm) -> None:

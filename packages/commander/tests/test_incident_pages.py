@@ -42,7 +42,7 @@ async def test_without_incidents_the_page_says_so(person: httpx.AsyncClient) -> 
 async def test_an_open_incident_has_its_rigs_what_is_common_and_its_buttons(
     person: httpx.AsyncClient, farm: Farm
 ) -> None:
-    incident = await add(farm, a_condition(7, NOW), a_condition(8, NOW, name="rig-08"), in_common=SWITCH)
+    incident = await add(farm, a_condition(7, NOW), a_condition(8, NOW, name="rig-08", value="98 °C"), in_common=SWITCH)
     html = await page(person, "/incidents")
     card = html[html.index(f'id="incident-{incident}"') : html.index("</article>")]
     assert "2 rigs are too hot" in card
@@ -51,6 +51,14 @@ async def test_an_open_incident_has_its_rigs_what_is_common_and_its_buttons(
     assert '<a href="/cpu-gpu/7">rig-07</a> <small class="muted">GPU 03:00: 97 °C</small>' in card
     assert [label for label in ("Acknowledge", "Mute", "Unmute") if f"<button>{label}<" in card] == ["Mute"]
     assert '<button class="primary">Acknowledge<' in card
+
+
+async def test_a_value_that_all_rigs_have_stands_there_once(person: httpx.AsyncClient, farm: Farm) -> None:
+    silent = [a_condition(number, NOW, name=f"rig-{number}", value="no report for 3 min") for number in range(3)]
+    await add(farm, *silent)
+    html = await page(person, "/incidents")
+    assert html.count("no report for 3 min") == 1
+    assert "(each: " in html
 
 
 async def test_it_is_acknowledged_muted_and_unmuted(person: httpx.AsyncClient, farm: Farm) -> None:
@@ -94,6 +102,7 @@ async def test_closed_incidents_come_in_pages(person: httpx.AsyncClient, farm: F
 
 async def test_a_rig_has_a_list_of_its_own(person: httpx.AsyncClient, farm: Farm) -> None:
     rig = await farm.add("rig-07")
+    await farm.report(rig, a_log())
     await add(farm, a_condition(rig.id, NOW), title="Its own")
     await add(farm, a_condition(99, NOW), title="Of another")
     html = await page(person, f"/incidents?rig=cpu-gpu-{rig.id}")

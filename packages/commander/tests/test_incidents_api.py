@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from commander.db import open_database
 from commander.incidents import store
-from commander.incidents.domain import InCommon, Phase
+from commander.incidents.domain import ConditionKey, InCommon, Phase
 from commander_farm import Farm
 from incident_rows import a_condition, an_incident, insert
 
@@ -92,3 +92,21 @@ async def test_a_rigs_conditions_are_found_by_the_time_in_which_they_held(farm: 
         assert await began(7, NOW - timedelta(minutes=30), NOW) == ["firing"]
         assert await began(7, NOW - timedelta(hours=3), NOW - timedelta(minutes=30)) == ["gone"]
         assert await began(9, NOW - timedelta(hours=3), NOW) == []
+
+
+async def test_conditions_of_a_rig_are_there_for_its_charts(farm: Farm) -> None:
+    rig = await farm.add()
+    ended = a_condition(rig.id, NOW, ended_at=NOW, phase=Phase.GONE)
+    old = a_condition(rig.id, NOW - timedelta(days=2), ended_at=NOW - timedelta(days=2), phase=Phase.GONE)
+    pending = a_condition(rig.id, NOW, key=ConditionKey("cpu-gpu", rig.id, "power<100", ""), phase=Phase.PENDING)
+    other = a_condition(rig.id + 1, NOW)
+    async with open_database(farm.settings.database_url) as database:
+        incident = await insert(database, an_incident(NOW), ended, other)
+        await insert(database, an_incident(NOW), old, pending)
+    (found,) = (await farm.get(f"/api/v1/cpu-gpu-rigs/{rig.id}/conditions")).json()["conditions"]
+    assert found["text"] == "Too hot: GPU 03:00 97 °C"
+    assert (found["severity"], found["incident_id"]) == ("critical", incident)
+    assert datetime.fromisoformat(found["until"]) - datetime.fromisoformat(found["from"]) == timedelta(minutes=2)
+    assert (await farm.get("/api/v1/asic-rigs/9/conditions")).status_code == 404
+    wrong = "from=2026-11-20T12:00:00Z&to=2026-11-20T11:00:00Z"
+    assert (await farm.get(f"/api/v1/cpu-gpu-rigs/{rig.id}/conditions?{wrong}")).status_code == 422

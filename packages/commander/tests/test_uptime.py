@@ -109,7 +109,7 @@ async def test_the_page_of_a_rig_has_shares_and_the_strip(person: httpx.AsyncCli
 def test_cells_that_are_alike_are_one_piece_of_the_strip() -> None:
     cells = [Doing.OFFLINE, Doing.MINING, Doing.MINING]
     assert runs_of(cells) == [Run(Doing.OFFLINE, 0, 1), Run(Doing.MINING, 1, 2)]
-    view = uptime_view(Uptime(0.994, None, 1.0, [Doing.MINING] * DAY_CELLS))
+    view = uptime_view(Uptime(0.994, None, 1.0, [Doing.MINING] * DAY_CELLS), KIND, 7)
     assert view.shares == [("24 h", "99.4 %"), ("7 d", "–"), ("30 d", "100 %")]
     assert view.about == "Last 24 hours: mining 100 %"
 

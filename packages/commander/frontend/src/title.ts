@@ -13,8 +13,12 @@ export function setTitle(text: string): void {
 /** Returns the number that the navigation shows; empty on a page without navigation. */
 export const badgeText = (): string => document.getElementById("open-incidents")?.textContent ?? "";
 
-/** Shows the number in the navigation in the tab too. */
+let marked = "";
+
+/** Shows the number in the navigation in the tab too. Charts learn by the event `incidents` that it is another. */
 export function markTab(): void {
+  if (badgeText() !== marked) dispatchEvent(new Event("incidents"));
+  marked = badgeText();
   setTitle(titleText());
   const icon = document.querySelector<HTMLLinkElement>("link[rel=icon]");
   const wanted = openIncidents() ? icon?.dataset.alarm : icon?.dataset.calm;

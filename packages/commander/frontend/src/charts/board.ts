@@ -1,5 +1,6 @@
 /** The charts of one page: one history, one window in time, one cursor. */
 import type { Happening, History } from "./answer";
+import type { Band } from "./bands";
 import { Chart, type Frame, type Heard } from "./chart";
 import { Colours } from "./colours";
 import { type Drawing, drawings, figuresOf, type Wanted } from "./kinds";
@@ -22,7 +23,7 @@ export class Board {
     private readonly grid: HTMLElement,
     private readonly heard: Heard,
   ) {
-    this.frame = { times_s: [], step_s: 1, silence_s: 1, from_s: 0, to_s: 1, events: [], colours: new Colours(grid) };
+    this.frame = { times_s: [], step_s: 1, silence_s: 1, from_s: 0, to_s: 1, events: [], bands: [], colours: new Colours(grid) };
   }
 
   get step_s(): number | undefined {
@@ -40,6 +41,12 @@ export class Board {
     const found = drawings(history, wanted);
     this.lay(found);
     return found.length > 0;
+  }
+
+  /** Shows what was wrong meanwhile. */
+  mark(bands: Band[]): void {
+    this.frame.bands = bands;
+    for (const chart of this.charts) chart.plot.redraw(false);
   }
 
   /** Looks at another time before its figures are there. */

@@ -1,6 +1,7 @@
 /** One chart with everything around it: title, summary in words, legend with switches, the same as a table. */
 import type uPlot from "uplot";
 import type { Happening } from "./answer";
+import { type Band, drawBands, wrongAt } from "./bands";
 import { type Colours, wrapped } from "./colours";
 import { startKeys } from "./keys";
 import type { Drawing, Line } from "./kinds";
@@ -17,6 +18,7 @@ export interface Frame extends Window {
   /** A longer time without figures is a gap. */
   silence_s: number;
   events: Happening[];
+  bands: Band[];
   colours: Colours;
 }
 
@@ -54,6 +56,7 @@ export class Chart {
       onZoom: (from_s, to_s) => heard.onZoom(from_s, to_s),
       onRead: () => this.plot?.cursor.idx !== this.readAt && this.read(),
       onDrawn: () => this.drawn(),
+      onCleared: () => this.plot && drawBands(this.plot, this.frame.bands, this.frame, this.frame.colours),
     });
     startKeys(this.place, this.plot, frame, heard, (index) => this.reading(index));
     this.tell();
@@ -89,9 +92,9 @@ export class Chart {
   }
 
   private momentText(index: number): string {
-    const { times_s, step_s, events } = this.frame;
+    const { times_s, step_s, events, bands } = this.frame;
     const at_s = times_s[index] ?? 0;
-    return [momentText(at_s, step_s), ...near(events, at_s, step_s)].join(" · ");
+    return [momentText(at_s, step_s), ...near(events, at_s, step_s), ...wrongAt(bands, at_s, step_s)].join(" · ");
   }
 
   private switchFor(line: Line, at: number): HTMLButtonElement {

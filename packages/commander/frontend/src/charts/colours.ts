@@ -7,6 +7,8 @@ export class Colours {
   muted = "";
   line = "";
   warn = "";
+  warnFaint = "";
+  badFaint = "";
   private tints: string[] = [];
 
   constructor(private readonly root: HTMLElement) {
@@ -23,6 +25,7 @@ export class Colours {
       return style.color;
     };
     [this.muted, this.line, this.warn] = [colour("--muted"), colour("--line"), colour("--warn")];
+    [this.warnFaint, this.badFaint] = [paled(this.warn), paled(colour("--bad"))];
     this.tints = Array.from({ length: TINTS }, (_, tint) => colour(`--series-${tint}`));
     probe.remove();
   }
@@ -32,8 +35,12 @@ export class Colours {
   }
 
   faint(tint: number): string {
-    return this.of(tint).replace(/\)$/, " / 0.18)");
+    return paled(this.of(tint));
   }
+}
+
+function paled(colour: string): string {
+  return colour.replace(/\)$/, " / 0.18)");
 }
 
 /** The ninth card has the first one's colour again. */

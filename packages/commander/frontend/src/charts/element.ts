@@ -3,6 +3,7 @@
  * for each range, after the page is painted, and go on with what the page's socket brings into `#chart-now`.
  */
 import { fetchHistory, firstFigure_s, type History } from "./answer";
+import { fetchBands } from "./bands";
 import { showBeside } from "./beside";
 import { Board } from "./board";
 import { figuresOf } from "./kinds";
@@ -58,6 +59,7 @@ export class HistoryCharts extends HTMLElement {
       news.disconnect();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.board?.dye(), { signal });
+    addEventListener("incidents", () => void this.loadBands(), { signal });
     addEventListener("beforeprint", () => this.dyeFor("light"), { signal });
     addEventListener("afterprint", () => this.dyeFor(""), { signal });
     addEventListener("popstate", (event) => this.wentBack(event), { capture: true, signal });
@@ -147,12 +149,22 @@ export class HistoryCharts extends HTMLElement {
   private async fetched(signal: AbortSignal): Promise<void> {
     const ids = (this.dataset.figures ?? "").split(",");
     const told = await this.history(figuresOf(ids), signal);
+    void this.loadBands();
     const { range } = this;
     const devices = JSON.parse(this.dataset.devices ?? "{}") as Record<string, string>;
     const any = this.board?.take(told, range, newest(), { ids, devices, lines: (this.dataset.lines ?? "").split(",").filter(Boolean) });
     if (any) this.hidden = false;
     this.say(any ? "" : (this.dataset.empty ?? ""));
     this.tellRange();
+  }
+
+  /** Loads what was wrong in the range. Charts do without it if the commander does not answer. */
+  private async loadBands(): Promise<void> {
+    const { conditions } = this.dataset;
+    if (!conditions) return;
+    const { range } = this;
+    const bands = await fetchBands(conditions, range, this.gone.signal).catch(() => []);
+    if (range === this.range) this.board?.mark(bands);
   }
 
   /** Loads the history of the range. A range that begins before all history is shortened to it. */

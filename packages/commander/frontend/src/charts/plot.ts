@@ -16,6 +16,8 @@ export interface Heard {
   onZoom(from_s: number, to_s: number): void;
   onRead(): void;
   onDrawn(): void;
+  /** The canvas is empty: what is drawn now lies behind the lines. */
+  onCleared(): void;
 }
 
 export function data(drawing: Drawing, times_s: number[]): uPlot.AlignedData {
@@ -38,7 +40,7 @@ export function plot(drawing: Drawing, frame: Frame, place: HTMLElement, heard: 
     axes: axes(drawing, colours),
     series: [{}, ...drawing.lines.map((line) => lineSeries(line, drawing.steps, frame)), ...bandSeries(drawing, frame)],
     bands: bands(drawing, colours),
-    hooks: { setSelect: [(self) => selected(self, heard)], setCursor: [() => heard.onRead()], draw: [() => heard.onDrawn()] },
+    hooks: { setSelect: [(self) => selected(self, heard)], setCursor: [() => heard.onRead()], draw: [() => heard.onDrawn()], drawClear: [() => heard.onCleared()] },
   };
   return new uPlot(options, data(drawing, frame.times_s), place);
 }

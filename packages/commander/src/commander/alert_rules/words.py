@@ -27,7 +27,7 @@ TEXTS: dict[Slot, RuleText] = {
     (RuleName.NO_SHARES, None): RuleText(
         "No shares", "The pool has accepted no share for {}, or for ten times the usual gap if that is longer", "s"
     ),
-    (RuleName.REJECTED, None): RuleText("Rejected shares", "Surely {} or more of the last shares were refused", "%"),
+    (RuleName.REJECTED, None): RuleText("Rejected shares", "At least {} of the shares of 30 min were refused", "%"),
     (RuleName.TEMPERATURE, Sensor.GPU): RuleText("GPU too hot", f"A GPU is at {_HOT}", "°C"),
     (RuleName.TEMPERATURE, Sensor.MEMORY): RuleText("GPU memory too hot", f"The memory of a GPU is at {_HOT}", "°C"),
     (RuleName.TEMPERATURE, Sensor.CPU): RuleText("CPU too hot", f"A CPU is at {_HOT}", "°C"),

@@ -6,7 +6,7 @@ from commander.alert_rules.actions import AlertRuleActions
 from commander.alert_rules.pages import rules_part
 from commander.alert_rules.source import AlertRules
 from commander.audit.actor import Actor
-from commander.incidents import api, pages, store
+from commander.incidents import api, condition_api, pages, store
 from commander.incidents.actions import MUTE_MINUTES, IncidentActions
 from commander.incidents.domain import IncidentClosed, IncidentNotFound
 from commander.incidents.ledger import Ledger
@@ -102,4 +102,4 @@ def _buttons(actions: IncidentActions) -> OnButton:
     return on_button
 
 
-NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], sections=[pages.SECTION], build=build)
+NOUN = Noun(handlers=[*api.HANDLERS, *condition_api.HANDLERS, *pages.HANDLERS], sections=[pages.SECTION], build=build)

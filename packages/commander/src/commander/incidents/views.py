@@ -10,8 +10,8 @@ from commander.db import Database
 from commander.incidents import store
 from commander.incidents.domain import COMMANDER, Condition, Incident
 from commander.incidents.page_store import ShownConditions, incidents_of_rig, shown_conditions
+from commander.incidents.words_of_devices import device_text
 from commander.live.source import Query
-from commander.readings.faults import card_name
 from commander.readings.severity import Severity
 from commander.registry.kinds import PATHS, RigKind
 from commander.web.ids import id_in
@@ -37,7 +37,10 @@ class RigLine(NamedTuple):
 
 
 class IncidentView(NamedTuple):
-    """An incident. `muted_until` is None unless it is muted now; `more` rigs are not among `rigs`."""
+    """An incident. `muted_until` is None unless it is muted now; `more` rigs are not among `rigs`.
+
+    `each` is the value that all rigs have in common, if there are several.
+    """
 
     id: int
     title: str
@@ -51,6 +54,7 @@ class IncidentView(NamedTuple):
     in_common: str
     rigs: list[RigLine]
     more: str
+    each: str
 
     @property
     def href(self) -> str:
@@ -118,7 +122,7 @@ async def list_fragments(database: Database, query: Query, *, now: datetime) -> 
     back = f"{PATH}?rig={rig.parameter}" if rig else PATH
     older = f"{back}{'&' if rig else '?'}before={shown[-1].id}" if more else ""
     view = ListView(
-        open=[incident_view(each, found[each.id], now=now) for each in opened],
+        open=worst_first(incident_view(each, found[each.id], now=now) for each in opened),
         closed=[incident_view(each, found[each.id], now=now) for each in shown],
         rig=rig.parameter if rig else "",
         newest=back if before else "",
@@ -142,12 +146,18 @@ async def open_views(database: Database, *, now: datetime) -> list[IncidentView]
     async with database.reading() as db:
         found = await store.read_incidents(db, is_open=True, limit=OPEN_AT_MOST)
         conditions = await shown_conditions(db, [each.id for each in found], each_most=RIGS_OF_CARD)
-    views = [incident_view(each, conditions[each.id], now=now) for each in found]
+    return worst_first(incident_view(each, conditions[each.id], now=now) for each in found)
+
+
+def worst_first(views: Iterable[IncidentView]) -> list[IncidentView]:
+    """Returns open incidents in order: what is muted comes last."""
     return sorted(views, key=lambda view: (view.muted_until is not None, view.tone != TONES[Severity.CRITICAL]))
 
 
 def incident_view(incident: Incident, conditions: ShownConditions, *, now: datetime) -> IncidentView:
     left_out = conditions.total - len(conditions.first)
+    rigs = list(_lines(conditions.first))
+    values = {rig.value for rig in rigs}
     is_muted = incident.muted_until is not None and incident.muted_until > now
     return IncidentView(
         id=incident.id,
@@ -160,8 +170,9 @@ def incident_view(incident: Incident, conditions: ShownConditions, *, now: datet
         acknowledged_by=incident.acknowledged_by or "",
         muted_until=incident.muted_until if is_muted else None,
         in_common=incident.in_common.text if incident.in_common else "",
-        rigs=list(_lines(conditions.first)),
+        rigs=rigs,
         more=units.count_text(left_out) if left_out > 0 else "",
+        each=values.pop() if len(rigs) > 1 and len(values) == 1 else "",
     )
 
 
@@ -169,9 +180,5 @@ def _lines(conditions: Iterable[Condition]) -> Iterable[RigLine]:
     for each in conditions:
         kind, rig_id, _, device = each.key
         href = "" if kind == COMMANDER else f"{PATHS[RigKind(kind)]}/{rig_id}"
-        value = ": ".join(filter(None, (_device(device), each.value)))
+        value = ": ".join(filter(None, (device_text(device), each.value)))
         yield RigLine(each.name, href, value, each.began_at, each.ended_at)
-
-
-def _device(device: str) -> str:
-    return card_name(device) if ":" in device else device

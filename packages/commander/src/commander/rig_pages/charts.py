@@ -55,7 +55,8 @@ class Place:
 class ChartsView:
     """The charts of a page.
 
-    The script reads `figures`, `devices` (their names) and `lines` (which to draw; empty: the usual ones). `along`: the
+    The script reads `figures`, `devices` (their names) and `lines` (which to draw; empty: the usual ones).
+    `conditions` is the address of what was wrong meanwhile; empty: nothing is marked behind the lines. `along`: the
     page has a table of the same range. `born`: when the rig, or the farm's first rig, was added. `kinds`: all charts
     that the script can draw, as JSON.
     """
@@ -70,6 +71,7 @@ class ChartsView:
     places: list[Place]
     now: Markup
     empty: str
+    conditions: str = ""
     born: datetime | None = None
     along: bool = False
     kinds: str = CHARTS_JSON
@@ -125,6 +127,7 @@ def rig_charts(
         places=places(readings, wanted),
         now=chart_now(state.taken_at, readings),
         empty="Nothing was reported in this time.",
+        conditions=f"{RIGS_API[kind]}/{state.id}/conditions",
         born=state.added_at,
         along=along,
     )

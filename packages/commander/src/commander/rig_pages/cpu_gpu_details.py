@@ -47,7 +47,6 @@ MINER_TONES = {
 
 @dataclass(frozen=True, slots=True)
 class HeadView:
-    kind: RigKind
     path: str
     id: int
     name: str
@@ -119,7 +118,6 @@ class CpuGpuStatusView:
 
 def head_view(state: RigState, kind: RigKind) -> HeadView:
     return HeadView(
-        kind=kind,
         path=PATHS[kind],
         id=state.id,
         name=state.name,

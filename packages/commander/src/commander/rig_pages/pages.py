@@ -123,7 +123,8 @@ async def _uptime(database: Database, kind: RigKind, state: RigState) -> UptimeV
     if state.reported_at is None:
         return None
     async with database.reading() as db:
-        return uptime_view(await read_uptime(db, kind, state.id, added_at=state.added_at, now=datetime.now(UTC)))
+        uptime = await read_uptime(db, kind, state.id, added_at=state.added_at, now=datetime.now(UTC))
+    return uptime_view(uptime, kind, state.id)
 
 
 @post("/{rig_id:int}/rename", include_in_schema=False)

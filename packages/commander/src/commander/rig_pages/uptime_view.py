@@ -6,6 +6,7 @@ from typing import NamedTuple
 from protocol import units
 
 from commander.history.uptime import DAY_CELLS, Doing, Uptime
+from commander.registry.kinds import RigKind
 
 WORDS = {
     Doing.MINING: "Mining",
@@ -25,16 +26,19 @@ class Run(NamedTuple):
 
 
 class UptimeView(NamedTuple):
-    """`shares` are pairs of a span and its share; `legend` has what the strip shows; `about` is the strip in words."""
+    """`shares` are pairs of a span and its share; `legend` has what the strip shows; `about` is the strip in words.
+
+    `incidents` is the address of the rig's incidents."""
 
     shares: list[tuple[str, str]]
     runs: list[Run]
     cells: int
     legend: list[tuple[Doing, str]]
     about: str
+    incidents: str
 
 
-def uptime_view(uptime: Uptime) -> UptimeView:
+def uptime_view(uptime: Uptime, kind: RigKind, rig_id: int) -> UptimeView:
     spans = (("24 h", uptime.day), ("7 d", uptime.week), ("30 d", uptime.month))
     found = [doing for doing in Doing if doing in uptime.cells]
     parts = [f"{WORDS[doing].lower()} {100 * uptime.cells.count(doing) / DAY_CELLS:.0f} %" for doing in found]
@@ -44,6 +48,7 @@ def uptime_view(uptime: Uptime) -> UptimeView:
         cells=DAY_CELLS,
         legend=[(doing, WORDS[doing]) for doing in found],
         about=f"Last 24 hours: {', '.join(parts)}",
+        incidents=f"/incidents?rig={kind}-{rig_id}",
     )
 
 
