@@ -38,5 +38,5 @@ def broken_rigs(farm: Farm) -> dict[str, Rig]:
 
 
 def miner_of(**shares: int) -> dict[str, object]:
-    miner = log_of(17_000)["miners"][0]  # type: ignore[index]
-    return miner | {"algorithms": [miner["algorithms"][0] | shares]}
+    algorithm = {"algorithm": "rx/0", "coin": "Monero", "hashrate_hs": 17_000.0, **shares}
+    return {"software": "xmrig", "version": "6.22.2", "state": "mining", "algorithms": [algorithm], "devices": []}

@@ -8,11 +8,14 @@ import msgspec
 import pytest
 from commander.live.operational_index import OperationalIndex
 from commander.live.playbooks import PlaybookNow
-from commander.live.rig_state import Health, RigState
-from commander.live.trouble import RigTrouble, trouble_of
+from commander.live.rig_state import Health, OpenCondition, RigState
+from commander.live.trouble import RigTrouble, trouble_of, troubles_of
 from commander.readings.cpu_gpu import summary_of
 from commander.readings.faults import surely_percent
 from commander.readings.severity import Severity
+from commander.registry.kinds import RigKind
+from commander.rig_pages.faults_view import faults_view
+from commander.rig_pages.troubles import troubles
 from commander_farm import ASICS, RIGS, Farm, a_log, an_asic_log, on_sqlite
 from protocol.messages import CpuGpuLog
 from protocol.playbook_messages import Archive, Platform, Playbook, PlaybookState, PlaybookStatus, SoftwarePackage
@@ -156,3 +159,30 @@ def test_the_silence_of_a_rig_comes_before_its_last_faults() -> None:
     state = after(a_rig())
     state.two_sentries = True
     assert trouble_of(state) == RigTrouble(rule="two_sentries", severity=Severity.WARNING, text="Two sentries")
+
+
+def test_a_rule_that_is_broken_for_too_long_stands_beside_the_faults() -> None:
+    low = OpenCondition("hashrate_low", Severity.WARNING, "Hashrate 65 % of usual", NOW)
+    hot = OpenCondition("temperature", Severity.CRITICAL, "Too hot: GPU 03:00 97 °C", NOW)
+    own = OpenCondition("power<100", Severity.WARNING, "Power 90 W", NOW)
+    gone = OpenCondition("offline", Severity.CRITICAL, "Offline", NOW)
+    index = OperationalIndex(stale_after_s=45, offline_after_s=60)
+    state = index.add(1, "rig-07")
+    log = a_rig(gpus=[CARD | {"temperature_c": 97.0}])
+    index.restore(1, log, summary_of(_log.decode(log)), taken_at=NOW, now=NOW, now_s=0.0)
+    index.set_conditions(1, (hot, low, own, gone))
+    all_of_it = troubles_of(state)
+    assert [each.text for each in all_of_it] == [
+        "Too hot: GPU 03:00 97 °C",
+        "Hashrate 65 % of usual",
+        "Power 90 W",
+    ]
+    assert [each.since for each in all_of_it] == [NOW] * 3, "the time is known even after a restart"
+    views = faults_view(state, RigKind.CPU_GPU).faults
+    assert [(view.text, view.tone) for view in views[1:]] == [
+        ("Hashrate 65 % of usual", "warning"),
+        ("Power 90 W", "warning"),
+    ]
+    found = troubles([state], RigKind.CPU_GPU)
+    assert [each.text for each in found] == ["1 too hot", "1 with a low hashrate", "1 with power<100"]
+    assert found[-1].href == "/cpu-gpu?select=incident%3A%22power%3C100%22+health%3Aonline%2Cstale"

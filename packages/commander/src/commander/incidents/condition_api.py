@@ -8,13 +8,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from commander.alert_rules.domain import RuleLimits
-from commander.alert_rules.words import text_of
 from commander.db import Database
 from commander.history.api import From, To, question_of
 from commander.incidents.domain import Condition
 from commander.incidents.store import conditions_of_rig
-from commander.incidents.words_of_devices import device_text
+from commander.incidents.words import text_of
 from commander.live.rigs import Lives
 from commander.readings.severity import Severity
 from commander.registry.kinds import RigKind
@@ -97,15 +95,8 @@ def _answer(condition: Condition) -> ConditionAnswer:
         severity=condition.severity,
         device=device or None,
         value=condition.value,
-        text=condition_text(condition),
+        text=text_of(condition),
         since=condition.began_at,
         until=condition.ended_at,
         incident_id=condition.incident_id,
     )
-
-
-def condition_text(condition: Condition) -> str:
-    """Returns "Too hot: GPU 03:00 97 °C"."""
-    name = text_of(RuleLimits(rule=condition.key.rule)).name
-    detail = " ".join(filter(None, (device_text(condition.key.device), condition.value)))
-    return f"{name}: {detail}" if detail else name

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from commander.live.rig_state import Health, RigState
+from commander.live.rig_state import Health, OpenCondition, RigState
 from commander.readings.severity import Severity
 
 
@@ -31,12 +31,28 @@ RULES = {  # worst first
     "device_lost": RuleWords(Severity.CRITICAL, "with a lost card or board"),
     "temperature": RuleWords(Severity.CRITICAL, "too hot"),
     "fan": RuleWords(Severity.CRITICAL, "with a fan that stands still"),
+    "hashrate_low": RuleWords(Severity.WARNING, "with a low hashrate"),
+    "no_shares": RuleWords(Severity.CRITICAL, "without accepted shares"),
     "asic_fault": RuleWords(Severity.CRITICAL, "with a fault of the device"),
     "rejected": RuleWords(Severity.WARNING, "with many rejected shares"),
     "playbook_failed": RuleWords(Severity.CRITICAL, "with a failed playbook"),
+    "watchdog_gave_up": RuleWords(Severity.CRITICAL, "given up by their watchdog"),
+    "power": RuleWords(Severity.WARNING, "with more power than usual"),
     "two_sentries": RuleWords(Severity.WARNING, "with two sentries"),
     "clock": RuleWords(Severity.WARNING, "with a wrong clock"),
+    "spool": RuleWords(Severity.WARNING, "with late logs"),
 }
+_ORDER = {rule: place for place, rule in enumerate(RULES)}
+
+
+def words_of(rule: str) -> RuleWords:
+    """Returns the words of a rule, also of one of the operator's own, such as `power<100`."""
+    return RULES.get(rule) or RuleWords(Severity.WARNING, f"with {rule}")
+
+
+def order_of(rule: str) -> int:
+    """Returns the place of a rule among all, the worst first; the operator's own come last."""
+    return _ORDER.get(rule, len(_ORDER))
 
 
 class TroubleNow(NamedTuple):
@@ -45,22 +61,42 @@ class TroubleNow(NamedTuple):
     rule: str
     text: str
     since: datetime | None
-
-    @property
-    def severity(self) -> Severity:
-        return RULES[self.rule].severity
+    severity: Severity
 
 
 def troubles_of(state: RigState) -> list[TroubleNow]:
-    """Returns all that is wrong with a rig, worst first. Of an offline rig only that counts."""
+    """Returns all that is wrong with a rig: its faults first, then other rules that it breaks for too long.
+
+    Of an offline rig only that counts.
+    """
     if state.health is Health.OFFLINE:
-        return [TroubleNow("offline", "Offline", state.reported_at)]
-    found = [TroubleNow(fault.rule, fault.text, state.faults_since.get(fault.words)) for fault in state.faults]
+        return [_trouble("offline", "Offline", state.reported_at, state)]
+    found = [_trouble(fault.rule, fault.text, state.faults_since.get(fault.words), state) for fault in state.faults]
     if state.two_sentries:
-        found.append(TroubleNow("two_sentries", "Two sentries", state.two_sentries_since))
+        found.append(_trouble("two_sentries", "Two sentries", state.two_sentries_since, state))
     if state.wrong_clock:
-        found.append(TroubleNow("clock", "Wrong clock", state.wrong_clock_since))
+        found.append(_trouble("clock", "Wrong clock", state.wrong_clock_since, state))
+    found += [TroubleNow(each.rule, each.text, each.since, each.severity) for each in conditions_beside(state)]
     return found
+
+
+def _trouble(rule: str, text: str, since: datetime | None, state: RigState) -> TroubleNow:
+    """Returns a trouble; the time since when is known from its open condition even after a restart."""
+    if since is None:
+        since = next((each.since for each in state.conditions if each.rule == rule), None)
+    return TroubleNow(rule, text, since, RULES[rule].severity)
+
+
+def conditions_beside(state: RigState) -> list[OpenCondition]:
+    """Returns the open conditions that no fault shows, and that are not of a silence that is over."""
+    if not state.conditions:
+        return []
+    shown = {"offline", *(fault.rule for fault in state.faults)}
+    if state.two_sentries:
+        shown.add("two_sentries")
+    if state.wrong_clock:
+        shown.add("clock")
+    return [each for each in state.conditions if each.rule not in shown]
 
 
 def trouble_of(state: RigState) -> RigTrouble | None:

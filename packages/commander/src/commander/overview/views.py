@@ -9,20 +9,20 @@ from protocol import units
 
 from commander.live.rig_state import Health, RigState
 from commander.live.rigs import Lives
-from commander.live.trouble import RULES, TroubleNow, troubles_of
+from commander.live.trouble import TroubleNow, order_of, troubles_of
 from commander.readings.severity import Severity
 from commander.registry.kinds import PATHS, RigKind
 from commander.rig_pages.asic import ASICS
 from commander.rig_pages.cpu_gpu import CPU_GPU
 from commander.rig_pages.cpu_gpu_rows import TotalView, with_sparks
+from commander.rig_pages.faults_view import TONES
 from commander.rig_pages.navigation import counted
-from commander.rig_pages.troubles import TONES, Trouble, troubles
+from commander.rig_pages.troubles import Trouble, troubles
 
 RIGS_SHOWN = 20
 EACH_RULE = 5  # of each trouble so many are shown before more of another
 TROUBLES_OF_RIG = 3
 DISPLAYS = (CPU_GPU, ASICS)
-_ORDER = {rule: place for place, rule in enumerate(RULES)}
 
 
 class TroubleWord(NamedTuple):
@@ -105,11 +105,11 @@ def worst(ill: Iterable[_Ill]) -> list[_Ill]:
 
 def _rule_of(ill: _Ill) -> str:
     """Returns the worst rule that a rig breaks."""
-    return min((each.rule for each in ill.troubles), key=_ORDER.__getitem__)
+    return min((each.rule for each in ill.troubles), key=order_of)
 
 
 def _how_bad(ill: _Ill) -> tuple[int, RigKind, str]:
-    return _ORDER[_rule_of(ill)], ill.kind, ill.state.name
+    return order_of(_rule_of(ill)), ill.kind, ill.state.name
 
 
 def _rig(ill: _Ill) -> IllRig:

@@ -4,18 +4,25 @@ from datetime import datetime
 from typing import NamedTuple
 
 from commander.live.rig_state import Health, RigState
+from commander.live.trouble import conditions_beside
+from commander.readings.severity import Severity
 from commander.registry.kinds import PATHS, RigKind
 
 FAULTS_IN_ROW = 2
+TONES = {Severity.CRITICAL: "bad", Severity.WARNING: "warning"}
 OF_PLAYBOOKS = ("playbook_failed", "wallet")
 
 
 class FaultView(NamedTuple):
-    """A fault. `since` is None if it is older than this commander's memory; `href` leads to what is wrong."""
+    """A fault, or another rule that the rig breaks for too long.
+
+    `since` is None if it is older than this commander's memory; `href` leads to what is wrong.
+    """
 
     text: str
     since: datetime | None
     href: str
+    tone: str = "bad"
 
 
 class FaultsView(NamedTuple):
@@ -46,4 +53,5 @@ def faults_view(state: RigState, kind: RigKind) -> FaultsView:
         FaultView(fault.text, state.faults_since.get(fault.words), playbooks if fault.rule in OF_PLAYBOOKS else "")
         for fault in state.faults
     ]
+    views += [FaultView(each.text, each.since, "", TONES[each.severity]) for each in conditions_beside(state)]
     return FaultsView(views, old=state.health in (Health.STALE, Health.OFFLINE))

@@ -7,13 +7,11 @@ from typing import NamedTuple
 from protocol import units
 
 from commander.live.rig_state import Health, RigState
-from commander.live.trouble import RULES, troubles_of
-from commander.readings.severity import Severity
+from commander.live.trouble import RULES, order_of, troubles_of, words_of
 from commander.registry.kinds import RigKind
+from commander.rig_pages.faults_view import TONES
 from commander.rig_pages.listing import IndexQuery, Sort
 from commander.rig_pages.navigation import counted
-
-TONES = {Severity.CRITICAL: "bad", Severity.WARNING: "warning"}
 
 
 class Trouble(NamedTuple):
@@ -30,7 +28,7 @@ def troubles(rigs: Iterable[RigState], kind: RigKind) -> list[Trouble]:
     healths = Counter([state.health for state in states])
     ill = [state for state in states if state.health is not Health.WAITING]
     rules = Counter(rule for state in ill for rule in {each.rule for each in troubles_of(state)})
-    found = [_of_rule(rule, rules[rule], kind) for rule in RULES if rules[rule]]
+    found = [_of_rule(rule, rules[rule], kind) for rule in sorted(rules, key=order_of)]
     if not found and states and healths[Health.ONLINE] == len(states):
         return [Trouble(f"{counted(len(states), kind)}, nothing known to be wrong", "good")]
     return found
@@ -41,6 +39,7 @@ def _of_rule(rule: str, count: int, kind: RigKind) -> Trouble:
     if rule == "offline":
         query = query.but(health=Health.OFFLINE)
     else:
-        query = query.but(select=f"incident:{rule} health:online,stale")
-    words = RULES[rule]
+        name = rule if rule in RULES else f'"{rule}"'
+        query = query.but(select=f"incident:{name} health:online,stale")
+    words = words_of(rule)
     return Trouble(f"{units.count_text(count)} {words.rigs}", TONES[words.severity], query.address())
