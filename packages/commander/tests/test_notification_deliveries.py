@@ -128,7 +128,11 @@ async def test_a_channels_messages_go_in_order_and_one_that_fails_stops_the_next
     sink.received.clear()
     sink.answers(200)
     await post.sender().send_due(later(30))
-    assert titles(sink) == ["Critical: incident 7 step 1", "Growing: incident 7 step 2", "Critical: incident 8 step 1"]
+    assert titles(sink) == [
+        "Critical: incident 7 step 1",
+        "Growing (critical): incident 7 step 2",
+        "Critical: incident 8 step 1",
+    ]
 
 
 async def test_a_server_that_fails_for_an_hour_gets_the_message_afterwards(post: Post) -> None:
@@ -203,6 +207,17 @@ async def test_a_channel_that_is_wrong_is_switched_off_and_the_others_are_inform
     await post.put(news(8))
     await post.sender().send_due(later(hours=2))
     assert len(wrong.received) == 1
+
+
+async def test_a_late_message_says_when_it_happened(post: Post) -> None:
+    _, sink = await post.channel()
+    sink.answers(500)
+    await post.put(news(lines=("In common: hall 2.",)))
+    await post.sender().send_due(NIGHT)
+    sink.answers(200)
+    await post.sender().send_due(later(600))
+    lines = [request.json()["lines"] for request in sink.received]
+    assert lines == [["In common: hall 2."], ["In common: hall 2.", "This happened at 2026-11-29 03:12 UTC."]]
 
 
 async def test_a_server_that_hangs_holds_up_no_other_channel(post: Post) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -47,7 +48,8 @@ class Heartbeat:
             except (CommanderError, DBAPIError) as error:
                 log.warning("no heartbeat: %s", error)
             await rest(stop, EVERY_S)
-        await resign(self._database, self._holder, name=_LEASE)
+        with suppress(CommanderError, DBAPIError):
+            await resign(self._database, self._holder, name=_LEASE)
 
     async def beat(self, now: datetime) -> bool:
         """Asks the address if all is well and this node is the one that does; returns whether it did.

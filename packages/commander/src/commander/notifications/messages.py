@@ -1,6 +1,6 @@
 """A message as a channel sends it, and its text."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -8,6 +8,7 @@ from commander.notifications.news import Event, News
 from commander.readings.severity import Severity
 
 _WORDS = {Severity.WARNING: "Warning", Severity.CRITICAL: "Critical"}
+_LATE = timedelta(minutes=5)
 _OF_EVENT = {
     Event.GROWN: "Growing",
     Event.REMINDER: "Still open",
@@ -46,11 +47,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def message_of(news: News, *, public_url: str, sent_at: datetime) -> Message:
+    """Returns the message; a late one has a line with the time of what happened."""
+    is_late = news.incident_id > 0 and sent_at - news.at >= _LATE
+    late = (f"This happened at {news.at:%Y-%m-%d %H:%M} UTC.",) if is_late else ()
     return Message(
         event=news.event,
         severity=news.severity,
         heading=f"{word_of(news)}: {news.title}",
-        lines=news.lines,
+        lines=(*news.lines, *late),
         url=f"{public_url}/incidents",
         incident_id=news.incident_id,
         incident=news.incident,
@@ -59,7 +63,9 @@ def message_of(news: News, *, public_url: str, sent_at: datetime) -> Message:
 
 
 def word_of(news: News) -> str:
-    return _OF_EVENT.get(news.event) or _WORDS[news.severity]
+    """Returns the first words of the heading, such as "Critical" or "Growing (critical)"."""
+    word = _OF_EVENT.get(news.event, _WORDS[news.severity])
+    return f"{word} ({news.severity})" if news.event in (Event.GROWN, Event.REMINDER) else word
 
 
 def full_text(message: Message, *, most: int) -> str:

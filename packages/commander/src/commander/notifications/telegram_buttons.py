@@ -7,6 +7,7 @@ earlier updates. Two programs that ask for one bot get 409, so one web node asks
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple, cast
 
 import msgspec
@@ -94,7 +95,8 @@ class TelegramButtons:
             for task in asking.values():
                 task.cancel()
         if self._chats:
-            await resign(self._database, self._holder, name=_LEASE)
+            with suppress(DatabaseProblem, DBAPIError):
+                await resign(self._database, self._holder, name=_LEASE)
 
     async def ask_once(self, bot: Bot, chats: frozenset[str], offset: int, *, waits_s: int = WAITS_S) -> int:
         """Does what was pressed since then, and returns the next offset. Raises `DeliveryFailure`."""
@@ -122,6 +124,9 @@ class TelegramButtons:
                 await asyncio.sleep(failure.retry_after_s or _REST_AFTER_FAILURE_S)
             except (DatabaseProblem, DBAPIError) as error:
                 log.warning("buttons of Telegram wait for the database: %s", error)
+                await asyncio.sleep(_REST_AFTER_FAILURE_S)
+            except Exception:
+                log.exception("a button of Telegram could not be done; it is tried again")
                 await asyncio.sleep(_REST_AFTER_FAILURE_S)
 
     async def _do(self, settings: TelegramSettings, pressed: Pressed, chats: frozenset[str]) -> None:
