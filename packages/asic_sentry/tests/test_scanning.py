@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asic_commander import SmallCommander, problem
@@ -29,7 +30,7 @@ def scan_of(network: str, **options: float) -> Scan:
     )
 
 
-def found(ip: str, mac: str | None = None, **specs: str) -> ScannedAsic:
+def found(ip: str, mac: str | None = None, **specs: Any) -> ScannedAsic:
     return ScannedAsic(Identity(ip=ip, port=4028, dialect="antminer", specs=AsicSpecs(**specs)), mac)
 
 

@@ -26,6 +26,9 @@ async def test_one_request_carries_many_asics_with_their_specs_once(
         rigs = sentry.add(farm.asics, commander)
         await commander.until(each_has(rigs, 5))
     assert all(rig.specs and rig.specs.model in ("S19 Pro", "KS5L") for rig in rigs.values())
+    assert {(rig.specs.nominal_hashrate_hs, rig.specs.nominal_power_w) for rig in rigs.values() if rig.specs} == {
+        *((110e12, 3250), (12e12, 3400))
+    }
     assert max(commander.items) > 1
     assert all(rig.duplicates == 0 for rig in rigs.values())
     assert all(log.lan_ip == ip for ip, rig in rigs.items() for log in rig.logs.values())

@@ -115,7 +115,7 @@ async def test_what_nobody_tells_is_unknown_and_never_zero(person: httpx.AsyncCl
     assert "faulty" not in row_of(html, asic)
     page = (await person.get(f"/asics/{asic.id}")).text
     main = page[page.index('id="rig-now"') : page.index('id="rig-specs"')]
-    assert re.findall(r"<dd[^>]*>([^<]*)</dd>", main) == ["–"] * 10
+    assert re.findall(r"<dd[^>]*>([^<]*)</dd>", main) == ["–"] * 11
     assert "tells nothing of its boards" in main
 
 
@@ -179,7 +179,8 @@ async def test_a_new_token_kills_the_old_one(person: httpx.AsyncClient, farm: Fa
 
 async def test_the_page_shows_machine_boards_fans_and_pools(person: httpx.AsyncClient, farm: Farm) -> None:
     asic = await farm.add_asic()
-    specs = S19_PRO | {"model_variant": "110T", "software_version": "cgminer 4.11.1"}
+    nominal = {"nominal_hashrate_hs": 110e12, "nominal_power_w": 2585}
+    specs = S19_PRO | nominal | {"model_variant": "110T", "software_version": "cgminer 4.11.1"}
     boards = [{"slot": 1, "hashrate_hs": 5e12, "chips": 18, "inlet_temperature_c": 61, "outlet_temperature_c": 126}]
     pools = [
         {"url": "stratum+tcp://pool.example:4441", "user": "kaspa:" + "w" * 60, "state": "connected", "accepted": 7225},
@@ -191,7 +192,7 @@ async def test_the_page_shows_machine_boards_fans_and_pools(person: httpx.AsyncC
     for words in (
         *("110T", "2022-07-05", "cgminer 4.11.1", "02:00:5E:10:00:01", "192.168.1.50", "SHA-256"),
         *("Power, entered", "Bitcoin (5 s)", "61 °C", "126 °C", "Connected", "Disconnected", "7,225"),
-        *("stopped", "kaspa:ww…wwwwwwww", "<h2>Fan 2 has stopped</h2>"),
+        *("stopped", "kaspa:ww…wwwwwwww", "<h2>Fan 2 has stopped"),
     ):
         assert words in html, words
     for name, text in {
@@ -201,6 +202,7 @@ async def test_the_page_shows_machine_boards_fans_and_pools(person: httpx.AsyncC
         "reached": "100 %",
         "power": "3.25 kW",
         "efficiency": "29.5 J/TH",
+        "nominal-efficiency": "23.5 J/TH (now +26 %)",
         "rejected": "2.4 %",
     }.items():
         assert figure_in(html, name) == text

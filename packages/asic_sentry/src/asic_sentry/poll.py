@@ -33,6 +33,16 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     def model(self) -> models.Model | None:
         return models.find(self.specs.make or "", self.specs.model or "")
 
+    @property
+    def sent_specs(self) -> AsicSpecs:
+        """Returns the specs with the nominal values of the model, for the commander."""
+        model = self.model
+        if model is None:
+            return self.specs
+        return msgspec.structs.replace(
+            self.specs, nominal_hashrate_hs=model.nominal_hashrate_hs, nominal_power_w=model.nominal_power_w
+        )
+
 
 class Sample(msgspec.Struct, frozen=True):
     """A successful poll: the log has a hashrate or an uptime."""

@@ -251,7 +251,7 @@ class ReportPart(NamedTuple):
         item = AsicReportItem(token=str(self.asic.token), logs=[msgspec.Raw(each.body) for each in self.logs])
         if not self.includes_specs:
             return item
-        specs = left_out(_SPECS, self.asic.identity.specs, self.asic.ip)
+        specs = left_out(_SPECS, self.asic.identity.sent_specs, self.asic.ip)
         return msgspec.structs.replace(item, specs=msgspec.Raw(msgspec.json.encode(specs)))
 
 

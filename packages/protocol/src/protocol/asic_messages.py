@@ -101,7 +101,7 @@ class AsicLog(Message, frozen=True, kw_only=True, gc=False):
 
 
 class AsicSpecs(Message, frozen=True, kw_only=True, gc=False):
-    """The hardware and firmware of an ASIC."""
+    """The hardware and firmware of an ASIC. The nominal values are the maker's, from the sentry's table of models."""
 
     make: Text | None = None
     model: Text | None = None
@@ -111,6 +111,8 @@ class AsicSpecs(Message, frozen=True, kw_only=True, gc=False):
     mac: Text | None = None
     serial_number: Text | None = None
     hostname: Text | None = None
+    nominal_hashrate_hs: Hashrate | None = None
+    nominal_power_w: Annotated[float, within("nominal_power_w")] | None = None
 
 
 class AsicReportItem(Message, frozen=True, kw_only=True, gc=False):

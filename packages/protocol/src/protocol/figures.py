@@ -191,6 +191,8 @@ _ROWS = (
     ),
     # What follows has bounds, and no history.
     Figure("asic_power_w", WATTS, Bounds(0, 50_000, "hydro-cooled ASICs draw 11 kW; 65535 means unknown")),
+    Figure("nominal_power_w", WATTS, Bounds(0, 50_000, "as the power of an ASIC")),
+    Figure("nominal_hashrate_hs", HASHES, _HASHRATE),
     Figure("fans_rpm", RPM, _RPM),
     Figure("hashrates_hs", HASHES, _HASHRATE),
     Figure("average_hashrate_hs", HASHES, _HASHRATE),

@@ -35,6 +35,7 @@ from asic_sentry.models import Model
 ANTMINER, ELPHAPEX = "Antminer", "Elphapex"
 _UNITS = {"H": 1.0, "KH": 1e3, "MH": 1e6, "GH": 1e9, "TH": 1e12, "SOL": 1.0, "KSOL": 1e3}
 _WINDOWS = (("rate_5s", 5), ("rate_30m", 1800))
+_NAMES = {"fans": "fan", "temp": "temperature"}  # as the other makes call these faults
 _MILLI_ABOVE_C = 1000.0
 
 Row = Mapping[str, Any]
@@ -132,7 +133,7 @@ def _sum(pools: Sequence[Row], key: str) -> int | None:
 def _faults(stats: Row, summary: Row) -> list[str]:
     """Returns what the device's own checks say: rate, network, fans, temperature; and chips that do not work."""
     bad = [
-        text(each.get("type")) or "error"
+        _NAMES.get(text(each.get("type")) or "error", text(each.get("type")) or "error")
         for each in objects(summary.get("status"))
         if count(each.get("code")) or (text(each.get("status")) or "s").lower() in ("e", "f", "error")
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from protocol.asic_messages import AsicBoard, AsicLog
+from protocol.asic_messages import AsicBoard, AsicLog, AsicSpecs
 from protocol.messages import UNKNOWN_ALGORITHM
 from protocol.tokens import Token
 
@@ -17,6 +17,10 @@ REPORTED = {
     "power": "Power supply fault",
     "network": "Network fault",
     "chips": "Chips fail",
+    "board": "Board fault",
+    "hardware": "Hardware fault",
+    "rate": "Hashrate fault",
+    "shutdown": "Shut down",
 }
 
 
@@ -73,6 +77,12 @@ def is_still(rpm: float | None, log: AsicLog) -> bool:
 def energy_j(log: AsicLog) -> float | None:
     """Joules for a hash; None where either is unknown, or nothing is hashed."""
     return log.power_w / log.hashrate_hs if log.power_w is not None and log.hashrate_hs else None
+
+
+def nominal_energy_j(specs: AsicSpecs) -> float | None:
+    """Joules for a hash of the ASIC's model by its maker; None if the sentry's table does not have it."""
+    hashrate_hs, power_w = specs.nominal_hashrate_hs, specs.nominal_power_w
+    return power_w / hashrate_hs if power_w is not None and hashrate_hs else None
 
 
 def connect_command(commander_url: str) -> str:

@@ -6,7 +6,7 @@ from protocol import units
 from protocol.asic_messages import AsicBoard, AsicLog, AsicPool, PoolState, PowerSource
 
 from commander.live.rig_state import Health, RigState
-from commander.readings.asic import board_fault, energy_j, is_still, lacks_chips
+from commander.readings.asic import board_fault, energy_j, is_still, lacks_chips, nominal_energy_j
 from commander.rig_pages.asic_rows import log_of, specs_of
 from commander.rig_pages.cpu_gpu_rows import work_views
 from commander.web import format as shown
@@ -96,15 +96,30 @@ def _hashrates(state: RigState, log: AsicLog) -> list[SummaryView]:
     return [
         *(now or [SummaryView(f"Hashrate{window}", NOT_KNOWN, "hashrate")]),
         SummaryView("Average", shown.hashrate(log.average_hashrate_hs), "average-hashrate"),
-        SummaryView("Nominal", shown.hashrate(log.expected_hashrate_hs), "expected-hashrate"),
-        SummaryView("Of nominal", _reached(log), "reached"),
+        SummaryView("Nominal", shown.hashrate(_expected(state, log)), "expected-hashrate"),
+        SummaryView("Of nominal", _reached(state, log), "reached"),
     ]
 
 
-def _reached(log: AsicLog) -> Figure:
-    if log.hashrate_hs is None or not log.expected_hashrate_hs:
+def _expected(state: RigState, log: AsicLog) -> float | None:
+    """Returns the hashrate that the ASIC expects of itself, or else the nominal one of its model."""
+    return log.expected_hashrate_hs or specs_of(state).nominal_hashrate_hs
+
+
+def _reached(state: RigState, log: AsicLog) -> Figure:
+    expected_hs = _expected(state, log)
+    if log.hashrate_hs is None or not expected_hs:
         return NOT_KNOWN
-    return shown.percent(100 * log.hashrate_hs / log.expected_hashrate_hs)
+    return shown.percent(100 * log.hashrate_hs / expected_hs)
+
+
+def _nominal_efficiency(state: RigState, log: AsicLog) -> Figure:
+    """Returns the model's nominal efficiency, and by how much the ASIC needs more energy for a hash now, or less."""
+    nominal_j, now_j = nominal_energy_j(specs_of(state)), energy_j(log)
+    nominal = shown.efficiency(nominal_j)
+    if nominal_j is None or now_j is None:
+        return nominal
+    return Figure(f"{nominal.text} (now {100 * (now_j / nominal_j - 1):+.0f} %)", nominal.exact)
 
 
 def _others(state: RigState, log: AsicLog) -> list[SummaryView]:
@@ -113,6 +128,7 @@ def _others(state: RigState, log: AsicLog) -> list[SummaryView]:
     return [
         SummaryView("Power, entered" if entered else "Power", shown.power(log.power_w), "power"),
         SummaryView("Efficiency", shown.efficiency(energy_j(log)), "efficiency"),
+        SummaryView("Nominal efficiency", _nominal_efficiency(state, log), "nominal-efficiency"),
         SummaryView("Hottest", shown.temperature(log.temperature_c), "temperature"),
         SummaryView("Fastest fan", shown.fan(None, figures.fan_rpm), "fan"),
         SummaryView("Shares rejected", rejected, "rejected"),
