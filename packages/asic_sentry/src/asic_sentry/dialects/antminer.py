@@ -125,7 +125,9 @@ def _factor(unit: object, model: Model | None) -> float:
 def _power(stats: Mapping[str, Any]) -> float | None:
     """Returns the watts that other firmware adds: `total_power`, `chain_power` ("867.32 (AB)"), or one per chain."""
     total = positive(stats.get("total_power")) or positive(stats.get("chain_power"))
-    return total or sum(positive(stats.get(chain.power)) or 0.0 for chain in _CHAINS) or None
+    if total is not None or _CHAINS[0].power not in stats:  # stock firmware has none of them
+        return total
+    return sum(positive(stats.get(chain.power)) or 0.0 for chain in _CHAINS) or None
 
 
 def _faults(stats: Mapping[str, Any]) -> list[str]:
