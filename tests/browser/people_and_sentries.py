@@ -67,7 +67,15 @@ class Farm:
         self.client.post(f"/api/v1/notification-channels/{answer.json()['id']}/test").raise_for_status()
         return int(answer.json()["id"])
 
+    def add_alert_rule(self, rule: str, **more: object) -> int:
+        answer = self.client.post("/api/v1/alert-rules", json={"rule": rule, **more})
+        assert answer.status_code == 201, answer.text
+        return int(answer.json()["id"])
+
     def clear(self) -> None:
+        for rule in self.client.get("/api/v1/alert-rules").json()["rules"]:
+            if not rule["shipped"]:
+                self.client.delete(f"/api/v1/alert-rules/{rule['id']}").raise_for_status()
         for channel in self.client.get("/api/v1/notification-channels").json()["channels"]:
             self.client.delete(f"/api/v1/notification-channels/{channel['id']}").raise_for_status()
         for rule in self.client.get("/api/v1/watchdog-rules").json()["rules"]:

@@ -1,15 +1,21 @@
 """The first page at 3 a.m.: what is broken is red on the first screen, with its word and since when; all is live."""
 
+import re
+
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from tests.farm import eventually
+
 from .broken_farm import BROKEN, broken_rigs
+from .chart_pages import drawn
 from .conftest import OpenPage
-from .people_and_sentries import Farm
+from .people_and_sentries import Farm, gpu_of
 from .test_looks import must_be_open_to_all
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+ROUNDS_MS = 30_000  # a few rounds of the engine
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 
@@ -74,3 +80,37 @@ async def test_the_broken_farm_is_open_to_all(farm: Farm, open_page: OpenPage) -
     page = await open_page(f"/cpu-gpu/{rigs['rig-hot'].id}")
     await expect(page.locator("#uptime .strip")).to_be_visible()
     await must_be_open_to_all(page)
+
+
+def open_incidents(farm: Farm) -> list[object]:
+    return list(farm.client.get("/api/v1/incidents").json()["incidents"])
+
+
+async def test_an_incident_is_on_every_page_in_the_tab_and_in_charts_until_it_is_over(
+    farm: Farm, open_page: OpenPage
+) -> None:
+    hot = gpu_of(0) | {"temperature_c": 97.0}
+    eventually(lambda: not open_incidents(farm), within_s=ROUNDS_MS / 1000, what="the end of earlier incidents")
+    farm.add_alert_rule("temperature>90", for_s=0, clear_for_s=0, severity="critical")
+    rig = farm.add("rig-hot")
+    rig.report(gpus=[gpu_of(0)])
+    settings, overview = await open_page("/settings"), await open_page("/", viewport=WIDE)
+    about = await open_page(f"/cpu-gpu/{rig.id}")
+    await drawn(about)
+    rig.report(gpus=[hot])
+    for page in (settings, overview, about):
+        await expect(page.locator("#open-incidents")).to_have_text("1", timeout=ROUNDS_MS)
+        await expect(page).to_have_title(re.compile(r"^\(1\) "))
+        await expect(page.locator("link[rel=icon]")).to_have_attribute("href", re.compile("icon-alarm"))
+    row = overview.locator(".incident-rows li").filter(has_text="rig-hot")
+    assert await is_on_the_first_screen(row)
+    await expect(about.locator("#rig-notices")).to_contain_text("Too hot: GPU 03:00 97 °C")
+    answer = farm.client.get(f"/api/v1/cpu-gpu-rigs/{rig.id}/conditions").json()
+    assert "temperature>90" in [each["rule"] for each in answer["conditions"]]
+    await row.get_by_role("button", name="Acknowledge").click()
+    await expect(row).to_contain_text("Acknowledged by")
+    rig.report(gpus=[gpu_of(0)])
+    await expect(row).to_have_count(0, timeout=ROUNDS_MS)
+    await expect(settings.locator("#open-incidents")).to_have_text("0", timeout=ROUNDS_MS)
+    await overview.goto("/incidents")
+    await expect(overview.locator("#incidents-closed tbody tr").first).to_contain_text("rig-hot")
