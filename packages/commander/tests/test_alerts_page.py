@@ -1,5 +1,6 @@
 """The page of alerts and its forms of channels, as a browser without script gets them."""
 
+import asyncio
 import html
 import re
 
@@ -29,7 +30,7 @@ async def row(person: httpx.AsyncClient) -> str:
 async def test_the_page_without_channels_says_what_to_do(person: httpx.AsyncClient) -> None:
     text = await page(person, ALERTS)
     assert 'data-live="/live?view=alerts"' in text
-    assert '<a href="/alerts" aria-current="page">Alerts</a>' in text
+    assert re.search(r'<a href="/alerts" aria-current="page"[^>]*>.*?Alerts.*?</a>', text)
     assert "No channels yet" in text
     for kind in ("telegram", "email", "discord", "slack", "ntfy", "pushover", "webhook"):
         dialog = await page(person, f"/alerts?dialog=add-channel&amp;kind={kind}".replace("&amp;", "&"))
@@ -132,3 +133,19 @@ async def test_a_test_shows_its_outcome_and_the_last_error(settings: Settings) -
 
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+async def test_an_open_page_shows_a_new_error_by_itself(served_farm: Farm) -> None:
+    farm = served_farm
+    await farm.log_in()
+    await post(farm.client, "/alerts/channels", name="hook", kind="webhook", url="http://hook.invalid/")
+    seq = re.search(r'data-seq="([^"]+)"', await page(farm.client, ALERTS))
+    assert seq
+    cookie = "; ".join(f"{name}={value}" for name, value in farm.client.cookies.items())
+    async with asyncio.timeout(30), farm.socket(f"/live?view=alerts&seq={seq[1]}", Cookie=cookie) as socket:
+        await post(farm.client, f"/alerts/channels/{(await channel_of(farm.client))['id']}/test")
+        text = ""
+        while "hook.invalid could not be looked up" not in text:
+            text += str(await socket.recv())
+    assert 'id="alerts-channels"' in text
+    assert 'class="state warning">Failing' in text

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from commander.notifications.failures import DeliveryFailure
+from commander.notifications.failures import DeliveryFailure, PartlySent
 from commander.notifications.kinds.email import EmailSettings, MailSecurity, send_trusting
 from commander.notifications.kinds.kind import SafeNetwork
 from commander.notifications.safe_http import SafeHttp
@@ -23,17 +23,18 @@ NETWORK = SafeNetwork(SafeHttp(loopback=True), loopback=True)
 
 @dataclass
 class MailServer:
-    """A mail server on loopback. `refuses` is its answer to a recipient."""
+    """A mail server on loopback. `refuses` is its answer to recipients whose address contains `refused`."""
 
     port: int = 0
     refuses: str = ""
+    refused: str = "@"
     mails: list[Envelope] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self.refuses:
+        if self.refuses and self.refused in address:
             return self.refuses
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -163,6 +164,14 @@ async def test_a_refused_recipient_is_final_unless_the_server_says_later(answer:
         with pytest.raises(DeliveryFailure, match=f"anna@farm.example: {answer}") as caught:
             await send_trusting(settings(server, MailSecurity.NONE), a_message(), NETWORK, TRUST)
         assert caught.value.is_final is is_final
+
+
+async def test_one_refused_recipient_of_two_is_named_and_the_other_has_the_mail() -> None:
+    async with mail_server() as server:
+        server.refuses, server.refused = "550 no such user", "bo@"
+        with pytest.raises(PartlySent, match=r"refused bo@farm\.example \(550 no such user\)"):
+            await send_trusting(settings(server, MailSecurity.NONE), a_message(), NETWORK, TRUST)
+        assert server.mails[0].rcpt_tos == ["anna@farm.example"]
 
 
 async def test_loopback_and_metadata_addresses_are_refused() -> None:

@@ -15,7 +15,7 @@ from commander.notifications import channel_store, delivery_store
 from commander.notifications.channel_store import NotificationChannel
 from commander.notifications.deliveries import NO_INCIDENT, Sender
 from commander.notifications.domain import CHANNELS_AT_MOST, Wishes
-from commander.notifications.failures import DeliveryFailure
+from commander.notifications.failures import DeliveryFailure, PartlySent
 from commander.notifications.news import Event, News
 from commander.notifications.sealing import Sealer, SecretsUnreadable
 from commander.notifications.settings_check import CheckedSettings, checked_settings, kind_of
@@ -138,7 +138,7 @@ class ChannelActions:
         error = ""
         try:
             await self._sender.send(channel, _test_news(channel.name, now), now=now)
-        except DeliveryFailure as failure:
+        except (DeliveryFailure, PartlySent) as failure:
             error = str(failure)
         async with self._database.transaction() as db:
             if error:

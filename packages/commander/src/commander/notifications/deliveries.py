@@ -17,7 +17,7 @@ from commander.jobs.loop import rest
 from commander.notifications import channel_store, delivery_store
 from commander.notifications.channel_store import NotificationChannel
 from commander.notifications.domain import ChannelNotFound, MessageState
-from commander.notifications.failures import DeliveryFailure
+from commander.notifications.failures import DeliveryFailure, PartlySent
 from commander.notifications.kinds.kind import SafeNetwork
 from commander.notifications.kinds.registry import KINDS
 from commander.notifications.messages import Message, message_of, word_of
@@ -43,7 +43,7 @@ class Sender:
         self._sealer, self._network, self._public_url = sealer, network, public_url
 
     async def send(self, channel: NotificationChannel, news: News, *, now: datetime) -> None:
-        """Raises `DeliveryFailure`."""
+        """Raises `DeliveryFailure` or `PartlySent`."""
         kind = KINDS.get(channel.kind)
         if kind is None:
             raise DeliveryFailure(f"This commander knows no channels of the kind {channel.kind}: update it.")
@@ -54,7 +54,13 @@ class Sender:
             raise DeliveryFailure(str(error)) from error
         except msgspec.ValidationError as error:
             raise DeliveryFailure(f"The channel's settings are not complete: {error}.", is_final=True) from error
-        await kind.send(settings, self._message(news, now), self._network)
+        try:
+            await kind.send(settings, self._message(news, now), self._network)
+        except (DeliveryFailure, PartlySent):
+            raise
+        except Exception as error:
+            log.exception("a message could not be sent by channel %d (%s)", channel.id, channel.kind)
+            raise DeliveryFailure("The commander has made an error; its own log has more.") from error
 
     def _message(self, news: News, now: datetime) -> Message:
         return message_of(news, public_url=self._public_url, sent_at=now)
@@ -137,15 +143,19 @@ class Deliveries:
         self, channel: NotificationChannel, chosen: Sequence[Unsent], pieces: Sequence[News], now: datetime
     ) -> bool:
         news = pieces[0] if len(pieces) == 1 else summary_of(pieces, zone=_zone(channel), now=now)
-        ids = [each.id for each in chosen]
+        ids, remark = [each.id for each in chosen], ""
         try:
             await self._sender.send(channel, news, now=now)
+        except PartlySent as partly:
+            remark = str(partly)
         except DeliveryFailure as failure:
             await self._failed(channel, chosen, failure, now)
             return False
         async with self._database.transaction() as db:
             await delivery_store.finish(db, ids, MessageState.SENT, at=now)
             await channel_store.note_sent(db, channel.id, at=now)
+            if remark:
+                await channel_store.note_error(db, channel.id, remark, at=now)
         self._changed()
         return True
 

@@ -1,4 +1,4 @@
-"""A message that could not be sent."""
+"""A message that could not be sent, or not to everybody."""
 
 
 class DeliveryFailure(Exception):
@@ -12,3 +12,7 @@ class DeliveryFailure(Exception):
         super().__init__(text)
         self.is_final = is_final
         self.retry_after_s = retry_after_s
+
+
+class PartlySent(Exception):
+    """Some recipients have the message and others were refused; sending it again would repeat it for the first ones."""

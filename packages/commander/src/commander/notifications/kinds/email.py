@@ -12,7 +12,7 @@ import aiosmtplib
 import msgspec
 from msgspec import Meta
 
-from commander.notifications.failures import DeliveryFailure
+from commander.notifications.failures import DeliveryFailure, PartlySent
 from commander.notifications.kinds.checks import Line, Secret
 from commander.notifications.kinds.kind import ChannelKind, FormField, SafeNetwork
 from commander.notifications.messages import Message, cut, full_text
@@ -85,7 +85,10 @@ async def _send(settings: EmailSettings, mail: EmailMessage, network: SafeNetwor
         async with client:
             if settings.username:
                 await client.login(settings.username, settings.password)
-            await client.send_message(mail, sender=settings.sender, recipients=list(settings.recipients))
+            refused, _ = await client.send_message(mail, sender=settings.sender, recipients=list(settings.recipients))
+            if refused:
+                names = ", ".join(f"{name} ({code} {_line(text)})" for name, (code, text) in refused.items())
+                raise PartlySent(f"The mail server refused {names}. The others have the mail.")
     finally:
         connection.close()
 
