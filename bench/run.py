@@ -11,6 +11,7 @@ from bench.commands import command_rows
 from bench.databases import database_rows
 from bench.farm import farm_rows
 from bench.history import history_rows
+from bench.incidents import incident_rows
 from bench.intake import intake_rows
 from bench.peers import fetched_peers
 from bench.scaled import scaled_rows
@@ -32,6 +33,7 @@ PARTS = {
     "history": history_rows,
     "selections": selection_rows,
     "commands": command_rows,
+    "incidents": incident_rows,
     "scaled": scaled_rows,
 }
 

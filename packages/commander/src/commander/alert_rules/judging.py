@@ -52,8 +52,10 @@ def rising(value: float, limits: RuleLimits, *, near: float = 0.0) -> Level:
 
 
 def lowest_of(limits: RuleLimits) -> float | None:
-    bounds = [bound for bound in (limits.warning, limits.critical) if bound is not None]
-    return min(bounds, default=None)
+    warning, critical = limits.warning, limits.critical
+    if warning is None or critical is None:
+        return critical if warning is None else warning
+    return warning if warning < critical else critical
 
 
 def bad(limits: RuleLimits, value: str) -> tuple[Judgement, ...]:
@@ -173,11 +175,11 @@ def fan(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
     if view.kind is RigKind.ASIC:
         texts = [each.text for each in view.state.faults if each.rule == RuleName.FAN]
         return (Judgement(WHOLE_RIG, Level.CRITICAL, texts[0]),) if texts else GOOD
-    limit_c = limits.critical if limits.critical is not None else limits.warning
+    limit_c = limits.warning if limits.critical is None else limits.critical
     hottest_c = view.state.summary.temperature_c
     if limit_c is None or not (view.is_full or (hottest_c is not None and hottest_c > limit_c)):
         return UNKNOWN
-    level = Level.CRITICAL if limits.critical is not None else Level.WARNING
+    level = Level.WARNING if limits.critical is None else Level.CRITICAL
     return [
         Judgement(gpu.pci_address, level if _stands(gpu, limit_c) else Level.GOOD, "fan 0 %")
         for gpu in view.gpus
@@ -228,8 +230,10 @@ def no_shares(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
 def rejected(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
     """The lower bound of a Wilson interval over the last 30 min, in percent."""
     memory = view.memory
-    if memory.is_sample_due(view.now_s):
+    if memory.is_sample_due(view.now_s, spread=view.state.id):
         note_counters(view)
+    elif not view.is_full:
+        return UNKNOWN  # the last answer holds until the counters are read again
     counted = memory.refused_in_window()
     if counted is None or not sum(counted):
         return UNKNOWN
@@ -268,6 +272,10 @@ def own(rule: str) -> Judge:
 
 
 JUDGES: Mapping[str, Judge] = {
+    RuleName.OFFLINE: offline,
+    RuleName.TWO_SENTRIES: two_sentries,
+    RuleName.CLOCK: clock,
+    RuleName.SPOOL: spool,
     RuleName.HASHRATE_LOW: hashrate_low,
     RuleName.NO_HASHRATE: fault(RuleName.NO_HASHRATE),
     RuleName.NO_SHARES: no_shares,
@@ -280,11 +288,4 @@ JUDGES: Mapping[str, Judge] = {
     RuleName.WALLET: fault(RuleName.WALLET),
     RuleName.PLAYBOOK_FAILED: fault(RuleName.PLAYBOOK_FAILED),
     RuleName.WATCHDOG_GAVE_UP: watchdog_gave_up,
-}
-# Also of a rig that is silent, or whose logs are late.
-JUDGES_OF_SILENT: Mapping[str, Judge] = {
-    RuleName.OFFLINE: offline,
-    RuleName.TWO_SENTRIES: two_sentries,
-    RuleName.CLOCK: clock,
-    RuleName.SPOOL: spool,
 }

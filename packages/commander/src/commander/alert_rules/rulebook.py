@@ -2,9 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import NamedTuple
 
-from commander.alert_rules.domain import AlertRule, Sensor
+from commander.alert_rules.domain import AlertRule, RuleLimits, RuleName, Sensor
+from commander.alert_rules.judging import JUDGES, Judge, own
 from commander.live.rig_state import RigState
+from commander.readings.faults import FAN_NEEDED_ABOVE_C
 from commander.registry.kinds import RigKind
 from commander.selections.compiled import Predicate, compiled
 from commander.selections.domain import BadSelection
@@ -12,23 +16,79 @@ from commander.selections.parser import parse
 
 log = logging.getLogger(__name__)
 Slot = tuple[str, Sensor | None]
-RulesOfRig = Mapping[Slot, AlertRule]
+
+
+class Basis(IntEnum):
+    """The subject of a rule: without it, a rig that has no condition need not be asked."""
+
+    SILENCE = 0
+    FLAGS = 1  # of the report, not of the log: also of a rig that is silent
+    GAVE_UP = 2
+    FAULTS = 3
+    FIGURES = 4
+
+
+BASES = {
+    RuleName.OFFLINE: Basis.SILENCE,
+    RuleName.TWO_SENTRIES: Basis.FLAGS,
+    RuleName.CLOCK: Basis.FLAGS,
+    RuleName.SPOOL: Basis.FLAGS,
+    RuleName.WATCHDOG_GAVE_UP: Basis.GAVE_UP,
+    RuleName.NO_HASHRATE: Basis.FAULTS,
+    RuleName.DEVICE_LOST: Basis.FAULTS,
+    RuleName.ASIC_FAULT: Basis.FAULTS,
+    RuleName.WALLET: Basis.FAULTS,
+    RuleName.PLAYBOOK_FAILED: Basis.FAULTS,
+}
+
+
+class RuleInForce(NamedTuple):
+    """A rule of a rig with its judge."""
+
+    rule: str
+    limits: RuleLimits
+    judge: Judge
+    basis: Basis
+
+
+class RulesOfRig:
+    """The rules of one rig, in a form that is quick to go through. Many rigs share one object."""
+
+    def __init__(self, rules: Mapping[Slot, AlertRule], kind: RigKind) -> None:
+        self.slots = frozenset(rules)
+        self.limits = {rule: each.limits for (rule, _), each in rules.items()}
+        self.in_force = [
+            RuleInForce(rule, each.limits, JUDGES.get(rule) or own(rule), _basis(each.limits, kind))
+            for (rule, _), each in rules.items()
+            if rule != RuleName.COMMANDER
+        ]
+
+
+def _basis(limits: RuleLimits, kind: RigKind) -> Basis:
+    """Returns what a rule is about. Fans that pages show as a fault are so for a rule with a higher limit, too."""
+    if limits.rule == RuleName.FAN:
+        limit_c = limits.warning if limits.critical is None else limits.critical
+        is_fault = kind is RigKind.ASIC or (limit_c or 0.0) >= FAN_NEEDED_ABOVE_C
+        return Basis.FAULTS if is_fault else Basis.FIGURES
+    return next((basis for rule, basis in BASES.items() if rule == limits.rule), Basis.FIGURES)
 
 
 class Rulebook:
     """The rules for one kind of rig. Rules that are switched off are left out."""
 
     def __init__(self, rules: Iterable[AlertRule], kind: RigKind) -> None:
+        self._kind = kind
         self._for_all: dict[Slot, AlertRule] = {}
         self._for_some: list[tuple[Predicate, AlertRule]] = []
+        self._ready: dict[tuple[int, ...], RulesOfRig] = {}
         for rule in sorted(rules, key=lambda each: each.id):
             if rule.limits.enabled:
-                self._add(rule, kind)
+                self._add(rule)
 
-    def _add(self, rule: AlertRule, kind: RigKind) -> None:
+    def _add(self, rule: AlertRule) -> None:
         try:
             selection = parse(rule.limits.select)
-            matches = compiled(selection, kind)
+            matches = compiled(selection, self._kind)
         except BadSelection as error:  # another version has stored it
             log.warning("alert_rule_skipped %d %s", rule.id, error)
             return
@@ -40,11 +100,10 @@ class Rulebook:
 
     def of(self, state: RigState) -> RulesOfRig:
         """Returns the rules of one rig. Nearly all farms have the same for all rigs, and pay nothing."""
-        if not self._for_some:
-            return self._for_all
-        own = {rule.slot: rule for matches, rule in self._for_some if matches(state)}
-        return {**self._for_all, **own} if own else self._for_all
-
-    def slots(self) -> set[Slot]:
-        """Returns the slots that have a rule for any rig."""
-        return {*self._for_all, *(rule.slot for _, rule in self._for_some)}
+        own_rules = [rule for matches, rule in self._for_some if matches(state)] if self._for_some else []
+        key = tuple([rule.id for rule in own_rules])
+        ready = self._ready.get(key)
+        if ready is None:
+            rules = {**self._for_all, **{rule.slot: rule for rule in own_rules}}
+            ready = self._ready[key] = RulesOfRig(rules, self._kind)
+        return ready

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from commander.db import metadata
+from commander.db import Moment, metadata
 
 alert_rules = sa.Table(
     "alert_rules",
@@ -20,4 +20,14 @@ alert_rules = sa.Table(
     sa.Column("for_s", sa.Float, nullable=False),
     sa.Column("clear_for_s", sa.Float, nullable=False),
     sqlite_autoincrement=True,
+)
+
+# What is usual for a rig, learnt from its history: `Usual` as JSON.
+usual_values = sa.Table(
+    "usual_values",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("rig_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("learnt_at", Moment, nullable=False, index=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
 )

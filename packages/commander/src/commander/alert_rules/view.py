@@ -62,8 +62,12 @@ class RigMemory:
         shares = (self.accepted or 0) - self.first_accepted
         return (self.accepted_s - self.since_s) / shares if shares >= 3 else None
 
-    def is_sample_due(self, now_s: float) -> bool:
-        return not self.samples or now_s - self.samples[-1][0] >= SAMPLE_EVERY_S
+    def is_sample_due(self, now_s: float, *, spread: int) -> bool:
+        """Returns whether the counters are to be read. `spread` keeps rigs from all having their turn at once."""
+        if not self.samples:
+            return True
+        wait_s = SAMPLE_EVERY_S if len(self.samples) > 1 else SAMPLE_EVERY_S + spread % 12 * 5.0
+        return now_s - self.samples[-1][0] >= wait_s
 
     def note_counters(self, accepted: int, refused: int, now_s: float, *, started_s: float | None) -> None:
         """Notes both counters. `started_s` is when they began at 0, if that is known to be within the window."""
@@ -84,6 +88,11 @@ class RigMemory:
         (_, accepted, refused), (_, accepted_now, refused_now) = self.samples[0], self.samples[-1]
         return accepted_now - accepted, refused_now - refused
 
+    @property
+    def is_flagged(self) -> bool:
+        """Returns whether its logs are late, for whatever reason."""
+        return self.lag_s >= LAG_IS_LATE_S
+
     def note_lag(self, lag_s: float, now_s: float) -> None:
         if abs(lag_s - self.lag_s) > LAG_JITTER_S:
             self.lag_s, self.lag_since_s = lag_s, now_s
@@ -94,10 +103,15 @@ class RigMemory:
 
 
 class Usual(msgspec.Struct, frozen=True):
-    """The usual values of a rig: its hashrate for each algorithm in H/s, and its power in W. Empty: still learning."""
+    """The usual values of a rig: its hashrate for each algorithm in H/s, and its power in W.
+
+    They were learnt at `learnt_at`. Before enough is known they are empty, and `learning_until` says until when.
+    """
 
     hashrates_hs: Mapping[str, float] = {}
     power_w: float | None = None
+    learnt_at: datetime | None = None
+    learning_until: datetime | None = None
 
 
 NO_USUAL = Usual()
@@ -159,7 +173,7 @@ class JudgedRig:
         """The cards with what the driver or the mining software reports of them."""
         return merged_devices(self.cpu_gpu_log)
 
-    @property
+    @cached_property
     def is_mining(self) -> bool:
         """Returns whether it hashes; an unknown hashrate is no answer."""
         hashrates = self.state.summary.hashrates_hs.values()

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from commander.alert_rules.domain import AlertRule, RuleLimits, RuleName
-from commander.alert_rules.judging import JUDGES, JUDGES_OF_SILENT, Judge, Judgement, own, sensor_of
+from commander.alert_rules.judging import Judgement, sensor_of
+from commander.alert_rules.learning import is_old
 from commander.alert_rules.levels import Level
-from commander.alert_rules.rulebook import RulesOfRig
+from commander.alert_rules.rulebook import Basis, RulesOfRig
 from commander.alert_rules.source import AlertRules
 from commander.alert_rules.view import NO_USUAL, JudgedRig, RigMemory, Usual
 from commander.incidents.conditions import Answer, Changes, KeyOfRig, LivingConditions, OfRig
 from commander.incidents.domain import COMMANDER, Condition, ConditionKey, Hold, Phase
+from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs, Lives
 from commander.readings.severity import Severity
 from commander.registry.kinds import RigKind
@@ -22,6 +24,9 @@ SILENT_AFTER_S = 60.0
 UNKNOWN_FOR_S = 120.0  # after that, a wait begins again
 SHORT_OUTAGE = timedelta(minutes=1)
 OF_COMMANDER = (COMMANDER, 0)
+OF_SILENT = frozenset({RuleName.OFFLINE, RuleName.TWO_SENTRIES, RuleName.CLOCK, RuleName.SPOOL})
+NO_RULES: frozenset[str] = frozenset()
+BAD = frozenset({Level.WARNING, Level.CRITICAL})
 
 Found = dict[tuple[str, str], tuple[Judgement, RuleLimits]]
 
@@ -31,7 +36,7 @@ class Evaluation:
 
     def __init__(self, lives: Lives, rules: AlertRules) -> None:
         self.living = LivingConditions()
-        self.usual: Mapping[KeyOfRig, Usual] = {}
+        self.usual: dict[KeyOfRig, Usual] = {}
         self.gave_up: Mapping[int, str] = {}
         self.is_deaf = False  # the commander receives nothing: no rig is accused of silence
         self._lives = lives
@@ -77,7 +82,7 @@ class Evaluation:
                 memory = self._memories[key] = RigMemory()
             living, silence_s = self.living.of_rig(key), live.silence_s(state, now_s)
             has_changed = state.changed_at != memory.judged_at
-            if not (has_changed or living or all_rigs or silence_s > SILENT_AFTER_S):
+            if not (has_changed or all_rigs or _is_due(living, silence_s, now)):
                 continue
             view = JudgedRig(
                 live.kind,
@@ -87,12 +92,16 @@ class Evaluation:
                 listening_s=listening_s,
                 now=now,
                 now_s=now_s,
-                usual=self.usual.get(key, NO_USUAL),
+                usual=self._usual_of(key, state),
                 gave_up=self.gave_up.get(state.id, "") if live.kind is RigKind.CPU_GPU else "",
                 is_full=bool(living),
             )
             self._look_at(view, book.of(state), living, changes, has_changed=has_changed)
             memory.judged_at = state.changed_at
+
+    def _usual_of(self, key: KeyOfRig, state: RigState) -> Usual:
+        usual = self.usual.get(key, NO_USUAL)
+        return NO_USUAL if state.playbooks and is_old(usual, state) else usual
 
     def _look_at(
         self, view: JudgedRig, rules: RulesOfRig, living: OfRig, changes: Changes, *, has_changed: bool
@@ -112,21 +121,35 @@ class Evaluation:
     def _found(self, view: JudgedRig, rules: RulesOfRig, living: OfRig, *, is_known: bool) -> Found:
         """Returns the answers that may change a condition."""
         found: Found = {}
-        for (rule, _), alert_rule in rules.items():
-            judge = JUDGES_OF_SILENT.get(rule) or (_judge_of(rule) if is_known else None)
-            if judge is None or (self.is_deaf and rule == RuleName.OFFLINE):
+        has_basis = self._bases(view, is_known=is_known)
+        concerned = {rule for rule, _ in living} if living else NO_RULES
+        for rule, limits, judge, basis in rules.in_force:
+            if not (has_basis[basis] or (rule in concerned and (is_known or basis <= Basis.FLAGS))):
                 continue
-            for judgement in judge(view, alert_rule.limits):
-                if judgement.level.severity is not None or (living and (rule, judgement.device) in living):
-                    found[rule, judgement.device] = judgement, alert_rule.limits
+            for judgement in judge(view, limits):
+                if judgement.level in BAD or (rule in concerned and (rule, judgement.device) in living):
+                    found[rule, judgement.device] = judgement, limits
+        if self.is_deaf:
+            found.pop((RuleName.OFFLINE, ""), None)
         return found
+
+    def _bases(self, view: JudgedRig, *, is_known: bool) -> tuple[bool, ...]:
+        """Returns for each `Basis` whether a rule may be broken by it."""
+        state = view.state
+        return (
+            view.silence_s > SILENT_AFTER_S,
+            state.two_sentries or state.wrong_clock or view.memory.is_flagged,
+            bool(view.gave_up) and is_known,
+            bool(state.faults) and is_known,
+            is_known,
+        )
 
     def _end_without_rule(self, view: JudgedRig, living: OfRig, rules: RulesOfRig, changes: Changes) -> None:
         """Ends the conditions whose rule was switched off, or does not match the rig any more."""
         without = [
             condition
             for (rule, device), condition in living.items()
-            if (rule, None) not in rules and (rule, sensor_of(rule, view.kind, device)) not in rules
+            if (rule, None) not in rules.slots and (rule, sensor_of(rule, view.kind, device)) not in rules.slots
         ]
         for condition in without:
             self.living.end(condition, changes, view.now)
@@ -157,14 +180,17 @@ class Evaluation:
             self.living.move(key, COMMANDER, answer, changes, now)
 
 
+def _is_due(living: OfRig, silence_s: float, now: datetime) -> bool:
+    """Returns whether time alone may change a rig's conditions: it is silent, or the wait of a condition is over."""
+    if silence_s > SILENT_AFTER_S:
+        offline = living.get((RuleName.OFFLINE, ""))
+        if offline is None or offline.phase is not Phase.FIRING:
+            return True
+    return bool(living) and any(each.due_at is not None and each.due_at <= now for each in living.values())
+
+
 def hold_of(limits: RuleLimits) -> Hold:
     return Hold(timedelta(seconds=limits.for_s), timedelta(seconds=limits.clear_for_s))
-
-
-def _judge_of(rule: str) -> Judge | None:
-    if rule in JUDGES:
-        return JUDGES[rule]
-    return None if rule == RuleName.COMMANDER else own(rule)
 
 
 def _begin_waits_again(view: JudgedRig, living: OfRig, rules: RulesOfRig) -> None:
@@ -173,10 +199,10 @@ def _begin_waits_again(view: JudgedRig, living: OfRig, rules: RulesOfRig) -> Non
     known_s, memory.known_s = memory.known_s, view.now_s
     if not living or known_s is None or view.now_s - known_s <= UNKNOWN_FOR_S:
         return
-    limits = {rule: each.limits for (rule, _), each in rules.items()}
     for (rule, _), condition in living.items():
-        if rule in limits and condition.due_at is not None and rule not in JUDGES_OF_SILENT:
-            hold = hold_of(limits[rule])
+        limits = rules.limits.get(rule)
+        if limits is not None and condition.due_at is not None and rule not in OF_SILENT:
+            hold = hold_of(limits)
             condition.due_at = view.now + (hold.begin if condition.phase is Phase.PENDING else hold.clear)
 
 

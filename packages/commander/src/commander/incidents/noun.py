@@ -1,8 +1,11 @@
 """Incidents, as the rest of the commander sees them. The objects of alert rules are made here, for the engine."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from commander.alert_rules.actions import AlertRuleActions
+from commander.alert_rules.learning import EVERY as LEARN_EVERY
+from commander.alert_rules.learning import learn
 from commander.alert_rules.pages import rules_part
 from commander.alert_rules.source import AlertRules
 from commander.audit.actor import Actor
@@ -53,7 +56,10 @@ def build(core: Core) -> Built:
             "alert_rules": rules,
             "alert_rule_actions": rule_actions,
         },
-        jobs={"forget-incidents": Job(timedelta(hours=12), forget_old)},
+        jobs={
+            "forget-incidents": Job(timedelta(hours=12), forget_old),
+            "learn-usual-values": Job(LEARN_EVERY, partial(learn, core.database, core.lives)),
+        },
         live_views=_live_views(core, source),
         on_start=on_start,
         tasks=[Rounds(core.database, _engine(core, source, rules), core.leadership).run],

@@ -120,6 +120,9 @@ class Engine:
     def _listen(self, now: datetime, now_s: float) -> None:
         """Decides whether the commander itself receives nothing."""
         limit_s, silent, reporting = self._offline_after_s(), 0, 0
+        if not self._is_any_silent(now_s, limit_s):
+            self.evaluation.is_deaf = False
+            return
         for kind, live in self._lives.items():
             for state in live.index.rigs.values():
                 known = self.evaluation.living.of_rig((str(kind), state.id)).get((RuleName.OFFLINE, ""))
@@ -139,6 +142,12 @@ class Engine:
             listening_s=listening_s,
             network_is_down=self._network_was_up and is_up is False,
         )
+
+    def _is_any_silent(self, now_s: float, limit_s: float) -> bool:
+        for live in self._lives.values():
+            if any(live.silence_s(state, now_s) >= limit_s for state in live.index.rigs.values()):
+                return True
+        return False
 
     def _offline_after_s(self) -> float:
         limits = [rule.limits for rule in self._rules.all if rule.limits.rule == RuleName.OFFLINE]

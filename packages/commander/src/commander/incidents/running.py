@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
 
+from commander.alert_rules.learning import read_usual
 from commander.db import Database
 from commander.incidents.round import Engine
 from commander.jobs.leadership import Leadership
@@ -17,6 +18,7 @@ from commander.watchdog import store as watchdog
 log = logging.getLogger(__name__)
 EVERY_S = 5.0
 WATCHDOG_EVERY_S = 30.0
+USUAL_EVERY_S = 60.0
 WATCHDOG_SINCE = timedelta(hours=24)
 
 
@@ -28,6 +30,8 @@ class Rounds:
         self._engine = engine
         self._leadership = leadership
         self._watchdog_due_s = 0.0
+        self._usual_due_s = 0.0
+        self._usual_at: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; an error costs one round."""
@@ -50,4 +54,15 @@ class Rounds:
             self._watchdog_due_s = now_s + WATCHDOG_EVERY_S
             async with self._database.reading() as db:
                 self._engine.evaluation.gave_up = await watchdog.reasons_to_give_up(db, since=now - WATCHDOG_SINCE)
+        if now_s >= self._usual_due_s:
+            self._usual_due_s = now_s + USUAL_EVERY_S
+            await self._read_usual()
         await self._engine.round(now, now_s)
+
+    async def _read_usual(self) -> None:
+        """Reads the usual values that were learnt since the last time."""
+        async with self._database.reading() as db:
+            learnt = await read_usual(db, after=self._usual_at)
+        self._engine.evaluation.usual |= learnt
+        moments = [each.learnt_at for each in learnt.values() if each.learnt_at is not None]
+        self._usual_at = max(moments, default=self._usual_at)

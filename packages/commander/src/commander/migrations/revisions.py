@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0012"
+HEAD = "0013"
 
 
 class SchemaTooNew(DatabaseProblem):

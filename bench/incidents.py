@@ -1,0 +1,155 @@
+"""The cost of a round of the engine of incidents for 10,000 rigs, and of an hour of flapping rigs, in this process."""
+
+import asyncio
+import random
+import statistics
+import time
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+from commander.alert_rules import store as rule_store
+from commander.alert_rules.source import AlertRules
+from commander.alert_rules.view import Usual
+from commander.db import Database, open_database
+from commander.incidents.ledger import Ledger
+from commander.incidents.round import Engine
+from commander.incidents.source import IncidentSource
+from commander.jobs.leadership import Leadership
+from commander.live.badge import Badge
+from commander.live.channels import Channels
+from commander.live.cluster import SingleNode
+from commander.live.operational_index import OperationalIndex
+from commander.live.rigs import LiveRigs
+from commander.maintenance.quiet import QuietRigs
+from commander.migrations import migrate
+from commander.notifications.outbox import Outbox
+from commander.readings.decode import READERS, DecodedLog
+from commander.registry.kinds import RigKind
+from commander.rigs.cpu_gpu_responses import log_json, rig_json
+
+from bench.table import no_peer, row
+
+RIGS, CARDS, ROUNDS, HOT, FLAPPING = 10_000, 8, 12, 1_000, 200
+START = datetime(2026, 11, 20, tzinfo=UTC)
+EVERY_S = 5.0
+
+
+def incident_rows() -> None:
+    asyncio.run(_rows())
+    no_peer("it exists only here")
+
+
+async def _rows() -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "commander.db"
+        migrate(path)
+        async with open_database(f"sqlite:///{path}") as database:
+            farm = BenchFarm(database)
+            await farm.begin()
+            calm = [await farm.round_ms(hot=0) for _ in range(ROUNDS)]
+            row(f"a round, {RIGS:,} rigs of {CARDS} cards, half of them reported", f"{statistics.median(calm):.0f} ms")
+            hot = [await farm.round_ms(hot=HOT) for _ in range(ROUNDS)]
+            row(f"  {HOT:,} rigs at 81 °C, with a condition for each card", f"{statistics.median(hot[2:]):.0f} ms")
+            await farm.cool()
+            kept = await farm.flap()
+            row(f"an hour in which {FLAPPING} rigs flap every 90 s", f"{kept / 1e6:+.1f} MB", "memory kept after it")
+
+
+class BenchFarm:
+    """10,000 rigs of one kind; half of them report before each round."""
+
+    def __init__(self, database: Database) -> None:
+        index = OperationalIndex(stale_after_s=45, offline_after_s=60)
+        self.live = LiveRigs(RigKind.CPU_GPU, index, Channels(), describe=rig_json, describe_log=log_json)
+        asics = LiveRigs(
+            RigKind.ASIC,
+            OperationalIndex(stale_after_s=45, offline_after_s=60),
+            Channels(),
+            describe=rig_json,
+            describe_log=log_json,
+        )
+        self.lives = {RigKind.CPU_GPU: self.live, RigKind.ASIC: asics}
+        self.database = database
+        rules = AlertRules(database, SingleNode())
+        self.engine = Engine(
+            database,
+            self.lives,
+            rules,
+            Ledger(self.lives, Outbox(self.lives), group_wait_s=30.0),
+            IncidentSource(database, Channels(), Badge(), SingleNode(), self.lives),
+            QuietRigs(database, self.lives),
+            Leadership(database, holder="bench", is_alone=True),
+            problems=_none,
+        )
+        self.now, self.now_s, self.turn = START, 1_000.0, 0
+        dice = random.Random(7)
+        self.cool_logs = [_read(_log(dice, number, 64.0)) for number in range(200)]
+        self.hot_logs = [_read(_log(dice, number, 81.0)) for number in range(200)]
+
+    async def begin(self) -> None:
+        async with self.database.transaction() as db:
+            await rule_store.add_shipped(db)
+        for number in range(RIGS):
+            state = self.live.index.add(number + 1, f"rig-{number:05}")
+            state.tags = (f"hall:{number % 20}", f"rack:{number % 300}")
+        usual = Usual(hashrates_hs={"kHeavyHash": 5e9}, power_w=1_600.0)
+        self.engine.evaluation.usual = {("cpu-gpu", number + 1): usual for number in range(RIGS)}
+        for _ in range(2):
+            await self.round_ms(hot=0)
+
+    async def round_ms(self, *, hot: int) -> float:
+        """Returns the time of the engine alone, in the process."""
+        self._report(hot)
+        begin = time.process_time()
+        await self.engine.round(self.now, self.now_s)
+        return 1e3 * (time.process_time() - begin)
+
+    async def cool(self) -> None:
+        for _ in range(70):
+            await self.round_ms(hot=0)
+
+    async def flap(self) -> float:
+        """Returns how many bytes more the process keeps after an hour of flapping than after the first minutes."""
+        tracemalloc.start()
+        before = 0
+        for step in range(720):
+            is_hot = (step * EVERY_S // 90) % 2 == 0
+            await self.round_ms(hot=FLAPPING if is_hot else 0)
+            if step == 120:
+                before = tracemalloc.get_traced_memory()[0]
+        kept = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+        return kept
+
+    def _report(self, hot: int) -> None:
+        self.now += timedelta(seconds=EVERY_S)
+        self.now_s += EVERY_S
+        self.turn += 1
+        for number in range(self.turn % 2, RIGS, 2):
+            logs = self.hot_logs if number < hot else self.cool_logs
+            log = logs[(number + self.turn) % len(logs)]
+            self.live.index.report(
+                number + 1, log.body, log.summary, taken_at=self.now, reported_at=self.now, now_s=self.now_s
+            )
+
+
+async def _none(now: datetime) -> dict[str, str]:
+    return {}
+
+
+def _read(log: dict[str, object]) -> DecodedLog:
+    return READERS[RigKind.CPU_GPU](msgspec.json.encode(log))
+
+
+def _log(dice: random.Random, number: int, core_c: float) -> dict[str, object]:
+    work = {"algorithm": "kHeavyHash", "coin": "Kaspa", "pool": "pool.example:3333", "user": f"kaspa:qq{number}"}
+    counts = {"accepted": 10_000 + number, "rejected": 10, "stale": 3, "hashrate_hs": dice.uniform(4.9e9, 5.1e9)}
+    cards = [
+        {"pci_address": f"0000:{n:02}:00.0", "temperature_c": core_c, "fan_percent": 70.0, "power_w": 200.0}
+        for n in range(CARDS)
+    ]
+    miner = {"software": "lolminer", "state": "mining", "algorithms": [work | counts]}
+    return {"taken_at": START.isoformat(), "lan_ip": f"10.0.{number}.7", "gpus": cards, "miners": [miner]}
