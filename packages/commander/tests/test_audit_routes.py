@@ -27,6 +27,7 @@ OF_SENTRIES = "/api/v1/sentry"  # reports of machines; what their site tokens re
 READS = {
     ("POST", "/api/v1/cpu-gpu-rigs/{rig_id}/playbooks/preview"),
     ("POST", "/tags/preview"),
+    ("POST", "/api/v1/alert-rules/preview"),
     ("POST", "/api/v1/playbooks/{playbook_id}/copy/preview"),
     ("POST", "/cpu-gpu/command"),
     ("POST", "/cpu-gpu/copy"),

@@ -51,6 +51,15 @@ async def test_the_opening_is_sent_ten_seconds_after_the_group_wait_at_the_lates
     assert farm.events() == ["opened"]
 
 
+async def test_a_shorter_silence_may_be_a_rule_for_some_rigs(farm: EngineFarm) -> None:
+    rigs = [farm.add() for _ in range(4)]
+    rigs[0].tags = ("hall:2",)
+    await farm.add_rule("offline", select="tag:hall:2", critical=30.0, clear_for_s=60.0)
+    await farm.run(60, rigs)
+    await farm.run(45, rigs[2:])
+    assert [each.name for each in await farm.conditions()] == [rigs[0].name]
+
+
 async def test_later_rigs_join_and_growth_is_sent_every_five_minutes_at_most(farm: EngineFarm) -> None:
     rigs = [farm.add() for _ in range(30)]
     await farm.run(60, rigs)

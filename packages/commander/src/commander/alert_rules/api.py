@@ -9,8 +9,11 @@ from litestar.params import Body, FromPath
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
-from commander.alert_rules.actions import AlertRuleActions
+from commander.alert_rules.actions import AlertRuleActions, checked_rule
 from commander.alert_rules.domain import AlertRule, RuleLimits, Sensor
+from commander.alert_rules.preview import preview
+from commander.db import Database
+from commander.live.rigs import Lives
 from commander.readings.severity import Severity
 from commander.selections.domain import LINE_MAX_LENGTH
 from commander.web.api_docs import BEARER, problems
@@ -60,6 +63,25 @@ class AlertRulesAnswer(msgspec.Struct, frozen=True, kw_only=True):
     rules: list[AlertRuleAnswer]
 
 
+class PreviewRig(msgspec.Struct, frozen=True, kw_only=True):
+    """A rig for which the rule would have fired."""
+
+    name: str
+    firings: int
+
+
+class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The number of times that a rule would have fired in the last 7 days; the rigs with most firings first.
+
+    `rigs_matching` is the number of rigs that the selection matches now. Of many, only `rigs_looked_at` were looked at.
+    """
+
+    firings: int
+    rigs: list[PreviewRig]
+    rigs_matching: int
+    rigs_looked_at: int
+
+
 class AlertRulesApi(Controller):
     """Alert rules: those that are shipped, and your own."""
 
@@ -78,6 +100,22 @@ class AlertRulesApi(Controller):
     ) -> AlertRuleAnswer:
         """Add a rule of your own, or other limits for some rigs."""
         return _answer(await alert_rule_actions.add(data.limits()))
+
+    @post("/preview", status_code=200, responses=problems(400, 401, 413, 415, 422))
+    async def preview_alert_rule(
+        self,
+        data: Annotated[AlertRuleBody, Body()],
+        database: NamedDependency[Database],
+        lives: NamedDependency[Lives],
+    ) -> PreviewAnswer:
+        """Count how often a rule would have fired in the last 7 days; nothing is changed."""
+        result = await preview(database, lives, checked_rule(data.limits()), now=await database.now())
+        return PreviewAnswer(
+            firings=result.firings,
+            rigs=[PreviewRig(name=each.name, firings=each.firings) for each in result.rigs],
+            rigs_matching=result.matching,
+            rigs_looked_at=result.looked_at,
+        )
 
     @put("/{alert_rule_id:int}", responses=problems(400, 401, 404, 413, 415, 422))
     async def change_alert_rule(

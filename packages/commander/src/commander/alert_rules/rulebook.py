@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from commander.alert_rules.domain import AlertRule, RuleLimits, RuleName, Sensor
-from commander.alert_rules.judging import JUDGES, Judge, own
+from commander.alert_rules.judging import JUDGES, Judge, lowest_of, own
 from commander.live.rig_state import RigState
 from commander.readings.faults import FAN_NEEDED_ABOVE_C
 from commander.registry.kinds import RigKind
@@ -15,6 +15,7 @@ from commander.selections.domain import BadSelection
 from commander.selections.parser import parse
 
 log = logging.getLogger(__name__)
+SILENT_AFTER_S = 60.0  # then nothing is known of a rig but its silence
 Slot = tuple[str, Sensor | None]
 
 
@@ -81,6 +82,7 @@ class Rulebook:
         self._for_all: dict[Slot, AlertRule] = {}
         self._for_some: list[tuple[Predicate, AlertRule]] = []
         self._ready: dict[tuple[int, ...], RulesOfRig] = {}
+        self.shortest_silence_s = SILENT_AFTER_S  # after which a rule may be broken
         for rule in sorted(rules, key=lambda each: each.id):
             if rule.limits.enabled:
                 self._add(rule)
@@ -92,6 +94,9 @@ class Rulebook:
         except BadSelection as error:  # another version has stored it
             log.warning("alert_rule_skipped %d %s", rule.id, error)
             return
+        bound_s = lowest_of(rule.limits)
+        if rule.limits.rule == RuleName.OFFLINE and bound_s is not None:
+            self.shortest_silence_s = min(bound_s, self.shortest_silence_s)
         if selection.terms:
             self._for_some.append((matches, rule))
         else:

@@ -10,7 +10,7 @@ from commander.alert_rules.domain import AlertRule, RuleLimits, RuleName
 from commander.alert_rules.judging import Judgement, sensor_of
 from commander.alert_rules.learning import is_old
 from commander.alert_rules.levels import Level
-from commander.alert_rules.rulebook import Basis, RulesOfRig
+from commander.alert_rules.rulebook import SILENT_AFTER_S, Basis, RulesOfRig
 from commander.alert_rules.source import AlertRules
 from commander.alert_rules.view import NO_USUAL, JudgedRig, RigMemory, Usual
 from commander.incidents.conditions import Answer, Changes, KeyOfRig, LivingConditions, OfRig
@@ -20,7 +20,6 @@ from commander.live.rigs import LiveRigs, Lives
 from commander.readings.severity import Severity
 from commander.registry.kinds import RigKind
 
-SILENT_AFTER_S = 60.0
 UNKNOWN_FOR_S = 120.0  # after that, a wait begins again
 SHORT_OUTAGE = timedelta(minutes=1)
 OF_COMMANDER = (COMMANDER, 0)
@@ -82,7 +81,7 @@ class Evaluation:
                 memory = self._memories[key] = RigMemory()
             living, silence_s = self.living.of_rig(key), live.silence_s(state, now_s)
             has_changed = state.changed_at != memory.judged_at
-            if not (has_changed or all_rigs or _is_due(living, silence_s, now)):
+            if not (has_changed or all_rigs or _is_due(living, silence_s >= book.shortest_silence_s, now)):
                 continue
             view = JudgedRig(
                 live.kind,
@@ -137,7 +136,7 @@ class Evaluation:
         """Returns for each `Basis` whether a rule may be broken by it."""
         state = view.state
         return (
-            view.silence_s > SILENT_AFTER_S,
+            view.silence_s >= self._rules.books[view.kind].shortest_silence_s,
             state.two_sentries or state.wrong_clock or view.memory.is_flagged,
             bool(view.gave_up) and is_known,
             bool(state.faults) and is_known,
@@ -180,9 +179,9 @@ class Evaluation:
             self.living.move(key, COMMANDER, answer, changes, now)
 
 
-def _is_due(living: OfRig, silence_s: float, now: datetime) -> bool:
+def _is_due(living: OfRig, is_silent: bool, now: datetime) -> bool:
     """Returns whether time alone may change a rig's conditions: it is silent, or the wait of a condition is over."""
-    if silence_s > SILENT_AFTER_S:
+    if is_silent:
         offline = living.get((RuleName.OFFLINE, ""))
         if offline is None or offline.phase is not Phase.FIRING:
             return True
