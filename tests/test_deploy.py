@@ -65,6 +65,15 @@ def test_the_balancer_has_an_address_that_no_other_container_is_given() -> None:
         assert COMPOSE["services"][web]["environment"]["COMMANDER_TRUSTED_PROXIES"] == str(balancer)
 
 
+def test_web_nodes_share_the_key_of_secrets_in_a_folder_that_the_image_has() -> None:
+    folders = {COMPOSE["services"][web]["environment"]["COMMANDER_CA_DIR"] for web in ("web-1", "web-2")}
+    (folder,) = folders
+    assert f"minewarden-commander {folder}" in (DEPLOY / "Containerfile").read_text()
+    for web in ("web-1", "web-2"):
+        assert f"shared:{folder}" in COMPOSE["services"][web]["volumes"]
+    assert "shared" in COMPOSE["volumes"]
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_each_unit_starts_a_program_that_there_is_and_the_page_enables_it(unit: Path) -> None:
     text, page = unit.read_text(), (DEPLOY / "README.md").read_text()

@@ -62,6 +62,14 @@ class Sender:
             log.exception("a message could not be sent by channel %d (%s)", channel.id, channel.kind)
             raise DeliveryFailure("The commander has made an error; its own log has more.") from error
 
+    def why_unreadable(self, channel: NotificationChannel) -> str:
+        """Returns why this node can't read the channel's secrets; empty: it can. Another node may have the key."""
+        try:
+            self._sealer.unseal(channel.secrets)
+        except SecretsUnreadable as error:
+            return str(error)
+        return ""
+
     def _message(self, news: News, now: datetime) -> Message:
         return message_of(news, public_url=self._public_url, sent_at=now)
 
@@ -129,6 +137,10 @@ class Deliveries:
             unsent = await delivery_store.unsent_of(db, channel_id)
             first = next_of_channel(unsent, now=now)
             if first is None or not channel.is_enabled:
+                return False
+            if problem := self._sender.why_unreadable(channel):
+                if channel.last_error != problem:
+                    await channel_store.note_error(db, channel_id, problem, at=now)
                 return False
             chosen = [each for each in unsent if each.is_held and each.due_at <= now] if first.is_held else [first]
             pieces = await delivery_store.news_of(db, [each.id for each in chosen])
