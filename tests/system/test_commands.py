@@ -28,6 +28,26 @@ boot.boot_id.__defaults__ = (Path(sys.argv.pop(1)),)
 from cpu_gpu_sentry.__main__ import main
 sys.exit(main())
 """
+# The same, on a machine whose clock has begun at 1970: every module of the sentry sees that time.
+IN_1970 = f"""
+import datetime, importlib, pkgutil, sys, time
+import cpu_gpu_sentry, sentry_kit
+now_s, began_s = time.time, time.time()
+real = datetime.datetime
+class Clock(real):
+    @staticmethod
+    def now(tz=None):
+        return real.fromtimestamp(time.time(), tz)
+    fromtimestamp, fromisoformat, strptime = real.fromtimestamp, real.fromisoformat, real.strptime
+for package in (cpu_gpu_sentry, sentry_kit):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith(("__main__", "_windows")):
+            importlib.import_module(module.name)
+for name, module in list(sys.modules.items()):
+    if name.startswith(("cpu_gpu_sentry", "sentry_kit")) and vars(module).get("datetime") is real:
+        module.datetime = Clock
+time.time = lambda: now_s() - began_s
+{ON_THIS_BOOT}"""
 
 
 @dataclass
@@ -80,12 +100,12 @@ class CommandedRig:
 
 
 @contextmanager
-def commanded_rig(folder: Path, **more: str) -> Iterator[CommandedRig]:
+def commanded_rig(folder: Path, *, program: str = ON_THIS_BOOT, **more: str) -> Iterator[CommandedRig]:
     """A commander and an enrolled sentry, as long as the block lasts."""
     (folder / "boot_id").write_text(f"{uuid4()}\n")
 
     def command(_program: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-c", ON_THIS_BOOT, str(folder / "boot_id"), *arguments]
+        return [sys.executable, "-c", program, str(folder / "boot_id"), *arguments]
 
     with running_commander(folder) as commander:
         key = commander.api_key()
@@ -144,6 +164,33 @@ def test_what_the_rig_forbids_is_refused_and_what_is_late_expires(tmp_path: Path
         follows = rig.order("diagnose")
         rig.becomes(follows, "done")
         assert rig.target(late)["state"] == "expired"
+
+
+def test_a_rig_whose_clock_says_1970_carries_out_commands_in_time(tmp_path: Path) -> None:
+    with commanded_rig(tmp_path, program=IN_1970) as rig:
+        diagnosis = rig.order("diagnose", valid_s=120)
+        rig.becomes(diagnosis, "done")
+        (clock,) = [each for each in rig.result(diagnosis)["findings"] if each["check"] == "clock"]
+        assert (clock["severity"], "behind" in str(clock["text"])) == ("critical", True), clock
+        reboot = rig.order("reboot", valid_s=120)
+        rig.becomes(reboot, "begun")
+        eventually(lambda: rig.reboots == 1, within_s=30, what="the reboot")
+        rig.sentry.kill()
+        late = rig.order("fetch_log", valid_s=10)
+        rig.becomes(late, "expired")
+        rig.boot_again()
+        rig.becomes(reboot, "done")
+        assert (rig.target(late)["state"], rig.reboots) == ("expired", 1)
+
+
+def test_a_reboot_after_which_the_rig_reports_from_the_same_boot_is_not_done(rig: CommandedRig) -> None:
+    reboot = rig.order("reboot")
+    rig.becomes(reboot, "begun")
+    eventually(lambda: rig.reboots == 1, within_s=30, what="the reboot")
+    rig.sentry.kill()
+    rig.sentry.start()
+    rig.becomes(rig.order("diagnose"), "done")
+    assert (rig.target(reboot)["state"], rig.reboots) == ("begun", 1)
 
 
 def test_whatever_is_killed_no_command_is_repeated(rig: CommandedRig) -> None:

@@ -134,6 +134,20 @@ async def test_a_rig_that_does_not_come_back_has_failed_until_it_does(farm: Comm
     assert await farm.states(made.id) == ["done"]
 
 
+async def test_a_rig_that_comes_back_with_the_same_boot_id_has_not_rebooted(farm: CommandFarm) -> None:
+    (rig,) = await farm.add_rigs(1)
+    made = await farm.order(REBOOT, [rig])
+    (command,) = await farm.commands(rig)
+    await farm.report(rig, command.id, CommandState.BEGUN, boot="boot-1")
+    await farm.arrive(rig, boot="boot-1")
+    assert await farm.states(made.id) == ["begun"]
+    await sentries.settle_overdue(farm.database, farm.notify, await farm.database.now() + timedelta(minutes=11))
+    (target,) = await farm.targets(made.id)
+    assert (target.state, "not come back" in (target.result or "")) == ("failed", True)
+    await farm.arrive(rig, boot="boot-1")
+    assert await farm.states(made.id) == ["failed"]
+
+
 async def test_a_command_that_nobody_fetches_expires(farm: CommandFarm) -> None:
     (rig,) = await farm.add_rigs(1)
     made = await farm.order(REBOOT, [rig], valid_for=SHORT)
