@@ -187,12 +187,14 @@ async def test_the_page_shows_machine_boards_fans_and_pools(person: httpx.AsyncC
         {"url": "backup.example:3333", "state": "disconnected"},
     ]
     more = {"power_source": "entered", "boards": boards, "pools": pools, "fans_rpm": [5900, 0], "rejected_percent": 2.4}
-    await farm.report_asic(asic, an_asic_log() | more, specs=specs)
+    log = an_asic_log() | more
+    await farm.report_asic(asic, log, specs=specs)
     html = (await person.get(f"/asics/{asic.id}")).text
     for words in (
         *("110T", "2022-07-05", "cgminer 4.11.1", "02:00:5E:10:00:01", "192.168.1.50", "SHA-256"),
         *("Power, entered", "Bitcoin (5 s)", "61 °C", "126 °C", "Connected", "Disconnected", "7,225"),
-        *("stopped", "kaspa:ww…wwwwwwww", "<h2>Fan 2 has stopped"),
+        *("stopped", "kaspa:ww…wwwwwwww"),
+        f'<h2>Fan 2 has stopped <small>(since <time datetime="{log["taken_at"]}" data-clock>',
     ):
         assert words in html, words
     for name, text in {
