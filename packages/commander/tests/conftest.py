@@ -6,7 +6,8 @@ marker `commander`, those on PostgreSQL the marker `servers`; the first of these
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from commander.settings import Settings
 from commander_farm import PASSWORD, POSTGRESQL, SQLITE, Farm, running, serving, settings_of
 from nats_server import NatsServer, running_nats
 from playbook_farm import Playbooks
-from postgresql_server import PostgresqlServer, running_server
+from postgresql_server import SMALL_WAL, PostgresqlServer, memory, running_server
 
 _numbers = count(1)
 
@@ -122,7 +123,7 @@ def empty_farm(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgresqlServer]:
     """One for all tests of this process."""
-    with running_server() as server:
+    with running_server(memory(), **SMALL_WAL) as server:
         yield server
 
 
@@ -136,6 +137,16 @@ def postgresql(postgresql_server: PostgresqlServer) -> PostgresqlServer:
     return postgresql_server
 
 
+@pytest.fixture(scope="session")
+def drop_soon(postgresql_server: PostgresqlServer) -> Iterator[Callable[[str], None]]:
+    """Drops a database while the next tests run: PostgreSQL waits for all of its processes."""
+    drops: list[Future[str]] = []
+    with ThreadPoolExecutor(max_workers=1) as one_by_one:
+        yield lambda name: drops.append(one_by_one.submit(postgresql_server.run, "dropdb", "--force", name))
+    for drop in drops:
+        drop.result()
+
+
 async def _set_password(url: str) -> None:
     async with open_database(url) as database:
         await AccountActions(database).set_password(PASSWORD)
@@ -144,9 +155,10 @@ async def _set_password(url: str) -> None:
 def _copy_of(template: str, request: pytest.FixtureRequest) -> Iterator[str]:
     server: PostgresqlServer = request.getfixturevalue("postgresql")
     name = f"test_{next(_numbers)}"
-    server.run("createdb", f"--template={template}", name)
+    drop: Callable[[str], None] = request.getfixturevalue("drop_soon")
+    server.run("createdb", f"--template={template}", "--strategy=file_copy", name)
     yield server.url(name)
-    server.run("dropdb", "--force", name)
+    drop(name)
 
 
 @pytest.fixture(scope="session")
