@@ -243,7 +243,11 @@ def test_a_miner_whose_api_can_not_be_read_goes_on(tmp_path: Path) -> None:
     quick = {"CPU_GPU_SENTRY_MINER_SILENT_S": "1", "CPU_GPU_SENTRY_MINER_GRACE_S": "2"}
     with playbook_rig(tmp_path, **quick) as rig:
         rig.commander.want(offered(rig, "--fault garbage"))
-        eventually(lambda: len(rig.commander.logs) >= 6, within_s=60, what="logs")
+        eventually(
+            lambda: rig.reported() is not None and rig.commander.status_of("p1") is not None, within_s=60, what="it"
+        )
+        told = len(rig.commander.logs)
+        eventually(lambda: len(rig.commander.logs) >= told + 6, within_s=60, what="logs")
         status, miner = rig.commander.status_of("p1"), rig.reported()
         assert status is not None
         assert miner is not None
