@@ -7,8 +7,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from commander.alert_rules.domain import SHIPPED, RuleLimits
+from commander.alert_rules.pages import preview_text
+from commander.alert_rules.preview import PreviewResult, RigFirings
 from commander.alert_rules.words import sentence
-from commander_farm import Farm
+from commander.db import open_database
+from commander.history.roll_up import roll_up
+from commander_farm import Farm, a_log
 from pages import error_beside, page, post
 
 RULES = "/api/v1/alert-rules"
@@ -124,6 +128,34 @@ async def test_an_error_stands_beside_its_field(
     assert answer.status_code == 422
     assert words in html.unescape(error_beside(answer.text, field))
     assert 'data-url="/alerts?dialog=add-rule"' in answer.text
+
+
+async def test_a_rule_is_tried_before_it_is_saved(person: httpx.AsyncClient, farm: Farm) -> None:
+    begin = (datetime.now(UTC) - timedelta(hours=3)).replace(minute=0, second=0)
+    ago_s = (datetime.now(UTC) - begin).total_seconds()
+    await farm.report(await farm.add("rig-07"), *(a_log(ago_s - 60 * step, power_w=90.0) for step in range(60)))
+    async with open_database(farm.settings.database_url) as database:
+        await roll_up(database, now=datetime.now(UTC))
+    before = await rules_of(farm)
+    fields = FULL | {"select": "", "do": "preview"}
+    answer = await post(person, "/alerts/rules", **fields)
+    assert answer.status_code == 200
+    assert "In the last 7 days it would have fired once (rig-07 once)." in answer.text
+    assert 'value="power&lt;100"' in answer.text, "the form keeps what was entered"
+    quiet = await post(person, "/alerts/rules", **fields | {"rule": "power<50"})
+    assert "In the last 7 days it would not have fired." in quiet.text
+    clock = id_of(before, "clock")
+    unknown = await post(person, f"/alerts/rules/{clock}/edit", **{"for_min": "5", "clear_min": "5", "do": "preview"})
+    assert "The history does not keep what this rule looks at" in unknown.text
+    assert await rules_of(farm) == before
+
+
+def test_a_preview_names_the_rigs_that_fire_most() -> None:
+    rigs = [RigFirings("rig-07", 2), *(RigFirings(f"rig-{number}", 1) for number in range(10, 16))]
+    assert preview_text(PreviewResult(8, rigs, 1_000, 300)) == (
+        "In the last 7 days it would have fired 8 times (rig-07 twice, rig-10 once, rig-11 once, rig-12 once,"
+        " rig-13 once and 2 more). Only 300 of 1,000 rigs were looked at."
+    )
 
 
 def field_time(moment: datetime) -> str:

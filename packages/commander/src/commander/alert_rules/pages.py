@@ -1,5 +1,6 @@
 """The section of `/alerts` with the rules, and the forms that change them."""
 
+import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from protocol import units
 
 from commander.alert_rules.actions import AlertRuleActions
-from commander.alert_rules.domain import AlertRule, AlertRuleNotFound, BadAlertRule
+from commander.alert_rules.domain import AlertRule, AlertRuleNotFound, BadAlertRule, RuleLimits
 from commander.alert_rules.forms import (
     RuleFields,
     about_choices,
@@ -23,7 +24,9 @@ from commander.alert_rules.forms import (
     read_fields,
     unit_of,
 )
+from commander.alert_rules.preview import PreviewResult, preview
 from commander.alert_rules.words import rigs_text, sentence, severities, text_of
+from commander.db import Database
 from commander.live.rigs import Lives
 from commander.live.source import Query
 from commander.notifications.alerts_page import HOME, AlertsPage, AlertsPart, OpenDialog
@@ -35,6 +38,8 @@ from commander.web.ids import id_in
 PART, POSITION = "rules", 20
 TEMPLATE = "alert_rules/rules.html"
 PATH = f"{HOME}/rules"
+PREVIEW = "preview"
+RIGS_NAMED = 5
 TONES = {Severity.CRITICAL: "bad", Severity.WARNING: "warning"}
 Html = Response[Any]
 
@@ -104,8 +109,12 @@ async def add(
     data: URLEncodedBody[RuleFields],
     alert_rule_actions: NamedDependency[AlertRuleActions],
     alerts_page: NamedDependency[AlertsPage],
+    database: NamedDependency[Database],
+    lives: NamedDependency[Lives],
 ) -> Html | Redirect:
     limits, errors = read_fields(data)
+    if limits and data.do == PREVIEW:
+        return await _previewed(alerts_page, AlertRuleDialog("add", data), limits, database, lives)
     if limits:
         try:
             await alert_rule_actions.add(limits)
@@ -121,11 +130,15 @@ async def edit(
     data: URLEncodedBody[RuleFields],
     alert_rule_actions: NamedDependency[AlertRuleActions],
     alerts_page: NamedDependency[AlertsPage],
+    database: NamedDependency[Database],
+    lives: NamedDependency[Lives],
 ) -> Html | Redirect:
     rule = await alert_rule_actions.find(alert_rule_id)
     if rule.shipped is not None:
         data = replace(data, about=fields_of(rule).about)
     limits, errors = read_fields(data)
+    if limits and data.do == PREVIEW:
+        return await _previewed(alerts_page, _dialog("edit", rule, data), limits, database, lives)
     if limits:
         await alert_rule_actions.change(alert_rule_id, limits)
         return Redirect(HOME, status_code=303)
@@ -148,6 +161,35 @@ async def remove(alert_rule_id: FromPath[int], alert_rule_actions: NamedDependen
 
 
 HANDLERS: list[HTTPRouteHandler] = [add, edit, switch, remove]
+
+
+async def _previewed(
+    alerts_page: AlertsPage, dialog: AlertRuleDialog, limits: RuleLimits, database: Database, lives: Lives
+) -> Html:
+    """Shows the dialog again, with how often the rule would have fired."""
+    try:
+        text = preview_text(await preview(database, lives, limits, now=await database.now()))
+    except BadAlertRule as error:
+        text = str(error)
+    return await alerts_page.show({}, OpenDialog(PART, dataclasses.replace(dialog, result=text), dialog.url))
+
+
+def preview_text(result: PreviewResult) -> str:
+    """Returns "In the last 7 days it would have fired 3 times (rig-07 twice, rig-08 once)."."""
+    left_out = ""
+    if result.looked_at < result.matching:
+        of, all_of = units.count_text(result.looked_at), units.count_text(result.matching)
+        left_out = f" Only {of} of {all_of} rigs were looked at."
+    if not result.firings:
+        return f"In the last 7 days it would not have fired.{left_out}"
+    named = [f"{each.name} {_times(each.firings)}" for each in result.rigs[:RIGS_NAMED]]
+    more = f" and {units.count_text(len(result.rigs) - RIGS_NAMED)} more" if len(result.rigs) > RIGS_NAMED else ""
+    times = _times(result.firings)
+    return f"In the last 7 days it would have fired {times} ({', '.join(named)}{more}).{left_out}"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{units.count_text(count)} times")
 
 
 async def _show(alerts_page: AlertsPage, dialog: AlertRuleDialog) -> Html:
