@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
+from asic_sentry.models import find
 from farm_wire import Answer, Commander, WireError
 from protocol.asic_messages import (
     AsicBoard,
@@ -68,10 +69,13 @@ class SimulatedAsic:
     shares: list[int] = field(default_factory=lambda: [0, 0])
 
     def specs(self) -> AsicSpecs:
+        row = find(self.model.make, self.model.name)
         return AsicSpecs(
             make=self.model.make,
             model=self.model.name,
             firmware_version="2026.11-simulated",
+            nominal_hashrate_hs=row.nominal_hashrate_hs if row else None,
+            nominal_power_w=row.nominal_power_w if row else None,
             mac=f"02:00:5E:{self.number >> 16 & 255:02X}:{self.number >> 8 & 255:02X}:{self.number & 255:02X}",
         )
 
