@@ -113,22 +113,23 @@ def _reached(state: RigState, log: AsicLog) -> Figure:
     return shown.percent(100 * log.hashrate_hs / expected_hs)
 
 
-def _nominal_efficiency(state: RigState, log: AsicLog) -> Figure:
-    """Returns the model's nominal efficiency, and by how much the ASIC needs more energy for a hash now, or less."""
-    nominal_j, now_j = nominal_energy_j(specs_of(state)), energy_j(log)
-    nominal = shown.efficiency(nominal_j)
+def _against_nominal(nominal_j: float | None, now_j: float | None) -> Figure:
+    """Returns by how much more energy the ASIC needs for a hash than its model by the maker; negative: less."""
     if nominal_j is None or now_j is None:
-        return nominal
-    return Figure(f"{nominal.text} (now {100 * (now_j / nominal_j - 1):+.0f} %)", nominal.exact)
+        return NOT_KNOWN
+    exact = f"{shown.efficiency(now_j).text}, nominal {shown.efficiency(nominal_j).text}"
+    return Figure(f"{100 * (now_j / nominal_j - 1):+.0f} %", exact)
 
 
 def _others(state: RigState, log: AsicLog) -> list[SummaryView]:
     figures, entered = state.summary, log.power_source is PowerSource.ENTERED
     rejected = shown.rejected(figures.accepted, figures.rejected, figures.rejected_percent)
+    nominal_j = nominal_energy_j(specs_of(state))
     return [
         SummaryView("Power, entered" if entered else "Power", shown.power(log.power_w), "power"),
         SummaryView("Efficiency", shown.efficiency(energy_j(log)), "efficiency"),
-        SummaryView("Nominal efficiency", _nominal_efficiency(state, log), "nominal-efficiency"),
+        SummaryView("Nominal efficiency", shown.efficiency(nominal_j), "nominal-efficiency"),
+        SummaryView("Against nominal", _against_nominal(nominal_j, energy_j(log)), "against-nominal"),
         SummaryView("Hottest", shown.temperature(log.temperature_c), "temperature"),
         SummaryView("Fastest fan", shown.fan(None, figures.fan_rpm), "fan"),
         SummaryView("Shares rejected", rejected, "rejected"),
