@@ -20,6 +20,7 @@ from commander.readings.severity import Severity
 
 from tests.farm import CommanderProcess, eventually
 
+SECRET = "secret-in-the-address"
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 
@@ -97,7 +98,7 @@ def notifier(tmp_path: Path, target: Target) -> Iterator[CommanderProcess]:
 
 def add_channel(commander: CommanderProcess, target: Target) -> None:
     with commander.client(commander.api_key()) as people:
-        body = {"name": "hook", "kind": "webhook", "settings": {"url": target.url}}
+        body = {"name": "hook", "kind": "webhook", "settings": {"url": f"{target.url}/{SECRET}"}}
         answer = people.post("/api/v1/notification-channels", json=body)
         assert answer.status_code == 201, answer.text
 
@@ -153,6 +154,7 @@ def test_a_message_that_was_decided_while_no_sender_ran_is_sent_after_the_start(
     notifier.start()
     eventually(lambda: bool(target.titles), within_s=20, what="the message")
     assert notifier.stop() == 0
+    assert SECRET not in notifier.log.read_text()
     assert target.titles == ["Critical: incident 1"]
 
 

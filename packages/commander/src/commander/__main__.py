@@ -192,6 +192,7 @@ def main() -> None:
     os.umask(0o077)  # what the commander keeps is for its own eyes
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address, and some have a secret in them
     try:
         sys.exit(run())
     except (BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem, BackupProblem, MigrateDataProblem) as error:
