@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
+from commander.commands.tables import command_targets, commands
 from commander.db import Database
 from commander.incidents import store
 from commander.incidents.domain import InCommon, Phase
@@ -175,6 +177,29 @@ async def test_maintenance_records_and_sends_nothing_until_it_is_over(farm: Engi
     assert await farm.open() == []
     await farm.run(660, rigs[1:])
     assert farm.events() == ["opened"]
+
+
+async def test_a_reboot_that_a_person_ordered_makes_ten_minutes_for_that_rig(farm: EngineFarm) -> None:
+    rebooted, other, *rest = rigs = [farm.add() for _ in range(6)]
+    await farm.run(60, rigs)
+    command = {"action": "reboot", "arguments": b"{}", "reason": "", "made_at": farm.now, "made_by": "anna"}
+    command |= {
+        "state": "running",
+        "size": 1,
+        "max_failures": 1,
+        "valid_s": 600,
+        "run": 1,
+        "note": "",
+        "overlaps": b"[]",
+    }
+    target = {"command_id": 1, "position": 0, "rig_id": rebooted.id, "name": rebooted.name, "state": "begun"}
+    async with farm.database.transaction() as db:
+        await db.execute(sa.insert(commands).values(id=1, **command))
+        await db.execute(sa.insert(command_targets).values(changed_at=farm.now, run=1, silent=False, **target))
+    await farm.run(590, rest)
+    assert [news.title for news in farm.outbox.news] == [f"{other.name} stopped reporting"]
+    await farm.run(400, rest)
+    assert farm.events() == ["opened", "grown"]
 
 
 async def test_what_ends_within_maintenance_is_never_sent(farm: EngineFarm) -> None:

@@ -111,8 +111,11 @@ class Ledger:
             mine = failing.get(incident.id, [])
             has_changed = incident.id in turn.touched
             if not mine and incident.close_at is None:
-                grouping.ended(incident, turn.now)
-                has_changed = True
+                rows = (await store.conditions_of_incidents(db, [incident.id]))[incident.id]
+                mine = [each for each in rows if each.ended_at is None]
+                if rows and not mine:
+                    grouping.ended(incident, turn.now)
+                    has_changed = True
             elif mine and incident.close_at is not None:
                 incident.close_at = None
                 has_changed = True
