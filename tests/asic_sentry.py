@@ -94,8 +94,8 @@ class AsicSentryProcess:
 def running_asic_sentry(folder: Path) -> Iterator[AsicSentryProcess]:
     """A sentry that runs; ended at the end, whatever happened to it."""
     sentry = AsicSentryProcess(folder)
-    sentry.start()
     try:
+        sentry.start()
         yield sentry
     finally:
         if sentry.process and sentry.process.poll() is None:

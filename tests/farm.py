@@ -147,8 +147,8 @@ def commander_command(*arguments: str, python: str = sys.executable) -> list[str
 def running_commander(folder: Path, **more: str) -> Iterator[CommanderProcess]:
     """A commander that serves from a new data directory in `folder`; it ends with the block."""
     commander = CommanderProcess(folder / "data", more=more)
-    commander.start()
     try:
+        commander.start()
         yield commander
     finally:
         if commander.process and commander.process.poll() is None:

@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
+from cpu_gpu_sentry.playbooks.processes import mark_of, marked
 
 from tests.farm import eventually, free_port
 
@@ -113,11 +115,19 @@ def running_sentry(folder: Path, program: str = CPU_GPU_SENTRY, **more: str) -> 
 
 @contextmanager
 def running(sentry: SentryProcess) -> Iterator[SentryProcess]:
-    sentry.start()
     try:
+        sentry.start()
         yield sentry
     finally:
         if sentry.process and sentry.process.poll() is None:
             sentry.kill()
         if (sentry.folder / "data" / "playbooks").exists():
             sentry.run("leave", "--yes")
+            end_programs_of(sentry)
+
+
+def end_programs_of(sentry: SentryProcess) -> None:
+    """Kills the programs of playbooks that the sentry could not end, such as a miner's own children."""
+    for left in marked([f"{mark_of(sentry.folder / 'data')}:"]):
+        with suppress(psutil.NoSuchProcess):
+            left.kill()
