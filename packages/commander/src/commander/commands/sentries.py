@@ -24,6 +24,8 @@ from commander.commands.target_store import Target
 from commander.db import Database
 
 Pair = tuple[Target, StoredCommand]
+# A target that begins in its turn is as open as before: its batch takes no step, so nothing needs to be counted.
+BEGINS = (TargetState.WAITING, TargetState.BEGUN)
 
 
 async def commands_for(database: Database, rig_id: int) -> Commands:
@@ -63,9 +65,13 @@ async def take_status(database: Database, notify: Notify, rig_id: int, status: C
         await store.lock_commands(db, [each.command_id for each in before])
         for target in await _concerned(db, rig_id, reported.keys()):
             command = await store.get_command(db, target.command_id)
-            if await _write(db, target, command, reported.get(target.key or ""), status.boot_id, now):
+            state = await _write(db, target, command, reported.get(target.key or ""), status.boot_id, now)
+            if state is None:
+                continue
+            changed.command_ids.add(command.id)
+            changed.rig_ids.add(rig_id)
+            if (target.state, state) != BEGINS:
                 await advance(db, [command.id], changed, now=now)
-                changed.rig_ids.add(rig_id)
     if changed:
         await notify(changed)
 
@@ -140,15 +146,16 @@ async def _write(
     reported: CommandStatus | None,
     boot_id: str | None,
     now: datetime,
-) -> bool:
-    """Writes what a status makes of one target. False: nothing new."""
+) -> TargetState | None:
+    """Writes what a status makes of one target, and returns its new state. None: nothing new."""
     outcome, began_in = _outcome(target, command, reported, boot_id)
     if outcome is None:
-        return False
+        return None
     due_at = now + RESULT_WITHIN if outcome.state is TargetState.BEGUN else None
     if reported and outcome.state is not TargetState.BEGUN:
         await store.put_result(db, target.id, reported.findings, reported.logs)
-    return await target_store.write_outcome(db, target, outcome, now=now, due_at=due_at, boot_id=began_in)
+    is_news = await target_store.write_outcome(db, target, outcome, now=now, due_at=due_at, boot_id=began_in)
+    return outcome.state if is_news else None
 
 
 def _outcome(
