@@ -88,8 +88,8 @@ async def mail_server(
     finally:
         server.close()
         for each in protocols:
-            if isinstance(each.transport, asyncio.Transport):
-                each.transport.abort()
+            if isinstance(each.transport, asyncio.Transport) and not each.transport.is_closing():
+                each.transport.abort()  # Python 3.11.2 raises AttributeError for one that is closed twice
         await asyncio.sleep(0.01)  # the event loop closes what was aborted
 
 
