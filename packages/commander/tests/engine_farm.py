@@ -11,9 +11,9 @@ from commander.alert_rules.source import AlertRules
 from commander.db import Database
 from commander.incidents import store
 from commander.incidents.domain import Condition, Incident
-from commander.incidents.ledger import Ledger
 from commander.incidents.round import Engine
 from commander.incidents.source import IncidentSource
+from commander.incidents.writer import Ledger
 from commander.jobs.leadership import Leadership
 from commander.live.badge import Badge
 from commander.live.channels import Channels
@@ -21,7 +21,7 @@ from commander.live.cluster import SingleNode
 from commander.live.operational_index import OperationalIndex
 from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
-from commander.maintenance.quiet import QuietRigs
+from commander.maintenance.rigs_now import QuietRigs
 from commander.notifications.news import News
 from commander.notifications.outbox import Outbox
 from commander.readings.decode import READERS

@@ -12,15 +12,15 @@ from commander.audit.actor import Actor
 from commander.incidents import api, condition_api, pages, store
 from commander.incidents.actions import MUTE_MINUTES, IncidentActions
 from commander.incidents.domain import IncidentClosed, IncidentNotFound
-from commander.incidents.ledger import Ledger
 from commander.incidents.round import Engine
 from commander.incidents.running import Rounds
 from commander.incidents.self_checks import SelfChecks
 from commander.incidents.source import IncidentSource
 from commander.incidents.views import check_incident, check_list, incident_fragments, list_fragments
+from commander.incidents.writer import Ledger
 from commander.jobs.loop import Job
 from commander.live.source import LiveView, Query
-from commander.maintenance.quiet import QuietRigs
+from commander.maintenance.rigs_now import QuietRigs
 from commander.notifications.outbox import Button, OnButton
 from commander.noun import Built, Core, Noun
 from commander.web.shell import Fragments

@@ -9,15 +9,15 @@ from commander.alert_rules.source import AlertRules
 from commander.db import Database
 from commander.incidents import grouping, store
 from commander.incidents.conditions import Changes
-from commander.incidents.deafness import RECEIVES_NOTHING, is_deaf, network_is_up
 from commander.incidents.evaluation import Evaluation
-from commander.incidents.ledger import Ledger, is_due
+from commander.incidents.reception import RECEIVES_NOTHING, is_deaf, network_is_up
 from commander.incidents.source import IncidentSource
 from commander.incidents.words import NOTHING_RECEIVED
+from commander.incidents.writer import Ledger, is_due
 from commander.jobs.leadership import Leadership
 from commander.live.rig_state import Health
 from commander.live.rigs import Lives
-from commander.maintenance.quiet import QuietRigs
+from commander.maintenance.rigs_now import QuietRigs
 
 log = logging.getLogger(__name__)
 CLOCK_JUMP = timedelta(seconds=5)  # between two rounds; less is a slow round
