@@ -14,16 +14,16 @@ from commander.alert_rules import store as rule_store
 from commander.alert_rules.source import AlertRules
 from commander.alert_rules.view import Usual
 from commander.db import Database, open_database
-from commander.incidents.ledger import Ledger
 from commander.incidents.round import Engine
 from commander.incidents.source import IncidentSource
+from commander.incidents.writer import IncidentWriter
 from commander.jobs.leadership import Leadership
 from commander.live.badge import Badge
 from commander.live.channels import Channels
 from commander.live.cluster import SingleNode
 from commander.live.operational_index import OperationalIndex
 from commander.live.rigs import LiveRigs
-from commander.maintenance.quiet import QuietRigs
+from commander.maintenance.rigs_now import RigsInMaintenance
 from commander.migrations import migrate
 from commander.notifications.outbox import Outbox
 from commander.readings.decode import READERS, DecodedLog
@@ -78,9 +78,9 @@ class BenchFarm:
             database,
             self.lives,
             rules,
-            Ledger(self.lives, Outbox(self.lives), group_wait_s=30.0),
+            IncidentWriter(self.lives, Outbox(self.lives), group_wait_s=30.0),
             IncidentSource(database, Channels(), Badge(), SingleNode(), self.lives),
-            QuietRigs(database, self.lives),
+            RigsInMaintenance(database, self.lives),
             Leadership(database, holder="bench", is_alone=True),
             problems=_none,
         )

@@ -27,7 +27,7 @@ async def is_on_the_first_screen(place: Locator) -> bool:
 
 
 def line_of(page: Page, name: str) -> Locator:
-    return page.locator(".ill li").filter(has=page.get_by_role("link", name=name, exact=True))
+    return page.locator(".troubled li").filter(has=page.get_by_role("link", name=name, exact=True))
 
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
@@ -71,7 +71,7 @@ async def test_it_turns_red_and_green_while_it_is_open(farm: Farm, open_page: Op
     await expect(line_of(page, "rig-1")).to_contain_text("Not mining")
     rigs[1].report()
     await expect(verdict).to_have_text("All 3 rigs mining")
-    await expect(page.locator(".ill li")).to_have_count(0)
+    await expect(page.locator(".troubled li")).to_have_count(0)
 
 
 async def test_the_broken_farm_is_open_to_all(farm: Farm, open_page: OpenPage) -> None:

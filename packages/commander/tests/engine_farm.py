@@ -13,7 +13,7 @@ from commander.incidents import store
 from commander.incidents.domain import Condition, Incident
 from commander.incidents.round import Engine
 from commander.incidents.source import IncidentSource
-from commander.incidents.writer import Ledger
+from commander.incidents.writer import IncidentWriter
 from commander.jobs.leadership import Leadership
 from commander.live.badge import Badge
 from commander.live.channels import Channels
@@ -21,7 +21,7 @@ from commander.live.cluster import SingleNode
 from commander.live.operational_index import OperationalIndex
 from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
-from commander.maintenance.rigs_now import QuietRigs
+from commander.maintenance.rigs_now import RigsInMaintenance
 from commander.notifications.news import News
 from commander.notifications.outbox import Outbox
 from commander.readings.decode import READERS
@@ -81,9 +81,9 @@ class EngineFarm:
             self.database,
             self.lives,
             self.rules,
-            Ledger(self.lives, self.outbox, group_wait_s=self.group_wait_s),
+            IncidentWriter(self.lives, self.outbox, group_wait_s=self.group_wait_s),
             self.source,
-            QuietRigs(self.database, self.lives),
+            RigsInMaintenance(self.database, self.lives),
             Leadership(self.database, holder="here", is_alone=True),
             problems=problems,
         )
@@ -163,7 +163,7 @@ class EngineFarm:
 
     async def conditions(self) -> list[Condition]:
         async with self.database.reading() as db:
-            return await store.living_conditions(db)
+            return await store.current_conditions(db)
 
     async def add_rule(self, rule: str, **limits: object) -> None:
         async with self.database.transaction() as db:

@@ -1,10 +1,10 @@
-"""The life of a condition, the grouping into incidents, and what failing rigs have in common: pure decisions."""
+"""The phases of a condition, the grouping into incidents, and what failing rigs have in common: pure decisions."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from commander.alert_rules.levels import Level
-from commander.incidents.domain import Hold, Incident, InCommon, Life, Phase, next_life
+from commander.incidents.domain import Hold, Incident, InCommon, Phase, TimedPhase, next_phase
 from commander.incidents.grouping import (
     Occasion,
     carry_out,
@@ -23,8 +23,8 @@ NOW = datetime(2026, 11, 29, 3, 12, tzinfo=UTC)
 TWO_MINUTES = Hold(timedelta(minutes=2), timedelta(minutes=5))
 AT_ONCE = Hold(timedelta(0), timedelta(minutes=5))
 GROUP_WAIT = timedelta(seconds=30)
-PENDING = Life(Phase.PENDING, NOW)
-FIRING = Life(Phase.FIRING)
+PENDING = TimedPhase(Phase.PENDING, NOW)
+FIRING = TimedPhase(Phase.FIRING)
 
 
 def later(**time: float) -> datetime:
@@ -32,67 +32,79 @@ def later(**time: float) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("life", "level", "hold", "after"),
+    ("phase", "level", "hold", "after"),
     [
-        pytest.param(None, Level.GOOD, TWO_MINUTES, None, id="good stays quiet"),
+        pytest.param(None, Level.GOOD, TWO_MINUTES, None, id="good stays without a condition"),
         pytest.param(None, Level.NEAR, TWO_MINUTES, None, id="near is not bad"),
         pytest.param(None, Level.UNKNOWN, AT_ONCE, None, id="unknown never fires"),
-        pytest.param(None, Level.WARNING, TWO_MINUTES, Life(Phase.PENDING, later(minutes=2)), id="bad is pending"),
+        pytest.param(
+            None, Level.WARNING, TWO_MINUTES, TimedPhase(Phase.PENDING, later(minutes=2)), id="bad is pending"
+        ),
         pytest.param(None, Level.CRITICAL, AT_ONCE, FIRING, id="some rules fire at once"),
         pytest.param(PENDING, Level.WARNING, TWO_MINUTES, FIRING, id="still bad when it is due"),
         pytest.param(PENDING, Level.GOOD, TWO_MINUTES, None, id="good before it is due"),
         pytest.param(PENDING, Level.NEAR, TWO_MINUTES, None, id="near before it is due"),
         pytest.param(PENDING, Level.UNKNOWN, TWO_MINUTES, PENDING, id="unknown when it is due"),
         pytest.param(
-            Life(Phase.PENDING, later(seconds=5)),
+            TimedPhase(Phase.PENDING, later(seconds=5)),
             Level.CRITICAL,
             TWO_MINUTES,
-            Life(Phase.PENDING, later(seconds=5)),
+            TimedPhase(Phase.PENDING, later(seconds=5)),
             id="not due yet",
         ),
         pytest.param(
-            Life(Phase.PENDING, later(hours=2)),
+            TimedPhase(Phase.PENDING, later(hours=2)),
             Level.WARNING,
             TWO_MINUTES,
-            Life(Phase.PENDING, later(minutes=2)),
+            TimedPhase(Phase.PENDING, later(minutes=2)),
             id="the clock was put back while it was pending",
         ),
         pytest.param(FIRING, Level.WARNING, TWO_MINUTES, FIRING, id="goes on firing"),
         pytest.param(FIRING, Level.UNKNOWN, TWO_MINUTES, FIRING, id="unknown never clears"),
         pytest.param(FIRING, Level.NEAR, TWO_MINUTES, FIRING, id="near does not clear"),
-        pytest.param(FIRING, Level.GOOD, TWO_MINUTES, Life(Phase.CLEARING, later(minutes=5)), id="begins to clear"),
         pytest.param(
-            FIRING, Level.GOOD, Hold(timedelta(0), timedelta(0)), Life(Phase.GONE), id="clears at once without a wait"
+            FIRING, Level.GOOD, TWO_MINUTES, TimedPhase(Phase.CLEARING, later(minutes=5)), id="begins to clear"
         ),
-        pytest.param(Life(Phase.CLEARING, NOW), Level.GOOD, TWO_MINUTES, Life(Phase.GONE), id="good until it is due"),
-        pytest.param(Life(Phase.CLEARING, later(seconds=1)), Level.WARNING, TWO_MINUTES, FIRING, id="bad again"),
         pytest.param(
-            Life(Phase.CLEARING, NOW),
+            FIRING,
+            Level.GOOD,
+            Hold(timedelta(0), timedelta(0)),
+            TimedPhase(Phase.GONE),
+            id="clears at once without a wait",
+        ),
+        pytest.param(
+            TimedPhase(Phase.CLEARING, NOW), Level.GOOD, TWO_MINUTES, TimedPhase(Phase.GONE), id="good until it is due"
+        ),
+        pytest.param(TimedPhase(Phase.CLEARING, later(seconds=1)), Level.WARNING, TWO_MINUTES, FIRING, id="bad again"),
+        pytest.param(
+            TimedPhase(Phase.CLEARING, NOW),
             Level.UNKNOWN,
             TWO_MINUTES,
-            Life(Phase.CLEARING, NOW),
+            TimedPhase(Phase.CLEARING, NOW),
             id="unknown on the way",
         ),
         pytest.param(
-            Life(Phase.CLEARING, later(hours=2)),
+            TimedPhase(Phase.CLEARING, later(hours=2)),
             Level.GOOD,
             TWO_MINUTES,
-            Life(Phase.CLEARING, later(minutes=5)),
+            TimedPhase(Phase.CLEARING, later(minutes=5)),
             id="the clock was put back while it cleared",
         ),
     ],
 )
-def test_the_life_of_a_condition(life: Life | None, level: Level, hold: Hold, after: Life | None) -> None:
-    assert next_life(life, level, hold, NOW) == after
+def test_the_next_phase_of_a_condition(
+    phase: TimedPhase | None, level: Level, hold: Hold, after: TimedPhase | None
+) -> None:
+    assert next_phase(phase, level, hold, NOW) == after
 
 
 def test_a_condition_that_flaps_within_its_clearing_time_fires_once() -> None:
-    life, fired = Life(Phase.FIRING), 1
+    phase, fired = TimedPhase(Phase.FIRING), 1
     for at_s in range(0, 3600, 5):
         level = Level.GOOD if (at_s // 90) % 2 else Level.WARNING
-        before, life = life, next_life(life, level, AT_ONCE, later(seconds=at_s)) or Life(Phase.GONE)
-        fired += before.phase is Phase.GONE and life.phase is Phase.FIRING
-    assert (fired, life.phase is Phase.GONE) == (1, False)
+        before, phase = phase, next_phase(phase, level, AT_ONCE, later(seconds=at_s)) or TimedPhase(Phase.GONE)
+        fired += before.phase is Phase.GONE and phase.phase is Phase.FIRING
+    assert (fired, phase.phase is Phase.GONE) == (1, False)
 
 
 def opened(**changes: object) -> Incident:

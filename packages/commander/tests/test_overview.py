@@ -26,7 +26,7 @@ def verdict(html: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
-def ill(html: str) -> dict[str, list[str]]:
+def troubles_shown(html: str) -> dict[str, list[str]]:
     """Returns the words of each rig in the list, in its order."""
     rows = re.findall(r'<li><a href="[^"]*">([^<]*)</a>\n<span class="words">(.*?)</span></li>', html, re.DOTALL)
     return {name: re.findall(r'<span class="state (?:bad|warning)">([^<]*)</span>', words) for name, words in rows}
@@ -47,7 +47,7 @@ async def test_a_farm_that_mines_is_good_and_shows_the_totals_of_both_kinds(
     await farm.report_asic(await farm.add_asic("s19-01"), an_asic_log())
     html = await page(person, "/")
     assert verdict(html) == ("good", "All 4 rigs mining")
-    assert ill(html) == {}
+    assert troubles_shown(html) == {}
     rigs, asics = html[html.index('id="cpu-gpu-totals"') :], html[html.index('id="asic-totals"') :]
     assert re.search(r'data-total="alive">3 of 3<', rigs)
     assert re.search(r'data-total="hashrate-Monero" title="51.000 H/s">51.0 kH/s<', rigs)
@@ -84,7 +84,7 @@ async def test_each_ill_rig_stands_there_with_its_words_and_since_when(person: h
     await farm.report(await farm.add("rig-well"), a_log())
     html = await page(person, "/")
     assert verdict(html) == ("bad", "5 of 6 rigs need attention")
-    words = ill(html)
+    words = troubles_shown(html)
     assert words["rig-hot"] == ["Too hot: GPU 03:00 97 °C"]
     assert words["rig-idle"] == ["Not mining"]
     assert words["rig-twice"] == ["Two sentries"]

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from commander.history.query import History, HistorySeries
 from commander.history.tables import TEN_MINUTES
-from commander.history.uptime import DAY_CELLS, Bucket, Doing, Uptime, buckets_of, read_uptime, uptime_of
+from commander.history.uptime import DAY_CELLS, Activity, Bucket, Uptime, buckets_of, read_uptime, uptime_of
 from commander.rig_pages.uptime_view import Run, runs_of, share_text, uptime_view
 from commander_farm import Farm, a_log
 from history_farm import KIND, START, Moment, a_place
@@ -35,7 +35,7 @@ def test_a_bucket_has_the_parts_in_which_the_rig_was_online_and_mined() -> None:
     history = History(step_s=STEP_S, times=times, series=[series("alive", nothing, alive, nothing), hashrate])
     buckets = buckets_of(history, now=NOW)
     assert [(each.online, each.mining) for each in buckets] == [(1, 1), (0.5, 0.5), (1, 0.5), (0, 0), (1, 0)]
-    assert [each.doing for each in buckets] == ["mining", "partly", "partly", "offline", "idle"]
+    assert [each.activity for each in buckets] == ["mining", "partly", "partly", "offline", "idle"]
 
 
 def test_the_newest_bucket_counts_for_as_long_as_it_lasts() -> None:
@@ -59,8 +59,8 @@ def test_time_before_the_first_report_of_a_new_rig_does_not_count() -> None:
     uptime = uptime_of(buckets, added_at=added, now=NOW)
     assert (uptime.day, uptime.week, uptime.month) == (1, 1, 1)
     assert len(uptime.cells) == DAY_CELLS
-    assert set(uptime.cells[:-7]) == {Doing.UNKNOWN}
-    assert set(uptime.cells[-7:-1]) == {Doing.MINING}
+    assert set(uptime.cells[:-7]) == {Activity.UNKNOWN}
+    assert set(uptime.cells[-7:-1]) == {Activity.MINING}
 
 
 def test_a_rig_that_first_reported_in_the_midst_of_ten_minutes_counts_from_then_on() -> None:
@@ -76,12 +76,12 @@ def test_time_without_a_report_of_an_old_rig_is_offline() -> None:
     assert uptime.day == pytest.approx(0.5)
     assert uptime.week == pytest.approx(6.5 / 7)
     assert uptime.month == pytest.approx(29.5 / 30)
-    assert uptime.cells.count(Doing.MINING) == DAY_CELLS // 2 - 1
+    assert uptime.cells.count(Activity.MINING) == DAY_CELLS // 2 - 1
 
 
 def test_of_a_rig_without_reports_nothing_is_known() -> None:
     uptime = uptime_of([], added_at=NOW - timedelta(days=3), now=NOW)
-    assert uptime == Uptime(None, None, None, [Doing.UNKNOWN] * DAY_CELLS)
+    assert uptime == Uptime(None, None, None, [Activity.UNKNOWN] * DAY_CELLS)
 
 
 async def test_it_is_read_from_the_history(database_url: str) -> None:
@@ -107,9 +107,9 @@ async def test_the_page_of_a_rig_has_shares_and_the_strip(person: httpx.AsyncCli
 
 
 def test_cells_that_are_alike_are_one_piece_of_the_strip() -> None:
-    cells = [Doing.OFFLINE, Doing.MINING, Doing.MINING]
-    assert runs_of(cells) == [Run(Doing.OFFLINE, 0, 1), Run(Doing.MINING, 1, 2)]
-    view = uptime_view(Uptime(0.994, None, 1.0, [Doing.MINING] * DAY_CELLS), KIND, 7)
+    cells = [Activity.OFFLINE, Activity.MINING, Activity.MINING]
+    assert runs_of(cells) == [Run(Activity.OFFLINE, 0, 1), Run(Activity.MINING, 1, 2)]
+    view = uptime_view(Uptime(0.994, None, 1.0, [Activity.MINING] * DAY_CELLS), KIND, 7)
     assert view.shares == [("24 h", "99.4 %"), ("7 d", "–"), ("30 d", "100 %")]
     assert view.about == "Last 24 hours: mining 100 %"
 

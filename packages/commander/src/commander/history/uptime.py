@@ -22,7 +22,7 @@ DAY_CELLS = DAY // STEP
 NEARLY_ALL, HARDLY_ANY = 0.9, 0.1
 
 
-class Doing(StrEnum):
+class Activity(StrEnum):
     """The state of a rig over ten minutes. `unknown`: before its first report."""
 
     MINING = "mining"
@@ -44,12 +44,12 @@ class Bucket(NamedTuple):
     mining: float
 
     @property
-    def doing(self) -> Doing:
+    def activity(self) -> Activity:
         if self.mining >= NEARLY_ALL:
-            return Doing.MINING
+            return Activity.MINING
         if self.online <= HARDLY_ANY:
-            return Doing.OFFLINE
-        return Doing.IDLE if self.mining <= HARDLY_ANY else Doing.PARTLY
+            return Activity.OFFLINE
+        return Activity.IDLE if self.mining <= HARDLY_ANY else Activity.PARTLY
 
 
 class Uptime(NamedTuple):
@@ -58,7 +58,7 @@ class Uptime(NamedTuple):
     day: float | None
     week: float | None
     month: float | None
-    cells: list[Doing]
+    cells: list[Activity]
 
 
 async def read_uptime(
@@ -107,10 +107,11 @@ def uptime_of(buckets: Sequence[Bucket], *, added_at: datetime | None, now: date
         return sum(bucket.mining * bucket.seconds for bucket in counted) / seconds
 
     since = _step_of(now - DAY) + STEP
-    begin, by_start = _begin(since, added_at, first), {bucket.start: bucket.doing for bucket in buckets}
+    begin, by_start = _begin(since, added_at, first), {bucket.start: bucket.activity for bucket in buckets}
     starts = [since + STEP * number for number in range(DAY_CELLS)]
     cells = [
-        Doing.UNKNOWN if first is None or start < begin else by_start.get(start, Doing.OFFLINE) for start in starts
+        Activity.UNKNOWN if first is None or start < begin else by_start.get(start, Activity.OFFLINE)
+        for start in starts
     ]
     return Uptime(share(DAY), share(WEEK), share(MONTH), cells)
 

@@ -17,7 +17,7 @@ MUTE_MINUTES_AT_MOST = 7 * 24 * 60
 OnAcknowledged = Callable[[AsyncConnection, int], Awaitable[None]]
 
 
-async def _nobody_waits(db: AsyncConnection, incident_id: int) -> None:
+async def _no_messages(db: AsyncConnection, incident_id: int) -> None:
     """Has no message to cancel."""
 
 
@@ -25,7 +25,7 @@ class IncidentActions:
     """`on_acknowledged` is called in the transaction, and cancels messages that wait for an acknowledgement."""
 
     def __init__(
-        self, database: Database, source: IncidentSource, on_acknowledged: OnAcknowledged = _nobody_waits
+        self, database: Database, source: IncidentSource, on_acknowledged: OnAcknowledged = _no_messages
     ) -> None:
         self._database = database
         self._source = source

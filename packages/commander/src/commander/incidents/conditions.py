@@ -1,4 +1,4 @@
-"""The living conditions of all rigs in memory, and how an answer of a rule changes one.
+"""The current conditions of all rigs in memory, and how an answer of a rule changes one.
 
 They are those of the database: after a write that failed they are read again.
 """
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from commander.alert_rules.levels import Level
-from commander.incidents.domain import Condition, ConditionKey, Hold, Life, Phase, next_life
+from commander.incidents.domain import Condition, ConditionKey, Hold, Phase, TimedPhase, next_phase
 from commander.readings.severity import Severity
 
 KeyOfRig = tuple[str, int]
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
     began_at: datetime
 
 
-class LivingConditions:
+class CurrentConditions:
     """Conditions that are pending, firing or clearing."""
 
     def __init__(self) -> None:
@@ -66,8 +66,8 @@ class LivingConditions:
     def move(self, key: ConditionKey, name: str, answer: Answer, changes: Changes, now: datetime) -> None:
         """Moves a condition on, or begins it. `name` is that of its rig."""
         condition = self.of_rig(key[:2]).get(key[2:])
-        before = Life(condition.phase, condition.due_at) if condition else None
-        after = next_life(before, answer.level, answer.hold, now)
+        before = TimedPhase(condition.phase, condition.due_at) if condition else None
+        after = next_phase(before, answer.level, answer.hold, now)
         severity = answer.level.severity
         if condition is None:
             if after is not None and severity is not None:
@@ -103,7 +103,7 @@ class LivingConditions:
             self._by_rig.pop(condition.key[:2], None)
 
 
-def _take(condition: Condition, answer: Answer, after: Life, changes: Changes) -> bool:
+def _take(condition: Condition, answer: Answer, after: TimedPhase, changes: Changes) -> bool:
     """Takes severity and value of an answer where they count: at the firing, and if it becomes worse then."""
     severity = answer.level.severity
     if after.phase is not Phase.FIRING or severity is None:

@@ -1,10 +1,10 @@
-"""Conditions and incidents: what they are, and how a condition lives. Pure; time is an argument.
+"""Conditions and incidents, and the phases of a condition. Pure; time is an argument.
 
-A condition is one rule that one device of one rig breaks. It lives in phases:
+A condition is one rule that one device of one rig breaks. Its phases:
 
-    quiet → pending → firing → clearing → gone
+    none → pending → firing → clearing → gone
 
-Only the three in the middle are rows. Each ends at its `due_at` at the latest, so a restart keeps the clock.
+The end of a wait is stored as `due_at`, so a restart does not change it.
 """
 
 from dataclasses import dataclass
@@ -52,46 +52,46 @@ class Hold(NamedTuple):
     clear: timedelta
 
 
-class Life(NamedTuple):
-    """A condition at one moment; None for `due_at`: its phase does not end by itself."""
+class TimedPhase(NamedTuple):
+    """A phase, and the time at which it ends. None for `due_at`: time alone does not end it."""
 
     phase: Phase
     due_at: datetime | None = None
 
 
-def next_life(life: Life | None, level: Level, hold: Hold, now: datetime) -> Life | None:
-    """Returns the life of a condition after a rule's answer; None: quiet, or a pending one that came to nothing.
+def next_phase(before: TimedPhase | None, level: Level, hold: Hold, now: datetime) -> TimedPhase | None:
+    """Returns the phase of a condition after a rule's answer; None: there is no condition, or no longer a pending one.
 
-    A due time that is later than a whole wait from now was set before the clock was put back.
+    A due time that is more than a whole wait ahead was set before the clock was put back: the wait begins again.
     """
     if level is Level.UNKNOWN:
-        return life
+        return before
     is_bad = level.severity is not None
-    if life is None:
+    if before is None:
         return _begun(hold, now) if is_bad else None
-    match life.phase:
+    match before.phase:
         case Phase.PENDING:
-            return _pending(life, hold, now) if is_bad else None
+            return _pending(before, hold, now) if is_bad else None
         case Phase.FIRING:
-            return _clearing(Life(Phase.CLEARING, now + hold.clear), hold, now) if level is Level.GOOD else life
+            return _clearing(TimedPhase(Phase.CLEARING, now + hold.clear), hold, now) if level is Level.GOOD else before
         case Phase.CLEARING:
-            return _clearing(life, hold, now) if level is Level.GOOD else Life(Phase.FIRING)
+            return _clearing(before, hold, now) if level is Level.GOOD else TimedPhase(Phase.FIRING)
         case _:
-            return life
+            return before
 
 
-def _begun(hold: Hold, now: datetime) -> Life:
-    return Life(Phase.PENDING, now + hold.begin) if hold.begin else Life(Phase.FIRING)
+def _begun(hold: Hold, now: datetime) -> TimedPhase:
+    return TimedPhase(Phase.PENDING, now + hold.begin) if hold.begin else TimedPhase(Phase.FIRING)
 
 
-def _pending(life: Life, hold: Hold, now: datetime) -> Life:
-    due_at = min(life.due_at or now, now + hold.begin)
-    return Life(Phase.FIRING) if now >= due_at else Life(Phase.PENDING, due_at)
+def _pending(before: TimedPhase, hold: Hold, now: datetime) -> TimedPhase:
+    due_at = min(before.due_at or now, now + hold.begin)
+    return TimedPhase(Phase.FIRING) if now >= due_at else TimedPhase(Phase.PENDING, due_at)
 
 
-def _clearing(life: Life, hold: Hold, now: datetime) -> Life:
-    due_at = min(life.due_at or now, now + hold.clear)
-    return Life(Phase.GONE) if now >= due_at else Life(Phase.CLEARING, due_at)
+def _clearing(before: TimedPhase, hold: Hold, now: datetime) -> TimedPhase:
+    due_at = min(before.due_at or now, now + hold.clear)
+    return TimedPhase(Phase.GONE) if now >= due_at else TimedPhase(Phase.CLEARING, due_at)
 
 
 class ConditionKey(NamedTuple):

@@ -13,7 +13,7 @@ from commander.alert_rules.levels import Level
 from commander.alert_rules.rulebook import SILENT_AFTER_S, Basis, RulesOfRig
 from commander.alert_rules.source import AlertRules
 from commander.alert_rules.view import NO_USUAL, JudgedRig, RigMemory, Usual
-from commander.incidents.conditions import Answer, Changes, KeyOfRig, LivingConditions, OfRig
+from commander.incidents.conditions import Answer, Changes, CurrentConditions, KeyOfRig, OfRig
 from commander.incidents.domain import COMMANDER, Condition, ConditionKey, Hold, Phase
 from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs, Lives
@@ -31,13 +31,13 @@ Found = dict[tuple[str, str], tuple[Judgement, RuleLimits]]
 
 
 class Evaluation:
-    """The living conditions, and what is remembered of each rig. `gave_up` has the reasons of watchdogs by rig."""
+    """The current conditions, and what is remembered of each rig. `gave_up` has the reasons of watchdogs by rig."""
 
     def __init__(self, lives: Lives, rules: AlertRules) -> None:
-        self.living = LivingConditions()
+        self.current = CurrentConditions()
         self.usual: dict[KeyOfRig, Usual] = {}
         self.gave_up: Mapping[int, str] = {}
-        self.is_deaf = False  # the commander receives nothing: no rig is accused of silence
+        self.receives_nothing = False  # the commander itself: then no rig counts as offline
         self._lives = lives
         self._rules = rules
         self._memories: dict[KeyOfRig, RigMemory] = {}
@@ -46,7 +46,7 @@ class Evaluation:
 
     def load(self, conditions: Iterable[Condition]) -> None:
         """Takes the conditions from the database. All rigs are looked at in the next round."""
-        self.living.load(conditions)
+        self.current.load(conditions)
         for memory in self._memories.values():
             memory.judged_at = -1
 
@@ -79,9 +79,9 @@ class Evaluation:
             memory = self._memories.get(key)
             if memory is None:
                 memory = self._memories[key] = RigMemory()
-            living, silence_s = self.living.of_rig(key), live.silence_s(state, now_s)
+            current, silence_s = self.current.of_rig(key), live.silence_s(state, now_s)
             has_changed = state.changed_at != memory.judged_at
-            if not (has_changed or all_rigs or _is_due(living, silence_s >= book.shortest_silence_s, now)):
+            if not (has_changed or all_rigs or _is_due(current, silence_s >= book.shortest_silence_s, now)):
                 continue
             view = JudgedRig(
                 live.kind,
@@ -93,9 +93,9 @@ class Evaluation:
                 now_s=now_s,
                 usual=self._usual_of(key, state),
                 gave_up=self.gave_up.get(state.id, "") if live.kind is RigKind.CPU_GPU else "",
-                is_full=bool(living),
+                is_full=bool(current),
             )
-            self._look_at(view, book.of(state), living, changes, has_changed=has_changed)
+            self._look_at(view, book.of(state), current, changes, has_changed=has_changed)
             memory.judged_at = state.changed_at
 
     def _usual_of(self, key: KeyOfRig, state: RigState) -> Usual:
@@ -103,32 +103,32 @@ class Evaluation:
         return NO_USUAL if state.playbooks and is_old(usual, state) else usual
 
     def _look_at(
-        self, view: JudgedRig, rules: RulesOfRig, living: OfRig, changes: Changes, *, has_changed: bool
+        self, view: JudgedRig, rules: RulesOfRig, current: OfRig, changes: Changes, *, has_changed: bool
     ) -> None:
         if has_changed:
             view.remember()
         is_known = view.silence_s <= SILENT_AFTER_S and view.state.latest is not None and not view.is_late
         if is_known:
-            _begin_waits_again(view, living, rules)
-        for (rule, device), (judgement, limits) in self._found(view, rules, living, is_known=is_known).items():
+            _begin_waits_again(view, current, rules)
+        for (rule, device), (judgement, limits) in self._found(view, rules, current, is_known=is_known).items():
             answer = Answer(judgement.level, judgement.value, hold_of(limits), _began_at(rule, view))
             key = ConditionKey(str(view.kind), view.state.id, rule, device)
-            self.living.move(key, view.state.name, answer, changes, view.now)
-        if living:
-            self._end_without_rule(view, living, rules, changes)
+            self.current.move(key, view.state.name, answer, changes, view.now)
+        if current:
+            self._end_without_rule(view, current, rules, changes)
 
-    def _found(self, view: JudgedRig, rules: RulesOfRig, living: OfRig, *, is_known: bool) -> Found:
+    def _found(self, view: JudgedRig, rules: RulesOfRig, current: OfRig, *, is_known: bool) -> Found:
         """Returns the answers that may change a condition."""
         found: Found = {}
         has_basis = self._bases(view, is_known=is_known)
-        concerned = {rule for rule, _ in living} if living else NO_RULES
+        concerned = {rule for rule, _ in current} if current else NO_RULES
         for rule, limits, judge, basis in rules.in_force:
             if not (has_basis[basis] or (rule in concerned and (is_known or basis <= Basis.FLAGS))):
                 continue
             for judgement in judge(view, limits):
-                if judgement.level in BAD or (rule in concerned and (rule, judgement.device) in living):
+                if judgement.level in BAD or (rule in concerned and (rule, judgement.device) in current):
                     found[rule, judgement.device] = judgement, limits
-        if self.is_deaf:
+        if self.receives_nothing:
             found.pop((RuleName.OFFLINE, ""), None)
         return found
 
@@ -143,62 +143,62 @@ class Evaluation:
             is_known,
         )
 
-    def _end_without_rule(self, view: JudgedRig, living: OfRig, rules: RulesOfRig, changes: Changes) -> None:
+    def _end_without_rule(self, view: JudgedRig, current: OfRig, rules: RulesOfRig, changes: Changes) -> None:
         """Ends the conditions whose rule was switched off, or does not match the rig any more."""
         without = [
             condition
-            for (rule, device), condition in living.items()
+            for (rule, device), condition in current.items()
             if (rule, None) not in rules.slots and (rule, sensor_of(rule, view.kind, device)) not in rules.slots
         ]
         for condition in without:
-            self.living.end(condition, changes, view.now)
+            self.current.end(condition, changes, view.now)
 
     def _drop_removed(self, changes: Changes, now: datetime) -> None:
         rigs = {str(kind): live.index.rigs for kind, live in self._lives.items()}
         for key in [key for key in self._memories if key[1] not in rigs[key[0]]]:
             del self._memories[key]
-        for key in self.living.rigs():
+        for key in self.current.rigs():
             if key[0] != COMMANDER and key[1] not in rigs[key[0]]:
-                for condition in list(self.living.of_rig(key).values()):
-                    self.living.end(condition, changes, now)
+                for condition in list(self.current.of_rig(key).values()):
+                    self.current.end(condition, changes, now)
 
-    def settle_commander(
+    def note_commander_problems(
         self, problems: Mapping[str, str], rule: AlertRule | None, changes: Changes, now: datetime
     ) -> None:
         """Takes the problems of the commander itself: sentences by the name of what was checked. No rule: it is off."""
-        living = dict(self.living.of_rig(OF_COMMANDER))
+        current = dict(self.current.of_rig(OF_COMMANDER))
         if rule is None:
-            for condition in living.values():
-                self.living.end(condition, changes, now)
+            for condition in current.values():
+                self.current.end(condition, changes, now)
             return
         level = Level.CRITICAL if rule.limits.severity is Severity.CRITICAL else Level.WARNING
-        for name in sorted({*problems, *(device for _, device in living)}):
+        for name in sorted({*problems, *(device for _, device in current)}):
             key = ConditionKey(*OF_COMMANDER, RuleName.COMMANDER, name)
             text = problems.get(name, "")
             answer = Answer(level if text else Level.GOOD, text, hold_of(rule.limits), now)
-            self.living.move(key, COMMANDER, answer, changes, now)
+            self.current.move(key, COMMANDER, answer, changes, now)
 
 
-def _is_due(living: OfRig, is_silent: bool, now: datetime) -> bool:
+def _is_due(current: OfRig, is_silent: bool, now: datetime) -> bool:
     """Returns whether time alone may change a rig's conditions: it is silent, or the wait of a condition is over."""
     if is_silent:
-        offline = living.get((RuleName.OFFLINE, ""))
+        offline = current.get((RuleName.OFFLINE, ""))
         if offline is None or offline.phase is not Phase.FIRING:
             return True
-    return bool(living) and any(each.due_at is not None and each.due_at <= now for each in living.values())
+    return bool(current) and any(each.due_at is not None and each.due_at <= now for each in current.values())
 
 
 def hold_of(limits: RuleLimits) -> Hold:
     return Hold(timedelta(seconds=limits.for_s), timedelta(seconds=limits.clear_for_s))
 
 
-def _begin_waits_again(view: JudgedRig, living: OfRig, rules: RulesOfRig) -> None:
+def _begin_waits_again(view: JudgedRig, current: OfRig, rules: RulesOfRig) -> None:
     """After a time in which nothing was known, a wait counts from now on. A restart keeps it."""
     memory = view.memory
     known_s, memory.known_s = memory.known_s, view.now_s
-    if not living or known_s is None or view.now_s - known_s <= UNKNOWN_FOR_S:
+    if not current or known_s is None or view.now_s - known_s <= UNKNOWN_FOR_S:
         return
-    for (rule, _), condition in living.items():
+    for (rule, _), condition in current.items():
         limits = rules.limits.get(rule)
         if limits is not None and condition.due_at is not None and rule not in OF_SILENT:
             hold = hold_of(limits)

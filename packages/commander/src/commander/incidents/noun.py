@@ -17,10 +17,10 @@ from commander.incidents.running import Rounds
 from commander.incidents.self_checks import SelfChecks
 from commander.incidents.source import IncidentSource
 from commander.incidents.views import check_incident, check_list, incident_fragments, list_fragments
-from commander.incidents.writer import Ledger
+from commander.incidents.writer import IncidentWriter
 from commander.jobs.loop import Job
 from commander.live.source import LiveView, Query
-from commander.maintenance.rigs_now import QuietRigs
+from commander.maintenance.rigs_now import RigsInMaintenance
 from commander.notifications.outbox import Button, OnButton
 from commander.noun import Built, Core, Noun
 from commander.web.shell import Fragments
@@ -71,9 +71,9 @@ def _engine(core: Core, source: IncidentSource, rules: AlertRules) -> Engine:
         core.database,
         core.lives,
         rules,
-        Ledger(core.lives, core.outbox, group_wait_s=core.settings.incident_group_wait_s),
+        IncidentWriter(core.lives, core.outbox, group_wait_s=core.settings.incident_group_wait_s),
         source,
-        QuietRigs(core.database, core.lives),
+        RigsInMaintenance(core.database, core.lives),
         core.leadership,
         problems=SelfChecks(core.database, core.settings.data_dir).problems,
     )

@@ -1,4 +1,7 @@
-"""Is it the commander that receives nothing? Then no rig is accused of silence. Pure but for the look at interfaces."""
+"""A check whether the commander itself receives nothing: then no rig counts as offline.
+
+Pure, except that `network_is_up` reads the state of the network interfaces.
+"""
 
 from pathlib import Path
 
@@ -9,15 +12,18 @@ RECEIVES_NOTHING = "receives_nothing"
 _INTERFACES = Path("/sys/class/net")
 
 
-def is_deaf(*, was_deaf: bool, silent: int, reporting: int, listening_s: float, network_is_down: bool) -> bool:
-    """Returns whether most of the rigs went silent because of the commander.
+def receives_nothing(
+    *, did_before: bool, silent: int, reporting: int, listening_s: float, network_is_down: bool
+) -> bool:
+    """Returns whether most rigs are silent because the commander itself receives nothing.
 
-    `silent` and `reporting` count the rigs that nobody knows to be offline. It stays deaf until most report again.
+    `silent` and `reporting` count the rigs without an open condition of the rule offline. Once true (`did_before`), it
+    stays true until most of the rigs report again. `listening_s`: seconds since the commander could receive reports.
     """
     rigs = silent + reporting
     if rigs < FEWEST_RIGS or silent <= MOST_OF_THEM * rigs:
         return False
-    return was_deaf or network_is_down or listening_s <= JUST_STARTED_S
+    return did_before or network_is_down or listening_s <= JUST_STARTED_S
 
 
 def network_is_up(interfaces: Path = _INTERFACES) -> bool | None:

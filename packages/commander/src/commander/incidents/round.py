@@ -10,14 +10,14 @@ from commander.db import Database
 from commander.incidents import grouping, store
 from commander.incidents.conditions import Changes
 from commander.incidents.evaluation import Evaluation
-from commander.incidents.reception import RECEIVES_NOTHING, is_deaf, network_is_up
+from commander.incidents.reception import RECEIVES_NOTHING, network_is_up, receives_nothing
 from commander.incidents.source import IncidentSource
 from commander.incidents.words import NOTHING_RECEIVED
-from commander.incidents.writer import Ledger, is_due
+from commander.incidents.writer import IncidentWriter, is_due
 from commander.jobs.leadership import Leadership
 from commander.live.rig_state import Health
 from commander.live.rigs import Lives
-from commander.maintenance.rigs_now import QuietRigs
+from commander.maintenance.rigs_now import RigsInMaintenance
 
 log = logging.getLogger(__name__)
 CLOCK_JUMP = timedelta(seconds=5)  # between two rounds; less is a slow round
@@ -33,9 +33,9 @@ class Engine:
         database: Database,
         lives: Lives,
         rules: AlertRules,
-        ledger: Ledger,
+        writer: IncidentWriter,
         source: IncidentSource,
-        quiet: QuietRigs,
+        in_maintenance: RigsInMaintenance,
         leadership: Leadership,
         *,
         problems: Problems,
@@ -44,9 +44,9 @@ class Engine:
         self._database = database
         self._lives = lives
         self._rules = rules
-        self._ledger = ledger
+        self._writer = writer
         self._source = source
-        self._quiet = quiet
+        self._maintenance = in_maintenance
         self._leadership = leadership
         self._problems = problems
         self._is_loaded = False
@@ -69,7 +69,7 @@ class Engine:
     async def _round(self, now: datetime, now_s: float) -> None:
         if not self._is_loaded:
             async with self._database.reading() as db:
-                self.evaluation.load(await store.living_conditions(db))
+                self.evaluation.load(await store.current_conditions(db))
             self._is_loaded = True
         jump = self._jump(now, now_s)
         if jump:
@@ -78,18 +78,21 @@ class Engine:
         self._listen(now, now_s)
         changes = self.evaluation.round(now, now_s)
         await self._check_commander(changes, now)
-        quiet = await self._quiet.now(now)
-        if changes or await self._is_due(now, quiet):
+        in_maintenance = await self._maintenance.now(now)
+        if changes or await self._is_due(now, in_maintenance):
             async with self._database.transaction() as db:
                 await self._leadership.keep(db)
-                touched = await self._ledger.write(db, self.evaluation.living, changes, now=now, quiet=quiet)
-            self._source.conditions_changed(self.evaluation.living)
+                touched = await self._writer.write(
+                    db, self.evaluation.current, changes, now=now, in_maintenance=in_maintenance
+                )
+            self._source.conditions_changed(self.evaluation.current)
             self._source.incidents_changed(touched)
 
-    async def _is_due(self, now: datetime, quiet: frozenset[tuple[str, int]]) -> bool:
+    async def _is_due(self, now: datetime, in_maintenance: frozenset[tuple[str, int]]) -> bool:
         """Returns whether a message is due, or a condition waits for an incident since its maintenance is over."""
         if any(
-            each.is_open and each.incident_id is None and each.key[:2] not in quiet for each in self.evaluation.living
+            each.is_open and each.incident_id is None and each.key[:2] not in in_maintenance
+            for each in self.evaluation.current
         ):
             return True
         async with self._database.reading() as db:
@@ -106,7 +109,7 @@ class Engine:
     async def _shift(self, jump: timedelta) -> None:
         """Moves all due times with the clock: a wait is as long as it was."""
         log.warning("the clock was set by %s; incidents wait on as before", jump)
-        waiting = [each for each in self.evaluation.living if each.due_at is not None]
+        waiting = [each for each in self.evaluation.current if each.due_at is not None]
         async with self._database.transaction() as db:
             await self._leadership.keep(db)
             for condition in waiting:
@@ -121,11 +124,11 @@ class Engine:
         """Decides whether the commander itself receives nothing."""
         limit_s, silent, reporting = self._offline_after_s(), 0, 0
         if not self._is_any_silent(now_s, limit_s):
-            self.evaluation.is_deaf = False
+            self.evaluation.receives_nothing = False
             return
         for kind, live in self._lives.items():
             for state in live.index.rigs.values():
-                known = self.evaluation.living.of_rig((str(kind), state.id)).get((RuleName.OFFLINE, ""))
+                known = self.evaluation.current.of_rig((str(kind), state.id)).get((RuleName.OFFLINE, ""))
                 if state.health is Health.WAITING or (known is not None and known.is_open):
                     continue
                 if live.silence_s(state, now_s) >= limit_s:
@@ -135,8 +138,8 @@ class Engine:
         is_up = network_is_up()
         self._network_was_up = self._network_was_up or bool(is_up)
         listening_s = self.evaluation.listening_s(now, now_s)
-        self.evaluation.is_deaf = listening_s >= limit_s and is_deaf(
-            was_deaf=self.evaluation.is_deaf,
+        self.evaluation.receives_nothing = listening_s >= limit_s and receives_nothing(
+            did_before=self.evaluation.receives_nothing,
             silent=silent,
             reporting=reporting,
             listening_s=listening_s,
@@ -159,6 +162,6 @@ class Engine:
             (each for each in self._rules.all if each.limits.rule == RuleName.COMMANDER and each.limits.enabled), None
         )
         problems = await self._problems(now)
-        if self.evaluation.is_deaf:
+        if self.evaluation.receives_nothing:
             problems[RECEIVES_NOTHING] = NOTHING_RECEIVED
-        self.evaluation.settle_commander(problems, rule, changes, now)
+        self.evaluation.note_commander_problems(problems, rule, changes, now)

@@ -81,7 +81,7 @@ async def conditions_of_incidents(db: AsyncConnection, incident_ids: Sequence[in
     return found
 
 
-async def living_conditions(db: AsyncConnection) -> list[Condition]:
+async def current_conditions(db: AsyncConnection) -> list[Condition]:
     """Returns all conditions that have not ended, also those that are pending."""
     query = sa.select(conditions).where(conditions.c.ended_at.is_(None)).order_by(conditions.c.id)
     return [condition_of(row) for row in await db.execute(query)]

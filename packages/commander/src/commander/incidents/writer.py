@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.incidents import grouping, store
-from commander.incidents.conditions import Changes, LivingConditions
+from commander.incidents.conditions import Changes, CurrentConditions
 from commander.incidents.domain import COMMANDER, Condition, ConditionKey, Incident
 from commander.incidents.grouping import Occasion
 from commander.incidents.groups import group_of
@@ -29,16 +29,16 @@ EVENTS = {
 
 @dataclass
 class Round:
-    """The incidents of one transaction. `quiet` are rigs in maintenance: nothing is sent about them."""
+    """The incidents of one transaction. `in_maintenance` are rigs in maintenance: nothing is sent about them."""
 
     now: datetime
-    quiet: frozenset[tuple[str, int]] = frozenset()
+    in_maintenance: frozenset[tuple[str, int]] = frozenset()
     incidents: dict[int, Incident] = field(default_factory=dict)
     recent: dict[ConditionKey, Incident] = field(default_factory=dict)  # closed a short time ago
     touched: set[int] = field(default_factory=set)
 
 
-class Ledger:
+class IncidentWriter:
     """Groups conditions into incidents, and puts messages into the outbox."""
 
     def __init__(self, lives: Lives, outbox: Outbox, *, group_wait_s: float) -> None:
@@ -49,19 +49,19 @@ class Ledger:
     async def write(
         self,
         db: AsyncConnection,
-        living: LivingConditions,
+        current: CurrentConditions,
         changes: Changes,
         *,
         now: datetime,
-        quiet: frozenset[tuple[str, int]],
+        in_maintenance: frozenset[tuple[str, int]],
     ) -> set[int]:
         """Writes a round; returns the incidents that have changed."""
-        turn = Round(now, quiet, {each.id: each for each in await store.open_incidents(db)})
-        waiting = [each for each in living if each.is_open and each.incident_id is None]
+        turn = Round(now, in_maintenance, {each.id: each for each in await store.open_incidents(db)})
+        waiting = [each for each in current if each.is_open and each.incident_id is None]
         if waiting:
             turn.recent = await self._recent(db, now)
         for condition in waiting:
-            if condition.key[:2] not in quiet:
+            if condition.key[:2] not in in_maintenance:
                 await self._join(db, condition, turn)
         for condition in changes.worse:
             if (incident := turn.incidents.get(condition.incident_id or 0)) is not None:
@@ -69,7 +69,7 @@ class Ledger:
                 turn.touched.add(incident.id)
         await self._write_conditions(db, changes, waiting)
         turn.touched |= {each.incident_id for each in changes.updated if each.incident_id is not None}
-        await self._settle(db, living, turn)
+        await self._update_incidents(db, current, turn)
         return turn.touched
 
     async def _recent(self, db: AsyncConnection, now: datetime) -> dict[ConditionKey, Incident]:
@@ -101,10 +101,10 @@ class Ledger:
         await store.update_conditions(db, list(changed.values()))
         await store.delete_conditions(db, [each.id for each in changes.deleted])
 
-    async def _settle(self, db: AsyncConnection, living: LivingConditions, turn: Round) -> None:
+    async def _update_incidents(self, db: AsyncConnection, current: CurrentConditions, turn: Round) -> None:
         """Closes, sends and writes what is due."""
         failing: dict[int, list[Condition]] = {}
-        for condition in living:
+        for condition in current:
             if condition.is_open and condition.incident_id is not None:
                 failing.setdefault(condition.incident_id, []).append(condition)
         for incident in turn.incidents.values():
@@ -122,7 +122,7 @@ class Ledger:
             if has_changed:
                 await self._describe(db, incident)
             occasion = grouping.next_occasion(incident, is_failing=bool(mine), now=turn.now)
-            if occasion is not None and not _is_quiet(mine, turn.quiet):
+            if occasion is not None and not _all_in_maintenance(mine, turn.in_maintenance):
                 await self._send(db, incident, mine, occasion, turn.now)
                 has_changed = True
             if has_changed:
@@ -158,10 +158,10 @@ class Ledger:
         await self._outbox.enqueue(db, news)
 
 
-def _is_quiet(failing: Iterable[Condition], quiet: frozenset[tuple[str, int]]) -> bool:
+def _all_in_maintenance(failing: Iterable[Condition], in_maintenance: frozenset[tuple[str, int]]) -> bool:
     """Returns whether all rigs that fail are in maintenance. An incident without any may be closed."""
     keys = {each.key[:2] for each in failing}
-    return bool(keys) and keys <= quiet
+    return bool(keys) and keys <= in_maintenance
 
 
 def _rigs_of(conditions: Iterable[Condition]) -> tuple[tuple[RigKind, int], ...]:

@@ -13,7 +13,7 @@ from commander.selections.parser import parse
 RigKeys = frozenset[tuple[str, int]]
 
 
-class QuietRigs:
+class RigsInMaintenance:
     """Reads maintenance from the database each time: it is asked every few seconds, by one node."""
 
     def __init__(self, database: Database, lives: Lives) -> None:

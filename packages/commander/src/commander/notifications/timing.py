@@ -57,7 +57,7 @@ def quiet_until(quiet: QuietHours, *, now: datetime) -> datetime | None:
     if end <= now:  # the hour comes twice, in autumn, and this is the second one
         end = _moment(day, until, zone, fold=1)
     if end.astimezone(zone).time() != until:  # the hour is left out, in spring: they end with the change
-        end = _first_loud_minute(quiet, zone, _moment(day, until, zone, fold=1), end)
+        end = _first_minute_after(quiet, zone, _moment(day, until, zone, fold=1), end)
     return end
 
 
@@ -78,7 +78,7 @@ def _moment(day: date, clock: time, zone: ZoneInfo, *, fold: int = 0) -> datetim
     return datetime.combine(day, clock, tzinfo=zone).replace(fold=fold).astimezone(UTC)
 
 
-def _first_loud_minute(quiet: QuietHours, zone: ZoneInfo, since: datetime, until: datetime) -> datetime:
+def _first_minute_after(quiet: QuietHours, zone: ZoneInfo, since: datetime, until: datetime) -> datetime:
     moment = since
     while moment < until and _is_quiet(quiet, moment.astimezone(zone)):
         moment += MINUTE

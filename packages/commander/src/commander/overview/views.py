@@ -33,8 +33,8 @@ class TroubleWord(NamedTuple):
     since: datetime | None
 
 
-class IllRig(NamedTuple):
-    """A rig that something is wrong with; `words` are the worst."""
+class RigWithTrouble(NamedTuple):
+    """A rig with its worst troubles in words. `more` is the number of its other troubles."""
 
     name: str
     href: str
@@ -49,7 +49,7 @@ class FarmView(NamedTuple):
     verdict: str
     tone: str
     note: str
-    rigs: list[IllRig]
+    rigs: list[RigWithTrouble]
     more: list[tuple[str, str]]
     is_empty: bool
 
@@ -64,7 +64,7 @@ class KindView(NamedTuple):
     troubles: list[Trouble]
 
 
-class _Ill(NamedTuple):
+class _TroublesOfRig(NamedTuple):
     kind: RigKind
     state: RigState
     troubles: list[TroubleNow]
@@ -72,11 +72,11 @@ class _Ill(NamedTuple):
 
 def farm_view(lives: Lives) -> FarmView:
     states = [(kind, state) for kind, live in lives.items() for state in live.index.rigs.values()]
-    ill = [_Ill(kind, state, found) for kind, state in states if (found := _known(state))]
-    shown = worst(ill)
-    left_out = Counter(each.kind for each in ill)
+    troubled = [_TroublesOfRig(kind, state, found) for kind, state in states if (found := _known(state))]
+    shown = worst(troubled)
+    left_out = Counter(each.kind for each in troubled)
     left_out.subtract(each.kind for each in shown)
-    tone, verdict, note = _verdict([state for _, state in states], ill)
+    tone, verdict, note = _verdict([state for _, state in states], troubled)
     return FarmView(
         verdict=verdict,
         tone=tone,
@@ -91,11 +91,11 @@ def _known(state: RigState) -> list[TroubleNow]:
     return troubles_of(state) if state.health is not Health.WAITING else []
 
 
-def worst(ill: Iterable[_Ill]) -> list[_Ill]:
+def worst(troubled: Iterable[_TroublesOfRig]) -> list[_TroublesOfRig]:
     """Returns the rigs to show: the worst trouble first, and of every trouble some."""
     by_rule: Counter[str] = Counter()
     turns: list[tuple[int, int]] = []  # of each rig: its turn, and its place among all
-    in_order = sorted(ill, key=_how_bad)
+    in_order = sorted(troubled, key=_how_bad)
     for place, each in enumerate(in_order):
         rule = _rule_of(each)
         turns.append((by_rule[rule] // EACH_RULE, place))
@@ -103,31 +103,33 @@ def worst(ill: Iterable[_Ill]) -> list[_Ill]:
     return [in_order[place] for place in sorted(place for _, place in sorted(turns)[:RIGS_SHOWN])]
 
 
-def _rule_of(ill: _Ill) -> str:
+def _rule_of(troubled: _TroublesOfRig) -> str:
     """Returns the worst rule that a rig breaks."""
-    return min((each.rule for each in ill.troubles), key=order_of)
+    return min((each.rule for each in troubled.troubles), key=order_of)
 
 
-def _how_bad(ill: _Ill) -> tuple[int, RigKind, str]:
-    return order_of(_rule_of(ill)), ill.kind, ill.state.name
+def _how_bad(troubled: _TroublesOfRig) -> tuple[int, RigKind, str]:
+    return order_of(_rule_of(troubled)), troubled.kind, troubled.state.name
 
 
-def _rig(ill: _Ill) -> IllRig:
-    words = [TroubleWord(each.text, TONES[each.severity], each.since) for each in ill.troubles[:TROUBLES_OF_RIG]]
-    href = f"{PATHS[ill.kind]}/{ill.state.id}"
-    return IllRig(ill.state.name, href, words, len(ill.troubles) - len(words), ill.kind is RigKind.ASIC)
+def _rig(troubled: _TroublesOfRig) -> RigWithTrouble:
+    words = [TroubleWord(each.text, TONES[each.severity], each.since) for each in troubled.troubles[:TROUBLES_OF_RIG]]
+    href = f"{PATHS[troubled.kind]}/{troubled.state.id}"
+    return RigWithTrouble(
+        troubled.state.name, href, words, len(troubled.troubles) - len(words), troubled.kind is RigKind.ASIC
+    )
 
 
-def _verdict(states: Sequence[RigState], ill: Sequence[_Ill]) -> tuple[str, str, str]:
+def _verdict(states: Sequence[RigState], troubled: Sequence[_TroublesOfRig]) -> tuple[str, str, str]:
     """Returns tone, sentence and note."""
     waiting = sum(state.health is Health.WAITING for state in states)
     known = len(states) - waiting
     note = f"{_rigs(waiting)} {'waits' if waiting == 1 else 'wait'} for the first report." if waiting else ""
-    if ill:
-        is_critical = any(each.severity is Severity.CRITICAL for rig in ill for each in rig.troubles)
-        verb = "needs" if len(ill) == 1 else "need"
+    if troubled:
+        is_critical = any(each.severity is Severity.CRITICAL for rig in troubled for each in rig.troubles)
+        verb = "needs" if len(troubled) == 1 else "need"
         tone = "bad" if is_critical else "warning"
-        return tone, f"{units.count_text(len(ill))} of {_rigs(known)} {verb} attention", note
+        return tone, f"{units.count_text(len(troubled))} of {_rigs(known)} {verb} attention", note
     if not known:
         return "idle", note.removesuffix("."), ""
     mining = sum(is_mining(state) for state in states)

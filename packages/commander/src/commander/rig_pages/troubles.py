@@ -26,8 +26,8 @@ def troubles(rigs: Iterable[RigState], kind: RigKind) -> list[Trouble]:
     """Returns what is wrong, worst first. Empty: nothing is known to be wrong, but not every rig reports."""
     states = list(rigs)
     healths = Counter([state.health for state in states])
-    ill = [state for state in states if state.health is not Health.WAITING]
-    rules = Counter(rule for state in ill for rule in {each.rule for each in troubles_of(state)})
+    troubled = [state for state in states if state.health is not Health.WAITING]
+    rules = Counter(rule for state in troubled for rule in {each.rule for each in troubles_of(state)})
     found = [_of_rule(rule, rules[rule], kind) for rule in sorted(rules, key=order_of)]
     if not found and states and healths[Health.ONLINE] == len(states):
         return [Trouble(f"{counted(len(states), kind)}, nothing known to be wrong", "good")]

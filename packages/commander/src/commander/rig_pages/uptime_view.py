@@ -5,22 +5,22 @@ from typing import NamedTuple
 
 from protocol import units
 
-from commander.history.uptime import DAY_CELLS, Doing, Uptime
+from commander.history.uptime import DAY_CELLS, Activity, Uptime
 from commander.registry.kinds import RigKind
 
 WORDS = {
-    Doing.MINING: "Mining",
-    Doing.PARTLY: "Partly",
-    Doing.IDLE: "Online, not mining",
-    Doing.OFFLINE: "Offline",
-    Doing.UNKNOWN: "Not known",
+    Activity.MINING: "Mining",
+    Activity.PARTLY: "Partly",
+    Activity.IDLE: "Online, not mining",
+    Activity.OFFLINE: "Offline",
+    Activity.UNKNOWN: "Not known",
 }
 
 
 class Run(NamedTuple):
     """Cells of the strip that are alike: `start` and `width` in cells."""
 
-    doing: Doing
+    activity: Activity
     start: int
     width: int
 
@@ -33,30 +33,30 @@ class UptimeView(NamedTuple):
     shares: list[tuple[str, str]]
     runs: list[Run]
     cells: int
-    legend: list[tuple[Doing, str]]
+    legend: list[tuple[Activity, str]]
     about: str
     incidents: str
 
 
 def uptime_view(uptime: Uptime, kind: RigKind, rig_id: int) -> UptimeView:
     spans = (("24 h", uptime.day), ("7 d", uptime.week), ("30 d", uptime.month))
-    found = [doing for doing in Doing if doing in uptime.cells]
-    parts = [f"{WORDS[doing].lower()} {100 * uptime.cells.count(doing) / DAY_CELLS:.0f} %" for doing in found]
+    found = [activity for activity in Activity if activity in uptime.cells]
+    parts = [f"{WORDS[activity].lower()} {100 * uptime.cells.count(activity) / DAY_CELLS:.0f} %" for activity in found]
     return UptimeView(
         shares=[(label, share_text(share)) for label, share in spans],
         runs=runs_of(uptime.cells),
         cells=DAY_CELLS,
-        legend=[(doing, WORDS[doing]) for doing in found],
+        legend=[(activity, WORDS[activity]) for activity in found],
         about=f"Last 24 hours: {', '.join(parts)}",
         incidents=f"/incidents?rig={kind}-{rig_id}",
     )
 
 
-def runs_of(cells: list[Doing]) -> list[Run]:
+def runs_of(cells: list[Activity]) -> list[Run]:
     runs, start = [], 0
-    for doing, group in groupby(cells):
+    for activity, group in groupby(cells):
         width = len(list(group))
-        runs.append(Run(doing, start, width))
+        runs.append(Run(activity, start, width))
         start += width
     return runs
 
