@@ -86,7 +86,7 @@ EXPECTED = {
     "minutes_kept_d": "days, 1 or more, and not less than COMMANDER_RAW_KEPT_H",
     "ten_minutes_kept_d": "days, 1 or more, and not less than COMMANDER_MINUTES_KEPT_D",
     "audit_kept_days": "days that the audit log is kept, 1 or more",
-    "incident_group_wait_s": "seconds from 0 to 3600 in which conditions become one incident before it is sent",
+    "incident_group_wait_s": "seconds from 0 to 3600: the wait for further rigs before a message about a new incident",
     "nats_url": "nats://HOST:PORT, several with commas between; it needs a COMMANDER_DATABASE_URL of PostgreSQL",
     "nats_prefix": "letters, digits and -: the beginning of this farm's subjects, if several farms use one NATS",
     "queue_max_mb": "megabytes that the queue may hold, 10 or more",
@@ -95,7 +95,7 @@ EXPECTED = {
     "ingest_here": "true or false: whether `commander serve` is also a worker",
     "ingest_metrics": "ADDRESS:PORT where `commander ingest` serves its metrics, such as 127.0.0.1:9464",
     "ca_dir": "a folder with the CA that several commanders share, with COMMANDER_TLS=auto",
-    "heartbeat_url": "http:// or https:// and an address that is asked every minute while all is well",
+    "heartbeat_url": "http:// or https:// and an address that the commander requests every minute while it works",
     "notify_loopback": "true or false: whether messages may go to servers on the commander's own machine",
 }
 
