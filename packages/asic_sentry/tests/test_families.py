@@ -50,11 +50,11 @@ async def refusal(network: str, answer: bytes) -> PollFailure:
 @pytest.mark.parametrize(
     ("description", "begins"),
     [
-        ("KAONSU 1.2.3", "This is a KAONSU (Marathon). The sentry can not read it yet."),
+        ("KAONSU 1.2.3", "This is a KAONSU (Marathon). The sentry can't read it yet."),
         ("GCMiner-9.9", "This is a GCMiner (Auradine). "),
         ("BOSer boser-openwrt 0.1.0", "This is a BOSer (Braiins OS). "),
-        ("ipollo 2.0", "This is an ipollo (iPollo). The sentry can not read it yet."),
-        ("cgminer 4.9", "This is a cgminer (an unknown make). The sentry can not read it yet."),
+        ("ipollo 2.0", "This is an ipollo (iPollo). The sentry can't read it yet."),
+        ("cgminer 4.9", "This is a cgminer (an unknown make). The sentry can't read it yet."),
     ],
 )
 async def test_a_device_that_is_not_read_is_named_as_what_it_says(network: str, description: str, begins: str) -> None:

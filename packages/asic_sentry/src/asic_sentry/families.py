@@ -1,13 +1,13 @@
 """Names of firmware and makes as devices give them, also of those that no dialect reads.
 
-A device that no dialect recognises is still called what it says it is: "This is a KAONSU (Marathon)."
+A failure of such a device names it: "This is a KAONSU (Marathon)."
 """
 
 from typing import NamedTuple
 
 
 class Family(NamedTuple):
-    """`words` are in its answers, in lower case. `dialects` read it; without one it is not read yet."""
+    """A program of devices and its make. `words` stand in its answers, in lower case; `dialects` read it, if any do."""
 
     program: str
     make: str
@@ -15,7 +15,8 @@ class Family(NamedTuple):
     dialects: frozenset[str] = frozenset()
 
 
-# The first one counts whose word is in the answer.
+NOT_READ = "The sentry can't read it yet."
+# The first family with a word that is in the answer counts.
 FAMILIES = (
     Family("GCMiner", "Auradine", ("gcminer", "fluxos"), frozenset({"auradine"})),
     Family("BOSer", "Braiins OS", ("boser", "bosminer"), frozenset({"braiins"})),
@@ -48,7 +49,7 @@ def family_in(answer: str) -> Family | None:
 def sentence(family: Family, reason: str | None) -> str:
     """Returns the sentence about a device that is not read. `reason` is that of its own dialect, if there is one."""
     named = f"This is {_article(family.program)} {family.program} ({family.make})."
-    return f"{named} {reason or 'The sentry can not read it yet.'}"
+    return f"{named} {reason or NOT_READ}"
 
 
 def _article(word: str) -> str:
