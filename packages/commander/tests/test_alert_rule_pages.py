@@ -65,7 +65,7 @@ async def test_the_page_shows_all_rules_with_severity_rigs_and_state(person: htt
     for words in ("80 °C (critical: 85 °C)", "Critical", "Warning", "all rigs", "On", "Edit"):
         assert words in gpu
     assert "Remove" not in gpu
-    assert '<a href="/alerts" aria-current="page">Alerts</a>' in text
+    assert '<a href="/alerts" aria-current="page" title="Alerts">' in text
 
 
 async def test_a_rule_of_ones_own_is_added_changed_and_removed(person: httpx.AsyncClient, farm: Farm) -> None:
