@@ -127,7 +127,7 @@ async def test_a_wrong_password_is_called_wrong_and_not_repeated_within_a_questi
             failure = await poll(found)
     assert isinstance(failure, PollFailure)
     assert failure.kind is FailureKind.ERROR_STATUS
-    assert failure.detail.endswith("It refuses the password that was entered.")
+    assert failure.detail.endswith("Enter the right one with “asic-sentry password”.")
     assert WRONG.password not in failure.detail
     assert len(asic.seen) == 2  # without it, for the challenge, and once with it
 

@@ -53,10 +53,10 @@ def test_a_recording_is_written_once_and_read_again(tmp_path: Path) -> None:
     )
     write_recording(path, recording)
     assert read_recording(path) == recording
-    with pytest.raises(SentryError, match="is there already"):
+    with pytest.raises(SentryError, match="exists already"):
         write_recording(path, recording)
     with pytest.raises(SentryError, match="can't be written"):
         write_recording(tmp_path / "no" / "asic.json", recording)
     path.write_text("{}")
-    with pytest.raises(SentryError, match="is no recording"):
+    with pytest.raises(SentryError, match="is not a recording"):
         read_recording(path)

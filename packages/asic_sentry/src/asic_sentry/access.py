@@ -1,7 +1,7 @@
 """Log-ins for reading: what an operator entered for an ASIC or a model, and how a question is authorised with it.
 
-Some makes show nothing without a password. It is only ever used for the questions of `registry.ALLOWED`; the request
-that trades it for a token is on that list, too. Without an entry no log-in is tried: no maker's password is known here.
+Some makes show nothing without a password. It is used only for the questions of `registry.ALLOWED`; the request that
+asks for a token is on that list, too. If no password was entered, none is tried. No maker's default password is known.
 """
 
 from collections import OrderedDict
@@ -53,7 +53,7 @@ _login: ContextVar[Login | None] = ContextVar("login", default=None)
 
 @contextmanager
 def using(login: Login | None) -> Iterator[None]:
-    """Questions that are asked meanwhile, in this task, may use this log-in."""
+    """Lets the questions that this task asks inside of the context use this log-in."""
     reset = _login.set(login)
     try:
         yield
@@ -62,15 +62,15 @@ def using(login: Login | None) -> Iterator[None]:
 
 
 async def authorised(access: Access, request: bytes, key: str, send: Send) -> bytes:
-    """Returns the answer to a question that may want a log-in. Raises `BadReply`."""
+    """Returns the answer to a question that may need a log-in. Raises `BadReply`."""
     login = _login.get()
     try:
         return await (send(request) if login is None else access.answer(request, login, key, send))
     except Unauthorised as error:
         if login is None:
-            sentence = "It wants a password: enter yours with “asic-sentry password”."
+            sentence = "It needs a password. Enter it with “asic-sentry password”."
         else:
-            sentence = "It refuses the password that was entered."
+            sentence = "It refuses the password that was entered. Enter the right one with “asic-sentry password”."
         raise error_status(f"{error}. {sentence}") from error
 
 
@@ -93,7 +93,7 @@ def _with_header(request: bytes, header: str) -> bytes:
 
 
 class Digest(NamedTuple):
-    """HTTP Digest: the password itself is never sent."""
+    """A log-in by HTTP Digest, which never sends the password itself."""
 
     @property
     def requests(self) -> tuple[bytes, ...]:
@@ -128,7 +128,7 @@ def _next_attempt(flow: object, asked: httpx.Request, refused: Unauthorised) -> 
 
 
 class Token(NamedTuple):
-    """A request trades the password for a token, which then stands in the header `Authorization`."""
+    """A log-in with a request that answers the password by a token, for the header `Authorization`."""
 
     path: str
 

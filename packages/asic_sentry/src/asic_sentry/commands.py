@@ -72,7 +72,7 @@ def _add_network_commands(line: CommandLine) -> None:
     scan.add_argument("--json", action="store_true", help="print JSON, for programs")
     record = line.command("record", _record, "write an ASIC's answers to a file, masked, for a bug report")
     _add_address(record)
-    record.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not be there yet")
+    record.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not exist yet")
     poll = line.command("poll", _poll, "identify and poll one ASIC once; needs no commander")
     _add_address(poll)
     poll.add_argument("--json", action="store_true", help="print JSON, for programs")

@@ -70,7 +70,7 @@ def _add_watch_commands(line: CommandLine) -> None:
 def _add_record_command(line: CommandLine, supported: str) -> None:
     record = line.command("record", _record, "write a miner's answers to a file, masked, for a bug report")
     record.add_argument("software", metavar="SOFTWARE", help=f"one of {supported}")
-    record.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not be there yet")
+    record.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not exist yet")
     record.add_argument("--port", required=True, help="the port of the miner's API")
     record.add_argument("--host", default="127.0.0.1", help="the host of the miner's API; default: %(default)s")
     record.add_argument("--access-token-file", metavar="FILE", help="a file with the access token of the miner's API")

@@ -136,7 +136,7 @@ def write_recording(path: Path, recording: Recording) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(msgspec.json.format(msgspec.json.encode(recording)).decode() + "\n")
     except FileExistsError as error:
-        raise SentryError(f"{path} is there already; give another name.") from error
+        raise SentryError(f"{path} exists already. Give another name.") from error
     except OSError as error:
         raise SentryError(f"{path} can't be written ({reason(error)}).") from error
 
@@ -148,4 +148,4 @@ def read_recording(path: Path) -> Recording:
     except OSError as error:
         raise SentryError(f"{path} can't be read ({reason(error)}).") from error
     except msgspec.DecodeError as error:
-        raise SentryError(f"{path} is no recording.") from error
+        raise SentryError(f"{path} is not a recording. Give a file that the command record has written.") from error
