@@ -31,7 +31,7 @@ async def test_the_page_without_channels_says_what_to_do(person: httpx.AsyncClie
     text = await page(person, ALERTS)
     assert 'data-live="/live?view=alerts"' in text
     assert re.search(r'<a href="/alerts" aria-current="page"[^>]*>.*?Alerts.*?</a>', text)
-    assert "No channels yet" in text
+    assert "There are no channels yet" in text
     for kind in ("telegram", "email", "discord", "slack", "ntfy", "pushover", "webhook"):
         dialog = await page(person, f"/alerts?dialog=add-channel&amp;kind={kind}".replace("&amp;", "&"))
         assert f'<input type="hidden" name="kind" value="{kind}">' in dialog
@@ -93,8 +93,8 @@ async def test_errors_stand_beside_their_fields_and_the_input_is_kept(person: ht
         assert 'data-url="/alerts?dialog=add-channel&amp;kind=ntfy"' in answer.text
         return html.unescape(error_beside(answer.text, field))
 
-    assert await wrong("topic", topic="") == "Topic: enter something here."
-    assert (await wrong("topic", topic="no good topic")).startswith("Topic: this is not what was expected.")
+    assert await wrong("topic", topic="") == "Topic: this field is empty. Enter a value."
+    assert (await wrong("topic", topic="no good topic")).startswith("Topic: this value has the wrong form.")
     assert await wrong("only_after_min", only_after_min="soon") == "Enter whole minutes, 1,440 at most."
     assert await wrong("quiet_until", quiet_from="22:00") == "Enter a time such as 22:00."
     assert await wrong("quiet_from", quiet_from="late", quiet_until="07:00") == "Enter a time such as 22:00."

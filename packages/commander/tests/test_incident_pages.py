@@ -34,7 +34,7 @@ def badge(html: str) -> str:
 async def test_without_incidents_the_page_says_so(person: httpx.AsyncClient) -> None:
     html = await page(person, "/incidents")
     assert "No incident is open." in html
-    assert "No incident was closed so far." in html
+    assert "No incident is closed yet." in html
     assert badge(html) == "0"
     assert "<title>Incidents · Minewarden</title>" in html
 

@@ -154,12 +154,12 @@ async def test_a_commander_that_receives_nothing_accuses_no_rig(farm: EngineFarm
     farm.pass_time(3600)
     farm.restart()
     await farm.run(400)
-    assert [news.title for news in farm.outbox.news] == ["The commander receives nothing"]
+    assert [news.title for news in farm.outbox.news] == ["The commander receives no reports"]
     assert farm.outbox.news[0].rigs == ()
     assert {condition.key.rule for condition in await farm.conditions()} == {"commander"}
     await farm.run(400, rigs[1:])
     titles = [news.title for news in farm.outbox.news]
-    assert titles[1:] == ["rig-001 stopped reporting", "The commander receives nothing"]
+    assert titles[1:] == ["rig-001 stopped reporting", "The commander receives no reports"]
 
 
 async def test_maintenance_records_and_sends_nothing_until_it_is_over(farm: EngineFarm) -> None:

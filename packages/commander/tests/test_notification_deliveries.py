@@ -194,7 +194,7 @@ async def test_a_channel_that_is_wrong_is_switched_off_and_the_others_are_inform
     ]
     assert fine.received[1].json()["lines"] == [
         reason,
-        "Correct it on the page of alerts, and switch it on again.",
+        "Correct the channel on the page Alerts, and save it.",
     ]
     async with post.database.reading() as db:
         (entry,) = await read_entries(db, EntryFilter(), before_id=None, limit=10)
@@ -283,7 +283,7 @@ async def test_quiet_hours_hold_messages_for_one_summary_and_let_critical_ones_p
     assert len(sink.received) == 1
     await post.sender().send_due(MORNING)
     summary = sink.received[1].json()
-    assert (summary["event"], summary["title"]) == ("summary", "While it was quiet: 3 messages")
+    assert (summary["event"], summary["title"]) == ("summary", "Summary: 3 messages")
     assert summary["lines"] == [
         "04:12 Warning: incident 1 step 1",
         "04:22 Over: incident 1 step 2",
@@ -308,7 +308,7 @@ async def test_a_summary_that_fails_is_tried_again(post: Post) -> None:
     await post.sender().send_due(MORNING)
     sink.answers(200)
     await post.sender().send_due(MORNING + timedelta(seconds=30))
-    assert titles(sink) == ["While it was quiet: 2 messages"] * 2
+    assert titles(sink) == ["Summary: 2 messages"] * 2
 
 
 async def test_secrets_that_can_not_be_read_make_the_message_late(post: Post) -> None:

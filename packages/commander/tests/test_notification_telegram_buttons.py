@@ -116,7 +116,7 @@ async def test_another_chat_may_do_nothing(office: Office, telegram: Telegram, c
     telegram.press("acknowledge:7", chat=chat)
     await ask(office, telegram)
     assert office.done == []
-    assert telegram.answers == ["This chat may not do that."]
+    assert telegram.answers == ["No channel of the commander uses this chat, so its buttons do nothing."]
 
 
 @on_sqlite

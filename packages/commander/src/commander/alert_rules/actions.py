@@ -63,7 +63,9 @@ class AlertRuleActions:
         async with self._database.transaction() as db:
             before = await store.get_rule(db, rule_id)
             if before.shipped is not None and before.slot != (checked.rule, checked.sensor):
-                raise BadAlertRule("rule", f"This is the shipped rule {before.limits.rule}. Add another rule instead.")
+                raise BadAlertRule(
+                    "rule", f"The shipped rule {before.limits.rule} can't become another rule. Add a new rule instead."
+                )
             await store.update_rule(db, rule_id, checked)
             await record(db, "alert rule changed", checked.rule, describe(checked))
         self._changed()

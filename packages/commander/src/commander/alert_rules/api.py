@@ -26,7 +26,7 @@ class AlertRuleBody(msgspec.Struct, frozen=True, kw_only=True):
     """A rule for the rigs of a selection; an empty one means all.
 
     `rule` is the name of a shipped rule, with other limits, or a comparison of your own such as `power<100`.
-    `severity` is that of a rule without limits. Of all rules for one thing, the newest that matches a rig holds.
+    `severity` is that of a rule without limits. Of rules about the same thing, the newest that matches a rig counts.
     """
 
     rule: Annotated[str, Meta(max_length=128)]
@@ -44,7 +44,7 @@ class AlertRuleBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertRuleAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule. `shipped`: it can be changed and switched off, not removed."""
+    """An alert rule. A `shipped` rule can be changed and switched off, but not removed."""
 
     id: int
     shipped: bool
@@ -73,7 +73,8 @@ class PreviewRig(msgspec.Struct, frozen=True, kw_only=True):
 class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The number of times that a rule would have fired in the last 7 days; the rigs with most firings first.
 
-    `rigs_matching` is the number of rigs that the selection matches now. Of many, only `rigs_looked_at` were looked at.
+    `rigs_matching` is the number of rigs that the selection matches now. The first `rigs_looked_at` of them, 300 at
+    most, were evaluated.
     """
 
     firings: int

@@ -92,7 +92,7 @@ def two_sentries(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
 
 def clock(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
     if view.state.wrong_clock:
-        return bad(limits, "its logs are refused for their time")
+        return bad(limits, "its logs are refused because of their time")
     if view.memory.is_clock_slow(view.now_s):
         return bad(limits, f"its clock is {view.memory.lag_s / 60:.0f} min slow")
     return GOOD

@@ -81,7 +81,9 @@ def _figures_of(limits: RuleLimits) -> tuple[str, ...]:
     figure = COMPARED.get(Key(comparison.key)) if comparison else None
     figures = (figure,) if figure else next((names for rule, names in FIGURES.items() if rule == limits.rule), ())
     if not figures:
-        raise BadAlertRule("rule", "The history does not keep what this rule looks at, so there is no preview of it.")
+        raise BadAlertRule(
+            "rule", "There is no preview of this rule: the history does not have the values that it needs."
+        )
     return figures
 
 

@@ -27,25 +27,25 @@ TEXTS: dict[Slot, RuleText] = {
     (RuleName.NO_SHARES, None): RuleText(
         "No shares", "The pool has accepted no share for {}, or for ten times the usual gap if that is longer", "s"
     ),
-    (RuleName.REJECTED, None): RuleText("Rejected shares", "At least {} of the shares of 30 min were refused", "%"),
+    (RuleName.REJECTED, None): RuleText(
+        "Rejected shares", "At least {} of the shares of the last 30 min were refused", "%"
+    ),
     (RuleName.TEMPERATURE, Sensor.GPU): RuleText("GPU too hot", f"A GPU is at {_HOT}", "°C"),
     (RuleName.TEMPERATURE, Sensor.MEMORY): RuleText("GPU memory too hot", f"The memory of a GPU is at {_HOT}", "°C"),
     (RuleName.TEMPERATURE, Sensor.CPU): RuleText("CPU too hot", f"A CPU is at {_HOT}", "°C"),
     (RuleName.TEMPERATURE, Sensor.BOARD): RuleText("ASIC board too hot", f"A board of an ASIC is at {_HOT}", "°C"),
     (RuleName.TEMPERATURE, None): RuleText("Too hot", f"A device is at {_HOT}", "°C"),
-    (RuleName.FAN, None): RuleText(
-        "Fan", "A fan stands still while its device is above {}, or an ASIC lacks one", "°C"
-    ),
-    (RuleName.POWER, None): RuleText("Power", "A rig draws more than {} of its usual power", "%"),
-    (RuleName.DEVICE_LOST, None): RuleText("Device lost", "A card, a board or a chip that was there is gone"),
+    (RuleName.FAN, None): RuleText("Fan", "A card's fan stands still above {}, or an ASIC's fan stands still", "°C"),
+    (RuleName.POWER, None): RuleText("Power", "A rig draws {} of its usual power or more", "%"),
+    (RuleName.DEVICE_LOST, None): RuleText("Device lost", "A card, a board or a chip is missing"),
     (RuleName.ASIC_FAULT, None): RuleText("ASIC fault", "An ASIC reports a fault"),
-    (RuleName.WALLET, None): RuleText("Wallet", "A rig mines for another wallet or pool than it should"),
+    (RuleName.WALLET, None): RuleText("Wallet", "A rig mines to another wallet or pool than its playbook's"),
     (RuleName.PLAYBOOK_FAILED, None): RuleText("Playbook failed", "A playbook has failed"),
     (RuleName.WATCHDOG_GAVE_UP, None): RuleText("Watchdog gave up", "The watchdog of a rig has given up"),
     (RuleName.TWO_SENTRIES, None): RuleText("Two sentries", "Two sentries report with the token of one rig"),
-    (RuleName.CLOCK, None): RuleText("Wrong clock", "The clock of a rig is wrong, and its logs are refused"),
+    (RuleName.CLOCK, None): RuleText("Wrong clock", "The clock of a rig is wrong"),
     (RuleName.SPOOL, None): RuleText("Late logs", "The logs of a rig arrive {} late or later", "s"),
-    (RuleName.COMMANDER, None): RuleText("Commander", "The commander itself is not well"),
+    (RuleName.COMMANDER, None): RuleText("Commander", "The commander itself has a problem"),
 }
 
 

@@ -68,4 +68,4 @@ class IncidentActions:
 
 def _check(incident: Incident, was_open: bool) -> None:
     if not was_open:
-        raise IncidentClosed(f"The incident “{incident.title}” is closed.")
+        raise IncidentClosed(f"The incident “{incident.title}” is closed: it can't be acknowledged or muted any more.")

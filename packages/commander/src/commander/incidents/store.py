@@ -56,7 +56,7 @@ async def get_incident(db: AsyncConnection, incident_id: int) -> Incident:
     """Raises `IncidentNotFound`."""
     incident = await find_incident(db, incident_id)
     if incident is None:
-        raise IncidentNotFound("There is no such incident.")
+        raise IncidentNotFound("There is no such incident; it may have been deleted.")
     return incident
 
 

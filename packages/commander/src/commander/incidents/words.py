@@ -31,9 +31,9 @@ TITLES = {
     "power": TitleWords("draws more power than usual", "draw more power than usual"),
     "device_lost": TitleWords("has lost a card or board", "have lost cards or boards"),
     "asic_fault": TitleWords("reports a fault", "report a fault"),
-    "wallet": TitleWords("mines for another wallet or pool", "mine for another wallet or pool"),
+    "wallet": TitleWords("mines to another wallet or pool", "mine to another wallet or pool"),
     "playbook_failed": TitleWords("has a failed playbook", "have failed playbooks"),
-    "watchdog_gave_up": TitleWords("was given up by its watchdog", "were given up by their watchdogs"),
+    "watchdog_gave_up": TitleWords("has a watchdog that gave up", "have watchdogs that gave up"),
     "two_sentries": TitleWords("has two sentries", "have two sentries"),
     "clock": TitleWords("has a wrong clock", "have wrong clocks"),
     "spool": TitleWords("sends its logs late", "send their logs late"),
@@ -48,7 +48,7 @@ CONDITIONS = {  # the text of one condition, where its value says too little
     "clock": "Wrong clock",
     "spool": "Late logs: {}",
 }
-NOTHING_RECEIVED = "The commander receives nothing"
+NOTHING_RECEIVED = "The commander receives no reports"
 
 
 def text_of(condition: Condition) -> str:
@@ -87,9 +87,9 @@ def lines_of(incident: Incident, conditions: Sequence[Condition], now: datetime)
         return (*lines, f"It is over. It lasted {lasted}.", _names(conditions))
     ended = {each.key[:2] for each in conditions if each.ended_at is not None}
     lasting = [each for each in conditions if each.ended_at is None]
-    well_again = len(ended - {each.key[:2] for each in lasting})
-    if well_again:
-        lines.append(f"{well_again} of them {'is' if well_again == 1 else 'are'} well again.")
+    recovered = len(ended - {each.key[:2] for each in lasting})
+    if recovered:
+        lines.append(f"It is over for {recovered} of these rigs.")
     return (*lines, _names(lasting))
 
 

@@ -36,7 +36,7 @@ RULES = {  # worst first
     "asic_fault": RuleWords(Severity.CRITICAL, "with a fault of the device"),
     "rejected": RuleWords(Severity.WARNING, "with many rejected shares"),
     "playbook_failed": RuleWords(Severity.CRITICAL, "with a failed playbook"),
-    "watchdog_gave_up": RuleWords(Severity.CRITICAL, "given up by their watchdog"),
+    "watchdog_gave_up": RuleWords(Severity.CRITICAL, "with a watchdog that gave up"),
     "power": RuleWords(Severity.WARNING, "with more power than usual"),
     "two_sentries": RuleWords(Severity.WARNING, "with two sentries"),
     "clock": RuleWords(Severity.WARNING, "with a wrong clock"),

@@ -17,13 +17,13 @@ class MaintenanceNotFound(CommanderError):
 
 
 class BadMaintenance(CommanderError):
-    """Not a time in which maintenance can be."""
+    """A time in which there can be no maintenance."""
 
     kind = ErrorKind(422, "bad_maintenance", "Not a time", field="until")
 
 
 class Maintenance(NamedTuple):
-    """since <= time < until."""
+    """A maintenance of the rigs of a selection, at since <= time < until."""
 
     id: int
     select: str
@@ -36,8 +36,8 @@ class Maintenance(NamedTuple):
 def check_time(since: datetime, until: datetime, now: datetime) -> None:
     """Raises `BadMaintenance`."""
     if until <= now:
-        raise BadMaintenance("This time is over already.")
+        raise BadMaintenance("The maintenance ends before now. Enter a later end.")
     if until <= since:
-        raise BadMaintenance("The maintenance ends before it begins.")
+        raise BadMaintenance("The maintenance ends before it begins. Enter a later end.")
     if until - since > LONGEST:
         raise BadMaintenance(f"A maintenance is {LONGEST.days} days long at most. Change the alert rules instead.")

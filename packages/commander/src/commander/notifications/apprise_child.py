@@ -74,7 +74,9 @@ def _check(address: object, *, loopback: bool) -> None:
 def send(order: ChildOrder) -> ChildAnswer:
     scheme = order.url.partition("://")[0].lower()
     if scheme in LOCAL_SCHEMES:
-        return ChildAnswer(error=f"{scheme}:// shows messages on the commander's own machine only.", is_final=True)
+        return ChildAnswer(
+            error=f"{scheme}:// shows messages on the commander's own machine only. Enter another URL.", is_final=True
+        )
     import apprise
 
     target = apprise.Apprise(

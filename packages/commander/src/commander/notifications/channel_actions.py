@@ -37,19 +37,19 @@ class ChannelNameTaken(CommanderError):
 
 
 class TooManyChannels(CommanderError):
-    """There is no room for another channel."""
+    """There are as many channels as there may be."""
 
     kind = ErrorKind(422, "too_many_channels", "Too many channels", field="name")
 
 
 class BadQuietHours(CommanderError):
-    """The quiet hours or the digest make no sense."""
+    """The quiet hours begin and end at the same time, or a time zone does not exist."""
 
     kind = ErrorKind(422, "bad_quiet_hours", "Bad quiet hours", field="quiet")
 
 
 class ChannelOrder(NamedTuple):
-    """A channel as somebody wants it. `settings` may lack secrets that are stored."""
+    """A channel as a person enters it. `settings` may lack secrets that are stored already."""
 
     name: str
     kind: str
@@ -59,7 +59,7 @@ class ChannelOrder(NamedTuple):
 
 
 class ChannelNow(NamedTuple):
-    """A channel with its settings for people, and what waits on it. `secrets_set` are the names of stored secrets."""
+    """A channel without its secrets, and the number of its waiting messages. `secrets_set` names the stored secrets."""
 
     channel: NotificationChannel
     settings: dict[str, object]
@@ -91,13 +91,13 @@ class ChannelActions:
         return self._now(channel, *attempts.get(channel_id, (0, None)))
 
     async def add(self, order: ChannelOrder) -> ChannelNow:
-        """Raises what `ChannelOrder`s can be wrong in."""
+        """Adds a channel. Raises an error of what a `ChannelOrder` can be wrong in, such as `ChannelNameTaken`."""
         name, wishes = checked_name(order.name), checked_wishes(order.wishes)
         settings = checked_settings(kind_of(order.kind), order.settings, None, loopback=self._loopback)
         now = await self._database.now()
         async with self._database.transaction() as db:
             if len(await channel_store.all_channels(db)) >= CHANNELS_AT_MOST:
-                raise TooManyChannels(f"There are {CHANNELS_AT_MOST} channels, and no more can be made; remove one.")
+                raise TooManyChannels(f"There are {CHANNELS_AT_MOST} channels already. Remove one first.")
             await _check_name(db, name, None)
             values = self._values(name, wishes, settings, now) | {"kind": order.kind, "is_enabled": order.is_enabled}
             channel_id = await channel_store.insert_channel(db, values)
@@ -106,7 +106,7 @@ class ChannelActions:
         return await self.find(channel_id)
 
     async def change(self, channel_id: int, order: ChannelOrder) -> ChannelNow:
-        """Changes a channel. What waits on it is tried at once. Raises what `add` raises, and `ChannelNotFound`."""
+        """Changes a channel. Its waiting messages become due. Raises what `add` raises, and `ChannelNotFound`."""
         name, wishes = checked_name(order.name), checked_wishes(order.wishes)
         now = await self._database.now()
         async with self._database.transaction() as db:
@@ -123,7 +123,7 @@ class ChannelActions:
         return await self.find(channel_id)
 
     async def remove(self, channel_id: int) -> None:
-        """Removes a channel with what waits on it. Raises `ChannelNotFound`."""
+        """Removes a channel with its waiting messages. Raises `ChannelNotFound`."""
         async with self._database.transaction() as db:
             channel = await channel_store.get_channel(db, channel_id)
             await channel_store.delete_channel(db, channel_id)
@@ -181,10 +181,10 @@ def checked_wishes(wishes: Wishes) -> Wishes:
     for kind in RigKind:
         compiled(selection, kind)
     if wishes.quiet and wishes.quiet.since == wishes.quiet.until:
-        raise BadQuietHours("Quiet hours begin and end at different times. Leave both empty for none.")
+        raise BadQuietHours("Quiet hours must begin and end at different times. Leave both empty for none.")
     for part in (wishes.quiet, wishes.digest):
         if part and not is_time_zone(part.time_zone):
-            raise BadQuietHours(f"{part.time_zone[:64]} is not a time zone. One is, for example, Europe/Berlin.")
+            raise BadQuietHours(f"{part.time_zone[:64]} is not a time zone. Enter one such as Europe/Berlin.")
     return wishes
 
 
@@ -215,7 +215,7 @@ def _test_news(name: str, now: datetime) -> News:
         event=Event.TEST,
         severity=Severity.WARNING,
         title=f"the channel “{name}” works",
-        lines=("This is a test. Incidents of the farm will come here.",),
+        lines=("This is a test. Messages about incidents will arrive here.",),
         rigs=(),
         incident=NO_INCIDENT,
         at=now,

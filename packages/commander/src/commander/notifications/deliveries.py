@@ -1,4 +1,4 @@
-"""Sends what stands in the outbox: each channel's messages in their order, each channel apart from the others."""
+"""Sends the messages of the outbox: those of one channel in their order, and each channel independently."""
 
 import asyncio
 import logging
@@ -46,21 +46,25 @@ class Sender:
         """Raises `DeliveryFailure` or `PartlySent`."""
         kind = KINDS.get(channel.kind)
         if kind is None:
-            raise DeliveryFailure(f"This commander knows no channels of the kind {channel.kind}: update it.")
+            raise DeliveryFailure(f"This commander knows no channels of the kind {channel.kind}. Update the commander.")
         try:
             values = msgspec.json.decode(channel.settings, type=dict[str, object])
             settings = msgspec.convert({**values, **self._sealer.unseal(channel.secrets)}, kind.settings)
         except SecretsUnreadable as error:
             raise DeliveryFailure(str(error)) from error
         except msgspec.ValidationError as error:
-            raise DeliveryFailure(f"The channel's settings are not complete: {error}.", is_final=True) from error
+            raise DeliveryFailure(
+                f"The channel's settings are not complete: {error}. Edit the channel.", is_final=True
+            ) from error
         try:
             await kind.send(settings, self._message(news, now), self._network)
         except (DeliveryFailure, PartlySent):
             raise
         except Exception as error:
             log.exception("a message could not be sent by channel %d (%s)", channel.id, channel.kind)
-            raise DeliveryFailure("The commander has made an error; its own log has more.") from error
+            raise DeliveryFailure(
+                "The commander could not send the message because of an error of its own. Its log has the details."
+            ) from error
 
     def why_unreadable(self, channel: NotificationChannel) -> str:
         """Returns why this node can't read the channel's secrets; empty: it can. Another node may have the key."""
@@ -75,7 +79,7 @@ class Sender:
 
 
 class Deliveries:
-    """The sender of one web node. Others may run beside it: a message is claimed before it is sent.
+    """The sender of one web node. Other nodes may send, too: so a message is claimed before it is sent.
 
     `changed` is called after each commit that the page of channels shows.
     """
@@ -193,7 +197,7 @@ class Deliveries:
 
 
 def summary_of(pieces: Sequence[News], *, zone: ZoneInfo, now: datetime) -> News:
-    """Returns one message for what quiet hours have held."""
+    """Returns one message for the messages that waited in quiet hours, or while the channel was off."""
     lines = [f"{piece.at.astimezone(zone):%H:%M} {word_of(piece)}: {piece.title}" for piece in pieces]
     if len(lines) > IN_A_SUMMARY:
         lines = [*lines[:IN_A_SUMMARY], f"and {len(lines) - IN_A_SUMMARY} more"]
@@ -218,7 +222,7 @@ def _news_of_switch_off(channel: NotificationChannel, reason: str, now: datetime
         event=Event.CHANNEL_OFF,
         severity=Severity.CRITICAL,
         title=f"the channel “{channel.name}” gets no more messages",
-        lines=(reason, "Correct it on the page of alerts, and switch it on again."),
+        lines=(reason, "Correct the channel on the page Alerts, and save it."),
         rigs=(),
         incident=NO_INCIDENT,
         at=now,

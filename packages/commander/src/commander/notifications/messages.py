@@ -14,7 +14,7 @@ _OF_EVENT = {
     Event.REMINDER: "Still open",
     Event.CLOSED: "Over",
     Event.TEST: "Test",
-    Event.SUMMARY: "While it was quiet",
+    Event.SUMMARY: "Summary",
     Event.DIGEST: "The last 24 hours",
     Event.CHANNEL_OFF: "Channel switched off",
 }

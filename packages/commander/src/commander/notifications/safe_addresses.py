@@ -1,7 +1,7 @@
-"""Network addresses that a message may go to.
+"""Network addresses to which messages may be sent.
 
-A channel's address is entered by a person, and a name can be made to lead anywhere. So the address is checked, and the
-connection goes to the address that was checked. Private networks are fine: a farm's own ntfy is there.
+A person enters a channel's address, and its name can resolve to any address. So the resolved address is checked, and
+the connection is made to the address that was checked. Private networks are allowed: a farm's own ntfy is there.
 """
 
 import asyncio
@@ -63,14 +63,14 @@ async def allowed_addresses(host: str, port: int, *, loopback: bool) -> list[str
     allowed = [text for text in found if is_allowed(ipaddress.ip_address(text), loopback=loopback)]
     if not allowed:
         about = f"{host} is {found[0]}, " if found[0] != host.strip("[]") else f"{host} is "
-        raise DeliveryFailure(f"{about}an address that messages are never sent to. {_advice(found[0])}".rstrip())
+        raise DeliveryFailure(f"{about}an address that messages are never sent to. {_advice(found[0])}")
     return allowed
 
 
 def _advice(address: str) -> str:
     if ipaddress.ip_address(address).is_loopback:
         return "COMMANDER_NOTIFY_LOOPBACK=true allows servers on the commander's own machine."
-    return ""
+    return "Enter another address."
 
 
 async def _looked_up(host: str, port: int) -> list[str]:

@@ -101,7 +101,9 @@ class SafeHttp:
             raise DeliveryFailure(f"{host} did not answer within {timeout_s:g} s.") from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError) as error:
             raise DeliveryFailure(f"{host} can't be reached: {_why(error)}.") from error
-        raise DeliveryFailure(f"{host} redirects again and again.")
+        raise DeliveryFailure(
+            f"{host} redirects more than {_REDIRECTS_AT_MOST} times. Enter the address at which it ends."
+        )
 
     async def _once(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float
@@ -162,11 +164,15 @@ def _next_address(url: str, answer: HttpAnswer) -> str:
     target = urljoin(url, str(answer.headers.get("Location", "")))
     here, there = httpx.URL(url), httpx.URL(target)
     if there.host != here.host or there.scheme not in _PORTS:
-        raise DeliveryFailure(f"{here.host} redirects to another host, {there.host[:100]}, which is not followed.")
+        raise DeliveryFailure(
+            f"{here.host} redirects to another host, {there.host[:100]}. That is not followed: enter the right address."
+        )
     if _port(there) != _port(here) and (_port(here), _port(there)) != (_PORTS["http"], _PORTS["https"]):
-        raise DeliveryFailure(f"{here.host} redirects to another port, which is not followed.")
+        raise DeliveryFailure(f"{here.host} redirects to another port. That is not followed: enter the right address.")
     if here.scheme == "https" and there.scheme == "http":
-        raise DeliveryFailure(f"{here.host} redirects from https:// to http://, which is not followed.")
+        raise DeliveryFailure(
+            f"{here.host} redirects from https:// to http://. That is not followed: enter the right address."
+        )
     return target
 
 

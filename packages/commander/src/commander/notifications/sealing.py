@@ -56,7 +56,7 @@ class Sealer:
             return msgspec.json.decode(opened, type=dict[str, str])
         except (OSError, ValueError, InvalidTag, msgspec.DecodeError) as error:
             raise SecretsUnreadable(
-                f"The channel's secrets can't be read: {self._path} is not the key that sealed them. Put the right "
+                f"The channel's secrets can't be read: {self._path} is not the key that encrypted them. Put the right "
                 "file there, or enter the secrets again."
             ) from error
 

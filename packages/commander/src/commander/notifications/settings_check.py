@@ -1,4 +1,4 @@
-"""The settings of a channel as people enter them: checked, and parted into what is shown and what is secret."""
+"""The settings of a channel as people enter them: checked, and divided into shown and secret ones."""
 
 import ipaddress
 import re
@@ -81,7 +81,7 @@ def _explained(kind: ChannelKind, error: str) -> BadChannelSettings:
     labels = {field.name: field.label for field in kind.fields}
     if missing := _MISSING.search(error):
         name = missing["field"]
-        return BadChannelSettings(f"{labels.get(name, name)}: enter something here.", name)
+        return BadChannelSettings(f"{labels.get(name, name)}: this field is empty. Enter a value.", name)
     if unknown := _UNKNOWN.search(error):
         names = ", ".join(labels)
         return BadChannelSettings(f"{kind.label} has no setting {unknown['field']}. It has: {names}.", unknown["field"])
@@ -89,7 +89,7 @@ def _explained(kind: ChannelKind, error: str) -> BadChannelSettings:
     name = found["field"] if found else ""
     hints = {field.name: field.hint for field in kind.fields}
     hint = f" {hints[name]}" if hints.get(name) else ""
-    return BadChannelSettings(f"{labels.get(name, 'A setting')}: this is not what was expected.{hint}", name)
+    return BadChannelSettings(f"{labels.get(name, 'A setting')}: this value has the wrong form.{hint}", name)
 
 
 def _check_same_server(kind: ChannelKind, values: Mapping[str, object], stored: CheckedSettings) -> None:
@@ -97,7 +97,8 @@ def _check_same_server(kind: ChannelKind, values: Mapping[str, object], stored: 
         if name in stored.shown and values.get(name) != stored.shown[name]:
             label = next(field.label for field in kind.fields if field.name == name)
             raise BadChannelSettings(
-                f"{label}: this is another server. Enter the secrets again, which were for the one before.", name
+                f"{label}: this is another server. Enter the secrets again: the stored ones are for the server before.",
+                name,
             )
 
 
@@ -111,5 +112,5 @@ def _check_address(name: str, value: object, *, loopback: bool) -> None:
     except ValueError:
         return
     if not is_allowed(address, loopback=loopback):
-        more = " COMMANDER_NOTIFY_LOOPBACK=true allows it." if address.is_loopback else ""
+        more = " COMMANDER_NOTIFY_LOOPBACK=true allows it." if address.is_loopback else " Enter another address."
         raise BadChannelSettings(f"Messages are never sent to {address}.{more}", name)

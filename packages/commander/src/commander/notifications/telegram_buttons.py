@@ -107,7 +107,7 @@ class TelegramButtons:
         try:
             updates = msgspec.json.decode(answer.body, type=_Updates).result
         except msgspec.DecodeError as error:
-            raise DeliveryFailure("Telegram's answer can't be understood.") from error
+            raise DeliveryFailure("The answer of Telegram can't be read.") from error
         for update in updates:
             if update.callback_query:
                 await self._do(settings, update.callback_query, chats)
@@ -139,7 +139,7 @@ class TelegramButtons:
         chat = pressed.message.chat if pressed.message else None
         if chat is None or not {str(chat.id), f"@{chat.username}"} & chats:
             log.warning("a button was pressed in a Telegram chat that no channel names")
-            return "This chat may not do that."
+            return "No channel of the commander uses this chat, so its buttons do nothing."
         name, _, number = pressed.data.partition(":")
         if name not in _BUTTONS or not number.isdecimal() or len(number) > 18 or self._outbox.on_button is None:
             return "This button does nothing any more."

@@ -10,10 +10,10 @@ from commander.registry.kinds import RigKind
 
 WORDS = {
     Activity.MINING: "Mining",
-    Activity.PARTLY: "Partly",
+    Activity.PARTLY: "Partly mining",
     Activity.IDLE: "Online, not mining",
     Activity.OFFLINE: "Offline",
-    Activity.UNKNOWN: "Not known",
+    Activity.UNKNOWN: "Unknown",
 }
 
 

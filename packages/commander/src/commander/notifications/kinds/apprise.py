@@ -34,7 +34,7 @@ def is_installed() -> bool:
 
 async def send(settings: AppriseSettings, message: Message, network: SafeNetwork) -> None:
     if not is_installed():
-        raise DeliveryFailure("Apprise is not installed: pip install 'minewarden-commander[notify-all]'.")
+        raise DeliveryFailure("Apprise is not installed. Install it: pip install 'minewarden-commander[notify-all]'.")
     order = ChildOrder(
         url=settings.url,
         title=message.heading,

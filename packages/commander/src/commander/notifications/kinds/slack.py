@@ -43,7 +43,7 @@ KIND = ChannelKind(
         FormField(
             "webhook_url",
             "Webhook URL",
-            "Of Slack it begins with https://hooks.slack.com/. Mattermost and Rocket.Chat have the same.",
+            "In Slack it begins with https://hooks.slack.com/. Mattermost and Rocket.Chat have such URLs, too.",
             secret=True,
         ),
     ),

@@ -78,7 +78,9 @@ def check_telegram(answer: HttpAnswer) -> None:
     except msgspec.DecodeError:
         why = _Answer()
     if why.parameters.retry_after is not None:
-        raise DeliveryFailure("Telegram asks to wait.", retry_after_s=max(0.0, why.parameters.retry_after))
+        raise DeliveryFailure(
+            "Telegram asks the commander to wait.", retry_after_s=max(0.0, why.parameters.retry_after)
+        )
     if why.parameters.migrate_to_chat_id is not None:
         moved = f"The group has another chat id now: {why.parameters.migrate_to_chat_id}. Enter that one."
         raise DeliveryFailure(moved, is_final=True)
@@ -94,7 +96,7 @@ KIND = ChannelKind(
     TelegramSettings,
     (
         FormField("bot_token", "Bot token", "From @BotFather: 123456789:AA…", secret=True),
-        FormField("chat_id", "Chat id", "A number; of a group a negative one. @userinfobot says yours."),
+        FormField("chat_id", "Chat id", "A number, of a group a negative one. @userinfobot tells you yours."),
         FormField("server", "Bot API server", "Leave empty for https://api.telegram.org."),
     ),
     send,

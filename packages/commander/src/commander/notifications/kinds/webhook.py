@@ -57,7 +57,7 @@ KIND = ChannelKind(
     "Webhook",
     WebhookSettings,
     (
-        FormField("url", "Address", "It gets a POST with JSON, for example https://example.com/minewarden."),
+        FormField("url", "Address", "For example https://example.com/minewarden. It gets a POST request with JSON."),
         FormField(
             "secret", "Signing secret", "With it, each request has a signature. Leave empty for none.", secret=True
         ),
