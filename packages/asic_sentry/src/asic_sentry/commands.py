@@ -17,7 +17,7 @@ from sentry_kit.command_line import CommandLine, log_to_stderr, say
 from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.settings import prepare_data_dir
 
-if TYPE_CHECKING:  # the dialects: most commands do without
+if TYPE_CHECKING:  # the dialects: most commands do not need them
     from asic_sentry.access import Login
 
 from asic_sentry.settings import DISTRIBUTION, PREFIX, settings_from

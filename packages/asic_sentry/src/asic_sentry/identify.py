@@ -140,7 +140,7 @@ async def _try(
 
 
 async def _better(found: Identity, dialect: Dialect, port: int | None) -> Identity | None:
-    """Returns the device as a dialect reads it that reads more of its firmware, at that dialect's own port."""
+    """Returns the device as read by a dialect that reads more values of its firmware, at that dialect's own port."""
     name = dialect.instead(found.specs)
     if name is None or port is not None:
         return None

@@ -13,7 +13,7 @@ from asic_sentry.identify import identify
 from asic_sentry.poll import Identity
 from asic_sentry.transport import ask
 
-_SILENT_LIMIT = 3  # questions without an answer at a port, before it is left alone
+_SILENT_LIMIT = 3  # questions without an answer at a port; then no more are asked there
 
 
 async def record(ip: str, port: int | None, model: str | None, login: Login | None, version: str) -> Recording:
@@ -32,7 +32,7 @@ Asked = tuple[Dialect, int, Question]
 
 
 def _questions(asked: Sequence[tuple[Dialect, int]]) -> Iterator[Asked]:
-    """Returns each request once. The library's calls are not ours to record."""
+    """Returns each request once. Calls of the library pyasic-rs are left out."""
     done: set[tuple[int, bytes]] = set()
     for dialect, port in asked:
         for question in dialect.questions:

@@ -46,7 +46,7 @@ class RecordedAnswer(msgspec.Struct, frozen=True):
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """`of` is `asic` or `miner`; `speaks` the dialect or the software, None for a device that was not recognised."""
+    """The answers of one device. `of` is `asic` or `miner`, `speaks` its dialect or software; None: not recognised."""
 
     of: str
     speaks: str | None
@@ -62,7 +62,7 @@ class Masker:
         self._words: dict[tuple[str, str], str] = {}
 
     def masked(self, answer: bytes) -> str:
-        """Returns the answer as text. Bytes that are not UTF-8 are kept as surrogates would be: by Latin-1."""
+        """Returns the answer as text, masked. An answer that is not UTF-8 is read as Latin-1."""
         try:
             text = answer.decode()
         except UnicodeDecodeError:

@@ -89,7 +89,7 @@ def _parse(info: Mapping[str, Any], model: Model | None) -> AsicReading:
 
 
 def _temperatures(info: Mapping[str, Any]) -> Iterable[float | None]:
-    """Returns those of all chips that have a sensor. -1 stands for none."""
+    """Returns the temperatures of both sensors and of each chip. -1 stands for none."""
     each_chip = info.get("asicTemps")
     chips = each_chip if isinstance(each_chip, list) else []
     return [temperature(value) for value in (info.get("temp"), info.get("temp2"), *chips)]
