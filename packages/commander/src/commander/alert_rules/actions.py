@@ -1,4 +1,4 @@
-"""Adds, changes and removes alert rules: one transaction each, then those who follow are notified."""
+"""Adds, changes and removes alert rules: one transaction each; then other nodes and open pages are notified."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ from commander.selections.compiled import compiled
 from commander.selections.domain import BadSelection
 from commander.selections.parser import parse
 
-ALERT_RULES = Topic("alert_rules", int)  # the key says nothing: all rules are read again
+ALERT_RULES = Topic("alert_rules", int)  # the key has no meaning: all rules are read again
 
 
 class AlertRuleActions:

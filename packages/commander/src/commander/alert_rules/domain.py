@@ -45,7 +45,7 @@ class Sensor(StrEnum):
 
 
 class AlertRuleNotFound(CommanderError):
-    """There is no such rule."""
+    """No alert rule has this id."""
 
     kind = ErrorKind(404, "alert_rule_not_found", "No such alert rule")
 
@@ -57,7 +57,7 @@ class ShippedAlertRule(CommanderError):
 
 
 class BadAlertRule(CommanderError):
-    """Not a rule; `field` is what has to be changed."""
+    """A rule that is not valid; `field` names what has to be changed."""
 
     kind = ErrorKind(422, "bad_alert_rule", "Not an alert rule", field="rule")
 
@@ -105,7 +105,7 @@ class AlertRule(NamedTuple):
 
     @property
     def slot(self) -> tuple[str, Sensor | None]:
-        """Of all rules of one slot that match a rig, one holds."""
+        """The thing that the rule is about. Of all rules with one slot that match a rig, the newest counts."""
         return self.limits.rule, self.limits.sensor
 
 

@@ -69,7 +69,7 @@ def has_limits(fields: RuleFields) -> bool:
 
 
 def read_fields(fields: RuleFields) -> tuple[RuleLimits | None, Errors]:
-    """Returns the rule, or what is wrong by field."""
+    """Returns the rule, or the errors by the name of their field."""
     errors = Errors()
     numbers = {name: _number(getattr(fields, name), name, errors) for name in ("warning", "critical")}
     waits = {name: _minutes(getattr(fields, name), name, errors) for name in ("for_min", "clear_min")}

@@ -1,7 +1,7 @@
-"""The rules themselves: each is a function of one rig, and answers for each of its devices.
+"""The rules as functions. Each gets one rig, and returns a judgement for each of its devices.
 
-A device that an answer leaves out is unknown, which changes nothing. Where nothing of the rig is bad or was bad, the
-functions may leave out what is good: they are called for each report of each rig.
+A device without a judgement is unknown, which changes nothing. If a rig has no condition (`is_full` is false), a
+function may leave out good devices: it is called for each report of each rig, so it must be quick.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -65,7 +65,10 @@ def bad(limits: RuleLimits, value: str) -> tuple[Judgement, ...]:
 
 
 def offline(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-    """A rig whose logs are refused for their clock is not offline, and a commander that has just started waits."""
+    """Compares the time since the last report with the limits.
+
+    A rig whose logs are refused because of its clock is not offline. A commander that has just started waits first.
+    """
     if view.state.reported_at is None or view.state.wrong_clock:
         return UNKNOWN
     level = rising(view.silence_s, limits)
@@ -99,7 +102,7 @@ def clock(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
 
 
 def spool(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-    """Logs that come much later than they were taken, by a time that changes: the sentry sends an old spool."""
+    """Compares the delay of the logs with the limits. A delay that stays the same is a slow clock, not a spool."""
     if view.memory.is_clock_slow(view.now_s):
         return GOOD
     lag_s = view.memory.lag_s
@@ -107,7 +110,7 @@ def spool(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
 
 
 def watchdog_gave_up(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-    """It is over when the rig mines again."""
+    """Returns bad while the rig does not mine after its watchdog has given up."""
     return bad(limits, view.gave_up) if view.gave_up and not view.is_mining else GOOD
 
 
@@ -141,7 +144,7 @@ def _may_be_hot(view: JudgedRig, sensor: Sensor | None, lowest_c: float) -> bool
 
 
 def _temperatures(view: JudgedRig, sensor: Sensor | None) -> Iterator[tuple[str, float]]:
-    """Gives each device with its temperature. A memory has the name of its card and `memory`."""
+    """Yields each device with its temperature in °C. A memory has the name of its card and `memory`."""
     if view.kind is RigKind.ASIC:
         if sensor in (Sensor.BOARD, None):
             yield from _of_boards(view)
@@ -156,9 +159,10 @@ def _temperatures(view: JudgedRig, sensor: Sensor | None) -> Iterator[tuple[str,
 
 
 def _of_boards(view: JudgedRig) -> Iterator[tuple[str, float]]:
-    """Chips are much hotter than their board, so they count only where nothing else of it is known.
+    """Yields each board with its temperature in °C.
 
-    A machine that names no board with a temperature counts as a whole.
+    That of its chips counts only if no other is known, because chips are much hotter. If no board has a temperature,
+    the temperature of the ASIC counts.
     """
     boards = []
     for board in view.asic_log.boards:
@@ -171,7 +175,7 @@ def _of_boards(view: JudgedRig) -> Iterator[tuple[str, float]]:
 
 
 def fan(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-    """A card above the limit whose fan stands still; an ASIC's fan that stands still while others turn."""
+    """Finds a card above the limit whose fan stands still, or an ASIC's fan that stands still while others turn."""
     if view.kind is RigKind.ASIC:
         texts = [each.text for each in view.state.faults if each.rule == RuleName.FAN]
         return (Judgement(WHOLE_RIG, Level.CRITICAL, texts[0]),) if texts else GOOD
@@ -192,7 +196,7 @@ def _stands(gpu: GpuReading, limit_c: float) -> bool:
 
 
 def hashrate_low(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-    """In percent of what is usual for the algorithm, while mining."""
+    """Compares each hashrate with the rig's usual one for the algorithm, in percent, while the rig mines."""
     usual_hs = view.usual.hashrates_hs
     if not usual_hs or not view.is_mining:
         return UNKNOWN
@@ -228,7 +232,7 @@ def no_shares(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
 
 
 def rejected(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-    """The lower bound of a Wilson interval over the last 30 min, in percent."""
+    """Compares the lower bound of the Wilson interval of the last 30 min with the limits, in percent."""
     memory = view.memory
     if memory.is_sample_due(view.now_s, spread=view.state.id):
         note_counters(view)
@@ -244,7 +248,7 @@ def rejected(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
 
 
 def power(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-    """In percent of its usual power."""
+    """Compares the power with the rig's usual power, in percent."""
     power_w, usual_w = view.state.summary.power_w, view.usual.power_w
     if power_w is None or not usual_w:
         return UNKNOWN
@@ -255,7 +259,7 @@ def power(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
 
 @lru_cache(maxsize=RULES_AT_MOST)
 def own(rule: str) -> Judge:
-    """Returns the judge of a comparison, such as `power<100`. It is unknown where neither it nor its opposite holds."""
+    """Returns the judge of a comparison, such as `power<100`. If its value is unknown, so is the judgement."""
     comparison = comparison_of(rule)
     if comparison is None:
         raise ValueError(f"{rule} is not a comparison")

@@ -1,4 +1,4 @@
-"""Learns what is usual for each rig, a few rigs at a time, and keeps it as rows."""
+"""Learns the usual values of each rig, some rigs at a time, and stores them."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -55,7 +55,7 @@ class RigFirings(NamedTuple):
 
 
 class PreviewResult(NamedTuple):
-    """`rigs` are those with a firing, most first. Of `matching` rigs, `looked_at` were looked at."""
+    """`rigs` are those for which the rule fired, most firings first. `looked_at` of `matching` rigs were evaluated."""
 
     firings: int
     rigs: list[RigFirings]
@@ -156,7 +156,10 @@ def _hashrate(values: TenMinutes) -> Values:
 
 
 def _temperatures(values: TenMinutes, sensor: Sensor | None) -> list[Values]:
-    """Returns the lines of the devices with this sensor. Boards have no line of their own: the machine's is theirs."""
+    """Returns the lines of the devices with this sensor.
+
+    The history has no lines of an ASIC's boards, so the ASIC's line stands for them.
+    """
     found = []
     for (figure, device, _, _), line in values.means.items():
         of_device = Sensor.BOARD if device is None else Sensor.CPU if device == "cpu" else Sensor.GPU
@@ -188,7 +191,7 @@ def _above_usual(line: Values, percent: float | None) -> Broken:
 
 
 def _silent(values: TenMinutes) -> Broken:
-    """Before the first value the rig was not there; after the last one the hour is not rolled up yet."""
+    """Returns when the rig was silent, from its first value to its last: later hours are not rolled up yet."""
     known = [any(line[at] is not None for line in values.means.values()) for at in range(values.steps)]
     if True not in known:
         return []

@@ -15,12 +15,12 @@ from commander.selections.domain import BadSelection
 from commander.selections.parser import parse
 
 log = logging.getLogger(__name__)
-SILENT_AFTER_S = 60.0  # then nothing is known of a rig but its silence
+SILENT_AFTER_S = 60.0  # after this, nothing is known of a rig except that it is silent
 Slot = tuple[str, Sensor | None]
 
 
 class Basis(IntEnum):
-    """The subject of a rule: without it, a rig that has no condition need not be asked."""
+    """The data that a rule needs. A rig without these data and without a condition can't break the rule."""
 
     SILENCE = 0
     FLAGS = 1  # of the report, not of the log: also of a rig that is silent
@@ -66,7 +66,10 @@ class RulesOfRig:
 
 
 def _basis(limits: RuleLimits, kind: RigKind) -> Basis:
-    """Returns what a rule is about. Fans that pages show as a fault are so for a rule with a higher limit, too."""
+    """Returns the data that a rule needs.
+
+    A card's fan that stands still above 60 °C is a fault, so a rule with this limit or more needs only the faults.
+    """
     if limits.rule == RuleName.FAN:
         limit_c = limits.warning if limits.critical is None else limits.critical
         is_fault = kind is RigKind.ASIC or (limit_c or 0.0) >= FAN_NEEDED_ABOVE_C
@@ -104,7 +107,7 @@ class Rulebook:
             self._for_some = [each for each in self._for_some if each[1].slot != rule.slot]
 
     def of(self, state: RigState) -> RulesOfRig:
-        """Returns the rules of one rig. Nearly all farms have the same for all rigs, and pay nothing."""
+        """Returns the rules of one rig. Rigs with the same rules share one object."""
         own_rules = [rule for matches, rule in self._for_some if matches(state)] if self._for_some else []
         key = tuple([rule.id for rule in own_rules])
         ready = self._ready.get(key)

@@ -10,7 +10,7 @@ from commander.db import Database
 from commander.live.cluster import Cluster
 from commander.registry.kinds import RigKind
 
-_READ_AGAIN_S = 60.0  # another node's news may have been missed
+_READ_AGAIN_S = 60.0  # a message of another node may have been lost
 
 
 class AlertRules:

@@ -1,4 +1,4 @@
-"""One rig as rules see it: its state, its newest log decoded when a rule needs it, and what is remembered of it."""
+"""The data of one rig for its rules: its state, its newest log, and values of earlier logs."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ Sample = tuple[float, int, int]  # monotonic seconds, accepted, refused
 
 
 class RigMemory:
-    """The evaluation's memory of a rig. A restart forgets it; the conditions themselves are rows.
+    """Values of earlier logs of a rig. They are lost at a restart; conditions are not, since they are rows.
 
     `accepted_s` is when the counter of accepted shares last grew, `since_s` since when it is followed. `samples` are
     counters of the last 30 min. `lag_since_s` is since when its logs have been late by the same time.
@@ -63,7 +63,7 @@ class RigMemory:
         return (self.accepted_s - self.since_s) / shares if shares >= 3 else None
 
     def is_sample_due(self, now_s: float, *, spread: int) -> bool:
-        """Returns whether the counters are to be read. `spread` keeps rigs from all having their turn at once."""
+        """Returns whether the counters are to be read. `spread` differs by rig: so not all rigs are due at once."""
         if not self.samples:
             return True
         wait_s = SAMPLE_EVERY_S if len(self.samples) > 1 else SAMPLE_EVERY_S + spread % 12 * 5.0
@@ -90,7 +90,7 @@ class RigMemory:
 
     @property
     def is_flagged(self) -> bool:
-        """Returns whether its logs are late, for whatever reason."""
+        """Returns whether its logs are 5 min late or more: because of a spool or of a slow clock."""
         return self.lag_s >= LAG_IS_LATE_S
 
     def note_lag(self, lag_s: float, now_s: float) -> None:
@@ -98,7 +98,7 @@ class RigMemory:
             self.lag_s, self.lag_since_s = lag_s, now_s
 
     def is_clock_slow(self, now_s: float) -> bool:
-        """Returns whether logs have been late by the same time for minutes: then it is the clock, not a spool."""
+        """Returns whether logs have been late by the same time for 5 min: then the clock is slow."""
         return self.lag_s >= LAG_IS_LATE_S and now_s - self.lag_since_s >= LAG_IS_STEADY_S
 
 
@@ -146,10 +146,10 @@ class JudgedRig:
         self.now_s = now_s
         self.usual = usual
         self.gave_up = gave_up  # why its watchdog gave up
-        self.is_full = is_full  # also devices that are well are asked for
+        self.is_full = is_full  # judgements of good devices are wanted, too
 
     def remember(self) -> None:
-        """Notes what the newest log tells about shares, and how late it came."""
+        """Notes the shares of the newest log, and how late it came."""
         state = self.state
         if state.reported_at and state.taken_at:
             self.memory.note_lag((state.reported_at - state.taken_at).total_seconds(), self.now_s)
@@ -157,7 +157,7 @@ class JudgedRig:
 
     @property
     def is_late(self) -> bool:
-        """Returns whether its logs are of the past: a spool that is sent now. A slow clock is no spool."""
+        """Returns whether the sentry sends its spool now, so that the logs are old. A slow clock is no spool."""
         return self.memory.lag_s >= LAG_IS_LATE_S and not self.memory.is_clock_slow(self.now_s)
 
     @cached_property
@@ -175,6 +175,6 @@ class JudgedRig:
 
     @cached_property
     def is_mining(self) -> bool:
-        """Returns whether it hashes; an unknown hashrate is no answer."""
+        """Returns whether it reports a hashrate above 0, and no fault “not mining”."""
         hashrates = self.state.summary.hashrates_hs.values()
         return any(value for value in hashrates) and not any(fault.rule == "no_hashrate" for fault in self.state.faults)

@@ -1,4 +1,4 @@
-"""Uptime of a rig: the share of time in which it was online and mined, and a strip of its last day.
+"""Uptime of a rig: the share of time in which it was online and mined, and a strip of its last 24 hours.
 
 It is made from buckets of ten minutes. In a bucket whose lowest hashrate is 0, the rig mined for mean/highest of the
 time: exact for a rig that mines steadily or not at all.

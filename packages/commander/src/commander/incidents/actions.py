@@ -18,7 +18,7 @@ OnAcknowledged = Callable[[AsyncConnection, int], Awaitable[None]]
 
 
 async def _no_messages(db: AsyncConnection, incident_id: int) -> None:
-    """Has no message to cancel."""
+    """Does nothing: there are no messages to cancel."""
 
 
 class IncidentActions:
@@ -45,7 +45,7 @@ class IncidentActions:
         self._source.incidents_changed({incident_id})
 
     async def mute(self, incident_id: int, minutes: int, *, actor: Actor | None = None) -> None:
-        """Sends nothing about the incident for a time, but its end.
+        """Stops the messages about an incident for some minutes, except the one that it is closed.
 
         Raises `IncidentNotFound` or `IncidentClosed`.
         """

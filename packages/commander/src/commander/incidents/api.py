@@ -29,7 +29,7 @@ class IncidentState(StrEnum):
 
 
 class MuteBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A mute always ends."""
+    """The time of a mute in minutes."""
 
     minutes: Annotated[int, msgspec.Meta(ge=1, le=MUTE_MINUTES_AT_MOST)]
 
@@ -83,7 +83,7 @@ class IncidentsApi(Controller):
         data: Annotated[MuteBody, Body()],
         incident_actions: NamedDependency[IncidentActions],
     ) -> None:
-        """Send nothing about it for some minutes."""
+        """Stop the messages about it for some minutes, except the one that it is closed."""
         await incident_actions.mute(incident_id, data.minutes)
 
     @post("/{incident_id:int}/unmute", status_code=204, responses=problems(400, 401, 404, 409))

@@ -1,6 +1,6 @@
 """The current conditions of all rigs in memory, and how an answer of a rule changes one.
 
-They are those of the database: after a write that failed they are read again.
+They equal those of the database: after a failed write they are read again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -64,7 +64,7 @@ class CurrentConditions:
         return self._by_rig.get(key, _NONE)
 
     def move(self, key: ConditionKey, name: str, answer: Answer, changes: Changes, now: datetime) -> None:
-        """Moves a condition on, or begins it. `name` is that of its rig."""
+        """Changes a condition by a rule's answer, or begins one. `name` is the rig's."""
         condition = self.of_rig(key[:2]).get(key[2:])
         before = TimedPhase(condition.phase, condition.due_at) if condition else None
         after = next_phase(before, answer.level, answer.hold, now)
@@ -104,7 +104,7 @@ class CurrentConditions:
 
 
 def _take(condition: Condition, answer: Answer, after: TimedPhase, changes: Changes) -> bool:
-    """Takes severity and value of an answer where they count: at the firing, and if it becomes worse then."""
+    """Takes severity and value of an answer when a condition fires, and when it becomes worse later."""
     severity = answer.level.severity
     if after.phase is not Phase.FIRING or severity is None:
         return False

@@ -1,4 +1,4 @@
-"""Evaluates the alert rules over the operational index, and says which conditions have changed.
+"""Evaluates the alert rules over the operational index, and returns the conditions that have changed.
 
 Only rigs that reported or have a condition are looked at; silence is checked for all. Nothing is written here.
 """
@@ -31,7 +31,7 @@ Found = dict[tuple[str, str], tuple[Judgement, RuleLimits]]
 
 
 class Evaluation:
-    """The current conditions, and what is remembered of each rig. `gave_up` has the reasons of watchdogs by rig."""
+    """The current conditions, and values of earlier logs. `gave_up` has the reasons of watchdogs by rig."""
 
     def __init__(self, lives: Lives, rules: AlertRules) -> None:
         self.current = CurrentConditions()
@@ -165,7 +165,7 @@ class Evaluation:
     def note_commander_problems(
         self, problems: Mapping[str, str], rule: AlertRule | None, changes: Changes, now: datetime
     ) -> None:
-        """Takes the problems of the commander itself: sentences by the name of what was checked. No rule: it is off."""
+        """Takes the problems of the commander itself, as sentences by the name of the check. No `rule`: it is off."""
         current = dict(self.current.of_rig(OF_COMMANDER))
         if rule is None:
             for condition in current.values():
@@ -193,7 +193,10 @@ def hold_of(limits: RuleLimits) -> Hold:
 
 
 def _begin_waits_again(view: JudgedRig, current: OfRig, rules: RulesOfRig) -> None:
-    """After a time in which nothing was known, a wait counts from now on. A restart keeps it."""
+    """Starts the waits of a rig's conditions again if nothing was known of the rig for a while.
+
+    A restart of the commander does not start them again.
+    """
     memory = view.memory
     known_s, memory.known_s = memory.known_s, view.now_s
     if not current or known_s is None or view.now_s - known_s <= UNKNOWN_FOR_S:

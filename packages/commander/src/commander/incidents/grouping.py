@@ -14,7 +14,7 @@ from enum import StrEnum
 from commander.incidents.domain import Incident
 from commander.readings.severity import Severity
 
-JOINS_WITHIN = timedelta(hours=1)  # after the newest condition joined; later it is another trouble
+JOINS_WITHIN = timedelta(hours=1)  # after the newest condition joined; later, a new incident is opened
 GROWTH_EVERY = timedelta(minutes=5)
 REMIND_EVERY = timedelta(hours=4)
 REOPENS_WITHIN = timedelta(minutes=10)
@@ -22,13 +22,13 @@ HOLD_AFTER_REOPENING_S = 600.0
 
 
 class Occasion(StrEnum):
-    """An event in the life of an incident."""
+    """A change of an incident that causes a message, or closes it."""
 
     OPENED = "opened"
     GROWN = "grown"
     REMINDER = "reminder"
     CLOSED = "closed"
-    CLOSED_UNSENT = "closed_unsent"  # before anybody had a message about it
+    CLOSED_UNSENT = "closed_unsent"  # no message about it was sent
 
 
 def incident_to_join(rule: str, incidents: Iterable[Incident], now: datetime) -> Incident | None:
@@ -70,7 +70,7 @@ def is_muted(incident: Incident, now: datetime) -> bool:
 
 
 def next_occasion(incident: Incident, *, is_failing: bool, now: datetime) -> Occasion | None:
-    """Returns what is due now. `is_failing`: at least one of its conditions holds.
+    """Returns the occasion that is due now. `is_failing`: at least one of its conditions is open.
 
     `close_at` is set by `ended` when the last condition is over. A mute holds back everything but the closing.
     """
@@ -92,7 +92,7 @@ def ended(incident: Incident, now: datetime) -> None:
 
 
 def carry_out(incident: Incident, occasion: Occasion, now: datetime) -> None:
-    """Makes the incident what it is after the occasion."""
+    """Updates the incident's times and its number of messages for the occasion."""
     if occasion in (Occasion.CLOSED, Occasion.CLOSED_UNSENT):
         incident.closed_at, incident.close_at = now, None
         incident.message_at = incident.remind_at = None

@@ -1,4 +1,4 @@
-"""Counts what failing rigs have in common. It claims no cause.
+"""Finds the group that failing rigs have in common. The group may or may not be the cause.
 
 Of the groups that at least 80 % of the failing rigs are in, and of whose members at least 60 % fail, the one with the
 fewest healthy members is named. Fewer than three failing rigs have nothing in common.

@@ -26,7 +26,7 @@ Problems = Callable[[datetime], Awaitable[dict[str, str]]]
 
 
 class Engine:
-    """All that a leader keeps in memory between two rounds. After an error it is read from the database again."""
+    """The state of a leader between two rounds. After an error it is read from the database again."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Engine:
 
     async def _shift(self, jump: timedelta) -> None:
         """Moves all due times with the clock: a wait is as long as it was."""
-        log.warning("the clock was set by %s; incidents wait on as before", jump)
+        log.warning("the clock was changed by %s; the waits of incidents keep their length", jump)
         waiting = [each for each in self.evaluation.current if each.due_at is not None]
         async with self._database.transaction() as db:
             await self._leadership.keep(db)

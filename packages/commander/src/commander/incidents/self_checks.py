@@ -15,14 +15,14 @@ from commander.raw_logs.tables import dead_letters
 
 CHECK_EVERY_S = 60.0
 JOBS_ARE_LATE = timedelta(minutes=15)
-FORGOTTEN = timedelta(days=7)  # jobs of an earlier version
+LATE_AT_MOST = timedelta(days=7)  # jobs that are later belong to an earlier version
 DEAD_LETTERS_OF = timedelta(hours=24)
 DISK_LEFT = 0.05
 SLOW_S = 2.0
 
 
 class SelfChecks:
-    """The answers are kept for a minute."""
+    """Checks the commander once a minute at most, and keeps the problems that it found."""
 
     def __init__(self, database: Database, data_dir: Path) -> None:
         self._database = database
@@ -65,7 +65,7 @@ def disk_problem(data_dir: Path) -> str:
 
 async def _late_job(db: AsyncConnection, now: datetime) -> str | None:
     """Returns the name of the job that has waited longest, if that is too long."""
-    is_late = jobs.c.due_at.between(now - FORGOTTEN, now - JOBS_ARE_LATE)
+    is_late = jobs.c.due_at.between(now - LATE_AT_MOST, now - JOBS_ARE_LATE)
     query = sa.select(jobs.c.name).where(is_late).order_by(jobs.c.due_at)
     name: str | None = (await db.execute(query.limit(1))).scalar()
     return name

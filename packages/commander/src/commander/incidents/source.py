@@ -17,7 +17,7 @@ from commander.readings.severity import Severity
 
 CHANNEL = "incidents"
 INCIDENTS = Topic("incidents", int)  # an incident, its conditions included
-CONDITIONS = Topic("conditions", int)  # the key says nothing: all open conditions are read again
+CONDITIONS = Topic("conditions", int)  # the key has no meaning: all open conditions are read again
 
 
 class IncidentSource(LiveSource):

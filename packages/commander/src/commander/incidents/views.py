@@ -83,7 +83,7 @@ class RigChoice(NamedTuple):
 
 
 def rig_choice(text: str) -> RigChoice | None:
-    """Returns None for an empty text. Raises `ValueError` for what no link of ours says."""
+    """Returns None for an empty text. Raises `ValueError` for a text that no link of the commander has."""
     if not text:
         return None
     kind, _, number = text.rpartition("-")
@@ -94,7 +94,7 @@ def rig_choice(text: str) -> RigChoice | None:
 
 
 def check_list(query: Query) -> None:
-    """Raises `ValueError` for what no link of ours says."""
+    """Raises `ValueError` for an address that no link of the commander has."""
     rig_choice(query.get("rig", ""))
     if query.get("before") and id_in(query["before"]) is None:
         raise ValueError("no incident has this number")
@@ -107,7 +107,7 @@ def check_incident(query: Query) -> None:
 
 
 async def list_fragments(database: Database, query: Query, *, now: datetime) -> Fragments:
-    """Returns the live parts of the list. Raises `ValueError` for what no link of ours says."""
+    """Returns the live parts of the list. Raises `ValueError` for an address that no link has."""
     check_list(query)
     rig, before = rig_choice(query.get("rig", "")), id_in(query.get("before", ""))
     async with database.reading() as db:
@@ -150,7 +150,7 @@ async def open_views(database: Database, *, now: datetime) -> list[IncidentView]
 
 
 def worst_first(views: Iterable[IncidentView]) -> list[IncidentView]:
-    """Returns open incidents in order: what is muted comes last."""
+    """Returns incidents with critical ones first, and muted ones last."""
     return sorted(views, key=lambda view: (view.muted_until is not None, view.tone != TONES[Severity.CRITICAL]))
 
 

@@ -1,4 +1,4 @@
-"""Does this node lead the jobs? Work that writes every few seconds asks before, and again in its transaction."""
+"""A check whether this node leads the jobs: before work that writes every few seconds, and in its transaction."""
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection

@@ -67,7 +67,7 @@ class TroubleNow(NamedTuple):
 def troubles_of(state: RigState) -> list[TroubleNow]:
     """Returns all that is wrong with a rig: its faults first, then other rules that it breaks for too long.
 
-    Of an offline rig only that counts.
+    An offline rig has only the trouble that it is offline.
     """
     if state.health is Health.OFFLINE:
         return [_trouble("offline", "Offline", state.reported_at, state)]
@@ -88,7 +88,7 @@ def _trouble(rule: str, text: str, since: datetime | None, state: RigState) -> T
 
 
 def conditions_beside(state: RigState) -> list[OpenCondition]:
-    """Returns the open conditions that no fault shows, and that are not of a silence that is over."""
+    """Returns the open conditions that no fault shows, without `offline`: the rig reports again."""
     if not state.conditions:
         return []
     shown = {"offline", *(fault.rule for fault in state.faults)}
@@ -100,7 +100,7 @@ def conditions_beside(state: RigState) -> list[OpenCondition]:
 
 
 def trouble_of(state: RigState) -> RigTrouble | None:
-    """Returns the worst trouble; None without one. An open condition counts before what is wrong only just now."""
+    """Returns the worst trouble; None without one. An open condition comes before a fault that has just begun."""
     if state.health is not Health.OFFLINE and state.conditions:
         condition = state.conditions[0]
         return RigTrouble(rule=condition.rule, severity=condition.severity, text=condition.text)

@@ -1,6 +1,6 @@
 """The child process that sends one message by Apprise. Reads a `ChildOrder` as JSON, prints a `ChildAnswer`.
 
-It may connect only where messages may go, whatever the URL says, and starts no programs: Python's audit hooks see each
+Whatever its URL says, it connects only to allowed addresses and starts no programs: Python's audit hooks see each
 connection before it is made, with the address in numbers.
 """
 
@@ -45,7 +45,7 @@ class ChildAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forbidden(OSError):
-    """Apprise was to do what a message must not."""
+    """An attempt to start a program, or to connect to an address that is not allowed."""
 
 
 def guard(*, loopback: bool) -> None:

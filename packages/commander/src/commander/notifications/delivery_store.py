@@ -18,7 +18,7 @@ _LOOKED_AT = 200
 
 
 async def due_channels(db: AsyncConnection, now: datetime) -> list[int]:
-    """Returns the channels that have a message to send, or one whose sender has not come back."""
+    """Returns the channels with a message that is due, or whose sender did not finish in time."""
     query = sa.select(messages.c.channel_id).join(channels, channels.c.id == messages.c.channel_id)
     query = query.where(channels.c.is_enabled, messages.c.state.in_(_UNSENT), messages.c.due_at <= now)
     return list((await db.execute(query.distinct())).scalars())
@@ -75,13 +75,13 @@ async def put_back(db: AsyncConnection, message_ids: Collection[int], error: str
 
 
 async def release(db: AsyncConnection, *, now: datetime) -> None:
-    """Makes what an earlier process was sending due: it has ended."""
+    """Makes the messages due that an earlier process was sending when it ended."""
     query = sa.update(messages).where(messages.c.state == MessageState.SENDING)
     await db.execute(query.values(state=MessageState.WAITING, due_at=now))
 
 
 async def send_soon(db: AsyncConnection, channel_id: int, *, now: datetime, as_summary: bool) -> None:
-    """Makes what waits on a channel due now: its settings were changed. `as_summary`: as one message."""
+    """Makes a channel's waiting messages due now, after a change of its settings. `as_summary`: as one message."""
     query = sa.update(messages).where(
         messages.c.channel_id == channel_id, messages.c.state == MessageState.WAITING, ~messages.c.is_escalation
     )
@@ -98,7 +98,7 @@ async def next_attempts(db: AsyncConnection) -> dict[int, tuple[int, datetime]]:
 
 
 async def opened_since(db: AsyncConnection, since: datetime, events: Sequence[str]) -> list[News]:
-    """Returns what was said at first about each incident since then, on any channel, oldest first."""
+    """Returns the first message about each incident since then, on any channel, oldest first."""
     first = sa.select(sa.func.min(messages.c.id)).where(
         messages.c.made_at >= since, messages.c.incident_id.is_not(None), messages.c.event.in_(events)
     )

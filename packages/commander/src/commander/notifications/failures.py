@@ -4,8 +4,8 @@
 class DeliveryFailure(Exception):
     """The text is for people and holds no secret.
 
-    `is_final`: the channel itself is wrong, and trying again is no use until somebody changes it. `retry_after_s` is
-    how long the other side wants to be left alone.
+    `is_final`: the channel itself is wrong, so a further attempt fails, too, until somebody changes it.
+    `retry_after_s` is the wait in seconds that the other side asks for.
     """
 
     def __init__(self, text: str, *, is_final: bool = False, retry_after_s: float | None = None) -> None:

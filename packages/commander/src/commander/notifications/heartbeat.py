@@ -1,4 +1,4 @@
-"""The heartbeat: an address that is asked every minute while all is well. Who watches it notices a dead commander."""
+"""The heartbeat: a request every minute while the commander works, so that a service outside notices its failure."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ async def pulse(now: datetime) -> None:
 
 
 class Heartbeat:
-    """Of several web nodes one asks. `check_queue` raises an error while the queue of logs is away."""
+    """Sends the requests, on one web node. `check_queue` raises an error while the queue can't be reached."""
 
     def __init__(
         self, database: Database, url: str, http: SafeHttp, check_queue: Callable[[], None], *, holder: str
@@ -38,7 +38,7 @@ class Heartbeat:
         self._check_queue, self._holder = check_queue, holder
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Asks until `stop`."""
+        """Sends requests until `stop`."""
         if not self._url:
             return
         await rest(stop, _FIRST_AFTER_S)
@@ -52,9 +52,9 @@ class Heartbeat:
             await resign(self._database, self._holder, name=_LEASE)
 
     async def beat(self, now: datetime) -> bool:
-        """Asks the address if all is well and this node is the one that does; returns whether it did.
+        """Sends a request if the jobs are done in time and this node leads; returns whether it did.
 
-        Raises `CommanderError` while the database or the queue is away.
+        Raises `CommanderError` while the database or the queue can't be reached.
         """
         self._check_queue()
         if not await lead(self._database, self._holder, now=now, name=_LEASE):

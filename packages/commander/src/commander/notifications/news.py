@@ -12,8 +12,8 @@ from commander.registry.kinds import RigKind
 class Event(StrEnum):
     """The occasion of a message.
 
-    The last three are the commander's own: what quiet hours have held, the day's digest, and a channel that was
-    switched off because it failed.
+    The last three are the commander's own: a summary of messages that waited, the day's digest, and a channel that
+    was switched off because it failed.
     """
 
     OPENED = "opened"
@@ -27,7 +27,7 @@ class Event(StrEnum):
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
-    """A message about an incident, before it is decided who gets it.
+    """A message about an incident, before its channels are chosen.
 
     `step` grows with each message about the incident, from 1 on; with the incident it names the message. `title` is a
     sentence without its full stop ("38 rigs stopped reporting within 20 s"), `lines` are further sentences in plain

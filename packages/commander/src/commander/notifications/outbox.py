@@ -1,4 +1,4 @@
-"""The outbox: in the transaction of a change, a row for each channel that is to be told of it."""
+"""The outbox: a row for each channel that gets a message, written in the transaction of the change."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,7 +24,7 @@ OnButton = Callable[[int, Button, str], Awaitable[str]]
 
 
 class Outbox:
-    """Decides which channels get a message; another file sends what stands in the rows.
+    """Decides which channels get a message, and writes it for them; `deliveries.py` sends it.
 
     `on_button` is what the buttons of a message do. The noun of incidents sets it.
     """
@@ -34,10 +34,10 @@ class Outbox:
         self.on_button: OnButton | None = None
 
     async def enqueue(self, connection: AsyncConnection, news: News) -> None:
-        """Adds the news to each channel that wants it, in the caller's transaction.
+        """Adds a message to each channel whose settings match, in the caller's transaction.
 
-        The news that an incident closed reaches only channels that were told of it. One that waits to see whether
-        somebody acknowledges the incident is told nothing more.
+        A channel gets the message that an incident is closed only if it got one about the incident before. If its
+        first message still waits for an acknowledgement (`only_after_s`), that message is cancelled.
         """
         earlier = await store.messages_about(connection, news.incident_id) if news.incident_id else {}
         for listener in await store.listeners(connection):
@@ -47,7 +47,7 @@ class Outbox:
             await _apply(connection, listener.id, news, planned)
 
     async def acknowledged(self, connection: AsyncConnection, incident_id: int) -> None:
-        """Cancels what waits for somebody to acknowledge the incident: escalations and reminders."""
+        """Cancels the escalations and reminders of the incident that still wait."""
         await store.cancel_until_acknowledged(connection, incident_id, at=datetime.now(UTC))
 
     def _is_chosen(self, line: str, news: News) -> bool:
@@ -57,7 +57,9 @@ class Outbox:
         try:
             predicates = {kind: compiled(parse(line), kind) for kind in self._lives}
         except BadSelection as error:
-            log.warning("notification_selection_ignored %s", error)  # another version has made it: rather too much
+            log.warning(
+                "notification_selection_ignored %s", error
+            )  # another version has stored it: send rather too much
             return True
         states = ((kind, self._lives[kind].index.rigs.get(rig_id)) for kind, rig_id in news.rigs)
         return any(state is not None and predicates[kind](state) for kind, state in states)

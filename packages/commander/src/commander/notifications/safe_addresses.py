@@ -24,7 +24,7 @@ _THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")  # a connection to it reaches
 
 
 def is_allowed(address: Address, *, loopback: bool) -> bool:
-    """Returns whether a message may go there. An IPv6 address that stands for an IPv4 address is as allowed as that."""
+    """Returns whether messages may be sent to the address, and to an IPv4 address that is a part of an IPv6 address."""
     return all(_is_allowed(each, loopback=loopback) for each in (address, *_embedded(address)))
 
 

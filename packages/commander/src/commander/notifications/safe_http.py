@@ -1,4 +1,4 @@
-"""HTTP for messages: to allowed addresses only, without redirects to other hosts, with a limit for everything."""
+"""HTTP for messages: to allowed addresses only, without redirects to other hosts, with limits of time and size."""
 
 import asyncio
 import ssl
@@ -59,7 +59,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             try:
                 return await self._send_to(address, request, url)
             except httpx.ConnectError:
-                continue  # such as an IPv6 address of a host that this network has no way to
+                continue  # such as an IPv6 address that this network can't reach
         return await self._send_to(addresses[-1], request, url)
 
     async def _send_to(self, address: str, request: httpx.Request, url: httpx.URL) -> httpx.Response:
@@ -128,7 +128,7 @@ def _system_roots() -> ssl.SSLContext:
 
 
 def check(answer: HttpAnswer, service: str, *, now: datetime | None = None) -> None:
-    """Raises `DeliveryFailure` unless the message was taken. `service` is its name for people."""
+    """Raises `DeliveryFailure` unless the service accepted the message. `service` is its name for people."""
     if answer.is_success:
         return
     if 300 <= answer.status < 400:

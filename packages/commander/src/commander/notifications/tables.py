@@ -11,7 +11,7 @@ notification_channels = sa.Table(
     sa.Column("name", sa.String(64), nullable=False, unique=True),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("settings", sa.LargeBinary, nullable=False),  # JSON without what is secret
-    sa.Column("secrets", sa.LargeBinary, nullable=False),  # sealed, see `secrets.py`
+    sa.Column("secrets", sa.LargeBinary, nullable=False),  # sealed, see `sealing.py`
     sa.Column("wishes", sa.LargeBinary, nullable=False),  # JSON: severities, selection, delay, quiet hours, digest
     sa.Column("is_enabled", sa.Boolean, nullable=False),
     sa.Column("off_reason", sa.Text, nullable=False),  # why the commander switched it off; empty: it did not

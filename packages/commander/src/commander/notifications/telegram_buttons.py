@@ -1,4 +1,4 @@
-"""The buttons of Telegram messages. The commander asks Telegram for what was pressed: nothing has to reach it.
+"""The buttons of Telegram messages. The commander asks Telegram for them, so it needs no public address.
 
 Bot API: https://core.telegram.org/bots/api#getupdates – a request waits `timeout` seconds; `offset` confirms all
 earlier updates. Two programs that ask for one bot get 409, so one web node asks.
@@ -34,7 +34,7 @@ _BUTTONS: frozenset[str] = frozenset({"acknowledge", "mute"})
 
 
 class Bot(NamedTuple):
-    """A bot, by where it is asked and its token."""
+    """A bot: its server and its token."""
 
     server: str
     token: str
@@ -74,7 +74,7 @@ class _Updates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TelegramButtons:
-    """Asks all bots of the farm's channels, each by itself, while this node is the one that does."""
+    """Asks Telegram about the bots of all channels. Of several web nodes, one asks."""
 
     def __init__(self, database: Database, sealer: Sealer, http: SafeHttp, outbox: Outbox, *, holder: str) -> None:
         self._database, self._sealer, self._http, self._outbox = database, sealer, http, outbox
@@ -99,7 +99,7 @@ class TelegramButtons:
                 await resign(self._database, self._holder, name=_LEASE)
 
     async def ask_once(self, bot: Bot, chats: frozenset[str], offset: int, *, waits_s: int = WAITS_S) -> int:
-        """Does what was pressed since then, and returns the next offset. Raises `DeliveryFailure`."""
+        """Handles the buttons that were pressed since `offset`; returns the next offset. Raises `DeliveryFailure`."""
         settings = TelegramSettings(bot_token=bot.token, chat_id="0", server=bot.server)
         body: dict[str, object] = {"timeout": waits_s, "offset": offset, "allowed_updates": ["callback_query"]}
         answer = await call(self._http, settings, "getUpdates", body, timeout_s=_ANSWER_WITHIN_S)
@@ -126,7 +126,7 @@ class TelegramButtons:
                 log.warning("buttons of Telegram wait for the database: %s", error)
                 await asyncio.sleep(_REST_AFTER_FAILURE_S)
             except Exception:
-                log.exception("a button of Telegram could not be done; it is tried again")
+                log.exception("a button of Telegram could not be handled; it is tried again")
                 await asyncio.sleep(_REST_AFTER_FAILURE_S)
 
     async def _do(self, settings: TelegramSettings, pressed: Pressed, chats: frozenset[str]) -> None:
@@ -135,7 +135,7 @@ class TelegramButtons:
         check_telegram(await call(self._http, settings, "answerCallbackQuery", body))
 
     async def _done(self, pressed: Pressed, chats: frozenset[str]) -> str:
-        """Does what the button says, and returns the answer for the person."""
+        """Acknowledges or mutes the incident of a button, and returns the answer for the person."""
         chat = pressed.message.chat if pressed.message else None
         if chat is None or not {str(chat.id), f"@{chat.username}"} & chats:
             log.warning("a button was pressed in a Telegram chat that no channel names")

@@ -1,4 +1,4 @@
-"""Times of messages: pure functions of the time that it is now."""
+"""Times of messages. Pure; time is an argument."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta

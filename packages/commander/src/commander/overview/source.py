@@ -1,4 +1,4 @@
-"""The overview's live parts: rendered once a second at most, and only while somebody looks."""
+"""The overview's live parts: rendered once a second at most, and only while a page is open."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ from commander.registry.kinds import RigKind
 from commander.web.shell import Fragments, macro
 
 EVERY_S = 1.0
-CHANGES_EVERY_S = 5.0  # nothing announces an entry of the audit log
+CHANGES_EVERY_S = 5.0  # no message tells this node of a new entry of the audit log
 TEMPLATE = "overview/live.html"
 
 

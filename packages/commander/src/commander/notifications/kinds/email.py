@@ -120,7 +120,7 @@ def _mail(settings: EmailSettings, message: Message) -> EmailMessage:
     mail["To"] = ", ".join(settings.recipients)
     mail["Date"] = format_datetime(message.sent_at)
     mail["Message-ID"] = make_msgid(domain=settings.sender.rpartition("@")[2])
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence note answers it
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply answers it
     mail.set_content(full_text(message, most=_TEXT_MAX))
     return mail
 

@@ -10,7 +10,7 @@ from commander.notifications.safe_http import SafeHttp
 
 
 class SafeNetwork(NamedTuple):
-    """The means to send. `loopback`: servers on the commander's own machine are allowed."""
+    """The network that channels send by. `loopback`: servers on the commander's own machine are allowed."""
 
     http: SafeHttp
     loopback: bool
@@ -29,7 +29,7 @@ class FormField(NamedTuple):
 class ChannelKind(NamedTuple):
     """A kind of channel.
 
-    `settings` is a struct with secrets and all. `destination` are the fields that say which server gets the secrets: if
+    `settings` is a struct, secrets included. `destination` are the fields that say which server gets the secrets: if
     one of them changes, the secrets must be entered again. `send` raises `DeliveryFailure`.
     """
 
