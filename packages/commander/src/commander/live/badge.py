@@ -10,7 +10,7 @@ News = asyncio.Queue[str | None]
 
 
 class Badge:
-    """Open pages get each new number by their WebSocket, beside their own frames.
+    """The number, sent to open pages by their WebSocket beside their own frames.
 
     `changes` grows with each change of any incident, also one that leaves the number as it is.
     """

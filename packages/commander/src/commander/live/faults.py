@@ -32,7 +32,7 @@ def _of_playbooks(playbooks: Playbooks) -> Iterator[Fault]:
 
 
 def _of_wallets(newest: RigSummary, playbooks: Playbooks, taken_at: datetime | None) -> Iterator[Fault]:
-    """Somebody else may get what the rig earns, so these are the worst."""
+    """Yields the faults of the wallet guard. They are the worst: somebody else may get what the rig earns."""
     for playbook, differences in wallet_alarms(newest.mining, playbooks, taken_at):
         what = "Wallet" if any(each.what == "wallet" for each in differences) else "Pool"
         yield Fault("wallet", f"{what} differs: {playbook.wire.name}" if len(playbooks) > 1 else f"{what} differs")

@@ -17,7 +17,7 @@ from commander.live.rig_state import (
     health_after,
     last_status_at,
     note_works,
-    settle_faults,
+    update_faults,
 )
 from commander.live.totals import Totals
 from commander.readings.summary import RigSummary, is_same_but_metrics
@@ -83,7 +83,7 @@ class OperationalIndex:
     def set_specs(self, rig_id: int, specs: bytes) -> None:
         if state := self.rigs.get(rig_id):
             state.specs, state.hardware, state.connected = specs, hardware_of(specs), True
-            self._settle(state)
+            self._update_faults(state)
 
     def set_connected(self, rig_id: int) -> None:
         state = self.rigs.get(rig_id)
@@ -119,13 +119,13 @@ class OperationalIndex:
     def set_playbooks(self, rig_id: int, playbooks: list[PlaybookNow]) -> None:
         if state := self.rigs.get(rig_id):
             is_first, state.playbooks = not state.playbooks, playbooks
-            self._settle(state, older=("wallet",) if is_first else ())  # the log is from before
+            self._update_faults(state, older=("wallet",) if is_first else ())  # the log is from before
             state.playbooks_changed_at = self.now_at
 
     def touch(self, rig_id: int) -> None:
         """Something of the rig has changed in place."""
         if state := self.rigs.get(rig_id):
-            self._settle(state)
+            self._update_faults(state)
 
     def touch_page(self, rig_id: int) -> None:
         """Something has changed that the index page does not show."""
@@ -157,7 +157,7 @@ class OperationalIndex:
         before = state.summary
         if newest:
             state.latest, state.taken_at, state.summary = log, taken_at, summary
-            moved = settle_faults(state, began_at)
+            moved = update_faults(state, began_at)
             note_works(state, now_s)
         if now_s >= state.reported_s:  # a log that had to wait in the queue tells of no later life
             state.reported_at, state.reported_s = reported_at, now_s
@@ -227,10 +227,10 @@ class OperationalIndex:
             self.totals.count(summary, +1)
         state.counted = summary
 
-    def _settle(self, state: RigState, *, older: Collection[str] = ()) -> None:
+    def _update_faults(self, state: RigState, *, older: Collection[str] = ()) -> None:
         """Takes in a change of what the rig is, or of what it has to mine."""
         was_faulty = bool(state.faults)
-        settle_faults(state, last_status_at(state), older=older)
+        update_faults(state, last_status_at(state), older=older)
         self._changed(state, shape=bool(state.faults) is not was_faulty)
 
     def _changed(self, state: RigState, *, shape: bool = False, only_metrics: bool = False) -> None:

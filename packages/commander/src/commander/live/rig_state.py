@@ -102,8 +102,8 @@ def last_status_at(state: RigState) -> datetime | None:
     return max([each.reported_at for each in state.playbooks if each.reported_at is not None], default=None)
 
 
-def settle_faults(state: RigState, at: datetime | None, *, older: Collection[str] = ()) -> bool:
-    """Works out what is wrong with the rig; returns whether a fault began or ended.
+def update_faults(state: RigState, at: datetime | None, *, older: Collection[str] = ()) -> bool:
+    """Computes the faults of the rig from its newest log; returns whether a fault began or ended.
 
     Faults that it did not have begin `at`, or at an unknown time if their rule is in `older`.
     """
