@@ -170,11 +170,20 @@ def test_an_incident_that_comes_back_is_held_open_for_ten_minutes() -> None:
     incident = opened()
     ended(incident, later(minutes=1))
     carry_out(incident, Occasion.CLOSED, later(minutes=1))
-    reopened(incident, Severity.WARNING, later(minutes=2))
+    reopened(incident, Severity.WARNING, GROUP_WAIT, later(minutes=2))
     assert (incident.closed_at, incident.message_at) == (None, later(minutes=6))
     ended(incident, later(minutes=3))
     assert next_occasion(incident, is_failing=False, now=later(minutes=12)) is None
     assert next_occasion(incident, is_failing=False, now=later(minutes=13)) is Occasion.CLOSED
+
+
+def test_the_opening_is_sent_if_what_closed_without_a_message_comes_back() -> None:
+    incident = new_incident("offline", Severity.CRITICAL, GROUP_WAIT, NOW)
+    ended(incident, later(seconds=10))
+    carry_out(incident, Occasion.CLOSED_UNSENT, later(seconds=10))
+    reopened(incident, Severity.CRITICAL, GROUP_WAIT, later(minutes=1))
+    assert next_occasion(incident, is_failing=True, now=later(seconds=89)) is None
+    assert next_occasion(incident, is_failing=True, now=later(seconds=90)) is Occasion.OPENED
 
 
 def test_a_condition_joins_the_newest_open_incident_of_its_rule() -> None:

@@ -54,10 +54,12 @@ def joined(incident: Incident, severity: Severity, now: datetime) -> None:
         incident.message_at = max(now, (incident.sent_at or now) + GROWTH_EVERY)
 
 
-def reopened(incident: Incident, severity: Severity, now: datetime) -> None:
-    """Opens a closed incident again: one of its conditions has come back."""
+def reopened(incident: Incident, severity: Severity, group_wait: timedelta, now: datetime) -> None:
+    """Opens a closed incident again, since a condition has come back. Its opening waits if nobody was told of it."""
     incident.closed_at = None
     incident.hold_s = HOLD_AFTER_REOPENING_S
+    if not incident.step:
+        incident.message_at = now + group_wait
     joined(incident, severity, now)
 
 

@@ -84,7 +84,7 @@ class IncidentWriter:
         if incident is not None:
             grouping.joined(incident, condition.severity, turn.now)
         elif closed is not None:
-            grouping.reopened(closed, condition.severity, turn.now)
+            grouping.reopened(closed, condition.severity, self._group_wait, turn.now)
             incident = turn.incidents[closed.id] = closed
         else:
             incident = grouping.new_incident(condition.key.rule, condition.severity, self._group_wait, turn.now)
