@@ -128,6 +128,16 @@ async def test_the_end_is_for_channels_that_were_told_of_the_beginning(database:
     assert await rows(database) == [(critical, 1, "sent", NOW), (critical, 2, "waiting", NOW)]
 
 
+async def test_the_end_comes_again_only_after_a_message_that_it_goes_on(database: Database, outbox: Outbox) -> None:
+    await add_channel(database, "a")
+    await tell(database, outbox, news(), news(Event.CLOSED, 2))
+    await set_state(database, MessageState.SENT)
+    await tell(database, outbox, news(Event.CLOSED, 3))
+    assert [step for _, step, _, _ in await rows(database)] == [1, 2]
+    await tell(database, outbox, news(Event.GROWN, 4), news(Event.CLOSED, 5))
+    assert [step for _, step, _, _ in await rows(database)] == [1, 2, 4, 5]
+
+
 async def test_an_incident_that_ends_before_the_escalation_is_not_sent(database: Database, outbox: Outbox) -> None:
     channel = await add_channel(database, "a", Wishes(only_after_s=600))
     await tell(database, outbox, news())

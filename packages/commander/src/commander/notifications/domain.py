@@ -68,6 +68,7 @@ class EarlierMessage(NamedTuple):
     id: int
     state: MessageState
     is_escalation: bool
+    event: Event = Event.OPENED
 
 
 class MessagePlan(NamedTuple):
@@ -88,6 +89,8 @@ def plan(news: News, wishes: Wishes, earlier: Sequence[EarlierMessage], *, chose
     delayed = [each.id for each in earlier if _is_delayed(each)]
     if news.event is Event.CLOSED and delayed:
         return MessagePlan(cancelled=delayed)
+    if news.event is Event.CLOSED and _ends_with_the_end(earlier):
+        return NOTHING
     if news.event in (Event.CLOSED, Event.REMINDER):
         return MessagePlan(due_at=news.at) if has_begun else NOTHING
     if has_begun:
@@ -98,6 +101,12 @@ def plan(news: News, wishes: Wishes, earlier: Sequence[EarlierMessage], *, chose
         return NOTHING
     wait_s = wishes.only_after_s if news.incident_id else 0  # only an incident can be acknowledged
     return MessagePlan(due_at=news.at + timedelta(seconds=wait_s), is_escalation=wait_s > 0)
+
+
+def _ends_with_the_end(earlier: Sequence[EarlierMessage]) -> bool:
+    """Returns whether the newest message said that it is over: nothing was said when it was opened again."""
+    told = [each.event for each in earlier if _is_sent_or_will_be(each)]
+    return bool(told) and told[-1] is Event.CLOSED
 
 
 def _is_delayed(message: EarlierMessage) -> bool:

@@ -30,10 +30,11 @@ async def listeners(db: AsyncConnection) -> list[Listener]:
 
 async def messages_about(db: AsyncConnection, incident_id: int) -> dict[int, list[EarlierMessage]]:
     """Returns the messages about an incident, oldest first, by the id of their channel."""
-    query = sa.select(messages.c.channel_id, messages.c.id, messages.c.state, messages.c.is_escalation)
+    columns = (messages.c.id, messages.c.state, messages.c.is_escalation, messages.c.event)
+    query = sa.select(messages.c.channel_id, *columns)
     found: dict[int, list[EarlierMessage]] = {}
     for row in await db.execute(query.where(messages.c.incident_id == incident_id).order_by(messages.c.id)):
-        message = EarlierMessage(row.id, MessageState(row.state), row.is_escalation)
+        message = EarlierMessage(row.id, MessageState(row.state), row.is_escalation, Event(row.event))
         found.setdefault(row.channel_id, []).append(message)
     return found
 
