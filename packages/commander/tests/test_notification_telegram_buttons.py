@@ -137,6 +137,24 @@ async def test_an_incident_that_is_over_has_its_answer(office: Office, telegram:
 
 
 @on_sqlite
+async def test_an_answer_that_comes_too_late_stops_no_other_button(office: Office, telegram: Telegram) -> None:
+    telegram.press("mute:7")
+    telegram.press("acknowledge:8")
+    usual = telegram.sink.answer
+
+    def too_late(request: Received) -> Answer:
+        if request.path.endswith("/answerCallbackQuery"):
+            return Answer(
+                400, body=b'{"ok":false,"description":"Bad Request: query is too old and response timeout expired"}'
+            )
+        return usual(request)
+
+    telegram.sink.answer = too_late
+    assert await ask(office, telegram) == 502
+    assert [button for _, button, _ in office.done] == ["mute", "acknowledge"]
+
+
+@on_sqlite
 async def test_two_programs_that_ask_for_one_bot_are_a_failure(office: Office, telegram: Telegram) -> None:
     telegram.sink.answers(409, b'{"ok":false,"description":"Conflict: terminated by other getUpdates request"}')
     with pytest.raises(DeliveryFailure, match="Conflict"):

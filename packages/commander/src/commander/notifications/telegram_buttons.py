@@ -130,9 +130,13 @@ class TelegramButtons:
                 await asyncio.sleep(_REST_AFTER_FAILURE_S)
 
     async def _do(self, settings: TelegramSettings, pressed: Pressed, chats: frozenset[str]) -> None:
+        """Does what was pressed. An answer that fails, such as one that is too late, is no reason to do it again."""
         text = await self._done(pressed, chats)
         body: dict[str, object] = {"callback_query_id": pressed.id, "text": text[:_ANSWER_MAX]}
-        check_telegram(await call(self._http, settings, "answerCallbackQuery", body))
+        try:
+            check_telegram(await call(self._http, settings, "answerCallbackQuery", body))
+        except DeliveryFailure as failure:
+            log.warning("a button of Telegram was done, and its answer failed: %s", failure)
 
     async def _done(self, pressed: Pressed, chats: frozenset[str]) -> str:
         """Acknowledges or mutes the incident of a button, and returns the answer for the person."""
