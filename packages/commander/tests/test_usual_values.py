@@ -6,10 +6,14 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from commander.alert_rules.learning import learn, read_usual
+from commander.alert_rules.tables import usual_values
 from commander.alert_rules.usual import begin_of, usual_of
+from commander.alert_rules.view import Usual
 from commander.db import Database
 from commander.history.roll_up import roll_up
 from commander.history.ten_minutes import TenMinutes
+from commander.incidents.running import USUAL_EVERY_S, Rounds
+from commander.jobs.leadership import Leadership
 from commander.live.channels import Channels
 from commander.live.operational_index import OperationalIndex
 from commander.live.playbooks import PlaybookNow
@@ -17,6 +21,7 @@ from commander.live.rigs import LiveRigs
 from commander.registry.kinds import RigKind
 from commander.rigs.cpu_gpu_responses import log_json, rig_json
 from commander_farm import on_sqlite
+from engine_farm import EngineFarm
 from history_farm import START, Place, a_place, steady
 from protocol.playbook_messages import Playbook
 
@@ -95,7 +100,7 @@ async def test_a_job_learns_from_the_ten_minute_tier_and_reads_no_log(database: 
         state.playbooks = [PlaybookNow(1, wire, changed_at=now + timedelta(minutes=1))]
         await learn(place.database, lives, now + timedelta(minutes=5))
         async with place.database.reading() as db:
-            again = (await read_usual(db, after=now))["cpu-gpu", 1]
+            again = (await read_usual(db, since=now))["cpu-gpu", 1]
         assert (dict(again.hashrates_hs), again.learning_until) == ({}, now + timedelta(hours=6, minutes=1))
 
 
@@ -105,3 +110,18 @@ async def test_usual_values_of_a_removed_rig_are_forgotten(database: Database) -
     await learn(database, lives_of(), NOW)
     async with database.reading() as db:
         assert await read_usual(db) == {}
+
+
+@on_sqlite
+async def test_rounds_read_rigs_that_were_learnt_in_one_go_but_committed_later(database: Database) -> None:
+    farm = EngineFarm(database)
+    await farm.begin()
+    rounds = Rounds(database, farm.engine, Leadership(database, holder="here", is_alone=True))
+    learnt_at = await database.now()
+    for rig_id in (1, 2):
+        body = msgspec.json.encode(Usual(power_w=200.0, learnt_at=learnt_at))
+        row = {"kind": "cpu-gpu", "rig_id": rig_id, "learnt_at": learnt_at, "body": body}
+        async with database.transaction() as db:
+            await db.execute(sa.insert(usual_values).values(row))
+        await rounds.turn(farm.now_s + rig_id * USUAL_EVERY_S)
+    assert sorted(farm.engine.evaluation.usual) == [("cpu-gpu", 1), ("cpu-gpu", 2)]

@@ -52,11 +52,11 @@ async def _learn_rig(database: Database, kind: RigKind, state: RigState, now: da
         await db.execute(query.on_conflict_do_update(index_elements=keys, set_=changed))
 
 
-async def read_usual(db: AsyncConnection, *, after: datetime | None = None) -> dict[KeyOfUsual, Usual]:
-    """Returns the usual values by rig; with `after`, those that were learnt later than that."""
+async def read_usual(db: AsyncConnection, *, since: datetime | None = None) -> dict[KeyOfUsual, Usual]:
+    """Returns the usual values by rig; with `since`, those that were learnt then or later."""
     query = sa.select(usual_values.c.kind, usual_values.c.rig_id, usual_values.c.body)
-    if after is not None:
-        query = query.where(usual_values.c.learnt_at > after)
+    if since is not None:
+        query = query.where(usual_values.c.learnt_at >= since)
     return {(row.kind, row.rig_id): _usual.decode(row.body) for row in await db.execute(query)}
 
 

@@ -56,13 +56,17 @@ class Rounds:
                 self._engine.evaluation.gave_up = await watchdog.reasons_to_give_up(db, since=now - WATCHDOG_SINCE)
         if now_s >= self._usual_due_s:
             self._usual_due_s = now_s + USUAL_EVERY_S
-            await self._read_usual()
+            await self._read_usual(now)
         await self._engine.round(now, now_s)
 
-    async def _read_usual(self) -> None:
-        """Reads the usual values that were learnt since the last time."""
+    async def _read_usual(self, now: datetime) -> None:
+        """Reads what was learnt since the last time. Rigs that are learnt in one go have one time, and come one by one.
+
+        A last time that is later than now was before the clock was put back: all is read.
+        """
+        since = self._usual_at if self._usual_at is None or self._usual_at <= now else None
         async with self._database.reading() as db:
-            learnt = await read_usual(db, after=self._usual_at)
+            learnt = await read_usual(db, since=since)
         self._engine.evaluation.usual |= learnt
         moments = [each.learnt_at for each in learnt.values() if each.learnt_at is not None]
-        self._usual_at = max(moments, default=self._usual_at)
+        self._usual_at = max(moments, default=since)
