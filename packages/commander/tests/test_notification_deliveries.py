@@ -23,6 +23,7 @@ from commander.notifications.sealing import Sealer
 from commander.notifications.tables import notifications
 from commander.readings.severity import Severity
 from commander.settings import Settings
+from commander_farm import on_sqlite
 from notification_sinks import HANGS, NIGHT, Answer, Received, Sink, later, running_sink
 
 URL = "https://farm.example:8443"
@@ -242,7 +243,7 @@ async def test_a_commander_that_was_killed_while_sending_sends_again_after_its_s
     channel_id, sink = await post.channel()
     await post.put(news(), news(8))
     async with post.database.transaction() as db:
-        first = (await delivery_store.unsent_of(db, channel_id))[0]
+        first = (await delivery_store.unsent_of(db, channel_id, now=NIGHT))[0]
         assert await delivery_store.claim(db, first, until=later(120))
     await post.sender().send_due(later(60))
     assert sink.received == []  # it may be another node that sends the first one
@@ -256,7 +257,7 @@ async def test_what_another_node_claimed_and_never_sent_is_sent_by_this_one(post
     channel_id, sink = await post.channel()
     await post.put(news())
     async with post.database.transaction() as db:
-        (first,) = await delivery_store.unsent_of(db, channel_id)
+        (first,) = await delivery_store.unsent_of(db, channel_id, now=NIGHT)
         assert await delivery_store.claim(db, first, until=later(120))
         assert not await delivery_store.claim(db, first, until=later(120))
     await post.sender().send_due(later(120))
@@ -290,6 +291,33 @@ async def test_quiet_hours_hold_messages_for_one_summary_and_let_critical_ones_p
         "04:12 Warning: incident 3 step 1",
     ]
     assert await post.states(channel_id) == ["sent"] * 4
+
+
+@on_sqlite
+async def test_a_critical_message_passes_more_held_ones_than_are_looked_at(post: Post) -> None:
+    _, sink = await post.channel(wishes=QUIET)
+    await post.put(*(news(number, severity=Severity.WARNING) for number in range(1, 301)))
+    await post.sender().send_due(NIGHT)
+    await post.sender().send_due(NIGHT)
+    await post.put(news(500))
+    await post.sender().send_due(NIGHT)
+    assert titles(sink) == ["Critical: incident 500 step 1"]
+
+
+async def test_a_message_from_before_the_clock_was_put_back_is_sent(post: Post) -> None:
+    _, sink = await post.channel()
+    await post.put(news(1, at=later(30 * 86_400)), news(2))
+    await post.sender().send_due(NIGHT)
+    assert titles(sink) == ["Critical: incident 1 step 1", "Critical: incident 2 step 1"]
+
+
+async def test_what_a_killed_sender_had_claimed_is_given_up_too(post: Post) -> None:
+    channel_id, _ = await post.channel()
+    await post.put(news(), news(8, at=later(7 * 86_400)))
+    async with post.database.transaction() as db:
+        await db.execute(sa.update(notifications).values(state="sending", due_at=later(120)))
+        await delivery_store.give_up(db, made_before=later(4 * 86_400), at=later(8 * 86_400))
+    assert await post.states(channel_id) == ["failed", "sending"]
 
 
 async def test_one_held_message_is_sent_as_itself(post: Post) -> None:

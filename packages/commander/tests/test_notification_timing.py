@@ -8,6 +8,7 @@ from commander.notifications.timing import Unsent, next_digest, next_of_channel,
 
 BERLIN = "Europe/Berlin"
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+MONTH_S = 30 * 86_400.0
 
 
 def utc(text: str) -> datetime:
@@ -74,7 +75,16 @@ def test_a_digest_comes_once_a_day_by_the_clock(at: str, after: str, due: str) -
 
 @pytest.mark.parametrize(
     ("attempts", "retry_after_s", "wait_s"),
-    [(1, None, 30), (2, None, 120), (3, None, 600), (4, None, 3600), (9, None, 3600), (1, 5, 30), (1, 300, 300)],
+    [
+        (1, None, 30),
+        (2, None, 120),
+        (3, None, 600),
+        (4, None, 3600),
+        (9, None, 3600),
+        (1, 5, 30),
+        (1, 300, 300),
+        (1, 1e300, 86_400),
+    ],
 )
 def test_waits_grow_to_an_hour_and_a_longer_one_is_kept(attempts: int, retry_after_s: float, wait_s: int) -> None:
     assert next_try(NOW, attempts, retry_after_s, now=NOW) == NOW + timedelta(seconds=wait_s)
@@ -86,6 +96,7 @@ def test_after_three_days_there_is_no_other_try() -> None:
 
 def unsent(number: int, wait_s: float, state: str = "waiting", **more: object) -> Unsent:
     values: dict[str, object] = {"is_escalation": False, "is_held": False, "attempts": 0, "made_at": NOW} | more
+    values["attempts"] = values["attempts"] or int(state == "sending")
     due_at = NOW + timedelta(seconds=wait_s)
     return Unsent(id=number, state=MessageState(state), due_at=due_at, **values)  # type: ignore[arg-type]
 
@@ -101,6 +112,12 @@ def unsent(number: int, wait_s: float, state: str = "waiting", **more: object) -
         ([unsent(1, 600, is_escalation=True), unsent(2, 0)], 2),
         ([unsent(1, 30, is_escalation=True, attempts=1), unsent(2, 0)], None),
         ([unsent(1, 600, is_held=True), unsent(2, 0)], 2),
+        # Before the clock was put back by a month.
+        ([unsent(1, MONTH_S), unsent(2, 0)], 1),
+        ([unsent(1, MONTH_S, attempts=1), unsent(2, 0)], 1),
+        ([unsent(1, MONTH_S, "sending"), unsent(2, 0)], 1),
+        ([unsent(1, MONTH_S, is_escalation=True)], 1),
+        ([unsent(1, MONTH_S, is_held=True)], 1),
     ],
 )
 def test_the_next_message_of_a_channel(messages: list[Unsent], chosen: int | None) -> None:

@@ -24,7 +24,7 @@ from commander.notifications.messages import Message, message_of, word_of
 from commander.notifications.news import Event, News
 from commander.notifications.outbox import Outbox
 from commander.notifications.sealing import Sealer, SecretsUnreadable
-from commander.notifications.timing import Unsent, next_of_channel, next_try, quiet_until
+from commander.notifications.timing import Unsent, is_due, next_of_channel, next_try, quiet_until
 from commander.problems import DatabaseProblem
 from commander.readings.severity import Severity
 
@@ -138,7 +138,7 @@ class Deliveries:
         """Sends or holds one message, or one summary. Returns whether the next one may follow."""
         async with self._database.transaction() as db:
             channel = await channel_store.get_channel(db, channel_id)
-            unsent = await delivery_store.unsent_of(db, channel_id)
+            unsent = await delivery_store.unsent_of(db, channel_id, now=now)
             first = next_of_channel(unsent, now=now)
             if first is None or not channel.is_enabled:
                 return False
@@ -146,7 +146,7 @@ class Deliveries:
                 if channel.last_error != problem:
                     await channel_store.note_error(db, channel_id, problem, at=now)
                 return False
-            chosen = [each for each in unsent if each.is_held and each.due_at <= now] if first.is_held else [first]
+            chosen = [each for each in unsent if each.is_held and is_due(each, now=now)] if first.is_held else [first]
             pieces = await delivery_store.news_of(db, [each.id for each in chosen])
             if until := _quiet_until(channel, pieces, now):
                 held = [await delivery_store.hold(db, each, until=until) for each in chosen]

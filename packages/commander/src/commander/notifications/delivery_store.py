@@ -11,26 +11,36 @@ from commander.notifications.domain import MessageState
 from commander.notifications.news import News
 from commander.notifications.tables import notification_channels as channels
 from commander.notifications.tables import notifications as messages
-from commander.notifications.timing import Unsent
+from commander.notifications.timing import LONGEST_WAIT, Unsent
 
 _UNSENT = (MessageState.WAITING, MessageState.SENDING)
 _LOOKED_AT = 200
 
 
+_IS_FRESH = sa.and_(messages.c.attempts == 0, ~messages.c.is_held, ~messages.c.is_escalation)
+_IS_PASSED_BY = sa.or_(messages.c.is_held, sa.and_(messages.c.is_escalation, messages.c.attempts == 0))
+
+
+def _is_due(now: datetime) -> sa.ColumnElement[bool]:
+    """The same as `timing.is_due`."""
+    return sa.or_(_IS_FRESH, messages.c.due_at <= now, messages.c.due_at > now + LONGEST_WAIT)
+
+
 async def due_channels(db: AsyncConnection, now: datetime) -> list[int]:
     """Returns the channels with a message that is due, or whose sender did not finish in time."""
     query = sa.select(messages.c.channel_id).join(channels, channels.c.id == messages.c.channel_id)
-    query = query.where(channels.c.is_enabled, messages.c.state.in_(_UNSENT), messages.c.due_at <= now)
+    query = query.where(channels.c.is_enabled, messages.c.state.in_(_UNSENT), _is_due(now))
     return list((await db.execute(query.distinct())).scalars())
 
 
-async def unsent_of(db: AsyncConnection, channel_id: int) -> list[Unsent]:
-    """Returns a channel's messages that are not sent, oldest first."""
+async def unsent_of(db: AsyncConnection, channel_id: int, *, now: datetime) -> list[Unsent]:
+    """Returns a channel's messages that are not sent, oldest first, without those that wait and stop no other one."""
     columns = (
         *(messages.c.id, messages.c.state, messages.c.is_escalation, messages.c.is_held, messages.c.attempts),
         *(messages.c.due_at, messages.c.made_at),
     )
     query = sa.select(*columns).where(messages.c.channel_id == channel_id, messages.c.state.in_(_UNSENT))
+    query = query.where(sa.or_(_is_due(now), ~_IS_PASSED_BY))
     return [
         Unsent(row.id, MessageState(row.state), *row[2:])
         for row in await db.execute(query.order_by(messages.c.id).limit(_LOOKED_AT))
@@ -109,8 +119,14 @@ async def opened_since(db: AsyncConnection, since: datetime, events: Sequence[st
 
 
 async def give_up(db: AsyncConnection, *, made_before: datetime, at: datetime) -> None:
-    """Gives up messages that are too old to be of use, such as those of a channel that is switched off."""
-    query = sa.update(messages).where(messages.c.state == MessageState.WAITING, messages.c.made_at < made_before)
+    """Gives up messages that are too old to be of use, such as those of a channel that is switched off.
+
+    One whose sender was killed is among them; nobody claims it again while its channel is off.
+    """
+    is_left = sa.and_(messages.c.state == MessageState.SENDING, messages.c.due_at < at)
+    query = sa.update(messages).where(
+        sa.or_(messages.c.state == MessageState.WAITING, is_left), messages.c.made_at < made_before
+    )
     await db.execute(query.values(state=MessageState.FAILED, finished_at=at))
 
 

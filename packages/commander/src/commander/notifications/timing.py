@@ -9,6 +9,7 @@ from commander.notifications.domain import Digest, MessageState, QuietHours
 
 BACK_OFF = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
 TRIED_FOR = timedelta(days=3)
+LONGEST_WAIT = timedelta(days=2)  # longer than anything waits: quiet hours, escalations, Retry-After
 MINUTE = timedelta(minutes=1)
 
 
@@ -31,11 +32,20 @@ def next_of_channel(messages: Sequence[Unsent], *, now: datetime) -> Unsent | No
     held by quiet hours, does not.
     """
     for message in messages:
-        if message.due_at <= now:
+        if is_due(message, now=now):
             return message
         if not message.is_held and not (message.is_escalation and not message.attempts):
             return None
     return None
+
+
+def is_due(message: Unsent, *, now: datetime) -> bool:
+    """Returns whether a message may be sent, or its sender has not come back.
+
+    A time that is too far away was set before the clock was put back. A message that nothing delays is due in any case.
+    """
+    is_fresh = not (message.attempts or message.is_held or message.is_escalation)
+    return is_fresh or message.due_at <= now or message.due_at > now + LONGEST_WAIT
 
 
 def next_try(made_at: datetime, attempts: int, retry_after_s: float | None, *, now: datetime) -> datetime | None:
@@ -43,7 +53,7 @@ def next_try(made_at: datetime, attempts: int, retry_after_s: float | None, *, n
     if now - made_at >= TRIED_FOR:
         return None
     wait = BACK_OFF[min(max(attempts, 1), len(BACK_OFF)) - 1]
-    return now + max(wait, timedelta(seconds=retry_after_s or 0))
+    return now + max(wait, min(timedelta(days=1), timedelta(seconds=min(retry_after_s or 0, 1e6))))
 
 
 def quiet_until(quiet: QuietHours, *, now: datetime) -> datetime | None:
