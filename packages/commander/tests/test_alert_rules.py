@@ -264,6 +264,15 @@ async def test_limits_for_the_rigs_of_a_selection(farm: EngineFarm) -> None:
     assert [(each.name, each.severity.value) for each in await farm.conditions()] == [(rig.name, "critical")]
 
 
+async def test_a_rule_without_a_sensor_holds_for_all_sensors_until_a_newer_one(farm: EngineFarm) -> None:
+    await farm.add_rule("temperature", critical=99.0)
+    await farm.run(10, [farm.add()], **gpu(temperature_c=90.0))
+    assert await farm.conditions() == []
+    await farm.add_rule("temperature", sensor="gpu", critical=85.0)
+    await farm.run(20, farm.lives[CPU_GPU].index.rigs.values(), **gpu(temperature_c=90.0, memory_temperature_c=98.0))
+    assert [each.key.device for each in await farm.conditions()] == ["0000:03:00.0"]
+
+
 async def test_the_commander_itself(farm: EngineFarm) -> None:
     farm.problems = {"disk": "The commander's disk is nearly full"}
     await farm.run(110)

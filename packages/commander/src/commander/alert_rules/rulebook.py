@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from commander.alert_rules.domain import AlertRule, RuleLimits, RuleName, Sensor
 from commander.alert_rules.judging import JUDGES, Judge, lowest_of, own
 from commander.live.rig_state import RigState
@@ -41,6 +43,13 @@ BASES = {
     RuleName.WALLET: Basis.FAULTS,
     RuleName.PLAYBOOK_FAILED: Basis.FAULTS,
 }
+
+
+def _of_each_sensor(rule: AlertRule) -> list[AlertRule]:
+    """Returns a rule about temperature without a sensor as one for each sensor: it is newer than theirs, and holds."""
+    if rule.slot != (RuleName.TEMPERATURE, None):
+        return [rule]
+    return [rule._replace(limits=replace(rule.limits, sensor=sensor)) for sensor in Sensor]
 
 
 class RuleInForce(NamedTuple):
@@ -87,8 +96,8 @@ class Rulebook:
         self._ready: dict[tuple[int, ...], RulesOfRig] = {}
         self.shortest_silence_s = SILENT_AFTER_S  # after which a rule may be broken
         for rule in sorted(rules, key=lambda each: each.id):
-            if rule.limits.enabled:
-                self._add(rule)
+            for each in _of_each_sensor(rule) if rule.limits.enabled else ():
+                self._add(each)
 
     def _add(self, rule: AlertRule) -> None:
         try:
