@@ -1,5 +1,7 @@
 """The engine over time: silent rigs, one message for one cause, restarts, maintenance, clocks."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -7,11 +9,13 @@ import sqlalchemy as sa
 from commander.commands.tables import command_targets, commands
 from commander.db import Database
 from commander.incidents import store
-from commander.incidents.domain import InCommon, Phase
+from commander.incidents.actions import IncidentActions
+from commander.incidents.domain import Condition, InCommon, Phase
 from commander.live.rig_state import Health
 from commander.maintenance import store as maintenance
 from commander_farm import on_sqlite
 from engine_farm import CPU_GPU, EngineFarm
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 @pytest.fixture
@@ -90,6 +94,29 @@ async def test_reminders_come_until_somebody_acknowledges(farm: EngineFarm) -> N
     assert farm.events() == ["opened", "reminder"]
     (incident,) = await farm.open()
     assert incident.acknowledged_by == "anna"
+
+
+async def test_an_acknowledgement_in_the_middle_of_a_round_is_kept(
+    farm: EngineFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rigs = [farm.add() for _ in range(3)]
+    await farm.run(60, rigs)
+    await farm.run(240, rigs[1:])
+    actions, clicks = IncidentActions(farm.database, farm.source), list[asyncio.Task[None]]()
+
+    read = store.conditions_of_incidents
+
+    async def with_a_click(db: AsyncConnection, incident_ids: Sequence[int]) -> dict[int, list[Condition]]:
+        clicks.append(asyncio.create_task(actions.acknowledge(incident_ids[0], by="anna")))
+        await asyncio.wait(clicks, timeout=0.5)  # it has to wait for the round; where it need not, it is done by then
+        return await read(db, incident_ids)
+
+    monkeypatch.setattr(store, "conditions_of_incidents", with_a_click)
+    await farm.skip(4 * 3600, rigs[1:])
+    await farm.run(5, rigs[1:])
+    await asyncio.gather(*clicks)
+    (incident,) = await farm.open()
+    assert (len(clicks), incident.acknowledged_by, incident.remind_at) == (1, "anna", None)
 
 
 async def test_a_muted_incident_sends_nothing_but_its_end(farm: EngineFarm) -> None:

@@ -115,7 +115,7 @@ class Engine:
             for condition in waiting:
                 condition.due_at = (condition.due_at or condition.began_at) + jump
             await store.update_conditions(db, waiting)
-            for incident in await store.open_incidents(db):
+            for incident in await store.open_incidents(db, to_change=True):
                 grouping.shifted(incident, jump)
                 await store.update_incident(db, incident)
                 await store.set_muted(db, incident.id, incident.muted_until)

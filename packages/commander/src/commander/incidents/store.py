@@ -34,9 +34,11 @@ async def read_incidents(
     return [incident_of(row) for row in await db.execute(query.order_by(incidents.c.id.desc()).limit(limit))]
 
 
-async def open_incidents(db: AsyncConnection) -> list[Incident]:
-    """Returns all open incidents, oldest first."""
+async def open_incidents(db: AsyncConnection, *, to_change: bool = False) -> list[Incident]:
+    """Returns all open incidents, oldest first. `to_change`: nobody else changes them until the transaction ends."""
     query = sa.select(incidents).where(incidents.c.closed_at.is_(None)).order_by(incidents.c.id)
+    if to_change:  # says nothing in SQLite, which has one writer at a time
+        query = query.with_for_update()
     return [incident_of(row) for row in await db.execute(query)]
 
 

@@ -56,7 +56,7 @@ class IncidentWriter:
         in_maintenance: frozenset[tuple[str, int]],
     ) -> set[int]:
         """Writes a round; returns the incidents that have changed."""
-        turn = Round(now, in_maintenance, {each.id: each for each in await store.open_incidents(db)})
+        turn = Round(now, in_maintenance, {each.id: each for each in await store.open_incidents(db, to_change=True)})
         waiting = [each for each in current if each.is_open and each.incident_id is None]
         if waiting:
             turn.recent = await self._recent(db, now)
