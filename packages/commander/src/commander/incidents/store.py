@@ -145,17 +145,13 @@ async def forget_acknowledgement(db: AsyncConnection, incident_id: int) -> None:
 
 async def insert_conditions(db: AsyncConnection, new: Sequence[Condition]) -> None:
     """Sets the id of each."""
-    for at in range(0, len(new), _MANY // 10):
-        part = new[at : at + _MANY // 10]
-        query = sa.insert(conditions).values([_values_of_condition(each) for each in part])
-        rows = await db.execute(
-            query.returning(
-                conditions.c.id, conditions.c.kind, conditions.c.rig_id, conditions.c.rule, conditions.c.device
-            )
-        )
-        ids = {ConditionKey(row.kind, row.rig_id, row.rule, row.device): row.id for row in rows}
-        for each in part:
-            each.id = ids[each.key]
+    if not new:
+        return
+    columns = (conditions.c.id, *(conditions.c[name] for name in ConditionKey._fields))
+    rows = await db.execute(sa.insert(conditions).returning(*columns), [_values_of_condition(each) for each in new])
+    ids = {ConditionKey(*row[1:]): row.id for row in rows}
+    for each in new:
+        each.id = ids[each.key]
 
 
 async def update_conditions(db: AsyncConnection, changed: Sequence[Condition]) -> None:
@@ -166,10 +162,8 @@ async def update_conditions(db: AsyncConnection, changed: Sequence[Condition]) -
             .where(conditions.c.id == sa.bindparam("row_id"))
             .values({name: sa.bindparam(f"new_{name}") for name in names})
         )
-        rows = [
-            {"row_id": each.id} | {f"new_{name}": _values_of_condition(each)[name] for name in names}
-            for each in changed
-        ]
+        written = [(each.id, _values_of_condition(each)) for each in changed]
+        rows = [{"row_id": row_id} | {f"new_{name}": values[name] for name in names} for row_id, values in written]
         await db.execute(query, rows)
 
 
