@@ -290,6 +290,19 @@ async def test_a_pending_condition_waits_again_after_a_silence(farm: EngineFarm)
     assert condition.phase is Phase.PENDING
 
 
+@pytest.mark.parametrize("address", ["0" * 64, "0000:03:00.0\0"])
+async def test_any_text_that_a_sentry_reports_leaves_the_alerts_of_others_alone(farm: EngineFarm, address: str) -> None:
+    odd, other = farm.add(), farm.add()
+    for _ in range(40):
+        farm.pass_time(5)
+        farm.report(odd, gpus=[{"pci_address": address, "temperature_c": 97.0, "memory_temperature_c": 120.0}])
+        farm.report(other, gpus=hot(97))
+        await farm.round()
+    found = [(each.name, each.phase) for each in await farm.conditions()]
+    assert found == [(odd.name, Phase.FIRING)] * 2 + [(other.name, Phase.FIRING)]
+    assert farm.events() == ["opened"]
+
+
 async def test_a_rule_that_is_switched_off_ends_its_conditions(farm: EngineFarm) -> None:
     rigs = [farm.add()]
     await farm.run(200, rigs, gpus=hot(97))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -18,6 +19,7 @@ from commander.alert_rules.levels import Level
 from commander.problems import CommanderError, ErrorKind
 from commander.readings.severity import Severity
 
+DEVICE_MAX_LENGTH = 64
 COMMANDER = "commander"  # the kind of conditions of the commander itself
 
 
@@ -101,6 +103,14 @@ class ConditionKey(NamedTuple):
     rig_id: int
     rule: str
     device: str
+
+
+def kept_device(device: str) -> str:
+    """Returns a device's name as a row can keep it: a sentry may report any text. Its end says which sensor it is."""
+    if len(device) <= DEVICE_MAX_LENGTH and device.isprintable():
+        return device
+    printable = "".join(character for character in device if character.isprintable())
+    return f"{printable[:40]} {crc32(device.encode()):08x} {printable[-12:]}"
 
 
 @dataclass(slots=True)

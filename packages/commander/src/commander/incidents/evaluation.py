@@ -14,7 +14,7 @@ from commander.alert_rules.rulebook import SILENT_AFTER_S, Basis, RulesOfRig
 from commander.alert_rules.source import AlertRules
 from commander.alert_rules.view import NO_USUAL, JudgedRig, RigMemory, Usual
 from commander.incidents.conditions import Answer, Changes, CurrentConditions, KeyOfRig, OfRig
-from commander.incidents.domain import COMMANDER, Condition, ConditionKey, Hold, Phase
+from commander.incidents.domain import COMMANDER, Condition, ConditionKey, Hold, Phase, kept_device
 from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs, Lives
 from commander.readings.severity import Severity
@@ -126,8 +126,9 @@ class Evaluation:
             if not (has_basis[basis] or (rule in concerned and (is_known or basis <= Basis.FLAGS))):
                 continue
             for judgement in judge(view, limits):
-                if judgement.level in BAD or (rule in concerned and (rule, judgement.device) in current):
-                    found[rule, judgement.device] = judgement, limits
+                device = kept_device(judgement.device)
+                if judgement.level in BAD or (rule in concerned and (rule, device) in current):
+                    found[rule, device] = judgement, limits
         if self.receives_nothing:
             found.pop((RuleName.OFFLINE, ""), None)
         return found

@@ -214,10 +214,10 @@ def _values_of_condition(condition: Condition) -> dict[str, object]:
         "rig_id": rig_id,
         "name": condition.name[:64],
         "rule": rule,
-        "device": device[:64],
+        "device": device,
         "severity": condition.severity,
         "phase": condition.phase,
-        "value": condition.value[:128],
+        "value": condition.value.replace("\0", "")[:128],  # PostgreSQL keeps no NUL
         "began_at": condition.began_at,
         "due_at": condition.due_at,
         "ended_at": condition.ended_at,
