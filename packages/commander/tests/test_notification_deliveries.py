@@ -25,6 +25,7 @@ from commander.readings.severity import Severity
 from commander.settings import Settings
 from commander_farm import on_sqlite
 from notification_sinks import HANGS, NIGHT, Answer, Received, Sink, later, running_sink
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 URL = "https://farm.example:8443"
 BERLIN = "Europe/Berlin"
@@ -309,6 +310,27 @@ async def test_a_message_from_before_the_clock_was_put_back_is_sent(post: Post) 
     await post.put(news(1, at=later(30 * 86_400)), news(2))
     await post.sender().send_due(NIGHT)
     assert titles(sink) == ["Critical: incident 1 step 1", "Critical: incident 2 step 1"]
+
+
+@on_sqlite
+async def test_an_error_that_nobody_has_thought_of_ends_no_sender(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, sink = await post.channel()
+    await post.put(news())
+    due, stop = delivery_store.due_channels, asyncio.Event()
+
+    async def fails_once(db: AsyncConnection, now: datetime) -> list[int]:
+        monkeypatch.setattr(delivery_store, "due_channels", due)
+        raise RuntimeError("nobody has thought of this")
+
+    def stops(request: Received) -> Answer:
+        stop.set()
+        return Answer()
+
+    sink.answer = stops
+    monkeypatch.setattr(delivery_store, "due_channels", fails_once)
+    async with asyncio.timeout(60):
+        await post.sender().run(stop)
+    assert titles(sink) == ["Critical: incident 7 step 1"]
 
 
 async def test_what_a_killed_sender_had_claimed_is_given_up_too(post: Post) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -93,11 +92,10 @@ class Deliveries:
         async with asyncio.TaskGroup() as group:
             tasks: set[asyncio.Task[None]] = set()
             while not stop.is_set():
-                with suppress(DatabaseProblem, DBAPIError):
-                    for channel_id in await self._due(await self._database.now()):
-                        task = group.create_task(self._send_all(channel_id, self._database.now))
-                        tasks.add(task)
-                        task.add_done_callback(tasks.discard)
+                for channel_id in await self._due_now():
+                    task = group.create_task(self._send_all(channel_id, self._database.now))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
                 await rest(stop, LOOK_EVERY_S)
             if tasks:
                 await asyncio.wait(tasks, timeout=STOPS_WITHIN_S)
@@ -113,6 +111,16 @@ class Deliveries:
         async with asyncio.TaskGroup() as group:
             for channel_id in await self._due(now):
                 group.create_task(self._send_all(channel_id, moment))
+
+    async def _due_now(self) -> list[int]:
+        """Returns none where an error keeps them from being found: they are looked for again."""
+        try:
+            return await self._due(await self._database.now())
+        except (DatabaseProblem, DBAPIError):
+            return []  # the jobs say so in the log
+        except Exception:
+            log.exception("messages that are due could not be found; they are looked for again")
+            return []
 
     async def _due(self, now: datetime) -> list[int]:
         """Returns the channels that have something to send and are not being sent to here."""

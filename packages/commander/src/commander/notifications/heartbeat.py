@@ -47,6 +47,8 @@ class Heartbeat:
                 await self.beat(await self._database.now())
             except (CommanderError, DBAPIError) as error:
                 log.warning("no heartbeat: %s", error)
+            except Exception:
+                log.exception("no heartbeat, by an error; it is tried again")
             await rest(stop, EVERY_S)
         with suppress(CommanderError, DBAPIError):
             await resign(self._database, self._holder, name=_LEASE)

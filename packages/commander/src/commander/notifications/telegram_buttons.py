@@ -162,6 +162,8 @@ class TelegramButtons:
                 return found
         except (DatabaseProblem, DBAPIError) as error:
             log.warning("buttons of Telegram wait for the database: %s", error)
+        except Exception:
+            log.exception("buttons of Telegram could not be looked for; it is tried again")
         return {}
 
     async def _bots(self) -> dict[Bot, frozenset[str]]:
