@@ -255,6 +255,18 @@ async def test_a_clock_that_is_set_changes_no_wait(farm: EngineFarm, jump_h: flo
     assert condition.phase is Phase.FIRING
 
 
+@on_sqlite
+async def test_a_clock_that_is_put_back_while_the_commander_is_down_holds_no_message_back(farm: EngineFarm) -> None:
+    rigs = [farm.add() for _ in range(3)]
+    await farm.run(60, rigs)
+    await farm.run(200, rigs[1:])
+    assert (len(await farm.open()), farm.events()) == (1, [])
+    farm.now -= timedelta(days=365)
+    farm.restart()
+    await farm.run(40, rigs[1:])
+    assert farm.events() == ["opened"]
+
+
 async def test_a_spool_that_arrives_late_never_alarms_about_the_past(farm: EngineFarm) -> None:
     (rig,) = rigs = [farm.add()]
     await farm.run(60, rigs)

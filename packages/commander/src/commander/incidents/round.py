@@ -67,11 +67,14 @@ class Engine:
             raise
 
     async def _round(self, now: datetime, now_s: float) -> None:
+        jump = self._jump(now, now_s)
         if not self._is_loaded:
             async with self._database.reading() as db:
                 self.evaluation.load(await store.current_conditions(db))
+                latest = max([each.joined_at for each in await store.open_incidents(db)], default=now)
             self._is_loaded = True
-        jump = self._jump(now, now_s)
+            if latest - now > CLOCK_JUMP:  # the clock was put back while nobody looked
+                jump = now - latest
         if jump:
             await self._shift(jump)
         await self._rules.refresh()
