@@ -9,6 +9,7 @@ from commander.db import Database
 from commander.live.channels import Channels
 from commander.live.operational_index import OperationalIndex
 from commander.live.rigs import LiveRigs
+from commander.notifications import delivery_store
 from commander.notifications.domain import MessageState, Wishes
 from commander.notifications.news import Event, News
 from commander.notifications.outbox import Outbox
@@ -136,6 +137,17 @@ async def test_the_end_comes_again_only_after_a_message_that_it_goes_on(database
     assert [step for _, step, _, _ in await rows(database)] == [1, 2]
     await tell(database, outbox, news(Event.GROWN, 4), news(Event.CLOSED, 5))
     assert [step for _, step, _, _ in await rows(database)] == [1, 2, 4, 5]
+
+
+async def test_the_end_is_told_after_months_too(database: Database, outbox: Outbox) -> None:
+    await add_channel(database, "a")
+    await tell(database, outbox, news(), news(incident_id=8), news(Event.CLOSED, 2, incident_id=8))
+    async with database.transaction() as db:
+        await db.execute(sa.update(notifications).values(state=MessageState.SENT, finished_at=NOW))
+        later, earlier = NOW + timedelta(days=1), NOW - timedelta(days=1)
+        await delivery_store.delete_finished_before(db, later, of_open_before=earlier)
+    await tell(database, outbox, news(Event.CLOSED, 2))
+    assert [(step, state) for _, step, state, _ in await rows(database)] == [(1, "sent"), (2, "waiting")]
 
 
 async def test_an_incident_that_ends_before_the_escalation_is_not_sent(database: Database, outbox: Outbox) -> None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.notifications.domain import MessageState
-from commander.notifications.news import News
+from commander.notifications.news import Event, News
 from commander.notifications.tables import notification_channels as channels
 from commander.notifications.tables import notifications as messages
 from commander.notifications.timing import LONGEST_WAIT, Unsent
@@ -130,5 +130,11 @@ async def give_up(db: AsyncConnection, *, made_before: datetime, at: datetime) -
     await db.execute(query.values(state=MessageState.FAILED, finished_at=at))
 
 
-async def delete_finished_before(db: AsyncConnection, moment: datetime) -> None:
-    await db.execute(sa.delete(messages).where(messages.c.finished_at < moment))
+async def delete_finished_before(db: AsyncConnection, moment: datetime, *, of_open_before: datetime) -> None:
+    """Deletes old messages. Those about an incident whose end was not told stay longer: they say who hears of it."""
+    told = sa.select(messages.c.incident_id).where(
+        messages.c.event == Event.CLOSED, messages.c.incident_id.is_not(None)
+    )
+    is_over = sa.or_(messages.c.incident_id.is_(None), messages.c.incident_id.in_(told))
+    is_old = sa.or_(messages.c.finished_at < of_open_before, sa.and_(messages.c.finished_at < moment, is_over))
+    await db.execute(sa.delete(messages).where(is_old))

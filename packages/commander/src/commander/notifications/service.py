@@ -18,6 +18,7 @@ from commander.notifications.timing import TRIED_FOR
 from commander.settings import Settings
 
 KEPT = timedelta(days=30)
+KEPT_OF_OPEN = timedelta(days=400)
 _TIDIED_EVERY = timedelta(hours=1)
 
 
@@ -45,7 +46,7 @@ class NotificationService(NamedTuple):
         async def tidy(now: datetime) -> None:
             async with self.database.transaction() as db:
                 await delivery_store.give_up(db, made_before=now - TRIED_FOR - timedelta(days=1), at=now)
-                await delivery_store.delete_finished_before(db, now - KEPT)
+                await delivery_store.delete_finished_before(db, now - KEPT, of_open_before=now - KEPT_OF_OPEN)
 
         async def digests(now: datetime) -> None:
             await send_digests(self.database, self.lives, now)
