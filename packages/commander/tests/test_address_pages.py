@@ -11,8 +11,8 @@ from playbook_farm import MONERO, OTHER_MONERO, PLAYBOOKS, Playbooks
 async def test_the_navigation_leads_everywhere(person: httpx.AsyncClient) -> None:
     html = await page(person, "/cpu-gpu")
     for path, title in (("/templates", "Templates"), ("/mining-software", "Mining software")):
-        assert f'<a href="{path}">{title}</a>' in html
-        assert f'<a href="{path}" aria-current="page">{title}</a>' in await page(person, path)
+        assert f'<a href="{path}" title="{title}">' in html
+        assert f'<a href="{path}" aria-current="page" title="{title}">' in await page(person, path)
 
 
 async def test_empty_templates_say_what_to_do_next(person: httpx.AsyncClient) -> None:

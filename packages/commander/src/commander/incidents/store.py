@@ -138,11 +138,6 @@ async def set_muted(db: AsyncConnection, incident_id: int, until: datetime | Non
     return await _set_open(db, incident_id, {"muted_until": until})
 
 
-async def forget_acknowledgement(db: AsyncConnection, incident_id: int) -> None:
-    values = {"acknowledged_at": None, "acknowledged_by": None}
-    await db.execute(sa.update(incidents).where(incidents.c.id == incident_id).values(values))
-
-
 async def insert_conditions(db: AsyncConnection, new: Sequence[Condition]) -> None:
     """Sets the id of each."""
     if not new:
