@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from commander.accounts import actions
 from commander.accounts.actions import AccountActions
 from commander.db import Database, open_database
+from commander.incidents.running import Rounds
 from commander.migrations import migrate
 from commander.settings import Settings
 from commander_farm import PASSWORD, POSTGRESQL, SQLITE, Farm, running, serving, settings_of
@@ -65,6 +66,19 @@ def farm_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Itera
 @pytest.fixture
 def settings(tmp_path: Path, farm_url: str) -> Settings:
     return settings_of(tmp_path / "commander", farm_url)
+
+
+@pytest.fixture
+def no_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stops the rounds that evaluate alert rules, for tests that write incidents of rigs that do not exist.
+
+    A round would end them, and it comes at any moment.
+    """
+
+    async def only_wait(rounds: Rounds, stop: asyncio.Event) -> None:
+        await stop.wait()
+
+    monkeypatch.setattr(Rounds, "run", only_wait)
 
 
 @pytest.fixture

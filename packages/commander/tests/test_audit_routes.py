@@ -296,6 +296,7 @@ async def test_every_route_that_changes_something_is_tried(world: World) -> None
 
 
 @on_sqlite
+@pytest.mark.usefixtures("no_rounds")
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 async def test_a_change_writes_an_entry(world: World, route: Route) -> None:
     before = await entries_of(world.farm.settings)

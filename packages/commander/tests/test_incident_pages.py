@@ -16,6 +16,7 @@ from incident_rows import a_condition, an_incident, insert
 from pages import page, post
 from test_page_sockets import open_page, read_until
 
+pytestmark = pytest.mark.usefixtures("no_rounds")
 NOW = datetime.now(UTC).replace(microsecond=0)
 SWITCH = InCommon(group="tag switch:sw-3", failing=38, members=40, others_failing=0, others=210)
 

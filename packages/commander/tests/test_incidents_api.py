@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from commander.db import open_database
 from commander.incidents import store
 from commander.incidents.domain import ConditionKey, InCommon, Phase
 from commander_farm import Farm
 from incident_rows import a_condition, an_incident, insert
 
+pytestmark = pytest.mark.usefixtures("no_rounds")
 NOW = datetime.now(UTC).replace(microsecond=0)
 SWITCH = InCommon(group="tag switch:sw-3", failing=38, members=40, others_failing=0, others=210)
 
