@@ -6,6 +6,7 @@ import importlib.metadata
 import re
 import sys
 import tomllib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,24 @@ EXTRAS = {"sqlalchemy.ext.asyncio": "sqlalchemy[asyncio]"}
 
 def imported(code: str) -> set[str]:
     """Every module that the code names in an import, and in `import_module("…")`; dotted."""
+    return _imported_in(ast.walk(ast.parse(code)))
+
+
+def imported_at_start(code: str) -> set[str]:
+    """The modules that are imported with the file, not later by one of its functions."""
+    return _imported_in(_outside_of_functions(ast.parse(code)))
+
+
+def _outside_of_functions(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from _outside_of_functions(child)
+
+
+def _imported_in(nodes: Iterable[ast.AST]) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
@@ -30,24 +47,24 @@ def imported(code: str) -> set[str]:
     return found
 
 
-def imported_by(folder: str) -> set[str]:
+def imported_by(folder: str, find: Callable[[str], set[str]] = imported) -> set[str]:
     files = (PACKAGES / folder / "src").rglob("*.py")
-    return {name for path in files for name in imported(path.read_text(encoding="utf-8"))}
+    return {name for path in files for name in find(path.read_text(encoding="utf-8"))}
 
 
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def declared_by(folder: str) -> set[str]:
-    """Returns what is required, always or by an extra: `a`, and for `a[b]` both `a` and `a[b]`.
+def declared_by(folder: str, *, extras: bool) -> set[str]:
+    """Returns what is required: `a`, and for `a[b]` both `a` and `a[b]`. The package's own name is included.
 
-    The package's own name is included.
+    `extras`: also what the package's optional extras bring.
     """
     project = tomllib.loads((PACKAGES / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = {normal(project["name"])}
     optional = [each for extra in project.get("optional-dependencies", {}).values() for each in extra]
-    for requirement in [*project["dependencies"], *optional]:
+    for requirement in [*project["dependencies"], *(optional if extras else [])]:
         name, extra = re.match(r"([\w.-]+)(\[[\w,]+\])?", requirement).groups()  # type: ignore[union-attr]
         found |= {normal(name), normal(name) + (extra or "")}
     return found
@@ -73,7 +90,17 @@ def undeclared(modules: set[str], declared: set[str]) -> dict[str, str]:
 def test_a_distribution_declares_what_its_code_imports(folder: str) -> None:
     modules = imported_by(folder)
     assert "msgspec" in modules
-    assert undeclared(modules, declared_by(folder)) == {}
+    assert undeclared(modules, declared_by(folder, extras=True)) == {}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_program_needs_an_extra_to_start(folder: str) -> None:
+    assert undeclared(imported_by(folder, imported_at_start), declared_by(folder, extras=False)) == {}
+
+
+def test_an_import_in_a_function_comes_later() -> None:
+    code = "import a\nif True:\n    import b\nclass C:\n    import c\n    def f(self):\n        import d\n"
+    assert imported_at_start(code) == {"a", "b", "c"}
 
 
 def test_all_five_distributions_are_looked_at() -> None:

@@ -11,7 +11,6 @@ from tests.farm import running_commander
 
 pytestmark = pytest.mark.system
 WAITING = 50
-WAIT_S = 50
 
 
 def test_held_requests_are_answered_when_the_commander_ends(tmp_path: Path) -> None:
@@ -31,7 +30,7 @@ def test_held_requests_are_answered_when_the_commander_ends(tmp_path: Path) -> N
             async with httpx.AsyncClient(base_url=commander.url, verify=commander.trust, timeout=60) as client:
                 known = await client.get("/api/v1/sentry/playbooks", headers=headers)
                 arrived.release()
-                etag, headers["Prefer"] = known.headers["ETag"], f"wait={WAIT_S}"
+                etag, headers["Prefer"] = known.headers["ETag"], "wait=50"
                 if number % 2:
                     return (
                         await client.get(f"/api/v1/sentry/inbox?playbooks={etag[1:-1]}", headers=headers)
