@@ -244,10 +244,12 @@ def test_a_miner_whose_api_can_not_be_read_goes_on(tmp_path: Path) -> None:
     with playbook_rig(tmp_path, **quick) as rig:
         rig.commander.want(offered(rig, "--fault garbage"))
         eventually(
-            lambda: rig.reported() is not None and rig.commander.status_of("p1") is not None, within_s=60, what="it"
+            lambda: rig.reported() is not None and rig.commander.status_of("p1") is not None,
+            within_s=60,
+            what="a report with the miner's state",
         )
-        told = len(rig.commander.logs)
-        eventually(lambda: len(rig.commander.logs) >= told + 6, within_s=60, what="logs")
+        logs_before = len(rig.commander.logs)
+        eventually(lambda: len(rig.commander.logs) >= logs_before + 6, within_s=60, what="logs")
         status, miner = rig.commander.status_of("p1"), rig.reported()
         assert status is not None
         assert miner is not None
