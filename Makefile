@@ -70,5 +70,5 @@ fmt: .venv/ready ## mend style where a program can
 bench: .venv/ready ## what it costs; prints figures, asserts nothing. PARTS=intake: a part; PEERS=1: others beside it
 	@PYTHONPATH=devtools PEERS=$(PEERS) $(BIN)/python -m bench.run $(PARTS)
 
-docs: .venv/ready ## write the generated pages of docs/ anew
+docs: .venv/ready ## update the generated pages of docs/
 	$(BIN)/python devtools/write_docs.py

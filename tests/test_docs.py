@@ -67,3 +67,20 @@ def test_deploy_and_docs_name_settings_and_figures_that_there_are() -> None:
     told = set(re.findall(r"minewarden_[a-z_]+", (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")))
     assert told
     assert {name for name in told if f'"{name}"' not in code} == set()
+
+
+def test_no_text_has_a_word_that_is_hard_to_read() -> None:
+    """Readers' first language is often not English. “told.json” is a file's name since version 0.1."""
+    files = [
+        *(path for path in ROOT.glob("packages/*/src/**/*") if path.suffix in (".py", ".html")),
+        *(path for folder in ("docs", "deploy") for path in (ROOT / folder).iterdir() if path.is_file()),
+        ROOT / "README.md",
+    ]
+    hard = re.compile(r"\b(nobody|whoever|whatever|anew|told(?!\.json))\b", re.IGNORECASE)
+    lines = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in files
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if hard.search(line)
+    ]
+    assert lines == []

@@ -90,7 +90,7 @@ async def test_where_both_are_wrong_both_are_said(path: Path, commander: SmallCo
 async def test_without_a_commander_the_token_can_not_be_checked(tmp_path: Path, network: str) -> None:
     async with running(iceriver(network)) as farm:
         said = await errors(tmp_path / STORE, farm.asics[0].ip, new_token(TokenKind.ASIC, pin=None))
-    assert "connect it first" in said["token"]
+    assert "Connect it first" in said["token"]
 
 
 async def test_a_token_that_another_asic_has_is_refused(path: Path, commander: SmallCommander, network: str) -> None:

@@ -116,7 +116,7 @@ async def test_what_nobody_tells_is_unknown_and_never_zero(person: httpx.AsyncCl
     page = (await person.get(f"/asics/{asic.id}")).text
     main = page[page.index('id="rig-now"') : page.index('id="rig-specs"')]
     assert re.findall(r"<dd[^>]*>([^<]*)</dd>", main) == ["–"] * 12
-    assert "tells nothing of its boards" in main
+    assert "does not report its boards" in main
 
 
 async def test_efficiency_is_that_of_those_who_tell_their_power(person: httpx.AsyncClient, farm: Farm) -> None:

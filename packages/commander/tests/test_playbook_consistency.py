@@ -50,7 +50,7 @@ async def test_a_pool_of_several_coins_may_pay_another_one(farm: Farm, playbooks
     ("script", "field", "words"),
     [
         (SCRIPT, "works.1.algorithm", "only the first would be mined"),
-        (SCRIPT.replace("-p ", "--tls2 {pool2_tls} -a2 {algorithm2} -p "), "works.1.algorithm", "does not name"),
+        (SCRIPT.replace("-p ", "--tls2 {pool2_tls} -a2 {algorithm2} -p "), "works.1.algorithm", "does not use"),
         (SCRIPT.replace("-p ", "--wallet2 {wallet2} -p "), "works.1.pool_id", "{pool2_hostport}"),
         (SCRIPT.replace("-p ", "--pool2 {pool2_url} -p "), "works.1.wallet_id", "{wallet2}"),
     ],

@@ -35,7 +35,7 @@ async def test_what_it_is_doing_is_said_in_words(person: httpx.AsyncClient, farm
     await playbooks.post(f"{PLAYBOOKS}/{added['id']}/pause", None, status=200)
     html = await page(person, f"/cpu-gpu/{rig.id}/playbooks")
     assert "To be paused" in html
-    assert "Change not taken yet" in html
+    assert "Change not applied yet" in html
 
 
 async def test_what_the_software_prints_is_text_and_survives_a_reload(

@@ -215,7 +215,7 @@ async def test_a_miner_says_why_it_gives_no_figures_on_the_page_and_in_status(
     assert watch.word == word.replace("&#39;", "'")
     said = "\n".join(status_lines(read_status(rig.path.parent)))
     assert f"Watches: xmrig on 127.0.0.1 port 18080: {watch.word}" in said
-    assert "Noted by the sentry when it ran last" in said  # no `run` holds the lock in this test
+    assert "The state when the sentry last ran" in said  # no `run` holds the lock in this test
     assert (f"  {why}" in said) is (why is not None)
 
 

@@ -112,7 +112,7 @@ def test_the_wait_doubles_to_five_minutes() -> None:
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(0, "exit code 0"), (7, "exit code 7"), (127, "not found"), (-9, "signal 9"), (None, "nobody saw how")],
+    [(0, "exit code 0"), (7, "exit code 7"), (127, "not found"), (-9, "signal 9"), (None, "sentry did not run")],
 )
 def test_an_end_is_told_in_words(code: int | None, words: str) -> None:
     assert words in ended_text(code)

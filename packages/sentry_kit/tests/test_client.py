@@ -120,7 +120,7 @@ async def test_a_network_in_trouble_is_a_sentence() -> None:
 
 @pytest.mark.parametrize("ca_pem", ["", "noise", "-----BEGIN CERTIFICATE-----\nMII\ufffd\n-----END CERTIFICATE-----\n"])
 async def test_a_certificate_that_is_damaged_is_a_sentence(ca_pem: str) -> None:
-    with pytest.raises(CommanderError, match="enrol again"):
+    with pytest.raises(CommanderError, match="enroll again"):
         async with commander_client("https://commander.lan", None, ca_pem, "a-sentry/1"):
             pass
 

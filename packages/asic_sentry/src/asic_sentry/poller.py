@@ -134,7 +134,7 @@ class Poller:
             answer = await ask(device, self._timestamp, self._clocks.monotonic_s)
         except Exception:
             log.exception("poll_broken ip=%s", identity.ip)
-            answer = PollFailure(FailureKind.BAD_RESPONSE, "This version stumbled over its answer; see the log.")
+            answer = PollFailure(FailureKind.BAD_RESPONSE, "The sentry failed on its answer; see the log.")
         if self.devices.get(due.key) is device and device.asic.ip == identity.ip:  # not removed or moved meanwhile
             if device.asic.identity is not identity and device.version != version:
                 self.listeners.identified(device)

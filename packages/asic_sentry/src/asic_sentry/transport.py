@@ -130,7 +130,7 @@ def _failed(error: OSError) -> NoAnswer | BadReply:
     if error.errno in _OUR_LIMITS:
         return NoAnswer(FailureKind.LOCAL_LIMIT, f"This computer can't open another connection ({system_text}).")
     if error.errno in _NO_WAY:
-        return NoAnswer(FailureKind.UNREACHABLE, f"There is no way to the device ({system_text}).")
+        return NoAnswer(FailureKind.UNREACHABLE, f"The network has no route to the device ({system_text}).")
     if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
         return NoAnswer(FailureKind.CLOSED, f"The device closed the connection ({system_text}).")
     if isinstance(error, ConnectionRefusedError):

@@ -155,7 +155,7 @@ class AsicUploader(Uploader):
         try:
             receipt = await self._with_valid_token(client).post(CALL, AsicReport(items=items), AsicReceipt)
         except (InvalidToken, RigRemoved) as error:  # each item has its own answer: that of all of them means nothing
-            raise CommanderError("What answers for the commander asks for a log-in; check what is between.") from error
+            raise CommanderError("A proxy before the commander asks for a log-in; check it.") from error
         if len(receipt.results) != len(items):
             raise CommanderError(
                 "The commander answered for another number of ASICs than were in the report; update it."

@@ -2,7 +2,7 @@
  * Live page: one WebSocket brings HTML; every element replaces the one with the same id.
  *
  * A frame is "<stamp>\n<html>". The stamp says what this page has seen; the socket opens with the last one, and the
- * commander sends whatever differs by now. Frames without a stamp belong to no view: the number of open incidents. Top-level elements of the html are applied in order:
+ * commander sends all parts that differ by now. Frames without a stamp belong to no view: the number of open incidents. Top-level elements of the html are applied in order:
  *   <div id="rig-7">…                                      morph the element with that id
  *   <div id="rig-9" data-in="rows" data-before="rig-12">…  insert it, or move it, before that one (or last)
  *   <div id="rig-9" data-in="rows" … data-same>            move it; its content has not changed
@@ -79,7 +79,7 @@ function flush(): void {
   }
 }
 
-/** Fetches this page anew. The socket opens again afterwards: its frames would be about the page before. */
+/** Fetches this page again. The socket opens again afterwards: its frames would be about the page before. */
 export async function refresh(): Promise<void> {
   hangUp();
   await pause(refreshedAt + RETRY_MS / 2 - Date.now());
@@ -159,7 +159,7 @@ export function connect(): void {
   };
 }
 
-/** `paused`: nobody looks, so nothing is asked for. What is shown was right as long as the page was live. */
+/** `paused`: the page is not visible, so nothing is asked for. What is shown was right as long as the page was live. */
 function tellState(state: "live" | "offline" | "paused"): void {
   const before = document.body.dataset.state;
   if (before === state) return;

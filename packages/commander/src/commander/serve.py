@@ -49,7 +49,7 @@ def serve(settings: Settings) -> None:
         long_poll = LongPoll()
         server = Server(_config(settings, tls, long_poll), long_poll)
         print_line(f"Minewarden's commander: {settings.public_url}")
-        # uvicorn raises the signal that ended it once more, for whoever came before: an ordinary end is no failure.
+        # uvicorn raises the signal that ended it again, for the handler before its own. That is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: None)
         gc.set_threshold(*GC_THRESHOLD)

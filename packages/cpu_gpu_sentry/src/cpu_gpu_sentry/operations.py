@@ -51,7 +51,7 @@ class LadderHandler:
 
 
 def reboot_veto(settings: Settings, db: sqlite3.Connection) -> str | None:
-    """Returns the reason why the ladder never reboots this rig, whatever the commander allows."""
+    """Returns the reason why the ladder never reboots this rig, also if the commander allows it."""
     if CommandAction.REBOOT not in settings.allowed_commands:
         return f"the setting {ALLOW} of this rig does not allow reboots"
     if is_in_memory(db):

@@ -181,7 +181,7 @@ def status_lines(status: StatusOut) -> list[str]:
     lines.append(f"Logs waiting here: {status.spooled_logs}")
     lines += [f"{label}: {value}" for label, value in _exceptions(status) if value]
     if not status.running and (status.watches or status.playbooks):
-        lines.append("Noted by the sentry when it ran last; miners of playbooks may have gone on since:")
+        lines.append("The state when the sentry last ran. Miners of playbooks may still run:")
     for watch in status.watches:
         lines += _watch_lines(watch)
     for playbook in status.playbooks:
@@ -216,5 +216,5 @@ def _exceptions(status: StatusOut) -> list[tuple[str, str | None]]:
             "Logs rejected",
             f"{status.rejected_logs} ({status.rejected_reason})" if status.rejected_logs else None,
         ),
-        ("Logs dropped for want of room", str(status.dropped_logs) if status.dropped_logs else None),
+        ("Logs dropped, no room", str(status.dropped_logs) if status.dropped_logs else None),
     ]

@@ -64,7 +64,7 @@ class AsicBoard(Message, frozen=True, kw_only=True, gc=False):
 
 
 class AsicPool(Message, frozen=True, kw_only=True, gc=False):
-    """A pool as the ASIC has it set; `url` is its text, in whatever form."""
+    """A pool as the ASIC has it set; `url` is its text, in any form."""
 
     url: Text | None = None
     user: Text | None = None

@@ -163,7 +163,7 @@ def algorithm_name(text: str) -> str | None:
 
 
 def usual_coin(algorithm: str) -> str | None:
-    """Returns the coin that the algorithm is usually mined for, whatever the spelling."""
+    """Returns the coin that the algorithm is usually mined for, in any spelling."""
     row = _BY_SPELLING.get(_plain(algorithm))
     return row.coins[0] if row is not None and row.coins else None
 

@@ -161,7 +161,7 @@ class MinimumHashrate(Message, frozen=True, kw_only=True, gc=False):
 class LadderSettings(Message, frozen=True, kw_only=True, gc=False):
     """The limits of a rig's ladder. Steps that restart are on, steps that reboot are off, until somebody allows them.
 
-    The steps for a critical temperature have limits and no switch: nobody can turn them off from afar.
+    The steps for a critical temperature have limits and no switch: the commander can't turn them off.
     `maintenance_s` is what remains of the rig's maintenance at delivery; None or 0: there is none.
     """
 
@@ -200,7 +200,7 @@ class LadderAct(StrEnum):
 class LadderEvent(Message, frozen=True, kw_only=True, gc=False):
     """One act of the ladder with its reason, such as "rebooted: GPU 03:00.0 fell off the bus, Xid 79".
 
-    `id` identifies it: sent again, it is the same event. `age_s` is the time since it happened, by a clock that nobody
+    `id` identifies it: sent again, it is the same event. `age_s` is the time since it happened, by a clock that can't
     sets; `at` is the rig's own clock, which may be wrong. `failed` says that an act could not be carried out.
     """
 

@@ -197,7 +197,7 @@ async def commander_client(
     try:
         verify = tls_context(ca_pem) if url.startswith("https:") else plain_context()
     except (ssl.SSLError, ValueError, TypeError) as error:  # the latter two: it is empty, or not ASCII
-        raise CommanderError("The stored certificate of the commander can't be read; enrol again.") from error
+        raise CommanderError("The stored certificate of the commander can't be read; enroll again.") from error
     async with httpx.AsyncClient(
         base_url=f"{url}/",
         verify=verify,
@@ -229,9 +229,9 @@ def _failure(response: httpx.Response) -> CommanderError:
         problem = Problem(title="", status=response.status_code, detail="", code="")
     status = response.status_code
     if status == 401 and problem.code == "invalid_token":
-        return InvalidToken("The commander does not know this token; enrol with a new one from the rig's page.")
+        return InvalidToken("The commander does not know this token; enroll with a new one from the rig's page.")
     if status == 410 and problem.code == "rig_removed":
-        return RigRemoved("The rig was removed from the commander; add it there again and enrol with its new token.")
+        return RigRemoved("The rig was removed from the commander; add it there again and enroll with its new token.")
     if status == 404 and problem.code:
         return NotFound(f"{response.url.host} has no {response.url.path}; check the URL, or update the commander.")
     if status == 413:

@@ -81,7 +81,7 @@ def prepare_data_dir(path: Path) -> Path:
     except OSError as error:
         raise StorageError(
             f"The data directory {path} can't be used ({reason(error)}); "
-            "choose another with the setting that ends in _DATA_DIR, or mend its rights."
+            "choose another with the setting that ends in _DATA_DIR, or correct its permissions."
         ) from error
     if sys.platform != "win32" and (mode := stat.S_IMODE(path.stat().st_mode)) & _FOR_OTHERS:
         raise StorageError(

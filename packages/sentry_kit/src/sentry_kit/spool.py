@@ -222,5 +222,5 @@ class Spool:
 
 def _sentence(error: sqlite3.Error) -> str:
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-        return "The disk is full: new logs wait in memory. Make room; nothing else is to be done."
+        return "The disk is full: new logs wait in memory. Free some space; the sentry does the rest."
     return f"The disk can't be written ({reason(error)}): new logs wait in memory."

@@ -204,5 +204,5 @@ def _sentence(error: ssl.SSLCertVerificationError, host: str) -> str:
         return f"The certificate that the commander shows, or its CA's, {wrong_form(error)}; {REPLACE_IT}."
     return (
         "The commander's certificate is not from the authority that this sentry trusts, so nothing was sent; "
-        "if the commander was set up again, enrol again with a new token."
+        "if the commander was set up again, enroll again with a new token."
     )

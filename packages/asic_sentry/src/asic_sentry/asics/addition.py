@@ -30,7 +30,7 @@ from asic_sentry.models import MODELS, Model, find, makes_of, model_named
 from asic_sentry.poll import Identity
 
 LEAVE_IT = "Without a model the sentry finds it out."
-NO_COMMANDER = "This sentry has no commander yet, which could check the token: connect it first."
+NO_COMMANDER = "This sentry has no commander yet. Connect it first: the commander checks the token."
 
 T = TypeVar("T")
 

@@ -29,7 +29,7 @@ export interface History {
   events: Happening[];
 }
 
-interface Told {
+interface Answer {
   step_s: number;
   times: string[];
   series: Series[];
@@ -53,7 +53,7 @@ export async function fetchHistory(asked: Asked, signal: AbortSignal): Promise<H
   if (asked.figures.length) url.searchParams.set("figures", asked.figures.join(","));
   const response = await fetch(url, { signal });
   if (!response.ok) throw new Error(await refusal(response));
-  return understood((await response.json()) as Told);
+  return understood((await response.json()) as Answer);
 }
 
 async function refusal(response: Response): Promise<string> {
@@ -62,9 +62,9 @@ async function refusal(response: Response): Promise<string> {
   return detail || `The commander answered ${response.status}.`;
 }
 
-export function understood(told: Told): History {
-  const events = (told.events ?? []).map(({ at, kind, text }) => ({ at_s: Date.parse(at) / 1000, kind, text }));
-  return { step_s: told.step_s, times_s: told.times.map((time) => Date.parse(time) / 1000), series: told.series, events };
+export function understood(answer: Answer): History {
+  const events = (answer.events ?? []).map(({ at, kind, text }) => ({ at_s: Date.parse(at) / 1000, kind, text }));
+  return { step_s: answer.step_s, times_s: answer.times.map((time) => Date.parse(time) / 1000), series: answer.series, events };
 }
 
 /** Returns the time of the first value; undefined if there is none. */

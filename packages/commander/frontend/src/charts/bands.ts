@@ -12,7 +12,7 @@ export interface Band {
   text: string;
 }
 
-interface Told {
+interface Answer {
   conditions: { from: string; until: string | null; severity: string; text: string }[];
 }
 
@@ -22,10 +22,10 @@ export async function fetchBands(address: string, { from_s, to_s }: Window, sign
   url.searchParams.set("from", iso(from_s));
   url.searchParams.set("to", iso(to_s));
   const response = await fetch(url, { signal });
-  return response.ok ? understood((await response.json()) as Told) : [];
+  return response.ok ? understood((await response.json()) as Answer) : [];
 }
 
-export function understood({ conditions }: Told): Band[] {
+export function understood({ conditions }: Answer): Band[] {
   return conditions.map(({ from, until, severity, text }) => ({
     from_s: Date.parse(from) / 1000,
     to_s: until === null ? null : Date.parse(until) / 1000,

@@ -102,7 +102,7 @@ export class Board {
   }
 }
 
-/** Whoever reports each ten seconds is silent after 45; whoever reports rarely, after two reports that did not come. */
+/** A rig that reports every ten seconds is silent after 45 s; one that reports less often, after two missing reports. */
 export function silenceIn({ step_s, times_s, series }: History): number {
   const counts = series.map(({ mean }) => mean.filter((value) => value !== null).length);
   const fullest = series[counts.indexOf(Math.max(...counts))]?.mean ?? [];

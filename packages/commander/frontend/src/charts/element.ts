@@ -98,7 +98,7 @@ export class HistoryCharts extends HTMLElement {
     this.arrive(range);
   }
 
-  /** `main.ts` would load the page anew; here the figures are enough. */
+  /** `main.ts` would load the page again; here the figures are enough. */
   private wentBack(event: PopStateEvent): void {
     if (!event.state?.charts) return;
     event.stopImmediatePropagation();
@@ -148,11 +148,11 @@ export class HistoryCharts extends HTMLElement {
 
   private async fetched(signal: AbortSignal): Promise<void> {
     const ids = (this.dataset.figures ?? "").split(",");
-    const told = await this.history(figuresOf(ids), signal);
+    const answer = await this.history(figuresOf(ids), signal);
     void this.loadBands();
     const { range } = this;
     const devices = JSON.parse(this.dataset.devices ?? "{}") as Record<string, string>;
-    const any = this.board?.take(told, range, newest(), { ids, devices, lines: (this.dataset.lines ?? "").split(",").filter(Boolean) });
+    const any = this.board?.take(answer, range, newest(), { ids, devices, lines: (this.dataset.lines ?? "").split(",").filter(Boolean) });
     if (any) this.hidden = false;
     this.say(any ? "" : (this.dataset.empty ?? ""));
     this.tellRange();
@@ -172,10 +172,10 @@ export class HistoryCharts extends HTMLElement {
     const points = Math.max(POINTS_MIN, Math.min(POINTS_MAX, Math.round(this.clientWidth)));
     const asked = { address: this.dataset.history ?? "", points, figures };
     this.range = youngRange(this.range, this.born_s(), this.first_s) ?? this.range;
-    const told = await fetchHistory({ ...this.range, ...asked }, signal);
-    const young = youngRange(this.range, this.born_s(), firstFigure_s(told));
-    if (!young || this.first_s !== undefined) return told;
-    this.first_s = firstFigure_s(told);
+    const answer = await fetchHistory({ ...this.range, ...asked }, signal);
+    const young = youngRange(this.range, this.born_s(), firstFigure_s(answer));
+    if (!young || this.first_s !== undefined) return answer;
+    this.first_s = firstFigure_s(answer);
     this.range = young;
     return fetchHistory({ ...young, ...asked }, signal);
   }

@@ -66,10 +66,10 @@ export function drawings(history: History, wanted: Wanted): Drawing[] {
   const { ids } = wanted;
   const order = deviceOrder(history);
   return KINDS.filter(({ id }) => ids.includes(id)).flatMap((kind) => {
-    const told = history.series.filter((one) => one.figure in kind.figures && one.mean.some((value) => value !== null));
-    if (!kind.split) return told.length ? [drawing(kind, "", told, wanted, order)] : [];
-    const works = [...new Set(told.map(workOf))].sort();
-    return works.map((work) => drawing(kind, work, told.filter((one) => workOf(one) === work), wanted, order));
+    const measured = history.series.filter((one) => one.figure in kind.figures && one.mean.some((value) => value !== null));
+    if (!kind.split) return measured.length ? [drawing(kind, "", measured, wanted, order)] : [];
+    const works = [...new Set(measured.map(workOf))].sort();
+    return works.map((work) => drawing(kind, work, measured.filter((one) => workOf(one) === work), wanted, order));
   });
 }
 
@@ -82,10 +82,10 @@ function deviceOrder(history: History): string[] {
   return [...devices].sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1));
 }
 
-function drawing(kind: Kind, work: string, told: Series[], { devices, lines: chosen }: Wanted, order: string[]): Drawing {
-  const wholes = told.filter(({ device }) => device === null);
-  const sums = kind.adds ? wholes.length > 0 : wholes.length === told.length;
-  const lines = told.map((series) => ({
+function drawing(kind: Kind, work: string, measured: Series[], { devices, lines: chosen }: Wanted, order: string[]): Drawing {
+  const wholes = measured.filter(({ device }) => device === null);
+  const sums = kind.adds ? wholes.length > 0 : wholes.length === measured.length;
+  const lines = measured.map((series) => ({
     key: keyText(series),
     label: label(kind, series, wholes),
     about: devices[series.device ?? ""] ?? label(kind, series, wholes),

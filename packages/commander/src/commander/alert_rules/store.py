@@ -23,7 +23,7 @@ async def get_rule(db: AsyncConnection, rule_id: int) -> AlertRule:
 
 
 async def add_shipped(db: AsyncConnection) -> None:
-    """Adds the shipped rules that are not there, and brings those that nobody has changed up to date."""
+    """Adds the shipped rules that are not there, and brings those that no person has changed up to date."""
     for name, limits in SHIPPED.items():
         values = _values(limits)
         query = insert_for(db, alert_rules).values(shipped=name, is_changed=False, **values)

@@ -26,7 +26,7 @@ class ChannelBody(msgspec.Struct, frozen=True, kw_only=True):
     """A channel. docs/alerts.md lists the settings of each kind.
 
     A secret of the settings that is left out when a channel is changed stays as it is. `select`: only incidents with
-    one of these rigs; empty: all. `only_after_s`: only incidents that nobody has acknowledged for so many seconds.
+    one of these rigs; empty: all. `only_after_s`: only incidents that were not acknowledged for so many seconds.
     `quiet` holds messages that are not critical, and sends one summary afterwards.
     """
 

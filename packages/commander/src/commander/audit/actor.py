@@ -21,7 +21,7 @@ _acting: ContextVar[Actor] = ContextVar("acting", default=COMMANDER)
 
 
 def acting() -> Actor:
-    """Returns who acts in this request or command; the commander itself, if nobody has asked."""
+    """Returns who acts in this request or command; the commander itself outside of requests and commands."""
     return _acting.get()
 
 

@@ -208,7 +208,7 @@ def state_of_report(state: CommandState) -> TargetState | None:
 
 
 def seconds_valid(due_at: datetime, now: datetime) -> float:
-    """For how long a command may still begin: counted by the sentry's own stopwatch, whatever its clock says."""
+    """For how long a command may still begin. The sentry counts by its monotonic clock: a wrong clock has no effect."""
     return max(0.0, round((due_at - now).total_seconds(), 1))
 
 

@@ -1,7 +1,7 @@
 """Queries about commands and their targets. None commits.
 
-Whoever changes targets locks their commands first, lowest id first (`lock_commands`): PostgreSQL then has one change
-of a command at a time, and no two that wait for each other.
+A transaction that changes targets locks their commands first, lowest id first (`lock_commands`): PostgreSQL then has
+one change of a command at a time, and no two that wait for each other.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -80,7 +80,7 @@ _logs = msgspec.json.Decoder(list[FetchedLog])
 
 
 async def lock_rigs(db: AsyncConnection, rig_ids: Collection[int]) -> dict[int, str]:
-    """The names of those of these rigs that exist. Until the commit nobody removes one or commands it."""
+    """The names of those of these rigs that exist. Locks them: until the commit none is removed or gets a command."""
     found: dict[int, str] = {}
     for part in parts_of(sorted(rig_ids)):
         query = sa.select(rigs.c.id, rigs.c.name).where(rigs.c.id.in_(part)).order_by(rigs.c.id)

@@ -17,7 +17,7 @@ from commander.registry.names import RigNotFound
 from commander.registry.tables import RIGS
 from commander.web.api_docs import BEARER, problems
 
-LAST = timedelta(hours=24)  # what is shown when nobody says what
+LAST = timedelta(hours=24)  # the range where the request names none
 POINTS = 500
 MOST_RIGS = 2**31
 NOTHING = History(step_s=60, times=[], series=[])

@@ -55,7 +55,7 @@ def joined(incident: Incident, severity: Severity, now: datetime) -> None:
 
 
 def reopened(incident: Incident, severity: Severity, group_wait: timedelta, now: datetime) -> None:
-    """Opens a closed incident again, since a condition has come back. Its opening waits if nobody was told of it."""
+    """Opens a closed incident again: a condition has come back. Its opening waits if no message about it was sent."""
     incident.closed_at = None
     incident.hold_s = HOLD_AFTER_REOPENING_S
     if not incident.step:

@@ -73,7 +73,7 @@ class Engine:
                 self.evaluation.load(await store.current_conditions(db))
                 latest = max([each.joined_at for each in await store.open_incidents(db)], default=now)
             self._is_loaded = True
-            if latest - now > CLOCK_JUMP:  # the clock was put back while nobody looked
+            if latest - now > CLOCK_JUMP:  # the clock was put back since the last round
                 jump = now - latest
         if jump:
             await self._shift(jump)

@@ -35,7 +35,7 @@ async def read_incidents(
 
 
 async def open_incidents(db: AsyncConnection, *, to_change: bool = False) -> list[Incident]:
-    """Returns all open incidents, oldest first. `to_change`: nobody else changes them until the transaction ends."""
+    """Returns all open incidents, oldest first. `to_change`: locks them until the transaction ends."""
     query = sa.select(incidents).where(incidents.c.closed_at.is_(None)).order_by(incidents.c.id)
     if to_change:  # says nothing in SQLite, which has one writer at a time
         query = query.with_for_update()

@@ -89,7 +89,7 @@ class GroupCommit:
                 started_s = time.monotonic()
                 try:
                     written = await writer.write(logs)
-                except Exception as error:  # noqa: BLE001 - whatever it was, whoever waits is told, and the next may come
+                except Exception as error:  # noqa: BLE001 - every waiting request gets the error, and the next group may come
                     self.counts.failed += 1
                     self._refuse(batch, error)
                 else:
@@ -115,7 +115,7 @@ class GroupCommit:
         for waiting in batch:
             part = written[start : start + len(waiting.logs)]
             start += len(waiting.logs)
-            if not waiting.written.done():  # whoever asked may have hung up
+            if not waiting.written.done():  # the sentry may have closed its connection
                 waiting.written.set_result(part)
             for new, stored in zip(waiting.logs, part, strict=True):
                 if stored:
@@ -124,7 +124,7 @@ class GroupCommit:
     def _announce(self, new: NewLog) -> None:
         try:
             self._on_stored(new)
-        except Exception:  # it is stored; that nobody could be told must not stop the intake
+        except Exception:  # it is stored; a failed notification must not stop the intake
             log.exception("a stored log could not be shown")
 
     def _refuse(self, batch: list[Waiting], error: Exception) -> None:

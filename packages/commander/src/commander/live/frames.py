@@ -1,8 +1,8 @@
 """HTML frames for open pages, made from the state, not from a queue.
 
 A page was rendered at change number N of the operational index. Its socket asks for "everything since N", and gets one
-frame with whatever differs by now; from then on the same question is asked for it at every tick. So a viewer who was
-asleep, or is too slow, or comes back after a lost network gets one frame with the newest state, and nothing is ever
+frame with all parts that differ by now; from then on the same question is asked for it at every tick. So a viewer who
+was asleep, or is too slow, or comes back after a lost network gets one frame with the newest state, and nothing is ever
 queued. Viewers who look at the same view and have seen the same number get the same bytes, rendered once.
 
 A frame is "<boot>-<number>\\n<html>". Top-level elements of the html are applied in order by `frontend/src/live.ts`:

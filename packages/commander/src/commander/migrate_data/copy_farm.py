@@ -64,7 +64,7 @@ async def _move(path: Path, url: str) -> None:
         if await target.is_whole(connection, stamp):
             return  # killed after its last commit, or typed twice
         with closing(connect_sqlite(path)) as source:
-            source.execute("BEGIN")  # one state, and nobody may checkpoint over it
+            source.execute("BEGIN")  # one state: no other process may checkpoint over it
             await _prepare(connection, url, stamp)
             for table in metadata.sorted_tables:
                 await _copy(source, url, table, connection)
@@ -81,7 +81,7 @@ async def _prepare(connection: Connection, url: str, stamp: str) -> None:
     if unfinished and await target.is_of(connection, stamp):
         return
     if unfinished:
-        CopyProgress("migrate-data").show("the farm has changed since an earlier try; it is copied anew", now=True)
+        CopyProgress("migrate-data").show("the farm has changed since an earlier try; the copy starts again", now=True)
         await target.clear(connection)
     await asyncio.to_thread(migrate, url)
     await target.begin(connection, stamp)

@@ -1,6 +1,6 @@
 """The child process that sends one message by Apprise. Reads a `ChildOrder` as JSON, prints a `ChildAnswer`.
 
-Whatever its URL says, it connects only to allowed addresses and starts no programs: Python's audit hooks see each
+With any URL, it connects only to allowed addresses and starts no programs: Python's audit hooks see each
 connection before it is made, with the address in numbers.
 """
 

@@ -121,7 +121,7 @@ async def opened_since(db: AsyncConnection, since: datetime, events: Sequence[st
 async def give_up(db: AsyncConnection, *, made_before: datetime, at: datetime) -> None:
     """Gives up messages that are too old to be of use, such as those of a channel that is switched off.
 
-    One whose sender was killed is among them; nobody claims it again while its channel is off.
+    One whose sender was killed is among them. It is not claimed again while its channel is off.
     """
     is_left = sa.and_(messages.c.state == MessageState.SENDING, messages.c.due_at < at)
     query = sa.update(messages).where(
@@ -131,10 +131,10 @@ async def give_up(db: AsyncConnection, *, made_before: datetime, at: datetime) -
 
 
 async def delete_finished_before(db: AsyncConnection, moment: datetime, *, of_open_before: datetime) -> None:
-    """Deletes old messages. Those about an incident whose end was not told stay longer: they say who hears of it."""
-    told = sa.select(messages.c.incident_id).where(
+    """Deletes old messages. Until the end of an incident is sent, its messages stay: they say which channels get it."""
+    closed = sa.select(messages.c.incident_id).where(
         messages.c.event == Event.CLOSED, messages.c.incident_id.is_not(None)
     )
-    is_over = sa.or_(messages.c.incident_id.is_(None), messages.c.incident_id.in_(told))
+    is_over = sa.or_(messages.c.incident_id.is_(None), messages.c.incident_id.in_(closed))
     is_old = sa.or_(messages.c.finished_at < of_open_before, sa.and_(messages.c.finished_at < moment, is_over))
     await db.execute(sa.delete(messages).where(is_old))

@@ -42,7 +42,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     """The messages that a channel wants, and their time.
 
     `select`: incidents with one of these rigs; an empty one means all incidents. `only_after_s`: only incidents that
-    nobody has acknowledged for so many seconds.
+    have not been acknowledged for so many seconds.
     """
 
     severities: tuple[Severity, ...] = (Severity.WARNING, Severity.CRITICAL)
@@ -105,8 +105,8 @@ def plan(news: News, wishes: Wishes, earlier: Sequence[EarlierMessage], *, chose
 
 def _ends_with_the_end(earlier: Sequence[EarlierMessage]) -> bool:
     """Returns whether the newest message said that it is over: nothing was said when it was opened again."""
-    told = [each.event for each in earlier if _is_sent_or_will_be(each)]
-    return bool(told) and told[-1] is Event.CLOSED
+    events = [each.event for each in earlier if _is_sent_or_will_be(each)]
+    return bool(events) and events[-1] is Event.CLOSED
 
 
 def _is_delayed(message: EarlierMessage) -> bool:

@@ -79,11 +79,11 @@ class SafeHttp:
     async def post(
         self, url: str, *, body: bytes, headers: Mapping[str, str], timeout_s: float = TIMEOUT_S
     ) -> HttpAnswer:
-        """Returns the answer, whatever its status. Raises `DeliveryFailure` if there is none."""
+        """Returns the answer, with any status. Raises `DeliveryFailure` if there is none."""
         return await self._ask("POST", url, body, headers, timeout_s)
 
     async def get(self, url: str) -> HttpAnswer:
-        """Returns the answer, whatever its status. Raises `DeliveryFailure` if there is none."""
+        """Returns the answer, with any status. Raises `DeliveryFailure` if there is none."""
         return await self._ask("GET", url, b"", {}, TIMEOUT_S)
 
     async def _ask(

@@ -75,11 +75,11 @@ def _unnamed(second: WorkSpec, named: set[str]) -> Iterator[tuple[str, str]]:
     if not named & {*_POOL2, "wallet2"}:
         yield (
             "algorithm",
-            "The script does not name the second coin, so only the first would be mined: add what the software's note "
+            "The script does not use the second coin, so only the first would be mined: add what the software's note "
             "says, with {pool2_hostport} and {wallet2}, or leave the second coin empty.",
         )
         return
     if second.pool_id is not None and not named & _POOL2:
-        yield "pool_id", "The script does not name this pool: add {pool2_hostport} or {pool2_url} to it."
+        yield "pool_id", "The script does not use this pool: add {pool2_hostport} or {pool2_url} to it."
     if second.wallet_id is not None and "wallet2" not in named:
-        yield "wallet_id", "The script does not name this wallet: add {wallet2} to it."
+        yield "wallet_id", "The script does not use this wallet: add {wallet2} to it."

@@ -61,9 +61,7 @@ def _package(spec: PlaybookSpec, software: MiningSoftware | None, errors: dict[s
     if software is None:
         errors["software_id"] = "Choose the mining software."
     elif download is None or not download.url:
-        errors["software_id"] = (
-            f"Nobody has said where {software.title} for {system} is downloaded; fill it in among the mining software."
-        )
+        errors["software_id"] = f"{software.title} has no download address for {system}. Add one under Mining software."
     if software is None or download is None:
         return SoftwarePackage(software="", version="", url="", archive="unknown", executable="")  # type: ignore[arg-type]  # never sent
     return SoftwarePackage(
@@ -168,7 +166,9 @@ def _script(
     try:
         template = checked_script(spec.script)
         if software and software.has_api and API_PORT_NAME not in names_in(template):
-            errors["script"] = "Without {api_port} nobody can read its figures: give the port to the software's API."
+            errors["script"] = (
+                "Without {api_port} the sentry can't read its values: give the port to the software's API."
+            )
         return fill(template, values, spec.platform)
     except ValueError as error:
         errors["script"] = str(error)

@@ -144,7 +144,7 @@ async def write_revision(
     changed = await db.execute(sa.update(playbooks).where(*where).values(values).returning(playbooks.c.rig_id))
     rig_id: int | None = changed.scalar_one_or_none()
     if rig_id is None:
-        raise PlaybookChanged("Somebody else has just changed or removed this playbook; look again.")
+        raise PlaybookChanged("Another person has just changed or removed this playbook. Reload the page.")
     provenance = {"author": author[:128], "what": what[:256], "changed_at": now}
     row = {"playbook_id": playbook_id, "revision": wire.revision, "recipe": values["recipe"], "wire": blob}
     await db.execute(sa.insert(revisions).values(**row, **provenance))

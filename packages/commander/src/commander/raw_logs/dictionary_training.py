@@ -68,7 +68,7 @@ async def _samples(db: AsyncConnection, kind: RigKind, *, now: datetime) -> list
 
 def made_from(samples: Sequence[bytes]) -> zstandard.ZstdCompressionDict:
     digest = hashlib.sha256(b"\0".join(samples)).digest()
-    number = int.from_bytes(digest[:4]) | 1 << 31  # no two are the same, in whatever database
+    number = int.from_bytes(digest[:4]) | 1 << 31  # no two databases use the same number
     return zstandard.train_dictionary(SIZE, list(samples), dict_id=number)
 
 

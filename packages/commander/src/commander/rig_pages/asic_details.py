@@ -164,7 +164,7 @@ def _chips(board: AsicBoard) -> str:
 
 def _pool(pool: AsicPool, *, old: bool) -> PoolView:
     word, tone = POOL_STATES[pool.state]
-    if old:  # nobody knows what it does now
+    if old:  # its state now is unknown
         word, tone = f"{word} at the last report", "idle"
     return PoolView(
         url=pool.url or units.UNKNOWN,
@@ -180,7 +180,7 @@ def _pool(pool: AsicPool, *, old: bool) -> PoolView:
 def spec_rows(state: RigState) -> list[tuple[str, str]]:
     """Returns the facts of the ASIC as (name, text), without unknown ones."""
     specs, log = specs_of(state), log_of(state)
-    told = [
+    facts = [
         ("Make", specs.make),
         ("Model", specs.model),
         ("Variant", specs.model_variant),
@@ -193,4 +193,4 @@ def spec_rows(state: RigState) -> list[tuple[str, str]]:
         ("Serial number", specs.serial_number),
         ("Host name", specs.hostname),
     ]
-    return [(what, text) for what, text in told if text]
+    return [(what, text) for what, text in facts if text]

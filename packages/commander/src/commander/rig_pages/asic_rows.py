@@ -113,15 +113,15 @@ def boards_glance(log: AsicLog | None) -> Glance:
         return Glance("", "not known", False)
     wrong = [f"board {board.slot}: {fault}" for board in log.boards if (fault := board_fault(board, log))]
     good = len(log.boards) - len(wrong)
-    return Glance(f"{good} of {len(log.boards)}", "; ".join(wrong) or "nothing is known to be wrong", bool(wrong))
+    return Glance(f"{good} of {len(log.boards)}", "; ".join(wrong) or "no fault is known", bool(wrong))
 
 
 def fans_glance(log: AsicLog | None) -> Glance:
     if log is None or not log.fans_rpm:
         return Glance("", "not known", False)
     still = [number for number, rpm in enumerate(log.fans_rpm, start=1) if is_still(rpm, log)]
-    told = ", ".join(shown.turns(rpm).text for rpm in log.fans_rpm)
-    return Glance(f"{len(log.fans_rpm) - len(still)} of {len(log.fans_rpm)}", told, bool(still))
+    each_fan = ", ".join(shown.turns(rpm).text for rpm in log.fans_rpm)
+    return Glance(f"{len(log.fans_rpm) - len(still)} of {len(log.fans_rpm)}", each_fan, bool(still))
 
 
 _rows = templates.get_template("rig_pages/asic/row.html").module

@@ -146,7 +146,7 @@ def farm_charts(kind: RigKind, index: OperationalIndex, query: LogQuery, path: s
         spans=span_links(query, path),
         places=places(readings, FARM_CHARTS),
         now=chart_now(now, readings),
-        empty="Nothing is known of this time yet: the farm's history grows from the first minute on.",
+        empty="There is no history of this time yet: the farm's history begins with the first report.",
         born=min((rig.added_at for rig in index.rigs.values() if rig.added_at), default=None),
     )
 
@@ -182,7 +182,7 @@ def farm_readings(index: OperationalIndex) -> Readings:
 
 
 def chart_now(at: datetime | None, readings: Readings) -> Markup:
-    """The element that frames bring anew; empty while nothing was reported."""
+    """The element that each frame replaces; empty while nothing was reported."""
     text = ""
     if at is not None and readings:
         drawn = figures_on(CHARTS) | {ALIVE}

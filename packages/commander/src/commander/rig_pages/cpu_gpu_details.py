@@ -160,7 +160,7 @@ def spec_rows(state: RigState) -> list[tuple[str, str]]:
     specs = _specs(state)
     log = _log_decoder.decode(state.latest) if state.latest else None
     board = specs.motherboard
-    told = [
+    facts = [
         ("Host name", specs.hostname),
         ("LAN address", log.lan_ip if log else None),
         ("Operating system", specs.os),
@@ -171,7 +171,7 @@ def spec_rows(state: RigState) -> list[tuple[str, str]]:
         *((f"GPU {gpu.pci_address}", _gpu_text(gpu)) for gpu in specs.gpus),
         ("Sentry", specs.sentry_version),
     ]
-    return [(what, text) for what, text in told if text]
+    return [(what, text) for what, text in facts if text]
 
 
 def _specs(state: RigState) -> CpuGpuSpecs:
@@ -265,7 +265,7 @@ def _shares(accepted: int | None, rejected: int | None) -> str:
 
 def _miner(miner: MinerReading, name: str, *, old: bool) -> MinerView:
     word, tone = miner_word(miner), "warning" if miner.trouble else MINER_TONES[miner.state]
-    if old:  # nobody knows what it does now
+    if old:  # its state now is unknown
         word, tone = f"{word} at the last report", "idle"
     return MinerView(
         software=name,
@@ -294,5 +294,5 @@ def _all_shares(reading: AlgorithmReading) -> str:
     """Returns "1,000 accepted, 3 rejected". Unknown counts are left out, and so are zeros of stale and invalid."""
     usual = [(reading.accepted, "accepted"), (reading.rejected, "rejected")]
     rare = [(number, what) for number, what in ((reading.stale, "stale"), (reading.invalid, "invalid")) if number]
-    told = [f"{units.count_text(number)} {what}" for number, what in usual + rare if number is not None]
-    return ", ".join(told) or units.UNKNOWN
+    counts = [f"{units.count_text(number)} {what}" for number, what in usual + rare if number is not None]
+    return ", ".join(counts) or units.UNKNOWN

@@ -113,9 +113,9 @@ def _log_line(kind: RigKind, log: logs.StoredLog, shown: Sequence[Series], names
 
 def _step_lines(history: History, shown: Sequence[Series], start: datetime, end: datetime) -> Iterable[list[str]]:
     found = {_key(series): series for series in history.series}
-    told = [(series, found.get(series)) for series in shown]
+    lines = [(series, found.get(series)) for series in shown]
     for at, moment in enumerate(history.times):
-        cells = [text for series, line in told for text in _cells(series, line, at)]
+        cells = [text for series, line in lines for text in _cells(series, line, at)]
         if any(cells) and moment < end and moment + timedelta(seconds=history.step_s) > start:
             yield [_moment(moment), str(history.step_s), *cells]
 

@@ -119,7 +119,7 @@ class IndexView:
         self._was = set(chain(*self._places.values()))
         self._around_of = self._order
         self._around = views.around(self._order, query)
-        self._totals = views.totals(), views.troubles()  # whoever joins has these, by the page or by its first frame
+        self._totals = views.totals(), views.troubles()  # a page that opens now has these already
         self._totals_due_s = float("-inf")
         self._farm_at = views.index.now_at
         self._farm_due_s = float("-inf")

@@ -30,7 +30,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """`kept` is the range; `all_chosen` where nobody has chosen anything in particular."""
+    """`kept` is the range; `all_chosen`: the request names no metric and no device."""
 
     charts: list[Choice]
     devices: list[Choice]

@@ -100,7 +100,7 @@ def range_of(parameters: Mapping[str, str], *, now: datetime) -> Range:
     since = since or until - LENGTHS[USUAL]
     check_order(since, until)
     if since >= now:
-        raise WrongRange("from", "This is in the future; nothing is known of it yet.")
+        raise WrongRange("from", "This time is in the future.")
     return Range(since, until)
 
 

@@ -144,7 +144,7 @@ class StreamIntake:
 
     async def _receive(self, message: Msg) -> None:
         flying = self._flying.pop(int(message.subject.rpartition(".")[2]), None)
-        if flying is None:  # too late: whoever waited for it has been told to come back
+        if flying is None:  # too late: its request was already answered with 503
             return
         flight, place = flying
         if message.headers and "Status" in message.headers:

@@ -122,14 +122,14 @@ class Ingest:
                     log.warning("the queue waits for the database: %s", error)
                     await self._await_database(stop)
                     log.info("the database is back")
-                except (NatsError, OSError) as error:  # the connection is being made anew
+                except (NatsError, OSError) as error:  # the client connects again by itself
                     log.debug("the queue could not be answered: %s", error)
                     await _rest(stop, DATABASE_AGAIN_AFTER_S)
                 except Exception:
                     log.exception("a batch from the queue could not be worked on; it comes again")
                     await _rest(stop, DATABASE_AGAIN_AFTER_S)
                 finally:
-                    self._messages = []  # whatever became of them: nobody works on them here any longer
+                    self._messages = []  # they are stored, or the queue sends them again
 
     async def _hold(self, client: Client, pull: Pull) -> None:
         """Keeps the queue from giving this worker's messages to another while the database is slow."""

@@ -1,6 +1,6 @@
 """Selections that stay true: for each, the rigs that match now. A change of one rig costs the evaluation of that rig.
 
-Whoever needs a selection asks for it again and again. One that is not asked for any more is forgotten.
+A page or a rule asks for its selection again and again. A selection that is not asked for any more is dropped.
 """
 
 from itertools import count
@@ -68,7 +68,7 @@ class LiveSelections:
             live.forget(rig_id)
 
     def tick(self, now_s: float) -> None:
-        """Drops the selections that nobody has asked for lately."""
+        """Drops the selections that have not been asked for lately."""
         self._now_s = now_s
         unused = [key for key, live in self._live.items() if live.asked_s < now_s - KEPT_FOR_S]
         for key in unused:

@@ -86,7 +86,7 @@ class SoftwareApi(Controller):
         request: Request[Any, Any, Any],
         software_actions: NamedDependency[SoftwareActions],
     ) -> SoftwareAnswer:
-        """Change an entry; playbooks that use it get a new revision, and their rigs install and start it anew."""
+        """Change an entry; playbooks that use it get a new revision, and their rigs install it again and restart."""
         author = author_of(request.user)
         changed: SoftwareWithUses = await software_actions.change(
             software_id, _about(data), author=author, confirmed=True

@@ -32,7 +32,7 @@ def _plain(download: Download | None) -> Download | None:
 
 
 async def bring_in(db: AsyncConnection, used: set[int], *, now: datetime) -> None:
-    """Adds new shipped software and updates entries that nobody has edited.
+    """Adds new shipped software and updates entries that no person has edited.
 
     Entries that people changed or removed stay as they are, and so do those that a playbook uses (`used`): a restart of
     the commander must not restart miners.

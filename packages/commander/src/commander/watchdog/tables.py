@@ -10,7 +10,7 @@ watchdog_rules = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("selection", sa.Text, nullable=False),
     sa.Column("limits", sa.LargeBinary, nullable=False),
-    # A removed rule stays: from the first rule on, sentries are told their limits, also that they are the usual ones.
+    # A removed rule stays: from the first rule on, sentries get their limits, also if these are the usual ones.
     sa.Column("is_removed", sa.Boolean, nullable=False),
 )
 

@@ -15,7 +15,7 @@ MEANINGS = {
     409: "The name is taken.",
     410: "The rig was removed.",
     413: "The body has more than 4 MiB unpacked.",
-    415: "The body is not JSON, or packed in a way that is not spoken here.",
+    415: "The body is not JSON, or compressed in a way that the commander does not support.",
     422: "Which field is wrong, and why.",
     429: "Too many tries; come back.",
     503: "Overloaded, or the database is away; nothing was stored, come back.",

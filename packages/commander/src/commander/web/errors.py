@@ -44,7 +44,7 @@ def problem_of(error: Exception) -> tuple[Problem, int | None]:
         code, title = HTTP_ERRORS.get(error.status_code, ("refused", HTTPStatus(error.status_code).phrase))
         return _problem(error.status_code, code, title, error.detail or title), None
     log.error("unexpected error", exc_info=error)
-    return _problem(500, "internal", "Internal error", "The commander made a mistake; its log says which."), None
+    return _problem(500, "internal", "Internal error", "The commander has an error; its log has the details."), None
 
 
 def _is_out_of_range(error: Exception) -> bool:

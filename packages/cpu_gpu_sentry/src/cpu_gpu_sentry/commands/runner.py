@@ -72,7 +72,7 @@ class CommandRunner:
         return [each.command for each in self._queue]
 
     async def take(self, token: Token, item: InboxItem) -> bool:
-        """Queues the commands that are new here. Their time runs from now on, by a clock that nobody sets.
+        """Queues the commands that are new here. Their time runs from now on, by a clock that can't be set.
 
         One in the queue that is listed no longer was stopped, and never begins.
         """

@@ -67,7 +67,7 @@ class Facts:
     """The facts about the rig at one moment.
 
     `missing_cards` belong to the rig and are not on its bus. `card_faults` are recent ones of this boot.
-    `reboot_veto` is the end of a sentence that says why this rig is never rebooted, whatever its limits allow.
+    `reboot_veto` is the end of a sentence that says why this rig is never rebooted, also if its limits allow it.
     """
 
     boot_id: str | None

@@ -66,7 +66,7 @@ def _exhausted(run: RunFacts, usual: PlaybookUsual) -> str | None:
 def usual_after(
     before: Mapping[str, PlaybookUsual], runs: Iterable[RunFacts], wanted: Container[str] | None, now_s: float
 ) -> dict[str, PlaybookUsual]:
-    """Returns the usual figures after one more look. A changed playbook begins anew.
+    """Returns the usual figures after one more look. A changed playbook begins again.
 
     One that stands still keeps its figures. One that is not `wanted` any longer is forgotten; None: not known.
     """

@@ -1,6 +1,6 @@
 """The ladder's memory: what it saw since when, and what it has done. It is stored as it is.
 
-All moments are seconds of the rig's own clock (`rig_clock`), which nobody sets and which goes on over reboots.
+All moments are seconds of the rig's own clock (`rig_clock`), which can't be set and which goes on over reboots.
 """
 
 import msgspec

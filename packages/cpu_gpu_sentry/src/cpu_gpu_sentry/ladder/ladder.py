@@ -158,7 +158,7 @@ class Ladder:
         return await self._with_network(facts, state.history)
 
     async def _with_network(self, facts: Facts, history: History) -> Facts:
-        """Tries the pools and a second host only while something is wrong: a healthy rig asks nobody."""
+        """Tries the pools and a second host only while something is wrong: a healthy rig asks no host."""
         is_well = not (history.slow_since_s or facts.missing_cards or facts.card_faults)
         if is_well and not any(each.exhausted for each in facts.playbooks):
             return facts

@@ -15,7 +15,7 @@ from cpu_gpu_sentry.ladder.steps import Step
 def next_step(facts: Facts, history: History, limits: LadderSettings, now_s: float) -> Step | None:
     """Returns the next step, or None.
 
-    1. A critical temperature stops mining, whatever else is the case.
+    1. A critical temperature stops mining in any case.
     2. Nothing else happens in maintenance, after a person has stopped mining, while the network is down, or while the
        rig reboots.
     3. What has cooled down resumes.

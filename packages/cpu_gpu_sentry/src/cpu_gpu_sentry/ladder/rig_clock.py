@@ -1,4 +1,4 @@
-"""The rig's own clock: seconds that this rig has been on, over all its boots. Nobody sets it. Pure.
+"""The rig's own clock: seconds that this rig has been on, over all its boots. It can't be set. Pure.
 
 Within a boot it is the time since the boot. What the earlier boots lasted is added, as far as it was noted: the time
 between the last note and the end of a boot is missing, and so is the time while the rig was off. The clock is slow

@@ -1,7 +1,7 @@
 """A playbook's usual hashrate: the median of ten-minute means of the last 24 h of mining. Pure.
 
-It is made anew after a change of the playbook, and when a card is lost. Before there is an hour of it, it is unknown:
-the ladder is still learning.
+It is learnt again after a change of the playbook, and when a card is lost. Until there is an hour of it, it is
+unknown: the ladder is still learning.
 
 Five means of 100 MH/s and one of 0.1 MH/s, from a slow start, make a usual hashrate of 100 MH/s.
 """

@@ -1,4 +1,4 @@
-"""The local page: what the sentry does and reads now, and the forms for what it is told. Works without its
+"""The local page: what the sentry does and reads now, and the forms that change it. Works without its
 script."""
 
 import functools

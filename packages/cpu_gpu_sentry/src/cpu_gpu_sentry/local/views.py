@@ -143,7 +143,7 @@ def _sentence(agent: Agent) -> str:
                 "give the new token below."
             )
         case State.REMOVED:
-            return f"The rig {rig} was removed from the commander: nothing is sent now. Enrol anew to go on."
+            return f"The rig {rig} was removed from the commander: nothing is sent now. Enroll again to go on."
 
 
 def _notices(agent: Agent) -> list[str]:

@@ -1,4 +1,4 @@
-"""The boot of this machine: its id, and its age by a clock that nobody sets."""
+"""The boot of this machine: its id, and its age by a clock that can't be set."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""The graphics cards on the PCI bus, by sysfs: what the hardware says, whatever a driver says."""
+"""The graphics cards on the PCI bus, by sysfs: what the hardware reports, also without a driver."""
 
 from pathlib import Path
 

@@ -137,7 +137,7 @@ def _words(command: str) -> list[str]:
     try:
         return shlex.split(command, posix=sys.platform != "win32")
     except ValueError as error:
-        raise PowerFailed(f"CPU_GPU_SENTRY_REBOOT_COMMAND can't be read ({error}); mend its quotes.") from error
+        raise PowerFailed(f"CPU_GPU_SENTRY_REBOOT_COMMAND can't be read ({error}); correct its quotes.") from error
 
 
 async def _ask(arguments: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ _KEYS_SHOWN = 8
 
 
 class Drift:
-    """Remembers which versions were looked at, so that each is looked at, and told about, once."""
+    """Remembers which versions were looked at, so that each is looked at, and reported, once."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, str | None]] = set()

@@ -1,7 +1,7 @@
 """NBMiner: one answer; `*_raw` are H/s, the second algorithm's keys have a 2. `pci_bus_id` is a decimal number.
 
 `memTemperature` is -1 where a card has none; `start_time` is an epoch. `stratum.algorithm` is "hns_ethash" when dual.
-Version 10 had neither it nor addresses, and told some cards' hashrate only rounded.
+Version 10 had neither it nor addresses, and reported some cards' hashrate only rounded.
 """
 
 from collections.abc import Sequence

@@ -94,7 +94,7 @@ def pci_address(value: object, base: int) -> str | None:
 
 
 def pci_of_bus(value: object) -> str | None:
-    """A card whose bus alone is told, as a number. Bus 0 is a host bridge's: software says it for "unknown"."""
+    """A card of which only the bus is reported, as a number. Bus 0 is a host bridge's: it means "unknown"."""
     bus = count(value)
     return f"0000:{bus:02x}:00.0" if bus and bus <= 0xFF else None
 

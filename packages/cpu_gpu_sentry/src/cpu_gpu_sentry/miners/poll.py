@@ -22,7 +22,7 @@ _TIMEOUT_S = 3
 _OPTIONAL_TIMEOUT_S = 0.6  # four of them leave time for the required ones
 _AT_ONCE = 8
 _REASON_LIMIT = 512
-_DRIFT = Drift()  # for the life of the program: each version is told once
+_DRIFT = Drift()  # for the life of the program: each version is reported once
 
 
 async def poll_all(http: httpx.AsyncClient, watches: Sequence[Watch]) -> list[MinerReading]:

@@ -18,7 +18,7 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One connection over TCP: `sent` is written, and the answer read until one of the bytes `ends` or until the miner
-    closes. `path` is what people call it. What is `optional` may be missing, whatever became of it."""
+    closes. `path` is what people call it. What is `optional` may fail or be missing."""
 
     path: str
     sent: bytes

@@ -93,7 +93,7 @@ async def _open(http: httpx.AsyncClient, spec: DownloadSpec, headers: dict[str, 
             raise Refused(f"{urlsplit(url).hostname} sends on to an address without https://; give another one.")
         check_url(target, has_hash=spec.sha256 is not None)
         url = target
-    raise Refused("The address sends on again and again; give the one that it is to lead to.")
+    raise Refused("The download address redirects too often. Enter the final address.")
 
 
 async def _receive(

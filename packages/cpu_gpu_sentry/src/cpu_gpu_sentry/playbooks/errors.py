@@ -23,7 +23,7 @@ class Interrupted(Trouble):
 
 @contextlib.contextmanager
 def disk_trouble() -> Iterator[None]:
-    """Whatever the disk refuses is a sentence, and tried again."""
+    """Turns an error of the disk into a sentence; the step is tried again."""
     try:
         yield
     except OSError as error:
@@ -38,7 +38,7 @@ def failure_text(error: BaseException) -> str:
         return str(error)
     if isinstance(error, TimeoutError):
         return "This machine does not answer in time."
-    return f"This machine can't do what it should: {reason(error)}."
+    return f"This machine's system reports an error: {reason(error)}."
 
 
 def next_try_text(error: BaseException, pause_s: float) -> str:

@@ -34,7 +34,7 @@ class Pins:
 
 
 class _GivenUp(Exception):
-    """Nobody waits for this installation any longer."""
+    """The playbook that needed this installation is gone."""
 
 
 async def install(
@@ -68,7 +68,7 @@ async def _archive(
     reason = await _why_not(package, sha256, pins)
     if reason is not None:
         await disk.call(lambda: _throw_away(whole, part, part.with_suffix(".json")), timeout_s=_HASH_S)
-        raise Trouble(f"{reason} It is downloaded anew.") if is_continued else Refused(reason)
+        raise Trouble(f"{reason} It is downloaded again.") if is_continued else Refused(reason)
     if part.exists():
         part.rename(whole)
         part.with_suffix(".json").unlink(missing_ok=True)
@@ -82,7 +82,7 @@ async def _why_not(package: SoftwarePackage, sha256: str, pins: Pins) -> str | N
             return None
         return (
             f"The download's SHA-256 is {sha256}, and the software's entry says {package.sha256}: "
-            "it is not what it is to be, and nothing of it was unpacked."
+            "they differ, so nothing was unpacked."
         )
     pinned = await pins.get(package.url)
     if pinned is None:

@@ -2,7 +2,7 @@
 
 POSIX only. It imports nothing but small parts of the standard library, because one of it lives beside every miner.
 
-* It holds a lock for as long as anything of the playbook lives. The kernel releases it whatever happens, so a held
+* It holds a lock for as long as anything of the playbook lives. The kernel always releases it, so a held
   lock is proof that the playbook runs, and no second one can start beside it.
 * It is the "subreaper" of all that the script starts: what detaches itself, into a session of its own too, remains
   below it in the tree of processes and is found when the playbook is stopped.
@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 
 ALREADY_RUNS = 3
-_LOCK_TRIES = 40  # 2 s: whoever only looks whether the lock is held, holds it for a moment
+_LOCK_TRIES = 40  # 2 s: a process that only looks whether the lock is held, holds it for a moment
 _SEGMENT_BYTES = 1_000_000
 _SEGMENTS = 5
 _LINE_LIMIT = 8192
@@ -178,7 +178,7 @@ def read_until_end(reader: int, ring: Ring) -> None:
     while True:
         try:
             data = os.read(reader, 65536)
-        except OSError:  # Linux: nobody has the terminal open any longer
+        except OSError:  # Linux: no process has the terminal open any longer
             return
         if not data:
             return

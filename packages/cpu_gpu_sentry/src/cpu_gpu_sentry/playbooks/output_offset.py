@@ -16,7 +16,7 @@ from cpu_gpu_sentry.playbooks.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
-_TOLD = "told.json"
+_FILE = "told.json"  # the name since version 0.1
 _AT_ONCE = 8  # playbooks in one report: together they stay well below what a body may have
 
 
@@ -61,11 +61,11 @@ class UnsentOutput:
         for name, batch in batches.items():
             self._places[name] = batch.then
             with contextlib.suppress(OSError):
-                (self._folder(name) / _TOLD).write_bytes(msgspec.json.encode(batch.then))
+                (self._folder(name) / _FILE).write_bytes(msgspec.json.encode(batch.then))
 
     def _load(self, name: str) -> OutputPlace | None:
         try:
-            return msgspec.json.decode((self._folder(name) / _TOLD).read_bytes(), type=OutputPlace)
+            return msgspec.json.decode((self._folder(name) / _FILE).read_bytes(), type=OutputPlace)
         except (OSError, msgspec.DecodeError):
             return None
 

@@ -52,7 +52,7 @@ def check_url(url: str, *, has_hash: bool) -> None:
     if not host or parts.scheme not in ("https", "http"):
         raise Refused(f"“{url[:200]}” is no address to download from; give one that starts with https://.")
     if parts.scheme == "http" and not has_hash:
-        raise Refused("Plain http:// without a SHA-256 could bring anything; use https:// or give the SHA-256.")
+        raise Refused("Over http:// anybody on the way can change the download; use https:// or give the SHA-256.")
 
 
 def safe_path(name: str, *, for_windows: bool = sys.platform == "win32") -> PurePosixPath:

@@ -46,4 +46,4 @@ def _watchdog_gave_up(run: RunState, now_s: float, patience: Patience) -> str | 
     if not is_overdue(now_s, run.started_s, run.patient_from_s, patience):
         return None
     times = counted(patience.restarts_an_hour, "time")
-    return f"was restarted {times} in an hour, and {run.fault or 'nothing was heard of it'}"
+    return f"was restarted {times} in an hour, and {run.fault or 'it did not answer'}"

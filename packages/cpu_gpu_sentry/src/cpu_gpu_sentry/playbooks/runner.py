@@ -1,6 +1,6 @@
 """Carries out one playbook: installs its software, starts it, watches over it, and starts it again.
 
-Whatever blocks is done in threads: one starts and ends processes, one downloads and unpacks, one reads what is printed.
+All that blocks is done in threads: one starts and ends processes, one downloads and unpacks, one reads what is printed.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 _TICK_S = 1.0
 _EAGER_S = 0.25  # a miner that has just been started is asked more often: people look at it
 _EAGER_FOR_S = 20.0
-_STEADY_S = 600.0  # whoever ran so long has not failed at once
+_STEADY_S = 600.0  # a program that ran so long has not failed at its start
 _PROCESSES_S = 120.0
 _READ_S = 20.0
 T = TypeVar("T")
@@ -157,7 +157,7 @@ def start_now(context: RunnerContext, request: StartRequest) -> RunNote:
         if not store.is_wanted(context.store_path, request.playbook.id):
             raise Refused("This playbook is not wanted any longer.")
         if not (folders.software / package_key(request.playbook.package)).is_dir():
-            raise Trouble("The software is not there any longer; it is installed anew.")
+            raise Trouble("The software is not there any longer; it is installed again.")
         runs.end_runs(folders, [request.playbook.id])  # what is left of an earlier run, and holds its port
         if not is_free(request.port):
             request = replace(request, port=free_port())
@@ -178,7 +178,7 @@ async def _until_over(context: RunnerContext, run: RunState) -> str:
             return run.restart_reason
         if _is_stuck(context, run):
             await context.call(lambda: end_now(context.folders, note.playbook_id))
-            return f"For {context.patience.silent_s / 60:.0f} min {run.fault or 'nothing was heard of it'}."
+            return f"For {context.patience.silent_s / 60:.0f} min {run.fault or 'it did not answer'}."
         judge(context, run)
         if run.state is PlaybookState.STARTING and _now_s() - run.started_s < _EAGER_FOR_S:
             await _ask_eagerly(context, run)

@@ -14,7 +14,7 @@ _SUFFIXES = {Platform.LINUX: ".sh", Platform.WINDOWS: ".bat"}
 def script_body(playbook: Playbook, port: int) -> bytes:
     """The whole file, with the port in place; raises `Refused`."""
     if "\0" in playbook.script:
-        raise Refused("The script holds a NUL character; write it anew on the commander.")
+        raise Refused("The script holds a NUL character; write it again in the commander.")
     text = playbook.script.replace(API_PORT, str(port)).replace("\r\n", "\n").rstrip("\n") + "\n"
     if playbook.platform is Platform.WINDOWS:
         return text.replace("\n", "\r\n").encode()

@@ -75,7 +75,7 @@ def start_keeper(folder: Path, start: Path, environment: Mapping[str, str]) -> i
         if keeper.poll() is not None:
             return keeper.returncode
         time.sleep(_STEP_S)
-    keeper.returncode = 0  # it outlives this process, and nobody waits for it
+    keeper.returncode = 0  # it outlives this process, which does not wait for it
     return 0
 
 

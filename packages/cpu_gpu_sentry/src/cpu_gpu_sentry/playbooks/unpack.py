@@ -98,7 +98,7 @@ def _make_executable(into: Path, executable: str) -> None:
     path = into / safe_path(executable)
     if not path.is_file():
         files = ", ".join(sorted(str(each.relative_to(into)) for each in _some_files(into)))
-        raise Refused(f"The archive has no file {executable}; it has {files or 'none'}. Mend the executable's path.")
+        raise Refused(f"The archive has no file {executable}; it has {files or 'none'}. Correct the program's path.")
     path.chmod(0o755)
 
 
@@ -280,7 +280,7 @@ def _refused_name(path: PurePosixPath, error: OSError) -> Exception:
 
 @contextmanager
 def _readable(kind: Archive) -> Iterator[None]:
-    """Whatever a broken archive makes the readers raise is one sentence; a full disk is not the archive's fault."""
+    """Turns every error of a damaged archive into one sentence. A full disk is not the archive's fault."""
     try:
         yield
     except _BROKEN as error:

@@ -70,7 +70,7 @@ def wait_s(failures: int) -> float:
 def ended_text(code: int | None) -> str:
     """Returns how a run ended, for the middle of a sentence. A negative code is a signal; None means unknown."""
     if code is None:
-        return "ended, and nobody saw how"
+        return "ended while the sentry did not run"
     if code < 0:
         return f"was killed by signal {-code}"
     meanings = {126: " (the executable can't be run)", 127: " (the executable was not found)"}

@@ -39,7 +39,7 @@ def publish_secret(data_dir: Path, url: str) -> bytes:
     try:
         write_private(data_dir / FILE, msgspec.json.encode(PageFile(url=url, secret=secret.hex())))
     except OSError as error:
-        log.warning("page_closed Nobody can log in to the local page: %s can't be written (%s).", FILE, error)
+        log.warning("page_closed The local page accepts no log-in: %s can't be written (%s).", FILE, error)
     return secret
 
 

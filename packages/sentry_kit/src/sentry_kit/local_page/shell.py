@@ -214,7 +214,7 @@ async def _trouble(_request: Request, error: Exception) -> Response:
 
 
 def _length(headers: Headers) -> float:
-    """Returns the body's length; infinite for chunks, whatever `Content-Length` says beside (RFC 9112, 6.3)."""
+    """Returns the body's length; infinite for chunks, also beside a `Content-Length` (RFC 9112, 6.3)."""
     has_length = "transfer-encoding" not in headers and "content-length" in headers
     return int(headers["content-length"]) if has_length else math.inf
 
