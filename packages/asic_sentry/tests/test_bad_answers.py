@@ -53,6 +53,26 @@ def test_the_right_answers_give_figures(dialect: Dialect) -> None:
     assert figures.pools
 
 
+def with_strangers(value: Any) -> Any:
+    """The same answer, with entries of another kind behind the objects of each list."""
+    if isinstance(value, dict):
+        return {key: with_strangers(each) for key, each in value.items()}
+    if isinstance(value, list):
+        strangers = [None, 7, "?"] if value and all(isinstance(each, dict) for each in value) else []
+        return [*(with_strangers(each) for each in value), *strangers]
+    return value
+
+
+@pytest.mark.parametrize(
+    "dialect", [each for each in DIALECTS if each.name != "axeos"], ids=lambda dialect: dialect.name
+)  # an AxeOS answers no list of objects
+def test_an_entry_that_is_no_object_costs_no_other_value(dialect: Dialect) -> None:
+    replies = right_answers(dialect)
+    strange = [json.dumps(with_strangers(json.loads(reply.strip(b"\0")))).encode() for reply in replies]
+    assert strange != replies
+    assert parsed(dialect, strange) == parsed(dialect, replies)
+
+
 @dialects
 @SMALL
 @given(data=st.data())

@@ -6,21 +6,23 @@ but the shares, which `pools` counts.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
 from sentry_kit.parsing import count, number, positive, scaled, temperature, text
 
 from asic_sentry.dialects import cgminer
-from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
+from asic_sentry.dialects.cgminer import answer_of, pools_of, section, windows
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     expected_chips,
     fan_speeds,
+    first_rate,
     hottest,
     hottest_of,
     limited_boards,
@@ -51,7 +53,7 @@ class _Chain(NamedTuple):
 
 _KEYS = ("chain_acn", "chain_acs", "chain_rate", "temp_chip", "temp2_", "chain_power")
 _CHAINS = tuple(_Chain(slot, *(f"{name}{slot}" for name in _KEYS)) for slot in _SLOTS)
-_WINDOWS = ("5s", "1m", "5m", "30m")
+_WINDOWS = windows("GHS", "5s", "1m", "5m", "30m")
 # Words that other firmware adds to the model's name.
 _FIRMWARE = re.compile(
     r"(?i)^(bitmain\s+)?antminer\b|\(.*$|\bv\.?\s?\d[\w.]*.*$"
@@ -80,12 +82,12 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = section(replies[2], "SUMMARY")[0] if len(replies) > len(_POLL) else {}
     model = model or _model_of(about.get("Type"))
     factor = _factor(stats.get("rate_unit"), model)
-    rate = hashrate(stats, "GHS", factor, _WINDOWS) or hashrate(summary, "GHS", factor, _WINDOWS)
+    rate = first_rate(_WINDOWS, factor, stats, summary)
     boards = limited_boards(_boards(stats, factor, model))
     return AsicReading(
         uptime_s=count(stats.get("Elapsed", summary.get("Elapsed"))),
-        hashrate_hs=rate[0] if rate else None,
-        hashrate_window_s=rate[1] if rate else None,
+        hashrate_hs=rate.hashrate_hs,
+        hashrate_window_s=rate.window_s,
         average_hashrate_hs=_average(stats, summary, factor),
         expected_hashrate_hs=scaled(stats.get("total_rateideal"), factor) or None,
         power_w=_power(stats),
@@ -98,7 +100,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     )
 
 
-def _stats(reply: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def _stats(reply: bytes) -> tuple[Row, Row]:
     """Returns the first object, which describes the ASIC, and the one with its values."""
     parts = section(reply, "STATS")
     figures = next((each for each in parts if "fan_num" in each or "chain_acn1" in each or "GHS 5s" in each), None)
@@ -107,7 +109,7 @@ def _stats(reply: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     return parts[0], figures
 
 
-def _rejected_percent(pools: Sequence[AsicPool], summary: Mapping[str, Any]) -> float | None:
+def _rejected_percent(pools: Sequence[AsicPool], summary: Row) -> float | None:
     """Counts the shares of all pools; without them the shares in `summary`, which are the same."""
     chains = [pool for pool in pools if pool.accepted is not None and pool.rejected is not None]
     if not chains:
@@ -122,7 +124,7 @@ def _factor(unit: object, model: Model | None) -> float:
     return 1e6 if model is not None and model.algorithm == "Scrypt" else 1e9
 
 
-def _power(stats: Mapping[str, Any]) -> float | None:
+def _power(stats: Row) -> float | None:
     """Returns the watts that other firmware adds: `total_power`, `chain_power` ("867.32 (AB)"), or one per chain."""
     total = positive(stats.get("total_power")) or positive(stats.get("chain_power"))
     if total is not None or _CHAINS[0].power not in stats:  # stock firmware has none of them
@@ -130,13 +132,13 @@ def _power(stats: Mapping[str, Any]) -> float | None:
     return sum(positive(stats.get(chain.power)) or 0.0 for chain in _CHAINS) or None
 
 
-def _faults(stats: Mapping[str, Any]) -> list[str]:
+def _faults(stats: Row) -> list[str]:
     faults = ["chips"] if any("x" in str(stats.get(chain.chip_states, "")) for chain in _CHAINS) else []
     supply = text(stats.get("psu_status"))  # other firmware
     return faults + (["power"] if supply and "ok" not in supply.lower() else [])
 
 
-def _average(stats: Mapping[str, Any], summary: Mapping[str, Any], factor: float) -> float | None:
+def _average(stats: Row, summary: Row, factor: float) -> float | None:
     for figure in (stats.get("rate_30m"), summary.get("GHS 30m"), stats.get("GHS av"), summary.get("GHS av")):
         average = scaled(figure, factor)
         if average is not None:
@@ -144,7 +146,7 @@ def _average(stats: Mapping[str, Any], summary: Mapping[str, Any], factor: float
     return None
 
 
-def _boards(stats: Mapping[str, Any], factor: float, model: Model | None) -> Iterator[AsicBoard]:
+def _boards(stats: Row, factor: float, model: Model | None) -> Iterator[AsicBoard]:
     """Returns every chain with chips; and one without, if the model has more boards."""
     chains = [(chain, count(stats[chain.chips])) for chain in _CHAINS if chain.chips in stats]
     missing = (model.boards or 0) - sum(1 for _, chips in chains if chips) if model else 0
@@ -162,7 +164,7 @@ def _boards(stats: Mapping[str, Any], factor: float, model: Model | None) -> Ite
         )
 
 
-def _chip_temperature(stats: Mapping[str, Any], chain: _Chain) -> float | None:
+def _chip_temperature(stats: Row, chain: _Chain) -> float | None:
     """Returns the hottest of the chain's sensors. Those of its board (`temp_pcb`) are cooler, at unknown places."""
     readings = stats.get(chain.temperatures)
     if isinstance(readings, str):
@@ -170,7 +172,7 @@ def _chip_temperature(stats: Mapping[str, Any], chain: _Chain) -> float | None:
     return temperature(stats.get(chain.old_temperature))
 
 
-def _fans(stats: Mapping[str, Any]) -> list[float | None]:
+def _fans(stats: Row) -> list[float | None]:
     """Returns the first `fan_num` fans. The S9 has 2, with the keys fan3 and fan6."""
     speeds = [stats[fan] for fan in _FANS if fan in stats]
     fitted = count(stats.get("fan_num"))

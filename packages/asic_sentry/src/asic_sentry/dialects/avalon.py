@@ -14,19 +14,22 @@ from protocol.plain_words import quoted
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
 from asic_sentry.dialects import cgminer
-from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
+from asic_sentry.dialects.cgminer import answer_of, pools_of, section, windows
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Rate,
     checked,
     expected_chips,
     fan_speeds,
+    first_rate,
     hottest,
     hottest_of,
     limited_boards,
     mac,
     rejected_percent,
     sample,
+    sum_if_all_known,
 )
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model, find
@@ -37,7 +40,7 @@ _FAN = re.compile(r"Fan\d+")
 _GENERATION = re.compile(r"1[5-9][A-Za-z]*")
 _VERSION = re.compile(r"(?i)(?:avalon\s*)?([a-z0-9]+)-")
 # A single share weighs much in 5 s of a small Avalon.
-_WINDOWS = ("1m", "30s", "5s", "5m", "15m")
+_WINDOWS = windows("MHS", "1m", "30s", "5s", "5m", "15m")
 # The places of the power in PS[…]. Canaan's API manual names the seventh value output power; in the first Nano 3 it is
 # a voltage, and the sixth one is the power. No model draws more than a quarter over its limit (MPO) or nominal power.
 _POWER_PLACES = (6, 5)
@@ -61,12 +64,12 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     modules = _modules(replies[1])
     idle = any(_is_idle(module) for module in modules)
     # Averages since the start (GHSavg, GHSmm, MHS av) stay high when it idles: none of them is its hashrate.
-    rate = (0.0, None) if idle else hashrate(summary, "MHS", 1e6, _WINDOWS)
+    rate = Rate(0.0) if idle else first_rate(_WINDOWS, 1e6, summary)
     boards = limited_boards(_boards(modules, model))
     return AsicReading(
         uptime_s=count(summary.get("Elapsed")),
-        hashrate_hs=rate[0] if rate else None,
-        hashrate_window_s=rate[1] if rate else None,
+        hashrate_hs=rate.hashrate_hs,
+        hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(summary.get("MHS 15m"), 1e6),
         power_w=_power(modules, model or _model_of(modules)),
         temperature_c=hottest_of(boards),
@@ -158,9 +161,7 @@ def _is_idle(module: Mapping[str, str]) -> bool:
 
 def _power(modules: Sequence[Mapping[str, str]], model: Model | None) -> float | None:
     """Returns the sum of all modules; None if that of one module is unknown."""
-    each = [positive(module.get("WALLPOWER")) or _supply(module, model) for module in modules]
-    powers = [power for power in each if power is not None]
-    return sum(powers) if powers and len(powers) == len(each) else None
+    return sum_if_all_known(positive(module.get("WALLPOWER")) or _supply(module, model) for module in modules)
 
 
 def _supply(module: Mapping[str, str], model: Model | None) -> float | None:

@@ -4,8 +4,8 @@
 main/device_config.h). NerdAxes report `deviceModel`, and from 1.0.35 on the state of their pools in `stratum`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
@@ -14,6 +14,7 @@ from sentry_kit.parsing import count, number, positive, scaled, temperature, tex
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     decode,
     expected_chips,
@@ -43,7 +44,7 @@ _BOARDS = {
 _NAME_OF_BOARD = {version: name for name, versions in _BOARDS.items() for version in versions.split()}
 _HEX_CHIPS = 6
 
-_StateAndShares = tuple[PoolState | None, Mapping[str, Any]]
+_StateAndShares = tuple[PoolState | None, Row]
 
 
 def recognise_axeos(system_info: bytes) -> None:
@@ -55,14 +56,14 @@ def parse_axeos(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     return sample(MAKE, lambda: _parse(_info(replies[0]), model))
 
 
-def _info(reply: bytes) -> Mapping[str, Any]:
+def _info(reply: bytes) -> Row:
     info = decode(reply)
     if not isinstance(info, dict) or "hashRate" not in info or "ASICModel" not in info:
         raise bad_response(f"The answer is not that of AxeOS: {quoted(reply)}.")
     return info
 
 
-def _parse(info: Mapping[str, Any], model: Model | None) -> AsicReading:
+def _parse(info: Row, model: Model | None) -> AsicReading:
     model = model or find(*_make_and_model(info))
     hashrate_hs = scaled(info.get("hashRate"), 1e9)
     chips = count(info.get("asicCount"))
@@ -88,14 +89,14 @@ def _parse(info: Mapping[str, Any], model: Model | None) -> AsicReading:
     )
 
 
-def _temperatures(info: Mapping[str, Any]) -> Iterable[float | None]:
+def _temperatures(info: Row) -> Iterable[float | None]:
     """Returns the temperatures of both sensors and of each chip. -1 stands for none."""
     each_chip = info.get("asicTemps")
     chips = each_chip if isinstance(each_chip, list) else []
     return [temperature(value) for value in (info.get("temp"), info.get("temp2"), *chips)]
 
 
-def _fans(info: Mapping[str, Any], model: Model | None) -> list[object]:
+def _fans(info: Row, model: Model | None) -> list[object]:
     """Returns the first fan, and a second one if the device has it. The key is there on boards with one fan, too."""
     speeds: list[object] = [info[key] for key in ("fanrpm",) if key in info]
     second = info.get("fan2rpm", info.get("fanrpm2"))
@@ -105,7 +106,7 @@ def _fans(info: Mapping[str, Any], model: Model | None) -> list[object]:
     return speeds
 
 
-def _faults(info: Mapping[str, Any]) -> list[str]:
+def _faults(info: Row) -> list[str]:
     faults = ["temperature"] if info.get("overheat_mode") in (1, True) else []
     faults += [name for name in ("power", "hardware") if text(info.get(f"{name}_fault"))]
     faults += ["paused"] if info.get("miningPaused") is True else []
@@ -116,17 +117,17 @@ class _Pools(NamedTuple):
     """The pools' state. `uses_fallback` is None if the firmware does not report it; then neither pool has a state."""
 
     uses_fallback: bool | None
-    active: Sequence[Mapping[str, Any]]
+    active: Sequence[Row]
 
 
-def _pools(info: Mapping[str, Any], hashing: bool) -> list[AsicPool]:
+def _pools(info: Row, hashing: bool) -> list[AsicPool]:
     """AxeOS hashes only with a pool's work, so the pool in use is connected as long as it hashes."""
     states = _states(info, _state(info), hashing)
     pools = [_pool(info, prefix, *each) for prefix, each in zip(("stratum", "fallbackStratum"), states, strict=True)]
     return [pool for pool in pools if pool.url]
 
 
-def _states(info: Mapping[str, Any], state: _Pools, hashing: bool) -> Sequence[_StateAndShares]:
+def _states(info: Row, state: _Pools, hashing: bool) -> Sequence[_StateAndShares]:
     """Returns the state and the shares of the first pool and of the second one."""
     if len(state.active) > 1:  # it works for both at once
         return [(_in_use(state.active[place:], hashing), state.active[place]) for place in (0, 1)]
@@ -138,9 +139,9 @@ def _states(info: Mapping[str, Any], state: _Pools, hashing: bool) -> Sequence[_
     return [used, (PoolState.STANDBY, {})]
 
 
-def _state(info: Mapping[str, Any]) -> _Pools:
+def _state(info: Row) -> _Pools:
     stratum = info.get("stratum")
-    moved: Mapping[str, Any] = stratum if isinstance(stratum, dict) else {}
+    moved: Row = stratum if isinstance(stratum, dict) else {}
     active = [each for each in moved.get("pools") or [] if isinstance(each, dict)]
     flag = info.get("isUsingFallbackStratum", moved.get("usingFallback"))
     if flag is None and not text(info.get("fallbackStratumURL")):
@@ -148,20 +149,20 @@ def _state(info: Mapping[str, Any]) -> _Pools:
     return _Pools(bool(flag) if isinstance(flag, bool | int) else None, active)
 
 
-def _in_use(active: Sequence[Mapping[str, Any]], hashing: bool) -> PoolState | None:
+def _in_use(active: Sequence[Row], hashing: bool) -> PoolState | None:
     connected = active[0].get("connected") if active else None
     if isinstance(connected, bool):
         return PoolState.CONNECTED if connected else PoolState.DISCONNECTED
     return PoolState.CONNECTED if hashing else None
 
 
-def _shares(info: Mapping[str, Any], state: _Pools) -> Mapping[str, Any]:
+def _shares(info: Row, state: _Pools) -> Row:
     """Returns the shares of the pool in use. AxeOS counts those of both pools together."""
     total = {"accepted": info.get("sharesAccepted"), "rejected": info.get("sharesRejected")}
     return {**total, **(state.active[0] if state.active else {})}
 
 
-def _pool(info: Mapping[str, Any], prefix: str, state: PoolState | None, shares: Mapping[str, Any]) -> AsicPool:
+def _pool(info: Row, prefix: str, state: PoolState | None, shares: Row) -> AsicPool:
     host, port = text(info.get(f"{prefix}URL")), count(info.get(f"{prefix}Port"))
     return AsicPool(
         url=text(f"{host}:{port}") if host and port else host,
@@ -177,7 +178,7 @@ def parse_axeos_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
     return checked(MAKE, lambda: _specs(_info(replies[0] or b"")))
 
 
-def _specs(info: Mapping[str, Any]) -> AsicSpecs:
+def _specs(info: Row) -> AsicSpecs:
     make, model = _make_and_model(info)
     return AsicSpecs(
         make=make,
@@ -190,7 +191,7 @@ def _specs(info: Mapping[str, Any]) -> AsicSpecs:
     )
 
 
-def _make_and_model(info: Mapping[str, Any]) -> tuple[str, str]:
+def _make_and_model(info: Row) -> tuple[str, str]:
     """Returns the name that the device reports; else that of its board; else that of its chips. A Hex has six."""
     named = text(info.get("deviceModel"))
     if named and named.lower().startswith("nerd"):

@@ -4,21 +4,22 @@ VolcMiners answer at port 8359 and want an end of line after the question. `vers
 "Hammer D10" or "VolcMiner D1". `tempN` is a chain's temperature; counts may be texts ("156.0000").
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
 from sentry_kit.parsing import count, scaled, temperature, text
 
 from asic_sentry import models
 from asic_sentry.dialects import cgminer
-from asic_sentry.dialects.cgminer import hashrate, pools_of, section
+from asic_sentry.dialects.cgminer import pools_of, section, windows
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     expected_chips,
     fan_speeds,
+    first_rate,
     hottest,
     hottest_of,
     limited_boards,
@@ -32,7 +33,7 @@ from asic_sentry.models import Model
 HAMMER_MAKE, VOLCMINER_MAKE = "Hammer", "VolcMiner"
 _NAMES = {HAMMER_MAKE: ("hammer", "blackminer"), VOLCMINER_MAKE: ("volcminer",)}
 _SLOTS = range(1, 17)
-_WINDOWS = ("5s", "1m", "5m", "15m")
+_WINDOWS = windows("MHS", "5s", "1m", "5m", "15m")
 
 
 def recognise_blackminer(summary: bytes) -> None:
@@ -53,11 +54,11 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     if stats is None:
         raise bad_response("`stats` has no values of chains.")
     boards = limited_boards(_boards(stats, model))
-    rate = hashrate(stats, "MHS", 1e6, _WINDOWS) or hashrate(summary, "MHS", 1e6, _WINDOWS)
+    rate = first_rate(_WINDOWS, 1e6, stats, summary)
     return AsicReading(
         uptime_s=count(summary.get("Elapsed", stats.get("Elapsed"))),
-        hashrate_hs=rate[0] if rate else None,
-        hashrate_window_s=rate[1] if rate else None,
+        hashrate_hs=rate.hashrate_hs,
+        hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(summary.get("MHS av", stats.get("MHS av")), 1e6),
         temperature_c=hottest_of(boards),
         boards=boards,
@@ -69,13 +70,13 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     )
 
 
-def _fans(stats: Mapping[str, Any]) -> list[int]:
+def _fans(stats: Row) -> list[int]:
     fitted = count(stats.get("fan_num"))
     slots = [slot for slot in _SLOTS if f"fan{slot}" in stats]
     return slots if fitted is None else slots[:fitted]
 
 
-def _boards(stats: Mapping[str, Any], model: Model | None) -> Iterator[AsicBoard]:
+def _boards(stats: Row, model: Model | None) -> Iterator[AsicBoard]:
     """Returns the chains up to the last one with chips: one without chips before it is dead."""
     chips = {slot: count(stats[f"chain_acn{slot}"]) for slot in _SLOTS if f"chain_acn{slot}" in stats}
     last = max((slot for slot, each in chips.items() if each), default=0)
@@ -107,7 +108,7 @@ def parse_volcminer_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
     return checked(VOLCMINER_MAKE, lambda: _specs(section(replies[0] or b"", "STATS"), VOLCMINER_MAKE))
 
 
-def _specs(rows: Sequence[Mapping[str, Any]], make: str) -> AsicSpecs:
+def _specs(rows: Sequence[Row], make: str) -> AsicSpecs:
     """Raises `BadReply` if the device is of another make."""
     name = next((text(each.get("Type")) for each in rows if each.get("Type")), None) or ""
     if not any(each in name.lower() for each in _NAMES[make]):

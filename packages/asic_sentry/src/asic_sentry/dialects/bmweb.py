@@ -4,7 +4,7 @@ Both have the same JSON. `temp_chip` is °C in an Antminer ("62") and m°C in an
 where the API at port 4028 is closed or, as in an Elphapex, not there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
@@ -16,16 +16,19 @@ from asic_sentry.dialects.antminer import model_name
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     expected_chips,
     fan_speeds,
+    first_rate,
     hottest,
     hottest_of,
     limited_boards,
     limited_pools,
     mac,
     objects,
-    rejected_percent,
+    pool_of,
+    rejected_percent_of,
     sample,
 )
 from asic_sentry.dialects.web import get, mapping_of
@@ -37,8 +40,6 @@ _UNITS = {"H": 1.0, "KH": 1e3, "MH": 1e6, "GH": 1e9, "TH": 1e12, "SOL": 1.0, "KS
 _WINDOWS = (("rate_5s", 5), ("rate_30m", 1800))
 _NAMES = {"fans": "fan", "temp": "temperature"}  # as the other makes call these faults
 _MILLI_ABOVE_C = 1000.0
-
-Row = Mapping[str, Any]
 
 
 def _first(reply: bytes, name: str) -> Row:
@@ -55,26 +56,23 @@ def parse_bmweb(replies: Sequence[bytes], model: Model | None) -> AsicReading:
 
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     stats, summary = _first(replies[0], "STATS"), _first(replies[2], "SUMMARY")
-    pools = objects(mapping_of("a web page", replies[1], "POOLS")["POOLS"])
+    pools = limited_pools(_pools(objects(mapping_of("a web page", replies[1], "POOLS")["POOLS"])))
     factor = _UNITS.get(str(stats.get("rate_unit", "")).upper().removesuffix("/S"))
     boards = limited_boards(_boards(stats, factor, model))
-    rate, window_s = next(
-        ((value, window) for key, window in _WINDOWS if (value := scaled(stats.get(key), factor)) is not None),
-        (None, None),
-    )
+    rate = first_rate(_WINDOWS, factor, stats)
     power = mapping_of("a web page", replies[3], "power_output") if len(replies) > 3 and replies[3] else {}
     return AsicReading(
         uptime_s=count(stats.get("elapsed")),
-        hashrate_hs=rate,
-        hashrate_window_s=window_s,
+        hashrate_hs=rate.hashrate_hs,
+        hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(stats.get("rate_30m", stats.get("rate_avg")), factor),
         expected_hashrate_hs=scaled(stats.get("rate_ideal"), factor) or None,
         power_w=positive(power.get("power_output")),
         temperature_c=hottest_of(boards),
         boards=boards,
         fans_rpm=fan_speeds(_list(stats.get("fan"))),
-        pools=limited_pools(_pools(pools)),
-        rejected_percent=rejected_percent(_sum(pools, "accepted"), _sum(pools, "rejected")),
+        pools=pools,
+        rejected_percent=rejected_percent_of(pools),
         faults=_faults(stats, summary),
     )
 
@@ -115,19 +113,7 @@ def _pools(pools: Sequence[Row]) -> Iterator[AsicPool]:
         alive = (text(each.get("status")) or "").lower() == "alive"
         state = PoolState.DISCONNECTED if not alive else PoolState.STANDBY if in_use else PoolState.CONNECTED
         in_use = in_use or alive
-        yield AsicPool(
-            url=text(each.get("url")),
-            user=text(each.get("user")),
-            state=state if text(each.get("status")) else None,
-            accepted=count(each.get("accepted")),
-            rejected=count(each.get("rejected")),
-            stale=count(each.get("stale")),
-        )
-
-
-def _sum(pools: Sequence[Row], key: str) -> int | None:
-    counts = [each for pool in pools if (each := count(pool.get(key))) is not None]
-    return sum(counts) if counts else None
+        yield pool_of(each, state if text(each.get("status")) else None)
 
 
 def _faults(stats: Row, summary: Row) -> list[str]:

@@ -5,20 +5,21 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
 from asic_sentry import models
 from asic_sentry.dialects import cgminer
-from asic_sentry.dialects.cgminer import hashrate, optional_section, pools_of, section
+from asic_sentry.dialects.cgminer import dead_boards, optional_section, pools_of, section, windows
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     expected_chips,
     fan_speeds,
+    first_rate,
     hottest_of,
     limited_boards,
     rejected_percent,
@@ -29,9 +30,7 @@ from asic_sentry.models import Model
 MAKE = "Braiins OS"
 _OPTIONAL = ("temps", "fans", "tunerstatus", "devdetails")
 # 5 s are a few shares of a board.
-_WINDOWS = ("1m", "5s", "5m", "15m")
-
-Row = Mapping[str, Any]
+_WINDOWS = windows("MHS", "1m", "5s", "5m", "15m")
 
 
 def parse_braiins(replies: Sequence[bytes], model: Model | None) -> AsicReading:
@@ -44,11 +43,11 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     temps, details = (_by_id(replies[place], name) for place, name in ((3, "TEMPS"), (6, "DEVDETAILS")))
     boards = limited_boards(_board(each, temps, details, model) for each in section(replies[1], "DEVS"))
     tuner = (optional_section(replies[5], "TUNERSTATUS") or [{}])[0]
-    rate = hashrate(summary, "MHS", 1e6, _WINDOWS)
+    rate = first_rate(_WINDOWS, 1e6, summary)
     return AsicReading(
         uptime_s=count(summary.get("Elapsed")),
-        hashrate_hs=rate[0] if rate else None,
-        hashrate_window_s=rate[1] if rate else None,
+        hashrate_hs=rate.hashrate_hs,
+        hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(summary.get("MHS 15m", summary.get("MHS av")), 1e6),
         power_w=positive(tuner.get("ApproximateMinerPowerConsumption")),
         temperature_c=hottest_of(boards),
@@ -56,7 +55,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         fans_rpm=fan_speeds(each.get("RPM") for each in optional_section(replies[4], "FANS")),
         pools=pools_of(replies[2]),
         rejected_percent=rejected_percent(summary.get("Accepted"), summary.get("Rejected")),
-        faults=_faults(section(replies[1], "DEVS")),
+        faults=dead_boards(section(replies[1], "DEVS")),
         algorithm="SHA-256",
     )
 
@@ -67,22 +66,17 @@ def _by_id(reply: bytes, name: str) -> Mapping[object, Row]:
 
 def _board(each: Row, temps: Mapping[object, Row], details: Mapping[object, Row], model: Model | None) -> AsicBoard:
     slot = count(each.get("ID", each.get("ASC")))
-    rate = hashrate(each, "MHS", 1e6, _WINDOWS)
+    rate = first_rate(_WINDOWS, 1e6, each)
     chips = count(details.get(slot, {}).get("Chips"))
     heat = temperature(temps.get(slot, {}).get("Chip"))
     return AsicBoard(
         slot=slot or 0,
-        hashrate_hs=rate[0] if rate else None,
+        hashrate_hs=rate.hashrate_hs,
         outlet_temperature_c=temperature(temps.get(slot, {}).get("Board")),
         chip_temperature_c=temperature(each.get("Temperature")) if heat is None else heat,
         chips=chips,
         expected_chips=expected_chips(model, chips),
     )
-
-
-def _faults(boards: Sequence[Row]) -> list[str]:
-    states = [text(each.get("Status")) for each in boards]
-    return ["board"] if any(state is not None and state.lower() != "alive" for state in states) else []
 
 
 def parse_braiins_specs(replies: Sequence[bytes | None]) -> AsicSpecs:

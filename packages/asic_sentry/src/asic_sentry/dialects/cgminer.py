@@ -1,14 +1,14 @@
 """The common part of all APIs that descend from cgminer's: commands, the status of an answer, hashrates, pools."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from protocol.asic_messages import AsicPool, PoolState
 from protocol.plain_words import quoted
-from sentry_kit.parsing import count, scaled, text
+from sentry_kit.parsing import text
 
 from asic_sentry.dialects.dialect import Question
-from asic_sentry.dialects.parsing import checked, decode, limited_pools
+from asic_sentry.dialects.parsing import Row, Windows, checked, decode, limited_pools, objects, pool_of
 from asic_sentry.failures import BadReply, FailureKind, bad_response, error_status
 from asic_sentry.framing import until_nul
 
@@ -57,15 +57,15 @@ def recognise_as(make: str, *names: str) -> Callable[[bytes], None]:
     return recognise
 
 
-def section(reply: bytes, name: str) -> list[Mapping[str, Any]]:
-    """Returns the objects under `name`, such as `SUMMARY`."""
-    objects = answer_of(reply)[name]
-    if not isinstance(objects, list) or not all(isinstance(each, dict) for each in objects):
-        raise bad_response(f"{name} is no list of objects.")
-    return objects
+def section(reply: bytes, name: str) -> list[Row]:
+    """Returns the objects under `name`, such as `SUMMARY`. What is no object in the list is left out."""
+    rows = answer_of(reply)[name]
+    if not isinstance(rows, list):
+        raise bad_response(f"{name} is no list.")
+    return objects(rows)
 
 
-def optional_section(reply: bytes, name: str) -> list[Mapping[str, Any]]:
+def optional_section(reply: bytes, name: str) -> list[Row]:
     """Returns the objects under `name`; an empty list if the firmware does not know the command."""
     if not reply:
         return []
@@ -77,31 +77,26 @@ def optional_section(reply: bytes, name: str) -> list[Mapping[str, Any]]:
         raise
 
 
-def hashrate(values: Mapping[str, Any], prefix: str, factor: float, windows: Iterable[str]) -> tuple[float, int] | None:
-    """Returns H/s and its window in s, of the first of `windows` that the device reports. `prefix`: `GHS` or `MHS`."""
-    for window in windows:
-        rate = scaled(values.get(f"{prefix} {window}"), factor)
-        if rate is not None:
-            return rate, _SECONDS[window]
-    return None
+def windows(prefix: str, *names: str) -> Windows:
+    """Returns the keys of hashrates, such as `MHS 5s`, with their windows in s. `prefix`: `GHS` or `MHS`."""
+    return tuple((f"{prefix} {name}", _SECONDS[name]) for name in names)
+
+
+def dead_boards(rows: Iterable[Row]) -> list[str]:
+    """Returns the fault "board" if one of `devs` has a status that is not `Alive`."""
+    return ["board"] if any((text(each.get("Status")) or "Alive").lower() != "alive" for each in rows) else []
 
 
 def pools_of(reply: bytes) -> list[AsicPool]:
     return limited_pools(_pool(each) for each in section(reply, "POOLS"))
 
 
-def _pool(each: Mapping[str, Any]) -> AsicPool:
-    return AsicPool(
-        url=text(each.get("URL")) or text(each.get("Stratum URL")),
-        user=text(each.get("User")),
-        state=_state(each),
-        accepted=count(each.get("Accepted")),
-        rejected=count(each.get("Rejected")),
-        stale=count(each.get("Stale")),
-    )
+def _pool(each: Row) -> AsicPool:
+    url = "URL" if text(each.get("URL")) else "Stratum URL"
+    return pool_of(each, _state(each), url=url, user="User", accepted="Accepted", rejected="Rejected", stale="Stale")
 
 
-def _state(each: Mapping[str, Any]) -> PoolState | None:
+def _state(each: Row) -> PoolState | None:
     status, active = each.get("Status"), each.get("Stratum Active")
     if not isinstance(status, str):
         return None

@@ -11,6 +11,7 @@ from asic_sentry import models
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     expected_chips,
     fan_speeds,
@@ -20,8 +21,10 @@ from asic_sentry.dialects.parsing import (
     limited_pools,
     mac,
     objects,
+    part,
     rejected_percent,
     sample,
+    sum_if_all_known,
 )
 from asic_sentry.dialects.web import get, list_of, mapping_of
 from asic_sentry.models import Model
@@ -29,7 +32,6 @@ from asic_sentry.models import Model
 MAKE = "ePIC"
 _FANS = range(1, 17)
 
-Row = Mapping[str, Any]
 _Heat = Mapping[int | None, Any]  # each board's sensors
 
 
@@ -49,30 +51,25 @@ def parse_epic(replies: Sequence[bytes], model: Model | None) -> AsicReading:
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary, capabilities = _summary(replies[0]), mapping_of(MAKE, replies[2], "Model")
     heat = {count(each.get("Index")): each.get("Data") for each in objects(list_of(MAKE, replies[1]))}
-    session, mining = _part(summary, "Session"), _part(summary, "Mining")
-    chips = count(_part(capabilities, "Performance Estimator").get("Chip Count"))
+    session, mining = part(summary, "Session"), part(summary, "Mining")
+    chips = count(part(capabilities, "Performance Estimator").get("Chip Count"))
     boards = limited_boards(_boards(summary, heat, chips, model))
-    rates = [board.hashrate_hs for board in boards if board.hashrate_hs is not None]
-    is_idle = _part(summary, "Status").get("Operating State") in ("Idling", "Stopped", "Idle")
+    hashrate_hs = sum_if_all_known(board.hashrate_hs for board in boards)
+    is_idle = part(summary, "Status").get("Operating State") in ("Idling", "Stopped", "Idle")
     return AsicReading(
         uptime_s=count(session.get("Uptime")),
-        hashrate_hs=sum(rates) if rates and len(rates) == len(boards) else 0.0 if is_idle else None,
+        hashrate_hs=0.0 if hashrate_hs is None and is_idle else hashrate_hs,
         average_hashrate_hs=scaled(session.get("Average MHs"), 1e6),
         expected_hashrate_hs=scaled(capabilities.get("Default Hashrate"), 1e12) or None,
-        power_w=positive(_part(summary, "Power Supply Stats").get("Input Power")),
+        power_w=positive(part(summary, "Power Supply Stats").get("Input Power")),
         temperature_c=hottest_of(boards),
         boards=boards,
-        fans_rpm=fan_speeds(_fans(_part(summary, "Fans Rpm"))),
+        fans_rpm=fan_speeds(_fans(part(summary, "Fans Rpm"))),
         pools=limited_pools(_pools(summary, session)),
         rejected_percent=rejected_percent(session.get("Accepted"), session.get("Rejected")),
         faults=_faults(summary),
         algorithm=algorithm_name(text(mining.get("Algorithm")) or ""),
     )
-
-
-def _part(of: Row, name: str) -> Row:
-    part = of.get(name)
-    return part if isinstance(part, dict) else {}
 
 
 def _boards(
@@ -108,7 +105,7 @@ def _fans(fans: Row) -> list[object]:
 
 def _pools(summary: Row, session: Row) -> Iterable[AsicPool]:
     """Returns the pools that are set; the session's shares are those of the pool in use."""
-    stratum = _part(summary, "Stratum")
+    stratum = part(summary, "Stratum")
     current, connected = text(stratum.get("Current Pool")), stratum.get("IsPoolConnected")
     for each in objects(summary.get("StratumConfigs")):
         url = text(each.get("pool"))
@@ -126,7 +123,7 @@ def _pools(summary: Row, session: Row) -> Iterable[AsicPool]:
 def _faults(summary: Row) -> list[str]:
     detected = [each for each in objects(summary.get("HBStatus")) if each.get("Detected") is True]
     disabled = any(each.get("Enabled") is False for each in detected)
-    error = text(_part(summary, "Status").get("Last Error"))
+    error = text(part(summary, "Status").get("Last Error"))
     return (["board"] if disabled else []) + ([error[:64]] if error else [])
 
 

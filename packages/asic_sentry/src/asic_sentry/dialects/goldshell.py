@@ -4,34 +4,34 @@ Written after other programs' sources; no answer of a device was at hand. `tstem
 temperatures ("45 °C"), `fan0` and so on its fans ("2130 rpm"), `chip-nr` its chips.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
 from sentry_kit.parsing import count, scaled, temperature, text
 
 from asic_sentry import models
 from asic_sentry.dialects import cgminer
-from asic_sentry.dialects.cgminer import hashrate, optional_section, pools_of, section
+from asic_sentry.dialects.cgminer import dead_boards, optional_section, pools_of, section, windows
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     expected_chips,
     fan_speeds,
+    first_rate,
     hottest_of,
     limited_boards,
     rejected_percent,
     sample,
+    sum_if_all_known,
 )
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
 
 MAKE = "Goldshell"
 _NAMES = ("goldshell", "intchains", "bfgminer")
-_WINDOWS = ("20s", "1m", "5m", "15m", "5s")
-
-Row = Mapping[str, Any]
+_WINDOWS = windows("MHS", "20s", "1m", "5m", "15m", "5s")
 
 
 def recognise_goldshell(summary: bytes) -> None:
@@ -49,34 +49,29 @@ def parse_goldshell(replies: Sequence[bytes], model: Model | None) -> AsicReadin
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary, rows = section(replies[0], "SUMMARY")[0], section(replies[1], "DEVS")
     boards = limited_boards(_board(each, place, model) for place, each in enumerate(rows))
-    rate = hashrate(summary, "MHS", 1e6, _WINDOWS)
-    dead = any((text(each.get("Status")) or "Alive").lower() != "alive" for each in rows)
+    rate = first_rate(_WINDOWS, 1e6, summary)
     return AsicReading(
         uptime_s=count(summary.get("Elapsed")),
-        hashrate_hs=rate[0] if rate else _sum(boards),
-        hashrate_window_s=rate[1] if rate else None,
+        hashrate_hs=sum_if_all_known(board.hashrate_hs for board in boards)
+        if rate.hashrate_hs is None
+        else rate.hashrate_hs,
+        hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(summary.get("MHS av"), 1e6),
         temperature_c=hottest_of(boards),
         boards=boards,
         fans_rpm=fan_speeds(_fans(rows)),
         pools=pools_of(replies[2]),
         rejected_percent=rejected_percent(summary.get("Accepted"), summary.get("Rejected")),
-        faults=["board"] if dead else [],
+        faults=dead_boards(rows),
     )
-
-
-def _sum(boards: Sequence[AsicBoard]) -> float | None:
-    """Returns the sum of all boards; None if that of one is unknown."""
-    rates = [board.hashrate_hs for board in boards if board.hashrate_hs is not None]
-    return sum(rates) if rates and len(rates) == len(boards) else None
 
 
 def _board(each: Row, place: int, model: Model | None) -> AsicBoard:
     slot, chips = count(each.get("ID", each.get("PGA"))), count(each.get("chip-nr"))
-    rate = hashrate(each, "MHS", 1e6, _WINDOWS)
+    rate = first_rate(_WINDOWS, 1e6, each)
     return AsicBoard(
         slot=place if slot is None else slot,
-        hashrate_hs=rate[0] if rate else None,
+        hashrate_hs=rate.hashrate_hs,
         inlet_temperature_c=temperature(each.get("tstemp-1")),
         outlet_temperature_c=temperature(each.get("tstemp-2", each.get("Temperature"))),
         chips=chips,

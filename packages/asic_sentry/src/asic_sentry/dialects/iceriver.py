@@ -6,8 +6,7 @@ passwords are not read.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
@@ -16,6 +15,7 @@ from sentry_kit.parsing import count, number, percent, temperature, text
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     decode,
     expected_chips,
@@ -24,6 +24,8 @@ from asic_sentry.dialects.parsing import (
     limited_boards,
     limited_pools,
     mac,
+    objects,
+    pool_of,
     sample,
 )
 from asic_sentry.failures import bad_response, error_status
@@ -50,7 +52,7 @@ def parse_iceriver(replies: Sequence[bytes], model: Model | None) -> AsicReading
     return sample(MAKE, lambda: _parse(_data(replies[0]), model))
 
 
-def _data(reply: bytes) -> Mapping[str, Any]:
+def _data(reply: bytes) -> Row:
     answer = decode(reply)
     if not isinstance(answer, dict) or "error" not in answer:
         raise bad_response(f"The answer is not that of an IceRiver: {quoted(reply)}.")
@@ -62,10 +64,10 @@ def _data(reply: bytes) -> Mapping[str, Any]:
     return data
 
 
-def _parse(data: Mapping[str, Any], model: Model | None) -> AsicReading:
+def _parse(data: Row, model: Model | None) -> AsicReading:
     unit = data.get("unit")
     hashrate_hs = _hashrate(data.get("rtpow"), unit)
-    boards = limited_boards(_board(each, unit, model) for each in data.get("boards") or [])
+    boards = limited_boards(_board(each, unit, model) for each in objects(data.get("boards")))
     return AsicReading(
         uptime_s=_seconds(data.get("runtime")),
         hashrate_hs=hashrate_hs,
@@ -74,7 +76,7 @@ def _parse(data: Mapping[str, Any], model: Model | None) -> AsicReading:
         temperature_c=hottest_of(boards),
         boards=boards,
         fans_rpm=fan_speeds(data.get("fans") or []),
-        pools=limited_pools(_pool(each) for each in data.get("pools") or []),
+        pools=limited_pools(_pool(each) for each in objects(data.get("pools"))),
         rejected_percent=percent(data.get("reject")),
         faults=[fault for flag, fault in _FAULTS if data.get(flag) is False],
     )
@@ -97,7 +99,7 @@ def _seconds(runtime: object) -> int | None:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
-def _board(each: Mapping[str, Any], unit: object, model: Model | None) -> AsicBoard:
+def _board(each: Row, unit: object, model: Model | None) -> AsicBoard:
     chips = count(each.get("chipnum"))
     return AsicBoard(
         slot=count(each.get("no")) or 0,
@@ -109,14 +111,8 @@ def _board(each: Mapping[str, Any], unit: object, model: Model | None) -> AsicBo
     )
 
 
-def _pool(each: Mapping[str, Any]) -> AsicPool:
-    return AsicPool(
-        url=text(each.get("addr")),
-        user=text(each.get("user")),
-        state=_state(each.get("connect")),
-        accepted=count(each.get("accepted")),
-        rejected=count(each.get("rejected")),
-    )
+def _pool(each: Row) -> AsicPool:
+    return pool_of(each, _state(each.get("connect")), url="addr")
 
 
 def _state(connect: object) -> PoolState | None:
@@ -131,7 +127,7 @@ def parse_iceriver_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
     return checked(MAKE, lambda: _specs(_data(replies[0] or b"")))
 
 
-def _specs(data: Mapping[str, Any]) -> AsicSpecs:
+def _specs(data: Row) -> AsicSpecs:
     software, model = text(data.get("softver1")), text(data.get("model"))
     match = _MODEL.search(software or "")
     name = match[1].upper() if match else model if model and model.lower() != "none" else None

@@ -3,20 +3,21 @@
 Written after other programs' sources; no answer of a device was at hand.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
 from sentry_kit.parsing import count, scaled, temperature, text
 
 from asic_sentry import models
 from asic_sentry.dialects import cgminer
-from asic_sentry.dialects.cgminer import hashrate, optional_section, pools_of, section
+from asic_sentry.dialects.cgminer import dead_boards, optional_section, pools_of, section, windows
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     expected_chips,
+    first_rate,
     hottest,
     hottest_of,
     limited_boards,
@@ -26,9 +27,7 @@ from asic_sentry.dialects.parsing import (
 from asic_sentry.models import Model
 
 MAKE = "Innosilicon"
-_WINDOWS = ("1m", "5m", "15m", "5s")
-
-Row = Mapping[str, Any]
+_WINDOWS = windows("MHS", "1m", "5m", "15m", "5s")
 
 
 def parse_innosilicon(replies: Sequence[bytes], model: Model | None) -> AsicReading:
@@ -42,28 +41,27 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     boards = limited_boards(
         _board(each, chains[place] if len(chains) == len(rows) else {}, place, model) for place, each in enumerate(rows)
     )
-    rate = hashrate(summary, "MHS", 1e6, _WINDOWS)
-    dead = any((text(each.get("Status")) or "Alive").lower() != "alive" for each in rows)
+    rate = first_rate(_WINDOWS, 1e6, summary)
     return AsicReading(
         uptime_s=count(summary.get("Elapsed")),
-        hashrate_hs=rate[0] if rate else None,
-        hashrate_window_s=rate[1] if rate else None,
+        hashrate_hs=rate.hashrate_hs,
+        hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(summary.get("MHS av"), 1e6),
         temperature_c=hottest_of(boards),
         boards=boards,
         pools=pools_of(replies[2]),
         rejected_percent=rejected_percent(summary.get("Accepted"), summary.get("Rejected")),
-        faults=["board"] if dead else [],
+        faults=dead_boards(rows),
     )
 
 
 def _board(each: Row, chain: Row, place: int, model: Model | None) -> AsicBoard:
     """`chain` is the board's row of `stats`; empty if there is not one for each board."""
     slot, chips = count(each.get("ASC", each.get("ID"))), count(chain.get("Num active chips"))
-    rate = hashrate(each, "MHS", 1e6, _WINDOWS)
+    rate = first_rate(_WINDOWS, 1e6, each)
     return AsicBoard(
         slot=place if slot is None else slot,
-        hashrate_hs=rate[0] if rate else None,
+        hashrate_hs=rate.hashrate_hs,
         chip_temperature_c=hottest(
             temperature(value) for value in (chain.get("Temp max"), chain.get("Temp"), each.get("Temperature"))
         ),

@@ -3,8 +3,7 @@
 `temps` has four sensors of each board; `METADATA` says which of them are at the intake and which at the exhaust.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 from protocol.asic_messages import AsicBoard, AsicSpecs
@@ -14,13 +13,11 @@ from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.antminer import MAKE, parse_antminer, parse_antminer_specs
 from asic_sentry.dialects.cgminer import answer_of, optional_section
 from asic_sentry.dialects.dialect import Dialect
-from asic_sentry.dialects.parsing import AsicReading, checked, hottest, hottest_of, mac
+from asic_sentry.dialects.parsing import AsicReading, Row, checked, hottest, hottest_of, mac
 from asic_sentry.models import Model
 
 FIRMWARE = "LuxOS"
 _CORNERS = ("TopLeft", "TopRight", "BottomLeft", "BottomRight")
-
-Row = Mapping[str, Any]
 
 
 def parse_luxos(replies: Sequence[bytes], model: Model | None) -> AsicReading:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
+from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
 from sentry_kit import parsing
-from sentry_kit.parsing import count, number
+from sentry_kit.parsing import count, number, scaled, text
 
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
@@ -19,6 +19,14 @@ _MISSING_COMMA = re.compile(rb"}\s*{")
 _MAC = re.compile(r"[0-9A-F]{12}")
 
 T = TypeVar("T")
+Row = Mapping[str, Any]
+
+
+class Rate(NamedTuple):
+    """A hashrate and the window in s that it is a mean of; None where they are unknown."""
+
+    hashrate_hs: float | None = None
+    window_s: int | None = None
 
 
 class AsicReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -86,10 +94,40 @@ def hottest_of(boards: Sequence[AsicBoard]) -> float | None:
     )
 
 
+def sum_if_all_known(values: Iterable[float | None]) -> float | None:
+    """Returns the sum; None if there are no values or one of them is unknown."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return sum(known) if known and len(known) == len(found) else None
+
+
+Windows = Sequence[tuple[str, int]]  # keys of hashrates and the windows in s that they are means of; the best first
+
+
+def first_rate(windows: Windows, factor: float | None, *sources: Row) -> Rate:
+    """Returns the first known hashrate of the first source that has one. `factor` is the unit in H/s."""
+    for source in sources:
+        for key, window_s in windows:
+            hashrate_hs = scaled(source.get(key), factor)
+            if hashrate_hs is not None:
+                return Rate(hashrate_hs, window_s)
+    return Rate()
+
+
 def rejected_percent(accepted: object, rejected: object) -> float | None:
     """Counts from the shares: firmwares' own percentages stay at 0.0 or are weighted by difficulty."""
     good, bad = count(accepted), count(rejected)
     return None if good is None or bad is None or good + bad == 0 else round(100 * bad / (good + bad), 3)
+
+
+def rejected_percent_of(pools: Sequence[AsicPool]) -> float | None:
+    """Counts the shares of all pools."""
+    return rejected_percent(_sum(pool.accepted for pool in pools), _sum(pool.rejected for pool in pools))
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = [each for each in counts if each is not None]
+    return sum(known) if known else None
 
 
 def mac(value: object) -> str | None:
@@ -100,7 +138,13 @@ def mac(value: object) -> str | None:
     return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
 
 
-def objects(value: object) -> list[Mapping[str, Any]]:
+def part(of: Row, name: str) -> Row:
+    """Returns the object under `name`; an empty one if there is none."""
+    found = of.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def objects(value: object) -> list[Row]:
     """Returns the objects in a list; an empty list if it is none."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
@@ -122,6 +166,27 @@ def fan_speeds(values: Iterable[object]) -> list[float | None]:
 
 def limited_pools(pools: Iterable[AsicPool]) -> list[AsicPool]:
     return list(pools)[:_POOL_LIMIT]
+
+
+def pool_of(
+    each: Row,
+    state: PoolState | None,
+    *,
+    url: str = "url",
+    user: str = "user",
+    accepted: str = "accepted",
+    rejected: str = "rejected",
+    stale: str = "stale",
+) -> AsicPool:
+    """Returns a pool whose values stand in `each` under the keys that the other arguments give."""
+    return AsicPool(
+        url=text(each.get(url)),
+        user=text(each.get(user)),
+        state=state,
+        accepted=count(each.get(accepted)),
+        rejected=count(each.get(rejected)),
+        stale=count(each.get(stale)),
+    )
 
 
 Parser = Callable[[Sequence[bytes], Model | None], AsicReading]

@@ -1,6 +1,6 @@
 """Proto Rig: HTTP at port 80, `/api/v1/…`, without a log-in. Hashrates are GH/s in `mining` and TH/s in `telemetry`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
@@ -9,6 +9,7 @@ from sentry_kit.parsing import count, positive, scaled, temperature, text
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     fan_speeds,
     hottest,
@@ -17,7 +18,9 @@ from asic_sentry.dialects.parsing import (
     limited_pools,
     mac,
     objects,
-    rejected_percent,
+    part,
+    pool_of,
+    rejected_percent_of,
     sample,
 )
 from asic_sentry.dialects.web import get, list_of, mapping_of
@@ -28,18 +31,17 @@ MAKE = "Proto"
 _TERAHASHES = {"GH/S": 1e9, "TH/S": 1e12, "PH/S": 1e15}
 _NOT_MINING = {"stopped", "idle", "off", "degradedstopped"}
 
-Row = Mapping[str, Any]
 
-
-def _part(reply: bytes, name: str) -> Row:
-    part = mapping_of(MAKE, reply).get(name)
-    if not isinstance(part, dict):
-        raise bad_response(f"The answer of a Proto Rig has no {name}.")
-    return part
+def _section(reply: bytes, name: str) -> Row:
+    """Raises `BadReply` if the answer has no object under `name`."""
+    answer = mapping_of(MAKE, reply, name)
+    if not isinstance(answer[name], dict):
+        raise bad_response(f"{name} in the answer of a Proto Rig is no object.")
+    return part(answer, name)
 
 
 def recognise_proto(system: bytes) -> None:
-    checked(MAKE, lambda: _part(system, "system-info"))
+    checked(MAKE, lambda: _section(system, "system-info"))
 
 
 def parse_proto(replies: Sequence[bytes], _model: Model | None) -> AsicReading:
@@ -48,10 +50,9 @@ def parse_proto(replies: Sequence[bytes], _model: Model | None) -> AsicReading:
 
 
 def _parse(replies: Sequence[bytes]) -> AsicReading:
-    mining, telemetry = _part(replies[0], "mining-status"), mapping_of(MAKE, replies[1], "hashboards")
+    mining, telemetry = _section(replies[0], "mining-status"), mapping_of(MAKE, replies[1], "hashboards")
     boards = limited_boards(_board(each) for each in objects(telemetry.get("hashboards")))
-    pools = objects(mapping_of(MAKE, replies[2], "pools")["pools"])
-    miner = telemetry.get("miner")
+    pools = limited_pools(_pool(each) for each in objects(mapping_of(MAKE, replies[2], "pools")["pools"]))
     return AsicReading(
         uptime_s=count(mining.get("reboot_uptime_s")),
         hashrate_hs=_hashrate(mining),
@@ -59,12 +60,12 @@ def _parse(replies: Sequence[bytes]) -> AsicReading:
         expected_hashrate_hs=scaled(mining.get("ideal_hashrate_ghs"), 1e9) or None,
         power_w=positive(mining.get("power_usage_watts")),
         temperature_c=hottest(
-            [hottest_of(boards), temperature(_value(miner if isinstance(miner, dict) else {}, "temperature"))]
+            [hottest_of(boards), temperature(part(part(telemetry, "miner"), "temperature").get("value"))]
         ),
         boards=boards,
-        fans_rpm=fan_speeds(each.get("rpm") for each in objects(_part(replies[3], "cooling-status").get("fans"))),
-        pools=limited_pools(_pool(each) for each in pools),
-        rejected_percent=rejected_percent(_sum(pools, "accepted"), _sum(pools, "rejected")),
+        fans_rpm=fan_speeds(each.get("rpm") for each in objects(_section(replies[3], "cooling-status").get("fans"))),
+        pools=pools,
+        rejected_percent=rejected_percent_of(pools),
         faults=_faults(mining, list_of(MAKE, replies[4])),
         algorithm="SHA-256",
     )
@@ -76,18 +77,11 @@ def _hashrate(mining: Row) -> float | None:
     return scaled(mining.get("hashrate_ghs"), 1e9)
 
 
-def _value(of: Row, name: str) -> object:
-    part = of.get(name)
-    return part.get("value") if isinstance(part, dict) else None
-
-
 def _board(each: Row) -> AsicBoard:
-    rate, heat = each.get("hashrate"), each.get("temperature")
-    unit = str(rate.get("unit", "")).upper() if isinstance(rate, dict) else ""
-    sensors: Row = heat if isinstance(heat, dict) else {}
+    rate, sensors = part(each, "hashrate"), part(each, "temperature")
     return AsicBoard(
         slot=count(each.get("index")) or 0,
-        hashrate_hs=scaled(_value(each, "hashrate"), _TERAHASHES.get(unit)),
+        hashrate_hs=scaled(rate.get("value"), _TERAHASHES.get(str(rate.get("unit", "")).upper())),
         inlet_temperature_c=temperature(sensors.get("inlet")),
         outlet_temperature_c=temperature(sensors.get("outlet")),
     )
@@ -97,18 +91,7 @@ def _pool(each: Row) -> AsicPool:
     """`status` is the pool's, in newer firmware `connection_status`; the one with the first priority is in use."""
     state = (text(each.get("connection_status")) or text(each.get("status")) or "").lower()
     known = {"active": PoolState.CONNECTED, "idle": PoolState.STANDBY, "dead": PoolState.DISCONNECTED}
-    return AsicPool(
-        url=text(each.get("url")),
-        user=text(each.get("user")),
-        state=known.get(state),
-        accepted=count(each.get("accepted")),
-        rejected=count(each.get("rejected")),
-    )
-
-
-def _sum(pools: Iterable[Row], key: str) -> int | None:
-    counts = [each for pool in pools if (each := count(pool.get(key))) is not None]
-    return sum(counts) if counts else None
+    return pool_of(each, known.get(state))
 
 
 def _faults(mining: Row, errors: Sequence[Any]) -> list[str]:
@@ -128,16 +111,15 @@ def parse_proto_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
 
 
 def _specs(system_reply: bytes, network_reply: bytes, hardware_reply: bytes) -> AsicSpecs:
-    system, network = _part(system_reply, "system-info"), _part(network_reply, "network-info")
-    board = _part(hardware_reply, "hardware-info").get("cb-info")
-    os = system.get("os")
+    system, network = _section(system_reply, "system-info"), _section(network_reply, "network-info")
+    board = part(_section(hardware_reply, "hardware-info"), "cb-info")
     return AsicSpecs(
         make=MAKE,
         model=text(system.get("model")),
         model_variant=text(system.get("board")),
-        firmware_version=text(os.get("version")) if isinstance(os, dict) else None,
+        firmware_version=text(part(system, "os").get("version")),
         mac=mac(network.get("mac")),
-        serial_number=text(board.get("serial_number")) if isinstance(board, dict) else None,
+        serial_number=text(board.get("serial_number")),
         hostname=text(network.get("hostname")),
     )
 

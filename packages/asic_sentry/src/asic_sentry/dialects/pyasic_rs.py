@@ -11,7 +11,7 @@ import importlib.util
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from sentry_kit.parsing import count, number, positive, temperature, text
 from asic_sentry.dialects.dialect import Dialect, LibraryCall
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     decode,
     fan_speeds,
@@ -30,6 +31,8 @@ from asic_sentry.dialects.parsing import (
     limited_boards,
     limited_pools,
     mac,
+    objects,
+    pool_of,
     sample,
 )
 from asic_sentry.failures import PollError, bad_response
@@ -95,16 +98,16 @@ def parse_pyasic_rs(replies: Sequence[bytes], _model: Model | None) -> AsicReadi
     return sample(MAKE, lambda: _parse(_object(replies[0])))
 
 
-def _object(reply: bytes) -> Mapping[str, Any]:
+def _object(reply: bytes) -> Row:
     data = decode(reply)
     if not isinstance(data, dict):
         raise bad_response("The data of pyasic-rs is no object.")
     return data
 
 
-def _parse(data: Mapping[str, Any]) -> AsicReading:
-    boards = limited_boards(_board(each) for each in _objects(data.get("hashboards")))
-    pools = [each for group in _objects(data.get("pools")) for each in _objects(group.get("pools"))]
+def _parse(data: Row) -> AsicReading:
+    boards = limited_boards(_board(each) for each in objects(data.get("hashboards")))
+    pools = [each for group in objects(data.get("pools")) for each in objects(group.get("pools"))]
     return AsicReading(
         uptime_s=count(_seconds(data.get("uptime"))),
         hashrate_hs=_hashrate(data.get("hashrate")),
@@ -112,14 +115,10 @@ def _parse(data: Mapping[str, Any]) -> AsicReading:
         power_w=positive(data.get("wattage")),
         temperature_c=hottest_of(boards),
         boards=boards,
-        fans_rpm=fan_speeds(each.get("rpm") for each in _objects(data.get("fans"))),
+        fans_rpm=fan_speeds(each.get("rpm") for each in objects(data.get("fans"))),
         pools=limited_pools(_pool(each) for each in pools),
         algorithm=_algorithm(data.get("device_info")),
     )
-
-
-def _objects(value: object) -> Iterable[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _seconds(uptime: object) -> object:
@@ -146,7 +145,7 @@ def _hashrate(value: object) -> float | None:
     return None if rate is None else rate * _UNITS[str(value["unit"])]
 
 
-def _board(each: Mapping[str, Any]) -> AsicBoard:
+def _board(each: Row) -> AsicBoard:
     return AsicBoard(
         slot=count(each.get("position")) or 0,
         hashrate_hs=_hashrate(each.get("hashrate")),
@@ -157,18 +156,12 @@ def _board(each: Mapping[str, Any]) -> AsicBoard:
     )
 
 
-def _pool(each: Mapping[str, Any]) -> AsicPool:
+def _pool(each: Row) -> AsicPool:
     active, alive = each.get("active"), each.get("alive")
     state = PoolState.CONNECTED if active is True and alive is not False else None
     if state is None and alive is not None:
         state = PoolState.STANDBY if alive else PoolState.DISCONNECTED
-    return AsicPool(
-        url=text(each.get("url")),
-        user=text(each.get("user")),
-        state=state,
-        accepted=count(each.get("accepted_shares")),
-        rejected=count(each.get("rejected_shares")),
-    )
+    return pool_of(each, state, accepted="accepted_shares", rejected="rejected_shares")
 
 
 def parse_pyasic_rs_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
@@ -176,7 +169,7 @@ def parse_pyasic_rs_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
     return checked(MAKE, lambda: _specs(_object(replies[0] or b"")))
 
 
-def _specs(data: Mapping[str, Any]) -> AsicSpecs:
+def _specs(data: Row) -> AsicSpecs:
     info = data.get("device_info") or {}
     return AsicSpecs(
         make=text(info.get("make")),

@@ -1,7 +1,6 @@
 """SealMiner (Bitdeer's bdminer): cgminer's API. `stats` has everything: "0 Temp 1", "2 Chip Count", "PSU Error"."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
 from sentry_kit.parsing import count, positive, scaled, temperature, text
@@ -11,9 +10,11 @@ from asic_sentry.dialects.cgminer import pools_of, section
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     expected_chips,
     fan_speeds,
+    first_rate,
     hottest,
     hottest_of,
     limited_boards,
@@ -25,7 +26,7 @@ from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
 
 MAKE = "SealMiner"
-_WINDOWS = (("1m", 60), ("30s", 30), ("5m", 300), ("15m", 900))
+_WINDOWS = (("MHS(1m)", 60), ("MHS(30s)", 30), ("MHS(5m)", 300), ("MHS(15m)", 900))
 _SLOTS, _SENSORS = range(16), range(8)
 
 
@@ -34,7 +35,7 @@ def parse_sealminer(replies: Sequence[bytes], model: Model | None) -> AsicReadin
     return sample(MAKE, lambda: _parse(replies, model))
 
 
-def _stats(reply: bytes) -> Mapping[str, Any]:
+def _stats(reply: bytes) -> Row:
     rows = section(reply, "STATS")
     stats = next((each for each in rows if any(key.startswith("MHS(") for key in each)), None)
     if stats is None:
@@ -45,11 +46,11 @@ def _stats(reply: bytes) -> Mapping[str, Any]:
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     stats, summary = _stats(replies[0]), section(replies[1], "SUMMARY")[0]
     boards = limited_boards(_boards(stats, model))
-    rate, window_s = _hashrate(stats)
+    rate = first_rate(_WINDOWS, 1e6, stats)
     return AsicReading(
         uptime_s=count(stats.get("Elapsed")),
-        hashrate_hs=rate,
-        hashrate_window_s=window_s,
+        hashrate_hs=rate.hashrate_hs,
+        hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(stats.get("MHS(15m)"), 1e6),
         expected_hashrate_hs=scaled(stats.get("MHS(Ideal)"), 1e6) or None,
         power_w=positive(stats.get("PSU Input Power")),
@@ -63,15 +64,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     )
 
 
-def _hashrate(stats: Mapping[str, Any]) -> tuple[float | None, int | None]:
-    for name, window_s in _WINDOWS:
-        rate = scaled(stats.get(f"MHS({name})"), 1e6)
-        if rate is not None:
-            return rate, window_s
-    return None, None
-
-
-def _boards(stats: Mapping[str, Any], model: Model | None) -> Iterator[AsicBoard]:
+def _boards(stats: Row, model: Model | None) -> Iterator[AsicBoard]:
     """The first sensors of a board are at its inlet, the last ones at its outlet: all are shown, the hottest counts."""
     for slot in _SLOTS:
         if f"{slot} Chip Count" not in stats and f"{slot} Online" not in stats:
@@ -86,7 +79,7 @@ def _boards(stats: Mapping[str, Any], model: Model | None) -> Iterator[AsicBoard
         )
 
 
-def _faults(stats: Mapping[str, Any]) -> list[str]:
+def _faults(stats: Row) -> list[str]:
     """Returns the error codes, an error of the power supply, boards that are offline, and bad chips."""
     codes = text(stats.get("Error Code"))
     faults = [f"error {code}"[:64] for code in (codes or "").replace(",", " ").split()][:16]
@@ -101,7 +94,7 @@ def parse_sealminer_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
     return checked(MAKE, lambda: _specs(_stats(replies[0] or b"")))
 
 
-def _specs(stats: Mapping[str, Any]) -> AsicSpecs:
+def _specs(stats: Row) -> AsicSpecs:
     return AsicSpecs(
         make=MAKE,
         model=text(stats.get("Model")),

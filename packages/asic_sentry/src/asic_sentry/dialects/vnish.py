@@ -5,8 +5,7 @@ of `hr_measure`; `hr_realtime` is that of the moment.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from sentry_kit.parsing import count, positive, scaled, temperature, text
@@ -16,6 +15,7 @@ from asic_sentry.dialects.antminer import MAKE, model_name
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     expected_chips,
     fan_speeds,
@@ -24,7 +24,9 @@ from asic_sentry.dialects.parsing import (
     limited_pools,
     mac,
     objects,
-    rejected_percent,
+    part,
+    pool_of,
+    rejected_percent_of,
     sample,
 )
 from asic_sentry.dialects.web import get, mapping_of
@@ -42,8 +44,6 @@ _STOPPED = {"stopped", "shutting-down", "failure"}
 _UPTIME = re.compile(r"(?:(\d+) days?,?\s*)?(\d{1,2}):(\d{2})(?::(\d{2}))?")
 _FAILED = {"failure", "disconnected"}
 
-Row = Mapping[str, Any]
-
 
 def recognise_vnish(info: bytes) -> None:
     checked(FIRMWARE, lambda: mapping_of(FIRMWARE, info, "fw_name"))
@@ -54,29 +54,24 @@ def parse_vnish(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     return sample(FIRMWARE, lambda: _parse(replies, model))
 
 
-def _part(of: Row, name: str) -> Row:
-    part = of.get(name)
-    return part if isinstance(part, dict) else {}
-
-
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary, info = mapping_of(FIRMWARE, replies[0], "miner"), mapping_of(FIRMWARE, replies[1], "fw_name")
-    miner, status = _part(summary, "miner"), _part(_part(summary, "miner"), "miner_status")
+    miner, status = part(summary, "miner"), part(part(summary, "miner"), "miner_status")
     factor = _UNITS.get(str(info.get("hr_measure")))
     boards = limited_boards(_board(each, factor, model) for each in objects(miner.get("chains")))
-    pools = objects(miner.get("pools"))
+    pools = limited_pools(_pool(each) for each in objects(miner.get("pools")))
     is_stopped = status.get("miner_state") in _STOPPED
     return AsicReading(
-        uptime_s=_seconds(_part(info, "system").get("uptime")),
+        uptime_s=_seconds(part(info, "system").get("uptime")),
         hashrate_hs=0.0 if is_stopped else scaled(miner.get("hr_realtime"), factor),
         average_hashrate_hs=scaled(miner.get("hr_average"), factor),
         expected_hashrate_hs=scaled(miner.get("hr_nominal"), factor) or None,
         power_w=positive(miner.get("power_consumption")),
         temperature_c=hottest_of(boards),
         boards=boards,
-        fans_rpm=fan_speeds(each.get("rpm") for each in objects(_part(miner, "cooling").get("fans"))),
-        pools=limited_pools(_pool(each) for each in pools),
-        rejected_percent=rejected_percent(_sum(pools, "accepted"), _sum(pools, "rejected")),
+        fans_rpm=fan_speeds(each.get("rpm") for each in objects(part(miner, "cooling").get("fans"))),
+        pools=pools,
+        rejected_percent=rejected_percent_of(pools),
         faults=_faults(miner, status),
     )
 
@@ -92,43 +87,31 @@ def _seconds(uptime: object) -> int | None:
 
 def _board(each: Row, factor: float | None, model: Model | None) -> AsicBoard:
     """Water-cooled boards have the temperatures of the water; those of the chips are the highest of each board."""
-    bad = count(_part(each, "chip_statuses").get("red"))
+    bad = count(part(each, "chip_statuses").get("red"))
     expected = expected_chips(model, None)
     return AsicBoard(
         slot=count(each.get("id")) or 0,
         hashrate_hs=scaled(each.get("hashrate_rt"), factor),
         inlet_temperature_c=temperature(each.get("inlet_water_temp")),
         outlet_temperature_c=temperature(each.get("outlet_water_temp")),
-        chip_temperature_c=temperature(_part(each, "chip_temp").get("max")),
+        chip_temperature_c=temperature(part(each, "chip_temp").get("max")),
         chips=None if bad is None or expected is None else max(0, expected - bad),
         expected_chips=expected,
     )
 
 
 def _pool(each: Row) -> AsicPool:
-    return AsicPool(
-        url=text(each.get("url")),
-        user=text(each.get("user")),
-        state=_POOL_STATES.get(str(each.get("status"))),
-        accepted=count(each.get("accepted")),
-        rejected=count(each.get("rejected")),
-        stale=count(each.get("stale")),
-    )
-
-
-def _sum(pools: Sequence[Row], key: str) -> int | None:
-    counts = [each for pool in pools if (each := count(pool.get(key))) is not None]
-    return sum(counts) if counts else None
+    return pool_of(each, _POOL_STATES.get(str(each.get("status"))))
 
 
 def _faults(miner: Row, status: Row) -> list[str]:
     """Returns the miner's own failure, boards that failed, lost fans and bad chips."""
     code, chains = count(status.get("failure_code")), objects(miner.get("chains"))
     faults = [f"error {code}"] if code else ["stopped"] if status.get("miner_state") == "failure" else []
-    faults += ["board"] if any(_part(each, "status").get("state") in _FAILED for each in chains) else []
-    fans = objects(_part(miner, "cooling").get("fans"))
+    faults += ["board"] if any(part(each, "status").get("state") in _FAILED for each in chains) else []
+    fans = objects(part(miner, "cooling").get("fans"))
     faults += ["fan"] if any(each.get("status") == "lost" for each in fans) else []
-    return faults + (["chips"] if any(count(_part(each, "chip_statuses").get("red")) for each in chains) else [])
+    return faults + (["chips"] if any(count(part(each, "chip_statuses").get("red")) for each in chains) else [])
 
 
 def parse_vnish_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
@@ -137,7 +120,7 @@ def parse_vnish_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
 
 
 def _specs(info: Row) -> AsicSpecs:
-    network = _part(_part(info, "system"), "network_status")
+    network = part(part(info, "system"), "network_status")
     return AsicSpecs(
         make=MAKE,
         model=model_name(info.get("miner")),

@@ -1,11 +1,10 @@
 """Requests and answers of makes whose API is JSON over HTTP."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from asic_sentry.access import Access
 from asic_sentry.dialects.dialect import Question
-from asic_sentry.dialects.parsing import decode
+from asic_sentry.dialects.parsing import Row, decode
 from asic_sentry.failures import bad_response
 from asic_sentry.framing import HTTP_HEAD, http_body
 
@@ -16,7 +15,7 @@ def get(path: str, *, optional: bool = False, access: Access | None = None) -> Q
     return Question(path, request, http_body, optional, access=access)
 
 
-def mapping_of(make: str, reply: bytes, *keys: str) -> Mapping[str, Any]:
+def mapping_of(make: str, reply: bytes, *keys: str) -> Row:
     """Returns the object in the answer. Raises `BadReply` if it is none, or if it lacks one of `keys`."""
     answer = decode(reply)
     if not isinstance(answer, dict):

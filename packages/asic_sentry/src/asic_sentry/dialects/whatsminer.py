@@ -4,20 +4,21 @@ V1 has its boards in `devs`, V2 in `edevs`, in the same shape.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
 from asic_sentry.dialects import cgminer
-from asic_sentry.dialects.cgminer import answer_of, hashrate, pools_of, section
+from asic_sentry.dialects.cgminer import answer_of, pools_of, section, windows
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     expected_chips,
     fan_speeds,
+    first_rate,
     hottest,
     hottest_of,
     limited_boards,
@@ -33,7 +34,7 @@ MAKE = "Whatsminer"
 
 _ONLY_HERE = {"HS RT", "Factory GHS", "Power Mode", "Power_RT", "Power Limit", "Firmware Version"}
 # The 5 s average of a Whatsminer jumps by 15 %; its own page shows 5 minutes, too.
-_WINDOWS = ("5m", "1m", "15m", "5s")
+_WINDOWS = windows("MHS", "5m", "1m", "15m", "5s")
 _MODEL = re.compile(r"(?i)(?:whatsminer\s*)?(M\d+[A-Z]*\+*)[_ -]*(V.*)?")
 
 
@@ -59,12 +60,12 @@ def parse_whatsminer(replies: Sequence[bytes], model: Model | None) -> AsicReadi
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = section(replies[0], "SUMMARY")[0]
     boards = limited_boards(_board(each, model) for each in section(replies[1], "DEVS"))
-    rate = hashrate(summary, "MHS", 1e6, _WINDOWS)
+    rate = first_rate(_WINDOWS, 1e6, summary)
     realtime = scaled(summary.get("HS RT"), 1e6)
     return AsicReading(
         uptime_s=count(summary.get("Elapsed")),
-        hashrate_hs=rate[0] if rate else realtime,
-        hashrate_window_s=rate[1] if rate else None,
+        hashrate_hs=realtime if rate.hashrate_hs is None else rate.hashrate_hs,
+        hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(summary.get("MHS av"), 1e6),
         expected_hashrate_hs=scaled(summary.get("Factory GHS"), 1e9) or None,
         power_w=positive(summary.get("Power")),
@@ -77,20 +78,20 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     )
 
 
-def _board(each: Mapping[str, Any], model: Model | None) -> AsicBoard:
+def _board(each: Row, model: Model | None) -> AsicBoard:
     """`Temperature` is left out: it is measured somewhere on the board, neither at the inlet nor at the outlet."""
-    rate = hashrate(each, "MHS", 1e6, _WINDOWS)
+    rate = first_rate(_WINDOWS, 1e6, each)
     chips = count(each.get("Effective Chips"))
     return AsicBoard(
         slot=count(each.get("Slot", each.get("ASC"))) or 0,
-        hashrate_hs=rate[0] if rate else None,
+        hashrate_hs=rate.hashrate_hs,
         chip_temperature_c=temperature(each.get("Chip Temp Max")),
         chips=chips,
         expected_chips=expected_chips(model, chips),
     )
 
 
-def _errors(summary: Mapping[str, Any]) -> list[str]:
+def _errors(summary: Row) -> list[str]:
     numbers = range(min(count(summary.get("Error Code Count")) or 0, 32))
     codes = [count(summary.get(f"Error Code {number}")) for number in numbers]
     return [f"error {code}" if code is not None else "error" for code in codes]

@@ -1,7 +1,6 @@
 """Whatsminer V3 (newer MicroBT): JSON after its length in 4 bytes, on port 4433; hashrates in TH/s."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
@@ -10,6 +9,7 @@ from sentry_kit.parsing import count, positive, scaled, temperature, text
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
+    Row,
     checked,
     decode,
     expected_chips,
@@ -19,6 +19,8 @@ from asic_sentry.dialects.parsing import (
     limited_boards,
     limited_pools,
     mac,
+    objects,
+    pool_of,
     sample,
 )
 from asic_sentry.dialects.whatsminer import MAKE, model_and_variant
@@ -49,7 +51,7 @@ def parse_whatsminer_v3(replies: Sequence[bytes], model: Model | None) -> AsicRe
     return sample(MAKE, lambda: _parse(replies, model))
 
 
-def _message(reply: bytes) -> Mapping[str, Any]:
+def _message(reply: bytes) -> Row:
     answer = decode(reply)
     if not isinstance(answer, dict) or "code" not in answer:
         raise bad_response(f"The answer has no code: {quoted(reply)}.")
@@ -63,7 +65,7 @@ def _message(reply: bytes) -> Mapping[str, Any]:
 
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = _message(replies[0])["summary"]
-    boards = limited_boards(_board(each, model) for each in _message(replies[1])["edevs"])
+    boards = limited_boards(_board(each, model) for each in objects(_message(replies[1])["edevs"]))
     return AsicReading(
         uptime_s=count(summary.get("elapsed")),
         hashrate_hs=scaled(summary.get("hash-realtime"), 1e12),
@@ -73,19 +75,18 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         temperature_c=hottest([hottest_of(boards), temperature(summary.get("chip-temp-max"))]),
         boards=boards,
         fans_rpm=fan_speeds(summary[key] for key in ("fan-speed-in", "fan-speed-out") if key in summary),
-        pools=limited_pools(_pool(each) for each in _message(replies[2])["pools"]),
+        pools=limited_pools(_pool(each) for each in objects(_message(replies[2])["pools"])),
         faults=_errors(_message(replies[3]).get("error-code")),
     )
 
 
 def _errors(entries: object) -> list[str]:
     """Returns "error 264" for {"264": "2026-05-23 09:19:10", "reason": "…"}."""
-    objects = [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
-    codes = [key for each in objects for key in each if key.isdecimal()]
+    codes = [key for each in objects(entries) for key in each if key.isdecimal()]
     return [f"error {code[:8]}" for code in dict.fromkeys(codes)][:_ERRORS_LIMIT]
 
 
-def _board(each: Mapping[str, Any], model: Model | None) -> AsicBoard:
+def _board(each: Row, model: Model | None) -> AsicBoard:
     slot, chips = count(each.get("slot", each.get("id"))), count(each.get("effective-chips"))
     return AsicBoard(
         slot=slot or 0,
@@ -96,17 +97,11 @@ def _board(each: Mapping[str, Any], model: Model | None) -> AsicBoard:
     )
 
 
-def _pool(each: Mapping[str, Any]) -> AsicPool:
+def _pool(each: Row) -> AsicPool:
     alive, active = str(each.get("status", "")).lower() == "alive", each.get("stratum-active")
     state = PoolState.CONNECTED if active is True else PoolState.STANDBY
-    return AsicPool(
-        url=text(each.get("url")),
-        user=text(each.get("account")),
-        state=state if alive and isinstance(active, bool) else None if alive else PoolState.DISCONNECTED,
-        accepted=count(each.get("accepted")),
-        rejected=count(each.get("rejected")),
-        stale=count(each.get("stale")),
-    )
+    known = state if isinstance(active, bool) else None
+    return pool_of(each, known if alive else PoolState.DISCONNECTED, user="account")
 
 
 def parse_whatsminer_v3_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
@@ -114,7 +109,7 @@ def parse_whatsminer_v3_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
     return checked(MAKE, lambda: _specs(_message(replies[0] or b"")))
 
 
-def _specs(info: Mapping[str, Any]) -> AsicSpecs:
+def _specs(info: Row) -> AsicSpecs:
     miner, system, network = info.get("miner", {}), info.get("system", {}), info.get("network", {})
     model, variant = model_and_variant(miner.get("type"))
     return AsicSpecs(
