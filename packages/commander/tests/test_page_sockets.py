@@ -6,6 +6,7 @@ import pytest
 from commander.accounts.actions import AccountActions
 from commander.db import open_database
 from commander.live import loop
+from commander.web.security import is_cross_site
 from commander_farm import RIGS, Farm, a_log
 from websockets import ClientConnection, ConnectionClosed, InvalidStatus, connect
 
@@ -73,3 +74,21 @@ async def test_another_site_opens_no_socket(served_farm: Farm) -> None:
     with pytest.raises(InvalidStatus):
         async with served_farm.socket("/live?view=rigs&seq=x", Origin="https://evil.example"):
             pass
+
+
+@pytest.mark.parametrize(
+    ("scheme", "origin", "elsewhere"),
+    [
+        ("https", "https://farm.lan:8443", False),
+        ("https", "http://farm.lan:8443", True),
+        ("wss", "http://farm.lan:8443", True),
+        ("http", "http://farm.lan:8443", False),
+        ("http", "https://farm.lan:8443", False),  # a proxy ends TLS
+        ("https", "https://farm.lan", True),
+        ("https", "null", True),
+        ("https", "http://[", True),
+    ],
+)
+def test_an_origin_is_compared_with_its_scheme(scheme: str, origin: str, elsewhere: bool) -> None:
+    scope = {"scheme": scheme, "headers": [(b"host", b"farm.lan:8443"), (b"origin", origin.encode())]}
+    assert is_cross_site(scope) is elsewhere  # type: ignore[arg-type]  # the part of a scope that is looked at

@@ -90,13 +90,16 @@ class Guarded:
 
 
 def _comes_from_elsewhere(scope: Scope) -> bool:
+    """Returns whether another origin is named, or the same host without TLS.
+
+    A proxy that ends TLS may not say so: a page of `https://` may then send to what looks like `http://` here.
+    """
     origin = header(scope, b"origin")
-    return origin is not None and _host_of(origin) != header(scope, b"host")
-
-
-def _host_of(origin: str) -> str | None:
-    """Returns host and port; None for an invalid address, such as `http://[`."""
+    if origin is None:
+        return False
     try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None
+        parts = urlsplit(origin)
+    except ValueError:  # an invalid address, such as `http://[`
+        return True
+    is_weaker = scope["scheme"] in ("https", "wss") and parts.scheme != "https"
+    return is_weaker or parts.netloc != header(scope, b"host")
