@@ -98,6 +98,17 @@ def test_a_printed_api_key_works_until_it_is_revoked(commander: CommanderProcess
         assert "for a script" not in commander.run("api-key", "list").stdout
 
 
+def test_a_key_is_printed_with_its_role_and_its_end(commander: CommanderProcess) -> None:
+    done = commander.run("api-key", "create", "prometheus", "--role", "metrics", "--days", "30")
+    assert done.returncode == 0
+    listed = commander.run("api-key", "list").stdout
+    assert "role metrics" in listed
+    assert "valid until 20" in listed
+    with commander.client(done.stdout.split()[-1]) as script:
+        assert script.get("/metrics").status_code == 200
+        assert script.get("/api/v1/cpu-gpu-rigs").status_code == 403
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -123,7 +134,11 @@ def test_an_api_keys_name_is_taken_once(stopped: CommanderProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("no-such-command",), ("serve", "--no-such-option"), ("api-key",), ("api-key", "create")]
+    "arguments",
+    [
+        *((), ("no-such-command",), ("serve", "--no-such-option"), ("api-key",), ("api-key", "create")),
+        *(("api-key", "create", "a", "--role", "root"), ("api-key", "create", "a", "--days", "0")),
+    ],
 )
 def test_wrong_usage_ends_with_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert typed(*arguments) == 2

@@ -172,3 +172,33 @@ async def test_a_session_with_an_impossible_number_is_not_found(farm: Farm) -> N
     await farm.log_in()
     answer = await farm.client.post(f"/settings/sessions/{10**30}/end")
     assert answer.status_code == 404
+
+
+async def test_a_key_is_made_with_a_role_and_an_end(farm: Farm) -> None:
+    await farm.log_in()
+    html = (await farm.client.post("/settings/api-keys", data={"name": "wall", "role": "view", "days": "30"})).text
+    key = re.search(r'id="created-key"[^>]*>(mw_key_[0-9a-f]+)<', html)
+    assert key
+    row = (await farm.client.get("/settings")).text.split(">wall<")[1].split("</tr>")[0]
+    assert '<td data-label="Role">View</td>' in row
+    assert "It is revoked" not in row
+    auth = {"Authorization": f"Bearer {key[1]}"}
+    assert (await farm.client.delete("/api/v1/cpu-gpu-rigs/1", headers=auth)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"days": "0"}, "days", "1 to 3,650 days"),
+        ({"days": "soon"}, "days", "1 to 3,650 days"),
+        ({"role": "root"}, "role", "one of metrics, view, operate, own"),
+    ],
+)
+async def test_a_wrong_field_of_a_new_key_comes_back_with_its_error(
+    farm: Farm, fields: dict[str, str], field: str, sentence: str
+) -> None:
+    await farm.log_in()
+    answer = await farm.client.post("/settings/api-keys", data={"name": "wall", **fields})
+    assert answer.status_code == 422
+    assert sentence in answer.text.split(f'id="error-{field}"')[1].split("</p>")[0]
+    assert 'value="wall"' in answer.text

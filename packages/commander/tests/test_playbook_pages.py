@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from commander.accounts.domain import NamedKey, author_of
+from commander.accounts.domain import ApiKey, author_of
 from commander_farm import Farm
 from pages import error_beside, page, post
 from playbook_farm import MONERO, SCRIPT, Json, Playbooks, another
@@ -162,4 +162,4 @@ async def test_pages_of_what_is_gone_say_so(person: httpx.AsyncClient, farm: Far
 
 
 def test_an_author_is_named_as_far_as_one_password_tells() -> None:
-    assert author_of(NamedKey(1, "backup", datetime(2026, 1, 1, tzinfo=UTC), None)) == "API key backup"
+    assert author_of(ApiKey(1, "backup", datetime(2026, 1, 1, tzinfo=UTC), None)) == "API key backup"

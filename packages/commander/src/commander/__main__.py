@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from commander import VERSION
 from commander.accounts.actions import AccountActions
-from commander.accounts.domain import AccountError, check_new_password
+from commander.accounts.domain import KEY_DAYS_MOST, AccountError, Role, check_new_password
 from commander.audit.actor import COMMAND_LINE, act_as
 from commander.backup import BackupProblem
 from commander.backup.swap import check_nothing_pending
@@ -103,18 +103,31 @@ def set_password(version: Version = False) -> None:
 
 
 @keys.command("create")
-def create_key(name: KeyName, version: Version = False) -> None:
+def create_key(
+    name: KeyName,
+    role: Annotated[
+        Role, typer.Option("--role", help="What the key may do: metrics opens /metrics alone, own opens everything.")
+    ] = Role.OWN,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, max=KEY_DAYS_MOST, help="How long it is valid; else until revoked.")
+    ] = None,
+    version: Version = False,
+) -> None:
     """Make a key and print it. It is shown only once."""
-    _, text = with_account_actions(settings(), lambda account_actions: account_actions.create_api_key(name))
+    _, text = with_account_actions(
+        settings(), lambda account_actions: account_actions.create_api_key(name, role, days=days)
+    )
     typer.echo(f"API key {name.strip()} (it is not shown again): {text}")
 
 
 @keys.command("list")
 def list_keys(version: Version = False) -> None:
-    """List all keys, and when each was last used."""
+    """List all keys: the role of each, until when it is valid, and when it was last used."""
     for key in with_account_actions(settings(), lambda account_actions: account_actions.api_keys()):
         used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
-        typer.echo(f"{key.name}\tmade {key.created_at:%Y-%m-%d %H:%M} UTC\tlast used {used}")
+        until = f"{key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "revoked"
+        made = f"{key.created_at:%Y-%m-%d %H:%M} UTC"
+        typer.echo(f"{key.name}\tmade {made}\tlast used {used}\trole {key.role}\tvalid until {until}")
 
 
 @keys.command("revoke")

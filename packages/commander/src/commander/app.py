@@ -26,6 +26,7 @@ from commander.web.body_gate import BodyGate
 from commander.web.compression import Compressed
 from commander.web.methods import TruthfulAllow, WithHead
 from commander.web.paths import OnePath
+from commander.web.role_filter import RoleFilter
 from commander.web.security import Guarded
 
 
@@ -62,7 +63,7 @@ def create_app(
 
     life = Litestar(lifespan=[lifespan], openapi_config=None, logging_config=None)
     routes = Routes(services)
-    gated = BodyGate(TruthfulAllow(routes, routes.methods()), services.bodies, services.tokens.check)
+    gated = BodyGate(TruthfulAllow(RoleFilter(routes), routes.methods()), services.bodies, services.tokens.check)
     guarded = Compressed(Guarded(gated, refuse))
 
     endpoints: dict[str, ASGIApp] = {

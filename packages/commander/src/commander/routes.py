@@ -118,6 +118,7 @@ def _shared(services: Services) -> dict[str, object]:
         "database": services.database,
         "channels": services.channels,
         "badge": services.badge,
+        "open_sockets": services.open_sockets,
         "lives": services.lives,
         "tokens": services.tokens,
         "account_actions": services.account_actions,

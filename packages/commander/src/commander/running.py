@@ -96,8 +96,11 @@ async def _live_loop(services: Services, stop: asyncio.Event) -> None:
         services.watches[kind].went_offline(states)
         await store_newest(services.database, kind, states)
 
-    async def look() -> None:
-        await services.event_flush.flush()
-        await services.hang_up.close_ended(services.account_actions)
-
-    await run_live(services.lives.values(), services.live_sources, stop, on_offline=went_offline, look=look)
+    await run_live(
+        services.lives.values(),
+        services.live_sources,
+        stop,
+        on_offline=went_offline,
+        look=services.event_flush.flush,
+        hang_up=partial(services.hang_up.close_ended, services.account_actions),
+    )

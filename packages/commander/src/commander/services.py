@@ -27,6 +27,7 @@ from commander.live.hang_up import HangUp
 from commander.live.inbox import Inbox
 from commander.live.inbox_endpoint import InboxEndpoint
 from commander.live.long_poll import LongPoll
+from commander.live.open_sockets import OpenSockets
 from commander.live.operational_index import OperationalIndex
 from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
@@ -66,6 +67,7 @@ class Services:
         self.holder = new_holder()
         self.channels = Channels()
         self.badge = Badge()
+        self.open_sockets = OpenSockets()
         nats = _join_cluster(settings)
         self.cluster: Cluster = nats or SingleNode()
         self.lives = {
@@ -91,7 +93,7 @@ class Services:
         self.site_token_actions = SiteTokenActions(self.database, self.tokens, pin=pin)
         self.adoption_actions = AdoptionActions(self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin)
         self.hang_up = HangUp(self.channels, lambda: self.frames)
-        self.account_actions = AccountActions(self.database, on_session_end=self._session_ended)
+        self.account_actions = AccountActions(self.database, on_end=self._sender_ended)
         self.nouns = [noun.build(self._core()) for noun in NOUNS]
         self.live_views = LiveViews(view for noun in self.nouns for view in noun.live_views)
         self.live_sources = self.live_views.sources()
@@ -169,9 +171,10 @@ class Services:
         if self.scaled:
             self.scaled.bus.check()
 
-    def _session_ended(self, session: str) -> None:
-        self.hang_up.close(session)
-        self.cluster.publish(SESSIONS, session)
+    def _sender_ended(self, owner: str) -> None:
+        """Closes the WebSockets of a session or an API key, at all nodes."""
+        self.hang_up.close(owner)
+        self.cluster.publish(SESSIONS, owner)
 
     def _as_one_of_several(self, cluster: "NatsCluster", on_stored: Callable[[NewLog, datetime], None]) -> "ScaledNode":
         from commander.scaled.node import ScaledNode

@@ -20,12 +20,17 @@ from commander.accounts.domain import (
     SESSION_LIFE,
     TRIES,
     TRIES_WITHIN,
-    NamedKey,
+    ApiKey,
     NoSuchKey,
+    Role,
     Session,
     TooManyTries,
     WrongPassword,
+    check_not_expired,
     checked_key_name,
+    expiry,
+    key_owner,
+    socket_owner,
 )
 from commander.accounts.tables import api_keys
 from commander.accounts.views import browser_text
@@ -46,17 +51,20 @@ class Touch(Protocol):
 
 
 class AccountActions:
-    """Login, sessions and API keys. `on_session_end` gets the id of each session that ends, to close its pages."""
+    """Login, sessions and API keys.
+
+    `on_end` gets each session and key that ends, as `socket_owner` names it, to close its WebSockets.
+    """
 
     def __init__(
         self,
         database: Database,
         *,
-        on_session_end: Callable[[str], None] = lambda session: None,
+        on_end: Callable[[str], None] = lambda owner: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
-        self._on_session_end = on_session_end
+        self._on_end = on_end
         self._now = now
         self._hashing = asyncio.Semaphore(2)  # each takes 64 MiB and a core: a flood must not take the machine
         self._trying = asyncio.Semaphore(2)  # counts and tries in one turn: a flood must not be counted too late
@@ -106,7 +114,7 @@ class AccountActions:
         async with self._database.transaction() as db:
             if ended := await store.delete_session(db, session_id):
                 await record(db, what, f"session from {ended.address}", browser_text(ended.user_agent), at=self._now())
-        self._on_session_end(str(session_id))
+        self._on_end(str(session_id))
 
     async def sessions(self) -> list[Session]:
         async with self._database.reading() as db:
@@ -141,36 +149,53 @@ class AccountActions:
             first = await store.set_first_password_hash(db, hashed, now=self._now())
         return made if first else None  # else another commander made one at the same moment
 
-    async def create_api_key(self, name: str) -> tuple[NamedKey, str]:
-        """A key and its text, which is not kept. Raises `BadKeyName` or `KeyNameTaken`."""
-        text = API_KEY_PREFIX + secrets.token_hex(32)
+    async def create_api_key(self, name: str, role: Role = Role.OWN, *, days: int | None = None) -> tuple[ApiKey, str]:
+        """A key and its text, which is not kept. Raises `BadKeyName`, `KeyNameTaken` or `BadDays`."""
+        text, name, now = API_KEY_PREFIX + secrets.token_hex(32), checked_key_name(name), self._now()
+        expires_at = expiry(days, now=now)
         async with self._database.transaction() as db:
-            key = await store.insert_key(db, api_keys, checked_key_name(name), _hash(text), now=self._now())
-            await record(db, "API key made", key.name, at=key.created_at)
+            key = await store.insert_api_key(db, name, _hash(text), role=role, expires_at=expires_at, now=now)
+            until = f", valid until {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
+            await record(db, "API key made", key.name, f"role {role}{until}", at=now)
         return key, text
 
-    async def api_key_of(self, text: str) -> NamedKey | None:
+    async def api_key_of(self, text: str) -> ApiKey | None:
+        """Returns the key with this text; None if there is none. Raises `KeyExpired`."""
         now = self._now()
         async with self._database.reading() as db:
-            key = await store.find_key(db, api_keys, _hash(text))
+            key = await store.find_api_key(db, _hash(text))
+        if key:
+            check_not_expired(key, now=now)
         if key and (key.last_used_at is None or abs(now - key.last_used_at) > SEEN_EVERY):
             await self._note(partial(store.touch_key, keys=api_keys), key.id)
         return key
 
-    async def api_keys(self) -> list[NamedKey]:
+    async def api_keys(self) -> list[ApiKey]:
         async with self._database.reading() as db:
-            return await store.all_keys(db, api_keys)
+            return await store.all_api_keys(db)
 
     async def revoke_api_key(self, key_id: int) -> None:
         async with self._database.transaction() as db:
             if revoked := await store.delete_key(db, api_keys, key_id):
                 await record(db, "API key revoked", revoked.name, at=self._now())
+        self._on_end(key_owner(key_id))
 
     async def revoke_api_key_named(self, name: str) -> None:
         async with self._database.transaction() as db:
-            if not await store.delete_api_key_named(db, name):
+            key_id = await store.delete_api_key_named(db, name)
+            if key_id is None:
                 raise NoSuchKey(f"There is no API key called {name}; `commander api-key list` shows them.")
             await record(db, "API key revoked", name, at=self._now())
+        self._on_end(key_owner(key_id))
+
+    async def socket_owners(self) -> set[str]:
+        """Returns the sessions and API keys that are valid now, as `socket_owner` names them."""
+        now = self._now()
+        async with self._database.reading() as db:
+            sessions, keys = await store.all_sessions(db), await store.all_api_keys(db)
+        alive = [each for each in sessions if each.last_seen_at > now - SESSION_LIFE]
+        valid = [each for each in keys if each.expires_at is None or each.expires_at > now]
+        return {*map(socket_owner, alive), *map(socket_owner, valid)}
 
     async def _note(self, touch: Touch, row_id: int) -> None:
         """Note that somebody was seen, if it can be noted: on a full disk people must still be able to look."""

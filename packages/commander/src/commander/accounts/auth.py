@@ -1,14 +1,16 @@
-"""Finds the sender of a request: a session's cookie or an API key."""
+"""Finds the sender of a request, a session's cookie or an API key, and checks whether its role is enough."""
 
 from collections.abc import Callable
 from typing import Any
 
 from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import ASGIApp, Scope
 
 from commander.accounts.actions import AccountActions
-from commander.accounts.domain import NamedKey, NotSignedIn, Session
+from commander.accounts.domain import ApiKey, NotSignedIn, User, check_role
+from commander.accounts.route_roles import SOCKET, least_role
 from commander.audit.actor import OWNER, Actor, act_as
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
@@ -18,7 +20,7 @@ OPEN = "open"  # a handler with `opt={OPEN: True}` needs no log-in
 
 
 class Authentication(AbstractAuthenticationMiddleware):
-    """Sets `request.user` to the `Session` or `NamedKey`."""
+    """Sets `request.user` to the `Session` or `ApiKey`. Raises `NotSignedIn` or `RoleTooLow`."""
 
     def __init__(self, app: ASGIApp, account_actions_of: Callable[[Scope], AccountActions]) -> None:
         super().__init__(app, exclude_from_auth_key=OPEN)
@@ -29,17 +31,20 @@ class Authentication(AbstractAuthenticationMiddleware):
         if user is None:
             raise NotSignedIn("Log in, or send an API key as: Authorization: Bearer KEY.")
         act_as(actor_of(user, connection))
+        connection.scope["user"] = user  # also for the answer to a refused request
+        method = SOCKET if connection.scope["type"] == ScopeType.WEBSOCKET else connection.scope["method"]
+        check_role(user, least_role(method, connection.url.path, connection.url.query))
         return AuthenticationResult(user=user, auth=None)
 
 
-def actor_of(user: Session | NamedKey, connection: AnyConnection) -> Actor:
+def actor_of(user: User, connection: AnyConnection) -> Actor:
     """Returns who sends this request, as the audit log names them."""
-    who = f"API key {user.name}" if isinstance(user, NamedKey) else OWNER
+    who = f"API key {user.name}" if isinstance(user, ApiKey) else OWNER
     return Actor(who, connection.client.host if connection.client else None)
 
 
-async def sender(account_actions: AccountActions, connection: AnyConnection) -> Session | NamedKey | None:
-    """Returns the sender. API keys open what is made for machines, a session opens everything."""
+async def sender(account_actions: AccountActions, connection: AnyConnection) -> User | None:
+    """Returns the sender. API keys open what is made for machines, a session opens pages too. Raises `KeyExpired`."""
     scheme, _, key = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and is_for_machines(connection.url.path):
         return await account_actions.api_key_of(key.strip())

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from commander.problems import CommanderError, ErrorKind
 
@@ -11,7 +12,17 @@ SEEN_EVERY = timedelta(minutes=1)
 PASSWORD_LEAST = 12
 TRIES = 10
 TRIES_WITHIN = timedelta(minutes=1)
+KEY_DAYS_MOST = 3650
 _KEY_NAME = re.compile(r"[\w][\w .:#()+@/-]{0,63}")
+
+
+class Role(StrEnum):
+    """The rights of an access or an API key. Each role has those of the ones before it, too."""
+
+    METRICS = "metrics"  # `/metrics` alone; for keys only
+    VIEW = "view"
+    OPERATE = "operate"
+    OWN = "own"
 
 
 class AccountError(CommanderError):
@@ -24,6 +35,30 @@ class NotSignedIn(AccountError):
     """No session and no API key."""
 
     kind = ErrorKind(401, "not_signed_in", "Not signed in", asks_for_token=True)
+
+
+class KeyExpired(NotSignedIn):
+    """An API key that was valid until some time ago."""
+
+    kind = ErrorKind(401, "key_expired", "API key expired", asks_for_token=True)
+
+
+class RoleTooLow(AccountError):
+    """The sender's role is too low."""
+
+    kind = ErrorKind(403, "forbidden", "Not allowed")
+
+
+class BadRole(AccountError):
+    """There is no such role."""
+
+    kind = ErrorKind(422, "bad_role", "No such role", field="role")
+
+
+class BadDays(AccountError):
+    """A key can't be valid for that long."""
+
+    kind = ErrorKind(422, "bad_days", "Not a number of days", field="days")
 
 
 class WrongPassword(AccountError):
@@ -60,11 +95,14 @@ class NoSuchKey(AccountError):
 
 @dataclass(frozen=True, slots=True)
 class Session:
+    """A browser that is logged in."""
+
     id: int
     created_at: datetime
     last_seen_at: datetime
     address: str
     user_agent: str
+    role: Role = Role.OWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +113,66 @@ class NamedKey:
     name: str
     created_at: datetime
     last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey(NamedKey):
+    """A key for scripts. `expires_at` None: it is valid until it is revoked."""
+
+    role: Role = Role.OWN
+    expires_at: datetime | None = None
+
+
+User = Session | ApiKey  # who sends a request
+
+
+def is_enough(role: Role, least: Role) -> bool:
+    """Returns whether `role` may do what needs `least`."""
+    roles = list(Role)
+    return roles.index(role) >= roles.index(least)
+
+
+def check_role(user: User, least: Role) -> None:
+    """Raises `RoleTooLow` if the sender's role is lower than `least`."""
+    if is_enough(user.role, least):
+        return
+    sender = f"The API key {user.name}" if isinstance(user, NamedKey) else "Your access"
+    raise RoleTooLow(
+        f"{sender} has the role “{user.role}”, and this needs “{least}”. Ask the owner of this commander for that role."
+    )
+
+
+def checked_role(text: str) -> Role:
+    """Returns the role of an API key. Raises `BadRole`."""
+    try:
+        return Role(text.strip().lower())
+    except ValueError:
+        raise BadRole(f"The role is one of {', '.join(Role)}.") from None
+
+
+def expiry(days: int | None, *, now: datetime) -> datetime | None:
+    """Returns until when a new key is valid; None: until it is revoked. Raises `BadDays`."""
+    if days is None:
+        return None
+    if not 1 <= days <= KEY_DAYS_MOST:
+        raise BadDays(f"A key is valid for 1 to {KEY_DAYS_MOST:,} days, or until it is revoked if you enter nothing.")
+    return now + timedelta(days=days)
+
+
+def check_not_expired(key: ApiKey, *, now: datetime) -> None:
+    """Raises `KeyExpired`."""
+    if key.expires_at is not None and key.expires_at <= now:
+        raise KeyExpired(f"The API key {key.name} was valid until {key.expires_at:%Y-%m-%d %H:%M} UTC. Make a new key.")
+
+
+def socket_owner(user: User) -> str:
+    """Returns a text that names the session or key to which a WebSocket belongs: `17`, `key 3`."""
+    return str(user.id) if isinstance(user, Session) else key_owner(user.id)
+
+
+def key_owner(key_id: int) -> str:
+    """Returns what `socket_owner` does, for the API key of this id."""
+    return f"key {key_id}"
 
 
 def check_new_password(text: str) -> None:
@@ -92,7 +190,7 @@ def checked_key_name(text: str) -> str:
     return name
 
 
-def author_of(user: Session | NamedKey) -> str:
+def author_of(user: User) -> str:
     """Names the person behind a change: by the address of the browser, or by the API key."""
     return (
         f"API key {user.name}" if isinstance(user, NamedKey) else f"a browser at {user.address or 'an unknown address'}"

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.accounts.domain import KeyNameTaken, NamedKey, Session
+from commander.accounts.domain import ApiKey, KeyNameTaken, NamedKey, Role, Session
 from commander.accounts.tables import api_keys, failed_logins, secrets, sessions, site_tokens
 from commander.db import insert_for
 
@@ -18,6 +18,14 @@ _SESSION = (
     sessions.c.last_seen_at,
     sessions.c.address,
     sessions.c.user_agent,
+)
+_API_KEY = (
+    api_keys.c.id,
+    api_keys.c.name,
+    api_keys.c.created_at,
+    api_keys.c.last_used_at,
+    api_keys.c.role,
+    api_keys.c.expires_at,
 )
 _WHAT = {api_keys: "API key", site_tokens: "site"}
 
@@ -81,9 +89,35 @@ async def delete_sessions_before(db: AsyncConnection, seen_before: datetime) -> 
     await db.execute(sa.delete(sessions).where(sessions.c.last_seen_at <= seen_before))
 
 
-async def insert_key(db: AsyncConnection, keys: sa.Table, name: str, key_hash: bytes, *, now: datetime) -> NamedKey:
-    """`keys` is the table: `api_keys` or `site_tokens`, here and below."""
-    query = sa.insert(keys).values(name=name, key_hash=key_hash, created_at=now).returning(keys.c.id)
+async def insert_api_key(
+    db: AsyncConnection, name: str, key_hash: bytes, *, role: Role, expires_at: datetime | None, now: datetime
+) -> ApiKey:
+    """Raises `KeyNameTaken`."""
+    key = await insert_key(db, api_keys, name, key_hash, now=now, role=role.value, expires_at=expires_at)
+    return ApiKey(key.id, name, now, None, role, expires_at)
+
+
+async def find_api_key(db: AsyncConnection, key_hash: bytes) -> ApiKey | None:
+    row = (await db.execute(sa.select(*_API_KEY).where(api_keys.c.key_hash == key_hash))).one_or_none()
+    return _api_key(*row) if row else None
+
+
+async def all_api_keys(db: AsyncConnection) -> list[ApiKey]:
+    return [_api_key(*row) for row in await db.execute(sa.select(*_API_KEY).order_by(api_keys.c.name))]
+
+
+def _api_key(
+    key_id: int, name: str, created_at: datetime, last_used_at: datetime | None, role: str, expires_at: datetime | None
+) -> ApiKey:
+    return ApiKey(key_id, name, created_at, last_used_at, Role(role), expires_at)
+
+
+async def insert_key(
+    db: AsyncConnection, keys: sa.Table, name: str, key_hash: bytes, *, now: datetime, **more: object
+) -> NamedKey:
+    """`keys` is the table: `api_keys` or `site_tokens`, here and below. `more` are columns of its own."""
+    values = {"name": name, "key_hash": key_hash, "created_at": now, **more}
+    query = sa.insert(keys).values(values).returning(keys.c.id)
     try:
         async with db.begin_nested():  # PostgreSQL: after an error the rest of the transaction must still be of use
             key_id = (await db.execute(query)).scalar_one()
@@ -124,8 +158,10 @@ async def key_name(db: AsyncConnection, keys: sa.Table, key_id: int) -> str:
     return str((await db.execute(sa.select(keys.c.name).where(keys.c.id == key_id))).scalar_one())
 
 
-async def delete_api_key_named(db: AsyncConnection, name: str) -> bool:
-    return bool((await db.execute(sa.delete(api_keys).where(api_keys.c.name == name))).rowcount)
+async def delete_api_key_named(db: AsyncConnection, name: str) -> int | None:
+    """Returns the id of the key that is gone; None if there was none."""
+    query = sa.delete(api_keys).where(api_keys.c.name == name).returning(api_keys.c.id)
+    return (await db.execute(query)).scalar_one_or_none()
 
 
 def _select(keys: sa.Table) -> sa.Select[Any]:

@@ -1,5 +1,7 @@
 """The password, sessions, API keys and site tokens in the database: hashes only."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from commander.db import Moment, metadata
@@ -25,7 +27,7 @@ sessions = sa.Table(
 )
 
 
-def _keys(name: str) -> sa.Table:
+def _keys(name: str, *more: sa.Column[Any]) -> sa.Table:
     return sa.Table(
         name,
         metadata,
@@ -34,11 +36,16 @@ def _keys(name: str) -> sa.Table:
         sa.Column("key_hash", sa.LargeBinary(32), nullable=False, unique=True),
         sa.Column("created_at", Moment, nullable=False),
         sa.Column("last_used_at", Moment),
+        *more,
         sqlite_autoincrement=True,
     )
 
 
-api_keys = _keys("api_keys")
+api_keys = _keys(
+    "api_keys",
+    sa.Column("role", sa.String(16), nullable=False, server_default="own"),
+    sa.Column("expires_at", Moment),
+)
 site_tokens = _keys("site_tokens")
 
 failed_logins = sa.Table(

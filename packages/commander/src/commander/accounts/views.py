@@ -1,9 +1,10 @@
 """Views of sessions, keys and the certificate for the settings page."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from commander.accounts.domain import NamedKey, Session
+from commander.accounts.domain import ApiKey, NamedKey, Role, Session
 from commander.settings import TlsMode
 from commander.tls import CertificateFacts
 
@@ -23,6 +24,13 @@ SYSTEMS = (
     ("Mac OS", "macOS"),
     ("Linux", "Linux"),
 )
+ROLE_WORDS = {Role.METRICS: "Metrics", Role.VIEW: "View", Role.OPERATE: "Operate", Role.OWN: "Own"}
+KEY_ROLES = [
+    (Role.OWN, "Own: everything"),
+    (Role.OPERATE, "Operate: incidents, maintenance, tags, commands, pausing"),
+    (Role.VIEW, "View: look at everything but tokens and wallets"),
+    (Role.METRICS, "Metrics: /metrics alone, for Prometheus"),
+]
 MODES = {
     TlsMode.AUTO: "The commander's own certificate authority (COMMANDER_TLS=auto)",
     TlsMode.FILES: "Your certificate (COMMANDER_TLS=files)",
@@ -50,10 +58,30 @@ class KeyView:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiKeyView(KeyView):
+    """`expires_at` None: until it is revoked."""
+
+    role: str
+    expires_at: datetime | None
+    has_expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewKeyView:
+    """The form of a new API key: its fields, and the errors of these."""
+
+    name: str = ""
+    role: str = Role.OWN
+    days: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CreatedKey:
     """A key that was just made: its text is shown this once."""
 
     name: str
+    role: str
     text: str
 
 
@@ -90,6 +118,18 @@ def session_view(session: Session, this: Session) -> SessionView:
 
 def key_view(key: NamedKey) -> KeyView:
     return KeyView(key.id, key.name, key.created_at, key.last_used_at)
+
+
+def api_key_view(key: ApiKey, *, now: datetime) -> ApiKeyView:
+    return ApiKeyView(
+        id=key.id,
+        name=key.name,
+        created_at=key.created_at,
+        last_used_at=key.last_used_at,
+        role=ROLE_WORDS[key.role],
+        expires_at=key.expires_at,
+        has_expired=key.expires_at is not None and key.expires_at <= now,
+    )
 
 
 def certificate_view(facts: CertificateFacts) -> CertificateView:

@@ -10,7 +10,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler
 from protocol.command_messages import CommandArguments
 
-from commander.accounts.domain import author_of
+from commander.accounts.domain import User, author_of, check_role
 from commander.commands import actions, store, target_store
 from commander.commands.actions import Made, Notify, Order
 from commander.commands.domain import (
@@ -20,6 +20,7 @@ from commander.commands.domain import (
     NotATarget,
     checked_action,
     checked_arguments,
+    least_role_for,
 )
 from commander.commands.responses import (
     CommandResponse,
@@ -79,6 +80,7 @@ class CommandsApi(Controller):
     ) -> MadeResponse:
         """Tell CPU/GPU rigs to do something; each rig's state is in the command's `targets`."""
         order = order_of(data, live, made_by=author_of(request.user))
+        check_role(request.user, least_role_for(order.action))
         return made_response(await actions.make_command(database, notify_commands, order))
 
     @get(responses=problems(400, 401, 422))
@@ -114,10 +116,12 @@ class CommandsApi(Controller):
     async def retry_command(
         self,
         command_id: FromPath[int],
+        request: AnyRequest,
         database: NamedDependency[Database],
         notify_commands: NamedDependency[Notify],
     ) -> MadeResponse:
         """Give the rigs that failed, expired, refused or were stopped another turn."""
+        await check_may_repeat(database, command_id, request.user)
         return made_response(await actions.retry(database, notify_commands, command_id))
 
     @get("/{command_id:int}/rigs/{rig_id:int}", responses=problems(400, 401, 404))
@@ -144,6 +148,13 @@ def order_of(data: CommandBody, live: LiveRigs, *, made_by: str) -> Order:
         batch=None if data.batch is None else Batch(data.batch.size, data.batch.max_failures),
         valid_for=timedelta(seconds=data.valid_s),
     )
+
+
+async def check_may_repeat(database: Database, command_id: int, user: User) -> None:
+    """Raises `RoleTooLow` if the user's role is too low for the command's action."""
+    async with database.reading() as db:
+        command = await store.get_command(db, command_id)
+    check_role(user, least_role_for(command.action))
 
 
 async def _shown(database: Database, command_id: int) -> CommandResponse:

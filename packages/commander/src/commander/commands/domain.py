@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 from protocol.command_messages import CommandAction, CommandArguments, CommandState
 
+from commander.accounts.domain import Role
 from commander.problems import CommanderError, ErrorKind
 
 VALID_FOR = timedelta(minutes=10)
@@ -89,6 +90,7 @@ ARGUMENTS: dict[CommandAction, tuple[str, ...]] = {
     CommandAction.RESTART_PLAYBOOK: ("playbook_id",),
     CommandAction.FETCH_LOG: ("playbook_id", "lines"),
 }
+FOR_OWNERS = frozenset({"shutdown", "update_sentry"})  # the others need `operate`
 TAKES_OFFLINE = (CommandAction.REBOOT, CommandAction.SHUTDOWN)
 
 
@@ -183,6 +185,11 @@ def next_step(batch: Batch, progress: Progress) -> Step:
 
 def failures_text(failures: int) -> str:
     return "1 failure" if failures == 1 else f"{failures} failures"
+
+
+def least_role_for(action: CommandAction) -> Role:
+    """Returns the least role that may order this action."""
+    return Role.OWN if action.value in FOR_OWNERS else Role.OPERATE
 
 
 def checked_action(text: str) -> CommandAction:

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from protocol.command_messages import CommandAction
 
+from commander.accounts.domain import Role, is_enough
 from commander.commands.actions import Order
 from commander.commands.domain import (
     REASON_MAX_LENGTH,
@@ -16,6 +17,7 @@ from commander.commands.domain import (
     BatchNotConfirmed,
     checked_action,
     default_batch,
+    least_role_for,
 )
 from commander.commands.targets import chosen_rigs
 from commander.live.rigs import LiveRigs
@@ -74,10 +76,14 @@ def form_of(fields: Mapping[str, str]) -> CommandForm:
     )
 
 
-def options() -> list[tuple[str, str]]:
-    """The actions in the order of their harm, for a list to choose from."""
+def options(role: Role) -> list[tuple[str, str]]:
+    """Returns the actions that this role may order, in the order of their harm, for a list to choose from."""
     order = sorted(WORDS, key=lambda action: (action in TAKES_OFFLINE, action is CommandAction.SHUTDOWN))
-    return [(action, f"{WORDS[action].title}: {WORDS[action].effect}") for action in order]
+    return [
+        (action, f"{WORDS[action].title}: {WORDS[action].effect}")
+        for action in order
+        if is_enough(role, least_role_for(action))
+    ]
 
 
 def _number(field: str, text: str, usual: int) -> int:

@@ -10,11 +10,11 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from protocol.command_messages import CommandAction, FetchedLog, Finding, Severity
 
-from commander.accounts.domain import author_of
+from commander.accounts.domain import RoleTooLow, author_of, check_role, is_enough
 from commander.commands import actions
 from commander.commands.actions import Notify, Order
-from commander.commands.api import result_of
-from commander.commands.domain import NothingToRetry, checked_action
+from commander.commands.api import check_may_repeat, result_of
+from commander.commands.domain import NothingToRetry, checked_action, least_role_for
 from commander.commands.forms import CommandForm, form_of, options
 from commander.commands.source import CommandSource
 from commander.commands.targets import chosen_rigs
@@ -75,10 +75,12 @@ async def stop(
 @post("/commands/{command_id:int}/retry", include_in_schema=False)
 async def retry(
     command_id: FromPath[int],
+    request: PageRequest,
     command_source: NamedDependency[CommandSource],
     database: NamedDependency[Database],
     notify_commands: NamedDependency[Notify],
 ) -> Html | Redirect:
+    await check_may_repeat(database, command_id, request.user)
     try:
         await actions.retry(database, notify_commands, command_id)
     except NothingToRetry as error:
@@ -107,7 +109,7 @@ async def show_result(command_id: FromPath[int], rig_id: FromPath[int], database
 @get("/commands/new", include_in_schema=False)
 async def choose(request: PageRequest, live: NamedDependency[LiveRigs]) -> Html:
     query = {name: str(value) for name, value in request.query_params.items()}
-    return _form_page(live, form_of(query))
+    return _form_page(request, live, form_of(query))
 
 
 @post("/commands", include_in_schema=False)
@@ -120,11 +122,14 @@ async def make(
     fields = {name: str(value) for name, value in (await request.form()).items()}
     form = form_of(fields)
     try:
-        made = await actions.make_command(database, notify_commands, form.order(live, made_by=author_of(request.user)))
+        order = form.order(live, made_by=author_of(request.user))
+        check_role(request.user, least_role_for(order.action))
+        made = await actions.make_command(database, notify_commands, order)
+    except RoleTooLow:
+        raise
     except CommanderError as error:
-        return _form_page(
-            live, form, errors={each.field: each.message for each in error.field_errors()} or {"form": str(error)}
-        )
+        errors = {each.field: each.message for each in error.field_errors()} or {"form": str(error)}
+        return _form_page(request, live, form, errors=errors)
     return Redirect(f"/commands/{made.id}", status_code=303)
 
 
@@ -159,6 +164,7 @@ async def command_rig(
     action = checked_action(str((await request.form()).get("action", "")))
     if action is CommandAction.SHUTDOWN:
         return Redirect(f"/cpu-gpu/{rig_id}/shutdown", status_code=303)
+    check_role(request.user, least_role_for(action))
     return await _send(database, notify_commands, request, action, rig_id)
 
 
@@ -199,7 +205,7 @@ async def _command_page(database: Database, source: CommandSource, command_id: i
     )
 
 
-def _form_page(live: LiveRigs, form: CommandForm, *, errors: Mapping[str, str] = {}) -> Html:
+def _form_page(request: PageRequest, live: LiveRigs, form: CommandForm, *, errors: Mapping[str, str] = {}) -> Html:
     matched, errors = 0, dict(errors)
     try:
         matched = len(chosen_rigs(live, select=form.select, rig_ids=form.rig_ids)) if form.has_rigs else 0
@@ -215,7 +221,8 @@ def _form_page(live: LiveRigs, form: CommandForm, *, errors: Mapping[str, str] =
         errors=errors,
         matched=matched,
         rigs=named,
-        actions=options(),
+        actions=options(request.user.role),
+        may_shut_down=is_enough(request.user.role, least_role_for(CommandAction.SHUTDOWN)),
     )
 
 

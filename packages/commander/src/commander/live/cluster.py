@@ -44,7 +44,7 @@ class RunKey(msgspec.Struct, frozen=True):
 RIGS = Topic("rigs", RigKey)  # a rig came, went, was renamed or has other specs
 RUNS = Topic("runs", RunKey)  # a sentry reports for a rig that was not the last one to do so
 TOKENS = Topic("tokens", bytes)  # by its hash: a sentry's token was replaced, or its rig or site removed
-SESSIONS = Topic("sessions", str)  # a session was ended
+SESSIONS = Topic("sessions", str)  # a session or an API key was ended
 
 
 class Cluster(Protocol):

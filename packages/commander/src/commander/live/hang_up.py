@@ -1,4 +1,4 @@
-"""Closes the WebSockets of sessions that have ended."""
+"""Closes the WebSockets of sessions and API keys that have ended."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,15 +15,14 @@ class HangUp:
         self._all_frames = all_frames
 
     def close(self, session: str) -> None:
-        """Closes the pages and channels of one session."""
+        """Closes the pages and channels of one session or key, as `socket_owner` names it."""
         for frames in self._all_frames():
             frames.close_session(session)
         self._channels.close_session(session)
 
     async def close_ended(self, accounts: AccountActions) -> None:
-        """Sessions may be ended by another process (`commander set-password`)."""
+        """Sessions and keys may be ended by another process (`commander set-password`), or by their time."""
         pages = (frames.sessions() for frames in self._all_frames())
         if sessions := self._channels.sessions().union(*pages):
-            alive = {str(session.id) for session in await accounts.sessions()}
-            for session in sessions - alive:
+            for session in sessions - await accounts.socket_owners():
                 self.close(session)

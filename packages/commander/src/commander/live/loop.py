@@ -17,6 +17,7 @@ from commander.registry.kinds import RigKind
 log = logging.getLogger(__name__)
 TICK_S = 0.25
 TICKS_BETWEEN_LOOKS = 20
+TICKS_BETWEEN_ROLL_CALLS = 4
 
 OnOffline = Callable[[RigKind, list[RigState]], Awaitable[None]]
 
@@ -28,8 +29,13 @@ async def run_live(
     *,
     on_offline: OnOffline,
     look: Callable[[], Awaitable[None]],
+    hang_up: Callable[[], Awaitable[None]],
 ) -> None:
-    """Runs until `stop`. `on_offline` is called with rigs that went offline, `look` every few seconds."""
+    """Runs until `stop`.
+
+    `on_offline` is called with rigs that went offline, `look` every few seconds, and `hang_up` each second: it closes
+    the pages of sessions that have ended.
+    """
     for tick in count(1):
         if stop.is_set():
             return
@@ -39,6 +45,8 @@ async def run_live(
             await _unharmed(partial(source.tick, time.monotonic()))
         if tick % TICKS_BETWEEN_LOOKS == 0:
             await _unharmed(look)
+        if tick % TICKS_BETWEEN_ROLL_CALLS == 0:
+            await _unharmed(hang_up)
         await rest(stop, TICK_S)
 
 

@@ -1,7 +1,9 @@
 """The two kinds of WebSocket: pages get HTML frames, scripts get the channels' messages as JSON."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from litestar import WebSocket, websocket
@@ -10,13 +12,18 @@ from litestar.exceptions import WebSocketDisconnect
 
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN, sender
-from commander.accounts.domain import Session
+from commander.accounts.domain import AccountError, RoleTooLow, User, check_role, socket_owner
+from commander.accounts.route_roles import SOCKET, least_role
 from commander.live.badge import Badge
 from commander.live.channels import Channels, is_channel
+from commander.live.open_sockets import OpenSockets, TooManySockets
 from commander.live.source import LiveViews
+from commander.web.role_filter import frame_for, json_for
 
 SESSION_ENDED = 4401
+FORBIDDEN = 4403
 NOT_SPOKEN_HERE = 4404
+TOO_MANY_SOCKETS = 4429
 SEND_TIMEOUT_S = 20
 
 Outbox = asyncio.Queue[str | None]
@@ -31,10 +38,11 @@ async def page_socket(
     account_actions: NamedDependency[AccountActions],
     live_views: NamedDependency[LiveViews],
     badge: NamedDependency[Badge],
+    open_sockets: NamedDependency[OpenSockets],
 ) -> None:
     """Frames for one open page: `?view=…&seq=<stamp of the page>&badge=<open incidents that it shows>`."""
-    session = await _session(socket, account_actions)
-    if session is None:
+    user = await _user(socket, account_actions, open_sockets)
+    if user is None:
         return
     query = {name: str(value) for name, value in socket.query_params.items()}
     shown = query.pop("badge", None)
@@ -44,41 +52,57 @@ async def page_socket(
         await _hang_up(socket, NOT_SPOKEN_HERE, str(error))
         return
     await socket.accept()
-    viewer = frames.join(key, make_view, session=session, stamp=query.get("seq"))
+    owner = socket_owner(user)
+    viewer = frames.join(key, make_view, session=owner, stamp=query.get("seq"))
     try:
-        with badge.watched(shown) as news:
-            await pump(socket, viewer.outbox, news)
+        with open_sockets.counted(owner), badge.watched(shown) as news:
+            await pump(socket, viewer.outbox, news, cut=partial(frame_for, user.role))
     finally:
         frames.leave(key, viewer)
 
 
 @websocket("/api/v1/events", opt={OPEN: True})
 async def events_socket(
-    socket: AnySocket, channels: NamedDependency[Channels], account_actions: NamedDependency[AccountActions]
+    socket: AnySocket,
+    channels: NamedDependency[Channels],
+    account_actions: NamedDependency[AccountActions],
+    open_sockets: NamedDependency[OpenSockets],
 ) -> None:
     """The channels' messages, one JSON text each: `?channels=a,b`.
 
     It subscribes before it accepts: a client misses no message from the handshake on.
     """
-    session = await _session(socket, account_actions)
-    if session is None:
+    user = await _user(socket, account_actions, open_sockets)
+    if user is None:
         return
     names = [name for name in socket.query_params.get("channels", "").split(",") if name]
     if wrong := [name for name in names if not is_channel(name)]:
         await _hang_up(socket, NOT_SPOKEN_HERE, f"no channel is called {wrong[0]}")
         return
-    with channels.subscribed(names, session=session) as subscription:
+    owner = socket_owner(user)
+    with open_sockets.counted(owner), channels.subscribed(names, session=owner) as subscription:
         await socket.accept()
-        await pump(socket, subscription.messages)
+        await pump(socket, subscription.messages, cut=partial(json_for, user.role))
 
 
-async def _session(socket: AnySocket, account_actions: AccountActions) -> str | None:
-    """Returns the session with which the socket ends ("" for an API key); None, and closes it, without a login."""
-    user = await sender(account_actions, socket)
-    if user is None:
-        await _hang_up(socket, SESSION_ENDED, "not signed in")
-        return None
-    return str(user.id) if isinstance(user, Session) else ""
+async def _user(socket: AnySocket, account_actions: AccountActions, open_sockets: OpenSockets) -> User | None:
+    """Returns who opens the socket. Closes it and returns None if they may not."""
+    try:
+        user = await sender(account_actions, socket)
+        if user is None:
+            await _hang_up(socket, SESSION_ENDED, "not signed in")
+            return None
+        check_role(user, least_role(SOCKET, socket.url.path))
+        open_sockets.check(socket_owner(user))
+    except TooManySockets as error:
+        await _hang_up(socket, TOO_MANY_SOCKETS, str(error))
+    except RoleTooLow as error:
+        await _hang_up(socket, FORBIDDEN, str(error))
+    except AccountError as error:
+        await _hang_up(socket, SESSION_ENDED, str(error))
+    else:
+        return user
+    return None
 
 
 async def _hang_up(socket: AnySocket, code: int, reason: str) -> None:
@@ -87,20 +111,23 @@ async def _hang_up(socket: AnySocket, code: int, reason: str) -> None:
     await socket.close(code, reason[:100])
 
 
-async def pump(socket: AnySocket, *outboxes: Outbox) -> None:
-    """Sends the texts of all outboxes until a None comes, or the other side closes or takes no more."""
+async def pump(socket: AnySocket, *outboxes: Outbox, cut: Callable[[str], str]) -> None:
+    """Sends the texts of all outboxes until a None comes, or the other side closes or takes no more.
+
+    `cut` returns of each text what this role may see.
+    """
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_gone(socket)), *(group.create_task(_send(socket, each)) for each in outboxes)]
+        tasks = [group.create_task(_gone(socket)), *(group.create_task(_send(socket, each, cut)) for each in outboxes)]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
 
 
-async def _send(socket: AnySocket, outbox: Outbox) -> None:
+async def _send(socket: AnySocket, outbox: Outbox, cut: Callable[[str], str]) -> None:
     with suppress(WebSocketDisconnect, TimeoutError):
         while (text := await outbox.get()) is not None:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await socket.send_text(text)
+                await socket.send_text(cut(text))
         await socket.close(SESSION_ENDED, "the session has ended, or too much was left unread")
 
 

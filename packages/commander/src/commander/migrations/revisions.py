@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0013"
+HEAD = "0014"
 
 
 class SchemaTooNew(DatabaseProblem):

@@ -8,9 +8,10 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body, FromPath
+from msgspec import UNSET
 from protocol.tokens import Token
 
-from commander.accounts.domain import author_of
+from commander.accounts.domain import Role, author_of, check_role
 from commander.db import Database
 from commander.live.responses import StatsAnswer, stats_answer
 from commander.live.rig_state import RigState
@@ -115,6 +116,8 @@ def _update(api: KindApi) -> HTTPRouteHandler:
         lives: NamedDependency[Lives],
     ) -> Any:
         live = lives[api.kind]
+        if data.name is not UNSET:
+            check_role(request.user, Role.OWN)
         await change_rig(all_rig_actions[api.kind], live.find(rig_id).id, data, author=author_of(request.user))
         return api.answer_of(live.find(rig_id))
 

@@ -1,6 +1,8 @@
 """Login, logout and the settings page."""
 
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,13 +18,28 @@ from commander.accounts.actions import AccountActions
 from commander.accounts.auth import COOKIE, OPEN
 from commander.accounts.domain import (
     SESSION_LIFE,
+    AccountError,
+    BadDays,
     BadKeyName,
+    BadRole,
     KeyNameTaken,
+    Role,
     Session,
     TooManyTries,
     WrongPassword,
+    checked_role,
 )
-from commander.accounts.views import CreatedKey, CreatedSite, KeyView, certificate_view, key_view, session_view
+from commander.accounts.views import (
+    KEY_ROLES,
+    CreatedKey,
+    CreatedSite,
+    KeyView,
+    NewKeyView,
+    api_key_view,
+    certificate_view,
+    key_view,
+    session_view,
+)
 from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings, TlsMode
 from commander.tls import CertificateFacts
@@ -31,6 +48,7 @@ from commander.web.shell import Page, Section, page
 WRONG, TOO_MANY = 422, 429
 HOME = "/"
 _LOCAL = re.compile(r"/(?![/\\])[^\x00-\x20\\\x7f]*")
+NO_KEY = NewKeyView()
 SECTION = Section("Settings", "/settings", icon="M4 7h10M18 7h2M16 5v4M4 17h4M12 17h8M10 15v4")
 Html = Response[str]
 PageRequest = Request[Session, Any, Any]
@@ -42,7 +60,11 @@ class LoginForm(msgspec.Struct, frozen=True):
 
 
 class KeyForm(msgspec.Struct, frozen=True):
+    """`days` is empty for a key that is valid until it is revoked."""
+
     name: str = ""
+    role: str = Role.OWN
+    days: str = ""
 
 
 def local_path(text: str) -> str:
@@ -118,13 +140,19 @@ async def create_key(
     certificate: NamedDependency[CertificateFacts | None],
 ) -> Html:
     try:
-        key, text = await account_actions.create_api_key(data.name)
-    except (BadKeyName, KeyNameTaken) as error:
+        role, days = checked_role(data.role), days_in(data.days)
+        key, text = await account_actions.create_api_key(data.name, role, days=days)
+    except (BadKeyName, KeyNameTaken, BadRole, BadDays) as error:
         return await settings_page(
-            request, account_actions, site_token_actions, settings, certificate, name=data.name, error=str(error)
+            request, account_actions, site_token_actions, settings, certificate, new_key=wrong_key(data, error)
         )
     return await settings_page(
-        request, account_actions, site_token_actions, settings, certificate, created=CreatedKey(key.name, text)
+        request,
+        account_actions,
+        site_token_actions,
+        settings,
+        certificate,
+        created=CreatedKey(key.name, key.role, text),
     )
 
 
@@ -135,6 +163,20 @@ async def revoke_key(key_id: FromPath[int], account_actions: NamedDependency[Acc
 
 
 HANDLERS: list[HTTPRouteHandler] = [login, log_in, log_out, show_settings, end_session, create_key, revoke_key]
+
+
+def days_in(text: str) -> int | None:
+    """Returns the days for which a key is to be valid; None for an empty field. Raises `BadDays`."""
+    text = text.strip()
+    if not text:
+        return None
+    return int(text) if text.isdecimal() and len(text) < 6 else 0  # 0 is refused, with the sentence that says why
+
+
+def wrong_key(form: KeyForm, error: AccountError) -> NewKeyView:
+    """Returns the form as it was sent, with its error beside its field."""
+    errors = {each.field: each.message for each in error.field_errors()}
+    return NewKeyView(name=form.name, role=form.role, days=form.days, errors=errors)
 
 
 def session_cookie(value: str, settings: Settings) -> Cookie:
@@ -162,18 +204,18 @@ async def settings_page(
     certificate: CertificateFacts | None,
     *,
     revoking: str = "",
-    name: str = "",
-    error: str = "",
+    new_key: NewKeyView = NO_KEY,
     created: CreatedKey | None = None,
     revoking_site: str = "",
     site_name: str = "",
     site_error: str = "",
     created_site: CreatedSite | None = None,
 ) -> Html:
-    """`error` stands beside the field that holds `name`, `site_error` beside that with `site_name`."""
-    keys = [key_view(key) for key in await account_actions.api_keys()]
+    """`site_error` stands beside the field that holds `site_name`."""
+    now = datetime.now(UTC)
+    keys = [api_key_view(key, now=now) for key in await account_actions.api_keys()]
     site_views = [key_view(site) for site in await site_token_actions.all()]
-    wrong = error or site_error
+    wrong = bool(new_key.errors or site_error)
     return page(
         "settings_pages/settings.html",
         Page(title="Settings", section=SECTION, url="/settings" if wrong or created or created_site else ""),
@@ -183,8 +225,8 @@ async def settings_page(
         certificate=certificate_view(certificate) if certificate else None,
         public_url=settings.public_url,
         revoking=_key_of(keys, revoking),
-        name=name,
-        error=error,
+        new_key=new_key,
+        roles=KEY_ROLES,
         created=created,
         sites=site_views,
         revoking_site=_key_of(site_views, revoking_site),
@@ -194,5 +236,5 @@ async def settings_page(
     )
 
 
-def _key_of(keys: list[KeyView], key_id: str) -> KeyView | None:
+def _key_of(keys: Sequence[KeyView], key_id: str) -> KeyView | None:
     return next((key for key in keys if str(key.id) == key_id), None)

@@ -10,7 +10,7 @@ BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 MEANINGS = {
     400: "The body can't be unpacked, or is nested too deeply.",
     401: "No session, key or token, or a wrong one.",
-    403: "Another web site made a browser send this.",
+    403: "The sender's role is too low, or another web site made a browser send this.",
     404: "There is no such thing, or no longer.",
     409: "The name is taken.",
     410: "The rig was removed.",
@@ -23,7 +23,12 @@ MEANINGS = {
 
 
 def problems(*statuses: int) -> Mapping[int, ResponseSpec]:
-    """The error answers of a handler. If it takes a body, there may be no room for that body."""
+    """The error answers of a handler.
+
+    If it takes a body, there may be no room for that body. If it needs a sender, that sender's role may be too low.
+    """
+    if 401 in statuses:
+        statuses = (*statuses, 403)
     if 413 in statuses:
         statuses = (*statuses, 503)
     return {

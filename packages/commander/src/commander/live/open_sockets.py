@@ -1,0 +1,38 @@
+"""Bounds the WebSockets that one session or API key has open."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from commander.problems import CommanderError, ErrorKind
+
+SOCKETS_MOST = 64
+
+
+class TooManySockets(CommanderError):
+    """A session or API key has `SOCKETS_MOST` WebSockets open."""
+
+    kind = ErrorKind(429, "too_many_sockets", "Too many sockets", retry_after_s=60)
+
+
+class OpenSockets:
+    """Counts the WebSockets of this process by their owner, see `socket_owner`."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    def check(self, owner: str) -> None:
+        """Raises `TooManySockets`."""
+        if self._open[owner] >= SOCKETS_MOST:
+            raise TooManySockets(f"{SOCKETS_MOST} WebSockets are open already; close some of them.")
+
+    @contextmanager
+    def counted(self, owner: str) -> Iterator[None]:
+        """Counts one more as long as this lasts."""
+        self._open[owner] += 1
+        try:
+            yield
+        finally:
+            self._open[owner] -= 1
+            if not self._open[owner]:
+                del self._open[owner]

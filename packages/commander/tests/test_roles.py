@@ -1,0 +1,248 @@
+"""Roles: what each API key may do, and what it may see."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from commander.accounts.actions import AccountActions
+from commander.accounts.auth import OPEN
+from commander.accounts.domain import Role, is_enough
+from commander.accounts.route_roles import ROUTE_ROLES, SOCKET, least_role
+from commander.db import open_database
+from commander.live import open_sockets
+from commander.live.long_poll import LongPoll
+from commander.routes import Routes
+from commander.services import Services
+from commander.settings import Settings
+from commander.web.role_filter import html_for, json_for
+from commander_farm import ASICS, LOGS, RIGS, Farm, a_log, on_sqlite
+from litestar.routes import HTTPRoute, WebSocketRoute
+from websockets import ConnectionClosed
+
+MONERO = "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A"
+KASPA = "kaspa:qpauqsvk7yf9unexwmxsnmg547mhyga37csh0kj53q6xxgl24ydxjsgzthw5j"
+LOWER = (Role.METRICS, Role.VIEW, Role.OPERATE)
+Auth = dict[str, str]
+
+
+def routes_of(settings: Settings) -> set[tuple[str, str]]:
+    """Returns the method and address of each route that needs a sender."""
+    found: set[tuple[str, str]] = set()
+    for route in Routes(Services(settings, None, LongPoll())).site.routes:
+        if isinstance(route, HTTPRoute):
+            handlers = [each for each in route.route_handlers if not each.opt.get(OPEN)]
+            methods = {str(method) for each in handlers for method in each.http_methods}
+            found |= {(method, route.path_format) for method in methods - {"OPTIONS"}}
+        elif isinstance(route, WebSocketRoute):
+            found.add((SOCKET, route.path_format))
+    return found
+
+
+@on_sqlite
+def test_each_route_has_a_least_role(settings: Settings) -> None:
+    routes = routes_of(settings)
+    missing = sorted(" ".join(each) for each in routes - set(ROUTE_ROLES))
+    assert missing == [], "write these routes into accounts/route_roles.py; until then they need the role own"
+    parts = {("POST", "/cpu-gpu/{rig_id}/playbooks/{playbook_id}/" + action) for action in ("pause", "resume")}
+    assert sorted(" ".join(each) for each in set(ROUTE_ROLES) - routes - parts) == [], "no such route"
+
+
+def test_what_is_not_in_the_table_is_for_the_owner() -> None:
+    assert least_role("GET", "/no/such/page") is Role.OWN
+    assert least_role("POST", "/cpu-gpu/7/playbooks/3/remove") is Role.OWN
+    assert least_role("POST", "/cpu-gpu/7/playbooks/3/pause") is Role.OPERATE
+    assert least_role("GET", "/cpu-gpu", "dialog=add") is Role.OWN
+    assert least_role("GET", "/cpu-gpu", "dialog=tags&rig=3") is Role.OPERATE
+    assert least_role("GET", "/mining-software/new") is Role.OWN
+
+
+async def key(farm: Farm, role: Role, *, days: int | None = None) -> Auth:
+    async with open_database(farm.settings.database_url) as database:
+        _, text = await AccountActions(database).create_api_key(f"{role} key", role, days=days)
+    return {"Authorization": f"Bearer {text}"}
+
+
+@on_sqlite
+@pytest.mark.parametrize("role", LOWER)
+async def test_a_role_gets_403_on_all_that_it_may_not(farm: Farm, role: Role) -> None:
+    auth = await key(farm, role)
+    tried = 0
+    for (method, path), least in ROUTE_ROLES.items():
+        if not path.startswith(("/api/", "/metrics", "/schema/")) or method == SOCKET:
+            continue
+        answer = await farm.client.request(method, re.sub(r"\{\w+\}", "1", path), headers=auth)
+        if is_enough(role, least):
+            assert answer.status_code not in (401, 403), (method, path)
+        else:
+            problem = answer.json()
+            assert (answer.status_code, problem["code"]) == (403, "forbidden"), (method, path)
+            assert f"has the role “{role}”, and this needs “{least}”" in problem["detail"]
+            tried += 1
+    assert tried > 15
+
+
+@on_sqlite
+async def test_a_refused_request_changes_nothing(farm: Farm) -> None:
+    rig = await farm.add("rig-01")
+    auth = await key(farm, Role.VIEW)
+    assert (await farm.client.delete(f"{RIGS}/{rig.id}", headers=auth)).status_code == 403
+    assert (await farm.client.post(RIGS, json={"name": "rig-02"}, headers=auth)).status_code == 403
+    assert [each["name"] for each in (await farm.client.get(RIGS, headers=auth)).json()] == ["rig-01"]
+
+
+@on_sqlite
+async def test_an_operator_sets_tags_and_does_not_rename(farm: Farm) -> None:
+    rig, asic = await farm.add("rig-01"), await farm.add_asic("asic-01")
+    auth = await key(farm, Role.OPERATE)
+    for path in (f"{RIGS}/{rig.id}", f"{ASICS}/{asic.id}"):
+        assert (await farm.client.patch(path, json={"tags": ["hall:2"]}, headers=auth)).json()["tags"] == ["hall:2"]
+        for change in ({"name": "stolen"}, {"name": "stolen", "tags": []}):
+            assert (await farm.client.patch(path, json=change, headers=auth)).status_code == 403
+        assert (await farm.client.get(path, headers=auth)).json()["tags"] == ["hall:2"]
+
+
+@on_sqlite
+async def test_an_operator_reboots_and_does_not_shut_down(farm: Farm) -> None:
+    rig = await farm.add("rig-01")
+    auth = await key(farm, Role.OPERATE)
+    order = {"action": "reboot", "rigs": [rig.id]}
+    assert (await farm.client.post("/api/v1/commands", json=order, headers=auth)).status_code == 202
+    order["action"] = "shutdown"
+    refused = await farm.client.post("/api/v1/commands", json=order, headers=auth)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    made = (await farm.client.post("/api/v1/commands", json=order, headers=farm.auth)).json()
+    await farm.client.post(f"/api/v1/commands/{made['id']}/cancel", headers=auth)
+    again = await farm.client.post(f"/api/v1/commands/{made['id']}/retry", headers=auth)
+    assert again.status_code == 403, "nor by repeating what an owner has ordered"
+
+
+@on_sqlite
+async def test_a_metrics_key_opens_metrics_alone(farm: Farm) -> None:
+    auth = await key(farm, Role.METRICS)
+    assert (await farm.client.get("/metrics", headers=auth)).status_code == 200
+    refused = await farm.client.get(RIGS, headers=auth)
+    assert refused.status_code == 403
+    assert refused.json()["detail"].startswith("The API key metrics key has the role “metrics”")
+
+
+@on_sqlite
+async def test_an_expired_key_gets_401_with_the_reason(farm: Farm) -> None:
+    async with open_database(farm.settings.database_url) as database:
+        past = AccountActions(database, now=lambda: datetime.now(UTC) - timedelta(days=7))
+        _, text = await past.create_api_key("old", Role.OWN, days=3)
+        _, fresh = await past.create_api_key("new", Role.OWN, days=30)
+    expired = await farm.client.get(RIGS, headers={"Authorization": f"Bearer {text}"})
+    assert (expired.status_code, expired.json()["code"]) == (401, "key_expired")
+    assert "The API key old was valid until" in expired.json()["detail"]
+    assert (await farm.client.get(RIGS, headers={"Authorization": f"Bearer {fresh}"})).status_code == 200
+
+
+@pytest.fixture
+async def mining(farm: Farm) -> Farm:
+    """A farm with a rig that mines for a wallet of the address book."""
+    pool = {"type": "pool", "name": "Pool", "coin": "Monero", "address": "pool.example:443"}
+    wallet = {"type": "wallet", "name": "Wallet", "coin": "Monero", "address": MONERO}
+    for address in (pool, wallet):
+        answer = await farm.client.post("/api/v1/addresses", json=address, headers=farm.auth)
+        assert answer.status_code == 201, answer.text
+    rig, log = await farm.add("rig-01"), a_log()
+    log["miners"][0]["algorithms"][0] |= {"pool": "pool.example:443", "user": f"{MONERO}.rig-01"}  # type: ignore[index]
+    assert (await farm.client.post(LOGS, json={"logs": [log]}, headers=rig.auth)).status_code == 200
+    return farm
+
+
+@on_sqlite
+async def test_view_gets_wallets_masked_and_operate_gets_them_whole(mining: Farm) -> None:
+    viewer, operator = await key(mining, Role.VIEW), await key(mining, Role.OPERATE)
+    for path in ("/api/v1/addresses", RIGS, f"{RIGS}/1", f"{RIGS}/1/logs"):
+        seen = (await mining.client.get(path, headers=viewer)).text
+        assert MONERO[4:-4] not in seen, path
+        if "logs" in path or path == "/api/v1/addresses":
+            assert "44AF…EP3A" in seen
+            assert MONERO in (await mining.client.get(path, headers=operator)).text
+
+
+@pytest.mark.parametrize("wallet", [MONERO, KASPA, "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"])
+def test_a_wallet_is_masked_wherever_it_stands(wallet: str) -> None:
+    for text in (f'{{"user": "{wallet}.rig"}}', f"<dd title='{wallet}'>{wallet}/x</dd>", f"-u {wallet} -p x"):
+        assert wallet[6:-4] not in json_for(Role.VIEW, text)
+        assert json_for(Role.OPERATE, text) == text
+
+
+def test_numbers_names_and_times_are_not_masked() -> None:
+    text = '{"taken_at": "2026-11-20T12:00:00.000Z", "pci": "0000:03:00.0", "hashrate_hs": 15011000000000.0}'
+    assert json_for(Role.VIEW, text) == text
+
+
+ROW = (
+    '<form method="post" action="/incidents/7/acknowledge"><button>Acknowledge</button></form>'
+    '<form method="post" action="/alerts/rules/3/switch"><button data-shown><span>On</span></button></form>'
+    '<form method="get" action="/cpu-gpu"><button>Search</button></form>'
+    '<a class="button" href="/cpu-gpu/7?dialog=edit" data-dialog>Rename</a>'
+    '<a href="/cpu-gpu/7?dialog=tags&amp;rig=7">Tags</a><a href="/cpu-gpu/7/log">History</a><a href="#main">Skip</a>'
+    '<button type="button" data-chosen="/cpu-gpu/copy">Copy</button>'
+)
+
+
+def test_a_page_offers_what_the_role_may_do() -> None:
+    assert html_for(Role.OWN, ROW) == ROW
+    operate, view = html_for(Role.OPERATE, ROW), html_for(Role.VIEW, ROW)
+    for word in ("Acknowledge", "Tags"):
+        assert word in operate
+        assert word not in view
+    for word in ("Rename", "Copy", "switch"):
+        assert word not in operate
+    for word in ("Search", "History", "Skip", "<span>On</span>"):
+        assert word in view
+
+
+async def closed(farm: Farm, auth: Auth, end: str) -> int | None:
+    """Returns the code with which the key's socket closes after `end` was done to it."""
+    async with farm.socket("/api/v1/events?channels=incidents", **auth) as socket:
+        async with open_database(farm.settings.database_url) as database:
+            await AccountActions(database).revoke_api_key_named(end)
+        with pytest.raises(ConnectionClosed) as error:
+            await socket.recv()
+    return error.value.rcvd.code if error.value.rcvd else None
+
+
+@on_sqlite
+async def test_a_revoked_key_s_socket_closes(served_farm: Farm) -> None:
+    """By another process here, as `commander api-key revoke` is one."""
+    assert await closed(served_farm, await key(served_farm, Role.VIEW), "view key") == 4401
+
+
+@on_sqlite
+async def test_a_metrics_key_opens_no_socket(served_farm: Farm) -> None:
+    auth = await key(served_farm, Role.METRICS)
+    async with served_farm.socket("/api/v1/events?channels=incidents", **auth) as socket:
+        with pytest.raises(ConnectionClosed) as error:
+            await socket.recv()
+    assert error.value.rcvd
+    assert error.value.rcvd.code == 4403
+
+
+@on_sqlite
+async def test_the_sockets_of_one_key_are_bounded(served_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_sockets, "SOCKETS_MOST", 2)
+    auth, address = await key(served_farm, Role.VIEW), "/api/v1/events?channels=incidents"
+    async with served_farm.socket(address, **auth), served_farm.socket(address, **auth):
+        async with served_farm.socket(address, **auth) as third:
+            with pytest.raises(ConnectionClosed) as error:
+                await third.recv()
+        assert error.value.rcvd
+        assert error.value.rcvd.code == 4429
+        async with served_farm.socket(address, **served_farm.auth) as other:
+            await other.ping()
+
+
+@on_sqlite
+async def test_a_viewer_s_channel_carries_no_wallet(served_farm: Farm) -> None:
+    rig, log = await served_farm.add("rig-01"), a_log()
+    log["miners"][0]["algorithms"][0] |= {"pool": "pool.example:443", "user": MONERO}  # type: ignore[index]
+    address = f"/api/v1/events?channels=cpu-gpu-mining-rig-operation-stats:{rig.id}"
+    viewer = await key(served_farm, Role.VIEW)
+    async with served_farm.socket(address, **viewer) as lower, served_farm.socket(address, **served_farm.auth) as owner:
+        await served_farm.report(rig, log)
+        assert MONERO in str(await owner.recv())
+        assert "44AF…EP3A" in str(await lower.recv())
