@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.tools:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE # each of the tests' hundreds of processes would compile what it imports
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run demo demo-scaled test-fast test check fmt bench docs
+.PHONY: help setup lock dist run demo demo-scaled test-fast test check fmt bench docs
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ lock: | $(UV) ## resolve the newest allowed versions into requirements.lock
 	    --group dev $(foreach package,$(PACKAGES),packages/$(package)/pyproject.toml) \
 	    --no-emit-package minewarden-protocol --no-emit-package minewarden-sentry-kit \
 	    --custom-compile-command "make lock" -o requirements.lock
+
+dist: .venv/ready ## the five wheels of a release in dist/; the same code gives the same bytes
+	$(BIN)/python devtools/make_dist.py dist
 
 run: .venv/ready ## the commander, on its embedded database; prints its address and, the first time, the password
 	@exec $(BIN)/commander serve
