@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the pages of docs/ that are read off the code: settings, messages, metrics. `--check` only compares."""
+"""Writes the files of docs/ and deploy/ that are read off the code: settings, messages, metrics, systemd units.
+
+`--check` only compares.
+"""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -8,16 +11,22 @@ from typing import get_type_hints
 
 import msgspec
 from asic_sentry.dialects.registry import DIALECTS
+from asic_sentry.service_unit import SERVICE as ASIC_SERVICE
 from asic_sentry.settings import Settings as AsicSentrySettings
 from commander.rig_metrics import FAMILIES
+from commander.service_unit import SERVICE as COMMANDER_SERVICE
 from commander.settings import EXPECTED
 from commander.settings import Settings as CommanderSettings
+from cpu_gpu_sentry.service_unit import SERVICE as CPU_GPU_SERVICE
 from cpu_gpu_sentry.settings import Settings as CpuGpuSentrySettings
 from msgspec import inspect
 from protocol import asic_messages, command_messages, inbox_messages, messages, playbook_messages
+from protocol.services import unit_text
 from sentry_kit.settings import expected as expected_by_sentry
 
 DOCS = Path(__file__).parent.parent / "docs"
+DEPLOY = DOCS.parent / "deploy"
+SERVICES = (COMMANDER_SERVICE, CPU_GPU_SERVICE, ASIC_SERVICE)
 PROMETHEUS = (Path(__file__).parent / "prometheus_page.md").read_text(encoding="utf-8")
 COUNT_LIMIT = 2**53  # the bound of every count; not worth a word in the docs
 GENERATED = "<!-- Written by devtools/write_docs.py (`make docs`); change the code, not this page. -->\n"
@@ -244,22 +253,31 @@ PAGES = {
 }
 
 
+def generated() -> dict[Path, str]:
+    """Returns the text of each generated file: pages of docs/, and units of deploy/ for programs in /opt/minewarden."""
+    units = {
+        DEPLOY / f"{each.name}.service": unit_text(each, f"/opt/minewarden/bin/{each.program} {each.argument}")
+        for each in SERVICES
+    }
+    return {DOCS / name: page() for name, page in PAGES.items()} | units
+
+
 def outdated() -> list[str]:
-    """Returns the pages that differ from what the code generates."""
+    """Returns the files that differ from what the code generates."""
     return [
-        name
-        for name, page in PAGES.items()
-        if not (DOCS / name).exists() or (DOCS / name).read_text(encoding="utf-8") != page()
+        f"{path.parent.name}/{path.name}"
+        for path, text in generated().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
 
 
 def main() -> int:
     if "--check" in sys.argv:
         if old := outdated():
-            print(f"docs/{', docs/'.join(old)}: not what the code says; run `make docs`.", file=sys.stderr)
+            print(f"{', '.join(old)}: not what the code says; run `make docs`.", file=sys.stderr)
         return 1 if old else 0
-    for name, page in PAGES.items():
-        (DOCS / name).write_text(page(), encoding="utf-8")
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from sentry_kit import store as kit
 from sentry_kit.command_line import CommandLine, log_to_stderr, say
 from sentry_kit.errors import BadUse, SentryError
+from sentry_kit.service_commands import add_service_commands
 from sentry_kit.settings import prepare_data_dir
 
 if TYPE_CHECKING:  # the dialects: most commands do not need them
     from asic_sentry.access import Login
 
+from asic_sentry.service_unit import SERVICE
 from asic_sentry.settings import DISTRIBUTION, PREFIX, settings_from
 
 
@@ -33,6 +35,7 @@ def command_line() -> CommandLine:
     _add_asic_commands(line)
     _add_password_command(line)
     _add_network_commands(line)
+    add_service_commands(line, SERVICE)
     return line
 
 

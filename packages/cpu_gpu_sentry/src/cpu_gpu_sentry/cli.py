@@ -16,10 +16,12 @@ from sentry_kit import store
 from sentry_kit.command_line import CommandLine, log_to_stderr, say
 from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.parsing import BadReply
+from sentry_kit.service_commands import add_service_commands
 from sentry_kit.settings import prepare_data_dir
 
 from cpu_gpu_sentry.miners.parsing import patient
 from cpu_gpu_sentry.miners.registry import SOFTWARE
+from cpu_gpu_sentry.service_unit import SERVICE
 from cpu_gpu_sentry.settings import DISTRIBUTION, PREFIX, Settings, settings_from
 from cpu_gpu_sentry.watches import add_watch, check_port, check_watch, remove_watch
 
@@ -40,6 +42,7 @@ def command_line() -> CommandLine:
     )
     leave.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     _add_watch_commands(line)
+    add_service_commands(line, SERVICE)
     return line
 
 

@@ -1,0 +1,65 @@
+"""Services of systemd and of Windows, as text and as files."""
+
+import os
+import sys
+from pathlib import Path, PurePath
+from xml.etree import ElementTree
+
+import pytest
+from protocol.service_setup import Place, ServiceProblem, install_service, uninstall_service
+from protocol.services import Service, task_xml, unit_text
+
+SERVICE = Service(
+    name="minewarden-test-sentry",
+    title="A test",
+    program="test-sentry",
+    argument="run",
+    setting="TEST_SENTRY_DATA_DIR",
+    account=None,
+    lines=("Nice=5",),
+)
+TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
+
+
+def test_a_unit_starts_the_program_with_its_data_directory() -> None:
+    text = unit_text(SERVICE, "/opt/minewarden/bin/test-sentry run")
+    assert "\nExecStart=/opt/minewarden/bin/test-sentry run\n" in text
+    assert "\nStateDirectory=minewarden-test-sentry\n" in text
+    assert "\nEnvironment=TEST_SENTRY_DATA_DIR=/var/lib/minewarden-test-sentry\n" in text
+    assert "\nEnvironmentFile=-/etc/minewarden/test-sentry.env\n" in text
+    elsewhere = unit_text(SERVICE, "x", PurePath("/srv/data"))
+    assert "\nReadWritePaths=/srv/data\n" in elsewhere
+    assert "StateDirectory" not in elsewhere
+
+
+def test_a_task_of_windows_starts_the_program_at_boot_as_system() -> None:
+    command = r'"C:\Program Files\a & b\test-sentry.exe" run'
+    task = ElementTree.fromstring(task_xml(SERVICE, command, PurePath(r"C:\ProgramData\x")).partition("\n")[2])  # noqa: S314
+    assert task.findtext(f".//{TASK}UserId") == "S-1-5-18"
+    assert task.find(f".//{TASK}BootTrigger") is not None
+    words = task.findtext(f".//{TASK}Arguments")
+    assert words == rf'/d /c "set "TEST_SENTRY_DATA_DIR=C:\ProgramData\x" && {command}"'
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_without_root_or_systemd_nothing_is_written_and_a_sentence_says_why(tmp_path: Path) -> None:
+    place = Place(tmp_path / "no-such-folder", runs=False)
+    with pytest.raises(ServiceProblem, match="systemd" if os.geteuid() == 0 else "root"):
+        install_service(SERVICE, print, start=True, place=place)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root installs services")
+def test_where_systemd_does_not_run_the_unit_is_enabled_by_a_link(tmp_path: Path) -> None:
+    said: list[str] = []
+    place = Place(tmp_path, runs=False)
+    for _ in range(2):
+        install_service(SERVICE, said.append, start=True, place=place)
+    assert f"ExecStart={Path(sys.prefix, 'bin', 'test-sentry')} run\n" in place.unit(SERVICE).read_text()
+    assert place.link(SERVICE).resolve() == place.unit(SERVICE)
+    assert place.unit(SERVICE).stat().st_mode & 0o777 == 0o644
+    assert "was not started" in said[-1]
+    uninstall_service(SERVICE, said.append, place=place)
+    assert list(tmp_path.iterdir()) == []
+    uninstall_service(SERVICE, said.append, place=place)
+    assert "There is no service" in said[-1]
