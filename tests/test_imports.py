@@ -18,18 +18,39 @@ MAY_USE = {
 }
 # The folders and files of the commander, in order: each imports only from itself and from those before it.
 LAYERS = (
-    *("problems", "strictness", "postgresql", "db", "partitions", "settings", "certificates", "tls", "lock"),
+    *(
+        "problems",
+        "strictness",
+        "postgresql",
+        "db",
+        "partitions",
+        "settings",
+        "service_unit",
+        "certificates",
+        "tls",
+        "lock",
+    ),
     *("jobs", "certificate_renewal"),
     *("audit", "dependents", "accounts", "web"),  # who asks; how a page and an answer are made
     *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them
     "notifications",  # messages to people
     "noun",  # what each of the next folders offers
-    *("addresses", "software", "playbooks", "commands", "tags", "saved_views", "watchdog", "rigs"),  # what people do
+    *(
+        "wheels",
+        "addresses",
+        "software",
+        "playbooks",
+        "commands",
+        "tags",
+        "saved_views",
+        "watchdog",
+        "rigs",
+    ),  # what people do
     *("alerts", "maintenance", "alert_rules", "incidents"),  # what is wrong, and who gets a message
     *("rig_pages", "overview", "settings_pages", "audit_pages", "intake"),  # where requests come in
     *("migrations", "rig_metrics", "metrics", "scaled", "chores"),
     *("error_handlers", "nouns", "services", "running", "routes", "app"),  # wiring
-    *("backup", "migrate_data", "serve", "__main__"),  # commands
+    *("backup", "migrate_data", "serve", "own_service", "__main__"),  # commands
 )
 PURE = (
     *("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings"),

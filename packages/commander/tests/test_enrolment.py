@@ -33,6 +33,10 @@ async def test_the_card_says_how_to_install_connect_and_start(
         f"{program}.exe run",
     ):
         assert re.search(rf"(>|\n){re.escape(command)}(<|\n)", html), command
+    script = "cpu-gpu" if path == "/cpu-gpu" else "asic"
+    assert re.search(
+        rf'id="enrol-line-linux"[^>]*>curl -fsS http\S+/install/{script}\.sh \| sudo sh -s -- mw_\w+', html
+    )
     for tab in ("tab-linux", "tab-windows", "tab-page"):
         assert f'type="radio" name="enrol-tab" id="{tab}"' in html, "tabs need no script"
         assert f'id="{tab}-steps"' in html

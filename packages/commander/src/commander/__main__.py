@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 
 import typer
 from protocol.reasons import reason
+from protocol.service_setup import ServiceProblem
 from sqlalchemy.exc import DBAPIError
 
 from commander import VERSION
@@ -24,8 +25,10 @@ from commander.db import open_database
 from commander.migrate_data import MigrateDataProblem
 from commander.migrations import migrate
 from commander.problems import DatabaseProblem
+from commander.service_unit import SERVICE
 from commander.settings import BadSetting, Settings, load_settings
 from commander.tls import TlsError
+from commander.wheels.problems import CannotFetch
 
 Result = TypeVar("Result")
 
@@ -53,7 +56,10 @@ Version = Annotated[
     bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=say_version)
 ]
 
-
+KNOWN = (  # their text is for people
+    *(BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem, BackupProblem, MigrateDataProblem),
+    *(CannotFetch, ServiceProblem),
+)
 KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the key.")]
 
 
@@ -172,6 +178,41 @@ def migrate_data_command(
     typer.echo("The farm is copied. Set COMMANDER_DATABASE_URL to the new database and start the commander.")
 
 
+@cli.command("fetch-packages")
+def fetch_packages_command(version: Version = False) -> None:
+    """Fetch all wheels that sentries need, for rigs without internet. Typed again, it fetches what is missing."""
+    from commander.wheels.fetching import fetch_packages
+
+    chosen = settings()
+    chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fetch_packages(chosen.data_dir, typer.echo)
+
+
+@cli.command("install-service")
+def install_service_command(
+    show: Annotated[bool, typer.Option("--print", help="Print the service, and change nothing.")] = False,
+    no_start: Annotated[bool, typer.Option("--no-start", help="Do not start it now.")] = False,
+    version: Version = False,
+) -> None:
+    """Run the commander as a service of this machine: user, unit, data folder, start. Prints address and password."""
+    from protocol.service_setup import rendered
+
+    from commander.own_service import install, settings_of_service
+
+    if show:
+        typer.echo(rendered(SERVICE).rstrip())
+    else:
+        install(SERVICE, settings_of_service(SERVICE, os.environ), typer.echo, start=not no_start)
+
+
+@cli.command("uninstall-service")
+def uninstall_service_command(version: Version = False) -> None:
+    """Stop and remove the service. The data stays."""
+    from protocol.service_setup import uninstall_service
+
+    uninstall_service(SERVICE, typer.echo)
+
+
 def settings() -> Settings:
     return load_settings(os.environ)
 
@@ -208,7 +249,7 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address, and some have a secret in them
     try:
         sys.exit(run())
-    except (BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem, BackupProblem, MigrateDataProblem) as error:
+    except KNOWN as error:
         end(str(error))
     except DBAPIError as error:
         end(f"The commander's database can't be used: {error.orig}.")

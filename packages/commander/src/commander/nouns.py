@@ -16,6 +16,7 @@ from commander.settings_pages.noun import NOUN as SETTINGS_PAGES
 from commander.software.noun import NOUN as SOFTWARE
 from commander.tags.noun import NOUN as TAGS
 from commander.watchdog.noun import NOUN as WATCHDOG
+from commander.wheels.noun import NOUN as WHEELS
 
 NOUNS = (
     OVERVIEW,
@@ -23,6 +24,7 @@ NOUNS = (
     RIGS,
     RIG_PAGES,
     INTAKE,
+    WHEELS,
     ALERT_RULES,
     MAINTENANCE,
     COMMANDS,

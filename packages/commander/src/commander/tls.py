@@ -4,6 +4,7 @@ The CA's key is made once and stays. Its fingerprint (the *pin*) is in every tok
 commander. Certificates are replaced automatically when their dates or names are wrong.
 """
 
+import base64
 import hashlib
 import os
 import socket
@@ -45,8 +46,9 @@ class TlsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """The certificate as people see it. `pin` and `ca_pem` exist only for the commander's own CA.
+    """The certificate as people see it. `pin`, `key_pin` and `ca_pem` exist only with the commander's own CA.
 
+    `key_pin` is what curl calls a pin: the SHA-256, in base64, of the key of the certificate that is served.
     `notes` are sentences about what was wrong when it was loaded.
     """
 
@@ -55,6 +57,7 @@ class CertificateFacts:
     names: list[str]
     not_after: datetime
     pin: str | None = None
+    key_pin: str | None = None
     ca_pem: bytes | None = None
     notes: tuple[str, ...] = field(default=(), compare=False)
 
@@ -81,17 +84,19 @@ def prepare_tls(settings: Settings, *, now: datetime) -> TlsFiles | None:
     ca_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(ca_folder / "ca.lock", timeout=10, mode=0o600):  # of several commanders the first makes the CA
         ca, ca_key, ca_notes = _own_ca(ca_folder, now=now)
-    server, notes = _own_server(folder, ca, ca_key, server_names(settings), now=now)
+        key_path = ca_folder / "server.key"
+        server, notes = _own_server(folder / "server.pem", key_path, ca, ca_key, server_names(settings), now=now)
     facts = CertificateFacts(
         mode=settings.tls,
         fingerprint_sha256=certificates.fingerprint(ca),
         names=certificates.names_of(server),
         not_after=server.not_valid_after_utc,
         pin=pin_of(ca),
+        key_pin=base64.b64encode(bytes.fromhex(pin_of(server))).decode(),
         ca_pem=certificates.pem_of(ca),
         notes=(*_about_clock(now), *ca_notes, *notes),
     )
-    return TlsFiles(folder / "server.pem", folder / "server.key", facts)
+    return TlsFiles(folder / "server.pem", key_path, facts)
 
 
 def pin_of(certificate: x509.Certificate) -> str:
@@ -206,14 +211,16 @@ def _stored_ca(cert_path: Path, key_path: Path) -> tuple[x509.Certificate, Key]:
 
 
 def _own_server(
-    folder: Path, ca: x509.Certificate, ca_key: Key, names: list[str], *, now: datetime
+    cert_path: Path, key_path: Path, ca: x509.Certificate, ca_key: Key, names: list[str], *, now: datetime
 ) -> tuple[x509.Certificate, list[str]]:
-    """Returns the server's certificate; makes a new one if the stored one can't be used."""
-    cert_path, key_path = folder / "server.pem", folder / "server.key"
+    """Returns the server's certificate; makes a new one if the stored one can't be used.
+
+    The key stays, and commanders that share a CA share it: lines that install a sentry have its pin.
+    """
     stored = _stored_server(cert_path, key_path)
     if stored is not None and not certificates.is_outdated(stored, ca, names, now=now):
         return stored, []
-    key = certificates.new_key()
+    key = (certificates.read_key(key_path.read_bytes()) if key_path.exists() else None) or certificates.new_key()
     server = certificates.make_server(ca, ca_key, key, names, now=now)
     write_private(key_path, certificates.key_pem(key))
     write_private(cert_path, certificates.pem_of(server) + certificates.pem_of(ca))

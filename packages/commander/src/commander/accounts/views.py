@@ -87,11 +87,15 @@ class CreatedKey:
 
 @dataclass(frozen=True, slots=True)
 class CreatedSite:
-    """A site token that was just made: alone, and in the command to type, this once."""
+    """A site token that was just made: alone, and in the commands to type, this once.
+
+    `line` also installs the sentry, `command` is for one that is installed.
+    """
 
     name: str
     token: str
     command: str
+    line: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from commander.rig_pages.listing import Sort
 from commander.rig_pages.navigation import Heading
 from commander.rigs.enrolment import Enrolment, systems
 from commander.web.shell import Fragments, macro
+from commander.wheels.line import Installing, linux_line
 
 HEADINGS = (
     Heading("Name", Sort.NAME, False, "name"),
@@ -41,13 +42,15 @@ def asic_sections(state: RigState) -> Fragments:
     }
 
 
-def enrolment(state: RigState, url: str, token: Token) -> Enrolment:
+def enrolment(state: RigState, installing: Installing, token: Token) -> Enrolment:
     return Enrolment(
         name=state.name,
         waiting=state.health is Health.WAITING,
-        url=url,
+        url=installing.url,
         token=str(token),
-        systems=systems("asic_sentry", "asic-sentry", [connect_command(url), add_command(token)]),
+        systems=systems("asic_sentry", "asic-sentry", [connect_command(installing.url), add_command(token)]),
+        lines={"linux": linux_line(installing, "asic", f"{token} --ip ASIC_IP")},
+        has_packages=installing.is_ready,
     )
 
 

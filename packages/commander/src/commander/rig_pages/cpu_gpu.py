@@ -13,6 +13,7 @@ from commander.rig_pages.kind import BULK_ACTIONS, MENU, BulkAction, Display, Me
 from commander.rig_pages.navigation import HEADINGS
 from commander.rigs.enrolment import Enrolment, systems
 from commander.web.shell import Fragments, macro
+from commander.wheels.line import Installing, linux_line, windows_line
 
 
 def rig_sections(state: RigState) -> Fragments:
@@ -27,13 +28,18 @@ def rig_sections(state: RigState) -> Fragments:
     } | playbook_views.rig_sections(state)
 
 
-def enrolment(state: RigState, url: str, token: Token) -> Enrolment:
+def enrolment(state: RigState, installing: Installing, token: Token) -> Enrolment:
     return Enrolment(
         name=state.name,
         waiting=state.health is Health.WAITING,
-        url=url,
+        url=installing.url,
         token=str(token),
-        systems=systems("cpu_gpu_sentry", "cpu-gpu-sentry", [enroll_command(url, token)]),
+        systems=systems("cpu_gpu_sentry", "cpu-gpu-sentry", [enroll_command(installing.url, token)]),
+        lines={
+            "linux": linux_line(installing, "cpu-gpu", str(token)),
+            "windows": windows_line(installing, "cpu-gpu", str(token)),
+        },
+        has_packages=installing.is_ready,
     )
 
 

@@ -13,6 +13,7 @@ from commander.rig_pages.columns import Columns
 from commander.rig_pages.cpu_gpu_rows import TotalView
 from commander.rig_pages.navigation import Heading
 from commander.web.shell import Fragments, Section
+from commander.wheels.line import Installing
 
 
 class MenuItem(NamedTuple):
@@ -52,7 +53,7 @@ class Display:
     """`view` is what sockets call a rig's page (and, with an s, the index); `folder` holds the templates that differ.
 
     `row` and `sections` are a rig's line in the index, with some more columns, and the live parts of its page, as
-    HTML. `enrolment` is what the panel with a new token shows: of a rig, for the commander's address, with the token.
+    HTML. `enrolment` is what the panel with a new token shows: of a rig, for this commander, with the token.
     `menu_items` stand in the menu of a row, `bulk_actions` in the bar that appears when rows are ticked.
     """
 
@@ -66,7 +67,7 @@ class Display:
     row: Callable[[RigState, Columns], str]
     totals: Callable[[OperationalIndex], list[TotalView]]
     sections: Callable[[RigState], Fragments]
-    enrolment: Callable[[RigState, str, Token], object]
+    enrolment: Callable[[RigState, Installing, Token], object]
     menu_items: Sequence[MenuItem] = MENU
     bulk_actions: Sequence[BulkAction] = BULK_ACTIONS
 

@@ -33,8 +33,11 @@ from commander.rig_pages.uptime_view import UptimeView, uptime_view
 from commander.rigs.actions import RigActions
 from commander.saved_views.store import SavedView, views_of
 from commander.settings import Settings
+from commander.tls import CertificateFacts
 from commander.web.ids import id_in
 from commander.web.shell import Page, page
+from commander.wheels.line import Installing, installing_of
+from commander.wheels.store import WheelStore
 
 WRONG = 422
 NOTHING_GIVEN: Mapping[str, str] = {}
@@ -90,13 +93,15 @@ async def add(
     views: NamedDependency[RigViews],
     rig_actions: NamedDependency[RigActions],
     settings: NamedDependency[Settings],
+    certificate: NamedDependency[CertificateFacts | None],
+    wheel_store: NamedDependency[WheelStore],
 ) -> Html:
     path = views.display.path
     try:
         rig, token = await rig_actions.add(data.name)
     except (BadName, NameTaken) as error:
         return index_page(views, views.query({}), RigDialog("add", path, path, value=data.name, error=str(error)))
-    return _enrolment_page(views, rig.id, token, settings)
+    return _enrolment_page(views, rig.id, token, installing_of(settings, certificate, wheel_store))
 
 
 @get("/{rig_id:int}", include_in_schema=False)
@@ -160,9 +165,11 @@ async def replace_token(
     views: NamedDependency[RigViews],
     rig_actions: NamedDependency[RigActions],
     settings: NamedDependency[Settings],
+    certificate: NamedDependency[CertificateFacts | None],
+    wheel_store: NamedDependency[WheelStore],
 ) -> Html:
     token = await rig_actions.new_token(rig_id)
-    return _enrolment_page(views, rig_id, token, settings)
+    return _enrolment_page(views, rig_id, token, installing_of(settings, certificate, wheel_store))
 
 
 HANDLERS: list[HTTPRouteHandler] = [index, add, show, rename, remove, replace_token]
@@ -242,9 +249,9 @@ def rig_page(
     )
 
 
-def _enrolment_page(views: RigViews, rig_id: int, token: Token, settings: Settings) -> Html:
+def _enrolment_page(views: RigViews, rig_id: int, token: Token, installing: Installing) -> Html:
     state = views.live.find(rig_id)
-    return rig_page(views, state, None, views.display.enrolment(state, settings.public_url, token))
+    return rig_page(views, state, None, views.display.enrolment(state, installing, token))
 
 
 def _index_dialog(views: RigViews, query: IndexQuery, parameters: Mapping[str, str]) -> RigDialog | None:

@@ -1,5 +1,6 @@
 """The card with a new token: how to install a sentry, connect it and start it, for each system it may run on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 FOLDER = "minewarden-sentry"
@@ -21,7 +22,9 @@ class SystemSteps:
 class Enrolment:
     """A new token, shown once: alone and in finished commands.
 
-    `waiting`: the rig has never reported. `connected` and `reported`: what its sentry has done with this token.
+    `lines` has, by the id of a system, the one line that does everything there. It needs `has_packages`: the commander
+    has the packages that it installs. `waiting`: the rig has never reported. `connected` and `reported`: what its
+    sentry has done with this token.
     """
 
     name: str
@@ -29,6 +32,8 @@ class Enrolment:
     url: str
     token: str
     systems: list[SystemSteps]
+    lines: Mapping[str, str]
+    has_packages: bool
     connected: bool = False
     reported: bool = False
 

@@ -15,6 +15,8 @@ from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
 from commander.settings_pages.pages import Html, PageRequest, settings_page
 from commander.tls import CertificateFacts
+from commander.wheels.line import installing_of, linux_line
+from commander.wheels.store import WheelStore
 
 
 class SiteForm(msgspec.Struct, frozen=True):
@@ -29,6 +31,7 @@ async def create_site(
     site_token_actions: NamedDependency[SiteTokenActions],
     settings: NamedDependency[Settings],
     certificate: NamedDependency[CertificateFacts | None],
+    wheel_store: NamedDependency[WheelStore],
 ) -> Html:
     name = data.site_name
     try:
@@ -37,7 +40,8 @@ async def create_site(
         return await settings_page(
             request, account_actions, site_token_actions, settings, certificate, site_name=name, site_error=str(error)
         )
-    created = CreatedSite(site.name, str(token), site_command(settings.public_url, token))
+    line = linux_line(installing_of(settings, certificate, wheel_store), "asic", str(token))
+    created = CreatedSite(site.name, str(token), site_command(settings.public_url, token), line)
     return await settings_page(
         request, account_actions, site_token_actions, settings, certificate, created_site=created
     )

@@ -1,0 +1,62 @@
+"""Finds our own wheels: the sentries', and those that they need.
+
+An installed commander has them in its package `commander_assets`, where its build put them. In a checkout they are
+built from the code that stands there now.
+"""
+
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+from commander.wheels.problems import CannotFetch
+
+PROJECTS = ("minewarden-protocol", "minewarden-sentry-kit", "minewarden-cpu-gpu-sentry", "minewarden-asic-sentry")
+LOCK = "requirements.lock"
+_BUILD_LIMIT_S = 300
+
+
+def checkout() -> Path | None:
+    """Returns the root of the checkout that this commander runs from; None if it is an installed one."""
+    root = Path(str(files("commander"))).parents[3]
+    return root if (root / "packages" / "cpu_gpu_sentry" / "pyproject.toml").is_file() else None
+
+
+def lock_text() -> str:
+    """Raises `CannotFetch`."""
+    root = checkout()
+    path = (root or Path(str(files("commander_assets")))) / LOCK
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise CannotFetch(_incomplete()) from error
+
+
+def own_wheels(work: Path) -> list[Path]:
+    """Returns the paths of our own wheels; in a checkout they are built in the folder `work`. Raises `CannotFetch`."""
+    root = checkout()
+    if root is None:
+        found = sorted(Path(str(files("commander_assets"))).glob("wheels/*.whl"))
+        if len(found) < len(PROJECTS):
+            raise CannotFetch(_incomplete())
+        return found
+    for project in PROJECTS:
+        _build(root / "packages" / project.removeprefix("minewarden-").replace("-", "_"), work)
+    return sorted(work.glob("*.whl"))
+
+
+def _build(package: Path, work: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(work)]
+    done = subprocess.run(command, cwd=package, capture_output=True, text=True, timeout=_BUILD_LIMIT_S, check=False)  # noqa: S603
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no reason was given"]
+        raise CannotFetch(
+            f"The wheel of {package} can't be built ({lines[-1].strip()}); type `make setup` and try again."
+        )
+
+
+def _incomplete() -> str:
+    return (
+        "This commander was installed without the sentries' wheels; install the commander's wheel that `make dist` "
+        "makes in a whole checkout."
+    )
