@@ -20,7 +20,7 @@ from commander.settings import Settings as CommanderSettings
 from cpu_gpu_sentry.service_unit import SERVICE as CPU_GPU_SERVICE
 from cpu_gpu_sentry.settings import Settings as CpuGpuSentrySettings
 from msgspec import inspect
-from protocol import asic_messages, command_messages, inbox_messages, messages, playbook_messages
+from protocol import asic_messages, command_messages, inbox_messages, item_signature, messages, playbook_messages
 from protocol.services import unit_text
 from sentry_kit.settings import expected as expected_by_sentry
 
@@ -91,7 +91,15 @@ A CPU/GPU sentry keeps one request open. It names each kind of item and the vers
 The answer, `InboxItems`, has the items whose version differs. If there is none, the commander waits for one, 50 s at
 most, and then answers with an empty list. A sentry stores an item before it names its version, so an item comes at
 least once. It names the versions of kinds that it does not know, too. A sentry that gets 404 asks for the playbooks
-alone. Kinds of items:
+alone.
+
+Items are signed with the key of the `SentryWelcome`. The signature is about the bytes of
+`["minewarden inbox item 1",kind,key_id,rig_id,number,sha256]`: JSON without spaces, and `sha256` is that of the body's
+bytes as they travel, in hexadecimal. A sentry that knows the key takes no other item, and none whose number is not
+above the newest that it has taken. It sends that one in the header `Minewarden-Signed`, as a `SignedItem` in JSON. The
+commander signs with a higher number then.
+
+Kinds of items:
 
 | `kind` | `body` |
 |---|---|
@@ -167,7 +175,7 @@ def inbox_kinds() -> Iterator[tuple[str, str]]:
 
 def message_kinds() -> list[type[msgspec.Struct]]:
     """Every message of the protocol, in the order of the code."""
-    modules = (messages, asic_messages, playbook_messages, command_messages, inbox_messages)
+    modules = (messages, asic_messages, playbook_messages, command_messages, inbox_messages, item_signature)
     named = {name: each for module in modules for name, each in vars(module).items()}.values()
     found = [each for each in named if isinstance(each, type) and issubclass(each, msgspec.Struct)]
     return [each for each in found if each not in (msgspec.Struct, messages.Message)]

@@ -28,6 +28,7 @@ LAYERS = (
         "service_unit",
         "certificates",
         "tls",
+        "signing",
         "lock",
     ),
     *("jobs", "certificate_renewal"),

@@ -15,6 +15,7 @@ from protocol.inbox_messages import InboxItem
 from protocol.playbook_messages import Playbooks
 from protocol.tokens import Token, TokenKind, new_token
 from sentry_kit.client import CommanderClient, NotFound, RigRemoved
+from signatures import guard_of
 
 TOKENS = {"rig": TokenKind.RIG, "site": TokenKind.SITE, "": TokenKind.ASIC}
 
@@ -91,7 +92,7 @@ async def test_playbooks_arrive_though_there_is_no_inbox() -> None:
         await client_of(inbox).inbox({}, 50)
     handler, question = Received(), by_name("cpu_gpu_sentry")["question for playbooks after a change"]
     session = Session(client_of(inbox, question), new_token(TokenKind.RIG, pin=None), worked=lambda: None)
-    with ended(asyncio.ensure_future(Inbox([handler], lambda: 60.0).receive_for_ever(session))):
+    with ended(asyncio.ensure_future(Inbox([handler], lambda: 60.0, guard_of()).receive_for_ever(session))):
         await asyncio.wait_for(handler.has_taken.wait(), 10)
     assert [each.name for each in handler.playbooks[0].playbooks] == ["Stand-in CPU Alpha"]
     assert f'"{handler.version}"' == question.answer_headers["etag"]

@@ -36,7 +36,9 @@ async def test_an_item_comes_until_the_sentry_names_its_version(farm: Farm) -> N
     assert first.headers["Cache-Control"] == "no-store"
     (item,) = first.json()["items"]
     assert (item["kind"], item["body"]) == ("playbooks", {"playbooks": []})
-    assert (await ask(farm, rig)).json()["items"] == [item]
+    (again,) = (await ask(farm, rig)).json()["items"]
+    assert (again["version"], again["body"]) == (item["version"], item["body"])
+    assert again["signature"]["number"] >= item["signature"]["number"]
     known = {"playbooks": item["version"], "a kind of a later release": "9"}
     assert (await ask(farm, rig, known)).json() == {"items": []}
     await Playbooks(farm).add(rig)

@@ -193,6 +193,8 @@ async def test_a_removed_rig_is_told_so_and_nothing_of_it_is_left(farm: Farm, pl
     rig = await farm.add()
     added = await playbooks.add(rig)
     await playbooks.tell(rig, a_status(added, "mining"))
+    refused = {"playbooks": [a_status(added, "mining")], "refused": "They are not signed."}
+    await farm.client.put(STATUS, json=refused, headers=rig.auth)
     await playbooks.print(rig, added["id"], ["hello"])
     await farm.client.delete(f"{RIGS}/{rig.id}", headers=farm.auth)
     for answer in (
@@ -207,6 +209,7 @@ async def test_a_removed_rig_is_told_so_and_nothing_of_it_is_left(farm: Farm, pl
         "playbook_status": 0,
         "playbook_runs": 0,
         "playbook_output": 0,
+        "playbook_refusals": 0,
     }
 
 

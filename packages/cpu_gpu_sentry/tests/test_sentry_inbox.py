@@ -9,12 +9,16 @@ import msgspec
 import pytest
 from cpu_gpu_sentry.connection import Session
 from cpu_gpu_sentry.inbox import Inbox
+from cpu_gpu_sentry.signing.guard import SignatureGuard
+from cpu_gpu_sentry.signing.store import AT_ENROLMENT, SigningPin, save_pin
 from protocol.inbox_messages import InboxItem, InboxItems
+from protocol.item_signature import SIGNED_HEADER, ItemSignature, SignedItem, from_header
 from protocol.messages import Problem
 from protocol.playbook_messages import Playbooks
 from protocol.tokens import Token, TokenKind, new_token
 from sentry_kit.client import CommanderClient, CommanderError
 from sentry_kit.rig_uploader import DiskTrouble
+from signatures import RIG_ID, SigningKey, guard_of, store_in_memory
 
 TOKEN = new_token(TokenKind.RIG, pin=None)
 NOTHING = msgspec.json.encode(Playbooks(playbooks=[]))
@@ -46,6 +50,8 @@ class Commander:
         self.items, self.has_inbox = dict(items), has_inbox
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.etags: list[str | None] = []
+        self.signatures: dict[str, ItemSignature | None] = {}  # by version
+        self.signed: list[SignedItem | None] = []
         self.is_asked, self.changed = asyncio.Event(), asyncio.Event()
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -59,7 +65,11 @@ class Commander:
         while not (news := {kind: item for kind, item in self.items.items() if versions.get(kind) != item[0]}):
             self.changed.clear()
             await self.changed.wait()
-        items = [InboxItem(kind=kind, version=item[0], body=msgspec.Raw(item[1])) for kind, item in news.items()]
+        self.signed.append(from_header(request.headers.get(SIGNED_HEADER)))
+        items = [
+            InboxItem(kind=kind, version=item[0], body=msgspec.Raw(item[1]), signature=self.signatures.get(item[0]))
+            for kind, item in news.items()
+        ]
         return httpx.Response(200, content=msgspec.json.encode(InboxItems(items=items)))
 
     async def _playbooks(self, request: httpx.Request) -> httpx.Response:
@@ -77,11 +87,13 @@ class Commander:
 
 
 @asynccontextmanager
-async def receiving(commander: Commander, *handlers: Kept, every_s: float = 60) -> AsyncIterator["asyncio.Task[None]"]:
+async def receiving(
+    commander: Commander, *handlers: Kept, every_s: float = 60, guard: SignatureGuard | None = None
+) -> AsyncIterator["asyncio.Task[None]"]:
     """An inbox that asks this commander."""
     http = httpx.AsyncClient(transport=httpx.MockTransport(commander), base_url="https://commander.lan")
     session = Session(CommanderClient(http, TOKEN), TOKEN, worked=lambda: None)
-    task = asyncio.ensure_future(Inbox(handlers, lambda: every_s).receive_for_ever(session))
+    task = asyncio.ensure_future(Inbox(handlers, lambda: every_s, guard or guard_of()).receive_for_ever(session))
     try:
         yield task
     finally:
@@ -171,4 +183,32 @@ async def test_something_that_is_no_commander_is_not_asked_for_anything_else() -
     session = Session(CommanderClient(http, TOKEN), TOKEN, worked=lambda: None)
     async with http:
         with pytest.raises(CommanderError, match="as a commander does not"):
-            await Inbox([Kept("playbooks", Playbooks)], lambda: 60.0).receive_for_ever(session)
+            await Inbox([Kept("playbooks", Playbooks)], lambda: 60.0, guard_of()).receive_for_ever(session)
+
+
+async def test_a_pinned_sentry_refuses_what_is_not_signed_and_names_the_newest_signed_item() -> None:
+    key, db = SigningKey(), store_in_memory()
+    save_pin(db, SigningPin(key.public_key, RIG_ID, AT_ENROLMENT))
+    guard, one, two = guard_of(db), Kept("one"), Kept("two")
+    signed = key.item(5, kind="two", body=b"2")
+    commander = Commander({"one": ("a", b"1"), "two": (signed.version, b"2")})
+    commander.signatures[signed.version] = signed.signature
+    async with receiving(commander, one, two, guard=guard, every_s=1):
+        await commander.until(lambda: len(commander.signed) == 2)
+    assert (one.items, two.items) == ([], [2])
+    assert "is not signed" in (guard.refused or "")
+    assert commander.asked[1][1] == {"two": signed.version}, "the refused item is asked for again"
+    newest = commander.signed[1]
+    assert newest is not None
+    assert newest.signature == signed.signature
+
+
+async def test_a_pinned_sentry_takes_no_playbooks_from_a_commander_without_an_inbox() -> None:
+    key, db = SigningKey(), store_in_memory()
+    save_pin(db, SigningPin(key.public_key, RIG_ID, AT_ENROLMENT))
+    guard, playbooks = guard_of(db), Kept("playbooks", Playbooks)
+    commander = Commander({"playbooks": ("5d41", NOTHING)}, has_inbox=False)
+    async with receiving(commander, playbooks, guard=guard, every_s=1):
+        await commander.until(lambda: len(commander.asked) == 3)
+    assert playbooks.items == []
+    assert "is not signed" in (guard.refused or "")

@@ -27,6 +27,7 @@ from commander.migrations import migrate
 from commander.problems import DatabaseProblem
 from commander.service_unit import SERVICE
 from commander.settings import BadSetting, Settings, load_settings
+from commander.signing import SigningProblem
 from commander.tls import TlsError
 from commander.wheels.problems import CannotFetch
 
@@ -57,7 +58,7 @@ Version = Annotated[
 ]
 
 KNOWN = (  # their text is for people
-    *(BadSetting, TlsError, AccountError, WrongUse, DatabaseProblem, BackupProblem, MigrateDataProblem),
+    *(BadSetting, TlsError, SigningProblem, AccountError, WrongUse, DatabaseProblem, BackupProblem, MigrateDataProblem),
     *(CannotFetch, ServiceProblem),
 )
 KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the key.")]

@@ -121,6 +121,7 @@ def _shared(services: Services) -> dict[str, object]:
         "open_sockets": services.open_sockets,
         "lives": services.lives,
         "tokens": services.tokens,
+        "signer": services.signer,
         "account_actions": services.account_actions,
         "site_token_actions": services.site_token_actions,
         "adoption_actions": services.adoption_actions,

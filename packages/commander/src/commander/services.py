@@ -49,6 +49,7 @@ from commander.rigs.asic_responses import asic_json, asic_log_json
 from commander.rigs.cpu_gpu_responses import log_json, rig_json
 from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
+from commander.signing import open_signer
 from commander.tls import CertificateFacts
 from commander.web.body_budget import BodyBudget
 
@@ -76,7 +77,8 @@ class Services:
         }
         self.tokens = Tokens(self.database, on_forget=lambda token_hash: self.cluster.publish(TOKENS, token_hash))
         pin = certificate.pin if certificate else None
-        self.inbox = Inbox(long_poll, self.cluster)
+        self.signer = open_signer(settings)
+        self.inbox = Inbox(long_poll, self.cluster, self.signer)
         self.playbook_sync = PlaybookSync(
             self.database, self.lives[RigKind.CPU_GPU], long_poll, self.inbox, self.cluster
         )

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -25,6 +26,7 @@ from commander.settings import Settings, TlsMode
 from commander.strictness import refused_by_strict
 
 __all__ = [
+    "PLAYBOOK_KEY",
     "RENEW_BEFORE",
     "SECRETS_KEY",
     "SERVER_LIFE",
@@ -36,7 +38,10 @@ __all__ = [
     "write_private",
 ]
 
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
+
 SECRETS_KEY = "secrets.key"  # beside the CA: the key that seals secrets in the database
+PLAYBOOK_KEY = "playbook.key"  # likewise: the key that signs what sentries run
 WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)  # a right clock never shows less
 
 
@@ -254,9 +259,13 @@ def _about_clock(now: datetime) -> list[str]:
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file that only its owner may read; a crash leaves the old one or the new one."""
-    new = path.with_suffix(path.suffix + ".new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    new = path.with_name(f".{path.name}.{token_hex(8)}")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise

@@ -43,6 +43,7 @@ from cpu_gpu_sentry.playbooks.supervisor import Supervisor
 from cpu_gpu_sentry.playbooks.watchdog import Patience
 from cpu_gpu_sentry.report import make_log
 from cpu_gpu_sentry.settings import DISTRIBUTION, Settings
+from cpu_gpu_sentry.signing.guard import SignatureGuard
 from cpu_gpu_sentry.watches import Watch, load_watches
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,9 @@ class Agent:
             report_every_s=interval_s(settings.report_every_s, None),
             changed=self._uploader_changed,
             rig_removed=self._remove_mining,
+            welcomed=lambda token, welcome: self.signatures.take_welcome(token, welcome),
         )
+        self.signatures = SignatureGuard(db, self.uploader.on_disk, changed=self._mining_changed)
         self.supervisor = Supervisor(
             settings.data_dir / STORE,
             db,
@@ -90,7 +93,7 @@ class Agent:
             changed=self._mining_changed,
             mines=self._due.set,
         )
-        self.playbook_sync = PlaybookSync(self.supervisor)
+        self.playbook_sync = PlaybookSync(self.supervisor, lambda: self.signatures.refused)
         self.operations = Operations(
             settings,
             db,
@@ -104,7 +107,7 @@ class Agent:
             changed=lambda: self.changed(),
         )
         handlers = [PlaybooksHandler(self.supervisor), *self.operations.handlers]
-        self.inbox = Inbox(handlers, lambda: self.inbox_every_s)
+        self.inbox = Inbox(handlers, lambda: self.inbox_every_s, self.signatures)
         loops = [self.inbox.receive_for_ever, self.playbook_sync.send_for_ever, self.operations.sync.send_for_ever]
         self.connection = Connection(self.uploader, self._open_connection, loops)
 
@@ -247,6 +250,7 @@ class Agent:
 
     async def reload(self) -> None:
         self.watches = await self.uploader.on_disk(lambda: load_watches(self._db))
+        await self.signatures.reload()
         await self.uploader.reload()
         await self.operations.ladder.reload()
         await self.supervisor.reload()

@@ -14,11 +14,20 @@ from cpu_gpu_sentry.ladder import store as ladder_store
 from cpu_gpu_sentry.miner_notes import SCHEMA as MINER_NOTES
 from cpu_gpu_sentry.playbooks import store as playbook_store
 from cpu_gpu_sentry.removal import stop_and_delete_mining
+from cpu_gpu_sentry.signing import store as signing_store
 from cpu_gpu_sentry.watches import SCHEMA as WATCHES
 
 STORE = "sentry.db"
-SCHEMA = store.SCHEMA + WATCHES + playbook_store.SCHEMA + MINER_NOTES + ladder_store.SCHEMA + command_store.SCHEMA
-KEPT = dict.fromkeys(("enrolment", "watch", "watch_token", "wanted", "pin", "ladder", "command"), "*")
+SCHEMA = (
+    store.SCHEMA
+    + WATCHES
+    + playbook_store.SCHEMA
+    + MINER_NOTES
+    + ladder_store.SCHEMA
+    + command_store.SCHEMA
+    + signing_store.SCHEMA
+)
+KEPT = dict.fromkeys(("enrolment", "watch", "watch_token", "wanted", "pin", "ladder", "command", "signing"), "*")
 
 
 async def enroll(path: Path, url: str, token: str, agent: str) -> Enrolment:
@@ -30,11 +39,12 @@ async def enroll(path: Path, url: str, token: str, agent: str) -> Enrolment:
 
 
 def save(db: sqlite3.Connection, enrolment: Enrolment) -> None:
-    """Stores the enrolment. Playbooks of a former rig are removed from the store."""
+    """Stores the enrolment and the commander's key. Playbooks of a former rig are removed from the store."""
     old = store.load_enrolment(db)
     if old is not None and not old.same_rig(enrolment):
         _forget_orders(db)
     store.save_enrolment(db, enrolment)
+    signing_store.pin_at_enrolment(db, enrolment)
 
 
 def save_same_commander(enrolment: Enrolment, db: sqlite3.Connection) -> None:
@@ -46,6 +56,7 @@ def save_same_commander(enrolment: Enrolment, db: sqlite3.Connection) -> None:
 def forget(db: sqlite3.Connection) -> None:
     """Forgets the commander and the logs that wait for it, and notes that nothing is to run."""
     store.forget_commander(db)
+    signing_store.forget_pin(db)
     _forget_orders(db)
 
 

@@ -16,6 +16,7 @@ from protocol.tokens import Token
 from sentry_kit.client import CommanderClient, NotFound
 
 from cpu_gpu_sentry.connection import Session
+from cpu_gpu_sentry.signing.guard import SignatureGuard
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +45,13 @@ class InboxHandler(Protocol):
 
 
 class Inbox:
-    """Asks for items and gives each to the handler of its kind. `every_s` is the pause where nothing can be held."""
+    """Asks for items and gives each to the handler of its kind, unless `guard` refuses it.
 
-    def __init__(self, handlers: Sequence[InboxHandler], every_s: Callable[[], float]) -> None:
+    `every_s` is the pause where nothing can be held.
+    """
+
+    def __init__(self, handlers: Sequence[InboxHandler], every_s: Callable[[], float], guard: SignatureGuard) -> None:
+        self._guard = guard
         self._handlers = {handler.kind: handler for handler in handlers}
         self._every_s = every_s
         self._skipped: dict[str, str] = {}  # versions of items that no handler could take
@@ -73,7 +78,7 @@ class Inbox:
 
     async def _items(self, client: CommanderClient, wait_s: float) -> list[InboxItem]:
         versions = {kind: version for kind, handler in self._handlers.items() if (version := handler.version)}
-        return await client.inbox(versions | self._skipped, wait_s)
+        return await client.inbox(versions | self._skipped, wait_s, self._guard.newest)
 
     async def _playbooks(self, client: CommanderClient, wait_s: float) -> list[InboxItem]:
         """Returns the playbooks as an item, from a commander of an earlier version."""
@@ -85,9 +90,13 @@ class Inbox:
         return [InboxItem(kind=Playbooks.INBOX_KIND, version=version, body=msgspec.Raw(answer.body))]
 
     async def _take(self, token: Token, items: Sequence[InboxItem]) -> bool:
-        """Gives each item to its handler. One that can't be read or is of an unknown kind does not stop the others."""
-        is_news = False
+        """Gives each item to its handler. One that is refused, can't be read or is of an unknown kind does not stop
+        the others."""
+        is_news, refusals = False, []
         for item in items:
+            if reason := await self._guard.refusal_of(item):
+                refusals.append(reason)
+                continue
             handler = self._handlers.get(item.kind)
             try:
                 if handler is None:
@@ -97,6 +106,7 @@ class Inbox:
                     self._skipped.pop(item.kind, None)
             except _UNREADABLE as error:
                 self._skip(item, str(error))
+        await self._guard.note_refusal(refusals[0] if refusals else None)
         return is_news
 
     def _skip(self, item: InboxItem, reason: str) -> None:

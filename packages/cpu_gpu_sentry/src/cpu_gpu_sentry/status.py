@@ -24,6 +24,7 @@ from cpu_gpu_sentry.playbooks import store as playbook_store
 from cpu_gpu_sentry.playbooks.folders import Folders, is_plain_id
 from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.playbooks.run_state import LAST_LINES
+from cpu_gpu_sentry.signing.store import SigningPin, load_pin
 from cpu_gpu_sentry.watches import Watch, load_watches
 
 _LINES_SHOWN = 5
@@ -68,6 +69,15 @@ class PlaybookOut(msgspec.Struct, frozen=True, kw_only=True):
     miner_word: str | None = None
 
 
+class SigningOut(msgspec.Struct, frozen=True, kw_only=True):
+    """The commander's key that playbooks and commands must be signed with. `number` is the newest that was taken."""
+
+    key_id: str
+    pinned: str
+    number: int
+    refused: str | None
+
+
 class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
     """`status --json`. `state` is a `State`, or `stopped` if the rig is enrolled and the sentry does not run."""
 
@@ -87,6 +97,7 @@ class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
     playbooks: list[PlaybookOut]
     ladder: LadderOut
     commands: list[CommandOut]
+    signing: SigningOut | None = None
 
 
 def read_status(data_dir: Path) -> StatusOut:
@@ -111,9 +122,14 @@ def read_status(data_dir: Path) -> StatusOut:
             playbooks=_playbooks(db, data_dir),
             ladder=read_ladder(db),
             commands=read_commands(db),
+            signing=_signing(load_pin(db)),
         )
     finally:
         db.close()
+
+
+def _signing(pin: SigningPin | None) -> SigningOut | None:
+    return SigningOut(key_id=pin.key_id, pinned=pin.pinned, number=pin.number, refused=pin.refused) if pin else None
 
 
 def _watches(db: sqlite3.Connection) -> list[WatchOut]:
@@ -178,6 +194,10 @@ def status_lines(status: StatusOut) -> list[str]:
     if status.commander_url:
         rig = f" as “{status.rig.name}”" if status.rig and status.rig.name else ""
         lines.append(f"Commander: {status.commander_url}{rig}")
+    if status.signing:
+        lines.append(f"Signed by: key {status.signing.key_id}, pinned {status.signing.pinned}")
+        if status.signing.refused:
+            lines.append(f"Playbooks refused: {status.signing.refused}")
     lines.append(f"Logs waiting here: {status.spooled_logs}")
     lines += [f"{label}: {value}" for label, value in _exceptions(status) if value]
     if not status.running and (status.watches or status.playbooks):

@@ -8,6 +8,9 @@ is none, the commander holds the request until there is one, or until the time i
 comes at least once: again and again, until the sentry names its version. A sentry names the version of a kind that it
 does not know, too, so that the item does not come again.
 
+The header `Minewarden-Signed` has the newest signed item that the sentry has taken (`SignedItem`, as JSON). The
+commander then signs with a higher number, also if its clock is wrong.
+
 A message that is the body of an item says so by `INBOX_KIND`.
 """
 
@@ -16,18 +19,31 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from protocol.item_signature import ItemSignature, SignedItem, digest_of
 from protocol.messages import Message, Name
 
 
 class InboxItem(Message, frozen=True, kw_only=True, gc=False):
-    """One item for a rig. `kind` says which message `body` is; it is decoded by itself. `version` names the body."""
+    """One item for a rig. `kind` says which message `body` is; it is decoded by itself. `version` names the body.
+
+    `signature` is about the bytes of `body` as they travel. A sentry that knows the commander's key takes no item
+    without it.
+    """
 
     kind: Name
     version: Name
     body: msgspec.Raw
+    signature: ItemSignature | None = None
 
 
 class InboxItems(Message, frozen=True, kw_only=True, gc=False):
     """Answer to `GET /api/v1/sentry/inbox`: the items whose version the sentry does not have yet."""
 
     items: Annotated[list[InboxItem], Meta(max_length=64)]
+
+
+def signed_part(item: InboxItem) -> SignedItem | None:
+    """Returns the item without its body; None if it is not signed."""
+    if item.signature is None:
+        return None
+    return SignedItem(kind=item.kind, sha256=digest_of(bytes(item.body)), signature=item.signature)

@@ -221,13 +221,18 @@ class LogReceipt(Message, frozen=True, kw_only=True, gc=False):
 
 
 class SentryWelcome(Message, frozen=True, kw_only=True, gc=False):
-    """Answer to `GET /api/v1/sentry`: whose token this is, and how often to report."""
+    """Answer to `GET /api/v1/sentry`: whose token this is, and how often to report.
+
+    `signing_key` is the public key (Ed25519, 32 bytes in hexadecimal) by which the commander signs the items of the
+    rig's inbox. The sentry keeps to the first that it gets, until it is enrolled again.
+    """
 
     kind: str
     report_every_s: float
     playbooks_every_s: float
     commander_version: str
     rig: RigName | None = None
+    signing_key: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
 
 
 class FieldError(Message, frozen=True, kw_only=True, gc=False):

@@ -151,9 +151,13 @@ class PlaybookStatus(Message, frozen=True, kw_only=True, gc=False):
 
 
 class PlaybooksStatus(Message, frozen=True, kw_only=True, gc=False):
-    """Body of `PUT /api/v1/sentry/playbooks/status`: every playbook that the sentry has; one not named has none."""
+    """Body of `PUT /api/v1/sentry/playbooks/status`: every playbook that the sentry has; one not named has none.
+
+    `refused` says why the sentry does not take what its inbox brings now. It goes on with what it took before.
+    """
 
     playbooks: Annotated[list[PlaybookStatus], Meta(max_length=64)]
+    refused: Annotated[str, Meta(max_length=2000)] | None = None
 
 
 class OutputLines(Message, frozen=True, kw_only=True, gc=False):

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 from protocol.inbox_messages import InboxItem, InboxItems
+from protocol.item_signature import SIGNED_HEADER, SignedItem, header_of
 from protocol.messages import LogReceipt, LogReport, Problem, SentryWelcome
 from protocol.playbook_messages import Playbooks
 from protocol.tokens import Token
@@ -82,6 +83,7 @@ class CommanderClient:
 
     def __init__(self, http: httpx.AsyncClient, token: Token | None, *, run: str = _RUN) -> None:
         self.lan_ip: str | None = None
+        self.token = token
         self._http = http
         self._headers = {RUN_HEADER: run}
         if token is not None:
@@ -118,13 +120,16 @@ class CommanderClient:
         """Returns a client for another token over the same connection."""
         return CommanderClient(self._http, token, run=self._headers[RUN_HEADER])
 
-    async def inbox(self, versions: Mapping[str, str], wait_s: float) -> list[InboxItem]:
-        """Returns the items that differ from these versions, which are by kind.
+    async def inbox(
+        self, versions: Mapping[str, str], wait_s: float, newest: SignedItem | None = None
+    ) -> list[InboxItem]:
+        """Returns the items that differ from these versions, which are by kind. `newest` is the newest signed item.
 
         The commander may hold the request for `wait_s`, until there is one. Raises `NotFound` if it has no inbox.
         """
         path = f"api/v1/sentry/inbox?{urlencode(versions)}".rstrip("?")
-        response = await self._ask("GET", path, headers={"Prefer": _wait(wait_s)}, patience_s=wait_s)
+        headers = {"Prefer": _wait(wait_s)} | ({SIGNED_HEADER: header_of(newest)} if newest else {})
+        response = await self._ask("GET", path, headers=headers, patience_s=wait_s)
         return _decode(response, InboxItems).items
 
     async def playbooks(self, etag: str | None, wait_s: float) -> PlaybooksAnswer | None:

@@ -28,7 +28,8 @@ async def check_enrolment(
         except CommanderError as error:
             raise EnrolmentError("url", str(error)) from error
     rig = welcome.rig
-    return Enrolment(url, token, ca_pem, rig.id if rig else None, rig.name if rig else None, State.ONLINE)
+    rig_id, rig_name = (rig.id, rig.name) if rig else (None, None)
+    return Enrolment(url, token, ca_pem, rig_id, rig_name, State.ONLINE, welcome.signing_key)
 
 
 def check_token(text: str, kind: TokenKind) -> Token:

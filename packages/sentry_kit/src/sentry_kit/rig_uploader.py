@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from protocol.messages import LogReceipt
+from protocol.messages import LogReceipt, SentryWelcome
+from protocol.tokens import Token
 
 from sentry_kit import store
 from sentry_kit.client import CommanderClient, Refused, RigRemoved, TooLarge
@@ -40,12 +41,13 @@ class RigUploader(Uploader):
         report_every_s: float,
         changed: Callable[[], None],
         rig_removed: Callable[[], Awaitable[None]],
+        welcomed: Callable[[Token, SentryWelcome], Awaitable[None]] | None = None,
         pause_s: float = PAUSE_S,
     ) -> None:
         super().__init__(db, disk, open_client, report_every_s=report_every_s, changed=changed, pause_s=pause_s)
         self.two_sentries = store.load_status(db).two_sentries
         self.specs: bytes | None = None
-        self._spool, self._rig_removed = spool, rig_removed
+        self._spool, self._rig_removed, self._welcomed = spool, rig_removed, welcomed
         self._batch = BATCH_LOGS
         self._sent_specs: bytes | None = None
 
@@ -86,6 +88,8 @@ class RigUploader(Uploader):
         self.welcome = welcome = await client.welcome()
         if welcome.rig is not None:
             await self._name_rig(welcome.rig.id, welcome.rig.name)
+        if self._welcomed is not None and client.token is not None:
+            await self._welcomed(client.token, welcome)
 
     async def _name_rig(self, rig_id: int, name: str) -> None:
         enrolment = self.enrolment

@@ -9,7 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -50,7 +50,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """The commander to which this sentry reports. Without a token it does not report."""
+    """The commander to which this sentry reports. Without a token it does not report.
+
+    `signing_key` is the commander's answer to an enrolment; it is stored elsewhere.
+    """
 
     url: str
     token: Token | None
@@ -58,6 +61,7 @@ class Enrolment:
     rig_id: int | None
     rig_name: str | None
     state: State
+    signing_key: str | None = field(default=None, compare=False)
 
     def same_rig(self, other: "Enrolment") -> bool:
         """Returns whether it is the same rig. Rigs of two commanders may have the same number."""

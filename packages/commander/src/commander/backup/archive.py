@@ -14,12 +14,12 @@ import msgspec
 from commander import VERSION
 from commander.backup import BackupProblem
 from commander.db import metadata
-from commander.tls import SECRETS_KEY
+from commander.tls import PLAYBOOK_KEY, SECRETS_KEY
 
 FORMAT = 1
 CHUNK = 1 << 20
 DATABASE = "database"
-TLS_FILES = ("ca.pem", "ca.key", "server.pem", "server.key", SECRETS_KEY)
+TLS_FILES = ("ca.pem", "ca.key", "server.pem", "server.key", SECRETS_KEY, PLAYBOOK_KEY)
 _MANIFEST = "manifest.json"
 
 

@@ -21,6 +21,7 @@ from commander.registry.tokens import RIG_KINDS, InvalidToken, Tokens, bearer_to
 from commander.rigs.actions import RigActions
 from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
+from commander.signing import Signer
 from commander.web.api_docs import BEARER, problems
 from commander.web.openapi import REFERENCE
 
@@ -34,6 +35,7 @@ async def welcome(
     lives: NamedDependency[Lives],
     site_token_actions: NamedDependency[SiteTokenActions],
     settings: NamedDependency[Settings],
+    signer: NamedDependency[Signer | None],
 ) -> SentryWelcome:
     """The owner of the token, and how often to report. `kind` is that of the token; a site has no `rig`."""
     token = bearer_token(request.headers.get("authorization"))
@@ -46,6 +48,7 @@ async def welcome(
         report_every_s=settings.report_every_s,
         playbooks_every_s=settings.playbooks_every_s,
         commander_version=VERSION,
+        signing_key=signer.public_key.hex() if signer and token.kind is TokenKind.RIG else None,
     )
 
 

@@ -14,10 +14,18 @@ Playbooks = Sequence[PlaybookNow]
 
 
 def faults_now(
-    newest: RigSummary | None, hardware: RigHardware, playbooks: Playbooks, taken_at: datetime | None
+    newest: RigSummary | None,
+    hardware: RigHardware,
+    playbooks: Playbooks,
+    taken_at: datetime | None,
+    *,
+    refused: bool = False,
 ) -> tuple[Fault, ...]:
-    """Returns all faults of a rig, worst first. `newest` is its newest log, if it has sent one, of `taken_at`."""
-    failed = tuple(_of_playbooks(playbooks))
+    """Returns all faults of a rig, worst first. `newest` is its newest log, if it has sent one, of `taken_at`.
+
+    `refused`: its sentry does not take its playbooks."""
+    refusal = (Fault("playbook_failed", "Playbooks refused"),) if refused else ()
+    failed = (*refusal, *_of_playbooks(playbooks))
     if newest is None:
         return failed
     wallets = tuple(_of_wallets(newest, playbooks, taken_at)) if newest.mining.of_playbooks else ()

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import msgspec
-from protocol.inbox_messages import InboxItem
+from protocol.inbox_messages import InboxItem, signed_part
+from protocol.item_signature import SignedItem
 
 from commander.live.cluster import Cluster, Topic
 from commander.live.long_poll import LongPoll, Waiter
+from commander.signing import Signer
 
 INBOX = Topic("inbox", int)  # an item of a CPU/GPU rig
 
@@ -29,9 +31,10 @@ class InboxSource(Protocol):
 
 
 class Inbox:
-    """One per web node. `notify` reaches the sentries that wait at any node."""
+    """One per web node. `notify` reaches the sentries that wait at any node. Delivered items are signed."""
 
-    def __init__(self, long_poll: LongPoll, cluster: Cluster) -> None:
+    def __init__(self, long_poll: LongPoll, cluster: Cluster, signer: Signer | None = None) -> None:
+        self._signer = signer
         self._long_poll = long_poll
         self._cluster = cluster
         self._sources: list[InboxSource] = []
@@ -65,10 +68,20 @@ class Inbox:
         with self._long_poll.waiter((INBOX.name, rig_id)) as waiter:
             yield waiter
 
-    async def news(self, rig_id: int, versions: Mapping[str, str]) -> list[InboxItem]:
-        """Returns the rig's items that differ from these versions, which are by kind."""
+    async def news(self, rig_id: int, versions: Mapping[str, str], newest: SignedItem | None = None) -> list[InboxItem]:
+        """Returns the rig's items that differ from these versions, which are by kind.
+
+        `newest` is the newest signed item that the sentry has taken. Numbers rise in the order of the items.
+        """
         items = [await source.item_for(rig_id) for source in self._sources]
-        return [item for item in items if item is not None and item.version != versions.get(item.kind)]
+        news = [item for item in items if item is not None and item.version != versions.get(item.kind)]
+        if self._signer is None:
+            return news
+        signed: list[InboxItem] = []
+        for item in news:
+            signed.append(self._signer.signed(item, rig_id, newest))
+            newest = signed_part(signed[-1])
+        return signed
 
 
 def inbox_item(kind: str, version: str, body: bytes) -> InboxItem:

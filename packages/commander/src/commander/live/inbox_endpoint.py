@@ -10,6 +10,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.params import HeaderParameter
 from litestar.types import Receive, Scope, Send
 from protocol.inbox_messages import InboxItem, InboxItems
+from protocol.item_signature import SIGNED_HEADER, SignedItem, from_header
 
 from commander.accounts.auth import OPEN
 from commander.live.inbox import Inbox
@@ -40,7 +41,8 @@ class InboxEndpoint:
 
     async def _answer(self, scope: Scope, send: Send) -> None:
         wait_s = wait_of(header(scope, b"prefer"))
-        items = await self._items(header(scope, b"authorization"), versions_of(scope["query_string"]), wait_s)
+        newest = from_header(header(scope, SIGNED_HEADER.lower().encode()))
+        items = await self._items(header(scope, b"authorization"), versions_of(scope["query_string"]), newest, wait_s)
         body = msgspec.json.encode(InboxItems(items=items))
         headers = [
             (b"content-type", b"application/json"),
@@ -50,14 +52,16 @@ class InboxEndpoint:
         ]
         await send_json(send, 200, body, headers=headers)
 
-    async def _items(self, authorization: str | None, versions: dict[str, str], wait_s: float) -> list[InboxItem]:
+    async def _items(
+        self, authorization: str | None, versions: dict[str, str], newest: SignedItem | None, wait_s: float
+    ) -> list[InboxItem]:
         """Returns what is new, as soon as something is. The token is looked up again after each wait."""
         clock = asyncio.get_running_loop().time
         until_s = clock() + wait_s
         while True:
             rig_id = await self._tokens.rig_of(authorization)
             with self._inbox.waiter(rig_id) as waiter:  # before the look, so that no change falls in between
-                items = await self._inbox.news(rig_id, versions)
+                items = await self._inbox.news(rig_id, versions, newest)
                 left_s = until_s - clock()
                 if items or left_s <= 0 or not await waiter.wait(left_s):
                     return items
@@ -71,9 +75,11 @@ def versions_of(query: bytes) -> dict[str, str]:
 @get(PATH, opt={OPEN: True}, responses=problems(401, 410), tags=["sentries"], security=BEARER)
 async def get_inbox(
     prefer: Annotated[str | None, HeaderParameter(name="Prefer")] = None,
+    signed: Annotated[str | None, HeaderParameter(name=SIGNED_HEADER)] = None,
 ) -> InboxItems:
     """The items that the rig's sentry does not have yet. Each parameter of the query is a kind and the version that the
-    sentry has. With `Prefer: wait=50` the answer waits up to that many seconds for an item."""
+    sentry has. With `Prefer: wait=50` the answer waits up to that many seconds for an item. `Minewarden-Signed` has the
+    newest signed item that the sentry has taken."""
     raise NotImplementedError("described here, and answered by InboxEndpoint before it comes this far")
 
 

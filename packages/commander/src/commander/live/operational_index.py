@@ -122,6 +122,12 @@ class OperationalIndex:
             self._update_faults(state, older=("wallet",) if is_first else ())  # the log is from before
             state.playbooks_changed_at = self.now_at
 
+    def set_refusal(self, rig_id: int, reason: str) -> None:
+        """Stores why the rig's sentry refuses its playbooks; an empty text: it refuses nothing."""
+        if (state := self.rigs.get(rig_id)) and state.playbooks_refused != reason:
+            state.playbooks_refused = reason
+            self._update_faults(state)
+
     def touch(self, rig_id: int) -> None:
         """Something of the rig has changed in place."""
         if state := self.rigs.get(rig_id):

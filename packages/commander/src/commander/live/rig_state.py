@@ -77,6 +77,7 @@ class RigState:
     connected: bool = False  # a sentry has used the newest token
     reported: bool = False  # and has sent a log with it
     playbooks: list[PlaybookNow] = field(default_factory=list)
+    playbooks_refused: str = ""  # why its sentry does not take what its inbox brings
     playbooks_changed_at: int = 0
     changed_at: int = 0
     page_changed_at: int = 0
@@ -108,7 +109,10 @@ def update_faults(state: RigState, at: datetime | None, *, older: Collection[str
     Faults that it did not have begin `at`, or at an unknown time if their rule is in `older`.
     """
     newest = state.summary if state.latest is not None else None
-    before, state.faults = state.faults, faults_now(newest, state.hardware, state.playbooks, state.taken_at)
+    before, state.faults = (
+        state.faults,
+        faults_now(newest, state.hardware, state.playbooks, state.taken_at, refused=bool(state.playbooks_refused)),
+    )
     if not before and not state.faults:
         return False
     state.faults_since = since(state.faults_since, state.faults, at, older=older)

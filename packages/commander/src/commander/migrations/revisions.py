@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0014"
+HEAD = "0015"
 
 
 class SchemaTooNew(DatabaseProblem):

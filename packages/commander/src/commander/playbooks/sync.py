@@ -17,7 +17,7 @@ from commander.live.inbox import Inbox, inbox_item
 from commander.live.long_poll import LongPoll
 from commander.live.playbooks import TAIL_LINES, PlaybookNow, shortened_tail
 from commander.live.rigs import LiveRigs
-from commander.playbooks import output, status, store
+from commander.playbooks import output, refusals, status, store
 from commander.playbooks.domain import StoredPlaybook
 
 TAILS_KEPT = 1_000
@@ -62,6 +62,7 @@ class PlaybookSync:
         """Fills the operational index at the start."""
         async with self._database.reading() as db:
             playbooks, known = await store.all_playbooks(db), await status.statuses(db)
+            refused = await refusals.all_refusals(db)
         by_rig: dict[int, list[PlaybookNow]] = {}
         for each in playbooks:
             playbook = _now_of(each, known)
@@ -69,6 +70,8 @@ class PlaybookSync:
         had = [state.id for state in self._live.index.rigs.values() if state.playbooks]
         for rig_id in {*had, *by_rig}:
             self._live.index.set_playbooks(rig_id, by_rig.get(rig_id, []))
+        for rig_id in self._live.index.rigs:
+            self._live.index.set_refusal(rig_id, refused.get(rig_id, ""))
 
     async def read_again(self, rig_ids: Collection[int] | None) -> None:
         """Reads the playbooks of these rigs again, which another web node has changed. None: of all rigs."""
@@ -131,10 +134,13 @@ class PlaybookSync:
         async with self._turn:
             mine = self._playbooks(rig_id)
             news = [(each.id, states.get(str(each.id))) for each in mine if states.get(str(each.id)) != each.status]
-            if not news:
+            refused = report.refused or ""
+            if not news and refused == self._refusal(rig_id):
                 return
             async with self._database.transaction() as db:
                 await status.put_statuses(db, rig_id, news, now=now)
+                await refusals.put_refusal(db, rig_id, refused)
+            self._live.index.set_refusal(rig_id, refused)
             for each, state in _matched(self._playbooks(rig_id), news):
                 each.status, each.reported_at = state, now if state else None
         self._live.playbooks_changed(rig_id)
@@ -182,6 +188,10 @@ class PlaybookSync:
         state = self._live.index.rigs.get(rig_id)
         return state.playbooks if state else []
 
+    def _refusal(self, rig_id: int) -> str:
+        state = self._live.index.rigs.get(rig_id)
+        return state.playbooks_refused if state else ""
+
     def _wake(self, rig_id: int) -> None:
         """Lets the rig's sentry ask again, of this version or an earlier one."""
         self.long_poll.wake(rig_id)
@@ -195,11 +205,13 @@ class PlaybookSync:
         async with self._turn:
             async with self._database.reading() as db:
                 stored, known = await store.playbooks_of(db, rig_id), await status.statuses(db, rig_id)
+                refused = await refusals.refusal_of(db, rig_id)
             before = {each.id: each.tail for each in self._playbooks(rig_id)}
             playbooks = [_now_of(each, known) for each in stored]
             for each in playbooks:
                 each.tail = before.get(each.id, "" if rig_id in self._tails else None)
             self._live.index.set_playbooks(rig_id, playbooks)
+            self._live.index.set_refusal(rig_id, refused)
         self._live.playbooks_changed(rig_id)
 
 

@@ -44,6 +44,14 @@ playbook_status = sa.Table(
     sa.Column("told_at", Moment, nullable=False),
 )
 
+# Why a rig's sentry does not take what its inbox brings now.
+playbook_refusals = sa.Table(
+    "playbook_refusals",
+    metadata,
+    sa.Column("rig_id", sa.Integer, sa.ForeignKey("cpu_gpu_rigs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("reason", sa.String(2000), nullable=False),
+)
+
 # How far each run's lines have come: a batch that is sent again adds nothing.
 playbook_runs = sa.Table(
     "playbook_runs",

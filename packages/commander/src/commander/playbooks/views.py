@@ -134,7 +134,7 @@ def outputs(state: RigState) -> list[OutputView]:
 def rig_sections(state: RigState) -> Parts:
     """The rig page's own."""
     return {
-        "guard": macro("playbooks/live.html", "guard", state.id, alarms(state)),
+        "guard": macro("playbooks/live.html", "guard", state.id, alarms(state), state.playbooks_refused),
         "playbooks": macro("playbooks/live.html", "on_rig", state.id, playbook_views(state)),
     } | output_sections(state)
 
@@ -146,7 +146,7 @@ def output_sections(state: RigState) -> Parts:
 
 def list_sections(state: RigState) -> Parts:
     return {
-        "guard": macro("playbooks/live.html", "guard", state.id, alarms(state)),
+        "guard": macro("playbooks/live.html", "guard", state.id, alarms(state), state.playbooks_refused),
         "list": macro("playbooks/live.html", "listing", state.id, playbook_views(state)),
     }
 
@@ -157,7 +157,7 @@ def page_sections(state: RigState, playbook_id: int) -> Parts:
     mine = [alarm for alarm in alarms(state) if alarm.playbook_id == playbook_id]
     printed = [each for each in outputs(state) if each.id == playbook_id]
     return {
-        "guard": macro("playbooks/live.html", "guard", state.id, mine),
+        "guard": macro("playbooks/live.html", "guard", state.id, mine, state.playbooks_refused),
         "state": macro("playbooks/live.html", "state", view, _wallet_of(state, playbook_id)),
         "output": macro("playbooks/live.html", "output", printed),
     }

@@ -148,6 +148,8 @@ def _sentence(agent: Agent) -> str:
 
 def _notices(agent: Agent) -> list[str]:
     notices = [agent.spool.trouble] if agent.spool.trouble else []
+    if agent.signatures.refused:
+        notices.append(f"Playbooks refused: {agent.signatures.refused} The rig goes on with what it has.")
     if agent.uploader.two_sentries:
         notices.append("Another sentry reports with the same token: stop one of them, or give each its own rig.")
     return notices
@@ -155,9 +157,10 @@ def _notices(agent: Agent) -> list[str]:
 
 def _facts(agent: Agent) -> list[Fact]:
     uploader = agent.uploader
-    stored_at = uploader.last_stored_at
+    stored_at, pin = uploader.last_stored_at, agent.signatures.pin
     return [
         ("Commander", uploader.enrolment.url if uploader.enrolment else UNKNOWN),
+        ("Playbooks signed by", f"key {pin.key_id}, pinned {pin.pinned}" if pin else "any commander with its URL"),
         ("Logs waiting here", count_text(len(agent.spool))),
         ("Last report stored", time_text(stored_at)),
         ("Reports every", duration_text(agent.report_every_s)),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 
 import msgspec
 from protocol.inbox_messages import InboxItem
@@ -41,10 +42,10 @@ class PlaybooksHandler:
 
 
 class PlaybookSync:
-    """Sends the status of all playbooks, and what they print."""
+    """Sends the status of all playbooks, and what they print. `refused` says why newer ones are not taken."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(self, supervisor: Supervisor, refused: Callable[[], str | None] = lambda: None) -> None:
+        self._supervisor, self._refused = supervisor, refused
         self._output = UnsentOutput(supervisor)
         self._status_changed = asyncio.Event()
 
@@ -59,9 +60,10 @@ class PlaybookSync:
         clock = asyncio.get_running_loop().time
         while True:
             self._status_changed.clear()
-            status = self._supervisor.status()
+            status = msgspec.structs.replace(self._supervisor.status(), refused=self._refused())
             is_due = clock() >= status_due_s or sent is None or without_percents(status) != without_percents(sent)
-            if self._supervisor.wanted is not None and status != sent and is_due:
+            is_known = self._supervisor.wanted is not None or status.refused is not None
+            if is_known and status != sent and is_due:
                 await self._send_status(session.client, status)
                 sent, status_due_s = status, clock() + _STATUS_EVERY_S
             if clock() >= output_due_s:

@@ -248,4 +248,4 @@ def _http() -> httpx.AsyncClient:
 
 
 def without_percents(status: PlaybooksStatus) -> list[object]:
-    return [msgspec.structs.replace(each, percent=None) for each in status.playbooks]
+    return [status.refused, *(msgspec.structs.replace(each, percent=None) for each in status.playbooks)]
