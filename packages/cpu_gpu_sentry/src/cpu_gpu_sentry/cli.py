@@ -48,10 +48,14 @@ def command_line() -> CommandLine:
 
 def _add_watch_commands(line: CommandLine) -> None:
     supported = ", ".join(sorted(SOFTWARE))
-    watch = line.command("watch", _watch, "also report a miner that you run yourself")
-    watch.add_argument("software", metavar="SOFTWARE", help=f"one of {supported}")
-    watch.add_argument("--port", required=True, help="the port of the miner's API")
-    watch.add_argument("--host", default="127.0.0.1", help="the host of the miner's API; default: %(default)s")
+    watch = line.command("watch", _watch, "also report a miner that you run yourself, or find them all")
+    watch.add_argument("software", metavar="SOFTWARE", nargs="?", help=f"one of {supported}")
+    watch.add_argument("--port", help="the port of the miner's API")
+    watch.add_argument("--host", help="the host of the miner's API; default: 127.0.0.1")
+    watch.add_argument(
+        "--discover", action="store_true", help="find the miners that run on this machine, and watch them"
+    )
+    watch.add_argument("--dry-run", action="store_true", help="with --discover: only print what was found")
     watch.add_argument(
         "--access-token-file",
         metavar="FILE",
@@ -151,12 +155,27 @@ def _leave(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    watch = check_watch(
-        arguments.software, arguments.port, arguments.host, arguments.coin, _access_token(arguments.access_token_file)
-    )
+    if arguments.discover:
+        return _discover(arguments)
+    if arguments.software is None or arguments.port is None or arguments.dry_run:
+        raise BadUse("Give SOFTWARE and --port, or give --discover to find the miners that run on this machine.")
+    token = _access_token(arguments.access_token_file)
+    watch = check_watch(arguments.software, arguments.port, arguments.host or "", arguments.coin, token)
     with _store() as db:
         add_watch(db, watch)
     say(f"Watching {SOFTWARE[watch.software].title} on {watch.host} port {watch.port}.")
+    return 0
+
+
+def _discover(arguments: argparse.Namespace) -> int:
+    from cpu_gpu_sentry.discover_command import discover_miners
+
+    if arguments.software or arguments.port or arguments.host or arguments.coin:
+        raise BadUse("--discover finds software and port by itself; leave SOFTWARE, --port, --host and --coin out.")
+    token = _access_token(arguments.access_token_file) or None
+    with _store() as db:
+        for text in discover_miners(db, token and token.strip(), dry_run=arguments.dry_run):
+            say(text)
     return 0
 
 

@@ -41,17 +41,25 @@ async def poll_all(http: httpx.AsyncClient, watches: Sequence[Watch]) -> list[Mi
 
 
 async def poll(http: httpx.AsyncClient, watch: Watch) -> MinerReading:
+    try:
+        reading, replies = await read(http, watch)
+    except NoAnswer as error:
+        return _silent(watch, error)
+    if sentence := _DRIFT.of(reading, replies):
+        log.warning("miner_drift %s", sentence)
+    return _for_coin(msgspec.structs.replace(reading, api_port=watch.port), watch.coin)
+
+
+async def read(http: httpx.AsyncClient, watch: Watch) -> tuple[MinerReading, list[bytes]]:
+    """Returns a miner's values and the answers that they are from. Raises `NoAnswer`."""
     software = SOFTWARE[watch.software]
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             answers = [await _ask(http, watch, question) for question in software.questions]
         replies = [reply for reply in answers if reply is not None]
-        reading = software.parse(replies)
+        return software.parse(replies), replies
     except (NoAnswer, BadReply, TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return _silent(watch, why(error, watch))
-    if sentence := _DRIFT.of(reading, replies):
-        log.warning("miner_drift %s", sentence)
-    return _for_coin(msgspec.structs.replace(reading, api_port=watch.port), watch.coin)
+        raise why(error, watch) from error
 
 
 def _silent(watch: Watch, error: NoAnswer) -> MinerReading:

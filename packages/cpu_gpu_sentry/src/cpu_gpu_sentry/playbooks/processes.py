@@ -60,6 +60,11 @@ def _mark(process: psutil.Process) -> str:
         return ""
 
 
+def is_of_a_playbook(process: psutil.Process) -> bool:
+    """Returns whether a playbook of any sentry on this machine started the process."""
+    return bool(_mark(process))
+
+
 def has_mark(pid: int, mark: str) -> bool:
     try:
         process = psutil.Process(pid)
