@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.tools:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE # each of the tests' hundreds of processes would compile what it imports
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock dist run demo demo-scaled test-fast test check fmt bench docs
+.PHONY: help setup lock dist run demo demo-scaled test-fast test check fmt bench docs docs-site
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,8 @@ lock: | $(UV) ## resolve the newest allowed versions into requirements.lock
 	    --group dev $(foreach package,$(PACKAGES),packages/$(package)/pyproject.toml) \
 	    --no-emit-package minewarden-protocol --no-emit-package minewarden-sentry-kit \
 	    --custom-compile-command "make lock" -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
+	    --group docs --custom-compile-command "make lock" -o requirements-docs.lock
 
 dist: .venv/ready ## the five wheels of a release in dist/; the same code gives the same bytes
 	$(BIN)/python devtools/make_dist.py dist
@@ -75,3 +77,11 @@ bench: .venv/ready ## what it costs; prints figures, asserts nothing. PARTS=inta
 
 docs: .venv/ready ## update the generated pages of docs/
 	$(BIN)/python devtools/write_docs.py
+
+.docs-venv/ready: requirements-docs.lock | $(UV)
+	test -d .docs-venv || $(UV) venv --quiet --python $(PYTHON) .docs-venv
+	$(UV) pip install --quiet --python .docs-venv/bin/python --require-hashes -r $<
+	touch $@
+
+docs-site: .docs-venv/ready ## build the documentation as a site in site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 .docs-venv/bin/mkdocs build --strict
