@@ -20,7 +20,15 @@ from commander.settings import Settings as CommanderSettings
 from cpu_gpu_sentry.service_unit import SERVICE as CPU_GPU_SERVICE
 from cpu_gpu_sentry.settings import Settings as CpuGpuSentrySettings
 from msgspec import inspect
-from protocol import asic_messages, command_messages, inbox_messages, item_signature, messages, playbook_messages
+from protocol import (
+    asic_messages,
+    command_messages,
+    enrolment_messages,
+    inbox_messages,
+    item_signature,
+    messages,
+    playbook_messages,
+)
 from protocol.services import unit_text
 from sentry_kit.settings import expected as expected_by_sentry
 
@@ -50,6 +58,9 @@ packed with gzip or zstd and have 4 MiB at most unpacked.
 | call | body | answer |
 |---|---|---|
 | `GET /api/v1/sentry` | | 200 `SentryWelcome` |
+| `POST /api/v1/sentry/enrol` | `Identity` | 201 `Enrolled`; with a farm token, or with the token of the rig whose \
+data folder was copied; see [enrolment](#enrolment) |
+| `PUT /api/v1/sentry/identity` | `Identity` | 204; sent at each start, before anything else |
 | `PUT /api/v1/sentry/specs` | `CpuGpuSpecs` | 204 |
 | `POST /api/v1/sentry/logs` | `LogReport` | 200 `LogReceipt`; `stored` logs are committed to the database |
 | `GET /api/v1/sentry/inbox` | | 200 `InboxItems`; see [the inbox](#the-inbox) |
@@ -71,7 +82,9 @@ An error is a `Problem` (RFC 9457):
 |---|---|
 | 400 | the body can't be unpacked, or its JSON is nested too deeply. Don't send it again |
 | 401 `invalid_token` | the token is unknown: keep the logs and ask for another token |
+| 403 `farm_token_expired`, `farm_token_used_up`, `farm_token_revoked` | the farm token enrolls no more rigs |
 | 408 | too slow: headers have 10 s, a body has 30 s and at least 1 KiB/s. The connection ends |
+| 409 `clone` | another machine is this rig: see [enrolment](#enrolment) |
 | 410 `rig_removed` | the rig was removed |
 | 413, 415, 422 | the body is too large; is not JSON; has a wrong field. Don't send it again |
 | 429, 503 | throttled; overloaded, or database or queue away. Come back after `Retry-After`; nothing is lost |
@@ -80,6 +93,24 @@ An error is a `Problem` (RFC 9457):
 `HEAD` works wherever `GET` does. Answers to `GET` are compressed by zstd or gzip if `Accept-Encoding` allows it.
 Tokens are checked before a body is read. All bodies in memory share 96 MiB: those of strangers 32 MiB, those of one
 stranger's address (of IPv6: /64 network) 10 MiB.
+
+## Enrolment
+
+A sentry makes a random `key` at its first start and sends it with each `Identity`. With a farm token and a key that is
+new, the commander makes a rig, which costs one use. The same key again gets the same rig and another token, and costs
+no use: a sentry that has lost the answer asks again. A rig that waits for approval reports, and gets an empty list of
+playbooks and no other item.
+
+A copy of a data folder has the key and the token of its rig, on a machine with other MACs. The commander answers such a
+machine 503 `machine_unclear` until it is clear which case it is:
+
+* the rig reports meanwhile: two machines are alive at once. The new one gets 409 `clone`. It makes another key and
+  sends that to `/api/v1/sentry/enrol` with the rig's token. Its new rig, “copy of rig-07”, waits for approval;
+* the rig reports nothing for `COMMANDER_OFFLINE_AFTER_S`: it has got another network card, and the answer is 204.
+
+A machine with one of the rig's MACs, or with its mainboard, gets 204 at once. If `two_sentries` is true in a receipt,
+the sentry sends its identity again; the one that came later then gets 409 `clone`. Until the answer is 204 or 404 (a
+commander of an earlier version), a sentry sends nothing else.
 
 ## The inbox
 
@@ -175,8 +206,8 @@ def inbox_kinds() -> Iterator[tuple[str, str]]:
 
 def message_kinds() -> list[type[msgspec.Struct]]:
     """Every message of the protocol, in the order of the code."""
-    modules = (messages, asic_messages, playbook_messages, command_messages, inbox_messages, item_signature)
-    named = {name: each for module in modules for name, each in vars(module).items()}.values()
+    modules = (messages, asic_messages, playbook_messages, command_messages, enrolment_messages, inbox_messages)
+    named = {name: each for module in (*modules, item_signature) for name, each in vars(module).items()}.values()
     found = [each for each in named if isinstance(each, type) and issubclass(each, msgspec.Struct)]
     return [each for each in found if each not in (msgspec.Struct, messages.Message)]
 

@@ -36,17 +36,8 @@ LAYERS = (
     *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them
     "notifications",  # messages to people
     "noun",  # what each of the next folders offers
-    *(
-        "wheels",
-        "addresses",
-        "software",
-        "playbooks",
-        "commands",
-        "tags",
-        "saved_views",
-        "watchdog",
-        "rigs",
-    ),  # what people do
+    *("wheels", "addresses", "software", "playbooks", "commands", "tags", "saved_views", "watchdog", "rigs"),
+    *("machines", "farm_tokens"),  # what people do
     *("alerts", "maintenance", "alert_rules", "incidents"),  # what is wrong, and who gets a message
     *("rig_pages", "overview", "settings_pages", "audit_pages", "intake"),  # where requests come in
     *("migrations", "rig_metrics", "metrics", "scaled", "chores"),

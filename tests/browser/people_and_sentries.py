@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 
 import httpx
 from commander_farm import S19_PRO, an_asic_log
@@ -27,6 +28,18 @@ class Farm:
         answer = self.client.post("/api/v1/cpu-gpu-rigs", json={"name": name})
         assert answer.status_code == 201, answer.text
         return Rig(self, answer.json()["id"], name, answer.json()["token"])
+
+    def farm_token(self, **more: object) -> str:
+        answer = self.client.post("/api/v1/farm-tokens", json=more)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["token"])
+
+    def enrol(self, farm_token: str, hostname: str) -> "Rig":
+        """A machine enrols by itself."""
+        headers, body = {"Authorization": f"Bearer {farm_token}"}, {"key": token_hex(16), "hostname": hostname}
+        answer = self.client.post("/api/v1/sentry/enrol", json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        return Rig(self, answer.json()["rig"]["id"], answer.json()["rig"]["name"], answer.json()["token"])
 
     def rename(self, rig: "Rig", name: str) -> None:
         self.client.patch(f"/api/v1/cpu-gpu-rigs/{rig.id}", json={"name": name}).raise_for_status()

@@ -27,7 +27,10 @@ PAGES = [
     "/cpu-gpu?select=tga:hall",
     "/cpu-gpu?dialog=tags&rig={full}",
     "/cpu-gpu?dialog=add",
+    "/cpu-gpu?dialog=add-many",
     "/cpu-gpu?dialog=remove&rig={full}",
+    "/cpu-gpu/{unapproved}",
+    "/cpu-gpu/farm-tokens",
     "/cpu-gpu/{full}",
     "/cpu-gpu/{full}?dialog=token",
     "/cpu-gpu/{twice}",
@@ -93,7 +96,11 @@ def settled(farm: Farm) -> dict[str, int]:
         twice.report(run=run)
     rule = farm.add_watchdog_rule('tag:hall:2 -tag:"a-rather-long-tag-without-a-space"', reboots=True, low_percent=40)
     twice.act("rebooted", "rebooted: GPU 03:00.0 fell off the bus, Xid 79")
+    token = farm.farm_token(name="hall 2 with a rather long name", uses=40, tags=["hall:2", "rack:B"])
+    unapproved = farm.enrol(token, "a-machine-with-a-rather-long-name-that-waits-for-approval")
+    unapproved.report()
     return {
+        "unapproved": unapproved.id,
         "full": full.id,
         "twice": twice.id,
         "waiting": waiting.id,

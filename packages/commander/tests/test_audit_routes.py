@@ -18,6 +18,7 @@ from commander.routes import Routes
 from commander.services import Services
 from commander.settings import Settings
 from commander_farm import PASSWORD, Farm, on_sqlite, post_form, running, settings_of
+from enrolling import Machine, farm_token
 from incident_rows import an_incident, insert
 from playbook_farm import OTHER_MONERO, Json, Playbooks, a_software, another
 
@@ -77,6 +78,9 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("PATCH", rigs + "/{rig_id}"): _json(RENAMED),
         ("DELETE", rigs + "/{rig_id}"): _json(),
         ("POST", rigs + "/{rig_id}/token"): _json(),
+        ("POST", rigs + "/approve"): _json({"rigs": [ids["unapproved_id"]]}),
+        ("POST", "/api/v1/farm-tokens"): _json({"name": "hall 2", "uses": 40}),
+        ("DELETE", "/api/v1/farm-tokens/{farm_token_id}"): _json(),
         ("POST", asics): _json({"name": "added"}),
         ("PATCH", asics + "/{rig_id}"): _json(RENAMED, kind="asics"),
         ("DELETE", asics + "/{rig_id}"): _json(kind="asics"),
@@ -108,6 +112,9 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", "/settings/site-tokens"): _form(site_name="hall 3"),
         ("POST", "/settings/site-tokens/{site_id}/revoke"): _form(),
         ("POST", "/cpu-gpu"): _form(name="added"),
+        ("POST", "/cpu-gpu/approve"): _form(rigs=str(ids["unapproved_id"])),
+        ("POST", "/cpu-gpu/farm-tokens"): _form(name="hall 3", uses="40", hours="24", name_pattern="{hostname}"),
+        ("POST", "/cpu-gpu/farm-tokens/{farm_token_id}/revoke"): _form(),
         ("POST", "/cpu-gpu/{rig_id}/rename"): _form(name="renamed"),
         ("POST", "/cpu-gpu/{rig_id}/remove"): _form(),
         ("POST", "/cpu-gpu/{rig_id}/token"): _form(),
@@ -243,7 +250,11 @@ async def fill(farm: Farm) -> World:
         await post_form(farm.client, f"{path}/views", name="Hottest", back="sort=temperature")
     async with open_database(farm.settings.database_url) as database:
         incident_id = await insert(database, an_incident(datetime.now(UTC)))
+    made = await farm_token(farm)
+    enrolled = await Machine(farm, "rig-41").enrol(str(made["token"]))
     ids = {
+        "farm_token_id": int(str(made["id"])),
+        "unapproved_id": enrolled.id,
         "incident_id": incident_id,
         "alert_rule_id": alert_rule["id"],
         "maintenance_id": maintenance["id"],

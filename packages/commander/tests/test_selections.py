@@ -91,7 +91,7 @@ def test_every_line_is_a_selection_or_an_error_for_people(line: str) -> None:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_can_be_used(key: str) -> None:
-    values = {"kind": "asic", "health": "online", "ip": "10.0.0.0/8", "uptime": "3d"}
+    values = {"kind": "asic", "health": "online", "ip": "10.0.0.0/8", "uptime": "3d", "approved": "no"}
     line = f"{key}{'>' if key in COMPARED else ':'}{values.get(key, '3')}"
     assert compiled(parse(line), RigKind.CPU_GPU) is not None
 

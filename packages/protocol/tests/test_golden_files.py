@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from protocol import asic_messages, command_messages, inbox_messages, messages, playbook_messages
+from protocol import asic_messages, command_messages, enrolment_messages, inbox_messages, messages, playbook_messages
 from protocol.asic_messages import AsicLog, PoolState
 from protocol.messages import CpuGpuLog, MinerState
 
@@ -18,10 +18,10 @@ TRAVEL_ALONE = {
     *("AsicReport", "AsicReceipt", "Adoption", "AdoptionAnswer"),
     *("Playbooks", "PlaybooksStatus", "OutputReport"),
     *("Commands", "CommandsStatus", "LadderSettings", "LadderEvents"),
-    "InboxItems",
+    *("InboxItems", "Identity", "Enrolled"),
 }
 HOLDS_UNDECODED = {"LogReport", "AsicReport", "InboxItems"}
-MODULES = (messages, asic_messages, playbook_messages, command_messages, inbox_messages)
+MODULES = (messages, asic_messages, playbook_messages, command_messages, enrolment_messages, inbox_messages)
 
 
 def message(name: str) -> type[msgspec.Struct]:

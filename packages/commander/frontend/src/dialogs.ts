@@ -80,14 +80,15 @@ function tellFailure(form: HTMLFormElement): void {
   if (note) note.textContent = FAILED;
 }
 
+/** A link in a dialog leads to another dialog, as between its tabs, or closes it. */
 function clicked(event: MouseEvent): void {
   const link = event.target instanceof Element && event.target.closest<HTMLAnchorElement>("a[data-dialog], a[data-close]");
   if (!link || !isPlain(event)) return;
   const dialog = link.closest("dialog");
   if ("close" in link.dataset && !dialog?.matches(":modal")) return;
   event.preventDefault();
-  if (dialog) dialog.close();
-  else void open(link);
+  dialog?.close();
+  if ("dialog" in link.dataset) void open(link);
 }
 
 function submitted(event: SubmitEvent): void {

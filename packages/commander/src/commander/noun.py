@@ -33,7 +33,8 @@ from commander.web.shell import Section
 class Core:
     """The services that all nouns may use. A process has one.
 
-    `check_queue` raises an error while the queue of logs, if there is one, is away.
+    `check_queue` raises an error while the queue of logs, if there is one, is away. `pin` is the fingerprint of the
+    commander's own authority that goes into tokens, if it has one.
     """
 
     settings: Settings
@@ -43,6 +44,7 @@ class Core:
     badge: Badge
     lives: Lives
     tokens: Tokens
+    pin: str | None
     inbox: Inbox
     outbox: Outbox
     leadership: Leadership

@@ -5,8 +5,10 @@ from commander.alert_rules.noun import NOUN as ALERT_RULES
 from commander.alerts.noun import NOUN as ALERTS
 from commander.audit_pages.noun import NOUN as AUDIT_PAGES
 from commander.commands.noun import NOUN as COMMANDS
+from commander.farm_tokens.noun import NOUN as FARM_TOKENS
 from commander.incidents.noun import NOUN as INCIDENTS
 from commander.intake.noun import NOUN as INTAKE
+from commander.machines.noun import NOUN as MACHINES
 from commander.maintenance.noun import NOUN as MAINTENANCE
 from commander.overview.noun import NOUN as OVERVIEW
 from commander.playbooks.noun import NOUN as PLAYBOOKS
@@ -23,6 +25,8 @@ NOUNS = (
     INCIDENTS,
     RIGS,
     RIG_PAGES,
+    MACHINES,
+    FARM_TOKENS,
     INTAKE,
     WHEELS,
     ALERT_RULES,

@@ -78,11 +78,12 @@ class Services:
         self.tokens = Tokens(self.database, on_forget=lambda token_hash: self.cluster.publish(TOKENS, token_hash))
         pin = certificate.pin if certificate else None
         self.signer = open_signer(settings)
-        self.inbox = Inbox(long_poll, self.cluster, self.signer)
+        self.inbox = Inbox(long_poll, self.cluster, self.signer, is_approved=self.lives[RigKind.CPU_GPU].is_approved)
         self.playbook_sync = PlaybookSync(
             self.database, self.lives[RigKind.CPU_GPU], long_poll, self.inbox, self.cluster
         )
-        self.inbox.add(self.playbook_sync)
+        self.inbox.add(self.playbook_sync, before_approval=True)
+        self.lives[RigKind.CPU_GPU].index.on_approval = self.playbook_sync.rig_approved
         self.leadership = Leadership(self.database, holder=self.holder, is_alone=nats is None)
         self.outbox = Outbox(self.lives)
         self.alerts = AlertsPage(self.cluster)
@@ -145,6 +146,7 @@ class Services:
             check_queue=self.check_queue,
             lives=self.lives,
             tokens=self.tokens,
+            pin=self.certificate.facts.pin if self.certificate.facts else None,
             playbooks_by_address=playbooks_by_address(self.playbook_sync),
             playbooks_by_software=playbooks_by_software(self.playbook_sync),
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import TypeVar
 
 import httpx
 import msgspec
@@ -29,9 +30,11 @@ from sentry_kit.worker import Worker
 from cpu_gpu_sentry.connection import Connection
 from cpu_gpu_sentry.enrolment import KEPT, STORE
 from cpu_gpu_sentry.inbox import Inbox
+from cpu_gpu_sentry.introduction import Introduction
 from cpu_gpu_sentry.ladder.sources import Sources
 from cpu_gpu_sentry.latest import Latest
 from cpu_gpu_sentry.machine.amd import Amd
+from cpu_gpu_sentry.machine.fingerprint import Fingerprint, read_fingerprint
 from cpu_gpu_sentry.machine.nvidia import Nvidia
 from cpu_gpu_sentry.machine.sensors import Sensors
 from cpu_gpu_sentry.miner_notes import MinerNote, notes_of, save_notes
@@ -48,6 +51,8 @@ from cpu_gpu_sentry.watches import Watch, load_watches
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 DEFAULT_INBOX_EVERY_S = 60.0
 _STORE_CHECK_S = 1.0
 _SPECS_EVERY_S = 600
@@ -60,7 +65,13 @@ class Agent:
     """One rig's sentry. The service runs its loops; `changed` is called when the local page has something new."""
 
     def __init__(
-        self, settings: Settings, db: sqlite3.Connection, disk: Worker, *, sources: Sources | None = None
+        self,
+        settings: Settings,
+        db: sqlite3.Connection,
+        disk: Worker,
+        *,
+        sources: Sources | None = None,
+        read_machine: Callable[[], Fingerprint] = read_fingerprint,
     ) -> None:
         self.changed: Callable[[], None] = lambda: None
         self.latest = Latest()
@@ -73,6 +84,9 @@ class Agent:
         self._copies = Copies(settings.data_dir / STORE, KEPT)
         self._noted_interval: float | None = None
         self._noted_miners: list[MinerNote] | None = None
+        self.user_agent = user_agent(DISTRIBUTION)
+        self.read_machine = read_machine
+        self.introduction = Introduction(self, read_machine)
         self._due = asyncio.Event()  # a report is worth more now than at its time
         self.uploader = RigUploader(
             db,
@@ -83,8 +97,9 @@ class Agent:
             changed=self._uploader_changed,
             rig_removed=self._remove_mining,
             welcomed=lambda token, welcome: self.signatures.take_welcome(token, welcome),
+            introduce=self.introduction.introduce,
         )
-        self.signatures = SignatureGuard(db, self.uploader.on_disk, changed=self._mining_changed)
+        self.signatures: SignatureGuard = SignatureGuard(db, self.uploader.on_disk, changed=self._mining_changed)
         self.supervisor = Supervisor(
             settings.data_dir / STORE,
             db,
@@ -123,15 +138,15 @@ class Agent:
         return self._settings.playbooks_every_s or commander_s
 
     def _open_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
-        return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, user_agent(DISTRIBUTION))
+        return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, self.user_agent)
 
     def _open_connection(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
         """Opens a client for the inbox's held request and for requests that are made meanwhile."""
-        agent = user_agent(DISTRIBUTION)
-        return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, agent, connections=2)
+        return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, self.user_agent, connections=2)
 
     def _uploader_changed(self) -> None:
         self.connection.enrolment_changed()
+        self.introduction.enrolment_changed()
         self.changed()
 
     def _mining_changed(self) -> None:
@@ -244,9 +259,9 @@ class Agent:
         self._copies.save(self._db)
         return store.changes(self._db)
 
-    async def change(self, write: Callable[[sqlite3.Connection], object]) -> None:
+    async def change(self, write: Callable[[sqlite3.Connection], T]) -> T:
         """Changes the store in one transaction; `reload` then applies the change."""
-        await change_store(self.uploader, self._db, write)
+        return await change_store(self.uploader, self._db, write)
 
     async def reload(self) -> None:
         self.watches = await self.uploader.on_disk(lambda: load_watches(self._db))
@@ -257,4 +272,5 @@ class Agent:
         if self._is_to_mine_nothing and self.supervisor.has_left_anything:
             await self._remove_mining()
         self.connection.enrolment_changed()
+        self.introduction.enrolment_changed()
         self.changed()

@@ -33,7 +33,9 @@ def command_line() -> CommandLine:
     line.command("run", _run, "run the agent and its local page, until SIGTERM or Ctrl-C")
     enroll = line.command("enroll", _enroll, "check a commander's URL and this rig's token, then store them")
     enroll.add_argument("--url", required=True, help="the commander's address, such as https://commander.lan:8443")
-    enroll.add_argument("--token", required=True, help="this rig's token, which the commander showed once")
+    enroll.add_argument(
+        "--token", required=True, help="this rig's token, or a farm token; the commander showed it once"
+    )
     status = line.command("status", _status, "print the state of the sentry and its miners")
     status.add_argument("--json", action="store_true", help="print JSON, for programs")
     line.command("page", _page, "print an address that opens the local page for changes, once, within ten minutes")
@@ -41,6 +43,13 @@ def command_line() -> CommandLine:
         "leave", _leave, "stop and delete all that playbooks installed, and disconnect from the commander"
     )
     leave.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    image = line.command(
+        "prepare-image",
+        _prepare_image,
+        "forget this rig and keep the farm token: each copy of the disk enrolls by itself",
+    )
+    image.add_argument("--url", help="the commander's address, if this machine has no farm token yet")
+    image.add_argument("--token", help="a farm token, if this machine has none yet")
     _add_watch_commands(line)
     add_service_commands(line, SERVICE)
     return line
@@ -113,6 +122,17 @@ def _enroll(arguments: argparse.Namespace) -> int:
     path = prepare_data_dir(_settings().data_dir) / STORE
     enrolment = asyncio.run(enroll(path, arguments.url, arguments.token, user_agent(DISTRIBUTION)))
     say(f"Enrolled as “{enrolment.rig_name}” at {enrolment.url}.")
+    return 0
+
+
+def _prepare_image(arguments: argparse.Namespace) -> int:
+    from cpu_gpu_sentry.enrolment import STORE, prepare_image
+
+    if (arguments.url is None) is not (arguments.token is None):
+        raise BadUse("Give --url and --token together, or neither.")
+    path = prepare_data_dir(_settings().data_dir) / STORE
+    farm = asyncio.run(prepare_image(path, arguments.url, arguments.token))
+    say(f"Ready. Switch this machine off and copy its disk: each copy enrolls by itself at {farm.url} when it starts.")
     return 0
 
 

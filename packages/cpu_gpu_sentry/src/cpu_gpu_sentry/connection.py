@@ -67,6 +67,7 @@ class Connection:
 
     async def _stay_connected(self, enrolment: Enrolment, token: Token) -> None:
         self._failures = 0
+        await self._uploader.introduced.wait()  # what comes for the rig must not reach a copy of it
         while True:
             error = await self._until_trouble(enrolment, token)
             self._failures += 1

@@ -47,5 +47,6 @@ async def _main(settings: Settings, db: sqlite3.Connection, disk: Worker, listen
             agent.supervisor.run,
             agent.operations.run,
             agent.connection.run,
+            agent.introduction.enrol_for_ever,
         ]
         await run_until_stopped(loops, f"http://{settings.ui_host}:{settings.ui_port}/")

@@ -210,13 +210,14 @@ class LogReceipt(Message, frozen=True, kw_only=True, gc=False):
     """Answer to a `LogReport`: how many logs are committed, how many were there before, which are rejected and why.
 
     `two_sentries`: another sentry reports with the same token; both get this. `rig` has the rig's current name, so a
-    new name reaches its sentry with the next report.
+    new name reaches its sentry with the next report. `waits_for_approval`: the rig gets no playbooks and no commands.
     """
 
     stored: int
     duplicates: int
     rejected: list[RejectedLog] = []
     two_sentries: bool = False
+    waits_for_approval: bool = False
     rig: RigName | None = None
 
 

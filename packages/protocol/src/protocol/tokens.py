@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-_SHAPE = re.compile(r"mw_(rig|asic|site)_([0-9a-f]{64})(?:_([0-9a-f]{64}))?", re.ASCII)
+_SHAPE = re.compile(r"mw_(rig|asic|site|farm)_([0-9a-f]{64})(?:_([0-9a-f]{64}))?", re.ASCII)
 
 
 class BadToken(ValueError):
@@ -21,6 +21,7 @@ class TokenKind(StrEnum):
     RIG = "rig"
     ASIC = "asic"
     SITE = "site"
+    FARM = "farm"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
+from typing import TypeVar
 
 from protocol.messages import SentryWelcome
 
@@ -13,6 +14,8 @@ from sentry_kit.store import transaction
 from sentry_kit.uploader import Uploader
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 DEFAULT_INTERVAL_S = 10.0
 _SHORTEST_INTERVAL_S = 1.0
@@ -49,13 +52,11 @@ async def follow_store_for_ever(
         await asyncio.sleep(every_s)
 
 
-async def change_store(
-    uploader: Uploader, db: sqlite3.Connection, write: Callable[[sqlite3.Connection], object]
-) -> None:
+async def change_store(uploader: Uploader, db: sqlite3.Connection, write: Callable[[sqlite3.Connection], T]) -> T:
     """Changes the store in one transaction, in the disk's thread. The agent's `reload` then applies the change."""
 
-    def written() -> None:
+    def written() -> T:
         with transaction(db):
-            write(db)
+            return write(db)
 
-    await uploader.on_disk(written)
+    return await uploader.on_disk(written)

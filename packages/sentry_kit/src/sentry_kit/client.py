@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import httpx
 import msgspec
+from protocol.enrolment_messages import Enrolled, Identity
 from protocol.inbox_messages import InboxItem, InboxItems
 from protocol.item_signature import SIGNED_HEADER, SignedItem, header_of
 from protocol.messages import LogReceipt, LogReport, Problem, SentryWelcome
@@ -70,12 +71,29 @@ class NotFound(CommanderError):
     """404: the commander does not have this call, because it is older."""
 
 
+class IsCopy(CommanderError):
+    """409 `clone`: the rig of this identity is another machine."""
+
+
+class FarmTokenRefused(CommanderError):
+    """403: the farm token has expired, is used up, or was revoked."""
+
+
 class Busy(CommanderError):
     """429 or 503."""
 
     def __init__(self, sentence: str, retry_after_s: float | None) -> None:
         super().__init__(sentence)
         self.retry_after_s = retry_after_s
+
+
+_OF_ENROLMENT = {
+    "clone": IsCopy,
+    "too_many_copies": CommanderError,
+    "farm_token_expired": FarmTokenRefused,
+    "farm_token_used_up": FarmTokenRefused,
+    "farm_token_revoked": FarmTokenRefused,
+}
 
 
 class CommanderClient:
@@ -104,6 +122,17 @@ class CommanderClient:
         except Busy:
             return True
         return True
+
+    async def send_identity(self, identity: Identity) -> None:
+        """Raises `IsCopy`; `Busy` while that is not clear; `NotFound` if the commander knows no identities."""
+        await self._ask("PUT", "api/v1/sentry/identity", msgspec.json.encode(identity))
+
+    async def enrol(self, identity: Identity) -> Enrolled:
+        """Returns a rig for this machine. The client has a farm token, or the token of the rig whose copy it is.
+
+        Raises `FarmTokenRefused`, `IsCopy`, or `Busy` while that is not clear.
+        """
+        return await self.post("api/v1/sentry/enrol", identity, Enrolled)
 
     async def send_specs(self, specs: bytes) -> None:
         await self._ask("PUT", "api/v1/sentry/specs", specs)
@@ -239,6 +268,10 @@ def _failure(response: httpx.Response) -> CommanderError:
         return RigRemoved("The rig was removed from the commander; add it there again and enroll with its new token.")
     if status == 404 and problem.code:
         return NotFound(f"{response.url.host} has no {response.url.path}; check the URL, or update the commander.")
+    if status in (403, 409) and problem.code in _OF_ENROLMENT:
+        return _OF_ENROLMENT[problem.code](problem.detail)
+    if status == 503 and problem.code == "machine_unclear":
+        return Busy(problem.detail, _retry_after(response))
     if status == 413:
         return TooLarge("The commander finds the report too large.")
     if status in (429, 503):

@@ -28,8 +28,19 @@ BATCH_LOGS = 200
 BATCH_BYTES = 1_000_000
 
 
+_DOUBT_EVERY_S = 30.0
+
+
+async def _needs_no_introduction(_client: CommanderClient) -> bool:
+    return True
+
+
 class RigUploader(Uploader):
-    """The uploader of a CPU/GPU sentry, which has one token."""
+    """The uploader of a CPU/GPU sentry, which has one token.
+
+    `introduce` says on which machine the sentry is, before anything else is sent. It returns False if the sentry has
+    another rig's token since then. While two sentries report with one token, it is called again and again.
+    """
 
     def __init__(
         self,
@@ -42,10 +53,14 @@ class RigUploader(Uploader):
         changed: Callable[[], None],
         rig_removed: Callable[[], Awaitable[None]],
         welcomed: Callable[[Token, SentryWelcome], Awaitable[None]] | None = None,
+        introduce: Callable[[CommanderClient], Awaitable[bool]] = _needs_no_introduction,
         pause_s: float = PAUSE_S,
     ) -> None:
         super().__init__(db, disk, open_client, report_every_s=report_every_s, changed=changed, pause_s=pause_s)
         self.two_sentries = store.load_status(db).two_sentries
+        self.waits_for_approval = False
+        self.introduced = asyncio.Event()
+        self._introduce, self._doubts_at_s = introduce, 0.0
         self.specs: bytes | None = None
         self._spool, self._rig_removed, self._welcomed = spool, rig_removed, welcomed
         self._batch = BATCH_LOGS
@@ -74,13 +89,26 @@ class RigUploader(Uploader):
 
     def _reset(self) -> None:
         self._sent_specs = None
-        self.two_sentries = False
+        self.two_sentries = self.waits_for_approval = False
+        self.introduced.clear()
         super()._reset()
 
     async def _upload(self, client: CommanderClient) -> None:
         await self._greet(client)
+        if not await self._is_introduced(client):
+            return
         await self._send_specs(client)
         await self._send_logs(client)
+
+    async def _is_introduced(self, client: CommanderClient) -> bool:
+        now_s = asyncio.get_running_loop().time()
+        if self.introduced.is_set() and not (self.two_sentries and now_s >= self._doubts_at_s):
+            return True
+        if not await self._introduce(client):
+            return False
+        self._doubts_at_s = now_s + _DOUBT_EVERY_S
+        self.introduced.set()
+        return True
 
     async def _greet(self, client: CommanderClient) -> None:
         if self.welcome is not None and self.state is State.ONLINE:
@@ -138,6 +166,7 @@ class RigUploader(Uploader):
         stored_at = now.isoformat(timespec="seconds") if self.last_stored_at == now else None
         await self._confirm(batch, stored_at, reasons)
         await self._become(State.ONLINE, None)
+        self.waits_for_approval = receipt.waits_for_approval
         if receipt.rig is not None:
             await self._name_rig(receipt.rig.id, receipt.rig.name)
         if receipt.two_sentries != self.two_sentries:
@@ -156,6 +185,13 @@ class RigUploader(Uploader):
             await self._remove(str(error))
         else:
             await super()._failed(error)
+
+    async def note_trouble(self, error: str | None) -> None:
+        """Notes why a sentry without a rig can't enroll by itself."""
+        if error != self.error:
+            self.error = error
+            await self._note(lambda: store.note_error(self._db, error))
+            self._changed()
 
     def doubt(self) -> None:
         """Asks the commander again at once: another request was answered that the rig is removed."""

@@ -49,6 +49,7 @@ _TABLE = """
 /api/v1/commands/{command_id}/retry                                    POST operate
 /api/v1/commands/{command_id}/rigs/{rig_id}                            GET view
 /api/v1/cpu-gpu-rigs                                                   GET view, POST own
+/api/v1/cpu-gpu-rigs/approve                                           POST own
 /api/v1/cpu-gpu-rigs/{rig_id}                                          GET view, PATCH operate, DELETE own
 /api/v1/cpu-gpu-rigs/{rig_id}/conditions                               GET view
 /api/v1/cpu-gpu-rigs/{rig_id}/history                                  GET view
@@ -62,6 +63,8 @@ _TABLE = """
 /api/v1/cpu-gpu-stats                                                  GET view
 /api/v1/cpu-gpu-stats/history                                          GET view
 /api/v1/events                                                         WS view
+/api/v1/farm-tokens                                                    GET own, POST own
+/api/v1/farm-tokens/{farm_token_id}                                    DELETE own
 /api/v1/incidents                                                      GET view
 /api/v1/incidents/{incident_id}                                        GET view
 /api/v1/incidents/{incident_id}/acknowledge                            POST operate
@@ -108,8 +111,11 @@ _TABLE = """
 /commands/{command_id}/retry                                           POST operate
 /commands/{command_id}/rigs/{rig_id}                                   GET view
 /cpu-gpu                                                               GET view, POST own
+/cpu-gpu/approve                                                       POST own
 /cpu-gpu/command                                                       POST operate
 /cpu-gpu/copy                                                          POST own
+/cpu-gpu/farm-tokens                                                   GET own, POST own
+/cpu-gpu/farm-tokens/{farm_token_id}/revoke                            POST own
 /cpu-gpu/pause                                                         POST operate
 /cpu-gpu/resume                                                        POST operate
 /cpu-gpu/tags                                                          POST operate

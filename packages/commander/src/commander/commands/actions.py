@@ -1,6 +1,6 @@
 """Actions of people on commands. Each is one transaction; then sentries and open pages are notified."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from commander.commands.domain import (
 from commander.commands.store import NewCommand, Overlap, StoredCommand
 from commander.commands.target_store import Target
 from commander.db import Database
+from commander.registry.approval import unapproved_among
 from commander.selections.domain import NoTargets
 
 Notify = Callable[[Changed], Awaitable[None]]
@@ -59,6 +60,7 @@ async def make_command(database: Database, notify: Notify, order: Order) -> Made
     async with database.transaction() as db:
         names = await store.lock_rigs(db, rig_ids)
         _must_exist(rig_ids, names)
+        _must_be_approved(await unapproved_among(db, rig_ids))
         others = await _open_for(db, rig_ids)
         overlaps = _overlaps(others)
         command_id = await store.insert_command(db, _new(order, rig_ids, names), overlaps, now=now)
@@ -154,6 +156,14 @@ def _must_exist(rig_ids: Sequence[int], names: Collection[int]) -> None:
         named = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
         what = "CPU/GPU rig" if len(missing) == 1 else "CPU/GPU rigs"
         raise NoTargets(f"There is no {what} {named}; it may have been removed. No rig got the command.")
+
+
+def _must_be_approved(waiting: Mapping[int, str]) -> None:
+    if waiting:
+        names = list(waiting.values())
+        named = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        wait, them = ("waits", "it") if len(names) == 1 else ("wait", "them")
+        raise NoTargets(f"{named} {wait} for approval. Approve {them} first. No rig got the command.")
 
 
 def _new(order: Order, rig_ids: Sequence[int], names: dict[int, str]) -> NewCommand:

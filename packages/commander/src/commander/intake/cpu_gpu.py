@@ -111,6 +111,7 @@ class Intake:
             duplicates=len(written) - stored,
             rejected=logs.rejected,
             two_sentries=two,
+            waits_for_approval=not self._live.is_approved(rig_id),
             rig=self._live.name_of(rig_id),
         )
 

@@ -37,14 +37,14 @@ async def welcome(
     settings: NamedDependency[Settings],
     signer: NamedDependency[Signer | None],
 ) -> SentryWelcome:
-    """The owner of the token, and how often to report. `kind` is that of the token; a site has no `rig`."""
+    """The owner of the token, and how often to report. `kind` is that of the token; a site and a farm have no `rig`."""
     token = bearer_token(request.headers.get("authorization"))
     holder = await tokens.holder_of(token)
     if token.kind is TokenKind.SITE:
         await site_token_actions.used(holder)
     return SentryWelcome(
         kind=token.kind,
-        rig=None if token.kind is TokenKind.SITE else _rig_name(lives[RIG_KINDS[token.kind]], holder),
+        rig=_rig_name(lives[RIG_KINDS[token.kind]], holder) if token.kind in RIG_KINDS else None,
         report_every_s=settings.report_every_s,
         playbooks_every_s=settings.playbooks_every_s,
         commander_version=VERSION,

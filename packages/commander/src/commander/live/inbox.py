@@ -31,19 +31,36 @@ class InboxSource(Protocol):
 
 
 class Inbox:
-    """One per web node. `notify` reaches the sentries that wait at any node. Delivered items are signed."""
+    """One per web node. `notify` reaches the sentries that wait at any node. Delivered items are signed.
 
-    def __init__(self, long_poll: LongPoll, cluster: Cluster, signer: Signer | None = None) -> None:
+    A rig that is not approved gets only the items of sources that say so: their item is then one with nothing in it.
+    """
+
+    def __init__(
+        self,
+        long_poll: LongPoll,
+        cluster: Cluster,
+        signer: Signer | None = None,
+        *,
+        is_approved: Callable[[int], bool] = lambda rig_id: True,
+    ) -> None:
         self._signer = signer
         self._long_poll = long_poll
         self._cluster = cluster
+        self._is_approved = is_approved
         self._sources: list[InboxSource] = []
+        self._for_all: list[InboxSource] = []
         self._on_earlier: list[Callable[[int], Awaitable[None]]] = []
         cluster.subscribe(INBOX, self.wake)
 
-    def add(self, source: InboxSource) -> None:
-        """Adds a kind of item. Called while the commander is put together."""
+    def add(self, source: InboxSource, *, before_approval: bool = False) -> None:
+        """Adds a kind of item. Called while the commander is put together.
+
+        `before_approval`: the source decides by itself what a rig gets that waits for approval.
+        """
         self._sources.append(source)
+        if before_approval:
+            self._for_all.append(source)
 
     def add_for_earlier_sentries(self, take: Callable[[int], Awaitable[None]]) -> None:
         """Adds a function that is called with each rig whose sentry has no inbox: it asks for playbooks alone."""
@@ -73,7 +90,8 @@ class Inbox:
 
         `newest` is the newest signed item that the sentry has taken. Numbers rise in the order of the items.
         """
-        items = [await source.item_for(rig_id) for source in self._sources]
+        sources = self._sources if self._is_approved(rig_id) else self._for_all
+        items = [await source.item_for(rig_id) for source in sources]
         news = [item for item in items if item is not None and item.version != versions.get(item.kind)]
         if self._signer is None:
             return news

@@ -40,21 +40,50 @@ class OperationalIndex:
         self._offline_after_s = offline_after_s
         self.on_change: Callable[[RigState, bool], None] = lambda state, only_metrics: None
         self.on_remove: Callable[[int], None] = lambda rig_id: None
+        self.unapproved: set[int] = set()
+        self.approval_changed_at = 0  # a rig that waits for approval came, went, was renamed or was approved
+        self.on_approval: Callable[[int], None] = lambda rig_id: None
         self.on_tags: Callable[[], None] = lambda: None
         self.on_tick: Callable[[float], None] = lambda now_s: None
         self._checks: list[tuple[float, int]] = []  # (due, rig id): one entry for each rig that is not silent yet
 
-    def add(self, rig_id: int, name: str, specs: bytes | None = None, *, added_at: datetime | None = None) -> RigState:
+    def add(
+        self,
+        rig_id: int,
+        name: str,
+        specs: bytes | None = None,
+        *,
+        added_at: datetime | None = None,
+        approved: bool = True,
+    ) -> RigState:
         state = self.rigs[rig_id] = RigState(rig_id, name, specs, added_at=added_at, connected=specs is not None)
         state.hardware = hardware_of(specs)
+        state.approved = approved
+        if not approved:
+            self.unapproved.add(rig_id)
         self._changed(state, shape=True)
+        self._note_approval(rig_id)
         return state
+
+    def approve(self, rig_id: int) -> None:
+        state = self.rigs.get(rig_id)
+        if state and not state.approved:
+            state.approved = True
+            self._changed(state, shape=True)
+            self._note_approval(rig_id)
+            self.unapproved.discard(rig_id)
+            self.on_approval(rig_id)
+
+    def _note_approval(self, rig_id: int) -> None:
+        if rig_id in self.unapproved:
+            self.approval_changed_at = self.now_at
 
     def rename(self, rig_id: int, name: str) -> None:
         if state := self.rigs.get(rig_id):
             state.name = name
             self._changed(state, shape=True)
             state.renamed_at = self.renamed_at = self.now_at
+            self._note_approval(rig_id)
 
     def remove(self, rig_id: int) -> None:
         if state := self.rigs.pop(rig_id, None):
@@ -64,6 +93,8 @@ class OperationalIndex:
             self._count(state, None)
             self.now_at += 1
             self.shape_changed_at = self.now_at
+            self._note_approval(rig_id)
+            self.unapproved.discard(rig_id)
             self.on_remove(rig_id)
             if state.tags:
                 self.on_tags()

@@ -58,6 +58,7 @@ class RigState:
     tags: tuple[str, ...] = ()
     search_text: str | None = None
     added_at: datetime | None = None
+    approved: bool = True  # otherwise it reports, and gets no playbooks and no commands
     health: Health = Health.WAITING
     latest: bytes | None = None
     taken_at: datetime | None = None

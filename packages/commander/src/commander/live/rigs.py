@@ -67,8 +67,16 @@ class LiveRigs:
         state = self.index.rigs.get(rig_id)
         return RigName(id=rig_id, name=state.name) if state else None
 
-    def added(self, rig_id: int, name: str, added_at: datetime) -> None:
-        state = self.index.add(rig_id, name, added_at=added_at)
+    def is_approved(self, rig_id: int) -> bool:
+        """Returns whether the rig's sentry may have playbooks and commands. A rig that is not known here may not."""
+        state = self.index.rigs.get(rig_id)
+        return state is not None and state.approved
+
+    def added(
+        self, rig_id: int, name: str, added_at: datetime, *, approved: bool = True, tags: tuple[str, ...] = ()
+    ) -> None:
+        state = self.index.add(rig_id, name, added_at=added_at, approved=approved)
+        self.index.set_tags(rig_id, tags)
         self._channels.publish(f"{self._prefix}-index", ChannelEvent.CREATED, self._describe(state))
         self._notify_nodes(rig_id)
 
@@ -84,6 +92,10 @@ class LiveRigs:
         self._set_tags(rig_id, tags)
         self._notify_nodes(rig_id)
 
+    def approved(self, rig_id: int) -> None:
+        self._approve(rig_id)
+        self._notify_nodes(rig_id)
+
     def playbooks_changed(self, rig_id: int) -> None:
         """Publishes a change of the rig's playbooks or of their state."""
         self.index.touch(rig_id)
@@ -94,12 +106,19 @@ class LiveRigs:
         self._notify_nodes(rig_id)
 
     def follow(
-        self, rig_id: int, name: str, specs: bytes | None, *, added_at: datetime, tags: tuple[str, ...] = ()
+        self,
+        rig_id: int,
+        name: str,
+        specs: bytes | None,
+        *,
+        added_at: datetime,
+        tags: tuple[str, ...] = (),
+        approved: bool = True,
     ) -> None:
         """Takes over a rig from the database, after a change on another node."""
         state = self.index.rigs.get(rig_id)
         if state is None:
-            state = self.index.add(rig_id, name, specs, added_at=added_at)
+            state = self.index.add(rig_id, name, specs, added_at=added_at, approved=approved)
             self._channels.publish(f"{self._prefix}-index", ChannelEvent.CREATED, self._describe(state))
         if state.name != name:
             self._rename(rig_id, name)
@@ -107,6 +126,8 @@ class LiveRigs:
             self._set_specs(rig_id, specs)
         if state.tags != tags:
             self._set_tags(rig_id, tags)
+        if approved:
+            self._approve(rig_id)
 
     def gone(self, rig_id: int) -> None:
         """The rig is no longer in the database."""
@@ -123,6 +144,11 @@ class LiveRigs:
         self.index.set_tags(rig_id, tags)
         channels = (f"{self._prefix}:{rig_id}", f"{self._prefix}-index")
         if any(self._channels.has_listeners(channel) for channel in channels):  # a thousand rigs may get a tag at once
+            self._publish_rig(rig_id, ChannelEvent.UPDATED, index_too=True)
+
+    def _approve(self, rig_id: int) -> None:
+        if not self.is_approved(rig_id):
+            self.index.approve(rig_id)
             self._publish_rig(rig_id, ChannelEvent.UPDATED, index_too=True)
 
     def _set_specs(self, rig_id: int, specs: bytes) -> None:

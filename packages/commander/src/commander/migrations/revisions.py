@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0015"
+HEAD = "0016"
 
 
 class SchemaTooNew(DatabaseProblem):

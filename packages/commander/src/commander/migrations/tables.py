@@ -5,9 +5,11 @@ from commander.addresses import tables as addresses
 from commander.alert_rules import tables as alert_rules
 from commander.audit import tables as audit
 from commander.commands import tables as commands
+from commander.farm_tokens import tables as farm_tokens
 from commander.history import tables as history
 from commander.incidents import tables as incidents
 from commander.jobs import tables as jobs
+from commander.machines import tables as machines
 from commander.maintenance import tables as maintenance
 from commander.notifications import tables as notifications
 from commander.playbooks import tables as playbooks
@@ -24,9 +26,11 @@ __all__ = [
     "alert_rules",
     "audit",
     "commands",
+    "farm_tokens",
     "history",
     "incidents",
     "jobs",
+    "machines",
     "maintenance",
     "notifications",
     "playbooks",

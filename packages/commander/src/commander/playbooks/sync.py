@@ -33,6 +33,14 @@ class Wire(NamedTuple):
     body: bytes
 
 
+def _wire_of(playbooks: Playbooks) -> Wire:
+    body = msgspec.json.encode(playbooks)
+    return Wire(f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"', body)
+
+
+_NOTHING = _wire_of(Playbooks(playbooks=[]))
+
+
 class PlaybookSync:
     """The playbooks of all rigs. Those that sentries get are in memory, so a thousand sentries cost no query."""
 
@@ -95,14 +103,15 @@ class PlaybookSync:
             self._live.index.touch_page(rig_id)
 
     async def wire(self, rig_id: int) -> Wire:
-        """Returns the playbooks that the rig's sentry is to run, as of now."""
+        """Returns the playbooks that the rig's sentry is to run, as of now. None before the rig is approved."""
+        if not self._live.is_approved(rig_id):
+            return _NOTHING
         while (wire := self._wires.get(rig_id)) is None:
             before = self._changes
             async with self._database.reading() as db:
                 stored = await store.playbooks_of(db, rig_id)
             if before == self._changes:  # otherwise this may be what it was before the change
-                body = msgspec.json.encode(Playbooks(playbooks=[each.wire for each in stored]))
-                self._wires[rig_id] = Wire(f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"', body)
+                self._wires[rig_id] = _wire_of(Playbooks(playbooks=[each.wire for each in stored]))
         return wire
 
     async def earlier_sentry_asks(self, rig_id: int) -> None:
@@ -127,6 +136,10 @@ class PlaybookSync:
         self._forget(rig_id)
         self._wake(rig_id)
         self._cluster.publish(PLAYBOOKS, rig_id)
+
+    def rig_approved(self, rig_id: int) -> None:
+        """Lets the rig's sentry have its playbooks now. Called at each web node."""
+        self._wake(rig_id)
 
     async def take_status(self, rig_id: int, report: PlaybooksStatus) -> None:
         """Stores the status of a rig's playbooks and commits it. A status that has not changed is not written again."""

@@ -42,6 +42,11 @@ async def some_rigs(db: AsyncConnection, kind: RigKind, rig_ids: Collection[int]
     return stored
 
 
+async def name_keys(db: AsyncConnection, kind: RigKind) -> set[str]:
+    """The names that are taken, as `name_key` writes them."""
+    return set((await db.execute(sa.select(RIGS[kind].c.name_key))).scalars())
+
+
 async def get_rig(db: AsyncConnection, kind: RigKind, rig_id: int) -> Rig:
     rigs = RIGS[kind]
     query = sa.select(rigs.c.id, rigs.c.name, rigs.c.created_at).where(rigs.c.id == rig_id)

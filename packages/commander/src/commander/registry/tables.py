@@ -36,6 +36,15 @@ asic_rigs = _rigs(
 )
 RIGS = {RigKind.CPU_GPU: cpu_gpu_rigs, RigKind.ASIC: asic_rigs}
 
+# The rigs that wait for approval, and the rig of which each is a copy, if it is one.
+unapproved_rigs = sa.Table(
+    "unapproved_rigs",
+    metadata,
+    sa.Column("rig_id", sa.Integer, sa.ForeignKey("cpu_gpu_rigs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("since", Moment, nullable=False),
+    sa.Column("copy_of", sa.Integer, index=True),
+)
+
 removed_tokens = sa.Table(
     "removed_tokens",
     metadata,

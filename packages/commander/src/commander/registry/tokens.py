@@ -1,7 +1,7 @@
 """Finds the rig of a report by its token. Tokens are in memory as their hashes."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from protocol.tokens import BadToken, Token, TokenKind, hash_of, parse_token
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,8 +30,19 @@ class RigRemoved(TokenError):
     kind = ErrorKind(410, "rig_removed", "Rig removed")
 
 
-NOUNS = {TokenKind.RIG: "CPU/GPU rig", TokenKind.ASIC: "ASIC", TokenKind.SITE: "site"}
-A = {TokenKind.RIG: "a CPU/GPU rig", TokenKind.ASIC: "an ASIC", TokenKind.SITE: "a site"}
+NOUNS = {
+    TokenKind.RIG: "CPU/GPU rig",
+    TokenKind.ASIC: "ASIC",
+    TokenKind.SITE: "site",
+    TokenKind.FARM: "farm",
+}
+A = {
+    TokenKind.RIG: "a CPU/GPU rig",
+    TokenKind.ASIC: "an ASIC",
+    TokenKind.SITE: "a site",
+    TokenKind.FARM: "a farm",
+}
+Finder = Callable[[AsyncConnection, Collection[bytes]], Awaitable[Mapping[bytes, int]]]
 TOKENS_BETWEEN_BREATHS = 500  # about 2 ms of hashing; then other tasks get the event loop
 RIG_KINDS = {token_kind: rig_kind for rig_kind, token_kind in TOKEN_KINDS.items()}
 
@@ -46,7 +57,12 @@ class Tokens:
         self._on_forget = on_forget
         self._database = database
         self._forgotten = 0
+        self._finders: dict[TokenKind, Finder] = {}
         self._holders: dict[bytes, int] = {}  # a token's hash covers its kind: ids of different kinds don't mix
+
+    def find_by(self, kind: TokenKind, finder: Finder) -> None:
+        """Lets `finder` read the holders of this kind of token, by hash. Called while the commander is put together."""
+        self._finders[kind] = finder
 
     async def rig_of(self, authorization: str | None) -> int:
         """The CPU/GPU rig whose token stands in an `Authorization: Bearer` header.
@@ -104,7 +120,8 @@ class Tokens:
     async def _look_up(self, kind: TokenKind, hashes: Collection[bytes]) -> dict[bytes, int | TokenError]:
         forgotten = self._forgotten
         async with self._database.reading() as db:
-            holders = await _find(db, kind, hashes)
+            finder = self._finders.get(kind)
+            holders = dict(await finder(db, hashes)) if finder else await _find(db, kind, hashes)
             gone = await store.removed_among(db, set(hashes) - holders.keys()) if len(holders) < len(hashes) else set()
         if forgotten == self._forgotten:  # otherwise what was read may be dead by now
             self._holders |= holders

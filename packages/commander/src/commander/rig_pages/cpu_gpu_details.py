@@ -55,6 +55,7 @@ class HeadView:
     word: str
     tone: str
     reported_at: datetime | None
+    approved: bool
     two_sentries: bool
     wrong_clock: bool
     too_many_works: bool
@@ -126,6 +127,7 @@ def head_view(state: RigState, kind: RigKind) -> HeadView:
         word=HEALTH_WORDS[state.health],
         tone=HEALTH_TONES[state.health],
         reported_at=state.reported_at,
+        approved=state.approved,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
         too_many_works=state.too_many_works,

@@ -53,6 +53,7 @@ class CpuGpuRowView:
     rejected: Figure
     uptime: Figure
     reported_at: datetime | None
+    approved: bool
     two_sentries: bool
     wrong_clock: bool
     faults: FaultsView
@@ -86,6 +87,7 @@ def row_view(state: RigState, extra: Columns = ()) -> CpuGpuRowView:
         rejected=shown.rejected(figures.accepted, figures.rejected, figures.rejected_percent),
         uptime=shown.duration(figures.uptime_s),
         reported_at=state.reported_at,
+        approved=state.approved,
         two_sentries=state.two_sentries,
         wrong_clock=state.wrong_clock,
         faults=faults_view(state, RigKind.CPU_GPU),

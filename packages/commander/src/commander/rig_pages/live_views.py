@@ -20,6 +20,7 @@ from commander.rig_pages.listing import IndexQuery, RowOrder, RowOrders, index_q
 from commander.rig_pages.navigation import empty_state, health_links, match_text, no_match, pager, waiting_link
 from commander.rig_pages.selected import SelectedRigs
 from commander.rig_pages.troubles import troubles
+from commander.rig_pages.waiting_rigs import waiting_rigs
 from commander.selections.live import LiveSelections
 from commander.web.shell import Fragments, macro
 
@@ -43,6 +44,7 @@ class RigViews:
         self._totals = ((-1, -1), "")
         self._troubles = (-1, "")
         self._farm_now = (float("-inf"), "")
+        self._approvals = (-1, "")
 
     def rows_of(self, query: IndexQuery) -> Rows:
         """Returns the rows with the columns that the query asks for."""
@@ -66,6 +68,13 @@ class RigViews:
             found = troubles(self.index.rigs.values(), self.display.kind)
             self._troubles = number, macro("rig_pages/index_fragments.html", "troubles", found)
         return self._troubles[1]
+
+    def approvals(self) -> str:
+        """The rigs that wait for approval."""
+        if self._approvals[0] != (number := self.index.approval_changed_at):
+            html = macro("rig_pages/index_fragments.html", "approvals", waiting_rigs(self.index))
+            self._approvals = number, html
+        return self._approvals[1]
 
     def farm_now(self, now_s: float) -> str:
         """The live edge of the farm's charts; `now_s` is the tick's time, so that a tick makes it once."""
@@ -119,7 +128,7 @@ class IndexView:
         self._was = set(chain(*self._places.values()))
         self._around_of = self._order
         self._around = views.around(self._order, query)
-        self._totals = views.totals(), views.troubles()  # a page that opens now has these already
+        self._totals = self._totals_now()  # a page that opens now has these already
         self._totals_due_s = float("-inf")
         self._farm_at = views.index.now_at
         self._farm_due_s = float("-inf")
@@ -180,8 +189,8 @@ class IndexView:
         self._around_of = self._order
         return [html for name, html in self._around.items() if html != before[name]]
 
-    def _totals_now(self) -> tuple[str, str]:
-        return self._views.totals(), self._views.troubles()
+    def _totals_now(self) -> tuple[str, str, str]:
+        return self._views.totals(), self._views.troubles(), self._views.approvals()
 
     def _due_totals(self, now_s: float) -> list[str]:
         if now_s < self._totals_due_s:

@@ -4,7 +4,16 @@ from commander.noun import Built, Core, Noun
 from commander.registry.kinds import RigKind
 from commander.registry.sections import ASICS as ASICS_SECTION
 from commander.registry.sections import RIGS as RIGS_SECTION
-from commander.rig_pages import command_pages, log_pages, pages, playbook_pages, tag_pages, view_pages
+from commander.rig_pages import (
+    approvals,
+    command_pages,
+    farm_token_pages,
+    log_pages,
+    pages,
+    playbook_pages,
+    tag_pages,
+    view_pages,
+)
 from commander.rig_pages.asic import ASICS
 from commander.rig_pages.cpu_gpu import CPU_GPU
 from commander.rig_pages.live_views import RigViews, live_views, views_without_metrics
@@ -23,7 +32,12 @@ def build(core: Core) -> Built:
 
 
 NOUN = Noun(
-    handlers=[*command_pages.HANDLERS, *playbook_pages.HANDLERS],
+    handlers=[
+        *command_pages.HANDLERS,
+        *playbook_pages.HANDLERS,
+        *approvals.HANDLERS,
+        *farm_token_pages.HANDLERS,
+    ],
     rig_handlers=[*pages.HANDLERS, *tag_pages.HANDLERS, *view_pages.HANDLERS, *log_pages.HANDLERS],
     sections=[RIGS_SECTION, ASICS_SECTION],
     build=build,

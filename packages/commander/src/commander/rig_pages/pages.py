@@ -4,7 +4,6 @@ Each kind has these handlers under its own address, with its own `views` and `ri
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from protocol.tokens import Token
 
 from commander.accounts.domain import author_of
 from commander.db import Database
+from commander.farm_tokens.actions import FarmTokenActions
 from commander.history.uptime import read_uptime
 from commander.live.rig_state import RigState
 from commander.playbooks.sync import PlaybookSync
@@ -26,6 +26,8 @@ from commander.registry.names import NAME_MAX_LENGTH, BadName, NameTaken
 from commander.rig_pages.chart_kinds import RIG_CHARTS
 from commander.rig_pages.charts import farm_charts, rig_charts, usual_query
 from commander.rig_pages.controls import index_controls
+from commander.rig_pages.dialog import RigDialog
+from commander.rig_pages.farm_token_dialog import farm_token_dialog
 from commander.rig_pages.listing import IndexQuery, shown
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.selected import selection_problem
@@ -49,41 +51,20 @@ class NameForm(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RigDialog:
-    """An open dialog: `kind` is add, edit, remove, tags or token; `error` stands beside the field that holds `value`.
-
-    `path` is the index's, `back` the address of the page that it stands on.
-    """
-
-    kind: str
-    path: str
-    back: str
-    rig_id: int = 0
-    name: str = ""
-    value: str = ""
-    error: str = ""
-    view_id: int = 0
-
-    @property
-    def suffix(self) -> str:
-        """Tells the form's handler which page the dialog belongs to."""
-        return "?from=index" if self.back.partition("?")[0] == self.path else ""
-
-    @property
-    def url(self) -> str:
-        """The address of the page with this dialog open."""
-        rig = f"&rig={self.rig_id}" if self.suffix and self.rig_id else ""
-        return f"{self.back}{'&' if '?' in self.back else '?'}dialog={self.kind}{rig}"
-
-
 @get("/", include_in_schema=False)
-async def index(request: PageRequest, views: NamedDependency[RigViews], database: NamedDependency[Database]) -> Html:
+async def index(
+    request: PageRequest,
+    views: NamedDependency[RigViews],
+    database: NamedDependency[Database],
+    farm_token_actions: NamedDependency[FarmTokenActions],
+) -> Html:
     parameters = _parameters(request)
     query = _query(views, parameters)
     async with database.reading() as db:
         saved = await views_of(db, views.display.kind)
     dialog = _index_dialog(views, query, parameters)
+    if parameters.get("dialog") == "add-many" and views.display.kind is RigKind.CPU_GPU:
+        dialog = await farm_token_dialog(farm_token_actions, query.address())
     return index_page(views, query, dialog, removed=parameters.get("removed"), given=parameters, saved=saved)
 
 
@@ -205,7 +186,12 @@ def index_page(
         status=WRONG if wrong else 200,
         display=display,
         places={place: [rows.html(rig_id) for rig_id in ids] for place, ids in places.items()},
-        index_parts={**views.around(order, query), "totals": views.totals(), "troubles": views.troubles()},
+        index_parts={
+            **views.around(order, query),
+            "totals": views.totals(),
+            "troubles": views.troubles(),
+            "approvals": views.approvals(),
+        },
         **index_controls(query, display, saved),
         problem=problem,
         removed=_removed_text(removed),

@@ -15,9 +15,10 @@ from commander.live.rig_state import RigState
 from commander.playbooks.actions import PlaybookActions
 from commander.registry.kinds import RigKind
 from commander.rig_pages.chosen_rigs import ChosenRigs, chosen_rigs, names_text, selection_of_all
+from commander.rig_pages.dialog import RigDialog
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.navigation import counted
-from commander.rig_pages.pages import Html, PageRequest, RigDialog, index_page
+from commander.rig_pages.pages import Html, PageRequest, index_page
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from commander.accounts.domain import author_of
 from commander.db import Database
 from commander.live.rigs import Lives
 from commander.rig_pages.chosen_rigs import ChosenRigs, chosen_rigs, names_text
+from commander.rig_pages.dialog import RigDialog
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.navigation import counted
-from commander.rig_pages.pages import Html, PageRequest, RigDialog, index_page, rig_page
+from commander.rig_pages.pages import Html, PageRequest, index_page, rig_page
 from commander.rigs.actions import RigActions
 from commander.tags.actions import change_tags
 from commander.tags.domain import BadTag, TagChange, TooManyTags, checked_tag, checked_tags, tag_key, tags_in

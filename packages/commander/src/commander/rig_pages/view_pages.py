@@ -12,8 +12,9 @@ from litestar.response import Redirect
 from commander.db import Database
 from commander.registry.names import BadName
 from commander.rig_pages.chosen_rigs import page_query
+from commander.rig_pages.dialog import RigDialog
 from commander.rig_pages.live_views import RigViews
-from commander.rig_pages.pages import Html, RigDialog, index_page
+from commander.rig_pages.pages import Html, index_page
 from commander.saved_views.actions import TooManyViews, remove_view, save_view
 
 

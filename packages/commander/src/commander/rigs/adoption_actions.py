@@ -13,7 +13,9 @@ from commander.audit.actor import Actor, acting
 from commander.audit.store import record
 from commander.db import Database
 from commander.live.rigs import LiveRigs
+from commander.registry.kinds import RigKind
 from commander.registry.names import NAME_MAX_LENGTH, BadName, checked_name, name_key
+from commander.registry.store import name_keys
 from commander.registry.tokens import Tokens
 from commander.rigs import adoption_store as store
 from commander.rigs.adoption_store import Registered, Registration
@@ -116,7 +118,7 @@ class AdoptionActions:
         now = self._now()
         async with self._database.transaction() as db:
             await accounts.touch_key(db, site_id, keys=site_tokens, now=now)
-            before, taken = await store.registered_by(db, site_id), await store.name_keys(db)
+            before, taken = await store.registered_by(db, site_id), await name_keys(db, RigKind.ASIC)
             made = plan(adoption.rigs, before, taken, make_token=self._new_token)
             ids = await store.insert_asics(db, site_id, made.new, now=now)
             await store.replace_tokens(db, made.replaced)

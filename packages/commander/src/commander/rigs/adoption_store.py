@@ -33,11 +33,6 @@ async def registered_by(db: AsyncConnection, site_id: int) -> dict[str, Register
     return {row.site_key: Registered(row.id, row.name, bytes(row.token_hash)) for row in await db.execute(query)}
 
 
-async def name_keys(db: AsyncConnection) -> set[str]:
-    """The names that are taken, as `name_key` writes them."""
-    return {row.name_key for row in await db.execute(sa.select(asics.c.name_key))}
-
-
 async def insert_asics(
     db: AsyncConnection, site_id: int, new: Sequence[Registration], *, now: datetime
 ) -> dict[str, int]:

@@ -25,6 +25,7 @@ def asic_answer(state: RigState) -> AsicAnswer:
         id=state.id,
         name=state.name,
         tags=list(state.tags),
+        approved=state.approved,
         health=state.health,
         heard_at=state.reported_at,
         two_sentries=state.two_sentries,

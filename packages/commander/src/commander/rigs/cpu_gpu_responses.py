@@ -25,11 +25,15 @@ class PlaybookBrief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RigFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Fields of every rig. `trouble` is the worst thing that is wrong now; `faults` are all faults, for people."""
+    """Fields of every rig. `trouble` is the worst thing that is wrong now; `faults` are all faults, for people.
+
+    A rig that is not `approved` reports, and gets no playbooks and no commands.
+    """
 
     id: int
     name: str
     tags: list[str]
+    approved: bool
     health: Health
     heard_at: datetime | None
     two_sentries: bool
@@ -55,6 +59,7 @@ def rig_answer(state: RigState) -> RigAnswer:
         id=state.id,
         name=state.name,
         tags=list(state.tags),
+        approved=state.approved,
         health=state.health,
         heard_at=state.reported_at,
         two_sentries=state.two_sentries,

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from commander.db import Database
 from commander.live.operational_index import OperationalIndex
 from commander.live.rig_state import RigState
@@ -10,7 +12,9 @@ from commander.live.rigs import LiveRigs
 from commander.raw_logs import store as logs
 from commander.readings.decode import READERS
 from commander.registry import store
+from commander.registry.approval import all_unapproved
 from commander.registry.kinds import RigKind
+from commander.tags.domain import Tags
 from commander.tags.store import all_tags
 
 
@@ -19,10 +23,10 @@ async def restore_index(
 ) -> None:
     """Fill the empty index: every rig, its newest log, and how long it has been silent."""
     async with database.reading() as db:
-        rigs, tags = await store.all_rigs(db, kind), await all_tags(db, kind)
+        rigs, tags, unapproved = await _read(db, kind)
         latest = await logs.latest_logs(db, kind, {rig.id: rig.last_taken_at for rig in rigs})
     for rig in rigs:
-        index.add(rig.id, rig.name, rig.specs, added_at=rig.created_at)
+        index.add(rig.id, rig.name, rig.specs, added_at=rig.created_at, approved=rig.id not in unapproved)
         index.set_tags(rig.id, tags.get(rig.id, ()))
         _restore(kind, index, rig, latest.get(rig.id), now=now, now_s=now_s)
     index.check_health(now_s)
@@ -31,14 +35,26 @@ async def restore_index(
 async def refresh(database: Database, kind: RigKind, live: LiveRigs, *, now: datetime, now_s: float) -> set[int]:
     """Brings missed changes into the index; returns the ids of all rigs."""
     async with database.reading() as db:
-        rigs, tags = await store.all_rigs(db, kind), await all_tags(db, kind)
+        rigs, tags, unapproved = await _read(db, kind)
         latest = await logs.latest_logs(db, kind, {rig.id: rig.last_taken_at for rig in rigs})
     for rig in rigs:
-        live.follow(rig.id, rig.name, rig.specs, added_at=rig.created_at, tags=tags.get(rig.id, ()))
+        live.follow(
+            rig.id,
+            rig.name,
+            rig.specs,
+            added_at=rig.created_at,
+            tags=tags.get(rig.id, ()),
+            approved=rig.id not in unapproved,
+        )
         state, newest = live.index.rigs[rig.id], latest.get(rig.id)
         if state.taken_at is None or (newest and newest.taken_at > state.taken_at):
             _restore(kind, live.index, rig, newest, now=now, now_s=now_s)
     return {rig.id for rig in rigs}
+
+
+async def _read(db: AsyncConnection, kind: RigKind) -> tuple[list[store.StoredRig], dict[int, Tags], set[int]]:
+    """Returns all rigs, the tags of those that have some, and the ids of those that wait for approval."""
+    return await store.all_rigs(db, kind), await all_tags(db, kind), await all_unapproved(db, kind)
 
 
 def _restore(

@@ -22,6 +22,7 @@ from commander.playbooks.sync import PLAYBOOKS
 from commander.problems import DatabaseProblem
 from commander.raw_logs.store import NewLog
 from commander.registry import store
+from commander.registry.approval import all_unapproved
 from commander.registry.kinds import RigKind
 from commander.rigs.restore import refresh
 from commander.scaled.nats_cluster import NatsCluster
@@ -143,7 +144,15 @@ class Replica:
     async def _read_some(self, live: LiveRigs, kind: RigKind, ids: Collection[int]) -> None:
         async with self._database.reading() as db:
             rigs, tags = await store.some_rigs(db, kind, ids), await some_tags(db, kind, ids)
+            unapproved = await all_unapproved(db, kind)
         for rig in rigs:
-            live.follow(rig.id, rig.name, rig.specs, added_at=rig.created_at, tags=tags.get(rig.id, ()))
+            live.follow(
+                rig.id,
+                rig.name,
+                rig.specs,
+                added_at=rig.created_at,
+                tags=tags.get(rig.id, ()),
+                approved=rig.id not in unapproved,
+            )
         for rig_id in set(ids) - {rig.id for rig in rigs}:
             live.gone(rig_id)

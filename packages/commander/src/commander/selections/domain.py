@@ -53,6 +53,7 @@ class Key(StrEnum):
     SENTRY = "sentry"
     DRIVER = "driver"
     INCIDENT = "incident"
+    APPROVED = "approved"
     HASHRATE = "hashrate"
     TEMPERATURE = "temperature"
     MEMORY_TEMPERATURE = "memory_temperature"

@@ -81,6 +81,7 @@ TEXTS: Mapping[Key, Callable[[RigState], Texts]] = {
     Key.SENTRY: lambda state: state.hardware.sentries,
     Key.DRIVER: lambda state: state.hardware.drivers,
     Key.INCIDENT: _incidents,
+    Key.APPROVED: lambda state: ("yes" if state.approved else "no",),
 }
 FIGURES: Mapping[Key, Callable[[RigState], float | None]] = {
     Key.HASHRATE: _hashrate,

@@ -14,7 +14,7 @@ from commander.selections.domain import BadSelection, Key, Term, placed, proposa
 
 Matcher = Callable[[str], bool]
 _BEGINNING_OF_AN_ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){0,2}\.?")
-_CLOSED = {Key.HEALTH: tuple(Health), Key.KIND: tuple(RigKind)}
+_CLOSED = {Key.HEALTH: tuple(Health), Key.KIND: tuple(RigKind), Key.APPROVED: ("yes", "no")}
 folded = lru_cache(maxsize=2**16)(name_key)
 
 

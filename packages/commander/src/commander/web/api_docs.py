@@ -22,8 +22,11 @@ MEANINGS = {
 }
 
 
-def problems(*statuses: int) -> Mapping[int, ResponseSpec]:
-    """The error answers of a handler.
+AS_USUAL: Mapping[int, str] = {}
+
+
+def problems(*statuses: int, about: Mapping[int, str] = AS_USUAL) -> Mapping[int, ResponseSpec]:
+    """The error answers of a handler. `about` has other meanings than the usual ones.
 
     If it takes a body, there may be no room for that body. If it needs a sender, that sender's role may be too low.
     """
@@ -34,7 +37,7 @@ def problems(*statuses: int) -> Mapping[int, ResponseSpec]:
     return {
         status: ResponseSpec(
             Problem,
-            description=MEANINGS[status],
+            description=about.get(status, MEANINGS[status]),
             generate_examples=False,
             media_type="application/problem+json",
         )

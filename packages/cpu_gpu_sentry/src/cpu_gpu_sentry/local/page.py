@@ -1,13 +1,11 @@
 """The local page: what the sentry does and reads now, and the forms that change it. Works without its
 script."""
 
+import asyncio
 import functools
 import sqlite3
 from collections.abc import Callable, Mapping
 
-from protocol.tokens import TokenKind
-from sentry_kit.agent import user_agent
-from sentry_kit.enrol import check_enrolment
 from sentry_kit.errors import EnrolmentError, SentryError
 from sentry_kit.local_page.access import Access
 from sentry_kit.local_page.forms import form_of, html
@@ -23,7 +21,6 @@ from cpu_gpu_sentry.local import views
 from cpu_gpu_sentry.local.operations_view import operations_view
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.removal import stop_and_delete_mining
-from cpu_gpu_sentry.settings import DISTRIBUTION
 from cpu_gpu_sentry.watches import BadWatch, add_watch, check_port, check_watch, remove_watch
 
 PROGRAM, COMMAND = "CPU/GPU sentry", "cpu-gpu-sentry"
@@ -108,13 +105,19 @@ class Page:
         form = await form_of(request)
         url, token = form.get("url", ""), form.get("token", "")
         try:
-            enrolled = await check_enrolment(url, token, TokenKind.RIG, user_agent(DISTRIBUTION))
-            await self._change(functools.partial(enrolment.save_same_commander, enrolled))
+            await self._enrol(url, token)
         except EnrolmentError as error:
             return self._render(422, {error.field: str(error)}, {"url": url, "token": token})
         except SentryError as error:
             return self._render(500, {"url": str(error)}, {"url": url, "token": token})
         return await self._done()
+
+    async def _enrol(self, url: str, token: str) -> None:
+        """Raises `EnrolmentError`."""
+        agent = self._agent
+        machine = await asyncio.to_thread(agent.read_machine)
+        enrolled, farm = await enrolment.checked(url, token, agent.user_agent, agent.change, machine)
+        await self._change(lambda db: enrolment.save_same_commander(enrolled, db, farm))
 
     async def _watch(self, request: Request) -> Response:
         fields = await form_of(request)

@@ -130,7 +130,7 @@ def _sentence(agent: Agent) -> str:
     rig = f"“{enrolment.rig_name}”" if enrolment and enrolment.rig_name else "this rig"
     match agent.uploader.state:
         case State.NOT_ENROLLED:
-            return "This sentry has no commander yet: add a rig there, and give its URL and token here."
+            return error or "This sentry has no commander yet: add a rig there, and give its URL and token here."
         case State.ONLINE:
             return f"Reports to the commander as {rig}."
         case State.SPOOLING:
@@ -152,6 +152,8 @@ def _notices(agent: Agent) -> list[str]:
         notices.append(f"Playbooks refused: {agent.signatures.refused} The rig goes on with what it has.")
     if agent.uploader.two_sentries:
         notices.append("Another sentry reports with the same token: stop one of them, or give each its own rig.")
+    if agent.uploader.waits_for_approval:
+        notices.append("This rig waits for approval: it reports, and gets its playbooks when a person has approved it.")
     return notices
 
 

@@ -1,0 +1,1 @@
+"""Farm tokens: with one of them, many rigs enroll by themselves."""
