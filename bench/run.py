@@ -13,6 +13,7 @@ from bench.farm import farm_rows
 from bench.history import history_rows
 from bench.incidents import incident_rows
 from bench.intake import intake_rows
+from bench.log_in import log_in_rows
 from bench.peers import fetched_peers
 from bench.scaled import scaled_rows
 from bench.selections import selection_rows
@@ -34,6 +35,7 @@ PARTS = {
     "selections": selection_rows,
     "commands": command_rows,
     "incidents": incident_rows,
+    "log-in": log_in_rows,
     "scaled": scaled_rows,
 }
 

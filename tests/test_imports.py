@@ -18,19 +18,8 @@ MAY_USE = {
 }
 # The folders and files of the commander, in order: each imports only from itself and from those before it.
 LAYERS = (
-    *(
-        "problems",
-        "strictness",
-        "postgresql",
-        "db",
-        "partitions",
-        "settings",
-        "service_unit",
-        "certificates",
-        "tls",
-        "signing",
-        "lock",
-    ),
+    *("problems", "strictness", "postgresql", "db", "partitions", "settings", "service_unit"),
+    *("certificates", "tls", "signing", "lock", "farm_lease"),
     *("jobs", "certificate_renewal"),
     *("audit", "dependents", "accounts", "web"),  # who asks; how a page and an answer are made
     *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them
@@ -42,7 +31,7 @@ LAYERS = (
     *("rig_pages", "overview", "settings_pages", "audit_pages", "intake"),  # where requests come in
     *("migrations", "rig_metrics", "metrics", "scaled", "chores"),
     *("error_handlers", "nouns", "services", "running", "routes", "app"),  # wiring
-    *("backup", "migrate_data", "serve", "own_service", "__main__"),  # commands
+    *("backup", "migrate_data", "damage", "serve", "own_service", "__main__"),  # commands
 )
 PURE = (
     *("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings"),

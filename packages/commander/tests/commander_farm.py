@@ -38,6 +38,7 @@ def settings_of(folder: Path, database_url: str) -> Settings:
             "COMMANDER_DATA_DIR": str(folder),
             "COMMANDER_HOST": "127.0.0.1",
             "COMMANDER_TLS": "off",
+            "COMMANDER_HOSTS": "testserver.local",  # of the client without a network
             "COMMANDER_DATABASE_URL": database_url,
         }
     )

@@ -38,6 +38,29 @@ async def test_guessing_is_slowed_down(farm: Farm) -> None:
     answers = [await log_in(farm.client, "wrong") for _ in range(11)]
     assert answers[-1].status_code == 429
     assert "wait a minute" in answers[-1].text
+    assert answers[-1].headers["Retry-After"] == "60"
+    assert answers[-1].headers["X-Content-Type-Options"] == "nosniff"
+    assert '<form method="post" action="/login"' in answers[-1].text
+
+
+async def test_a_browser_that_has_logged_in_before_gets_in_during_an_attack(farm: Farm) -> None:
+    first = await log_in(farm.client, PASSWORD)
+    known = farm.client.cookies["minewarden_browser"]
+    assert "HttpOnly" in next(each for each in first.headers.get_list("set-cookie") if "browser" in each)
+    farm.client.cookies.clear()
+    while (await log_in(farm.client, "wrong")).status_code != 429:
+        pass
+    assert (await log_in(farm.client, PASSWORD)).status_code == 429
+    farm.client.cookies["minewarden_browser"] = known
+    assert (await log_in(farm.client, PASSWORD)).status_code == 303
+    assert farm.client.cookies["minewarden_browser"] == known
+
+
+async def test_a_refused_log_in_is_answered_before_its_body_is_read(farm: Farm) -> None:
+    for _ in range(10):
+        await log_in(farm.client, "wrong")
+    too_large = {"password": "x" * 10_000}
+    assert (await farm.client.post("/login", data=too_large)).status_code == 429
 
 
 @pytest.mark.parametrize(
@@ -63,7 +86,21 @@ async def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(farm: Farm
 async def test_with_https_the_cookie_is_secure(settings: Settings) -> None:
 
     async with running(replace(settings, public_url="https://farm.example")) as client:
-        assert "Secure" in (await log_in(client, PASSWORD)).headers["set-cookie"]
+        client.base_url = "https://farm.example"
+        answer = await log_in(client, PASSWORD)
+        for cookie in answer.headers.get_list("set-cookie"):
+            assert cookie.startswith("__Host-minewarden_")
+            assert "Secure" in cookie
+            assert "Path=/" in cookie
+            assert "Domain" not in cookie
+        (session,) = (value for name, value in client.cookies.items() if name.endswith("session"))
+        shown = await client.get("/settings", headers={"Cookie": f"__Host-minewarden_session={session}"})
+        assert shown.status_code == 200
+        client.cookies.clear()
+        plain = await client.get(
+            "/settings", headers={"Cookie": f"minewarden_session={session}"}, follow_redirects=False
+        )
+        assert plain.status_code == 303, "a cookie that plain HTTP could have set"
 
 
 async def test_who_is_logged_in_does_not_see_the_login_page(farm: Farm) -> None:

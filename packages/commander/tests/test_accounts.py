@@ -7,14 +7,19 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher, Type
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import BadKeyName, KeyNameTaken, NoSuchKey, TooManyTries, WrongPassword
+from commander.audit.tables import audit_log
 from commander.db import Database, metadata
+from commander_farm import on_sqlite
+from full_database import PagesLimit
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ENTRY = {"at": NOON, "who": "owner", "what": "x", "subject": "", "detail": "x" * 500}
 
 
 class Clock:
     def __init__(self) -> None:
         self.now = NOON
+        self.seconds = 1_000.0
 
     def __call__(self) -> datetime:
         return self.now
@@ -27,7 +32,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def account_actions(database: Database, clock: Clock) -> AccountActions:
-    return AccountActions(database, now=clock)
+    return AccountActions(database, now=clock, now_s=lambda: clock.seconds)
 
 
 async def log_in(account_actions: AccountActions, password: str) -> str:
@@ -63,10 +68,22 @@ async def test_any_number_of_sessions_and_each_can_be_ended(account_actions: Acc
 async def test_a_session_ends_thirty_days_after_it_was_last_seen(account_actions: AccountActions, clock: Clock) -> None:
     await account_actions.set_password("secret")
     cookie = await log_in(account_actions, "secret")
-    for _ in range(3):
+    for _ in range(2):
         clock.now += timedelta(days=29)
         assert await account_actions.session_of(cookie)
     clock.now += timedelta(days=31)
+    assert await account_actions.session_of(cookie) is None
+
+
+async def test_a_session_ends_ninety_days_after_its_log_in_whatever_the_visits(
+    account_actions: AccountActions, clock: Clock
+) -> None:
+    await account_actions.set_password("secret")
+    cookie = await log_in(account_actions, "secret")
+    for _ in range(89):
+        clock.now += timedelta(days=1)
+        assert await account_actions.session_of(cookie)
+    clock.now += timedelta(days=1)
     assert await account_actions.session_of(cookie) is None
 
 
@@ -80,12 +97,42 @@ async def test_guessing_is_slowed_down_for_one_address_and_the_right_password_wo
     with pytest.raises(TooManyTries):
         await log_in(account_actions, "secret")
     assert await account_actions.log_in("secret", address="192.168.1.10", user_agent="")
-    clock.now += timedelta(minutes=1)
+    clock.seconds += 60
     assert await log_in(account_actions, "secret")
 
 
-async def test_wrong_passwords_of_a_clock_that_was_ahead_count_no_longer_when_it_is_right(
+async def test_a_known_browser_gets_in_while_its_address_is_refused(
     account_actions: AccountActions, clock: Clock
+) -> None:
+    await account_actions.set_password("secret")
+    known = await account_actions.new_device_cookie("")
+    assert known
+    assert await account_actions.new_device_cookie(known) is None, "it is known already"
+    for _ in range(10):
+        with pytest.raises(WrongPassword):
+            await log_in(account_actions, "guess")
+    await account_actions.log_in("secret", address="192.168.1.9", user_agent="", device_cookie=known)
+    with pytest.raises(TooManyTries):
+        await account_actions.log_in("secret", address="192.168.1.9", user_agent="", device_cookie=f"{known}0")
+    await account_actions.set_password("another")
+    clock.seconds += 6
+    with pytest.raises(TooManyTries):
+        await account_actions.log_in("another", address="192.168.1.9", user_agent="", device_cookie=known)
+
+
+async def test_a_restart_gives_no_new_tries(account_actions: AccountActions, database: Database, clock: Clock) -> None:
+    await account_actions.set_password("secret")
+    for _ in range(10):
+        with pytest.raises(WrongPassword):
+            await log_in(account_actions, "guess")
+    again = AccountActions(database, now=clock, now_s=lambda: 5.0)
+    await again.remember_failures()
+    with pytest.raises(TooManyTries):
+        await log_in(again, "secret")
+
+
+async def test_wrong_passwords_of_a_clock_that_was_ahead_count_no_longer_when_it_is_right(
+    account_actions: AccountActions, database: Database, clock: Clock
 ) -> None:
     await account_actions.set_password("secret")
     clock.now += timedelta(days=1)
@@ -93,7 +140,37 @@ async def test_wrong_passwords_of_a_clock_that_was_ahead_count_no_longer_when_it
         with pytest.raises(WrongPassword):
             await log_in(account_actions, "guess")
     clock.now = NOON
+    clock.seconds += 60
     assert await log_in(account_actions, "secret")
+    again = AccountActions(database, now=clock)
+    await again.remember_failures()
+    assert await log_in(again, "secret")
+
+
+@on_sqlite
+async def test_on_a_full_disk_the_owner_still_gets_in_and_wrong_passwords_count(
+    account_actions: AccountActions, database: Database, clock: Clock
+) -> None:
+    await account_actions.set_password("secret")
+    async with database.transaction() as db:
+        await db.execute(sa.insert(audit_log), [ENTRY] * 200)
+    full = PagesLimit(database)
+    full.pages = 1  # none more than there are
+    for _ in range(9):
+        with pytest.raises(WrongPassword):
+            await log_in(account_actions, "guess")
+    cookies = [await log_in(account_actions, "secret") for _ in range(40)]
+    sessions = [await account_actions.session_of(cookie) for cookie in cookies]
+    unstored = [session for session in sessions if session and session.id < 0]
+    assert all(sessions)
+    assert unstored
+    assert {session.id for session in unstored} <= {session.id for session in await account_actions.sessions()}
+    with pytest.raises(WrongPassword):
+        await log_in(account_actions, "guess")
+    with pytest.raises(TooManyTries):
+        await log_in(account_actions, "guess")
+    await account_actions.end_session(unstored[0].id)
+    assert await account_actions.session_of(cookies[sessions.index(unstored[0])]) is None
 
 
 async def test_a_visit_to_a_clock_that_was_ahead_does_not_make_a_session_live_longer(

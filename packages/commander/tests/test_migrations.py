@@ -2,16 +2,22 @@
 
 import asyncio
 import sqlite3
+import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from commander import migrations
 from commander.db import Database, metadata
-from commander.migrations import migrate, tables
+from commander.migrations import copies, migrate, sqlite_revision, tables
 from commander.migrations.revisions import HEAD, SchemaTooNew, known_revisions
 from commander.partitions import partitioned_tables
+from commander.problems import DatabaseProblem
 from postgresql_server import PostgresqlServer
 
 
@@ -45,6 +51,39 @@ def test_an_empty_file_gets_its_tables(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "commander.db") as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
     connection.close()
+
+
+def test_tables_change_only_after_a_copy_of_the_database(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, copy = tmp_path / "commander.db", tmp_path / "commander.db.revision-0005"
+    upgrade_to("0005", path)
+    with caplog.at_level("INFO"):
+        assert migrate(path)
+    assert str(copy) in caplog.text
+    assert (revision_of(copy), revision_of(path)) == ("0005", HEAD)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_without_room_for_the_copy_nothing_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "commander.db"
+    upgrade_to("0005", path)
+    monkeypatch.setattr(copies, "free_bytes", lambda _folder: 100)
+    with pytest.raises(DatabaseProblem, match="There is no room for a copy of the database"):
+        migrate(path)
+    assert revision_of(path) == "0005"
+
+
+def upgrade_to(revision: str, path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("sqlalchemy.url", f"sqlite:///{path}")
+    config.attributes["connection"] = None
+    command.upgrade(config, revision)
+
+
+def revision_of(path: Path) -> str | None:
+    with closing(sqlite3.connect(path)) as connection:
+        return sqlite_revision(connection)
 
 
 @pytest.mark.servers

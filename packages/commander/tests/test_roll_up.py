@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from commander.problems import DatabaseProblem
 from commander.readings.summary import RigSummary, Work
 from commander.registry import store as rigs
 from commander_farm import on_sqlite
+from full_database import PagesLimit
 from history_farm import KIND, START, START_S, Moment, Place, PlainBuckets, a_place, farm_plainly, kept, plainly, steady
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
@@ -321,17 +321,6 @@ async def test_a_full_disk_puts_the_roll_up_off_and_nothing_else(place: Place) -
     full.pages = 1_000_000
     await roll_up(place.database, now=START + 11 * HOUR)
     assert sum((await kept(place.database, 1, HOURS)).logs.values()) == 3_600
-
-
-class PagesLimit:
-    """The number of pages that the database may have. Beyond it, SQLite fails as with a full disk."""
-
-    def __init__(self, database: Database) -> None:
-        self.pages = 1_000_000
-        sa.event.listen(database._engine.sync_engine, "checkout", self._limit)
-
-    def _limit(self, connection: sqlite3.Connection, *_: object) -> None:
-        connection.execute(f"PRAGMA max_page_count={self.pages}")
 
 
 async def test_the_open_hour_of_the_farm_is_sampled_until_it_is_rolled_up(place: Place) -> None:

@@ -102,3 +102,22 @@ def test_a_queue_needs_a_database_that_several_can_share(tmp_path: Path) -> None
 def test_the_password_is_in_no_log(tmp_path: Path) -> None:
     settings = load_settings({"COMMANDER_DATA_DIR": str(tmp_path), "COMMANDER_PASSWORD": "hunter22"})
     assert "hunter22" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "text", ["*", "garbage", "0.0.0.0/0", "::/0", "10.0.0.0/7", "10.0.0.5, *", "proxy.example", "10.0.0.300"]
+)
+def test_a_proxy_that_is_no_address_or_nearly_every_address_is_refused(text: str) -> None:
+    with pytest.raises(BadSetting, match=r"COMMANDER_TRUSTED_PROXIES is not what was expected: addresses or networks"):
+        load_settings({"COMMANDER_TRUSTED_PROXIES": text})
+
+
+@pytest.mark.parametrize("text", ["10.0.0.5", "10.0.0.5,10.77.0.0/24", " 2001:db8::5 , fd00::/8"])
+def test_addresses_and_networks_of_proxies_are_taken(text: str) -> None:
+    assert load_settings({"COMMANDER_TRUSTED_PROXIES": text}).trusted_proxies
+
+
+@pytest.mark.parametrize("text", ["https://farm.lan", "a b", "farm.lan:8443", "*"])
+def test_a_name_of_the_commander_is_a_name_alone(text: str) -> None:
+    with pytest.raises(BadSetting, match="COMMANDER_HOSTS"):
+        load_settings({"COMMANDER_HOSTS": text})

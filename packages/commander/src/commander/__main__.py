@@ -22,8 +22,10 @@ from commander.audit.actor import COMMAND_LINE, act_as
 from commander.backup import BackupProblem
 from commander.backup.swap import check_nothing_pending
 from commander.db import open_database
+from commander.farm_lease import DatabaseTaken, check_alone
+from commander.lock import CommanderRuns, only_commander
 from commander.migrate_data import MigrateDataProblem
-from commander.migrations import migrate
+from commander.migrations import is_at_head, migrate
 from commander.problems import DatabaseProblem
 from commander.service_unit import SERVICE
 from commander.settings import BadSetting, Settings, load_settings
@@ -75,12 +77,17 @@ def top(version: Version = False) -> None:
 
 
 @cli.command("serve")
-def serve_command(version: Version = False) -> None:
+def serve_command(
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin a new farm where the database of the old one is lost.")
+    ] = False,
+    version: Version = False,
+) -> None:
     """Run everything in one process: web pages, API, intake, jobs. Settings come from the environment."""
     from commander.serve import CannotServe, serve
 
     try:
-        serve(settings())
+        serve(settings(), is_new=new)
     except CannotServe as error:
         end(str(error))
 
@@ -224,12 +231,26 @@ def with_account_actions(chosen: Settings, work: Callable[[AccountActions], Awai
     async def run() -> Result:
         act_as(COMMAND_LINE)
         async with open_database(chosen.database_url) as database:
-            await asyncio.to_thread(migrate, database.url)
             return await work(AccountActions(database))
 
     chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_nothing_pending(chosen)
+    if not is_at_head(chosen.database_url):
+        migrate_alone(chosen)
     return asyncio.run(run())
+
+
+def migrate_alone(chosen: Settings) -> None:
+    """Brings the database up to date for a command. Raises `WrongUse` if a commander runs on it."""
+    try:
+        with only_commander(chosen):
+            asyncio.run(check_alone(chosen))
+            migrate(chosen.database_url)
+    except (CommanderRuns, DatabaseTaken) as error:
+        raise WrongUse(
+            "A commander of an older version runs on this database, and this command would change the database's "
+            "tables under it. Restart the commander, so that it is of this version too; then type the command again."
+        ) from error
 
 
 def read_password() -> str:

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from commander.accounts.networks import KNOWN
 from commander.error_handlers import refuse
 from commander.intake import asic as asic_intake
 from commander.intake import cpu_gpu as intake
@@ -19,15 +21,18 @@ from commander.playbooks import endpoint as playbooks_endpoint
 from commander.routes import Routes
 from commander.running import restore, store, taking_logs, working
 from commander.services import Services
-from commander.settings import Settings
-from commander.tls import TlsFiles, prepare_tls
+from commander.settings import Settings, TlsMode, listed, networks_of
+from commander.settings_pages.login_gate import LoginGate
+from commander.tls import TlsFiles, prepare_tls, server_names
 from commander.web.bodies import method_of
 from commander.web.body_gate import BodyGate
 from commander.web.compression import Compressed
+from commander.web.connections import Connections
 from commander.web.methods import TruthfulAllow, WithHead
 from commander.web.paths import OnePath
+from commander.web.proxies import BehindProxy
 from commander.web.role_filter import RoleFilter
-from commander.web.security import Guarded
+from commander.web.security import Guarded, KnownHosts
 
 
 def create_app(
@@ -37,6 +42,7 @@ def create_app(
     on_renewal: Callable[[], None] = lambda: None,
     on_password: Callable[[str], None] = lambda made: None,
     long_poll: LongPoll | None = None,
+    connections: Connections | None = None,
 ) -> ASGIApp:
     """The commander as an ASGI application.
 
@@ -64,7 +70,10 @@ def create_app(
     life = Litestar(lifespan=[lifespan], openapi_config=None, logging_config=None)
     routes = Routes(services)
     gated = BodyGate(TruthfulAllow(RoleFilter(routes), routes.methods()), services.bodies, services.tokens.check)
-    guarded = Compressed(Guarded(gated, refuse))
+    guarded = LoginGate(
+        Compressed(Guarded(gated, refuse, _hosts(settings, tls), is_strict=settings.tls is TlsMode.FILES)),
+        services.account_actions,
+    )
 
     endpoints: dict[str, ASGIApp] = {
         intake.PATH: services.intake,
@@ -77,10 +86,24 @@ def create_app(
         endpoint = endpoints.get(scope["path"]) if method_of(scope) not in (None, "OPTIONS") else None
         await (endpoint or guarded)(scope, receive, send)
 
-    requests = OnePath(WithHead(dispatch))
+    requests = _behind_proxy(OnePath(WithHead(dispatch)), settings)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         is_request = scope["type"] in (ScopeType.HTTP, ScopeType.WEBSOCKET)
+        if is_request and connections and (client := scope.get("client")):
+            scope.setdefault("state", {})[KNOWN] = partial(connections.is_known, (client[0], client[1]))
         await (requests if is_request else life)(scope, receive, send)
 
     return app
+
+
+def _hosts(settings: Settings, tls: TlsFiles | None) -> KnownHosts:
+    of_certificate = tls.facts.names if tls else []
+    return KnownHosts([*server_names(settings), *of_certificate, *listed(settings.hosts)])
+
+
+def _behind_proxy(app: ASGIApp, settings: Settings) -> ASGIApp:
+    proxies = networks_of(settings.trusted_proxies)
+    if not proxies:
+        return app
+    return BehindProxy(app, proxies, only_proxies=settings.tls is TlsMode.OFF, refuse=refuse)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from commander.accounts import store as accounts
-from commander.accounts.domain import SESSION_LIFE, TRIES_WITHIN
+from commander.accounts.domain import SESSION_LIFE, SESSION_LONGEST
 from commander.db import Database
 from commander.jobs.loop import Job
 from commander.partitions import make_partitions_ahead
@@ -14,8 +14,7 @@ from commander.scaled import dead_letters
 def chores(database: Database, *, renew_certificate: Callable[[datetime], None]) -> dict[str, Job]:
     async def drop_old_sessions(now: datetime) -> None:
         async with database.transaction() as db:
-            await accounts.delete_sessions_before(db, now - SESSION_LIFE)
-            await accounts.delete_failed_logins_outside(db, now - TRIES_WITHIN, now + TRIES_WITHIN)
+            await accounts.delete_old_sessions(db, seen_before=now - SESSION_LIFE, made_before=now - SESSION_LONGEST)
 
     async def drop_dead_letters(now: datetime) -> None:
         async with database.transaction() as db:

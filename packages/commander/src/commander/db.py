@@ -132,6 +132,12 @@ def insert_for(db: AsyncConnection, table: sa.Table) -> sqlite.Insert:
     return postgresql.insert(table)  # type: ignore[return-value]  # two classes with the same methods
 
 
+def is_full(error: sa.exc.DBAPIError) -> bool:
+    """Returns whether there is no room on the disk, or the file may not be written: reading still works."""
+    text = str(error.orig).lower()
+    return any(sign in text for sign in ("is full", "no space left", "readonly database", "disk i/o error"))
+
+
 def problem_of_database(error: Exception, url: str) -> DatabaseProblem:
     """Returns an error for people in place of one of the driver or of SQLAlchemy."""
     if not is_postgresql(url):

@@ -36,6 +36,9 @@ SERVER_SETTINGS = {
 }
 
 
+FAILURES = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)  # of a connection
+
+
 class DatabaseServer(NamedTuple):
     """A PostgreSQL URL's parts that people may read."""
 
@@ -91,7 +94,7 @@ async def checked_connection(url: str, **more: str) -> Connection:
     unhurried = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "lock_timeout": "60s"}
     try:
         connection = await connect(url, **unhurried | more)
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except FAILURES as error:
         raise explained(error, url) from error
     version = connection.get_server_version().major
     encoding = connection.get_settings().server_encoding
@@ -129,10 +132,11 @@ async def other_commanders(connection: Connection) -> int:
     return count
 
 
-async def lock_now(connection: Connection, key: int) -> bool:
+async def lock_now(connection: Connection, key: int, *, is_shared: bool = False) -> bool:
     """Take a lock of the session; False if somebody has it, and not only because it was killed a moment ago."""
+    function = "pg_try_advisory_lock_shared" if is_shared else "pg_try_advisory_lock"
     for _ in range(LOOKS):
-        if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+        if await connection.fetchval(f"SELECT {function}($1)", key):
             return True
         await asyncio.sleep(LOOK_EVERY_S)
     return False

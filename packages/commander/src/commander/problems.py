@@ -27,6 +27,7 @@ class CommanderError(Exception):
     """
 
     kind: ClassVar[ErrorKind | None] = None
+    retry_after_s: int | None = None  # if it differs from that of the kind
 
     def field_errors(self) -> list[FieldError]:
         """The wrong fields; a class with a `field` of its own names that one."""

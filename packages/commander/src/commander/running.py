@@ -1,11 +1,14 @@
 """The commander's own work while it runs: it takes logs, does jobs and keeps pages up to date."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+
+from sqlalchemy.exc import DBAPIError
 
 from commander.chores import chores
 from commander.history.jobs import history_jobs
@@ -14,12 +17,15 @@ from commander.jobs.loop import Job, run_jobs
 from commander.live.loop import run_live
 from commander.live.rig_state import RigState
 from commander.metrics import live_metrics, process_metrics
+from commander.problems import DatabaseProblem
 from commander.raw_logs.dictionaries import use_newest
 from commander.registry.kinds import RigKind
 from commander.rig_pages.sparkline_data import keep_trends
 from commander.rigs.restore import restore_index, store_newest
 from commander.services import Services
 from commander.web.exposition import Metric
+
+log = logging.getLogger(__name__)
 
 
 async def restore(services: Services) -> None:
@@ -29,16 +35,21 @@ async def restore(services: Services) -> None:
         await restore_index(services.database, kind, live.index, now=datetime.now(UTC), now_s=time.monotonic())
         await services.watches[kind].remember(services.database)
     await services.playbook_sync.remember()
+    await services.account_actions.remember_failures()
     for noun in services.nouns:
         await noun.on_start()
 
 
 async def store(services: Services) -> None:
-    """Writes what only memory has. Called at the end."""
-    await services.event_flush.flush()
-    for kind, live in services.lives.items():
-        await store_newest(services.database, kind, live.index.rigs.values())
-    await services.database.dispose()
+    """Writes what only memory has. Called at the end; on a full disk the next start finds the same in the logs."""
+    try:
+        await services.event_flush.flush()
+        for kind, live in services.lives.items():
+            await store_newest(services.database, kind, live.index.rigs.values())
+    except (DBAPIError, DatabaseProblem) as error:
+        log.warning("the last state of the rigs could not be stored: %s", error)
+    finally:
+        await services.database.dispose()
 
 
 @asynccontextmanager

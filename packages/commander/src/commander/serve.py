@@ -18,17 +18,27 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import BadNewPassword, check_new_password
 from commander.app import create_app
+from commander.backup import BackupProblem
+from commander.backup.make import backup
 from commander.backup.restore import finish_pending
-from commander.db import open_database
+from commander.damage import Damage, check_database, check_modes
+from commander.db import is_postgresql, open_database
+from commander.farm_lease import check_alone, holding_database
 from commander.live.long_poll import LongPoll
 from commander.lock import CommanderRuns, only_commander
-from commander.migrations import migrate
-from commander.settings import Settings
+from commander.migrations import migrate, revision_at
+from commander.migrations.revisions import HEAD
+from commander.problems import DatabaseProblem
+from commander.settings import Settings, networks_of
 from commander.tls import TlsFiles, prepare_tls
+from commander.web.acceptor import Acceptor
+from commander.web.connections import Connections, limits_for
 from commander.web.limited_protocol import LimitedProtocol
 
 log = logging.getLogger(__name__)
 ANSWERED_AFTER_S = 0.05  # held requests are answered before their connections are cut
+OWN_FILES = 128  # the database's, the listener, and what asks other servers
+WITHOUT_LIMIT = 1_000_000
 GC_THRESHOLD = (20_000, 20, 50)  # Python's own (700, 10, 10) took a seventh of the intake's time
 
 
@@ -36,26 +46,66 @@ class CannotServe(Exception):
     """The server can't start; the text says why and what to do."""
 
 
-def serve(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT. Raises `CannotServe` or `TlsError`."""
+def serve(settings: Settings, *, is_new: bool = False) -> None:
+    """Until SIGTERM or SIGINT. `is_new`: begin a new farm if that of the data directory is lost.
+
+    Raises `CannotServe`, `TlsError` or `DatabaseProblem`.
+    """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     _allow_many_connections()
     with _alone(settings), _listening(settings) as listener:
+        _prepare_database(settings, is_new=is_new)
         tls = prepare_tls(settings, now=datetime.now(UTC))
         for note in tls.facts.notes if tls else ():
             print_line(note)
-        migrate(settings.database_url)
-        asyncio.run(_check_password(settings))
         long_poll = LongPoll()
-        server = Server(_config(settings, tls, long_poll), long_poll)
+        connections = Connections(limits_for(_free_descriptors()), proxies=_proxy_addresses(settings))
+        server = Server(_config(settings, tls, long_poll, connections), long_poll, settings, connections)
         print_line(f"Minewarden's commander: {settings.public_url}")
         # uvicorn raises the signal that ended it again, for the handler before its own. That is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: None)
         gc.set_threshold(*GC_THRESHOLD)
         server.run(sockets=[listener])
+        if server.has_lost_database:
+            raise CannotServe("Another commander has taken the database; the lines above say more.")
         if not server.started:
             raise CannotServe("The commander could not start; the lines above say why.")
+
+
+def _prepare_database(settings: Settings, *, is_new: bool) -> None:
+    """Brings the database to this version before the CA is made: a CA without a farm then means that one was lost."""
+    try:
+        check_modes(settings)
+        asyncio.run(check_alone(settings))
+        check_database(settings, is_new=is_new)
+    except Damage as error:
+        raise CannotServe(str(error)) from error
+    if is_postgresql(settings.database_url):
+        _copy_postgresql(settings)
+    migrate(settings.database_url)
+    asyncio.run(_prepare_password(settings))
+
+
+def _copy_postgresql(settings: Settings) -> None:
+    """Makes a backup before the tables change. A failure stops nothing: each step is one transaction."""
+    revision = asyncio.run(revision_at(settings.database_url))
+    if revision in (None, HEAD):
+        return
+    place = settings.data_dir / f"before-{HEAD}-{datetime.now(UTC):%Y%m%dT%H%M%S}.zip"
+    try:
+        backup(settings, place)
+    except (BackupProblem, DatabaseProblem) as error:
+        print_line(f"The tables of the database change now. No copy of them as they were could be made: {error}")
+    else:
+        print_line(f"The tables of the database change now. A backup of the database as it was: {place}")
+
+
+async def _prepare_password(settings: Settings) -> None:
+    await _check_password(settings)
+    async with open_database(settings.database_url) as database:
+        if made := await AccountActions(database).settle_password(settings.password):
+            say_password(made)
 
 
 async def _check_password(settings: Settings) -> None:
@@ -74,13 +124,43 @@ async def _check_password(settings: Settings) -> None:
 class Server(uvicorn.Server):
     """Ends at once: over TLS, a sentry that waits for its next report would not answer the close of its connection."""
 
-    def __init__(self, config: uvicorn.Config, long_poll: LongPoll) -> None:
+    def __init__(
+        self, config: uvicorn.Config, long_poll: LongPoll, settings: Settings, connections: Connections
+    ) -> None:
         super().__init__(config)
         self._long_poll = long_poll
+        self._settings = settings
+        self._connections = connections
+        self._acceptors: list[asyncio.Task[None]] = []
+        self.has_lost_database = False
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        async with (
+            holding_database(self._settings, on_taken=self._end_without_database),
+            asyncio.TaskGroup() as self._accepting,
+        ):
+            await super().serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts all but uvicorn's own servers, and accepts by ours."""
+        await super().startup(sockets=[])
+        for listener in sockets or []:
+            acceptor = Acceptor(listener, self._connections, self._protocol, self.config.ssl)
+            self._acceptors.append(self._accepting.create_task(acceptor.run()))
+
+    def _protocol(self) -> asyncio.Protocol:
+        return LimitedProtocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=None
+        )
+
+    def _end_without_database(self) -> None:
+        self.has_lost_database = self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._long_poll.close()
         await asyncio.sleep(ANSWERED_AFTER_S)
+        for acceptor in self._acceptors:
+            acceptor.cancel()
         for connection in list(self.server_state.connections):
             if isinstance(connection, HttpToolsProtocol) and (
                 not connection.cycle or connection.cycle.response_complete
@@ -98,6 +178,23 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def _proxy_addresses(settings: Settings) -> list[str]:
+    """Returns the proxies that are named by their address; one of a network counts as known after its first token."""
+    return [str(each.network_address) for each in networks_of(settings.trusted_proxies) if each.num_addresses == 1]
+
+
+def _free_descriptors() -> int:
+    """Returns how many connections may be open at once beside the files that the commander needs itself."""
+    if sys.platform == "win32":
+        return WITHOUT_LIMIT
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return WITHOUT_LIMIT
+    return min(WITHOUT_LIMIT, most - min(OWN_FILES, most // 2))
+
+
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     try:
@@ -105,8 +202,9 @@ def _alone(settings: Settings) -> Iterator[None]:
             finish_pending(settings)
             yield
     except CommanderRuns as error:
+        another = "COMMANDER_DATA_DIR" if error.place == settings.data_dir else "COMMANDER_DATABASE_URL"
         raise CannotServe(
-            f"Another commander already runs on {settings.data_dir}; stop it, or choose another COMMANDER_DATA_DIR."
+            f"Another commander already runs on {error.place}; stop it, or choose another {another}."
         ) from error
 
 
@@ -121,14 +219,21 @@ def _listening(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _config(settings: Settings, tls: TlsFiles | None, long_poll: LongPoll) -> uvicorn.Config:
+def _config(settings: Settings, tls: TlsFiles | None, long_poll: LongPoll, connections: Connections) -> uvicorn.Config:
     def reload_certificate() -> None:
         if tls and isinstance(config.ssl, ssl.SSLContext):
             config.ssl.load_cert_chain(tls.cert, tls.key)
             log.info("the certificate was renewed")
 
     config = uvicorn.Config(
-        create_app(settings, tls=tls, on_renewal=reload_certificate, on_password=say_password, long_poll=long_poll),
+        create_app(
+            settings,
+            tls=tls,
+            on_renewal=reload_certificate,
+            on_password=say_password,
+            long_poll=long_poll,
+            connections=connections,
+        ),
         http=LimitedProtocol,
         lifespan="on",  # a start that fails is the end: half a commander would look healthy and store nothing
         ssl_certfile=tls.cert if tls else None,
@@ -137,8 +242,7 @@ def _config(settings: Settings, tls: TlsFiles | None, long_poll: LongPoll) -> uv
         log_config=None,
         log_level="warning",
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies or None,
+        proxy_headers=False,  # `web/proxies.py` reads them
         ws="websockets-sansio",
         ws_per_message_deflate=False,  # compressing for each viewer would cost more than all the rest
         ws_max_size=64 * 1024,  # nothing that pages send is listened to

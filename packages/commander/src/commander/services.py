@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from commander.accounts.actions import AccountActions
+from commander.accounts.cookies import cookies_of
 from commander.certificate_renewal import CertificateRenewal
 from commander.db import Database
 from commander.history.event_flush import EventFlush
@@ -96,7 +97,7 @@ class Services:
         self.site_token_actions = SiteTokenActions(self.database, self.tokens, pin=pin)
         self.adoption_actions = AdoptionActions(self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin)
         self.hang_up = HangUp(self.channels, lambda: self.frames)
-        self.account_actions = AccountActions(self.database, on_end=self._sender_ended)
+        self.account_actions = AccountActions(self.database, on_end=self._sender_ended, cookies=cookies_of(settings))
         self.nouns = [noun.build(self._core()) for noun in NOUNS]
         self.live_views = LiveViews(view for noun in self.nouns for view in noun.live_views)
         self.live_sources = self.live_views.sources()
@@ -172,8 +173,11 @@ class Services:
         )
 
     def check_queue(self) -> None:
+        """Raises an error while logs can't be taken: the queue is away, or the database can't be written."""
         if self.scaled:
             self.scaled.bus.check()
+        else:
+            self.commit.check()
 
     def _sender_ended(self, owner: str) -> None:
         """Closes the WebSockets of a session or an API key, at all nodes."""

@@ -16,6 +16,9 @@ from protocol.reasons import reason
 from commander.db import is_postgresql
 
 PREFIX = "COMMANDER_"
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+WIDEST_NETWORK = {4: 8, 6: 7}  # bits of the widest networks that may be proxies: 10.0.0.0/8 and fc00::/7
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
 MOST = 100_000.0  # seconds, hours or days: clocks can't represent many more
 
 
@@ -42,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     database_url: str = ""
     trusted_proxies: str = ""
+    hosts: str = ""
     report_every_s: float = 10.0
     playbooks_every_s: float = 60.0
     stale_after_s: float = 45.0
@@ -77,7 +81,9 @@ EXPECTED = {
     "tls_key": "the path of its PEM key, with COMMANDER_TLS=files",
     "public_url": "the address that people and sentries use, such as https://farm.example:8443",
     "database_url": "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE, special characters as %XX",
-    "trusted_proxies": "addresses of proxies, with commas between, such as 10.0.0.5",
+    "trusted_proxies": "addresses or networks of the proxies, with commas between, such as 10.0.0.5 or 10.77.0.0/24; "
+    "not every address",
+    "hosts": "further names of the commander, with commas between, such as farm.lan; its own names are known",
     "report_every_s": "seconds from 1 to 3600",
     "playbooks_every_s": "seconds from 1 to 3600",
     "stale_after_s": "seconds, more than COMMANDER_REPORT_EVERY_S",
@@ -178,6 +184,8 @@ def _check(settings: Settings, names: Mapping[str, str]) -> None:
         "tls_key": settings.tls is TlsMode.FILES and not (settings.tls_key and settings.tls_key.is_file()),
         "public_url": bool(settings.public_url) and not _is_url(settings.public_url),
         "database_url": bool(settings.database_url) and not is_database_url(settings.database_url),
+        "trusted_proxies": not _are_proxies(settings.trusted_proxies),
+        "hosts": not all(_HOST_NAME.fullmatch(name) for name in listed(settings.hosts)),
         "report_every_s": not 1 <= settings.report_every_s <= 3600,
         "playbooks_every_s": not 1 <= settings.playbooks_every_s <= 3600,
         "stale_after_s": settings.stale_after_s <= settings.report_every_s,
@@ -217,6 +225,24 @@ def _is_url(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/")
+
+
+def listed(text: str) -> list[str]:
+    """Returns the parts of a setting with commas between them."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def networks_of(text: str) -> list[IpNetwork]:
+    """Returns the addresses and networks in COMMANDER_TRUSTED_PROXIES. Raises `ValueError` for another text."""
+    return [ipaddress.ip_network(part, strict=False) for part in listed(text)]
+
+
+def _are_proxies(text: str) -> bool:
+    try:
+        networks = networks_of(text)
+    except ValueError:
+        return False
+    return all(network.prefixlen >= WIDEST_NETWORK[network.version] for network in networks)
 
 
 def _is_address(text: str) -> bool:

@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import logging
+import math
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,33 +17,38 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.accounts import store
+from commander.accounts.cookies import Cookies
+from commander.accounts.devices import device_of, new_device
 from commander.accounts.domain import (
     SEEN_EVERY,
     SESSION_LIFE,
-    TRIES,
-    TRIES_WITHIN,
+    SESSION_LONGEST,
     ApiKey,
     NoSuchKey,
     Role,
     Session,
-    TooManyTries,
     WrongPassword,
     check_not_expired,
     checked_key_name,
     expiry,
+    has_ended,
     key_owner,
     socket_owner,
 )
+from commander.accounts.login_guard import LoginGuard
 from commander.accounts.tables import api_keys
+from commander.accounts.unstored_sessions import UnstoredSessions
 from commander.accounts.views import browser_text
 from commander.audit.actor import OWNER, STRANGER, Actor
-from commander.audit.store import count_entries, record
-from commander.db import Database
+from commander.audit.store import count_by_address, count_entries, record
+from commander.db import Database, is_full
 from commander.problems import DatabaseProblem
 
 API_KEY_PREFIX = "mw_key_"
 FAILED = "log-in failed"
 FAILURES_AN_HOUR = 200  # in the audit log
+HASH_KEPT_S = 5.0
+REMEMBERED = timedelta(minutes=10)
 _hasher = PasswordHasher()
 log = logging.getLogger(__name__)
 
@@ -61,45 +68,103 @@ class AccountActions:
         database: Database,
         *,
         on_end: Callable[[str], None] = lambda owner: None,
+        cookies: Cookies = Cookies(),  # noqa: B008 - a constant
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._on_end = on_end
+        self.cookies = cookies
         self._now = now
-        self._hashing = asyncio.Semaphore(2)  # each takes 64 MiB and a core: a flood must not take the machine
-        self._trying = asyncio.Semaphore(2)  # counts and tries in one turn: a flood must not be counted too late
+        self._now_s = now_s
+        self._guard = LoginGuard(now_s)
+        self._hash_of_devices: tuple[str | None, float] = None, -math.inf
+        self._unstored = UnstoredSessions()
 
-    async def log_in(self, password: str, *, address: str, user_agent: str) -> str:
-        """A new session's cookie. Raises `WrongPassword` or `TooManyTries`."""
-        address, cookie = address[:64], secrets.token_urlsafe(32)
-        async with self._trying:
-            now = self._now()
-            async with self._database.reading() as db:
-                hashed = await store.password_hash(db)
-                tries = await store.failed_logins_between(db, address, now - TRIES_WITHIN, now + TRIES_WITHIN)
-            if tries >= TRIES:
-                raise TooManyTries("Too many wrong passwords from your address; wait a minute and try again.")
-            right = hashed is not None and await self._verified(hashed, password)
-            async with self._database.transaction() as db:
-                if right:
-                    await store.insert_session(db, _hash(cookie), address=address, user_agent=user_agent, now=now)
-                    await record(db, "logged in", detail=browser_text(user_agent), actor=Actor(OWNER, address), at=now)
-                else:
-                    await store.insert_failed_login(db, address, now=now)
-                    await self._record_failure(db, Actor(STRANGER, address), user_agent, now)
-        if not right:
-            raise WrongPassword("That is not the password.")
-        return cookie
+    async def log_in(self, password: str, *, address: str, user_agent: str, device_cookie: str = "") -> str:
+        """A new session's cookie. Raises `WrongPassword` or `TooManyTries`.
 
-    async def _record_failure(self, db: AsyncConnection, stranger: Actor, user_agent: str, now: datetime) -> None:
-        """Writes a failed log-in into the audit log; of very many only the first of an hour, so that it can't fill."""
-        if await count_entries(db, FAILED, since=now - timedelta(hours=1)) < FAILURES_AN_HOUR:
-            await record(db, FAILED, detail=browser_text(user_agent), actor=stranger, at=now)
+        `device_cookie` is that of the browser, see `accounts.devices`.
+        """
+        address, device = address[:64], await self._device_of(device_cookie)
+        async with self._guard.turn(address, device) as turn:
+            try:
+                hashed = await self._password_hash()
+                right = hashed is not None and await self._verified(hashed, password)
+            except (DBAPIError, DatabaseProblem):
+                turn.take_back()
+                raise
+            if right:
+                turn.take_back()
+                return await self._begin_session(address=address, user_agent=user_agent)
+            await self._record_failure(Actor(STRANGER, address), user_agent)
+        raise WrongPassword("That is not the password.")
 
-    async def session_of(self, cookie: str) -> Session | None:
+    async def check_login(self, *, address: str, device_cookie: str) -> None:
+        """Raises `TooManyTries` if `log_in` would, before the password is read."""
+        self._guard.check(address[:64], await self._device_of(device_cookie))
+
+    async def new_device_cookie(self, device_cookie: str) -> str | None:
+        """Returns the cookie for a browser that has just logged in; None if it has a valid one."""
+        hashed = await self._password_hash()
+        return new_device(hashed) if hashed and device_of(device_cookie, hashed) is None else None
+
+    async def remember_failures(self) -> None:
+        """Reads the newest failed log-ins from the audit log: a restart must not give new tries."""
         now = self._now()
         async with self._database.reading() as db:
-            session = await store.find_session(db, _hash(cookie), seen_after=now - SESSION_LIFE)
+            counts = await count_by_address(db, FAILED, since=now - REMEMBERED, until=now)
+        for address, count in counts.items():
+            self._guard.remember(address, min(count, FAILURES_AN_HOUR))
+
+    async def _device_of(self, cookie: str) -> str | None:
+        """Returns the id of a known browser. A flood of invented cookies does not read the database each time."""
+        if not cookie:
+            return None
+        hashed, until_s = self._hash_of_devices
+        if until_s <= self._now_s():
+            hashed = await self._password_hash()
+            self._hash_of_devices = hashed, self._now_s() + HASH_KEPT_S
+        return device_of(cookie, hashed) if hashed else None
+
+    async def _begin_session(self, *, address: str, user_agent: str) -> str:
+        cookie, now = secrets.token_urlsafe(32), self._now()
+        detail, owner = browser_text(user_agent), Actor(OWNER, address)
+        try:
+            async with self._database.transaction() as db:
+                await store.insert_session(db, _hash(cookie), address=address, user_agent=user_agent, now=now)
+                await record(db, "logged in", detail=detail, actor=owner, at=now)
+        except DBAPIError as error:
+            if not is_full(error):
+                raise
+            log.warning("a session could not be stored, it lasts until the next start: %s", error.orig)
+            self._unstored.add(_hash(cookie), address=address, user_agent=user_agent, now=now)
+        return cookie
+
+    async def _record_failure(self, stranger: Actor, user_agent: str) -> None:
+        """Writes a failed log-in into the audit log; of very many only the first of an hour, so that it can't fill."""
+        now = self._now()
+        try:
+            async with self._database.reading() as db:
+                if await count_entries(db, FAILED, since=now - timedelta(hours=1)) >= FAILURES_AN_HOUR:
+                    return
+            async with self._database.transaction() as db:
+                await record(db, FAILED, detail=browser_text(user_agent), actor=stranger, at=now)
+        except (DBAPIError, DatabaseProblem) as error:
+            log.warning("a failed log-in could not be noted: %s", error)
+
+    async def _password_hash(self) -> str | None:
+        async with self._database.reading() as db:
+            return await store.password_hash(db)
+
+    async def session_of(self, cookie: str) -> Session | None:
+        now, cookie_hash = self._now(), _hash(cookie)
+        if unstored := self._unstored.find(cookie_hash, now=now):
+            return unstored
+        async with self._database.reading() as db:
+            session = await store.find_session(
+                db, cookie_hash, seen_after=now - SESSION_LIFE, made_after=now - SESSION_LONGEST
+            )
         if session and abs(now - session.last_seen_at) > SEEN_EVERY:  # the clock may have been ahead
             await self._note(store.touch_session, session.id)
         return session
@@ -111,14 +176,16 @@ class AccountActions:
         await self._end(session_id, "session ended")
 
     async def _end(self, session_id: int, what: str) -> None:
-        async with self._database.transaction() as db:
-            if ended := await store.delete_session(db, session_id):
-                await record(db, what, f"session from {ended.address}", browser_text(ended.user_agent), at=self._now())
+        if not self._unstored.end(session_id):
+            async with self._database.transaction() as db:
+                if ended := await store.delete_session(db, session_id):
+                    detail = browser_text(ended.user_agent)
+                    await record(db, what, f"session from {ended.address}", detail, at=self._now())
         self._on_end(str(session_id))
 
     async def sessions(self) -> list[Session]:
         async with self._database.reading() as db:
-            return await store.all_sessions(db)
+            return [*self._unstored.all(), *await store.all_sessions(db)]
 
     async def set_password(self, password: str) -> None:
         """Replace the password and end every session."""
@@ -127,16 +194,15 @@ class AccountActions:
             await store.set_password_hash(db, hashed, now=self._now())
             await store.delete_all_sessions(db)
             await record(db, "password changed", detail="Every session has ended.", at=self._now())
+        self._unstored.clear()
 
     async def is_password(self, text: str) -> bool:
-        async with self._database.reading() as db:
-            hashed = await store.password_hash(db)
+        hashed = await self._password_hash()
         return hashed is not None and await self._verified(hashed, text)
 
     async def settle_password(self, configured: str | None) -> str | None:
         """Make the configured password the valid one; without one, and at the very first start, make and return one."""
-        async with self._database.reading() as db:
-            hashed = await store.password_hash(db)
+        hashed = await self._password_hash()
         if configured is not None:
             if hashed is None or not await self._verified(hashed, configured):
                 await self.set_password(configured)
@@ -193,7 +259,7 @@ class AccountActions:
         now = self._now()
         async with self._database.reading() as db:
             sessions, keys = await store.all_sessions(db), await store.all_api_keys(db)
-        alive = [each for each in sessions if each.last_seen_at > now - SESSION_LIFE]
+        alive = [each for each in sessions if not has_ended(each, now)]
         valid = [each for each in keys if each.expires_at is None or each.expires_at > now]
         return {*map(socket_owner, alive), *map(socket_owner, valid)}
 
@@ -206,15 +272,13 @@ class AccountActions:
             log.warning("a visit could not be noted: %s", error)
 
     async def _hashed(self, password: str) -> str:
-        async with self._hashing:
-            return await asyncio.to_thread(_hasher.hash, password)
+        return await asyncio.to_thread(_hasher.hash, password)
 
     async def _verified(self, hashed: str, password: str) -> bool:
-        async with self._hashing:
-            try:
-                return await asyncio.to_thread(_hasher.verify, hashed, password)
-            except VerificationError:
-                return False
+        try:
+            return await asyncio.to_thread(_hasher.verify, hashed, password)
+        except VerificationError:
+            return False
 
 
 def _hash(text: str) -> bytes:

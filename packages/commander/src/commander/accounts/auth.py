@@ -10,12 +10,12 @@ from litestar.types import ASGIApp, Scope
 
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import ApiKey, NotSignedIn, User, check_role
+from commander.accounts.networks import sender_is_known
 from commander.accounts.route_roles import SOCKET, least_role
 from commander.audit.actor import OWNER, Actor, act_as
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
-COOKIE = "minewarden_session"
 OPEN = "open"  # a handler with `opt={OPEN: True}` needs no log-in
 
 
@@ -45,10 +45,17 @@ def actor_of(user: User, connection: AnyConnection) -> Actor:
 
 async def sender(account_actions: AccountActions, connection: AnyConnection) -> User | None:
     """Returns the sender. API keys open what is made for machines, a session opens pages too. Raises `KeyExpired`."""
+    user = await _sender(account_actions, connection)
+    if user is not None:
+        sender_is_known(connection.scope)
+    return user
+
+
+async def _sender(account_actions: AccountActions, connection: AnyConnection) -> User | None:
     scheme, _, key = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and is_for_machines(connection.url.path):
         return await account_actions.api_key_of(key.strip())
-    cookie = connection.cookies.get(COOKIE)
+    cookie = connection.cookies.get(account_actions.cookies.session)
     return await account_actions.session_of(cookie) if cookie else None
 
 

@@ -1,5 +1,6 @@
 """The password, sessions, API keys and site tokens: what is allowed."""
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,11 +8,10 @@ from enum import StrEnum
 
 from commander.problems import CommanderError, ErrorKind
 
-SESSION_LIFE = timedelta(days=30)
+SESSION_LIFE = timedelta(days=30)  # without a visit
+SESSION_LONGEST = timedelta(days=90)  # then it ends in any case
 SEEN_EVERY = timedelta(minutes=1)
 PASSWORD_LEAST = 12
-TRIES = 10
-TRIES_WITHIN = timedelta(minutes=1)
 KEY_DAYS_MOST = 3650
 _KEY_NAME = re.compile(r"[\w][\w .:#()+@/-]{0,63}")
 
@@ -72,9 +72,13 @@ class BadNewPassword(AccountError):
 
 
 class TooManyTries(AccountError):
-    """Somebody is guessing."""
+    """Somebody is guessing. `retry_after_s`: whole seconds until the next try is allowed."""
 
     kind = ErrorKind(429, "too_many_tries", "Too many tries", field="password", retry_after_s=60)
+
+    def __init__(self, text: str, wait_s: float) -> None:
+        super().__init__(text)
+        self.retry_after_s = max(1, math.ceil(wait_s))
 
 
 class BadKeyName(AccountError):
@@ -173,6 +177,10 @@ def socket_owner(user: User) -> str:
 def key_owner(key_id: int) -> str:
     """Returns what `socket_owner` does, for the API key of this id."""
     return f"key {key_id}"
+
+
+def has_ended(session: Session, now: datetime) -> bool:
+    return session.last_seen_at <= now - SESSION_LIFE or session.created_at <= now - SESSION_LONGEST
 
 
 def check_new_password(text: str) -> None:

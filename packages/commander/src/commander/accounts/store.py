@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.accounts.domain import ApiKey, KeyNameTaken, NamedKey, Role, Session
-from commander.accounts.tables import api_keys, failed_logins, secrets, sessions, site_tokens
+from commander.accounts.tables import api_keys, secrets, sessions, site_tokens
 from commander.db import insert_for
 
 _PASSWORD = "password"  # noqa: S105 - the name of the row
@@ -60,14 +60,22 @@ async def insert_session(
     )
 
 
-async def find_session(db: AsyncConnection, cookie_hash: bytes, *, seen_after: datetime) -> Session | None:
-    query = sa.select(*_SESSION).where(sessions.c.cookie_hash == cookie_hash, sessions.c.last_seen_at > seen_after)
+async def find_session(
+    db: AsyncConnection, cookie_hash: bytes, *, seen_after: datetime, made_after: datetime
+) -> Session | None:
+    query = sa.select(*_SESSION).where(
+        sessions.c.cookie_hash == cookie_hash,
+        sessions.c.last_seen_at > seen_after,
+        sessions.c.created_at > made_after,
+    )
     row = (await db.execute(query)).one_or_none()
     return Session(*row) if row else None
 
 
 async def touch_session(db: AsyncConnection, session_id: int, *, now: datetime) -> None:
-    await db.execute(sa.update(sessions).where(sessions.c.id == session_id).values(last_seen_at=now))
+    """A session that was made by a clock that was ahead counts from now on: else it would live too long."""
+    made = sa.case((sessions.c.created_at > now, now), else_=sessions.c.created_at)
+    await db.execute(sa.update(sessions).where(sessions.c.id == session_id).values(last_seen_at=now, created_at=made))
 
 
 async def all_sessions(db: AsyncConnection) -> list[Session]:
@@ -85,8 +93,9 @@ async def delete_all_sessions(db: AsyncConnection) -> None:
     await db.execute(sa.delete(sessions))
 
 
-async def delete_sessions_before(db: AsyncConnection, seen_before: datetime) -> None:
-    await db.execute(sa.delete(sessions).where(sessions.c.last_seen_at <= seen_before))
+async def delete_old_sessions(db: AsyncConnection, *, seen_before: datetime, made_before: datetime) -> None:
+    idle, old = sessions.c.last_seen_at <= seen_before, sessions.c.created_at <= made_before
+    await db.execute(sa.delete(sessions).where(sa.or_(idle, old)))
 
 
 async def insert_api_key(
@@ -166,20 +175,3 @@ async def delete_api_key_named(db: AsyncConnection, name: str) -> int | None:
 
 def _select(keys: sa.Table) -> sa.Select[Any]:
     return sa.select(keys.c.id, keys.c.name, keys.c.created_at, keys.c.last_used_at)
-
-
-async def insert_failed_login(db: AsyncConnection, address: str, *, now: datetime) -> None:
-    await db.execute(sa.insert(failed_logins).values(address=address, failed_at=now))
-
-
-async def failed_logins_between(db: AsyncConnection, address: str, since: datetime, until: datetime) -> int:
-    """Returns failed logins up to `until`; later ones were counted while the clock was ahead."""
-    query = sa.select(sa.func.count()).where(
-        failed_logins.c.address == address, failed_logins.c.failed_at > since, failed_logins.c.failed_at <= until
-    )
-    return (await db.execute(query)).scalar_one()
-
-
-async def delete_failed_logins_outside(db: AsyncConnection, since: datetime, until: datetime) -> None:
-    old, ahead = failed_logins.c.failed_at <= since, failed_logins.c.failed_at > until
-    await db.execute(sa.delete(failed_logins).where(sa.or_(old, ahead)))

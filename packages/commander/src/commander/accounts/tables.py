@@ -47,11 +47,3 @@ api_keys = _keys(
     sa.Column("expires_at", Moment),
 )
 site_tokens = _keys("site_tokens")
-
-failed_logins = sa.Table(
-    "failed_logins",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("address", sa.String(64), nullable=False, index=True),
-    sa.Column("failed_at", Moment, nullable=False),
-)

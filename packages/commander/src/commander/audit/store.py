@@ -84,6 +84,16 @@ async def count_entries(db: AsyncConnection, what: str, *, since: datetime) -> i
     return (await db.execute(query)).scalar_one()
 
 
+async def count_by_address(db: AsyncConnection, what: str, *, since: datetime, until: datetime) -> dict[str, int]:
+    """Returns how many entries of that time say exactly `what`, by the address that they name."""
+    query = (
+        sa.select(audit_log.c.address, sa.func.count())
+        .where(audit_log.c.at >= since, audit_log.c.at <= until, audit_log.c.what == what)
+        .group_by(audit_log.c.address)
+    )
+    return {address: count for address, count in await db.execute(query) if address}
+
+
 def _conditions(wanted: EntryFilter) -> Sequence[sa.ColumnElement[bool]]:
     texts = ((audit_log.c.who, wanted.who), (audit_log.c.what, wanted.what), (audit_log.c.subject, wanted.subject))
     conditions = [column.icontains(text, autoescape=True) for column, text in texts if text]

@@ -44,7 +44,7 @@ def _stopped(settings: Settings) -> Iterator[None]:
         with only_commander(settings):
             yield
     except CommanderRuns as error:
-        raise BackupProblem(f"A commander runs on {settings.data_dir}: stop it first.") from error
+        raise BackupProblem(f"A commander runs on {error.place}: stop it first.") from error
 
 
 def _check_kind(settings: Settings, manifest: Manifest) -> None:

@@ -92,9 +92,8 @@ class Rolling:
             if taken_at_us in self._not_again:
                 continue
             self._taken.append(taken_at_us)
-            plain = unpack_log(codec, body)
             try:
-                readings = self._readings_of(plain)
+                readings = self._readings_of(unpack_log(codec, body))
             except (msgspec.DecodeError, ValueError) as error:  # an unreadable log must not stop the others
                 log.error("a log of rig %d is left out of the history: %s", self._work.rig_id, error)
                 continue

@@ -18,6 +18,7 @@ from protocol.messages import RejectedLog, RigName
 from protocol.plain_words import why
 from protocol.reading import Reader
 
+from commander.accounts.networks import sender_is_known
 from commander.intake.asic_reports import items_of
 from commander.intake.counts import LogCounts
 from commander.intake.cpu_gpu import Sorted, answer, counted, sort_out
@@ -91,6 +92,7 @@ class AsicIntake:
             holders = await self._tokens.asics_of([item.token for item in report])
             if any(isinstance(holder, int) for holder in holders):
                 share.sender_is_known()
+                sender_is_known(scope)
             items = await self._items(report, holders, run=header(scope, b"sentry-run"))
             for index, why in unreadable.items():
                 items[index].logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=why))

@@ -16,6 +16,7 @@ from litestar.types import Receive, Scope, Send
 from protocol.messages import LogReceipt, LogReport, Message, RejectedLog
 from protocol.reading import Reader
 
+from commander.accounts.networks import sender_is_known
 from commander.db import to_us
 from commander.intake.counts import LogCounts
 from commander.intake.sentry_runs import SentryRuns
@@ -89,6 +90,7 @@ class Intake:
 
     async def _receipt(self, scope: Scope, receive: Receive) -> LogReceipt:
         rig_id = await self._tokens.rig_of(header(scope, b"authorization"))
+        sender_is_known(scope)
         with self._bodies.share(None) as share:
             body = await read_body(scope, receive, share)
             with reading():

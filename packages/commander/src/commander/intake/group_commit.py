@@ -19,6 +19,7 @@ from commander.web.exposition import Metric
 log = logging.getLogger(__name__)
 LOGS_A_TRANSACTION = 2_000
 LOGS_WAITING = 20_000
+AWAY_FOR_S = 120.0
 
 
 class Overloaded(CommanderError):
@@ -50,6 +51,7 @@ class GroupCommit:
         self._arrived = asyncio.Event()
         self._ending = False
         self._away = False
+        self._refused: tuple[float, str] | None = None
         self.counts = BatchCounts()
 
     async def write(self, logs: Sequence[NewLog]) -> Written:
@@ -64,6 +66,11 @@ class GroupCommit:
         self._waiting_logs += len(logs)
         self._arrived.set()
         return await waiting.written
+
+    def check(self) -> None:
+        """Raises `StorageAway` while logs can't be stored. It is forgotten if no log has come for two minutes."""
+        if self._refused and time.monotonic() - self._refused[0] < AWAY_FOR_S:
+            raise StorageAway(self._refused[1])
 
     def metrics(self) -> list[Metric]:
         return self.counts.metrics()
@@ -108,6 +115,7 @@ class GroupCommit:
         return batch
 
     def _answer(self, batch: list[Waiting], written: Written) -> None:
+        self._refused = None
         if self._away:
             self._away = False
             log.warning("logs are stored again")
@@ -133,6 +141,7 @@ class GroupCommit:
             expected = isinstance(error, DatabaseProblem)
             log.error("nothing can be stored: %s", error, exc_info=None if expected else error)
         away = StorageAway(f"{error} Nothing was stored; come back.")
+        self._refused = time.monotonic(), str(away)
         for waiting in batch:
             if not waiting.written.done():
                 waiting.written.set_exception(away)

@@ -13,6 +13,7 @@ from protocol.inbox_messages import InboxItem, InboxItems
 from protocol.item_signature import SIGNED_HEADER, SignedItem, from_header
 
 from commander.accounts.auth import OPEN
+from commander.accounts.networks import sender_is_known
 from commander.live.inbox import Inbox
 from commander.live.long_poll import wait_of
 from commander.registry.tokens import Tokens
@@ -40,9 +41,11 @@ class InboxEndpoint:
             await send_problem(error, scope, send)
 
     async def _answer(self, scope: Scope, send: Send) -> None:
-        wait_s = wait_of(header(scope, b"prefer"))
+        wait_s, authorization = wait_of(header(scope, b"prefer")), header(scope, b"authorization")
+        await self._tokens.rig_of(authorization)
+        sender_is_known(scope)
         newest = from_header(header(scope, SIGNED_HEADER.lower().encode()))
-        items = await self._items(header(scope, b"authorization"), versions_of(scope["query_string"]), newest, wait_s)
+        items = await self._items(authorization, versions_of(scope["query_string"]), newest, wait_s)
         body = msgspec.json.encode(InboxItems(items=items))
         headers = [
             (b"content-type", b"application/json"),

@@ -2,11 +2,13 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from commander.db import connect_sqlite, is_postgresql, sqlite_path
+from commander.db import BUSY_TIMEOUT_S, connect_sqlite, is_postgresql, sqlite_path
+from commander.migrations.copies import copy_before
 from commander.migrations.revisions import HEAD, check_known
 
 
@@ -25,9 +27,29 @@ def _migrate_sqlite(path: Path) -> bool:
         revision = sqlite_revision(connection)
     connection.close()
     check_known(revision)
+    if revision not in (None, HEAD):
+        copy_before(path, revision)
     if revision != HEAD:
         _upgrade(f"sqlite:///{path}", None)
     return revision != HEAD
+
+
+def is_at_head(url: str) -> bool:
+    """Returns whether there is no step to take. Not inside an event loop. Raises `DatabaseProblem`."""
+    if is_postgresql(url):
+        return asyncio.run(revision_at(url)) == HEAD
+    path = sqlite_path(url)
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
+        return sqlite_revision(connection) == HEAD
+
+
+async def revision_at(url: str) -> str | None:
+    """Returns the revision of a PostgreSQL database. Raises `DatabaseProblem`."""
+    from commander.migrations import on_postgresql  # here: who stays with SQLite does not load the driver
+
+    return await on_postgresql.revision_at(url)
 
 
 def sqlite_revision(connection: sqlite3.Connection) -> str | None:

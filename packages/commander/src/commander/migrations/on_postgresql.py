@@ -1,6 +1,7 @@
 """The steps on PostgreSQL. Of several commanders that start at once, one takes them and the others wait."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -13,13 +14,26 @@ Upgrade = Callable[[str, sa.Connection | None], None]
 
 
 async def stepping(url: str, upgrade: Upgrade) -> bool:
+    async with _connected(url) as db:
+        return await _step(db, upgrade)
+
+
+async def revision_at(url: str) -> str | None:
+    async with _connected(url) as db:
+        current = await revision(db)
+        check_known(current)
+        return current
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[AsyncConnection]:
     async def connected() -> Connection:
         return await checked_connection(url)
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connected, poolclass=sa.NullPool)
     try:
         async with engine.connect() as db:
-            return await _step(db, upgrade)
+            yield db
     except (OSError, sa.exc.DBAPIError) as error:
         raise explained(error, url) from error
     finally:

@@ -6,6 +6,7 @@ A bare ASGI handler, because thousands of sentries wait in it.
 from litestar.exceptions import MethodNotAllowedException
 from litestar.types import Receive, Scope, Send
 
+from commander.accounts.networks import sender_is_known
 from commander.live.long_poll import wait_of
 from commander.playbooks.sync import PlaybookSync
 from commander.registry.tokens import Tokens
@@ -38,6 +39,7 @@ class PlaybooksEndpoint:
         authorization = header(scope, b"authorization")
         known_etags, wait_s = etags(header(scope, b"if-none-match")), wait_of(header(scope, b"prefer"))
         rig_id = await self._tokens.rig_of(authorization)
+        sender_is_known(scope)
         await self._sync.earlier_sentry_asks(rig_id)
         wire = await self._sync.wire(rig_id)
         if wait_s and wire.etag in known_etags:

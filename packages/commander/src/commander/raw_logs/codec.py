@@ -46,8 +46,13 @@ class Packer:
 
 
 def dictionary_of(codec: int, body: bytes) -> int | None:
-    """Returns the dictionary that a row was packed with; None if with none."""
-    return zstandard.get_frame_parameters(body).dict_id if codec == ZSTD_DICTIONARY else None
+    """Returns the dictionary that a row was packed with; None if with none, or if the row is damaged."""
+    if codec != ZSTD_DICTIONARY:
+        return None
+    try:
+        return zstandard.get_frame_parameters(body).dict_id
+    except zstandard.ZstdError:
+        return None
 
 
 def is_known(number: int) -> bool:
@@ -55,10 +60,13 @@ def is_known(number: int) -> bool:
 
 
 def unpack(codec: int, body: bytes) -> bytes:
-    """Returns the JSON of a row's log. Raises `ValueError` if the codec or the dictionary is unknown here."""
+    """Returns the JSON of a row's log. Raises `ValueError` if it is damaged, or its codec or dictionary is unknown."""
     if codec not in (ZSTD, ZSTD_DICTIONARY):
         raise ValueError(f"a log is packed with codec {codec}, which this version does not know")
-    return _unpacker(dictionary_of(codec, body)).decompress(body)
+    try:
+        return _unpacker(dictionary_of(codec, body)).decompress(body)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"a stored log is damaged: {error}") from error
 
 
 def _unpacker(number: int | None) -> zstandard.ZstdDecompressor:

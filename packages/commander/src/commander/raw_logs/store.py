@@ -1,5 +1,6 @@
 """Logs in and out of the database. Writing uses the driver itself: it is the hottest path of the commander."""
 
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -18,6 +19,7 @@ from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind
 from commander.registry.tables import RIGS
 
+log = logging.getLogger(__name__)
 BUCKETS_A_DAY = 86_400 // BUCKET_S
 BUCKETS_LOOKED_BACK = 7_200 // BUCKET_S
 MANY = 300  # parameters of one query
@@ -202,11 +204,16 @@ async def _all_stored(db: AsyncConnection, rows: Iterable[Any]) -> list[StoredLo
     """Of rows of (taken at, codec, body)."""
     stored: list[tuple[int, int, bytes]] = [(taken_at_us, codec, body) for taken_at_us, codec, body in rows]
     await load_needed(db, [(codec, body) for _, codec, body in stored])
-    return [_stored(*row) for row in stored]
+    return [readable for row in stored if (readable := _stored(*row))]
 
 
-def _stored(taken_at_us: int, codec: int, body: bytes) -> StoredLog:
-    return StoredLog(from_us(taken_at_us), unpack(codec, body))
+def _stored(taken_at_us: int, codec: int, body: bytes) -> StoredLog | None:
+    """Returns the log; None if it can't be read. The others must not be lost with it."""
+    try:
+        return StoredLog(from_us(taken_at_us), unpack(codec, body))
+    except ValueError as error:
+        log.error("a log of %s is left out: %s", from_us(taken_at_us), error)
+        return None
 
 
 async def newest_bucket(db: AsyncConnection, kind: RigKind) -> int | None:
@@ -253,7 +260,7 @@ async def _by_key(db: AsyncConnection, kind: RigKind, keys: Mapping[int, int]) -
         query = sa.select(logs.c.rig_id, logs.c.taken_at_us, logs.c.codec, logs.c.body).where(part)
         rows = [(rig_id, (taken_at_us, codec, body)) for rig_id, taken_at_us, codec, body in await db.execute(query)]
         await load_needed(db, [row[1:] for _, row in rows])
-        stored |= {rig_id: _stored(*row) for rig_id, row in rows}
+        stored |= {rig_id: readable for rig_id, row in rows if (readable := _stored(*row))}
     return stored
 
 

@@ -1,8 +1,10 @@
 """Restores the operational index from the database at the start, and stores what the next start needs."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database
@@ -11,11 +13,14 @@ from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
 from commander.raw_logs import store as logs
 from commander.readings.decode import READERS
+from commander.readings.summary import RigSummary
 from commander.registry import store
 from commander.registry.approval import all_unapproved
 from commander.registry.kinds import RigKind
 from commander.tags.domain import Tags
 from commander.tags.store import all_tags
+
+log = logging.getLogger(__name__)
 
 
 async def restore_index(
@@ -66,11 +71,22 @@ def _restore(
     now: datetime,
     now_s: float,
 ) -> None:
-    if newest:
-        summary = READERS[kind](newest.body).summary
+    summary = _summary_of(kind, rig.id, newest)
+    if newest and summary:
         index.restore(rig.id, newest.body, summary, taken_at=newest.taken_at, now=now, now_s=now_s)
     elif rig.last_taken_at:
         index.restore_silent(rig.id, reported_at=rig.last_taken_at)
+
+
+def _summary_of(kind: RigKind, rig_id: int, newest: logs.StoredLog | None) -> RigSummary | None:
+    """Returns None for a log that can't be read: one row must not keep the commander from starting."""
+    if newest is None:
+        return None
+    try:
+        return READERS[kind](newest.body).summary
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        log.error("the newest log of rig %d can't be read and is left out: %s", rig_id, error)
+        return None
 
 
 async def store_newest(database: Database, kind: RigKind, states: Iterable[RigState]) -> None:

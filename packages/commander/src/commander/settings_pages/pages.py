@@ -8,16 +8,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
 from commander.accounts.actions import AccountActions
-from commander.accounts.auth import COOKIE, OPEN
+from commander.accounts.auth import OPEN
 from commander.accounts.domain import (
-    SESSION_LIFE,
     AccountError,
     BadDays,
     BadKeyName,
@@ -41,7 +39,7 @@ from commander.accounts.views import (
     session_view,
 )
 from commander.rigs.site_token_actions import SiteTokenActions
-from commander.settings import Settings, TlsMode
+from commander.settings import Settings
 from commander.tls import CertificateFacts
 from commander.web.shell import Page, Section, page
 
@@ -76,10 +74,10 @@ def local_path(text: str) -> str:
 @get("/login", opt={OPEN: True}, include_in_schema=False)
 async def login(request: Request[Any, Any, Any], account_actions: NamedDependency[AccountActions]) -> Html | Redirect:
     going = local_path(request.query_params.get("next", HOME))
-    cookie = request.cookies.get(COOKIE)
+    cookie = request.cookies.get(account_actions.cookies.session)
     if cookie and await account_actions.session_of(cookie):
         return Redirect(going, status_code=303)
-    return _login_page(going)
+    return login_page(going)
 
 
 @post("/login", opt={OPEN: True}, include_in_schema=False)
@@ -87,25 +85,28 @@ async def log_in(
     data: URLEncodedBody[LoginForm],
     request: Request[Any, Any, Any],
     account_actions: NamedDependency[AccountActions],
-    settings: NamedDependency[Settings],
 ) -> Html | Redirect:
-    going = local_path(data.next)
+    going, cookies = local_path(data.next), account_actions.cookies
     address = request.client.host if request.client else ""
     agent = request.headers.get("user-agent", "")[:256]
+    device = request.cookies.get(cookies.device, "")
     try:
-        cookie = await account_actions.log_in(data.password, address=address, user_agent=agent)
+        session = await account_actions.log_in(data.password, address=address, user_agent=agent, device_cookie=device)
     except WrongPassword as error:
-        return _login_page(going, str(error), WRONG)
+        return login_page(going, str(error), WRONG)
     except TooManyTries as error:
-        return _login_page(going, str(error), TOO_MANY)
-    return Redirect(going, status_code=303, cookies=[session_cookie(cookie, settings)])
+        return too_many_page(error, going)
+    answer = Redirect(going, status_code=303, cookies=[cookies.session_cookie(session)])
+    if made := await account_actions.new_device_cookie(device):
+        answer.set_cookie(cookies.device_cookie(made))
+    return answer
 
 
 @post("/logout", include_in_schema=False)
 async def log_out(request: PageRequest, account_actions: NamedDependency[AccountActions]) -> Redirect:
     await account_actions.log_out(request.user)
     answer = Redirect("/login", status_code=303)
-    answer.delete_cookie(COOKIE)
+    answer.set_cookie(account_actions.cookies.end_of_session())
     return answer
 
 
@@ -179,21 +180,16 @@ def wrong_key(form: KeyForm, error: AccountError) -> NewKeyView:
     return NewKeyView(name=form.name, role=form.role, days=form.days, errors=errors)
 
 
-def session_cookie(value: str, settings: Settings) -> Cookie:
-    """Secure, unless everything here is plain HTTP."""
-    return Cookie(
-        COOKIE,
-        value=value,
-        max_age=int(SESSION_LIFE.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=settings.tls is not TlsMode.OFF or settings.public_url.startswith("https://"),
-    )
-
-
-def _login_page(going: str, error: str = "", status: int = 200) -> Html:
+def login_page(going: str, error: str = "", status: int = 200) -> Html:
     about = Page(title="Log in", section=None)
     return page("settings_pages/login.html", about, status=status, next=going, error=error)
+
+
+def too_many_page(error: TooManyTries, going: str = HOME) -> Html:
+    """The log-in page for a sender that has to wait."""
+    shown = login_page(going, str(error), TOO_MANY)
+    shown.headers["Retry-After"] = str(error.retry_after_s)
+    return shown
 
 
 async def settings_page(

@@ -15,6 +15,8 @@ from commander.web.body_budget import Share
 
 BODY_LIMIT = 4 * 1024 * 1024
 DRAIN_LIMIT = 16 * BODY_LIMIT
+NO_STORE = (b"cache-control", b"no-store")  # an answer may hold a token
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 TOO_DEEP = "The body is nested too deeply."
 
 
@@ -170,6 +172,6 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 async def send_json(send: Send, status: int, body: bytes, *, headers: list[tuple[bytes, bytes]] | None = None) -> None:
     length = (b"content-length", str(len(body)).encode())
-    plain = [(b"content-type", b"application/json"), length]
-    await send({"type": "http.response.start", "status": status, "headers": headers or plain})
+    plain = [(b"content-type", b"application/json"), length, NO_STORE]
+    await send({"type": "http.response.start", "status": status, "headers": [*(headers or plain), NO_SNIFFING]})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -4,7 +4,6 @@ By then Litestar has checked the session or key, and the gate a sentry's token: 
 see plain JSON, or a form within its limits.
 """
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 
 from litestar.types import (
@@ -17,6 +16,7 @@ from litestar.types import (
     WebSocketReceiveMessage,
 )
 
+from commander.accounts.networks import sender_is_known, sender_network
 from commander.web.bodies import FormLimits, check_json, header, method_of, read_body, read_form
 from commander.web.body_budget import BodyBudget, Share
 
@@ -63,6 +63,7 @@ class BodyGate:
         if path.startswith(SENTRIES):
             await self._check_token(header(scope, b"authorization"))
             share.sender_is_known()
+            sender_is_known(scope)
         elif path == LOGIN or scope.get("user") is not None:  # a flood of strangers must not keep the owner out
             share.sender_is_known()
         if not path.startswith("/api/"):
@@ -83,13 +84,6 @@ def limits_of(path: str) -> FormLimits:
 
 
 def address_of(scope: Scope) -> str:
-    """Returns the address whose budget a stranger uses: for IPv6 its /64, because one machine has all of it."""
+    """Returns the address whose budget a stranger uses: for IPv6 its /64."""
     client = scope.get("client")
-    host = client[0] if client else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
-        return str(ipaddress.ip_network((address.packed, 64), strict=False))
-    return host
+    return sender_network(client[0] if client else "")

@@ -15,7 +15,7 @@ from protocol.plain_words import plain
 from sqlalchemy.exc import DBAPIError
 
 from commander.problems import CommanderError, DatabaseProblem
-from commander.web.bodies import TOO_DEEP, send_json
+from commander.web.bodies import NO_STORE, TOO_DEEP, send_json
 
 log = logging.getLogger(__name__)
 NOT_FOUND = "not_found"
@@ -30,7 +30,10 @@ def problem_of(error: Exception) -> tuple[Problem, int | None]:
         log.error("the database can't be used: %s", error.orig)
         error = DatabaseProblem(f"The commander's database can't be used now ({error.orig}). Nothing was changed.")
     if isinstance(error, CommanderError) and (kind := error.kind):
-        return _problem(kind.status, kind.code, kind.title, str(error), error.field_errors()), kind.retry_after_s
+        return (
+            _problem(kind.status, kind.code, kind.title, str(error), error.field_errors()),
+            error.retry_after_s or kind.retry_after_s,
+        )
     if isinstance(error, msgspec.ValidationError):
         return _wrong_fields([_field_error(str(error))]), None
     if isinstance(error, ValidationException):
@@ -66,7 +69,7 @@ async def send_problem(error: Exception, scope: Scope, send: Send) -> None:
     """Answer a machine with the problem document of `error`."""
     problem, retry_after_s = problem_of(error)
     body = msgspec.json.encode(problem)
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode()), NO_STORE]
     headers += [(name.lower().encode(), value.encode()) for name, value in extra_headers(error, retry_after_s).items()]
     await send_json(send, problem.status, body, headers=headers)
 

@@ -19,7 +19,7 @@ ANSWER_WITHIN_S = 5.0
 
 @get("/healthz", opt={OPEN: True}, responses=problems(503), media_type=MediaType.TEXT, tags=["health"])
 async def healthz(database: NamedDependency[Database], check_queue: NamedDependency[Callable[[], None]]) -> str:
-    """`ok` while the database answers, and the queue if there is one."""
+    """`ok` while the database answers and stores logs, and the queue answers if there is one."""
     check_queue()
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S), database.reading() as db:

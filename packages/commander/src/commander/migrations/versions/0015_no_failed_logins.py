@@ -1,0 +1,10 @@
+"""Failed log-ins are counted in memory, and the audit log names them: their table goes."""
+
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+
+
+def upgrade() -> None:
+    op.drop_table("failed_logins")

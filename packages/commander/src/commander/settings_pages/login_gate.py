@@ -1,0 +1,67 @@
+"""Refuses a flood of log-ins before anything of it is read.
+
+A stranger that has to wait gets its answer here. So a thousand guesses a second cost little, and reports of sentries
+are not delayed by them.
+"""
+
+from functools import lru_cache
+from http.cookies import CookieError, SimpleCookie
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from commander.accounts.actions import AccountActions
+from commander.accounts.domain import TooManyTries
+from commander.settings_pages.pages import too_many_page
+from commander.web.bodies import header, method_of
+from commander.web.body_gate import LOGIN
+from commander.web.security import HEADERS
+
+
+class LoginGate:
+    """ASGI middleware in front of the page `/login`."""
+
+    def __init__(self, app: ASGIApp, account_actions: AccountActions) -> None:
+        self._app = app
+        self._account_actions = account_actions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != LOGIN or method_of(scope) != "POST":
+            await self._app(scope, receive, send)
+            return
+        client = scope.get("client")
+        device = _cookie_of(scope, self._account_actions.cookies.device)
+        try:
+            await self._account_actions.check_login(address=client[0] if client else "", device_cookie=device)
+        except TooManyTries as error:
+            await _refuse(error, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _cookie_of(scope: Scope, name: str) -> str:
+    text = header(scope, b"cookie") or ""
+    if name not in text:
+        return ""
+    try:
+        morsel = SimpleCookie(text).get(name)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
+
+
+async def _refuse(error: TooManyTries, send: Send) -> None:
+    body = _page_of(str(error), error.retry_after_s or 1)
+    headers = [
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"retry-after", str(error.retry_after_s).encode()),
+        *HEADERS,
+    ]
+    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+@lru_cache(maxsize=64)
+def _page_of(text: str, wait_s: int) -> bytes:
+    return str(too_many_page(TooManyTries(text, wait_s)).content).encode()

@@ -1,0 +1,92 @@
+"""Behind a proxy: whose headers are believed, and who is answered in clear."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from commander.app import create_app
+from commander.settings import Settings
+from commander.web.proxies import address_in
+from commander_farm import Farm, on_sqlite
+from litestar.testing import AsyncTestClient
+from litestar.types import ASGIApp, Receive, Scope, Send
+from msgspec.structs import replace
+
+PROXY = "10.77.0.2"
+
+
+@asynccontextmanager
+async def seen_from(peer: str, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client whose connections come from this address."""
+    app: ASGIApp = create_app(settings)
+
+    async def from_peer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            scope["client"] = (peer, 4711)
+        await app(scope, receive, send)
+
+    async with AsyncTestClient(from_peer) as client:
+        yield client
+
+
+@pytest.fixture
+def behind(settings: Settings) -> Settings:
+    return replace(settings, trusted_proxies=f"{PROXY}, 10.78.0.0/24", public_url="https://testserver.local")
+
+
+async def addresses_of_failures(client: httpx.AsyncClient, settings: Settings, *forwarded: str) -> list[str]:
+    for each in forwarded:
+        await client.post("/login", data={"password": "wrong"}, headers={"X-Forwarded-For": each})
+    farm = Farm(client, settings)
+    await farm.make_key("reader")
+    entries = (await farm.get("/api/v1/audit")).json()["entries"]
+    return [entry["address"] for entry in entries if entry["what"] == "log-in failed"][::-1]
+
+
+@on_sqlite
+async def test_the_proxy_is_believed_and_only_what_is_an_address(behind: Settings) -> None:
+    async with seen_from(PROXY, behind) as client:
+        forwarded = ["203.0.113.9", "198.51.100.1, 203.0.113.8", "203.0.113.7, 10.78.0.9", "<b>no address</b>", ""]
+        found = await addresses_of_failures(client, behind, *forwarded)
+    assert found == ["203.0.113.9", "203.0.113.8", "203.0.113.7", PROXY, PROXY]
+
+
+@on_sqlite
+async def test_an_invented_forwarded_address_gives_no_further_tries(behind: Settings) -> None:
+    with_tls_elsewhere = replace(behind, host="127.0.0.1", trusted_proxies="")
+    async with seen_from("192.168.1.66", with_tls_elsewhere) as client:
+        for number in range(11):
+            headers = {"X-Forwarded-For": f"203.0.113.{number}"}
+            answer = await client.post("/login", data={"password": "wrong"}, headers=headers)
+    assert answer.status_code == 429
+
+
+@on_sqlite
+@pytest.mark.parametrize("peer", ["192.168.1.66", "127.0.0.1", "10.79.0.1"])
+async def test_with_tls_off_nobody_but_the_proxy_is_answered(behind: Settings, peer: str) -> None:
+    async with seen_from(peer, behind) as client:
+        for path in ("/login", "/api/v1/sentry", "/api/v1/cpu-gpu-rigs"):
+            answer = await client.get(path, headers={"X-Forwarded-For": PROXY})
+            assert answer.status_code == 403
+            assert answer.json()["code"] == "not_the_proxy"
+        logs = await client.post("/api/v1/sentry/logs", json={"logs": []})
+        assert logs.status_code == 403
+        assert (await client.get("/healthz")).text == "ok"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        (" 203.0.113.9:4711 ", "203.0.113.9"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("unknown", None),
+        ("", None),
+        ("[", None),
+        ("203.0.113.9, x", None),
+    ],
+)
+def test_an_entry_is_an_address_with_or_without_a_port(text: str, address: str | None) -> None:
+    assert address_in(text) == address

@@ -1,0 +1,176 @@
+"""A commander on a data directory that has lost something, or that others may change: a sentence and a way on."""
+
+import os
+import sqlite3
+import subprocess
+from contextlib import closing
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+from commander.migrations.revisions import HEAD
+
+from tests.farm import CommanderProcess, commander_command, eventually
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> CommanderProcess:
+    """A commander with a farm of one rig, killed while its newest changes are in the WAL."""
+    commander = CommanderProcess(tmp_path / "data")
+    commander.start()
+    with commander.client(commander.api_key()) as people:
+        people.post("/api/v1/cpu-gpu-rigs", json={"name": "rig-01"}).raise_for_status()
+    commander.kill()
+    return commander
+
+
+def database_of(commander: CommanderProcess, suffix: str = "") -> Path:
+    return commander.data_dir / f"commander.db{suffix}"
+
+
+def refusal(commander: CommanderProcess, *options: str) -> str:
+    """The one sentence of a commander that does not start."""
+    done = commander.run("serve", *options)
+    assert done.returncode == 1, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("commander: ")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[0]
+
+
+def test_a_farm_whose_database_is_gone_is_not_replaced_by_an_empty_one(left: CommanderProcess) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        database_of(left, suffix).unlink(missing_ok=True)
+    said = refusal(left)
+    assert "holds no farm" in said
+    assert "commander restore --force FILE" in said
+    assert "commander serve --new" in said
+    assert "holds no farm" in refusal(left), "the first refusal has made nothing that looks like a farm"
+
+
+def test_a_new_farm_is_begun_only_on_request(left: CommanderProcess) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        database_of(left, suffix).unlink(missing_ok=True)
+    left.process = None
+    with left.log.open("ab") as log:
+        command = commander_command("serve", "--new")
+        left.process = subprocess.Popen(command, env=left.environment, stdout=log, stderr=log)
+    eventually(left._is_ready, within_s=60, what="the new farm")
+    with left.client(left.api_key("again")) as people:
+        assert people.get("/api/v1/cpu-gpu-rigs").json() == []
+    assert left.stop() == 0
+    left.start()
+    assert left.stop() == 0
+
+
+@pytest.mark.parametrize("damage", ["is missing", "is damaged"])
+def test_without_the_newest_changes_it_does_not_go_on_in_silence(left: CommanderProcess, damage: str) -> None:
+    wal = database_of(left, "-wal")
+    assert wal.stat().st_size > 0
+    if damage == "is missing":
+        wal.unlink()
+    else:
+        wal.write_bytes(os.urandom(wal.stat().st_size))
+    said = refusal(left)
+    assert damage in said
+    assert f"remove {database_of(left, '-shm')}" in said or f"remove {wal}" in said
+
+
+def test_a_damaged_database_names_the_way_to_a_backup(left: CommanderProcess) -> None:
+    for suffix in ("-wal", "-shm"):
+        database_of(left, suffix).unlink(missing_ok=True)
+    database_of(left).write_bytes(os.urandom(64 * 1024))
+    assert "commander restore" in refusal(left)
+
+
+@pytest.mark.parametrize(("name", "mode"), [(".", 0o777), ("commander.toml", 0o666), ("commander.toml", 0o644)])
+def test_what_every_user_of_the_machine_may_change_or_read_is_refused(tmp_path: Path, name: str, mode: int) -> None:
+    commander = CommanderProcess(tmp_path / "data")
+    commander.data_dir.mkdir(mode=0o755)
+    file = commander.data_dir / "commander.toml"
+    file.write_text('password = "not for everybody"\n')
+    file.chmod(0o600)
+    (commander.data_dir / name).chmod(mode)
+    said = refusal(commander)
+    assert "Every user of this machine may" in said
+    assert "chmod" in said
+
+
+def test_a_key_that_everybody_may_read_is_refused_unless_its_folder_is_closed(left: CommanderProcess) -> None:
+    key = left.data_dir / "tls" / "ca.key"
+    key.chmod(0o644)
+    key.parent.chmod(0o755)
+    left.data_dir.chmod(0o755)
+    assert f"chmod 600 {key}" in refusal(left)
+    left.data_dir.chmod(0o700)
+    key.parent.chmod(0o700)
+    left.start()
+    assert left.stop() == 0
+
+
+def test_one_unreadable_newest_row_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    commander = CommanderProcess(tmp_path / "data")
+    commander.start()
+    tokens = {}
+    with commander.client(commander.api_key()) as people:
+        for name in ("damaged", "whole"):
+            made = people.post("/api/v1/cpu-gpu-rigs", json={"name": name}).raise_for_status().json()
+            tokens[made["id"]] = made["token"]
+        for token in tokens.values():
+            with commander.client(token) as sentry:
+                log = {"taken_at": _iso(people.get("/healthz").headers["date"]), "uptime_s": 5}
+                assert sentry.post("/api/v1/sentry/logs", json={"logs": [log]}).json()["stored"] == 1
+    assert commander.stop() == 0
+    damaged = next(iter(tokens))
+    with closing(sqlite3.connect(database_of(commander))) as database:
+        database.execute("UPDATE cpu_gpu_logs SET body = x'00112233' WHERE rig_id = ?", (damaged,))
+        database.commit()
+    commander.start()
+    with commander.client(commander.api_key("again")) as people:
+        latest = {rig["id"]: rig["latest"] for rig in people.get("/api/v1/cpu-gpu-rigs").json()}
+        assert latest[damaged] is None
+        assert all(latest[rig_id] for rig_id in tokens if rig_id != damaged)
+        assert people.get(f"/api/v1/cpu-gpu-rigs/{damaged}/logs").status_code == 200
+    assert commander.stop() == 0
+    assert "Traceback" not in commander.log.read_text()
+
+
+def _iso(http_date: str) -> str:
+    return parsedate_to_datetime(http_date).isoformat()
+
+
+def test_the_tables_change_only_after_a_copy_and_never_under_a_running_commander(left: CommanderProcess) -> None:
+    left.start()
+    _set_revision(left, "0012")  # as if an older commander ran
+    done = left.run("api-key", "list")
+    assert done.returncode == 1
+    assert "A commander of an older version runs on this database" in done.stderr
+    assert _revision(database_of(left)) == "0012"
+    _set_revision(left, HEAD)
+    assert left.stop() == 0
+    assert left.run("api-key", "list").returncode == 0
+
+
+def _set_revision(commander: CommanderProcess, revision: str) -> None:
+    with closing(sqlite3.connect(database_of(commander), timeout=15)) as database:
+        database.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+        database.commit()
+
+
+def _revision(path: Path) -> str:
+    with closing(sqlite3.connect(path, timeout=15)) as database:
+        return str(database.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def test_two_commanders_on_one_database_file_are_refused(left: CommanderProcess, tmp_path: Path) -> None:
+    left.start()
+    link = tmp_path / "other name.db"
+    link.symlink_to(database_of(left))
+    for path in (database_of(left), link):
+        second = CommanderProcess(tmp_path / "second", more={"COMMANDER_DATABASE_URL": f"sqlite:///{path}"})
+        said = refusal(second)
+        assert f"Another commander already runs on {database_of(left)}" in said
+        assert "COMMANDER_DATABASE_URL" in said
+    assert left.stop() == 0
