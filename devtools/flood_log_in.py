@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import collections
 import ssl
-import sys
 import time
 from urllib.parse import urlsplit
 
@@ -100,4 +99,4 @@ async def _count(reader: asyncio.StreamReader, counts: collections.Counter[str])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -26,7 +26,7 @@ import asyncpg
 import httpx
 import psutil
 import pytest
-from commander.accounts.auth import COOKIE
+from commander.accounts.cookies import Cookies
 from scaled_farm import PASSWORD, ScaledFarm, WebNode, scaled_farm
 
 from tests.farm import ROOT, eventually
@@ -149,7 +149,7 @@ def started(start: Callable[[], None]) -> bool:
 def log_in(node: WebNode) -> str:
     """The session's cookie, which every node knows."""
     with node.client() as browser:
-        return browser.post("/login", data={"password": PASSWORD}).cookies[COOKIE]
+        return browser.post("/login", data={"password": PASSWORD}).cookies[Cookies().session]
 
 
 def await_right(node: WebNode, people: People, ledger: Ledger, after: str) -> None:
@@ -160,7 +160,11 @@ def await_right(node: WebNode, people: People, ledger: Ledger, after: str) -> No
     def is_right() -> bool:
         try:
             with node.client(people.key) as client:
-                page = client.get("/cpu-gpu", headers={"Cookie": f"{COOKIE}={people.cookie}"}).raise_for_status().text
+                page = (
+                    client.get("/cpu-gpu", headers={"Cookie": f"{Cookies().session}={people.cookie}"})
+                    .raise_for_status()
+                    .text
+                )
                 rigs = client.get("/api/v1/cpu-gpu-rigs").raise_for_status().json()
                 stats = client.get("/api/v1/cpu-gpu-stats").raise_for_status().json()
         except httpx.HTTPError:

@@ -135,7 +135,7 @@ def test_what_does_not_arrive_in_time_is_given_up(commander: CommanderProcess) -
         "nothing": b"",
         "half a head": b"GET / HTTP/1.1\r\nHost: x\r\n",
         "half a body": START + b'Content-Length: 99\r\n\r\n{"items"',
-        "a body for a page": b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\npass",
+        "a body for a page": b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\npass",
     }
     key = f"Authorization: Bearer {commander.api_key('socket')}\r\n".encode()
     with ExitStack() as stack:

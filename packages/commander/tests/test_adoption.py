@@ -5,7 +5,9 @@ import asyncio
 import pytest
 from commander.rigs.adoption_actions import BadAdoption, TakenNames, plan
 from commander.rigs.adoption_store import Registered
-from commander_farm import ASICS, Farm, an_asic_log
+from commander.settings import Settings
+from commander_farm import ASICS, Farm, an_asic_log, on_sqlite, post_form, running
+from msgspec.structs import replace
 from protocol.asic_messages import AdoptedAsic
 from protocol.tokens import Token, TokenKind, new_token, parse_token
 
@@ -50,6 +52,49 @@ async def test_a_revoked_site_token_registers_nothing_and_its_asics_stay(farm: F
     refused = await farm.client.post(ADOPT, json={"rigs": found(2)}, headers=site)
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
     assert len((await farm.get(ASICS)).json()) == 1
+
+
+@on_sqlite
+async def test_a_site_token_registers_a_bounded_number_of_asics(settings: Settings) -> None:
+    async with running(replace(settings, site_rigs=3)) as client:
+        farm = Farm(client, settings)
+        await farm.make_key()
+        site = await farm.site_token()
+        await adopt(farm, site, found(3))
+        refused = await client.post(ADOPT, json={"rigs": found(4)}, headers=site)
+        assert (refused.status_code, refused.json()["code"]) == (409, "site_full")
+        assert "COMMANDER_SITE_RIGS" in refused.json()["detail"]
+        assert len(await adopt(farm, site, found(3))) == 3, "known ones get new tokens"
+        await adopt(farm, await farm.site_token("hall 2"), found(2))
+
+
+async def test_all_asics_of_a_site_are_removed_at_once_also_after_its_token(farm: Farm) -> None:
+    await farm.add_asic("by hand")
+    site = await farm.site_token()
+    rigs = await adopt(farm, site, found(120))
+    await adopt(farm, await farm.site_token("hall 2"), found(2))
+    await farm.report_asics(*({"token": rig["token"], "logs": [an_asic_log()]} for rig in rigs[:2]))
+    first, _ = sorted((await farm.get(SITES)).json(), key=lambda each: str(each["name"]))
+    await farm.client.delete(f"{SITES}/{first['id']}", headers=farm.auth)
+    answer = await farm.client.delete(f"{SITES}/{first['id']}/rigs", headers=farm.auth)
+    assert (answer.status_code, answer.json()) == (200, {"removed": 120})
+    assert len((await farm.get(ASICS)).json()) == 3
+    (gone,) = (await farm.report_asics({"token": rigs[0]["token"], "logs": [an_asic_log()]})).json()["results"]
+    assert gone["error"] == "rig_removed"
+    again = await farm.client.delete(f"{SITES}/{first['id']}/rigs", headers=farm.auth)
+    assert again.json() == {"removed": 0}
+
+
+async def test_the_settings_page_counts_a_site_s_asics_and_removes_them(farm: Farm) -> None:
+    await adopt(farm, await farm.site_token(), found(2))
+    await farm.log_in()
+    page = (await farm.client.get("/settings")).text
+    assert '<td data-label="ASICs" class="n">2</td>' in page
+    dialog = (await farm.client.get("/settings?dialog=remove-asics&site=1")).text
+    assert "Remove 2 ASICs" in dialog
+    done = await post_form(farm.client, "/settings/site-tokens/1/remove-asics")
+    assert done.status_code == 303
+    assert (await farm.get(ASICS)).json() == []
 
 
 async def test_adopted_asics_report_with_their_own_tokens(farm: Farm) -> None:

@@ -88,6 +88,7 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", "/api/v1/tags"): _json({"rigs": [ids["rig_id"]], "kind": "cpu-gpu", "add": ["hall:2"], "remove": []}),
         ("POST", "/api/v1/site-tokens"): _json({"name": "hall 2"}),
         ("DELETE", "/api/v1/site-tokens/{site_id}"): _json(),
+        ("DELETE", "/api/v1/site-tokens/{site_id}/rigs"): _json(),
         ("POST", "/api/v1/addresses"): _json(POOL),
         ("PUT", "/api/v1/addresses/{address_id}"): _json(WALLET),
         ("DELETE", "/api/v1/addresses/{address_id}"): _json(),
@@ -111,6 +112,7 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", "/settings/api-keys/{key_id}/revoke"): _form(),
         ("POST", "/settings/site-tokens"): _form(site_name="hall 3"),
         ("POST", "/settings/site-tokens/{site_id}/revoke"): _form(),
+        ("POST", "/settings/site-tokens/{site_id}/remove-asics"): _form(),
         ("POST", "/cpu-gpu"): _form(name="added"),
         ("POST", "/cpu-gpu/approve"): _form(rigs=str(ids["unapproved_id"])),
         ("POST", "/cpu-gpu/farm-tokens"): _form(name="hall 3", uses="40", hours="24", name_pattern="{hostname}"),
@@ -236,7 +238,9 @@ async def fill(farm: Farm) -> World:
     playbook = await playbooks.add(rig, spec, name="Main")
     second = await playbooks.add(rig, spec, name="Backup", script=another("backup"), paused=True)
     await playbooks.put(f"/api/v1/playbooks/{playbook['id']}", {**spec, "name": "Newer", "script": another("newer")})
-    await farm.site_token("hall 1")
+    site = await farm.site_token("hall 1")
+    found = {"rigs": [{"name": "asic-02", "key": "02:00:5E:00:00:01"}]}
+    (await farm.client.post("/api/v1/sentry/asic-rigs", json=found, headers=site)).raise_for_status()
     await farm.log_in()
     order = {"action": "fetch_log", "rigs": [rig.id]}
     waiting = await playbooks.post("/api/v1/commands", order, status=202)

@@ -9,6 +9,7 @@ from commander.app import create_app
 from commander.settings import Settings
 from commander.web.proxies import address_in
 from commander_farm import Farm, on_sqlite
+from litestar.enums import ScopeType
 from litestar.testing import AsyncTestClient
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec.structs import replace
@@ -22,7 +23,7 @@ async def seen_from(peer: str, settings: Settings) -> AsyncIterator[httpx.AsyncC
     app: ASGIApp = create_app(settings)
 
     async def from_peer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
+        if scope["type"] in (ScopeType.HTTP, ScopeType.WEBSOCKET):
             scope["client"] = (peer, 4711)
         await app(scope, receive, send)
 

@@ -72,6 +72,15 @@ def test_in_every_place_of_a_script_a_value_is_itself_or_refused(context: str, v
         "echo `{value}`",
         "echo $(( {value} ))",
         "eval {value}",
+        "sh -c {value}",
+        "exec /bin/bash -e -c {value}",
+        "su miner -c {value}",
+        "trap {value} EXIT",
+        "alias run={value}",
+        "ssh rig {value}",
+        "tmux new-session -d {value}",
+        "printf x | xargs sh -ec {value}",
+        "env -S {value}",
         "# {value}",
         'echo "$(echo "{value}")"',
         "echo \\{value}",
@@ -81,6 +90,11 @@ def test_where_quotes_mean_something_else_only_plain_values_are_taken(script: st
     assert fill(script, {"value": "plain"}, LINUX) == script.replace("{value}", "plain")
     with pytest.raises(BadScript, match="has to be quoted"):
         fill(script, {"value": "two words"}, LINUX)
+
+
+@pytest.mark.parametrize("script", ["./mine.sh -c {value}", "./watchdog --trap {value}", "miner --ssh-c -u {value}"])
+def test_names_that_only_look_like_such_a_command_take_every_value(script: str) -> None:
+    assert fill(script, {"value": "two words"}, LINUX).endswith("'two words'")
 
 
 def test_a_dollar_before_a_placeholder_is_a_mistake() -> None:

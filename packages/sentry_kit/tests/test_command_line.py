@@ -1,8 +1,9 @@
 import argparse
+import io
 import logging
 
 import pytest
-from sentry_kit.command_line import CommandLine
+from sentry_kit.command_line import CommandLine, secret_of
 from sentry_kit.errors import SentryError
 from sentry_kit.masking import MaskingFormatter, mask, mask_account
 
@@ -56,3 +57,9 @@ def test_of_a_wallet_its_ends_are_shown() -> None:
     assert mask_account("49gTabcdefghijkl") == "49gT…ijkl"
     assert mask_account("me") == "me"
     assert mask_account(None) is None
+
+
+def test_a_secret_comes_from_the_argument_or_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("mw_rig_from_stdin \n"))
+    assert secret_of("mw_rig_typed") == "mw_rig_typed"
+    assert secret_of("-") == "mw_rig_from_stdin"

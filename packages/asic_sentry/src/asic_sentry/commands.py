@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentry_kit import store as kit
-from sentry_kit.command_line import CommandLine, log_to_stderr, say
+from sentry_kit.command_line import OR_STDIN, CommandLine, log_to_stderr, say, secret_of
 from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.service_commands import add_service_commands
 from sentry_kit.settings import prepare_data_dir
@@ -30,7 +30,7 @@ def command_line() -> CommandLine:
     line.command("run", _run, "poll the ASICs, report them and show the local page, until SIGTERM or Ctrl-C")
     connect = line.command("connect", _connect, "check that a commander answers at a URL, then store the URL")
     connect.add_argument("--url", required=True, help="the commander's address, such as https://commander.lan:8443")
-    connect.add_argument("--site-token", help="a site token; with it, `scan --adopt` can add ASICs")
+    connect.add_argument("--site-token", help=f"a site token; with it, `scan --adopt` can add ASICs; {OR_STDIN}")
     line.command("page", _page, "print an address that opens the local page for changes, once, within ten minutes")
     _add_asic_commands(line)
     _add_password_command(line)
@@ -42,7 +42,7 @@ def command_line() -> CommandLine:
 def _add_asic_commands(line: CommandLine) -> None:
     add = line.command("add", _add, "check an ASIC and its token, then poll and report it")
     _add_address(add)
-    add.add_argument("--token", required=True, help="this ASIC's token, which the commander showed once")
+    add.add_argument("--token", required=True, help=f"this ASIC's token, which the commander showed once; {OR_STDIN}")
     remove = line.command("remove", _remove, "stop polling an ASIC; its rig stays in the commander")
     remove.add_argument("--ip", required=True, help="the ASIC's address, as `list` shows it")
     listed = line.command("list", _list, "list the ASICs of this sentry and their state")
@@ -124,7 +124,8 @@ def _page(_arguments: argparse.Namespace) -> int:
 def _connect(arguments: argparse.Namespace) -> int:
     from asic_sentry.connect import connect
 
-    commander = asyncio.run(connect(_store_path(), arguments.url, arguments.site_token, _user_agent()))
+    site_token = secret_of(arguments.site_token) if arguments.site_token else None
+    commander = asyncio.run(connect(_store_path(), arguments.url, site_token, _user_agent()))
     say(f"Connected to {commander.url}.")
     return 0
 
@@ -135,7 +136,7 @@ def _add(arguments: argparse.Namespace) -> int:
 
     check_address(arguments.ip, arguments.port)
     added = asyncio.run(
-        add(_store_path(), arguments.ip, arguments.port, arguments.model, arguments.token, _user_agent())
+        add(_store_path(), arguments.ip, arguments.port, arguments.model, secret_of(arguments.token), _user_agent())
     )
     say(f"Added {added.model} at {added.ip} as “{added.rig}”.")
     return 0

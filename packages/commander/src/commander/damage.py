@@ -1,4 +1,4 @@
-"""What is wrong with the data directory and its database, before a commander starts on them.
+"""Checks the data directory and its database before a commander starts on them.
 
 A farm that was lost must not be replaced by an empty one without a word: its sentries would all be refused.
 """

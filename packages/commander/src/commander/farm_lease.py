@@ -1,7 +1,7 @@
 """One commander at a time on a PostgreSQL database, unless NATS joins several into one farm.
 
 A commander without NATS holds an advisory lock of the database alone; commanders with NATS share it. The lock ends
-with its connection, so a commander that was killed keeps nobody out.
+with its connection, so a commander that was killed keeps no other out.
 """
 
 import asyncio

@@ -13,6 +13,7 @@ from commander.history.event_flush import EventFlush
 from commander.history.watch import RigWatch
 from commander.intake import asic as asic_intake
 from commander.intake import cpu_gpu as intake
+from commander.intake.budgets import RigBudgets
 from commander.intake.counts import LogCounts
 from commander.intake.group_commit import GroupCommit
 from commander.intake.log_stored import log_stored
@@ -94,8 +95,12 @@ class Services:
             kind: RigActions(self.database, live, self.tokens, pin=pin, playbooks=dependents.get(kind))
             for kind, live in self.lives.items()
         }
-        self.site_token_actions = SiteTokenActions(self.database, self.tokens, pin=pin)
-        self.adoption_actions = AdoptionActions(self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin)
+        self.site_token_actions = SiteTokenActions(
+            self.database, self.tokens, pin=pin, asics=self.rig_actions[RigKind.ASIC]
+        )
+        self.adoption_actions = AdoptionActions(
+            self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin, rigs_of_site=settings.site_rigs
+        )
         self.hang_up = HangUp(self.channels, lambda: self.frames)
         self.account_actions = AccountActions(self.database, on_end=self._sender_ended, cookies=cookies_of(settings))
         self.nouns = [noun.build(self._core()) for noun in NOUNS]
@@ -120,6 +125,7 @@ class Services:
             runs=self.runs[RigKind.CPU_GPU],
             counts=self.counts,
             bodies=self.bodies,
+            budgets=self._budgets(),
         )
         self.inbox_endpoint = InboxEndpoint(self.tokens, self.inbox)
         self.playbooks_endpoint = endpoint.PlaybooksEndpoint(self.tokens, self.playbook_sync)
@@ -131,7 +137,12 @@ class Services:
             runs=self.runs[RigKind.ASIC],
             counts=self.counts,
             bodies=self.bodies,
+            budgets=self._budgets(),
         )
+
+    def _budgets(self) -> RigBudgets:
+        settings = self.settings
+        return RigBudgets(report_every_s=settings.report_every_s, mb_a_day=settings.rig_mb_a_day)
 
     def _core(self) -> Core:
         return Core(

@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hosts: str = ""
     report_every_s: float = 10.0
     playbooks_every_s: float = 60.0
+    rig_mb_a_day: float = 256.0
+    site_rigs: int = 5_000
     stale_after_s: float = 45.0
     offline_after_s: float = 60.0
     raw_kept_h: float = 24.0
@@ -86,6 +88,8 @@ EXPECTED = {
     "hosts": "further names of the commander, with commas between, such as farm.lan; its own names are known",
     "report_every_s": "seconds from 1 to 3600",
     "playbooks_every_s": "seconds from 1 to 3600",
+    "rig_mb_a_day": "megabytes of logs that one rig may store in a day, 10 or more",
+    "site_rigs": "how many ASICs one site token may register, 1 or more",
     "stale_after_s": "seconds, more than COMMANDER_REPORT_EVERY_S",
     "offline_after_s": "seconds, more than COMMANDER_STALE_AFTER_S",
     "raw_kept_h": "hours, 1 or more",
@@ -188,6 +192,8 @@ def _check(settings: Settings, names: Mapping[str, str]) -> None:
         "hosts": not all(_HOST_NAME.fullmatch(name) for name in listed(settings.hosts)),
         "report_every_s": not 1 <= settings.report_every_s <= 3600,
         "playbooks_every_s": not 1 <= settings.playbooks_every_s <= 3600,
+        "rig_mb_a_day": settings.rig_mb_a_day < 10,
+        "site_rigs": settings.site_rigs < 1,
         "stale_after_s": settings.stale_after_s <= settings.report_every_s,
         "offline_after_s": settings.offline_after_s <= settings.stale_after_s,
         "raw_kept_h": settings.raw_kept_h < 1,

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from protocol.reasons import reason
 from sentry_kit import store
-from sentry_kit.command_line import CommandLine, log_to_stderr, say
+from sentry_kit.command_line import OR_STDIN, CommandLine, log_to_stderr, say, secret_of
 from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.parsing import BadReply
 from sentry_kit.service_commands import add_service_commands
@@ -34,7 +34,7 @@ def command_line() -> CommandLine:
     enroll = line.command("enroll", _enroll, "check a commander's URL and this rig's token, then store them")
     enroll.add_argument("--url", required=True, help="the commander's address, such as https://commander.lan:8443")
     enroll.add_argument(
-        "--token", required=True, help="this rig's token, or a farm token; the commander showed it once"
+        "--token", required=True, help=f"this rig's token, or a farm token; the commander showed it once; {OR_STDIN}"
     )
     status = line.command("status", _status, "print the state of the sentry and its miners")
     status.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -120,7 +120,7 @@ def _enroll(arguments: argparse.Namespace) -> int:
     from cpu_gpu_sentry.enrolment import STORE, enroll
 
     path = prepare_data_dir(_settings().data_dir) / STORE
-    enrolment = asyncio.run(enroll(path, arguments.url, arguments.token, user_agent(DISTRIBUTION)))
+    enrolment = asyncio.run(enroll(path, arguments.url, secret_of(arguments.token), user_agent(DISTRIBUTION)))
     say(f"Enrolled as “{enrolment.rig_name}” at {enrolment.url}.")
     return 0
 

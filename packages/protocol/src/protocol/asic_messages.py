@@ -130,7 +130,9 @@ class AsicReport(Message, frozen=True, kw_only=True, gc=False):
 
 
 class AsicItemReceipt(Message, frozen=True, kw_only=True, gc=False):
-    """The result for one item. `error`: `invalid_token` or `rig_removed`, and then nothing of it is stored.
+    """The result for one item. With an `error` nothing of it is stored.
+
+    It is `invalid_token`, `rig_removed`, or `over_budget` if far more came than one ASIC sends.
 
     `rejected` goes by the index of the log; specs that can't be read have the index -1. `rig` has the rig's current
     name; None from a commander that is older than this field.

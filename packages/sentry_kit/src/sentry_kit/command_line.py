@@ -1,6 +1,7 @@
 """The frame of a sentry's command line: argparse, because typer and cyclopts take 9 and 11 MB of a budget of 50 MB."""
 
 import argparse
+import getpass
 import logging
 import os
 import sqlite3
@@ -15,6 +16,19 @@ from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.masking import MaskingFormatter, mask
 
 Handler = Callable[[argparse.Namespace], int]
+
+
+STDIN = "-"
+OR_STDIN = "“-” reads it from standard input, where no other user of this machine sees it"
+
+
+def secret_of(text: str) -> str:
+    """Returns a secret that was typed as an argument; for `STDIN` a line of standard input, from a terminal unseen."""
+    if text != STDIN:
+        return text
+    if sys.stdin.isatty():
+        return getpass.getpass("Token: ").strip()
+    return sys.stdin.readline().strip()
 
 
 class _OneSentenceParser(argparse.ArgumentParser):

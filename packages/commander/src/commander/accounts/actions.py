@@ -259,7 +259,7 @@ class AccountActions:
         now = self._now()
         async with self._database.reading() as db:
             sessions, keys = await store.all_sessions(db), await store.all_api_keys(db)
-        alive = [each for each in sessions if not has_ended(each, now)]
+        alive = [each for each in (*self._unstored.all(), *sessions) if not has_ended(each, now)]
         valid = [each for each in keys if each.expires_at is None or each.expires_at > now]
         return {*map(socket_owner, alive), *map(socket_owner, valid)}
 

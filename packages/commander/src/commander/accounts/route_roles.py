@@ -88,6 +88,7 @@ _TABLE = """
 /api/v1/playbooks/{playbook_id}/revisions/{revision}/use               POST own
 /api/v1/site-tokens                                                    GET own, POST own
 /api/v1/site-tokens/{site_id}                                          DELETE own
+/api/v1/site-tokens/{site_id}/rigs                                     DELETE own
 /api/v1/tags                                                           GET view, POST operate
 /api/v1/watchdog-rules                                                 GET view, POST own
 /api/v1/watchdog-rules/{rule_id}                                       PUT own, DELETE own
@@ -169,6 +170,7 @@ _TABLE = """
 /settings/api-keys/{key_id}/revoke                                     POST own
 /settings/sessions/{session_id}/end                                    POST view
 /settings/site-tokens                                                  POST own
+/settings/site-tokens/{site_id}/remove-asics                           POST own
 /settings/site-tokens/{site_id}/revoke                                 POST own
 /tags                                                                  GET view
 /tags.csv                                                              GET view

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.accounts.domain import ApiKey, KeyNameTaken, NamedKey, Role, Session
 from commander.accounts.tables import api_keys, secrets, sessions, site_tokens
-from commander.db import insert_for
+from commander.db import Moment, insert_for
 
 _PASSWORD = "password"  # noqa: S105 - the name of the row
 _SESSION = (
@@ -74,7 +74,7 @@ async def find_session(
 
 async def touch_session(db: AsyncConnection, session_id: int, *, now: datetime) -> None:
     """A session that was made by a clock that was ahead counts from now on: else it would live too long."""
-    made = sa.case((sessions.c.created_at > now, now), else_=sessions.c.created_at)
+    made = sa.case((sessions.c.created_at > now, sa.literal(now, Moment)), else_=sessions.c.created_at)
     await db.execute(sa.update(sessions).where(sessions.c.id == session_id).values(last_seen_at=now, created_at=made))
 
 

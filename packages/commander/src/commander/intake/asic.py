@@ -20,6 +20,7 @@ from protocol.reading import Reader
 
 from commander.accounts.networks import sender_is_known
 from commander.intake.asic_reports import items_of
+from commander.intake.budgets import OverBudget, RigBudgets
 from commander.intake.counts import LogCounts
 from commander.intake.cpu_gpu import Sorted, answer, counted, sort_out
 from commander.intake.sentry_runs import SentryRuns
@@ -69,6 +70,7 @@ class AsicIntake:
         runs: SentryRuns,
         counts: LogCounts,
         bodies: BodyBudget,
+        budgets: RigBudgets,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tokens = tokens
@@ -79,6 +81,7 @@ class AsicIntake:
         self._now = now
         self._counts = counts
         self._bodies = bodies
+        self._budgets = budgets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await answer(self._receipt, scope, receive, send)
@@ -127,6 +130,11 @@ class AsicIntake:
     async def _item(self, item: AsicReportItem, holder: int | TokenError, *, run: str | None, now: datetime) -> Item:
         if isinstance(holder, TokenError):
             return Item(error="invalid_token" if isinstance(holder, InvalidToken) else "rig_removed")
+        try:
+            self._budgets.check(holder)
+        except OverBudget:  # its logs stay with the sentry, which sends them again
+            return Item(error="over_budget")
+        self._budgets.take(holder, logs=len(item.logs), size=len(item.specs) + sum(map(len, item.logs)))
         two = self._runs.two_sentries(holder, run, time.monotonic())
         self._live.index.set_two_sentries(holder, two, at=now)
         logs = await sort_out(self._live.kind, holder, item.logs, now=now)

@@ -45,7 +45,7 @@ async def post_asic_logs(data: Annotated[AsicItems, Body()]) -> AsicReceipt:
 @post(
     "/api/v1/sentry/asic-rigs",
     opt={OPEN: True},
-    responses=problems(400, 401, 413, 415, 422),
+    responses=problems(400, 401, 409, 413, 415, 422),
     tags=["sentries"],
     security=BEARER,
 )

@@ -18,6 +18,7 @@ from protocol.reading import Reader
 
 from commander.accounts.networks import sender_is_known
 from commander.db import to_us
+from commander.intake.budgets import RigBudgets
 from commander.intake.counts import LogCounts
 from commander.intake.sentry_runs import SentryRuns
 from commander.intake.sink import LogSink
@@ -75,6 +76,7 @@ class Intake:
         runs: SentryRuns,
         counts: LogCounts,
         bodies: BodyBudget,
+        budgets: RigBudgets,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tokens = tokens
@@ -84,6 +86,7 @@ class Intake:
         self._now = now
         self._counts = counts
         self._bodies = bodies
+        self._budgets = budgets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await answer(self._receipt, scope, receive, send)
@@ -91,10 +94,12 @@ class Intake:
     async def _receipt(self, scope: Scope, receive: Receive) -> LogReceipt:
         rig_id = await self._tokens.rig_of(header(scope, b"authorization"))
         sender_is_known(scope)
+        self._budgets.check(rig_id)
         with self._bodies.share(None) as share:
             body = await read_body(scope, receive, share)
             with reading():
                 report = _report_reader.decode(body)
+            self._budgets.take(rig_id, logs=len(report.logs), size=len(body))
             return await self._take(rig_id, report, run=header(scope, b"sentry-run"))
 
     async def _take(self, rig_id: int, report: LogReport, *, run: str | None) -> LogReceipt:

@@ -70,7 +70,7 @@ class Logs(Message, frozen=True, kw_only=True, gc=False):
     intake.PATH,
     opt={OPEN: True},
     status_code=200,
-    responses=problems(400, 401, 410, 413, 415, 422, 503),
+    responses=problems(400, 401, 410, 413, 415, 422, 429, 503),
     tags=["sentries"],
     security=BEARER,
 )

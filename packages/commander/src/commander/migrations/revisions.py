@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0016"
+HEAD = "0017"
 
 
 class SchemaTooNew(DatabaseProblem):

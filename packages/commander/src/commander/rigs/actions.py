@@ -1,6 +1,6 @@
 """Actions on rigs of one kind. Each is one transaction; then open pages are notified."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from protocol.tokens import Token, new_token
@@ -23,6 +23,7 @@ from commander.registry.tokens import Tokens
 from commander.tags.actions import set_tags
 from commander.tags.domain import Tags
 
+REMOVED_AT_ONCE = 50
 TITLES = {RigKind.CPU_GPU: "rig", RigKind.ASIC: "ASIC"}
 
 
@@ -91,19 +92,39 @@ class RigActions:
     async def remove(self, rig_id: int) -> Rig:
         """Delete the rig and all that belongs to it. Raises `RigNotFound`."""
         async with self._database.transaction() as db:
-            rig = await store.get_rig(db, self._kind, rig_id)
-            if self._playbooks:
-                await self._playbooks.remove(db, rig_id)
-            token_hash = await store.delete_rig(db, self._kind, rig_id)
-            await store.bury_token(db, token_hash, now=self._now())
-            await logs.delete_rig_logs(db, self._kind, rig_id)
-            await history.forget_rig(db, self._kind, rig_id)
-            await record(db, f"{TITLES[self._kind]} removed", rig.name, "With all its data.", at=self._now())
+            rig, token_hash = await self._remove(db, rig_id)
+        self._removed(rig_id, token_hash)
+        return rig
+
+    async def remove_many(self, rig_ids: Sequence[int]) -> int:
+        """Deletes these rigs, some in each transaction, so that reports hardly wait. Returns how many there were."""
+        count = 0
+        for start in range(0, len(rig_ids), REMOVED_AT_ONCE):
+            async with self._database.transaction() as db:
+                there = await store.some_rigs(db, self._kind, rig_ids[start : start + REMOVED_AT_ONCE])
+                hashes = {rig.id: (await self._remove(db, rig.id))[1] for rig in there}
+            for rig_id, token_hash in hashes.items():
+                self._removed(rig_id, token_hash)
+            count += len(hashes)
+        return count
+
+    async def _remove(self, db: AsyncConnection, rig_id: int) -> tuple[Rig, bytes]:
+        """Returns the rig that was there and its token's hash."""
+        rig = await store.get_rig(db, self._kind, rig_id)
+        if self._playbooks:
+            await self._playbooks.remove(db, rig_id)
+        token_hash = await store.delete_rig(db, self._kind, rig_id)
+        await store.bury_token(db, token_hash, now=self._now())
+        await logs.delete_rig_logs(db, self._kind, rig_id)
+        await history.forget_rig(db, self._kind, rig_id)
+        await record(db, f"{TITLES[self._kind]} removed", rig.name, "With all its data.", at=self._now())
+        return rig, token_hash
+
+    def _removed(self, rig_id: int, token_hash: bytes) -> None:
         self._tokens.forget(token_hash)
         self._live.removed(rig_id)
         if self._playbooks:
             self._playbooks.rig_gone(rig_id)
-        return rig
 
     async def new_token(self, rig_id: int) -> Token:
         """Replaces the token; the old one stops working immediately. Raises `RigNotFound`."""

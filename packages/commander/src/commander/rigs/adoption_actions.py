@@ -13,6 +13,7 @@ from commander.audit.actor import Actor, acting
 from commander.audit.store import record
 from commander.db import Database
 from commander.live.rigs import LiveRigs
+from commander.problems import CommanderError, ErrorKind
 from commander.registry.kinds import RigKind
 from commander.registry.names import NAME_MAX_LENGTH, BadName, checked_name, name_key
 from commander.registry.store import name_keys
@@ -27,6 +28,17 @@ class BadAdoption(BadName):
     def __init__(self, at: int, field: str, text: str) -> None:
         super().__init__(text)
         self.field = f"rigs[{at}].{field}"
+
+
+class SiteFull(CommanderError):
+    """The site token has registered as many ASICs as one site may have."""
+
+    kind = ErrorKind(409, "site_full", "Site full")
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"A site token registers {most:,} ASICs at most. Remove ASICs of this site, or raise COMMANDER_SITE_RIGS."
+        )
 
 
 @dataclass
@@ -105,21 +117,28 @@ class AdoptionActions:
         tokens: Tokens,
         *,
         pin: str | None,
+        rigs_of_site: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._live = live
         self._tokens = tokens
         self._pin = pin
+        self._rigs_of_site = rigs_of_site
         self._now = now
 
     async def adopt(self, site_id: int, adoption: Adoption) -> AdoptionAnswer:
-        """Registers all of them or, with `BadAdoption`, none. Old tokens of known rigs stop working immediately."""
+        """Registers all of them or, with `BadAdoption` or `SiteFull`, none.
+
+        Old tokens of known rigs stop working immediately.
+        """
         now = self._now()
         async with self._database.transaction() as db:
             await accounts.touch_key(db, site_id, keys=site_tokens, now=now)
             before, taken = await store.registered_by(db, site_id), await name_keys(db, RigKind.ASIC)
             made = plan(adoption.rigs, before, taken, make_token=self._new_token)
+            if made.new and len(before) + len(made.new) > self._rigs_of_site:
+                raise SiteFull(self._rigs_of_site)
             ids = await store.insert_asics(db, site_id, made.new, now=now)
             await store.replace_tokens(db, made.replaced)
             actor = Actor(f"site token {await accounts.key_name(db, site_tokens, site_id)}", acting().address)

@@ -33,6 +33,12 @@ async def registered_by(db: AsyncConnection, site_id: int) -> dict[str, Register
     return {row.site_key: Registered(row.id, row.name, bytes(row.token_hash)) for row in await db.execute(query)}
 
 
+async def count_by_site(db: AsyncConnection) -> dict[int, int]:
+    """Counts the ASICs that each site has registered."""
+    query = sa.select(asics.c.site_id, sa.func.count()).where(asics.c.site_id.is_not(None)).group_by(asics.c.site_id)
+    return {site_id: count for site_id, count in await db.execute(query)}
+
+
 async def insert_asics(
     db: AsyncConnection, site_id: int, new: Sequence[Registration], *, now: datetime
 ) -> dict[str, int]:

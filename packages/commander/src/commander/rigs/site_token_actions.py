@@ -11,6 +11,8 @@ from commander.accounts.tables import site_tokens
 from commander.audit.store import record
 from commander.db import Database
 from commander.registry.tokens import Tokens
+from commander.rigs.actions import RigActions
+from commander.rigs.adoption_store import count_by_site, registered_by
 
 
 class SiteTokenActions:
@@ -22,11 +24,13 @@ class SiteTokenActions:
         tokens: Tokens,
         *,
         pin: str | None,
+        asics: RigActions,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._tokens = tokens
         self._pin = pin
+        self._asics = asics
         self._now = now
 
     async def create(self, name: str) -> tuple[NamedKey, Token]:
@@ -40,6 +44,24 @@ class SiteTokenActions:
     async def all(self) -> list[NamedKey]:
         async with self._database.reading() as db:
             return await store.all_keys(db, site_tokens)
+
+    async def count_rigs(self) -> dict[int, int]:
+        """Returns how many ASICs each site token has registered, by the site's id."""
+        async with self._database.reading() as db:
+            return await count_by_site(db)
+
+    async def remove_rigs(self, site_id: int) -> int:
+        """Removes all ASICs that the site token registered, with their data, and returns how many.
+
+        It works after the token was revoked, too.
+        """
+        async with self._database.transaction() as db:
+            rig_ids = [rig.id for rig in (await registered_by(db, site_id)).values()]
+            names = {site.id: site.name for site in await store.all_keys(db, site_tokens)}
+            if rig_ids:
+                name = names.get(site_id, f"site {site_id}")
+                await record(db, "ASICs of a site removed", name, f"{len(rig_ids)} ASICs.", at=self._now())
+        return await self._asics.remove_many(rig_ids)
 
     async def used(self, site_id: int) -> None:
         async with self._database.transaction() as db:

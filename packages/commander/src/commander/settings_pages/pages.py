@@ -41,6 +41,7 @@ from commander.accounts.views import (
 from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
 from commander.tls import CertificateFacts
+from commander.web.assets import ASSETS_AT, NOTICES
 from commander.web.shell import Page, Section, page
 
 WRONG, TOO_MANY = 422, 429
@@ -121,7 +122,14 @@ async def show_settings(
     query = request.query_params
     revoking, site = (query.get(name, "") if query.get("dialog") == "revoke" else "" for name in ("key", "site"))
     return await settings_page(
-        request, account_actions, site_token_actions, settings, certificate, revoking=revoking, revoking_site=site
+        request,
+        account_actions,
+        site_token_actions,
+        settings,
+        certificate,
+        revoking=revoking,
+        revoking_site=site,
+        emptied_site=query.get("site", "") if query.get("dialog") == "remove-asics" else "",
     )
 
 
@@ -203,6 +211,7 @@ async def settings_page(
     new_key: NewKeyView = NO_KEY,
     created: CreatedKey | None = None,
     revoking_site: str = "",
+    emptied_site: str = "",
     site_name: str = "",
     site_error: str = "",
     created_site: CreatedSite | None = None,
@@ -220,12 +229,15 @@ async def settings_page(
         keys=keys,
         certificate=certificate_view(certificate) if certificate else None,
         public_url=settings.public_url,
+        notices=f"{ASSETS_AT}/{NOTICES}",
         revoking=_key_of(keys, revoking),
         new_key=new_key,
         roles=KEY_ROLES,
         created=created,
         sites=site_views,
+        asics_of_site=await site_token_actions.count_rigs(),
         revoking_site=_key_of(site_views, revoking_site),
+        emptied_site=_key_of(site_views, emptied_site),
         site_name=site_name,
         site_error=site_error,
         created_site=created_site,

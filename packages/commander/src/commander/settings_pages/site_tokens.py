@@ -53,4 +53,12 @@ async def revoke_site(site_id: FromPath[int], site_token_actions: NamedDependenc
     return Redirect("/settings", status_code=303)
 
 
-HANDLERS: list[HTTPRouteHandler] = [create_site, revoke_site]
+@post("/settings/site-tokens/{site_id:int}/remove-asics", include_in_schema=False)
+async def remove_asics_of_site(
+    site_id: FromPath[int], site_token_actions: NamedDependency[SiteTokenActions]
+) -> Redirect:
+    await site_token_actions.remove_rigs(site_id)
+    return Redirect("/settings", status_code=303)
+
+
+HANDLERS: list[HTTPRouteHandler] = [create_site, revoke_site, remove_asics_of_site]

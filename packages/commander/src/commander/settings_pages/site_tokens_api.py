@@ -67,4 +67,24 @@ async def revoke_site_token(site_id: FromPath[int], site_token_actions: NamedDep
     await site_token_actions.revoke(site_id)
 
 
-HANDLERS: list[HTTPRouteHandler] = [list_site_tokens, create_site_token, revoke_site_token]
+class RemovedRigs(msgspec.Struct, frozen=True, kw_only=True):
+    """The number of ASICs that were removed."""
+
+    removed: int
+
+
+@delete(
+    f"{PATH}/{{site_id:int}}/rigs",
+    status_code=200,
+    responses=problems(400, 401),
+    tags=["asics"],
+    security=BEARER,
+)
+async def remove_rigs_of_site(
+    site_id: FromPath[int], site_token_actions: NamedDependency[SiteTokenActions]
+) -> RemovedRigs:
+    """Remove all ASICs that were registered with it, and their data. It may have been revoked before."""
+    return RemovedRigs(removed=await site_token_actions.remove_rigs(site_id))
+
+
+HANDLERS: list[HTTPRouteHandler] = [list_site_tokens, create_site_token, revoke_site_token, remove_rigs_of_site]

@@ -13,6 +13,12 @@ _PLAIN_BAT = re.compile(r"[A-Za-z0-9_@+:./\\-]+")
 _BAT_DANGER = '%^&|<>"!'
 # Where quotes mean something else than usual, this scanner does not pretend to know where they begin and end.
 _TOO_CLEVER = re.compile(r"`|<<|\$['\"\[]|\(\(|\$\{[^}]*['\"]|\beval\b")
+# These read a value a second time, after the shell has taken its quotes away.
+_READS_AGAIN = re.compile(
+    r"(?:^|[\s;&|(/])(?:(?:ba|da|z|k|a)?sh\s(?:[^\n;&|]*\s)?-[A-Za-z]*c\s|su\s[^\n;&|]*-c\s|env\s[^\n;&|]*-S"
+    r"|(?:trap|alias|ssh|tmux|watch|parallel|xargs)\s)",
+    re.MULTILINE,
+)
 _WORD_ENDS = " \t\n;&|()<>"
 
 
@@ -75,4 +81,5 @@ def _stands_bare(script: str) -> bool:
             at += each == "\\"
             quote = each if each in "'\"" else ""
             word_begins = each in _WORD_ENDS or (word_begins and pair == "\\\n")
-    return not quote and at == len(script) and not _TOO_CLEVER.search(script)
+    is_simple = not _TOO_CLEVER.search(script) and not _READS_AGAIN.search(script)
+    return not quote and at == len(script) and is_simple

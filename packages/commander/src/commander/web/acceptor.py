@@ -18,12 +18,20 @@ log = logging.getLogger(__name__)
 
 
 class CountedSocket(socket.socket):
-    """The socket of one connection. It calls `on_close` once."""
+    """The socket of one connection. It calls `on_close` once. asyncio closes a socket, uvloop detaches it first."""
 
     on_close: Callable[[], None] | None = None
 
     def close(self) -> None:
         super().close()
+        self._end()
+
+    def detach(self) -> int:
+        descriptor = super().detach()
+        self._end()
+        return descriptor
+
+    def _end(self) -> None:
         on_close, self.on_close = self.on_close, None
         if on_close is not None:
             on_close()

@@ -12,12 +12,12 @@ MEANINGS = {
     401: "No session, key or token, or a wrong one.",
     403: "The sender's role is too low, or another web site made a browser send this.",
     404: "There is no such thing, or no longer.",
-    409: "The name is taken.",
+    409: "The name is taken, or there is no room for more.",
     410: "The rig was removed.",
     413: "The body has more than 4 MiB unpacked.",
     415: "The body is not JSON, or compressed in a way that the commander does not support.",
     422: "Which field is wrong, and why.",
-    429: "Too many tries; come back.",
+    429: "Too many tries, or too much from one rig; come back.",
     503: "Overloaded, or the database is away; nothing was stored, come back.",
 }
 

@@ -17,7 +17,8 @@ from commander.accounts.auth import OPEN
 from commander.web.compression import SMALLEST_BYTES, ZSTD, accepted
 
 ASSETS_AT = "/assets"
-SERVED = frozenset({".js", ".css", ".svg"})
+SERVED = frozenset({".js", ".css", ".svg", ".txt"})
+NOTICES = "THIRD-PARTY-NOTICES.txt"
 # A file's name changes with its content, so a browser may keep what it has for ever.
 HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 

@@ -1,10 +1,15 @@
 """Times that people enter in forms and addresses."""
 
+import re
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
+
+from litestar.types import Scope
 
 from commander.problems import CommanderError, ErrorKind
 
 SHOWN_OF_WRONG = 40
+_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]+)?")
 
 
 class WrongRange(CommanderError):
@@ -35,6 +40,16 @@ def moment_in(text: str, field: str) -> datetime | None:
     except ValueError as error:
         shown = text if len(text) <= SHOWN_OF_WRONG else text[:SHOWN_OF_WRONG] + "…"
         raise WrongRange(field, f"“{shown}” is not a time; write it like 2026-11-20T18:30.") from error
+
+
+def check_moments(scope: Scope) -> None:
+    """Raises `WrongRange` for a number as `from` or `to` of the API, which Litestar would take for seconds of 1970."""
+    query = scope["query_string"]
+    if not query or not scope["path"].startswith("/api/"):
+        return
+    for name, text in parse_qsl(query.decode("latin-1")):
+        if name in ("from", "to") and _NUMBER.fullmatch(text.strip()):
+            raise WrongRange(name, f"“{text[:SHOWN_OF_WRONG]}” is not a time; write it like 2026-11-20T18:30:00Z.")
 
 
 def check_order(since: datetime, until: datetime) -> None:

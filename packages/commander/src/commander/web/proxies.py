@@ -1,4 +1,4 @@
-"""The proxy in front of the commander: believes what it forwards, and with TLS off answers nobody else."""
+"""The proxy in front of the commander: believes what it forwards, and with TLS off answers no other sender."""
 
 import ipaddress
 from collections.abc import Sequence

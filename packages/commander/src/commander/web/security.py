@@ -10,6 +10,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from commander.problems import CommanderError, ErrorKind
 from commander.web.bodies import NO_SNIFFING, NO_STORE, Refuse, header, method_of
+from commander.web.moments import WrongRange, check_moments
 
 Header = tuple[bytes, bytes]
 CONTENT_SECURITY_POLICY = (
@@ -135,9 +136,10 @@ class Guarded:
 
         try:
             self._hosts.check(scope, check_host(scope))
+            check_moments(scope)
             if method_of(scope) not in SAFE and is_cross_site(scope):
                 raise CrossSite
-        except (BadHost, UnknownHost, CrossSite) as error:
+        except (BadHost, UnknownHost, WrongRange, CrossSite) as error:
             await self._refuse(error, scope, with_headers)
         else:
             await self._app(scope, receive, with_headers)

@@ -1,5 +1,6 @@
 """The common parts of all pages: the templates' environment and the shell around a page's content."""
 
+import re
 from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from commander.web.assets import asset
 
 FOLDER = resources.files("commander")
 Fragments = dict[str, str]  # the live parts of a page as HTML, each an element with an id
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _open_incidents: ContextVar[int] = ContextVar("open_incidents", default=0)
 
 
@@ -52,6 +54,13 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         return self.live or ("/live?view=quiet" if self.section else "")
 
 
+def shown(value: object) -> object:
+    """Replaces control characters, and those that turn text round: a sentry or a device may have sent the text."""
+    if type(value) is not str or value.isprintable():
+        return value
+    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", value)
+
+
 def moment_text(moment: datetime) -> str:
     """For people whose browser runs no script; the script makes it local and relative."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -62,6 +71,7 @@ def _environment() -> Environment:
         loader=FunctionLoader(_source),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,

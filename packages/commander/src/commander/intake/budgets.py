@@ -1,0 +1,76 @@
+"""Bounds what one rig's token can store. A stolen token must not be able to fill the disk.
+
+A rig may send ten times the logs of its interval, and some megabytes a day. What a sentry has kept during an outage
+passes: a day's bytes and 100,000 logs may come at once. A refused report is not lost, its sentry sends it again later.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+from commander.problems import CommanderError, ErrorKind
+
+TIMES_THE_INTERVAL = 10
+LOGS_AT_ONCE = 100_000
+MIB = 1024 * 1024
+DAY_S = 86_400.0
+LEAST_WAIT_S, LONGEST_WAIT_S = 10, 3600
+
+
+class OverBudget(CommanderError):
+    """The rig has sent far more than a rig sends."""
+
+    kind = ErrorKind(429, "over_budget", "Too much from one rig", retry_after_s=60)
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(
+            "This rig's token has sent far more logs than one rig makes. Nothing is lost: the sentry sends them later. "
+            "If you do not replay old logs, somebody else may have the token: give the rig a new one. "
+            "COMMANDER_RIG_MB_A_DAY is the limit."
+        )
+        self.retry_after_s = math.ceil(min(LONGEST_WAIT_S, max(LEAST_WAIT_S, wait_s)))
+
+
+class Budget:
+    """The logs and bytes that one rig has left. Both may fall below zero by one report."""
+
+    __slots__ = ("at_s", "bytes_left", "logs_left")
+
+    def __init__(self, logs_left: float, bytes_left: float, at_s: float) -> None:
+        self.logs_left, self.bytes_left, self.at_s = logs_left, bytes_left, at_s
+
+
+class RigBudgets:
+    """The budgets of all rigs of one kind, in memory."""
+
+    def __init__(self, *, report_every_s: float, mb_a_day: float, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._logs_a_second = TIMES_THE_INTERVAL / report_every_s
+        self._bytes_at_once = mb_a_day * MIB
+        self._bytes_a_second = self._bytes_at_once / DAY_S
+        self._now_s = now_s
+        self._budgets: dict[int, Budget] = {}
+
+    def check(self, rig_id: int) -> None:
+        """Raises `OverBudget` if the rig has nothing left."""
+        budget = self._budgets.get(rig_id)
+        if budget is None or (budget.logs_left > 0 and budget.bytes_left > 0):
+            return
+        self._refill(budget)
+        wait_s = max(-budget.logs_left / self._logs_a_second, -budget.bytes_left / self._bytes_a_second)
+        if wait_s >= 0:
+            raise OverBudget(wait_s)
+
+    def take(self, rig_id: int, *, logs: int, size: int) -> None:
+        budget = self._budgets.get(rig_id)
+        if budget is None:
+            budget = self._budgets[rig_id] = Budget(LOGS_AT_ONCE, self._bytes_at_once, self._now_s())
+        else:
+            self._refill(budget)
+        budget.logs_left -= logs
+        budget.bytes_left -= size
+
+    def _refill(self, budget: Budget) -> None:
+        now_s = self._now_s()
+        passed_s, budget.at_s = now_s - budget.at_s, now_s
+        budget.logs_left = min(LOGS_AT_ONCE, budget.logs_left + passed_s * self._logs_a_second)
+        budget.bytes_left = min(self._bytes_at_once, budget.bytes_left + passed_s * self._bytes_a_second)

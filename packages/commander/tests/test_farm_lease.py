@@ -1,0 +1,97 @@
+"""One commander at a time on a PostgreSQL database, unless NATS joins them."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from commander import farm_lease
+from commander.farm_lease import DatabaseTaken, check_alone, holding_database
+from commander.postgresql import connect
+from commander.settings import Settings, load_settings
+from commander_farm import on_postgresql
+
+pytestmark = on_postgresql
+
+
+@pytest.fixture
+def alone(database_url: str, tmp_path: Path) -> Settings:
+    return load_settings({"COMMANDER_DATA_DIR": str(tmp_path), "COMMANDER_DATABASE_URL": database_url})
+
+
+@pytest.fixture
+def joined(database_url: str, tmp_path: Path) -> Settings:
+    more = {"COMMANDER_DATABASE_URL": database_url, "COMMANDER_NATS_URL": "nats://127.0.0.1:1"}
+    return load_settings({"COMMANDER_DATA_DIR": str(tmp_path), **more})
+
+
+def ignored() -> None:
+    """Does nothing if the database is taken."""
+
+
+async def test_a_second_commander_without_nats_is_refused_until_the_first_has_ended(alone: Settings) -> None:
+    async with holding_database(alone, ignored):
+        with pytest.raises(DatabaseTaken, match="Another commander runs on this PostgreSQL database"):
+            await check_alone(alone)
+    await check_alone(alone)
+
+
+async def test_commanders_that_nats_joins_share_the_database_and_one_without_is_refused(
+    alone: Settings, joined: Settings
+) -> None:
+    async with AsyncExitStack() as nodes:
+        for _ in range(2):
+            await nodes.enter_async_context(holding_database(joined, ignored))
+        with pytest.raises(DatabaseTaken):
+            await check_alone(alone)
+    async with holding_database(alone, ignored):
+        with pytest.raises(DatabaseTaken, match="A commander without NATS"):
+            await check_alone(joined)
+
+
+async def test_a_commander_whose_database_was_taken_while_the_server_was_away_is_told(
+    alone: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, is_told, sleep = asyncio.Event(), asyncio.Event(), asyncio.sleep
+
+    async def until_allowed(delay_s: float) -> None:
+        await (look.wait() if delay_s == farm_lease.LOOK_EVERY_S else sleep(delay_s))
+
+    monkeypatch.setattr(asyncio, "sleep", until_allowed)
+    async with holding_database(alone, is_told.set):
+        await _end(alone, await _lock_holders(alone))
+        async with holding_database(alone, ignored):
+            look.set()
+            async with asyncio.timeout(30):
+                await is_told.wait()
+
+
+async def test_a_commander_takes_its_lock_again_when_the_server_is_back(
+    alone: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(farm_lease, "LOOK_EVERY_S", 0.05)
+    async with holding_database(alone, ignored), asyncio.timeout(30):
+        before = await _lock_holders(alone)
+        await _end(alone, before)
+        while not (now := await _lock_holders(alone)) or now == before:  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.05)
+        with pytest.raises(DatabaseTaken):
+            await check_alone(alone)
+
+
+async def _lock_holders(settings: Settings) -> list[int]:
+    connection = await connect(settings.database_url)
+    try:
+        query = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = $1"
+        return [row["pid"] for row in await connection.fetch(query, farm_lease.FARM_LOCK)]
+    finally:
+        await connection.close()
+
+
+async def _end(settings: Settings, pids: list[int]) -> None:
+    connection = await connect(settings.database_url)
+    try:
+        for pid in pids:
+            await connection.fetchval("SELECT pg_terminate_backend($1)", pid)
+    finally:
+        await connection.close()
