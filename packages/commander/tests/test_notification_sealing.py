@@ -1,5 +1,6 @@
 """Secrets at rest: sealed by a key that backups contain and commanders share."""
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -66,7 +67,7 @@ async def test_a_backup_brings_channels_with_their_secrets(here: Settings, tmp_p
         assert (await client.post(CHANNELS, json=body, headers=farm.auth)).status_code == 201
     backup(here, tmp_path / "farm.backup")
     other = replace(here, data_dir=tmp_path / "other", database_url=f"sqlite:///{tmp_path / 'other' / 'commander.db'}")
-    restore(other, tmp_path / "farm.backup", force=False)
+    await asyncio.to_thread(restore, other, tmp_path / "farm.backup", force=False)
     with sqlite3.connect(tmp_path / "other" / "commander.db") as connection:
         (sealed,) = connection.execute("SELECT secrets FROM notification_channels").fetchone()
     connection.close()

@@ -63,6 +63,9 @@ KNOWN = (  # their text is for people
     *(BadSetting, TlsError, SigningProblem, AccountError, WrongUse, DatabaseProblem, BackupProblem, MigrateDataProblem),
     *(CannotFetch, ServiceProblem),
 )
+PassphraseFile = Annotated[
+    Path | None, typer.Option("--passphrase-file", metavar="FILE", help="A file with the backup's passphrase.")
+]
 KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the key.")]
 
 
@@ -154,24 +157,45 @@ def revoke_key(name: KeyName, version: Version = False) -> None:
 @cli.command("backup")
 def backup_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write. It must not exist.")],
+    passphrase_file: PassphraseFile = None,
     version: Version = False,
 ) -> None:
-    """Copy the farm into one file while it runs: the database, and the CA that the sentries trust."""
+    """Copy the farm into one file while it runs: the database, and the keys that the sentries trust."""
     from commander.backup.make import backup
+    from commander.backup.passphrase import IN_CLEAR, passphrase_of
 
-    backup(settings(), file)
+    chosen = settings()
+    passphrase = passphrase_of(chosen, passphrase_file)
+    backup(chosen, file, passphrase=passphrase)
+    if passphrase is None:
+        typer.echo(IN_CLEAR.format(path=file), err=True)
 
 
 @cli.command("restore")
 def restore_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `commander backup` wrote.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the farm that is there.")] = False,
+    passphrase_file: PassphraseFile = None,
+    revoke_keys: Annotated[
+        bool | None,
+        typer.Option("--revoke-keys/--keep-keys", help="Revoke or keep keys and tokens that are valid again."),
+    ] = None,
     version: Version = False,
 ) -> None:
-    """Restore a backup. The commander must not run. If the restore fails, the old farm stays."""
+    """Restore a backup. The commander must not run. If the restore fails, the old farm stays. Ends every session."""
+    from commander.backup.asking import revokes_by
+    from commander.backup.passphrase import passphrase_of, typed_passphrase
     from commander.backup.restore import restore
 
-    restore(settings(), file, force=force)
+    chosen = settings()
+    known = passphrase_of(chosen, passphrase_file)
+    restore(
+        chosen,
+        file,
+        force=force,
+        passphrase=lambda: known if known is not None else typed_passphrase(file),
+        revokes=revokes_by(revoke_keys),
+    )
 
 
 @cli.command("migrate-data")

@@ -67,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ca_dir: Path | None = None
     heartbeat_url: str = ""
     notify_loopback: bool = False
+    backup_passphrase: str | None = None
 
     def __repr__(self) -> str:
         """Without the password: this may reach a log."""
@@ -106,6 +107,7 @@ EXPECTED = {
     "ingest_metrics": "ADDRESS:PORT where `commander ingest` serves its metrics, such as 127.0.0.1:9464",
     "ca_dir": "a folder with the CA that several commanders share, with COMMANDER_TLS=auto",
     "heartbeat_url": "http:// or https:// and an address that the commander requests every minute while it works",
+    "backup_passphrase": "the passphrase of encrypted backups, 12 characters or more",
     "notify_loopback": "true or false: whether messages may go to servers on the commander's own machine",
 }
 

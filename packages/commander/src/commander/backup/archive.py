@@ -1,20 +1,23 @@
 """A backup's file: a ZIP that packs nothing again, with a manifest at its end."""
 
 import hashlib
+import io
 import os
+import secrets
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import msgspec
 
 from commander import VERSION
 from commander.backup import BackupProblem
+from commander.backup.encryption import DecryptingFile, EncryptingFile, cipher_of, is_encrypted, new_cipher
 from commander.db import metadata
-from commander.tls import PLAYBOOK_KEY, SECRETS_KEY
+from commander.tls import NO_FOLLOW, PLAYBOOK_KEY, SECRETS_KEY
 
 FORMAT = 1
 CHUNK = 1 << 20
@@ -72,36 +75,80 @@ class Archive:
 
 
 @contextmanager
-def new_archive(path: Path) -> Iterator[Archive]:
-    """It has its name only when it is whole and on disk, and only its owner may read it."""
-    if path.exists():
-        raise BackupProblem(f"{path} exists already; choose another name, or remove it first.")
-    part = part_of(path)
-    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+def new_archive(path: Path, passphrase: str | None) -> Iterator[Archive]:
+    """Gives an archive to write. The file has its name only when it is whole and on disk; only its owner may read it.
+
+    With a passphrase it is encrypted.
+    """
+    if path.exists() or path.is_symlink():
+        raise _exists(path)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(descriptor, "w+b") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        with new_private_file(part) as file:
+            with _written_to(file, passphrase) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
                 yield Archive(archive)
             file.flush()
             os.fsync(file.fileno())
-        part.rename(path)
+        _give_name(part, path)
         sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
 
-def part_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
+def new_private_file(path: Path) -> IO[bytes]:
+    """Makes a file that only its owner may read. It is never one that is there already, nor one that a link names."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o600), "w+b")
 
 
 @contextmanager
-def opened_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
-    """A backup to read from. Raises `BackupProblem`."""
+def _written_to(file: IO[bytes], passphrase: str | None) -> Iterator[IO[bytes]]:
+    if passphrase is None:
+        yield file
+        return
+    target = EncryptingFile(file, new_cipher(passphrase))
+    yield cast(IO[bytes], target)  # zipfile needs no more of a file that can't go back
+    target.finish()
+
+
+def _give_name(part: Path, path: Path) -> None:
+    """Renames without overwriting, where the disk can do that."""
+    try:
+        path.hardlink_to(part)
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError:
+        part.rename(path)
+
+
+def _exists(path: Path) -> BackupProblem:
+    return BackupProblem(f"{path} exists already; choose another name, or remove it first.")
+
+
+@contextmanager
+def _read_from(path: Path, passphrase: Callable[[], str]) -> Iterator[IO[bytes]]:
+    with path.open("rb") as file:
+        if not is_encrypted(path):
+            yield file
+            return
+        raw = DecryptingFile(file, cipher_of(file, passphrase(), path), path)
+        with io.BufferedReader(raw, CHUNK) as reader:
+            yield reader
+
+
+@contextmanager
+def opened_archive(path: Path, passphrase: Callable[[], str]) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
+    """Gives a backup to read from. `passphrase` is called if it is encrypted. Raises `BackupProblem`."""
+    if not path.is_file():
+        raise BackupProblem(f"There is no file {path}.")
+    with _read_from(path, passphrase) as file, _opened(file, path) as opened:
+        yield opened
+
+
+@contextmanager
+def _opened(file: IO[bytes], path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
     damaged = f"{path} is no backup of a commander, or it is damaged"
     try:
-        archive = zipfile.ZipFile(path)
-    except FileNotFoundError as error:
-        raise BackupProblem(f"There is no file {path}.") from error
+        archive = zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
         raise BackupProblem(f"{damaged} ({error}).") from error
     with archive:
@@ -129,8 +176,8 @@ def extract(
 ) -> None:
     """Write a member to disk and compare it with the manifest. Raises `BackupProblem`."""
     digest = hashlib.sha256()
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file, archive.open(member.name) as source:
+    target.unlink(missing_ok=True)
+    with new_private_file(target) as file, archive.open(member.name) as source:
         for chunk in chunks_of(source):
             file.write(chunk)
             digest.update(chunk)

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import secrets
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -16,8 +18,10 @@ from commander.backup.archive import (
     chunks_of,
     manifest_of,
     new_archive,
+    new_private_file,
     sync_folder,
 )
+from commander.backup.passphrase import checked_passphrase
 from commander.backup.progress import CopyProgress, mebibytes
 from commander.backup.swap import check_nothing_pending
 from commander.db import connect_sqlite, is_postgresql, sqlite_path
@@ -31,20 +35,26 @@ REST_S = 0.002  # between steps: the disk is the intake's too
 assert tables  # noqa: S101 - imported for what it adds to the metadata
 
 
-def backup(settings: Settings, path: Path) -> None:
-    """Raises `BackupProblem` or `DatabaseProblem`; then there is no file."""
+def backup(settings: Settings, path: Path, *, passphrase: str | None = None) -> None:
+    """Writes a backup, which is encrypted if there is a passphrase.
+
+    Raises `BackupProblem` or `DatabaseProblem`; then there is no file.
+    """
     check_nothing_pending(settings)
+    if passphrase is not None:
+        checked_passphrase(passphrase)
     path = path.expanduser().absolute()
     if not path.parent.is_dir():
         raise BackupProblem(f"There is no folder {path.parent}.")
     progress = CopyProgress("backup")
-    with new_archive(path) as archive:
+    with new_archive(path, passphrase) as archive:
         if is_postgresql(settings.database_url):
             from commander.backup.on_postgresql import dump
 
             manifest = asyncio.run(dump(settings.database_url, archive, progress))
         else:
-            manifest = _copy_sqlite(sqlite_path(settings.database_url), path, archive, progress)
+            folder = _folder_for_copy(settings, path, is_encrypted=passphrase is not None)
+            manifest = _copy_sqlite(sqlite_path(settings.database_url), folder, archive, progress)
         for name in TLS_FILES:
             if (file := settings.data_dir / "tls" / name).exists():
                 archive.add(f"tls/{name}", [file.read_bytes()])
@@ -52,10 +62,18 @@ def backup(settings: Settings, path: Path) -> None:
     progress.end(f"{path} written, {mebibytes(path.stat().st_size)},")
 
 
-def _copy_sqlite(database: Path, path: Path, archive: Archive, progress: CopyProgress) -> Manifest:
+def _folder_for_copy(settings: Settings, path: Path, *, is_encrypted: bool) -> Path:
+    """Returns where the database is copied to first, in clear: beside the backup, or in the data directory if the
+    backup is encrypted or others may write to its folder."""
+    facts = path.parent.stat()
+    is_own = sys.platform == "win32" or (facts.st_uid in (0, os.getuid()) and not facts.st_mode & 0o022)
+    return path.parent if is_own and not is_encrypted else settings.data_dir
+
+
+def _copy_sqlite(database: Path, folder: Path, archive: Archive, progress: CopyProgress) -> Manifest:
     if not database.exists():
         raise BackupProblem(f"There is no farm yet: {database} does not exist.")
-    copy = path.with_name(f".{path.name}.copy")
+    copy = folder / f".{database.name}.{secrets.token_hex(8)}.copy"
     try:
         revision = copy_database(database, copy, progress)
         with copy.open("rb") as source:
@@ -63,7 +81,7 @@ def _copy_sqlite(database: Path, path: Path, archive: Archive, progress: CopyPro
     finally:
         for suffix in ("", "-journal", "-wal", "-shm"):
             copy.with_name(copy.name + suffix).unlink(missing_ok=True)
-        sync_folder(path.parent)
+        sync_folder(folder)
     return manifest_of("sqlite", revision)
 
 
@@ -73,8 +91,7 @@ def copy_database(database: Path, copy: Path, progress: CopyProgress) -> str:
     SQLite's online backup begins again whenever another process has written, which on a farm is always. The open
     transaction keeps it to one state: writers go on in the WAL, which grows until the copy is done.
     """
-    copy.unlink(missing_ok=True)
-    os.close(os.open(copy, os.O_CREAT | os.O_EXCL, 0o600))
+    new_private_file(copy).close()
 
     def step(_status: int, remaining: int, total: int) -> None:
         progress.bytes((total - remaining) * page_bytes, total * page_bytes)

@@ -104,7 +104,7 @@ async def refill(connection: Connection, url: str, dumped: Path, manifest: Manif
     major = connection.get_server_version().major
     names = sorted({VERSION_TABLE, *manifest.tables, *(table.name for table in metadata.sorted_tables)})
     first = f"BEGIN;\nSET lock_timeout = '20s';\nDROP TABLE IF EXISTS {', '.join(names)};\n"
-    last = f"RESET search_path;\nCOMMENT ON TABLE {VERSION_TABLE} IS '{restore_id}';\nCOMMIT;\n"
+    last = f"RESET search_path;\nDELETE FROM sessions;\nCOMMENT ON TABLE {VERSION_TABLE} IS '{restore_id}';\nCOMMIT;\n"
     programs = tool("pg_restore", server_major=major), tool("psql", server_major=0)
     await asyncio.to_thread(_refill, *programs, url, dumped, first, last)
 

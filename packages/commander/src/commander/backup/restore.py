@@ -1,31 +1,54 @@
 """`commander restore`: a backup in the place of what is there, all of it or nothing."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import uuid
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from commander.backup import BackupProblem
-from commander.backup.archive import DATABASE, Manifest, extract, opened_archive
+from commander.backup.archive import DATABASE, Manifest, extract, new_private_file, opened_archive
+from commander.backup.keys import StoredKey, keys_before, keys_in, note_restore, valid_again
 from commander.backup.progress import CopyProgress
 from commander.backup.swap import Pending, abandon, finish, mark, new_of, pending
-from commander.db import is_postgresql, sqlite_path
+from commander.db import is_postgresql, open_database, sqlite_path
 from commander.lock import CommanderRuns, only_commander
+from commander.migrations import migrate
 from commander.migrations.revisions import HEAD, known_revisions
 from commander.settings import Settings
+from commander.tls import PLAYBOOK_KEY
+
+Decide = Callable[[Sequence[StoredKey]], bool]
 
 
-def restore(settings: Settings, path: Path, *, force: bool) -> None:
-    """Raises `BackupProblem` or `DatabaseProblem`; then everything is as it was."""
+def no_passphrase() -> str:
+    raise BackupProblem("The backup is encrypted: give its passphrase.")
+
+
+def restore(
+    settings: Settings,
+    path: Path,
+    *,
+    force: bool,
+    passphrase: Callable[[], str] = no_passphrase,
+    revokes: Decide = lambda keys: False,
+) -> None:
+    """Puts the backup in the place of the farm, and ends all sessions.
+
+    `passphrase` is called if the backup is encrypted. `revokes` is called with the keys that are valid again, if there
+    are any, and returns whether to revoke them. Raises `BackupProblem` or `DatabaseProblem`; then everything is as it
+    was.
+    """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with opened_archive(path.expanduser()) as (archive, manifest), _stopped(settings):
+    with opened_archive(path.expanduser(), passphrase) as (archive, manifest), _stopped(settings):
         _check_kind(settings, manifest)
         finish_pending(settings)
         _check_room(settings, force=force)
+        before = asyncio.run(keys_before(settings.database_url))
         progress = CopyProgress("restore")
         exchange = _stage(settings, archive, manifest, progress)
         mark(settings.data_dir, exchange)
@@ -35,7 +58,20 @@ def restore(settings: Settings, path: Path, *, force: bool) -> None:
         finally:
             finish_pending(settings)
             dump_place(settings).unlink(missing_ok=True)
+        _look_at_keys(settings, path, before, revokes)
     progress.end(f"the farm of {manifest.made_at:%Y-%m-%d %H:%M} UTC is back; start the commander. Done")
+
+
+def _look_at_keys(settings: Settings, path: Path, before: list[StoredKey] | None, revokes: Decide) -> None:
+    migrate(settings.database_url)
+
+    async def look() -> None:
+        again = valid_again(before, await keys_in(settings.database_url))
+        revoked = again if again and revokes(again) else []
+        async with open_database(settings.database_url) as database:
+            await note_restore(database, path.name, before, revoked)
+
+    asyncio.run(look())
 
 
 @contextmanager
@@ -96,13 +132,33 @@ def _stage(settings: Settings, archive: zipfile.ZipFile, manifest: Manifest, pro
             target = _target_of(settings, member.name)
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             extract(archive, member, target, on_bytes=count)
+        _keep_signing_key(settings)
         if manifest.kind == "sqlite":
             _check_sqlite(new_of(sqlite_path(settings.database_url)))
+            _end_sessions(new_of(sqlite_path(settings.database_url)))
     except BaseException:
         _clear(settings, places)
         raise
     restore_id = f"restored {uuid.uuid4()}" if manifest.kind == "postgresql" else ""
     return Pending([str(place) for place in places], restore_id)
+
+
+def _keep_signing_key(settings: Settings) -> None:
+    """Keeps the key that rigs know, if the backup is of a version that had none."""
+    here, new = settings.data_dir / "tls" / PLAYBOOK_KEY, new_of(settings.data_dir / "tls")
+    if here.exists() and new.exists() and not (new / PLAYBOOK_KEY).exists():
+        with new_private_file(new / PLAYBOOK_KEY) as file:
+            file.write(here.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _end_sessions(database: Path) -> None:
+    """Ends the sessions of the backup before it takes its place. Somebody may have ended them since."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")  # else there are other files beside it
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("DELETE FROM sessions")
 
 
 async def _refill(settings: Settings, manifest: Manifest, restore_id: str) -> None:
@@ -137,7 +193,8 @@ def dump_place(settings: Settings) -> Path:
 
 def _clear(settings: Settings, places: list[Path]) -> None:
     """Away with what an earlier, interrupted restore has left."""
-    for place in [new_of(place) for place in places] + [dump_place(settings)]:
+    new = [new_of(place) for place in places]
+    for place in [*new, *(place.with_name(f"{place.name}-journal") for place in new), dump_place(settings)]:
         if place.is_dir():
             shutil.rmtree(place)
         else:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from commander.backup import BackupProblem
-from commander.backup.archive import sync_folder
+from commander.backup.archive import new_private_file, sync_folder
 from commander.settings import Settings
 
 _MARKER = "restore.json"
@@ -53,7 +53,8 @@ def pending(data_dir: Path) -> Pending | None:
 def mark(data_dir: Path, exchange: Pending) -> None:
     """From here on the exchange will be finished."""
     new = data_dir / f"{_MARKER}.new"
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    new.unlink(missing_ok=True)
+    with new_private_file(new) as file:
         file.write(msgspec.json.encode(exchange))
         file.flush()
         os.fsync(file.fileno())
