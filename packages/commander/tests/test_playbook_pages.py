@@ -163,3 +163,28 @@ async def test_pages_of_what_is_gone_say_so(person: httpx.AsyncClient, farm: Far
 
 def test_an_author_is_named_as_far_as_one_password_tells() -> None:
     assert author_of(ApiKey(1, "backup", datetime(2026, 1, 1, tzinfo=UTC), None)) == "API key backup"
+
+
+async def test_a_playbook_runs_as_root_only_if_its_author_says_so(
+    person: httpx.AsyncClient, farm: Farm, playbooks: Playbooks, chosen: Json
+) -> None:
+    rig = await farm.add("rig-07")
+    path = f"/cpu-gpu/{rig.id}/playbooks"
+    added = (await post(person, path, **chosen)).headers["location"]
+    assert "Runs as root" not in await page(person, added)
+    ((wire,),) = [(await playbooks.wire(rig)).json()["playbooks"]]
+    assert wire["root"] is False
+    assert (await post(person, f"{added}/edit", **chosen, root="yes")).status_code == 303
+    assert "Runs as root" in await page(person, added)
+    assert re.search(r'name="root" value="yes" checked', await page(person, f"{added}/edit"))
+    ((wire,),) = [(await playbooks.wire(rig)).json()["playbooks"]]
+    assert (wire["root"], wire["revision"]) == (True, 2)
+    assert "+runs as root: yes" in await page(person, f"{added}?revision=2")
+    playbook_id = int(added.rpartition("/")[2])
+    stored = await playbooks.get(f"/api/v1/playbooks/{playbook_id}")
+    kept = {name: stored[name] for name in ("software_id", "name", "script", "works", "variables")}
+    assert (await playbooks.put(f"/api/v1/playbooks/{playbook_id}", kept))["root"] is True, "it stays as it is"
+    assert (await playbooks.put(f"/api/v1/playbooks/{playbook_id}", kept | {"root": False}))["root"] is False
+    status = {"playbook_id": str(playbook_id), "revision": 3, "state": "mining", "runs_as": "minewarden-miner"}
+    await farm.client.put("/api/v1/sentry/playbooks/status", json={"playbooks": [status]}, headers=rig.auth)
+    assert 'id="runs-as">minewarden-miner<' in await page(person, added)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path, PurePath
 from xml.etree import ElementTree
 
@@ -39,6 +40,28 @@ def test_a_task_of_windows_starts_the_program_at_boot_as_system() -> None:
     assert task.find(f".//{TASK}BootTrigger") is not None
     words = task.findtext(f".//{TASK}Arguments")
     assert words == rf'/d /c "set "TEST_SENTRY_DATA_DIR=C:\ProgramData\x" && {command}"'
+
+
+def test_the_account_of_programs_that_it_starts_may_enter_its_data() -> None:
+    assert "\nStateDirectoryMode=0700\n" in unit_text(SERVICE, "x")
+    assert "\nStateDirectoryMode=0711\n" in unit_text(replace(SERVICE, children="miners"), "x")
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root installs services")
+@pytest.mark.parametrize("code", [0, 1])
+def test_an_account_for_programs_that_it_starts_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    calls, said, place = tmp_path / "calls", list[str](), Place(tmp_path / "units", runs=False)
+    place.units.mkdir()
+    (tmp_path / "useradd").write_text(f'#!/bin/sh\necho "$@" >>{calls}\necho "no room" >&2\nexit {code}\n')
+    (tmp_path / "useradd").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    service = replace(SERVICE, children="minewarden-no-such-account")
+    install_service(service, said.append, start=False, place=place)
+    assert calls.read_text().endswith("nologin minewarden-no-such-account\n")
+    assert any("will run as root: `useradd" in line for line in said) is bool(code)
+    assert place.unit(service).exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")

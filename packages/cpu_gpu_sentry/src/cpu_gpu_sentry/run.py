@@ -1,6 +1,7 @@
 """`run`: the agent and its local page, until SIGTERM."""
 
 import logging
+import os
 import socket
 import sqlite3
 
@@ -17,6 +18,7 @@ from cpu_gpu_sentry.settings import PREFIX, Settings
 
 def run(settings: Settings) -> None:
     """Runs the sentry; returns when the service is stopped."""
+    os.umask(0o077)  # what the sentry keeps is for its own eyes
     check_reach(settings.ui_host, settings.ui_password, PREFIX)
     data_dir = prepare_data_dir(settings.data_dir)
     with (

@@ -9,6 +9,7 @@ SERVICE = Service(
     argument="run",
     setting="CPU_GPU_SENTRY_DATA_DIR",
     account=None,
+    children="minewarden-miner",
     about="As root: power counters and SMBIOS fields are closed to others. Miners inherit every restriction.",
     lines=(
         "RestartSec=2",

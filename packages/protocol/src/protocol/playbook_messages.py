@@ -108,6 +108,7 @@ class Playbook(Message, frozen=True, kw_only=True, gc=False):
     """Instructions to mine. `revision` grows with each change; a paused playbook stays installed and does not run.
 
     `script` is run in the folder that the package was unpacked to. `has_api` is False where the software has none.
+    `root`: it runs as root if the sentry does; other playbooks run as an account without rights.
     """
 
     id: Name
@@ -118,6 +119,7 @@ class Playbook(Message, frozen=True, kw_only=True, gc=False):
     script: ScriptText
     has_api: bool = True
     paused: bool = False
+    root: bool = False
     works: Annotated[list[PlaybookWork], Meta(max_length=8)] = msgspec.field(default_factory=list)
 
 
@@ -134,7 +136,7 @@ class PlaybookStatus(Message, frozen=True, kw_only=True, gc=False):
 
     `percent` is that of a download. `reason` says why it failed or is restarted, `last_lines` what it printed then.
     `pinned_sha256` is the hash of the download if the package has none. `wallet_evidence` says where the sentry finds
-    the wallets of its `works`.
+    the wallets of its `works`. `runs_as` names the user that it runs as, in words for people.
     """
 
     playbook_id: Name
@@ -148,6 +150,7 @@ class PlaybookStatus(Message, frozen=True, kw_only=True, gc=False):
     api_port: Count | None = None
     pinned_sha256: Sha256 | None = None
     wallet_evidence: WalletEvidence | None = None
+    runs_as: Text | None = None
 
 
 class PlaybooksStatus(Message, frozen=True, kw_only=True, gc=False):

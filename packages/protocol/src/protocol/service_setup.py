@@ -71,6 +71,11 @@ def install_service(service: Service, say: Say, *, start: bool, place: Place | N
     _check(place)
     if service.account:
         _make_account(service.account, service)
+    if service.children:
+        try:
+            _make_account(service.children, service)
+        except ServiceProblem as error:
+            say(f"What {service.program} starts will run as root: {error}")
     _write(place.unit(service), unit_text(service, command_of(service), _data_dir(service)))
     if not place.runs:
         _enable_by_link(service, place)

@@ -37,6 +37,7 @@ HARDENING = (
 class Service:
     """A program as a service. `account` is the user that it runs as; without one it is root.
 
+    `children` is the user of the programs that it starts, if that is another one. They may enter its data directory.
     `setting` is the name of its setting for the data directory. `about` and `lines` stand in the unit's section
     `[Service]`: a comment, and what is its own.
     """
@@ -47,6 +48,7 @@ class Service:
     argument: str
     setting: str
     account: str | None
+    children: str | None = None
     about: str = ""
     lines: tuple[str, ...] = ()
 
@@ -63,7 +65,7 @@ def unit_text(service: Service, command: str, data_dir: PurePath | None = None) 
     """Returns the systemd unit. `command` starts the program; another `data_dir` than the usual one must exist."""
     own_dir = [f"ReadWritePaths={data_dir}"]
     if data_dir is None or data_dir == service.data_dir:
-        own_dir = [f"StateDirectory={service.name}", "StateDirectoryMode=0700"]
+        own_dir = [f"StateDirectory={service.name}", f"StateDirectoryMode={'0711' if service.children else '0700'}"]
     lines = [
         "[Unit]",
         f"Description={service.title}",

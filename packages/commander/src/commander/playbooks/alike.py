@@ -36,7 +36,7 @@ def alike_playbooks(rigs: Iterable[RigState], search: str = "") -> list[AlikePla
 def _what_it_is(state: RigState, playbook: PlaybookNow) -> Hashable:
     """Returns the same for two playbooks that differ by their rig's name alone, which is the worker in the script."""
     wire = playbook.wire
-    return wire.name, wire.package, wire.platform, wire.paused, wire.script.replace(state.name, "{worker}")
+    return wire.name, wire.package, wire.platform, wire.paused, wire.root, wire.script.replace(state.name, "{worker}")
 
 
 def _row(state: RigState, playbook: PlaybookNow, rigs: int) -> AlikePlaybooks:

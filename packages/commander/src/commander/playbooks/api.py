@@ -1,5 +1,6 @@
 """Playbooks for people's scripts."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
@@ -38,7 +39,8 @@ class WorkBody(msgspec.Struct, frozen=True, kw_only=True):
 class PlaybookBody(msgspec.Struct, frozen=True, kw_only=True):
     """A playbook. An empty `script` is the software's template for the rig's platform, an empty `name` names its work.
 
-    `paused` stays as it is where it is not given.
+    `paused` and `root` stay as they are where they are not given. `root`: where the sentry is root, it runs as root
+    too, and not as the account `minewarden-miner`.
     """
 
     software_id: Number
@@ -47,6 +49,7 @@ class PlaybookBody(msgspec.Struct, frozen=True, kw_only=True):
     works: Annotated[list[WorkBody], msgspec.Meta(max_length=2)] = []
     variables: Annotated[dict[Word, Word], msgspec.Meta(max_length=64)] = {}
     paused: bool | None = None
+    root: bool | None = None
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,8 +185,10 @@ class PlaybooksApi(Controller):
         live: NamedDependency[LiveRigs],
     ) -> PlaybookAnswer:
         """Change it; its sentry restarts it if software or script differ."""
-        author = author_of(request.user)
-        return _answer(await playbook_actions.change(playbook_id, _spec(data), author=author, paused=data.paused), live)
+        author, spec = author_of(request.user), _spec(data)
+        if data.root is None:
+            spec = replace(spec, root=(await playbook_actions.find(playbook_id)).spec.root)
+        return _answer(await playbook_actions.change(playbook_id, spec, author=author, paused=data.paused), live)
 
     @delete(responses=problems(400, 401, 404))
     async def remove_playbook(
@@ -250,6 +255,7 @@ def _spec(data: PlaybookBody) -> PlaybookSpec:
         script=data.script,
         works=works,
         variables=data.variables,
+        root=bool(data.root),
     )
 
 

@@ -17,6 +17,7 @@ def described(revision: Revision) -> list[str]:
         f"SHA-256: {package.sha256 or 'none'}",
         f"program: {package.executable}",
         f"paused: {'yes' if wire.paused else 'no'}",
+        f"runs as root: {'yes' if wire.root else 'no'}",
     ]
     for work in wire.works:
         fields = (("algorithm", work.algorithm), ("coin", work.coin), ("pool", work.pool), ("wallet", work.user))

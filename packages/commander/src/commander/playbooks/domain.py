@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from protocol.messages import FieldError
-from protocol.playbook_messages import Platform, Playbook
+from protocol.playbook_messages import Platform, Playbook, SoftwarePackage
 
 from commander.problems import CommanderError, ErrorKind
 
@@ -28,7 +28,8 @@ class WorkSpec:
 class PlaybookSpec:
     """A playbook as its author wrote it: what its script is rendered from, except for the rig.
 
-    `script` is a template for `platform`; `variables` are the author's own placeholders.
+    `script` is a template for `platform`; `variables` are the author's own placeholders. `root`: it needs the rights
+    of root.
     """
 
     name: str
@@ -37,6 +38,7 @@ class PlaybookSpec:
     script: str
     works: list[WorkSpec]
     variables: dict[str, str] = field(default_factory=dict)
+    root: bool = False
 
 
 class PlaybookError(CommanderError):
@@ -100,8 +102,12 @@ class Revision:
 
 
 def needs_restart(before: Playbook, after: Playbook) -> bool:
-    """Returns whether the sentry has to stop what runs. With the same software and script it goes on."""
-    return (before.package, before.script, before.platform) != (after.package, after.script, after.platform)
+    """Returns whether the sentry has to stop what runs. With the same software, script and user it goes on."""
+    return _what_runs(before) != _what_runs(after)
+
+
+def _what_runs(playbook: Playbook) -> tuple[SoftwarePackage, str, Platform, bool]:
+    return playbook.package, playbook.script, playbook.platform, playbook.root
 
 
 def platform_of(os: str | None) -> Platform:

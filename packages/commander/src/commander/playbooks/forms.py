@@ -39,6 +39,7 @@ class PlaybookForm:
     script: str = ""
     works: Sequence[WorkForm] = (WorkForm(), WorkForm())
     variables: Mapping[str, str] = field(default_factory=dict)
+    root: bool = False
 
     @property
     def own_variables(self) -> list[tuple[str, str]]:
@@ -54,6 +55,7 @@ def form_from(fields: Mapping[str, str]) -> PlaybookForm:
         script=fields.get("script", "").replace("\r\n", "\n"),
         works=[_work_from(fields, second) for second in ("", "2")],
         variables={name[len(VARIABLE) :]: text for name, text in fields.items() if name.startswith(VARIABLE)},
+        root="root" in fields,
     )
 
 
@@ -64,7 +66,7 @@ def _work_from(fields: Mapping[str, str], second: str) -> WorkForm:
 
 def form_of(spec: PlaybookSpec) -> PlaybookForm:
     works = [_work_form(work) for work in spec.works]
-    return PlaybookForm(spec.software_id, spec.name, spec.script, [*works, WorkForm()][:2], spec.variables)
+    return PlaybookForm(spec.software_id, spec.name, spec.script, [*works, WorkForm()][:2], spec.variables, spec.root)
 
 
 def _work_form(work: WorkSpec) -> WorkForm:
@@ -86,6 +88,7 @@ def spec_of(form: PlaybookForm) -> PlaybookSpec:
         script=form.script or " \n",  # an emptied script is an error here, not a wish for the software's own
         works=works,
         variables=wanted,
+        root=form.root,
     )
 
 

@@ -51,6 +51,7 @@ def rendered(
         script=script,
         has_api=context.software.has_api if context.software else True,
         paused=paused,
+        root=spec.root,
         works=[_work(work, context.addresses) for work in spec.works],
     )
 

@@ -31,6 +31,7 @@ class PlaybookAnswer(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     revision: int
     paused: bool
+    root: bool
     changed_at: datetime
     software_id: int
     platform: Platform
@@ -64,6 +65,7 @@ def playbook_answer(stored: StoredPlaybook, now: PlaybookNow | None) -> Playbook
         position=stored.position,
         revision=wire.revision,
         paused=wire.paused,
+        root=wire.root,
         changed_at=stored.changed_at,
         software_id=spec.software_id,
         platform=spec.platform,

@@ -76,6 +76,8 @@ class PlaybookView:
     restarts: int | None
     api_port: int | None
     pinned_sha256: str
+    runs_as: str
+    root: bool
     outdated: bool
     works: list[WorkLine]
     wrong_platform: str
@@ -187,6 +189,8 @@ def _view(state: RigState, at: int, playbook: PlaybookNow) -> PlaybookView:
         restarts=status.restarts,
         api_port=status.api_port,
         pinned_sha256=status.pinned_sha256 or "",
+        runs_as=status.runs_as or "",
+        root=wire.root,
         outdated=playbook.status is not None and status.revision < wire.revision,
         works=[_work(work) for work in wire.works],
         wrong_platform=_wrong_platform(state, wire.platform),

@@ -7,17 +7,21 @@ from protocol.playbook_messages import Platform, Playbook, SoftwarePackage
 
 from cpu_gpu_sentry.playbooks.errors import Refused
 from cpu_gpu_sentry.playbooks.folders import is_plain_id
-from cpu_gpu_sentry.playbooks.packages import check_package, package_fingerprint, package_key
+from cpu_gpu_sentry.playbooks.packages import check_package, package_fingerprint, software_key
 from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A playbook's current work: a process, or an installation on the way to one."""
+    """A playbook's current work: a process, or an installation on the way to one.
+
+    `root` is None for a process of an earlier version, which does not say what its playbook wanted.
+    """
 
     package: str
     script: str
     port: int
+    root: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,11 @@ def decide(
 ) -> list[Step]:
     """The steps in their order: stop, remove, and only then install, write and run.
 
-    `running` is by playbook, `installed` are the keys of packages, `with_folder` the playbooks that have a folder.
+    `running` is by playbook, `installed` are the keys of software, `with_folder` the playbooks that have a folder.
     """
     kept = {each.id for each in wanted if why_not(each, here) is None and is_same(each, running.get(each.id))}
     names = {each.id for each in wanted}
-    needed = {package_key(each.package) for each in wanted}
+    needed = {software_key(each) for each in wanted}
     return [
         *(Stop(name) for name in running if name not in kept),
         *(Forget(name) for name in sorted(with_folder) if name not in names),
@@ -106,7 +110,7 @@ def _begin(wanted: Sequence[Playbook], installed: Collection[str], here: Platfor
     taken = [each for each in wanted if each.id not in refused]
     active = [each for each in taken if not each.paused]
     yield from (Refuse(name, reason) for name, reason in refused.items())
-    yield from (Install(each.id, each.package) for each in taken if package_key(each.package) not in installed)
+    yield from (Install(each.id, each.package) for each in taken if software_key(each) not in installed)
     yield from (Rest(each.id) for each in taken if each.paused)
     yield from (Write(each.id) for each in active)
     yield from (Run(each.id) for each in active)
@@ -119,6 +123,7 @@ def is_same(playbook: Playbook, running: Running | None) -> bool:
         and not playbook.paused
         and running.package == package_fingerprint(playbook.package)
         and running.script == fingerprint(script_body(playbook, running.port))
+        and running.root in (None, playbook.root)
     )
 
 

@@ -38,11 +38,18 @@ class _GivenUp(Exception):
 
 
 async def install(
-    package: SoftwarePackage, folders: Folders, disk: Worker, pins: Pins, progress: Progress, limits: Limits
+    package: SoftwarePackage,
+    folders: Folders,
+    disk: Worker,
+    pins: Pins,
+    progress: Progress,
+    limits: Limits,
+    *,
+    key: str | None = None,
 ) -> None:
-    """Returns when it is there; raises `Refused` or `Trouble`."""
+    """Returns when it is there; raises `Refused` or `Trouble`. `key` is the name of its folder, if it has another."""
     check_package(package)
-    target = folders.software / package_key(package)
+    target = folders.software / (key or package_key(package))
     if target.exists():
         return
     with disk_trouble():

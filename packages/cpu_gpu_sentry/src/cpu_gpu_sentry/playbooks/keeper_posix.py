@@ -30,6 +30,7 @@ _SEGMENT_BYTES = 1_000_000
 _SEGMENTS = 5
 _LINE_LIMIT = 8192
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_PR_SET_NO_NEW_PRIVS = 38
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU)
 
 
@@ -123,10 +124,10 @@ class Children:
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
-    def start(self, command: list[str], cwd: str, terminal: int) -> None:
+    def start(self, command: list[str], cwd: str, terminal: int, account: "dict[str, object] | None") -> None:
         self._script = os.fork()
         if self._script == 0:
-            _become(command, cwd, terminal)
+            _become(command, cwd, terminal, account)
 
     def reap(self, *_signal: object) -> bool:
         """Returns whether no process is left."""
@@ -141,7 +142,26 @@ class Children:
                 self._on_script_end(os.waitstatus_to_exitcode(status))
 
 
-def _become(command: list[str], cwd: str, terminal: int) -> None:
+def take_account(account: "dict[str, object]", terminal: int) -> None:
+    """Gives up all rights of this process for those of an account, for ever.
+
+    Miners lock memory for huge pages, so that limit is lifted before.
+    """
+    import resource
+
+    uid, gid, groups = account["uid"], account["gid"], account["groups"]
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    with contextlib.suppress(OSError):
+        os.fchown(terminal, uid, -1)  # type: ignore[arg-type]  # the sentry wrote numbers
+    os.setgroups(groups)  # type: ignore[arg-type]
+    os.setresgid(gid, gid, gid)  # type: ignore[arg-type]
+    os.setresuid(uid, uid, uid)  # type: ignore[arg-type]
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def _become(command: list[str], cwd: str, terminal: int, account: "dict[str, object] | None") -> None:
     try:
         os.setsid()
         for number in (*_IGNORED, signal.SIGCHLD):
@@ -149,7 +169,10 @@ def _become(command: list[str], cwd: str, terminal: int) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (terminal, 1), (terminal, 2)):
             os.dup2(source, target)
+        os.umask(0o022)
         os.chdir(cwd)
+        if account:
+            take_account(account, 1)
         os.execv(command[0], command)  # noqa: S606
     except OSError as error:
         os.write(2, f"{command[0]}: {os.strerror(error.errno or errno.EIO)}\n".encode())
@@ -196,7 +219,8 @@ def keep(folder: str, start: dict[str, object], started_writer: int) -> None:
     children.adopt_all()
     reader, writer = open_terminal()
     command = [str(part) for part in start["command"]]  # type: ignore[attr-defined]  # the sentry wrote it
-    children.start(command, str(start["cwd"]), writer)
+    account = start.get("account")
+    children.start(command, str(start["cwd"]), writer, account)  # type: ignore[arg-type]
     os.close(writer)
     signal.signal(signal.SIGCHLD, children.reap)  # what ended before is found at the end
     os.write(started_writer, b"1")

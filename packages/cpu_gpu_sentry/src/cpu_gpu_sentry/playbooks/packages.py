@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 import msgspec
-from protocol.playbook_messages import Archive, SoftwarePackage
+from protocol.playbook_messages import Archive, Playbook, SoftwarePackage
 
 from cpu_gpu_sentry.playbooks.errors import Refused
 
@@ -18,12 +18,21 @@ _NAME_LIMIT_BYTES = 255
 
 
 def package_key(package: SoftwarePackage) -> str:
-    """The name of the folder that it is unpacked to; what is downloaded or unpacked otherwise has another one."""
+    """Returns the name of what is downloaded. What is downloaded or unpacked otherwise has another one."""
     parts = [package.url, package.archive, package.sha256 or ""]
     if package.archive is Archive.NONE:
         parts.append(package.executable)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
     return f"{_slug(package.software)}-{_slug(package.version)}-{digest}"
+
+
+def software_key(playbook: Playbook) -> str:
+    """Returns the name of the folder that a playbook's software runs in.
+
+    What runs as root has a folder of its own: in the other one, miners without rights can change the software.
+    """
+    key = package_key(playbook.package)
+    return f"{key}-root" if playbook.root else key
 
 
 def package_fingerprint(package: SoftwarePackage) -> str:

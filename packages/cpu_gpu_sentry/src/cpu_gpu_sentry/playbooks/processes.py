@@ -31,13 +31,16 @@ def mark_of(data_dir: Path, playbook: str = "", run: str = "") -> str:
     return ":".join([sentry, *filter(None, (playbook, run))])
 
 
-def environment_for(mark: str, home: Path) -> dict[str, str]:
+def environment_for(mark: str, home: Path, account: str | None = None) -> dict[str, str]:
     """Returns the environment of a script, without the sentry's own settings.
 
-    Miners keep compiled kernels in their home folder. A service without a writable home folder gets one.
+    Miners keep compiled kernels in their home folder. A service without a writable home folder gets one, and so does
+    another account than the sentry's.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)}
-    if not os.access(inherited.get("HOME", ""), os.W_OK):
+    if account is not None:
+        inherited |= {"HOME": str(home), "USER": account, "LOGNAME": account}
+    elif not os.access(inherited.get("HOME", ""), os.W_OK):
         inherited["HOME"] = str(home)
     return inherited | {MARK: mark}
 

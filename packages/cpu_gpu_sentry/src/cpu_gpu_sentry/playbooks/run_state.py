@@ -64,7 +64,12 @@ class RunState:
         if self.playbook.paused:
             return None
         body = script_body(self.playbook, self.port)
-        return Running(package_fingerprint(self.playbook.package), fingerprint(body), self.port)
+        return Running(package_fingerprint(self.playbook.package), fingerprint(body), self.port, self.wants_root)
+
+    @property
+    def wants_root(self) -> bool | None:
+        """Returns what the run's playbook wanted at its start; None if an earlier version started it."""
+        return self.note.root if self.note else self.playbook.root
 
     @property
     def watch(self) -> Watch | None:
@@ -172,6 +177,7 @@ class RunState:
             api_port=self.port if self.note else None,
             pinned_sha256=self.pinned_sha256,
             wallet_evidence=self.wallet_evidence if self.note else None,
+            runs_as=self.note.runs_as if self.note else None,
         )
 
 

@@ -21,8 +21,10 @@ from cpu_gpu_sentry.playbooks import runs, store, system
 from cpu_gpu_sentry.playbooks.errors import Refused, Trouble, disk_trouble, failure_text, next_try_text
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.install import Pins, install
+from cpu_gpu_sentry.playbooks.miner_account import runs_as
+from cpu_gpu_sentry.playbooks.miner_files import discard_if_not_own
 from cpu_gpu_sentry.playbooks.output import last_lines
-from cpu_gpu_sentry.playbooks.packages import package_key
+from cpu_gpu_sentry.playbooks.packages import software_key
 from cpu_gpu_sentry.playbooks.ports import free_port, is_free
 from cpu_gpu_sentry.playbooks.run_state import LAST_LINES, RunState
 from cpu_gpu_sentry.playbooks.runs import RunNote, StartRequest
@@ -115,6 +117,7 @@ async def _prepare(context: RunnerContext, run: RunState, *, must_install: bool)
             await install(
                 package, context.folders, context.files, context.pins,
                 lambda state, percent: context.show(run, state, percent=percent), context.limits,
+                key=software_key(run.playbook),
             )  # fmt: skip
     if package.sha256 is None:
         run.pinned_sha256 = await context.pins.get(package.url)
@@ -156,11 +159,13 @@ def start_now(context: RunnerContext, request: StartRequest) -> RunNote:
     with disk_trouble(), system.held(folders.data_dir / runs.CHANGING):
         if not store.is_wanted(context.store_path, request.playbook.id):
             raise Refused("This playbook is not wanted any longer.")
-        if not (folders.software / package_key(request.playbook.package)).is_dir():
+        user, software = runs_as(folders.data_dir, wants_root=request.playbook.root), software_key(request.playbook)
+        if user.account is None:
+            discard_if_not_own(folders.software / software)
+        if not (folders.software / software).is_dir():
             raise Trouble("The software is not there any longer; it is installed again.")
         runs.end_runs(folders, [request.playbook.id])  # what is left of an earlier run, and holds its port
-        if not is_free(request.port):
-            request = replace(request, port=free_port())
+        request = replace(request, user=user, port=request.port if is_free(request.port) else free_port())
         return runs.start(
             folders, request, runs.write_script(folders, request.playbook, request.port, request.api_token)
         )

@@ -19,7 +19,9 @@ from cpu_gpu_sentry.playbooks import system
 from cpu_gpu_sentry.playbooks.decide import Running
 from cpu_gpu_sentry.playbooks.errors import Trouble
 from cpu_gpu_sentry.playbooks.folders import Folders, make, playbooks_with_folder
-from cpu_gpu_sentry.playbooks.packages import package_fingerprint, package_key
+from cpu_gpu_sentry.playbooks.miner_account import MinerAccount, RunsAs
+from cpu_gpu_sentry.playbooks.miner_files import hand_over, home_of, open_the_way, show_script
+from cpu_gpu_sentry.playbooks.packages import package_fingerprint, software_key
 from cpu_gpu_sentry.playbooks.processes import end, environment_for, has_mark, mark_of, marks_below
 from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body, script_command, script_name, with_token
 
@@ -30,7 +32,11 @@ _UNCLEAR_S = 3.0
 
 
 class RunNote(msgspec.Struct, frozen=True, kw_only=True):
-    """`run.json`; the keeper adds the last two when it has the lock."""
+    """`run.json`; the keeper adds the last two when it has the lock.
+
+    `root` is what the playbook wanted, `account` the user of the script if it is not the sentry's, `runs_as` that in
+    words. Earlier versions wrote none of them.
+    """
 
     playbook_id: str
     run: str
@@ -40,6 +46,9 @@ class RunNote(msgspec.Struct, frozen=True, kw_only=True):
     script: str
     port: int
     restarts: int = 0
+    root: bool | None = None
+    account: MinerAccount | None = None
+    runs_as: str | None = None
     keeper_pid: int = 0
     started_at: float = 0.0
 
@@ -51,6 +60,9 @@ class EndNote(msgspec.Struct, frozen=True, kw_only=True):
     code: int | None = None
 
 
+OWN_USER = RunsAs(words="the sentry's own user")
+
+
 @dataclass(frozen=True, slots=True)
 class StartRequest:
     """A playbook to start, at a port."""
@@ -59,6 +71,7 @@ class StartRequest:
     port: int
     restarts: int
     api_token: str | None = None
+    user: RunsAs = OWN_USER
 
 
 def new_run() -> str:
@@ -67,7 +80,7 @@ def new_run() -> str:
 
 
 def running_of(note: RunNote) -> Running:
-    return Running(note.package, note.script, note.port)
+    return Running(note.package, note.script, note.port, note.root)
 
 
 def write_script(folders: Folders, playbook: Playbook, port: int, api_token: str | None = None) -> Path:
@@ -88,20 +101,29 @@ def write_script(folders: Folders, playbook: Playbook, port: int, api_token: str
 def start(folders: Folders, request: StartRequest, script: Path) -> RunNote:
     """Starts the script under a keeper; raises `Trouble`."""
     playbook, folder = request.playbook, folders.of(request.playbook.id)
+    account, software = request.user.account, folders.software / software_key(request.playbook)
+    if account is not None:
+        open_the_way(folders, playbook.id)
+        show_script(script, account)
+        hand_over(software, account)
     note = RunNote(
         playbook_id=playbook.id,
         run=new_run(),
         command=script_command(script, playbook.platform),
-        cwd=str(folders.software / package_key(playbook.package)),
+        cwd=str(software),
         package=package_fingerprint(playbook.package),
         script=fingerprint(script_body(playbook, request.port)),
         port=request.port,
         restarts=request.restarts,
+        root=playbook.root,
+        account=account,
+        runs_as=request.user.words,
     )
     path = folder / f"start-{note.run}.json"
     path.write_bytes(msgspec.json.encode(note))
     mark = mark_of(folders.data_dir, folder.name, note.run)
-    code = system.start_keeper(folder, path, environment_for(mark, folder))
+    home = home_of(folders, playbook.id, account) if account is not None else folder
+    code = system.start_keeper(folder, path, environment_for(mark, home, account.name if account else None))
     running = read_run(folders, playbook.id)
     if running is None or running.run != note.run:
         path.unlink(missing_ok=True)
