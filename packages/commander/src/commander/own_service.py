@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from protocol.reasons import reason
-from protocol.service_setup import Say, ServiceProblem, install_service, start_service
+from protocol.service_setup import Place, Say, ServiceProblem, install_service, start_service
 from protocol.services import Service
 
 from commander.settings import Settings, load_settings
@@ -28,9 +28,9 @@ def settings_of_service(service: Service, environment: Mapping[str, str]) -> Set
     return load_settings({service.setting: str(service.data_dir), **filed, **environment})
 
 
-def install(service: Service, settings: Settings, say: Say, *, start: bool) -> None:
+def install(service: Service, settings: Settings, say: Say, *, start: bool, place: Place | None = None) -> None:
     """Makes user, unit, data folder and, at the first installation, a password. Raises `ServiceProblem`."""
-    install_service(service, say, start=False)
+    install_service(service, say, start=False, place=place)
     is_first = _is_first(settings)
     _make_data_dir(service, settings)
     if is_first:
