@@ -48,6 +48,8 @@ def life_of_a_rig(rig: BareRoot, browser: httpx.Client, url: str) -> dict[str, o
         try:
             eventually(lambda: health(browser, facts) == "online", within_s=REPORTS_WITHIN_S, what="the first report")
             facts["again"] = said(rig, line)
+            facts["by farm token"] = said(rig, re.sub(r"mw_rig_\S+", farm_token(browser), line))
+            facts["uses"] = [each["used"] for each in browser.get("/api/v1/farm-tokens").json()["farm_tokens"]]
             facts["command"] = said(rig, "cpu-gpu-sentry status")
         finally:
             sentry.terminate()
@@ -64,6 +66,12 @@ def life_of_an_asic_sentry(rig: BareRoot, browser: httpx.Client) -> dict[str, ob
     facts["uninstall"] = said(rig, without_token(line))
     facts["left behind"] = rig.left_behind()
     return facts
+
+
+def farm_token(browser: httpx.Client) -> str:
+    made = browser.post("/api/v1/farm-tokens", json={"name": "hall 2", "uses": 40})
+    assert made.status_code == 201, made.text
+    return str(made.json()["token"])
 
 
 def line_in(page: httpx.Response, element: str) -> str:

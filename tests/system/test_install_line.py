@@ -68,6 +68,8 @@ def check_rig(facts: dict[str, Any]) -> None:
     assert facts["first"]["code"] == 0, facts["first"]
     assert f"/cpu-gpu/{facts['rig id']}" in facts["first"]["out"]
     assert (facts["again"]["code"], "is there" in facts["again"]["out"]) == (0, True), facts["again"]
+    assert facts["by farm token"]["code"] == 0, facts["by farm token"]
+    assert facts["uses"] == [0], "this rig has a token already"
     assert "online" in facts["command"]["out"], facts["command"]
     assert facts["left before uninstalling"] > 1000
     assert (facts["uninstall"]["code"], "Mining" in facts["uninstall"]["out"]) == (0, True), facts["uninstall"]
