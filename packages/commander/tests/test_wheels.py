@@ -19,7 +19,7 @@ from commander.tls import prepare_tls
 from commander.wheels.fetching import fetch_locked
 from commander.wheels.line import Installing, linux_line, windows_line
 from commander.wheels.lock_file import Locked, needed, read_lock
-from commander.wheels.own import PROJECTS
+from commander.wheels.own import PROJECTS, own_wheels, required_by
 from commander.wheels.problems import CannotFetch
 from commander.wheels.scripts import ASIC, CPU_GPU, Sentry, shell_script
 from commander.wheels.store import WheelStore
@@ -202,6 +202,16 @@ def test_the_lock_names_what_the_sentries_need_and_nothing_of_the_commander() ->
     assert {"httpx", "anyio", "msgspec", "psutil", "uvloop", "starlette", "h11", "typing-extensions", "pip"} <= names
     assert not names & {"sqlalchemy", "litestar", "cryptography", "pytest", "ruff"}
     assert all(each.hashes and each.version for each in read_lock(LOCK))
+
+
+def test_what_our_own_wheels_require_is_in_the_lock(tmp_path: Path) -> None:
+    wheels = own_wheels(tmp_path)
+    assert len(wheels) == len(PROJECTS)
+    required = {name for wheel in wheels for name in required_by(wheel)}
+    assert {"httpx", "nvidia-ml-py", "uvloop"} <= required
+    assert "pyasic-rs" not in required, "it is an optional extra"
+    names = {each.name for each in needed(read_lock(LOCK), required)}
+    assert required - {*PROJECTS} <= names
 
 
 def test_a_target_takes_its_own_wheels_and_its_own_requirements() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from commander.wheels.lock_file import Locked, needed, read_lock
-from commander.wheels.own import PROJECTS, lock_text, own_wheels
+from commander.wheels.own import PROJECTS, lock_text, own_wheels, required_by
 from commander.wheels.problems import CannotFetch
 from commander.wheels.store import FOLDER, WheelStore
 from commander.wheels.targets import TARGETS, WheelTarget, fits
@@ -27,11 +27,14 @@ Say = Callable[[str], None]
 
 def fetch_packages(data_dir: Path, say: Say, targets: Sequence[WheelTarget] = TARGETS) -> None:
     """Fills the store of this data directory. Raises `CannotFetch`. It may be interrupted and typed again."""
-    fetch_locked(data_dir, needed(read_lock(lock_text()), {*PROJECTS, INSTALLER}), targets, say)
     folder = data_dir / FOLDER
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as work:
-        for wheel in own_wheels(Path(work)):
-            _put(wheel, folder, Path(work))
+    with tempfile.TemporaryDirectory() as built:
+        ours = own_wheels(Path(built))
+        roots = {INSTALLER, *PROJECTS, *(name for wheel in ours for name in required_by(wheel))}
+        fetch_locked(data_dir, needed(read_lock(lock_text()), roots), targets, say)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as work:
+            for wheel in ours:
+                _put(wheel, folder, Path(work))
     say(f"The store has {len(WheelStore(folder).file_names())} wheels: {folder}")
 
 

@@ -6,8 +6,13 @@ built from the code that stands there now.
 
 import subprocess
 import sys
+import zipfile
+from email import message_from_bytes
 from importlib.resources import files
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from commander.wheels.problems import CannotFetch
 
@@ -43,6 +48,17 @@ def own_wheels(work: Path) -> list[Path]:
     for project in PROJECTS:
         _build(root / "packages" / project.removeprefix("minewarden-").replace("-", "_"), work)
     return sorted(work.glob("*.whl"))
+
+
+def required_by(wheel: Path) -> list[str]:
+    """Returns the normalized names of the libraries that a wheel requires, without its optional extras."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        listed = message_from_bytes(archive.read(name)).get_all("Requires-Dist", [])
+    requirements = [Requirement(each) for each in listed]
+    return [
+        canonicalize_name(each.name) for each in requirements if each.marker is None or "extra" not in str(each.marker)
+    ]
 
 
 def _build(package: Path, work: Path) -> None:
