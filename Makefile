@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.tools:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE # each of the tests' hundreds of processes would compile what it imports
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock dist run demo demo-scaled test-fast test check fmt bench docs docs-site audit
+.PHONY: help setup lock dist run demo demo-scaled test-fast test check fmt bench docs docs-site screenshots audit
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -89,3 +89,7 @@ docs: .venv/ready ## update the generated pages of docs/
 
 docs-site: .docs-venv/ready ## build the documentation as a site in site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 .docs-venv/bin/mkdocs build --strict
+
+screenshots: .venv/ready ## take the pictures of docs/images/ again, in Chromium, of a simulated farm
+	devtools/install_system.sh chromium fonts-dejavu-core
+	PYTHONPATH=.:devtools:packages/commander/tests $(BIN)/python -m tests.browser.screenshots

@@ -69,6 +69,13 @@ def test_deploy_and_docs_name_settings_and_figures_that_there_are() -> None:
     assert {name for name in told if f'"{name}"' not in code} == set()
 
 
+def test_pictures_are_few_and_small_and_each_is_shown() -> None:
+    pictures = list((ROOT / "docs" / "images").iterdir())
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+    assert 0 < len(pictures) <= 6
+    assert [each.name for each in pictures if each.stat().st_size > 150_000 or f"images/{each.name}" not in pages] == []
+
+
 def test_no_text_has_a_word_that_is_hard_to_read() -> None:
     """Readers' first language is often not English. “told.json” is a file's name since version 0.1."""
     files = [

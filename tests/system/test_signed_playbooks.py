@@ -69,7 +69,7 @@ def test_who_has_all_but_the_key_can_not_change_what_a_rig_mines(commander: Comm
         within_s=60,
         what="the refusal on the rig's page",
     )
-    assert "enrol this rig again" in (signing(farm)["refused"] or "")
+    assert "enroll this rig again" in (signing(farm)["refused"] or "")
     await_devices(farm, 2)
     token = farm.people.post(f"/api/v1/cpu-gpu-rigs/{farm.rig_id}/token").json()["token"]
     farm.sentry.enroll(commander.url, token)

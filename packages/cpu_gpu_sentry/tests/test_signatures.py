@@ -73,7 +73,7 @@ async def test_everything_else_is_refused_with_a_sentence() -> None:
     key, other = SigningKey(), SigningKey()
     guard, _db = pinned(key)
     assert "is not signed" in (await guard.refusal_of(replace(key.item(5), signature=None)) or "")
-    assert "enrol this rig again" in (await guard.refusal_of(other.item(5)) or "")
+    assert "enroll this rig again" in (await guard.refusal_of(other.item(5)) or "")
     assert "signature is wrong" in (await guard.refusal_of(altered(key.item(5))) or "")
     assert "signature is wrong" in (await guard.refusal_of(replace(key.item(5), kind="commands")) or "")
     assert "signed for the rig with the number 8" in (await guard.refusal_of(key.item(5, rig_id=8)) or "")

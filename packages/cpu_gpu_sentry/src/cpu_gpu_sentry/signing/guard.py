@@ -30,7 +30,7 @@ def why_not(pin: SigningPin | None, item: InboxItem) -> str | None:
     if signature.key_id != pin.key_id:
         return (
             f"It is signed with the key {signature.key_id}, and this rig keeps to the key {pin.key_id}. If the "
-            "commander's key was replaced on purpose, enrol this rig again."
+            "commander's key was replaced on purpose, enroll this rig again."
         )
     if not _is_signed_by(pin.public_key, signed):
         return "Its signature is wrong: it is not what the commander has signed."
