@@ -1,21 +1,25 @@
-"""The cost of a round of the engine of incidents for 10,000 rigs, and of an hour of flapping rigs, in this process."""
+"""The cost of the engine of incidents for 10,000 rigs: quiet, hot, all silent at once; and of an hour of flapping."""
 
 import asyncio
 import random
 import statistics
 import time
 import tracemalloc
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import msgspec
+import sqlalchemy as sa
 from commander.alert_rules import store as rule_store
 from commander.alert_rules.source import AlertRules
 from commander.alert_rules.view import Usual
 from commander.db import Database, open_database
 from commander.incidents.round import Engine
 from commander.incidents.source import IncidentSource
+from commander.incidents.tables import conditions, incidents
 from commander.incidents.writer import IncidentWriter
 from commander.jobs.leadership import Leadership
 from commander.live.badge import Badge
@@ -26,6 +30,8 @@ from commander.live.rigs import LiveRigs
 from commander.maintenance.rigs_now import RigsInMaintenance
 from commander.migrations import migrate
 from commander.notifications.outbox import Outbox
+from commander.notifications.tables import notifications
+from commander.overview.source import OverviewSource
 from commander.readings.decode import READERS, DecodedLog
 from commander.registry.kinds import RigKind
 from commander.rigs.cpu_gpu_responses import log_json, rig_json
@@ -47,21 +53,61 @@ async def _rows() -> None:
         path = Path(folder) / "commander.db"
         migrate(path)
         async with open_database(f"sqlite:///{path}") as database:
-            farm = BenchFarm(database)
+            farm = BenchFarm(database, RIGS)
             await farm.begin()
-            calm = [await farm.round_ms(hot=0) for _ in range(ROUNDS)]
-            row(f"a round, {RIGS:,} rigs of {CARDS} cards, half of them reported", f"{statistics.median(calm):.0f} ms")
-            hot = [await farm.round_ms(hot=HOT) for _ in range(ROUNDS)]
-            row(f"  {HOT:,} rigs at 81 °C, with a condition for each card", f"{statistics.median(hot[2:]):.0f} ms")
-            await farm.cool()
-            kept = await farm.flap()
-            row(f"an hour in which {FLAPPING} rigs flap every 90 s", f"{kept / 1e6:+.1f} MB", "memory kept after it")
+            await _rows_of_rounds(farm)
+            await _rows_of_silence(farm)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "commander.db"
+        migrate(path)
+        async with open_database(f"sqlite:///{path}") as database:
+            kept, rows = await BenchFarm(database, FLAPPING).flap()
+            row(f"an hour in which {FLAPPING} rigs flap every 90 s", f"{kept / 1e6:+.1f} MB", f"{rows:+,} rows")
+
+
+async def _rows_of_rounds(farm: "BenchFarm") -> None:
+    quiet = [(await farm.round(reporting=0)).cpu_ms for _ in range(ROUNDS)]
+    row(f"a round, {RIGS:,} rigs of {CARDS} cards, none of them changed", f"{statistics.median(quiet):.1f} ms")
+    calm = [(await farm.round()).cpu_ms for _ in range(ROUNDS)]
+    row("  half of them reported", f"{statistics.median(calm):.0f} ms")
+    hot = [await farm.round(hot=HOT) for _ in range(40)]
+    row(f"  {HOT:,} rigs at 81 °C, with a condition for each card", f"{statistics.median(_cpu(hot[2:])):.0f} ms")
+    row("  the longest time in which nothing else ran", f"{max(each.blocked_ms for each in hot):.0f} ms")
+    for _ in range(70):
+        await farm.round()
+
+
+def _cpu(rounds: "Sequence[RoundCost]") -> list[float]:
+    return [each.cpu_ms for each in rounds]
+
+
+async def _rows_of_silence(farm: "BenchFarm") -> None:
+    """All rigs stop reporting at once, by no fault of the commander, until the message about it is written."""
+    silent = [await farm.round(reporting=0) for _ in range(50)]
+    row(f"all {RIGS:,} rigs go silent: the longest round", f"{max(_cpu(silent)):.0f} ms")
+    row("  all rounds of the first 4 min", f"{sum(_cpu(silent)):.0f} ms")
+    row("  the longest time in which nothing else ran", f"{max(each.blocked_ms for each in silent):.0f} ms")
+    still = [(await farm.round(reporting=0)).cpu_ms for _ in range(ROUNDS)]
+    row("  a round while they stay silent", f"{statistics.median(still):.1f} ms")
+    overview = OverviewSource(farm.database, farm.lives, Badge(), SingleNode())
+    begin = time.process_time()
+    await overview.read_incidents()
+    await overview.render({})
+    row("  the overview page", f"{1e3 * (time.process_time() - begin):.0f} ms")
+
+
+class RoundCost(NamedTuple):
+    """Milliseconds of the process, and the longest time in which no other task of it had its turn."""
+
+    cpu_ms: float
+    blocked_ms: float
 
 
 class BenchFarm:
-    """10,000 rigs of one kind; half of them report before each round."""
+    """Rigs of one kind; half of them report before each round."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, rigs: int) -> None:
+        self.rigs = rigs
         index = OperationalIndex(stale_after_s=45, offline_after_s=60)
         self.live = LiveRigs(RigKind.CPU_GPU, index, Channels(), describe=rig_json, describe_log=log_json)
         asics = LiveRigs(
@@ -92,48 +138,65 @@ class BenchFarm:
     async def begin(self) -> None:
         async with self.database.transaction() as db:
             await rule_store.add_shipped(db)
-        for number in range(RIGS):
+        for number in range(self.rigs):
             state = self.live.index.add(number + 1, f"rig-{number:05}")
             state.tags = (f"hall:{number % 20}", f"rack:{number % 300}")
         usual = Usual(hashrates_hs={"kHeavyHash": 5e9}, power_w=1_600.0)
-        self.engine.evaluation.usual = {("cpu-gpu", number + 1): usual for number in range(RIGS)}
+        self.engine.evaluation.usual = {("cpu-gpu", number + 1): usual for number in range(self.rigs)}
         for _ in range(2):
-            await self.round_ms(hot=0)
+            await self.round()
 
-    async def round_ms(self, *, hot: int) -> float:
-        """Returns the time of the engine alone, in the process."""
-        self._report(hot)
+    async def round(self, *, hot: int = 0, reporting: int | None = None) -> RoundCost:
+        """Returns the cost of the engine alone. `reporting`: so many rigs report; None: half of them."""
+        self._report(hot, self.rigs if reporting is None else reporting)
+        longest, done = [0.0], asyncio.Event()
+        watching = asyncio.create_task(_watch(longest, done))
+        await asyncio.sleep(0)
         begin = time.process_time()
         await self.engine.round(self.now, self.now_s)
-        return 1e3 * (time.process_time() - begin)
+        cost = 1e3 * (time.process_time() - begin)
+        done.set()
+        await watching
+        return RoundCost(cost, 1e3 * longest[0])
 
-    async def cool(self) -> None:
-        for _ in range(70):
-            await self.round_ms(hot=0)
-
-    async def flap(self) -> float:
-        """Returns how many bytes more the process keeps after an hour of flapping than after the first minutes."""
+    async def flap(self) -> tuple[int, int]:
+        """Returns by how many bytes and rows the farm grows in an hour of flapping, after the first ten minutes."""
+        await self.begin()
         tracemalloc.start()
-        before = 0
-        for step in range(720):
+        bytes_before, rows_before = 0, 0
+        for step in range(840):
             is_hot = (step * EVERY_S // 90) % 2 == 0
-            await self.round_ms(hot=FLAPPING if is_hot else 0)
+            await self.round(hot=self.rigs if is_hot else 0)
             if step == 120:
-                before = tracemalloc.get_traced_memory()[0]
-        kept = tracemalloc.get_traced_memory()[0] - before
+                bytes_before, rows_before = tracemalloc.get_traced_memory()[0], await self._rows()
+        kept = tracemalloc.get_traced_memory()[0] - bytes_before
         tracemalloc.stop()
-        return kept
+        return kept, await self._rows() - rows_before
 
-    def _report(self, hot: int) -> None:
+    async def _rows(self) -> int:
+        tables = (conditions, incidents, notifications)
+        async with self.database.reading() as db:
+            counts = [(await db.execute(sa.select(sa.func.count()).select_from(each))).scalar_one() for each in tables]
+        return sum(counts)
+
+    def _report(self, hot: int, reporting: int) -> None:
         self.now += timedelta(seconds=EVERY_S)
         self.now_s += EVERY_S
         self.turn += 1
-        for number in range(self.turn % 2, RIGS, 2):
+        for number in range(self.turn % 2, reporting, 2):
             logs = self.hot_logs if number < hot else self.cool_logs
             log = logs[(number + self.turn) % len(logs)]
             self.live.index.report(
                 number + 1, log.body, log.summary, taken_at=self.now, reported_at=self.now, now_s=self.now_s
             )
+
+
+async def _watch(longest: list[float], done: asyncio.Event) -> None:
+    before = time.perf_counter()
+    while not done.is_set():
+        await asyncio.sleep(0.001)
+        longest[0] = max(longest[0], time.perf_counter() - before)
+        before = time.perf_counter()
 
 
 async def _none(now: datetime) -> dict[str, str]:

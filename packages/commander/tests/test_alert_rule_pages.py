@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from commander.alert_rules import store as rule_store
 from commander.alert_rules.domain import SHIPPED, RuleLimits
 from commander.alert_rules.pages import preview_text
 from commander.alert_rules.preview import PreviewResult, RigFirings
 from commander.alert_rules.words import sentence
 from commander.db import open_database
 from commander.history.roll_up import roll_up
+from commander.settings import Settings
 from commander_farm import Farm, a_log
 from pages import error_beside, page, post
 
@@ -66,6 +68,18 @@ async def test_the_page_shows_all_rules_with_severity_rigs_and_state(person: htt
         assert words in gpu
     assert "Remove" not in gpu
     assert '<a href="/alerts" aria-current="page" title="Alerts">' in text
+
+
+async def test_a_rule_that_can_not_be_evaluated_says_since_when(
+    person: httpx.AsyncClient, farm: Farm, settings: Settings
+) -> None:
+    rule_id = id_of(await rules_of(farm), "power")
+    since = datetime(2026, 11, 29, 3, 12, tzinfo=UTC)
+    async with open_database(settings.database_url) as database, database.transaction() as db:
+        await rule_store.set_failing(db, {int(str(rule_id)): since})
+    text = row(await page(person, "/alerts"), "Power")
+    assert "Could not be evaluated since" in text
+    assert "Could not be evaluated" not in row(await page(person, "/alerts"), "Offline")
 
 
 async def test_a_rule_of_ones_own_is_added_changed_and_removed(person: httpx.AsyncClient, farm: Farm) -> None:

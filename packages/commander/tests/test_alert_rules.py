@@ -10,6 +10,7 @@ from commander.db import Database
 from commander.incidents.domain import Phase
 from commander.readings.faults import Fault
 from commander.registry.kinds import RigKind
+from commander.watchdog.domain import GivenUp
 from commander_farm import a_log, on_sqlite
 from engine_farm import ASIC, CPU_GPU, EngineFarm
 
@@ -233,7 +234,8 @@ async def test_a_spool_that_does_not_become_shorter(farm: EngineFarm) -> None:
 
 async def test_a_watchdog_that_gave_up_until_the_rig_mines_again(farm: EngineFarm) -> None:
     rig, well = farm.add(), farm.add()
-    farm.engine.evaluation.gave_up = {rig.id: "2 reboots in 24 h", well.id: "2 reboots in 24 h"}
+    given_up = GivenUp("2 reboots in 24 h", farm.now)
+    farm.engine.evaluation.gave_up = {rig.id: given_up, well.id: given_up}
     farm.report(rig, CPU_GPU, 0, miners=[])
     farm.report(well)
     await farm.round()

@@ -1,14 +1,13 @@
 """The engine over time: silent rigs, one message for one cause, restarts, maintenance, clocks."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 from commander.commands.tables import command_targets, commands
 from commander.db import Database
-from commander.incidents import store
+from commander.incidents import extent_store, store
 from commander.incidents.actions import IncidentActions
 from commander.incidents.domain import Condition, InCommon, Phase
 from commander.live.rig_state import Health
@@ -104,14 +103,14 @@ async def test_an_acknowledgement_in_the_middle_of_a_round_is_kept(
     await farm.run(240, rigs[1:])
     actions, clicks = IncidentActions(farm.database, farm.source), list[asyncio.Task[None]]()
 
-    read = store.conditions_of_incidents
+    read = extent_store.conditions_of
 
-    async def with_a_click(db: AsyncConnection, incident_ids: Sequence[int]) -> dict[int, list[Condition]]:
-        clicks.append(asyncio.create_task(actions.acknowledge(incident_ids[0], by="anna")))
+    async def with_a_click(db: AsyncConnection, incident_id: int) -> list[Condition]:
+        clicks.append(asyncio.create_task(actions.acknowledge(incident_id, by="anna")))
         await asyncio.wait(clicks, timeout=0.5)  # it has to wait for the round; where it need not, it is done by then
-        return await read(db, incident_ids)
+        return await read(db, incident_id)
 
-    monkeypatch.setattr(store, "conditions_of_incidents", with_a_click)
+    monkeypatch.setattr(extent_store, "conditions_of", with_a_click)
     await farm.skip(4 * 3600, rigs[1:])
     await farm.run(5, rigs[1:])
     await asyncio.gather(*clicks)

@@ -4,7 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from commander.alert_rules.levels import Level
-from commander.incidents.domain import Hold, Incident, InCommon, Phase, TimedPhase, next_phase
+from commander.incidents.conditions import Changes
+from commander.incidents.domain import (
+    Condition,
+    ConditionKey,
+    Hold,
+    Incident,
+    InCommon,
+    Phase,
+    TimedPhase,
+    next_phase,
+)
 from commander.incidents.grouping import (
     Occasion,
     carry_out,
@@ -17,6 +27,7 @@ from commander.incidents.grouping import (
     shifted,
 )
 from commander.incidents.in_common import GroupKind, in_common
+from commander.incidents.pieces import pieces_of
 from commander.readings.severity import Severity
 
 NOW = datetime(2026, 11, 29, 3, 12, tzinfo=UTC)
@@ -234,3 +245,20 @@ def test_what_failing_rigs_have_in_common(
 def test_the_counter_evidence_is_in_the_sentence() -> None:
     group = InCommon(group="tag switch:sw-3", failing=38, members=40, others_failing=0, others=210)
     assert group.text == "tag switch:sw-3 (38 of its 40 rigs; 0 of 210 others)"
+
+
+def test_pieces_have_each_change_once_and_what_is_deleted_first() -> None:
+    def some(rig_id: int) -> Condition:
+        return Condition(ConditionKey("cpu-gpu", rig_id, "offline", ""), "", Severity.CRITICAL, Phase.FIRING, "", NOW)
+
+    listed = [some(number) for number in range(30)]
+    changes = Changes(deleted=listed[:7], updated=listed[7:18], new=listed[18:25], back=listed[8:10], worse=[listed[9]])
+    pieces = list(pieces_of(changes, [*listed[20:23], *listed[25:]], rows=4))
+    assert [each for piece in pieces for each in piece.deleted] == listed[:7]
+    assert [each for piece in pieces for each in piece.updated] == [*listed[7:18], *listed[25:]]
+    assert [each for piece in pieces for each in piece.new] == listed[18:25]
+    assert [each for piece in pieces for each in piece.back] == listed[8:10]
+    assert [each for piece in pieces for each in piece.worse] == [listed[9]]
+    assert [piece.is_last for piece in pieces] == [False] * 7 + [True]
+    assert all(len(piece.deleted) + len(piece.updated) + len(piece.new) <= 4 for piece in pieces)
+    assert [piece.is_last for piece in pieces_of(Changes(), [])] == [True]

@@ -374,3 +374,40 @@ async def test_secrets_that_can_not_be_read_make_the_message_late(post: Post) ->
     await post.sender().send_due(later(1))
     assert len(sink.received) == 1
     assert (await post.find(channel_id)).last_error == ""
+
+
+async def test_a_message_that_is_refused_for_good_holds_no_other_one_up(post: Post) -> None:
+    channel_id, sink = await post.channel()
+    sink.answers(400, b"the message can't be parsed")
+    await post.put(news(1))
+    await post.sender().send_due(NIGHT)
+    assert await post.states(channel_id) == ["failed"]
+    sink.answers(204)
+    await post.put(news(2))
+    await post.sender().send_due(later(1))
+    assert await post.states(channel_id) == ["failed", "sent"]
+    channel = await post.find(channel_id)
+    assert channel.is_enabled
+    assert "the message can't be parsed" in channel.last_error
+    await post.put(news(3))
+    await post.sender().send_due(later(2 * 86_400))
+    assert (await post.find(channel_id)).last_error == ""
+
+
+async def test_several_refused_messages_are_given_up_in_one_go(post: Post) -> None:
+    channel_id, sink = await post.channel()
+    sink.answers(422)
+    await post.put(*(news(number) for number in range(1, 6)))
+    await post.sender().send_due(NIGHT)
+    assert await post.states(channel_id) == ["failed"] * 5
+    assert len(sink.received) == 5
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500])
+async def test_an_answer_that_may_change_is_waited_for(post: Post, status: int) -> None:
+    channel_id, sink = await post.channel()
+    sink.answers(status)
+    await post.put(news(1), news(2))
+    await post.sender().send_due(NIGHT)
+    assert await post.states(channel_id) == ["waiting", "waiting"]
+    assert len(sink.received) == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from commander.notifications.failures import DeliveryFailure, PartlySent
+from commander.notifications.kinds import email
 from commander.notifications.kinds.email import EmailSettings, MailSecurity, send_trusting
 from commander.notifications.kinds.kind import SafeNetwork
 from commander.notifications.safe_http import SafeHttp
@@ -23,9 +24,14 @@ NETWORK = SafeNetwork(SafeHttp(loopback=True), loopback=True)
 
 @dataclass
 class MailServer:
-    """A mail server on loopback. `refuses` is its answer to recipients whose address contains `refused`."""
+    """A mail server on loopback. `refuses` is its answer to recipients whose address contains `refused`.
+
+    `answer` is that to the mail itself. With `hangs_up` it never answers the end of a connection.
+    """
 
     port: int = 0
+    answer: str = "250 OK"
+    hangs_up: bool = False
     refuses: str = ""
     refused: str = "@"
     mails: list[Envelope] = field(default_factory=list)
@@ -43,7 +49,12 @@ class MailServer:
         self.mails.append(envelope)
         assert server.transport is not None
         self.encrypted.append(server.transport.get_extra_info("sslcontext") is not None)
-        return "250 OK"
+        return self.answer
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.hangs_up:
+            await asyncio.Event().wait()
+        return "221 Bye"
 
 
 def only_mail(server: MailServer) -> EmailMessage:
@@ -187,3 +198,22 @@ async def test_a_line_break_in_a_title_makes_no_header() -> None:
         await send_trusting(settings(server, MailSecurity.NONE), message, NETWORK, TRUST)
         assert only_mail(server)["Bcc"] is None
         assert only_mail(server)["Subject"] == "Critical: rig Bcc: evil@example.com"
+
+
+async def test_a_mail_is_sent_once_the_server_has_accepted_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(email, "TIMEOUT_S", 8.0)
+    async with mail_server() as server:
+        server.hangs_up = True
+        await send_trusting(settings(server, MailSecurity.NONE), a_message(), NETWORK, TRUST)
+        assert len(server.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_refusal"), [("554 5.7.1 It looks like spam", True), ("451 4.3.0 Try again later", False)]
+)
+async def test_a_mail_that_is_refused_for_good_is_not_sent_again(answer: str, is_refusal: bool) -> None:
+    async with mail_server() as server:
+        server.answer = answer
+        with pytest.raises(DeliveryFailure) as caught:
+            await send_trusting(settings(server, MailSecurity.NONE), a_message(), NETWORK, TRUST)
+    assert (caught.value.is_refusal, caught.value.is_final) == (is_refusal, False)

@@ -7,14 +7,14 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from commander.db import Database
-from commander.jobs.loop import Job, run_due
+from commander.jobs.loop import Job, run_due, set_due
 from commander.live.channels import Channels
 from commander.live.operational_index import OperationalIndex
 from commander.live.rigs import LiveRigs, Lives
 from commander.notifications import channel_store
 from commander.notifications.digest import send_digests
 from commander.notifications.domain import Digest, Wishes
-from commander.notifications.heartbeat import PULSE, Heartbeat, pulse
+from commander.notifications.heartbeat import PULSE, ROUNDS, Heartbeat, pulse
 from commander.notifications.news import Event, News
 from commander.notifications.outbox import Outbox
 from commander.notifications.safe_http import SafeHttp
@@ -44,6 +44,16 @@ async def test_the_address_is_asked_while_jobs_are_done(database: Database, sink
     assert [(request.method, request.path) for request in sink.received] == [("GET", "/ping")]
     assert not await heartbeat(database, sink).beat(later(60 + 15 * 60))
     assert len(sink.received) == 1
+
+
+async def test_no_heartbeat_while_alert_rules_are_not_evaluated(database: Database, sink: Sink) -> None:
+    async with database.transaction() as db:
+        await set_due(db, ROUNDS, NIGHT)
+    await run_due(database, JOBS, now=later(20 * 60))
+    assert not await heartbeat(database, sink).beat(later(20 * 60))
+    async with database.transaction() as db:
+        await set_due(db, ROUNDS, later(20 * 60))
+    assert await heartbeat(database, sink).beat(later(20 * 60))
 
 
 async def test_of_two_nodes_one_asks(database: Database, sink: Sink) -> None:

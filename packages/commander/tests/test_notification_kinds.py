@@ -181,3 +181,10 @@ async def test_pushover_says_which_key_is_wrong(sink: Sink) -> None:
     with pytest.raises(DeliveryFailure, match="user identifier is invalid") as caught:
         await send("pushover", sink, a_message())
     assert caught.value.is_final
+
+
+async def test_pushover_refuses_one_message_or_the_channel(sink: Sink) -> None:
+    sink.answers(400, b'{"message":"cannot be blank","errors":["message cannot be blank"],"status":0}')
+    with pytest.raises(DeliveryFailure) as caught:
+        await send("pushover", sink, a_message())
+    assert (caught.value.is_final, caught.value.is_refusal) == (False, True)

@@ -12,6 +12,7 @@ from commander.alert_rules.view import Usual
 from commander.db import Database
 from commander.history.roll_up import roll_up
 from commander.history.ten_minutes import TenMinutes
+from commander.incidents.given_up import RigsGivenUp
 from commander.incidents.running import USUAL_EVERY_S, Rounds
 from commander.jobs.leadership import Leadership
 from commander.live.channels import Channels
@@ -116,7 +117,8 @@ async def test_usual_values_of_a_removed_rig_are_forgotten(database: Database) -
 async def test_rounds_read_rigs_that_were_learnt_in_one_go_but_committed_later(database: Database) -> None:
     farm = EngineFarm(database)
     await farm.begin()
-    rounds = Rounds(database, farm.engine, Leadership(database, holder="here", is_alone=True))
+    given_up = RigsGivenUp(database, farm.lives[RigKind.CPU_GPU])
+    rounds = Rounds(database, farm.engine, Leadership(database, holder="here", is_alone=True), given_up)
     learnt_at = await database.now()
     for rig_id in (1, 2):
         body = msgspec.json.encode(Usual(power_w=200.0, learnt_at=learnt_at))

@@ -124,7 +124,7 @@ def rig(tmp_path: Path, pool: str) -> Rig:
         data_dir=tmp_path,
         commander_url="https://127.0.0.1:8443",
         playbooks=[playbook(pool)],
-        gpus=[GpuReading(pci_address=CARD), GpuReading(pci_address=OTHER_CARD, temperature_c=60.0)],
+        gpus=[GpuReading(pci_address=CARD, is_lost=True), GpuReading(pci_address=OTHER_CARD, temperature_c=60.0)],
         specs=CpuGpuSpecs(os="Debian 13", gpus=[GpuSpecs(pci_address=OTHER_CARD, driver_version="570.86")]),
         expected_cards=frozenset({CARD, OTHER_CARD}),
         sentry_version="0.2.0",

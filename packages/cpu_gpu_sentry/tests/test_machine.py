@@ -73,7 +73,19 @@ def test_an_amd_card_that_is_lost_stays_listed_with_nothing_known(drm: Path) -> 
     amd = Amd(drm)
     amd.read()
     (drm / "card0" / "device").unlink()
-    assert amd.read() == [GpuReading(pci_address="0000:03:00.0"), GpuReading(pci_address="0000:0a:00.0")]
+    assert amd.read() == [GpuReading(pci_address="0000:03:00.0"), GpuReading(pci_address="0000:0a:00.0", is_lost=True)]
+    (drm / "card1" / "device").unlink()
+    assert [each.is_lost for each in amd.read()] == [None, None], "a driver without cards says nothing about them"
+
+
+async def test_a_card_that_is_lost_stays_among_the_specs(drm: Path) -> None:
+    sensors = Sensors(Nvidia(lambda: None), Amd(drm))
+    before = await sensors.specs("1.0")
+    (drm / "card0" / "device").unlink()
+    after = await sensors.specs("1.0")
+    assert before is not None
+    assert before == after
+    assert [gpu.pci_address for gpu in before.gpus] == ["0000:03:00.0", "0000:0a:00.0"]
 
 
 def test_a_machine_without_cards_has_none(tmp_path: Path) -> None:

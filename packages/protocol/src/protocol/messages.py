@@ -80,9 +80,13 @@ class CpuReading(Message, frozen=True, kw_only=True, gc=False):
 
 
 class GpuReading(Message, frozen=True, kw_only=True, gc=False):
-    """One card at one moment, named by its place: `domain:bus:device.function`, lower-case hex."""
+    """One card at one moment, named by its place: `domain:bus:device.function`, lower-case hex.
+
+    `is_lost`: the sentry saw it earlier, and now it is gone from the bus, while other cards of its driver answer.
+    """
 
     pci_address: Name
+    is_lost: bool | None = None
     temperature_c: Temperature | None = None
     memory_temperature_c: Temperature | None = None
     fan_percent: FanPercent | None = None

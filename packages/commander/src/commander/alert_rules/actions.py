@@ -1,6 +1,7 @@
 """Adds, changes and removes alert rules: one transaction each; then other nodes and open pages are notified."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -40,6 +41,11 @@ class AlertRuleActions:
         """Returns the rules, oldest first."""
         async with self._database.reading() as db:
             return await store.all_rules(db)
+
+    async def failing(self) -> dict[int, datetime]:
+        """Returns the ids of the rules that can't be evaluated because of an error, and since when."""
+        async with self._database.reading() as db:
+            return await store.failing_rules(db)
 
     async def find(self, rule_id: int) -> AlertRule:
         """Raises `AlertRuleNotFound`."""

@@ -110,8 +110,8 @@ def spool(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
 
 
 def watchdog_gave_up(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-    """Returns bad while the rig does not mine after its watchdog has given up."""
-    return bad(limits, view.gave_up) if view.gave_up and not view.is_mining else GOOD
+    """Returns bad while the rig does not mine as usual after its watchdog has given up."""
+    return bad(limits, view.gave_up) if view.gave_up and not view.mines_as_usual else GOOD
 
 
 def temperature(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from litestar import Response, post
@@ -45,7 +46,10 @@ Html = Response[Any]
 
 
 class AlertRuleRow(NamedTuple):
-    """A line of the table. `states` are severities with their tones, `rigs` is how many rigs match now."""
+    """A line of the table. `states` are severities with their tones, `rigs` is how many rigs match now.
+
+    `failing_since` is since when an error of the commander keeps it from being evaluated.
+    """
 
     id: int
     name: str
@@ -55,6 +59,7 @@ class AlertRuleRow(NamedTuple):
     rigs: str
     enabled: bool
     shipped: bool
+    failing_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ def rules_part(actions: AlertRuleActions, lives: Lives) -> AlertsPart:
     """Returns the section, for the page of alerts."""
 
     async def load(query: Query) -> list[AlertRuleRow]:
-        return [_row(rule, lives) for rule in await actions.rules()]
+        failing = await actions.failing()
+        return [_row(rule, lives, failing.get(rule.id)) for rule in await actions.rules()]
 
     async def find_dialog(query: Query) -> AlertRuleDialog | None:
         kind, _, what = query.get("dialog", "").partition("-")
@@ -201,7 +207,7 @@ def _dialog(kind: str, rule: AlertRule, fields: RuleFields, errors: Mapping[str,
     return AlertRuleDialog(kind, fields, name, rule.id, rule.shipped is not None, errors or {})
 
 
-def _row(rule: AlertRule, lives: Lives) -> AlertRuleRow:
+def _row(rule: AlertRule, lives: Lives, failing_since: datetime | None) -> AlertRuleRow:
     limits = rule.limits
     return AlertRuleRow(
         id=rule.id,
@@ -212,6 +218,7 @@ def _row(rule: AlertRule, lives: Lives) -> AlertRuleRow:
         rigs=_count(limits.select, lives) if limits.select else "",
         enabled=limits.enabled,
         shipped=rule.shipped is not None,
+        failing_since=failing_since,
     )
 
 

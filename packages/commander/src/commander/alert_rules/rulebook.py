@@ -1,7 +1,7 @@
 """The alert rules in force, and those of one rig: of each kind of rule the newest one that matches."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from commander.selections.parser import parse
 log = logging.getLogger(__name__)
 SILENT_AFTER_S = 60.0  # after this, nothing is known of a rig except that it is silent
 Slot = tuple[str, Sensor | None]
+OnError = Callable[[int, str, Exception], None]  # with the rule's id, and the rig's name
 
 
 class Basis(IntEnum):
@@ -55,6 +56,7 @@ def _of_each_sensor(rule: AlertRule) -> list[AlertRule]:
 class RuleInForce(NamedTuple):
     """A rule of a rig with its judge."""
 
+    id: int
     rule: str
     limits: RuleLimits
     judge: Judge
@@ -68,7 +70,7 @@ class RulesOfRig:
         self.slots = frozenset(rules)
         self.limits = {rule: each.limits for (rule, _), each in rules.items()}
         self.in_force = [
-            RuleInForce(rule, each.limits, JUDGES.get(rule) or own(rule), _basis(each.limits, kind))
+            RuleInForce(each.id, rule, each.limits, JUDGES.get(rule) or own(rule), _basis(each.limits, kind))
             for (rule, _), each in rules.items()
             if rule != RuleName.COMMANDER
         ]
@@ -94,7 +96,7 @@ class Rulebook:
         self._for_all: dict[Slot, AlertRule] = {}
         self._for_some: list[tuple[Predicate, AlertRule]] = []
         self._ready: dict[tuple[int, ...], RulesOfRig] = {}
-        self.shortest_silence_s = SILENT_AFTER_S  # after which a rule may be broken
+        self.shortest_silence_s = float("inf")  # after which a rule may be broken
         for rule in sorted(rules, key=lambda each: each.id):
             for each in _of_each_sensor(rule) if rule.limits.enabled else ():
                 self._add(each)
@@ -115,12 +117,25 @@ class Rulebook:
             self._for_all[rule.slot] = rule
             self._for_some = [each for each in self._for_some if each[1].slot != rule.slot]
 
-    def of(self, state: RigState) -> RulesOfRig:
-        """Returns the rules of one rig. Rigs with the same rules share one object."""
-        own_rules = [rule for matches, rule in self._for_some if matches(state)] if self._for_some else []
+    def of(self, state: RigState, on_error: OnError) -> RulesOfRig:
+        """Returns the rules of one rig. Rigs with the same rules share one object.
+
+        `on_error` is called for a rule whose selection can't be evaluated; the rule is left out.
+        """
+        own_rules = self._matching(state, on_error) if self._for_some else []
         key = tuple([rule.id for rule in own_rules])
         ready = self._ready.get(key)
         if ready is None:
             rules = {**self._for_all, **{rule.slot: rule for rule in own_rules}}
             ready = self._ready[key] = RulesOfRig(rules, self._kind)
         return ready
+
+    def _matching(self, state: RigState, on_error: OnError) -> list[AlertRule]:
+        found = []
+        for matches, rule in self._for_some:
+            try:
+                if matches(state):
+                    found.append(rule)
+            except Exception as error:  # noqa: BLE001 - the other rules and rigs must not wait for this one
+                on_error(rule.id, state.name, error)
+        return found

@@ -1,5 +1,8 @@
 """Queries about alert rules. None commits."""
 
+from collections.abc import Mapping
+from datetime import datetime
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -53,6 +56,19 @@ async def delete_rule(db: AsyncConnection, rule_id: int) -> None:
     await db.execute(sa.delete(alert_rules).where(alert_rules.c.id == rule_id))
 
 
+async def failing_rules(db: AsyncConnection) -> dict[int, datetime]:
+    """Returns the ids of the rules that can't be evaluated because of an error, and since when."""
+    query = sa.select(alert_rules.c.id, alert_rules.c.failing_since).where(alert_rules.c.failing_since.is_not(None))
+    return {row.id: row.failing_since for row in await db.execute(query)}
+
+
+async def set_failing(db: AsyncConnection, since: Mapping[int, datetime]) -> None:
+    """Notes the rules that can't be evaluated; all others can."""
+    await db.execute(sa.update(alert_rules).where(alert_rules.c.id.not_in(since)).values(failing_since=None))
+    for rule_id, moment in since.items():
+        await db.execute(sa.update(alert_rules).where(alert_rules.c.id == rule_id).values(failing_since=moment))
+
+
 def _values(limits: RuleLimits) -> dict[str, object]:
     return {
         "rule": limits.rule,
@@ -70,7 +86,7 @@ def _values(limits: RuleLimits) -> dict[str, object]:
 def _rule(row: sa.Row[tuple[object, ...]]) -> AlertRule:
     values = dict(row._mapping)
     rule_id, shipped = values.pop("id"), values.pop("shipped")
-    del values["is_changed"]
+    del values["is_changed"], values["failing_since"]
     values["select"] = values.pop("selection")
     values["severity"] = Severity(values["severity"])
     values["sensor"] = Sensor(values["sensor"]) if values["sensor"] else None

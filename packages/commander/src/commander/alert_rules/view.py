@@ -16,6 +16,7 @@ from commander.registry.kinds import RigKind
 WINDOW_S = 1_800.0  # over which rejected shares are counted
 SAMPLE_EVERY_S = 60.0
 LAG_IS_LATE_S = 300.0
+AS_USUAL = 0.8
 LAG_JITTER_S = 30.0
 LAG_IS_STEADY_S = 300.0
 
@@ -32,12 +33,11 @@ class RigMemory:
     """
 
     __slots__ = (
-        *("accepted", "accepted_s", "first_accepted", "judged_at", "known_s"),
+        *("accepted", "accepted_s", "first_accepted", "known_s"),
         *("lag_s", "lag_since_s", "samples", "since_s"),
     )
 
     def __init__(self) -> None:
-        self.judged_at = -1
         self.known_s: float | None = None
         self.accepted: int | None = None
         self.first_accepted = 0
@@ -105,13 +105,16 @@ class RigMemory:
 class Usual(msgspec.Struct, frozen=True):
     """The usual values of a rig: its hashrate for each algorithm in H/s, and its power in W.
 
-    They were learnt at `learnt_at`. Before enough is known they are empty, and `learning_until` says until when.
+    `boards` are the slots of an ASIC's boards, `fans` is how many fans it has. They were learnt at `learnt_at`. Before
+    enough is known they are empty, and `learning_until` says until when.
     """
 
     hashrates_hs: Mapping[str, float] = {}
     power_w: float | None = None
     learnt_at: datetime | None = None
     learning_until: datetime | None = None
+    boards: tuple[int, ...] | None = None
+    fans: int | None = None
 
 
 NO_USUAL = Usual()
@@ -148,6 +151,10 @@ class JudgedRig:
         self.gave_up = gave_up  # why its watchdog gave up
         self.is_full = is_full  # judgements of good devices are wanted, too
 
+    @property
+    def key(self) -> tuple[str, int]:
+        return str(self.kind), self.state.id
+
     def remember(self) -> None:
         """Notes the shares of the newest log, and how late it came."""
         state = self.state
@@ -178,3 +185,13 @@ class JudgedRig:
         """Returns whether it reports a hashrate above 0, and no fault “not mining”."""
         hashrates = self.state.summary.hashrates_hs.values()
         return any(value for value in hashrates) and not any(fault.rule == "no_hashrate" for fault in self.state.faults)
+
+    @property
+    def mines_as_usual(self) -> bool:
+        """Returns whether it mines with 80 % of its usual hashrates at least, as far as they are known."""
+        usual_hs = self.usual.hashrates_hs
+        return self.is_mining and all(
+            hashrate_hs >= AS_USUAL * usual_hs.get(work.named.algorithm, 0.0)
+            for work, hashrate_hs in self.state.summary.hashrates_hs.items()
+            if hashrate_hs is not None
+        )

@@ -20,6 +20,8 @@ from commander.problems import CommanderError, ErrorKind
 from commander.readings.severity import Severity
 
 DEVICE_MAX_LENGTH = 64
+VALUE_MAX_LENGTH = 128
+REOPENS_WITHIN = timedelta(minutes=10)  # a condition or an incident that comes back so soon is the same one
 COMMANDER = "commander"  # the kind of conditions of the commander itself
 
 

@@ -17,7 +17,6 @@ from commander.readings.severity import Severity
 JOINS_WITHIN = timedelta(hours=1)  # after the newest condition joined; later, a new incident is opened
 GROWTH_EVERY = timedelta(minutes=5)
 REMIND_EVERY = timedelta(hours=4)
-REOPENS_WITHIN = timedelta(minutes=10)
 HOLD_AFTER_REOPENING_S = 600.0
 
 
@@ -61,6 +60,12 @@ def reopened(incident: Incident, severity: Severity, group_wait: timedelta, now:
     if not incident.step:
         incident.message_at = now + group_wait
     joined(incident, severity, now)
+
+
+def returned(incident: Incident, severity: Severity) -> None:
+    """Notes that a condition of an open incident has come back. It was in its messages before: that is no growth."""
+    incident.close_at = None
+    incident.severity = worse_of(incident.severity, severity)
 
 
 def worse_of(first: Severity, second: Severity) -> Severity:

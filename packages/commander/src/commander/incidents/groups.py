@@ -1,6 +1,7 @@
 """The groups of rigs that an incident may have in common, read from the rigs' states."""
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 import msgspec
@@ -61,7 +62,7 @@ KINDS: Mapping[str, Groups] = {
 }
 
 
-def group_of(lives: Lives, failing: Iterable[tuple[str, int]]) -> InCommon | None:
+async def group_of(lives: Lives, failing: Iterable[tuple[str, int]]) -> InCommon | None:
     """Returns what failing rigs have in common. Rigs that have never reported do not count."""
     states = [
         (kind, state)
@@ -69,8 +70,12 @@ def group_of(lives: Lives, failing: Iterable[tuple[str, int]]) -> InCommon | Non
         for state in live.index.rigs.values()
         if state.health is not Health.WAITING
     ]
+    return await asyncio.to_thread(_group_of, states, set(failing))  # ten thousand rigs take a quarter of a second
+
+
+def _group_of(states: Sequence[tuple[RigKind, RigState]], failing: set[tuple[str, int]]) -> InCommon | None:
     numbers = {(str(kind), state.id): number for number, (kind, state) in enumerate(states)}
-    bad = [numbers[key] for key in set(failing) if key in numbers]
+    bad = [numbers[key] for key in failing if key in numbers]
 
     def kind_of(name: str, groups: Groups) -> GroupKind:
         @cache

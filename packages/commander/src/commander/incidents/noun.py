@@ -9,9 +9,11 @@ from commander.alert_rules.learning import learn
 from commander.alert_rules.pages import rules_part
 from commander.alert_rules.source import AlertRules
 from commander.audit.actor import Actor
-from commander.incidents import api, condition_api, pages, store
+from commander.incidents import api, condition_api, pages
 from commander.incidents.actions import MUTE_MINUTES, IncidentActions
 from commander.incidents.domain import IncidentClosed, IncidentNotFound
+from commander.incidents.given_up import RigsGivenUp
+from commander.incidents.retention import forget_old
 from commander.incidents.round import Engine
 from commander.incidents.running import Rounds
 from commander.incidents.self_checks import SelfChecks
@@ -23,9 +25,8 @@ from commander.live.source import LiveView, Query
 from commander.maintenance.rigs_now import RigsInMaintenance
 from commander.notifications.outbox import Button, OnButton
 from commander.noun import Built, Core, Noun
+from commander.registry.kinds import RigKind
 from commander.web.shell import Fragments
-
-KEPT = timedelta(days=400)
 
 
 def build(core: Core) -> Built:
@@ -41,10 +42,6 @@ def build(core: Core) -> Built:
     core.alerts.add(rules_part(rule_actions, core.lives))
     core.outbox.on_button = _buttons(actions)
 
-    async def forget_old(now: datetime) -> None:
-        async with core.database.transaction() as db:
-            await store.delete_closed_before(db, now - KEPT)
-
     async def on_start() -> None:
         await rule_actions.add_shipped()
         await source.remember()
@@ -57,13 +54,17 @@ def build(core: Core) -> Built:
             "alert_rule_actions": rule_actions,
         },
         jobs={
-            "forget-incidents": Job(timedelta(hours=12), forget_old),
+            "forget-incidents": Job(timedelta(hours=6), partial(forget_old, core.database)),
             "learn-usual-values": Job(LEARN_EVERY, partial(learn, core.database, core.lives)),
         },
         live_views=_live_views(core, source),
         on_start=on_start,
-        tasks=[Rounds(core.database, _engine(core, source, rules), core.leadership).run],
+        tasks=[_rounds(core, _engine(core, source, rules)).run],
     )
+
+
+def _rounds(core: Core, engine: Engine) -> Rounds:
+    return Rounds(core.database, engine, core.leadership, RigsGivenUp(core.database, core.lives[RigKind.CPU_GPU]))
 
 
 def _engine(core: Core, source: IncidentSource, rules: AlertRules) -> Engine:
@@ -76,6 +77,7 @@ def _engine(core: Core, source: IncidentSource, rules: AlertRules) -> Engine:
         RigsInMaintenance(core.database, core.lives),
         core.leadership,
         problems=SelfChecks(core.database, core.settings.data_dir).problems,
+        on_failing=core.alerts.changed,
     )
 
 

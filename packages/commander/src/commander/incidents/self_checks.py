@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import Database
 from commander.jobs.tables import jobs
+from commander.notifications.heartbeat import ROUNDS
 from commander.raw_logs.tables import dead_letters
 
 CHECK_EVERY_S = 60.0
@@ -66,7 +67,7 @@ def disk_problem(data_dir: Path) -> str:
 async def _late_job(db: AsyncConnection, now: datetime) -> str | None:
     """Returns the name of the job that has waited longest, if that is too long."""
     is_late = jobs.c.due_at.between(now - LATE_AT_MOST, now - JOBS_ARE_LATE)
-    query = sa.select(jobs.c.name).where(is_late).order_by(jobs.c.due_at)
+    query = sa.select(jobs.c.name).where(is_late, jobs.c.name != ROUNDS).order_by(jobs.c.due_at)
     name: str | None = (await db.execute(query.limit(1))).scalar()
     return name
 

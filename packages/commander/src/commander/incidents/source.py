@@ -1,10 +1,11 @@
 """Incidents as other parts of the commander follow them: open pages, scripts on the channel, and rigs' states."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from commander.db import Database
 from commander.incidents import store
-from commander.incidents.domain import Condition
+from commander.incidents.conditions import KeyOfRig
+from commander.incidents.domain import COMMANDER, Condition
 from commander.incidents.responses import incident_json
 from commander.incidents.words import text_of
 from commander.live.badge import Badge
@@ -14,6 +15,7 @@ from commander.live.rig_state import OpenCondition
 from commander.live.rigs import Lives
 from commander.live.source import LiveSource
 from commander.readings.severity import Severity
+from commander.registry.kinds import RigKind
 
 CHANNEL = "incidents"
 INCIDENTS = Topic("incidents", int)  # an incident, its conditions included
@@ -55,9 +57,12 @@ class IncidentSource(LiveSource):
             self._incident_news.publish(INCIDENTS, incident_id)
         self.changed()
 
-    def conditions_changed(self, conditions: Iterable[Condition]) -> None:
-        """Call it with all conditions after each commit that changes one. The rigs' states follow."""
-        self._set_conditions(conditions)
+    def conditions_changed(self, by_rig: Mapping[KeyOfRig, Iterable[Condition]]) -> None:
+        """Call it after each commit with all conditions of the rigs of which one has changed. Their states follow."""
+        for (kind, rig_id), conditions in by_rig.items():
+            if kind != COMMANDER:
+                rows = [_open_condition(each) for each in conditions if each.is_open]
+                self._lives[RigKind(kind)].index.set_conditions(rig_id, tuple(sorted(rows, key=_worst_first)))
         self._incident_news.publish(CONDITIONS, 0)
 
     async def tick(self, now_s: float) -> None:
@@ -91,19 +96,18 @@ class IncidentSource(LiveSource):
     async def _read_conditions(self) -> None:
         async with self._database.reading() as db:
             conditions = await store.firing_conditions(db)
-        self._set_conditions(conditions)
-
-    def _set_conditions(self, conditions: Iterable[Condition]) -> None:
-        by_rig: dict[tuple[str, int], list[OpenCondition]] = {}
+        by_rig: dict[KeyOfRig, list[OpenCondition]] = {}
         for each in conditions:
-            if each.is_open:
-                row = OpenCondition(each.key.rule, each.severity, text_of(each), each.began_at)
-                by_rig.setdefault(each.key[:2], []).append(row)
+            by_rig.setdefault(each.key[:2], []).append(_open_condition(each))
         for kind, live in self._lives.items():
             for state in live.index.rigs.values():
                 rows = by_rig.get((str(kind), state.id))
                 if rows or state.conditions:
                     live.index.set_conditions(state.id, tuple(sorted(rows or (), key=_worst_first)))
+
+
+def _open_condition(condition: Condition) -> OpenCondition:
+    return OpenCondition(condition.key.rule, condition.severity, text_of(condition), condition.began_at)
 
 
 def _worst_first(condition: OpenCondition) -> tuple[bool, str]:

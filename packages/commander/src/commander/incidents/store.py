@@ -168,7 +168,7 @@ async def delete_conditions(db: AsyncConnection, ids: Collection[int]) -> None:
         await db.execute(sa.delete(conditions).where(conditions.c.id.in_(listed[at : at + _MANY])))
 
 
-async def delete_closed_before(db: AsyncConnection, moment: datetime, *, limit: int = 1_000) -> int:
+async def delete_closed_before(db: AsyncConnection, moment: datetime, *, limit: int) -> int:
     """Deletes the oldest closed incidents and conditions; returns how many incidents."""
     old = sa.select(incidents.c.id).where(incidents.c.closed_at < moment).order_by(incidents.c.closed_at).limit(limit)
     gone = await db.execute(sa.delete(incidents).where(incidents.c.id.in_(old)))

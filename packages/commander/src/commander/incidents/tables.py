@@ -42,7 +42,7 @@ conditions = sa.Table(
     sa.Column("value", sa.String(128), nullable=False),
     sa.Column("began_at", Moment, nullable=False),
     sa.Column("due_at", Moment),  # when the phase ends by itself
-    sa.Column("ended_at", Moment),
+    sa.Column("ended_at", Moment, index=True),
     sa.Column("incident_id", sa.Integer, sa.ForeignKey("incidents.id", ondelete="CASCADE"), index=True),
     sa.Index("ix_conditions_rig", "kind", "rig_id", "began_at"),
     sa.Index(

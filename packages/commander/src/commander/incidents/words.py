@@ -20,6 +20,21 @@ class TitleWords(NamedTuple):
     many: str
 
 
+class Extent(NamedTuple):
+    """All conditions of an incident: how many they are, of how many rigs, and when the first and the last began.
+
+    `name` and `value` are those of the only rig or condition, if there is one.
+    """
+
+    conditions: int
+    rigs: int
+    name: str
+    value: str
+    is_of_commander: bool
+    first_at: datetime
+    last_at: datetime
+
+
 TITLES = {
     "offline": TitleWords("stopped reporting", "stopped reporting"),
     "hashrate_low": TitleWords("has a low hashrate", "have a low hashrate"),
@@ -57,20 +72,17 @@ def text_of(condition: Condition) -> str:
     return text[:1].upper() + text[1:]
 
 
-def title_of(rule: str, conditions: Sequence[Condition]) -> str:
+def title_of(rule: str, extent: Extent) -> str:
     """Returns a sentence without its full stop: "38 rigs stopped reporting within 20 s"."""
-    if any(each.key.kind == COMMANDER for each in conditions):
-        return conditions[0].value if len(conditions) == 1 else f"The commander has {len(conditions)} problems"
+    if extent.is_of_commander:
+        return extent.value if extent.conditions == 1 else f"The commander has {extent.conditions} problems"
     words = TITLES.get(rule) or TitleWords(f"breaks the rule {rule}", f"break the rule {rule}")
-    rigs = {each.key[:2]: each.name for each in conditions}
-    if len(rigs) == 1:
-        return f"{next(iter(rigs.values()))} {words.one}"
-    return f"{len(rigs)} rigs {words.many}{_span(rule, conditions)}"
+    if extent.rigs == 1:
+        return f"{extent.name} {words.one}"
+    return f"{units.count_text(extent.rigs)} rigs {words.many}{_span(rule, extent.last_at - extent.first_at)}"
 
 
-def _span(rule: str, conditions: Sequence[Condition]) -> str:
-    moments = [each.began_at for each in conditions]
-    span = max(moments) - min(moments)
+def _span(rule: str, span: timedelta) -> str:
     if rule != "offline" or span > SPAN_AT_MOST:
         return ""
     return f" within {units.duration_text(max(1, round(span.total_seconds())))}"

@@ -1,17 +1,24 @@
-"""Writes what a round has changed, and decides which messages go out: one transaction."""
+"""Writes what a round has changed, and decides which messages go out.
 
-from collections.abc import Iterable, Sequence
+A round that changes much is written in pieces, each a transaction: nobody waits for long. Each piece leaves incidents
+and conditions that fit together, so a kill between two of them loses nothing: what is missing is done by the next
+round. Messages are decided with the last piece.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.incidents import grouping, store
+from commander.incidents import extent_store, grouping, store
 from commander.incidents.conditions import Changes, CurrentConditions
-from commander.incidents.domain import COMMANDER, Condition, ConditionKey, Incident
+from commander.incidents.domain import COMMANDER, REOPENS_WITHIN, Condition, ConditionKey, Incident
 from commander.incidents.grouping import Occasion
 from commander.incidents.groups import group_of
+from commander.incidents.pieces import Piece, pieces_of
 from commander.incidents.responses import incident_json
 from commander.incidents.words import lines_of, title_of
 from commander.live.rigs import Lives
@@ -25,16 +32,17 @@ EVENTS = {
     Occasion.REMINDER: Event.REMINDER,
     Occasion.CLOSED: Event.CLOSED,
 }
+OpenTransaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 
 @dataclass
 class Round:
-    """The incidents of one transaction. `in_maintenance` are rigs in maintenance: nothing is sent about them."""
+    """The incidents of a round. `in_maintenance` are rigs in maintenance: nothing is sent about them."""
 
     now: datetime
     in_maintenance: frozenset[tuple[str, int]] = frozenset()
     incidents: dict[int, Incident] = field(default_factory=dict)
-    recent: dict[ConditionKey, Incident] = field(default_factory=dict)  # closed a short time ago
+    recent: dict[ConditionKey, Incident] | None = None  # closed a short time ago; None: not read yet
     touched: set[int] = field(default_factory=set)
 
 
@@ -48,7 +56,7 @@ class IncidentWriter:
 
     async def write(
         self,
-        db: AsyncConnection,
+        transaction: OpenTransaction,
         current: CurrentConditions,
         changes: Changes,
         *,
@@ -56,29 +64,47 @@ class IncidentWriter:
         in_maintenance: frozenset[tuple[str, int]],
     ) -> set[int]:
         """Writes a round; returns the incidents that have changed."""
-        turn = Round(now, in_maintenance, {each.id: each for each in await store.open_incidents(db, to_change=True)})
-        waiting = [each for each in current if each.is_open and each.incident_id is None]
-        if waiting:
-            turn.recent = await self._recent(db, now)
-        for condition in waiting:
-            if condition.key[:2] not in in_maintenance:
-                await self._join(db, condition, turn)
-        for condition in changes.worse:
-            if (incident := turn.incidents.get(condition.incident_id or 0)) is not None:
-                grouping.joined(incident, condition.severity, now)
-                turn.touched.add(incident.id)
-        await self._write_conditions(db, changes, waiting)
-        turn.touched |= {each.incident_id for each in changes.updated if each.incident_id is not None}
-        await self._update_incidents(db, current, turn)
+        turn = Round(now, in_maintenance)
+        apart = [each for each in current.apart() if each.key[:2] not in in_maintenance]
+        for piece in pieces_of(changes, apart):
+            async with transaction() as db:
+                turn.incidents = {each.id: each for each in await store.open_incidents(db, to_change=True)}
+                await self._write_piece(db, current, piece, turn)
+                if piece.is_last:
+                    await self._update_incidents(db, current, turn)
         return turn.touched
 
-    async def _recent(self, db: AsyncConnection, now: datetime) -> dict[ConditionKey, Incident]:
-        """Returns the incidents that closed a short time ago, by their conditions."""
-        closed = {each.id: each for each in await store.read_recent(db, closed_after=now - grouping.REOPENS_WITHIN)}
-        conditions = await store.conditions_of_incidents(db, list(closed))
-        return {each.key: closed[number] for number, rows in conditions.items() for each in rows}
+    async def _write_piece(self, db: AsyncConnection, current: CurrentConditions, piece: Piece, turn: Round) -> None:
+        for condition in piece.back:
+            self._return(current, condition, turn)
+        for condition in (*piece.updated, *piece.new):
+            if condition.is_open and condition.incident_id is None and condition.key[:2] not in turn.in_maintenance:
+                current.join(condition, await self._incident_for(db, condition, turn))
+        for condition in piece.worse:
+            if (incident := turn.incidents.get(condition.incident_id or 0)) is not None:
+                grouping.joined(incident, condition.severity, turn.now)
+                turn.touched.add(incident.id)
+        await store.delete_conditions(db, [each.id for each in piece.deleted])
+        await store.update_conditions(db, piece.updated)
+        await store.insert_conditions(db, piece.new)
+        turn.touched |= {each.incident_id for each in piece.updated if each.incident_id is not None}
+        for incident in () if piece.is_last else turn.incidents.values():
+            if incident.id in turn.touched:
+                await store.update_incident(db, incident)
 
-    async def _join(self, db: AsyncConnection, condition: Condition, turn: Round) -> None:
+    def _return(self, current: CurrentConditions, condition: Condition, turn: Round) -> None:
+        """Keeps a condition that has come back in its incident. If that is closed, it joins one as a new one does."""
+        incident = turn.incidents.get(condition.incident_id or 0)
+        if incident is None:
+            current.join(condition, None)
+            return
+        grouping.returned(incident, condition.severity)
+        turn.touched.add(incident.id)
+
+    async def _incident_for(self, db: AsyncConnection, condition: Condition, turn: Round) -> int:
+        """Returns the incident that a condition belongs to: one that is open, one to open again, or a new one."""
+        if turn.recent is None:
+            turn.recent = await _recent(db, turn.now)
         incident = grouping.incident_to_join(condition.key.rule, turn.incidents.values(), turn.now)
         closed = turn.recent.get(condition.key)
         if incident is not None:
@@ -88,39 +114,30 @@ class IncidentWriter:
             incident = turn.incidents[closed.id] = closed
         else:
             incident = grouping.new_incident(condition.key.rule, condition.severity, self._group_wait, turn.now)
-            incident.title = title_of(condition.key.rule, [condition])
+            incident.title = title_of(condition.key.rule, extent_store.extent_of([condition]))
             incident.id = await store.insert_incident(db, incident)
             turn.incidents[incident.id] = incident
-        condition.incident_id = incident.id
         turn.touched.add(incident.id)
-
-    async def _write_conditions(self, db: AsyncConnection, changes: Changes, waiting: Sequence[Condition]) -> None:
-        new = {id(each) for each in changes.new}
-        await store.insert_conditions(db, changes.new)
-        changed = {id(each): each for each in [*changes.updated, *waiting] if id(each) not in new}
-        await store.update_conditions(db, list(changed.values()))
-        await store.delete_conditions(db, [each.id for each in changes.deleted])
+        return incident.id
 
     async def _update_incidents(self, db: AsyncConnection, current: CurrentConditions, turn: Round) -> None:
         """Closes, sends and writes what is due."""
         failing: dict[int, list[Condition]] = {}
-        for condition in current:
+        for condition in current if turn.incidents else ():
             if condition.is_open and condition.incident_id is not None:
                 failing.setdefault(condition.incident_id, []).append(condition)
         for incident in turn.incidents.values():
             mine = failing.get(incident.id, [])
             has_changed = incident.id in turn.touched
             if not mine and incident.close_at is None:
-                rows = (await store.conditions_of_incidents(db, [incident.id]))[incident.id]
-                mine = [each for each in rows if each.ended_at is None]
-                if rows and not mine:
+                if not await extent_store.is_failing(db, incident.id):
                     grouping.ended(incident, turn.now)
                     has_changed = True
             elif mine and incident.close_at is not None:
                 incident.close_at = None
                 has_changed = True
             if has_changed:
-                await self._describe(db, incident)
+                await _describe(db, incident)
             occasion = grouping.next_occasion(incident, is_failing=bool(mine), now=turn.now)
             if occasion is not None and not _all_in_maintenance(mine, turn.in_maintenance):
                 await self._send(db, incident, mine, occasion, turn.now)
@@ -129,20 +146,15 @@ class IncidentWriter:
                 await store.update_incident(db, incident)
                 turn.touched.add(incident.id)
 
-    async def _describe(self, db: AsyncConnection, incident: Incident) -> None:
-        rows = (await store.conditions_of_incidents(db, [incident.id]))[incident.id]
-        if rows:
-            incident.title = title_of(incident.rule, rows)
-
     async def _send(
         self, db: AsyncConnection, incident: Incident, failing: Sequence[Condition], occasion: Occasion, now: datetime
     ) -> None:
         if occasion in (Occasion.OPENED, Occasion.GROWN):
-            incident.in_common = group_of(self._lives, [each.key[:2] for each in failing])
+            incident.in_common = await group_of(self._lives, [each.key[:2] for each in failing])
         grouping.carry_out(incident, occasion, now)
         if occasion is Occasion.CLOSED_UNSENT:
             return
-        rows = (await store.conditions_of_incidents(db, [incident.id]))[incident.id]
+        rows = await extent_store.conditions_of(db, incident.id)
         await store.update_incident(db, incident)
         news = News(
             incident_id=incident.id,
@@ -156,6 +168,18 @@ class IncidentWriter:
             at=now,
         )
         await self._outbox.enqueue(db, news)
+
+
+async def _recent(db: AsyncConnection, now: datetime) -> dict[ConditionKey, Incident]:
+    """Returns the incidents that closed a short time ago, by their conditions."""
+    closed = {each.id: each for each in await store.read_recent(db, closed_after=now - REOPENS_WITHIN)}
+    return {key: closed[number] for key, number in (await extent_store.keys_of_incidents(db, list(closed))).items()}
+
+
+async def _describe(db: AsyncConnection, incident: Incident) -> None:
+    extent = await extent_store.read_extent(db, incident.id)
+    if extent is not None:
+        incident.title = title_of(incident.rule, extent)
 
 
 def _all_in_maintenance(failing: Iterable[Condition], in_maintenance: frozenset[tuple[str, int]]) -> bool:

@@ -130,7 +130,7 @@ async def run_due(database: Database, table: Mapping[str, Job], *, now: datetime
         if not now < due_at.get(name, now) <= now + job.every:
             wait = await _run_one(name, job, now=now)
             async with database.transaction() as db:
-                await _set_due(db, name, now + wait)
+                await set_due(db, name, now + wait)
 
 
 async def _run_one(name: str, job: Job, *, now: datetime) -> timedelta:
@@ -145,6 +145,7 @@ async def _run_one(name: str, job: Job, *, now: datetime) -> timedelta:
     return job.every
 
 
-async def _set_due(db: AsyncConnection, name: str, due_at: datetime) -> None:
+async def set_due(db: AsyncConnection, name: str, due_at: datetime) -> None:
+    """Sets when a job is due next."""
     query = insert_for(db, jobs).values(name=name, due_at=due_at)
     await db.execute(query.on_conflict_do_update(index_elements=[jobs.c.name], set_={"due_at": due_at}))

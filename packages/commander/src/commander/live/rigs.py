@@ -10,7 +10,7 @@ from commander.live.channels import ChannelEvent, Channels
 from commander.live.frames import Frames
 from commander.live.operational_index import OperationalIndex
 from commander.live.responses import IndexStatsAnswer, figures_answer, stats_answer
-from commander.live.rig_state import RigState
+from commander.live.rig_state import Health, RigState
 from commander.live.trends import Trends
 from commander.readings.summary import RigSummary
 from commander.registry.kinds import RigKind
@@ -61,6 +61,15 @@ class LiveRigs:
     def silence_s(self, state: RigState, now_s: float) -> float:
         """Returns the time since a rig's last report, less what stored logs need to arrive here."""
         return now_s - self._lag_s() - state.reported_s
+
+    def silent(self, now_s: float, limit_s: float) -> list[RigState]:
+        """Returns the rigs whose last report came so long ago. Those that have never reported are not among them."""
+        newest_s = now_s - self._lag_s() - limit_s
+        return [
+            state
+            for state in self.index.rigs.values()
+            if state.reported_s <= newest_s and state.health is not Health.WAITING
+        ]
 
     def name_of(self, rig_id: int) -> RigName | None:
         """Returns the rig's current name; None if it was removed."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0017"
+HEAD = "0018"
 
 
 class SchemaTooNew(DatabaseProblem):

@@ -1,16 +1,18 @@
 """Queries about channels. A function is one query; none commits."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.notifications.domain import ChannelNotFound, Wishes
+from commander.notifications.domain import ChannelNotFound, MessageState, Wishes
 from commander.notifications.tables import notification_channels as channels
+from commander.notifications.tables import notifications as messages
 
+ERROR_SHOWN_FOR = timedelta(days=1)
 _GONE = "There is no such channel; it may have been removed."
 
 
@@ -77,8 +79,15 @@ async def switch_off(db: AsyncConnection, channel_id: int, reason: str, *, at: d
 
 
 async def note_sent(db: AsyncConnection, channel_id: int, *, at: datetime) -> None:
+    """Notes that a message was sent. The error of one that was given up in the last day stays to be seen."""
+    given_up = sa.select(messages.c.id).where(
+        messages.c.channel_id == channel_id,
+        messages.c.state == MessageState.FAILED,
+        messages.c.finished_at > at - ERROR_SHOWN_FOR,
+    )
     query = sa.update(channels).where(channels.c.id == channel_id)
-    await db.execute(query.values(last_sent_at=at, last_error="", last_error_at=None))
+    await db.execute(query.values(last_sent_at=at))
+    await db.execute(query.where(~given_up.exists()).values(last_error="", last_error_at=None))
 
 
 async def note_error(db: AsyncConnection, channel_id: int, error: str, *, at: datetime) -> None:

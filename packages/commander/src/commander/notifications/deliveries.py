@@ -174,7 +174,7 @@ class Deliveries:
             remark = str(partly)
         except DeliveryFailure as failure:
             await self._failed(channel, chosen, failure, now)
-            return False
+            return failure.is_refusal  # then the next one may be accepted
         async with self._database.transaction() as db:
             await delivery_store.finish(db, ids, MessageState.SENT, at=now)
             await channel_store.note_sent(db, channel.id, at=now)
@@ -195,7 +195,7 @@ class Deliveries:
                 if await channel_store.switch_off(db, channel.id, text, at=now):
                     await record(db, "channel switched off", channel.name, text, actor=COMMANDER, at=now)
                     await self._outbox.enqueue(db, _news_of_switch_off(channel, text, now))
-            elif again is None:
+            elif failure.is_refusal or again is None:
                 await delivery_store.finish(db, ids, MessageState.FAILED, text, at=now)
                 await channel_store.note_error(db, channel.id, text, at=now)
             else:

@@ -19,6 +19,7 @@ from commander.problems import CommanderError
 log = logging.getLogger(__name__)
 EVERY_S = 60.0
 PULSE = "heartbeat-pulse"
+ROUNDS = "evaluate-alert-rules"  # its due time is that of the newest round in which all alert rules were evaluated
 JOBS_LATE_AFTER = timedelta(minutes=15)
 _FIRST_AFTER_S = 5.0
 _LEASE = "heartbeat"
@@ -54,7 +55,7 @@ class Heartbeat:
             await resign(self._database, self._holder, name=_LEASE)
 
     async def beat(self, now: datetime) -> bool:
-        """Sends a request if the jobs are done in time and this node leads; returns whether it did.
+        """Sends a request if jobs are done and rules evaluated in time, and this node leads; returns whether it did.
 
         Raises `CommanderError` while the database or the queue can't be reached.
         """
@@ -62,7 +63,7 @@ class Heartbeat:
         if not await lead(self._database, self._holder, now=now, name=_LEASE):
             return False
         if not await self._are_jobs_done(now):
-            log.warning("no heartbeat: jobs are late")
+            log.warning("no heartbeat: jobs are late, or an alert rule can't be evaluated")
             return False
         try:
             check(await self._http.get(self._url), "The heartbeat's address")
@@ -71,6 +72,7 @@ class Heartbeat:
         return True
 
     async def _are_jobs_done(self, now: datetime) -> bool:
+        query = sa.select(jobs.c.name, jobs.c.due_at).where(jobs.c.name.in_((PULSE, ROUNDS)))
         async with self._database.reading() as db:
-            due_at = (await db.execute(sa.select(jobs.c.due_at).where(jobs.c.name == PULSE))).scalar()
-        return due_at is not None and now - due_at < JOBS_LATE_AFTER
+            due_at = {row.name: row.due_at for row in await db.execute(query)}
+        return PULSE in due_at and all(now - moment < JOBS_LATE_AFTER for moment in due_at.values())

@@ -23,6 +23,7 @@ _REDIRECTS_AT_MOST = 3
 _HEADERS = {"User-Agent": f"Minewarden/{VERSION}", "Accept-Encoding": "identity"}
 _KEEPS_METHOD = {307, 308}  # others turn a POST into a GET
 _FINAL = {401, 403, 404, 410}
+_TRY_AGAIN = {408, 425, 429}  # of 400 to 499
 _PORTS = {"http": 80, "https": 443}
 _ASKS_TO_WAIT = {429, 503}
 _LONGEST_WAIT_S = 24 * 3600.0
@@ -137,7 +138,9 @@ def check(answer: HttpAnswer, service: str, *, now: datetime | None = None) -> N
     if shown := excerpt(answer.body):
         text += f": {shown}"
     wait_s = retry_after_s(answer, now=now or datetime.now(UTC)) if answer.status in _ASKS_TO_WAIT else None
-    raise DeliveryFailure(f"{text.rstrip('.')}.", is_final=answer.status in _FINAL, retry_after_s=wait_s)
+    is_final = answer.status in _FINAL
+    is_refusal = 400 <= answer.status < 500 and not is_final and answer.status not in _TRY_AGAIN
+    raise DeliveryFailure(f"{text.rstrip('.')}.", is_final=is_final, is_refusal=is_refusal, retry_after_s=wait_s)
 
 
 def retry_after_s(answer: HttpAnswer, *, now: datetime) -> float | None:

@@ -44,7 +44,7 @@ def summary_of(log: CpuGpuLog) -> RigSummary:
         memory_temperature_c=highest([gpu.memory_temperature_c for gpu in gpus]),
         faults=faults_of(log, gpus),
         miners=len(log.miners),
-        gpus=len(log.gpus),
+        gpus=sum(not gpu.is_lost for gpu in log.gpus),
         mining=mining_of_cpu_gpu(log),
     )
 

@@ -12,10 +12,14 @@ READINGS_SEARCHED = 64  # of a rig; one log can't fill the memory
 
 
 class RigHardware(msgspec.Struct, frozen=True):
-    """The hardware of a rig, from its specs. `texts` are all words by which people may search for it."""
+    """The hardware of a rig, from its specs.
+
+    `cards` are the addresses of its GPUs. `texts` are all words by which people may search for it.
+    """
 
     gpus: tuple[str, ...] = ()
     gpu_count: int = 0
+    cards: tuple[str, ...] = ()
     drivers: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     firmware: tuple[str, ...] = ()
@@ -79,6 +83,7 @@ def mining_of_asic(log: AsicLog) -> Mining:
 
 
 class _Gpu(msgspec.Struct, gc=False):
+    pci_address: str | None = None
     vendor: str | None = None
     name: str | None = None
     driver_version: str | None = None
@@ -125,6 +130,7 @@ def hardware_of(specs: bytes | None) -> RigHardware:
     return RigHardware(
         gpus=gpus,
         gpu_count=len(read.gpus),
+        cards=_distinct(gpu.pci_address for gpu in read.gpus),
         drivers=_distinct(gpu.driver_version for gpu in read.gpus),
         models=models + _distinct([cpu.name]),
         firmware=_distinct([read.firmware_version, read.software_version, board.bios_version]),

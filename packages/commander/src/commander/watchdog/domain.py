@@ -50,6 +50,13 @@ class ActOfRig(NamedTuple):
     event: LadderEvent
 
 
+class GivenUp(NamedTuple):
+    """The reason for which a rig's watchdog gave up, and since when."""
+
+    reason: str
+    at: datetime
+
+
 def check_room(rules: Sequence[Rule]) -> None:
     """Raises `TooManyRules`."""
     if len(rules) >= RULES_AT_MOST:

@@ -1,5 +1,6 @@
 """Queries about the watchdog's rules and events. A function is one query; none commits."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.db import insert_for
 from commander.registry.tables import cpu_gpu_rigs as rigs
-from commander.watchdog.domain import ActOfRig, Rule, RuleNotFound
+from commander.watchdog.domain import ActOfRig, GivenUp, Rule, RuleNotFound
 from commander.watchdog.tables import watchdog_events as events
 from commander.watchdog.tables import watchdog_rules as rules
 
@@ -55,10 +56,17 @@ async def remove_rule(db: AsyncConnection, rule_id: int) -> None:
 
 
 async def add_event(db: AsyncConnection, rig_id: int, event: LadderEvent, at: datetime) -> bool:
-    """Returns whether the event is new."""
+    """Returns whether the event is new. The newest event of a rig says whether its watchdog has given up."""
     values = {"rig_id": rig_id, "event_id": event.id, "at": at, "body": msgspec.json.encode(event)}
     added = await db.execute(insert_for(db, events).values(values).on_conflict_do_nothing())
-    return added.rowcount == 1
+    if added.rowcount != 1:
+        return False
+    of_rig = sa.select(events.c.event_id).where(events.c.rig_id == rig_id)
+    newest = (await db.execute(of_rig.order_by(events.c.at.desc(), events.c.event_id.desc()).limit(1))).scalar()
+    if newest == event.id:
+        is_it = sa.and_(events.c.event_id == event.id, sa.literal(event.act is LadderAct.GAVE_UP))
+        await db.execute(sa.update(events).where(events.c.rig_id == rig_id).values(is_given_up=is_it))
+    return True
 
 
 async def newest_events(db: AsyncConnection, rig_id: int, most: int) -> list[tuple[datetime, LadderEvent]]:
@@ -75,16 +83,22 @@ async def newest_acts(db: AsyncConnection, most: int) -> list[ActOfRig]:
     return [ActOfRig(row.at, row.rig_id, row.name, msgspec.json.decode(row.body, type=LadderEvent)) for row in rows]
 
 
-async def reasons_to_give_up(db: AsyncConnection, *, since: datetime) -> dict[int, str]:
-    """Returns the rigs whose watchdog gave up last, with its reason."""
-    query = sa.select(events.c.rig_id, events.c.body).where(events.c.at >= since)
-    newest = {row.rig_id: row.body for row in await db.execute(query.order_by(events.c.at, events.c.event_id))}
-    acts = ((rig_id, msgspec.json.decode(body, type=LadderEvent)) for rig_id, body in newest.items())
-    return {rig_id: act.reason for rig_id, act in acts if act.act is LadderAct.GAVE_UP}
+async def rigs_given_up(db: AsyncConnection) -> dict[int, GivenUp]:
+    """Returns the rigs that are given up by their watchdogs, until they mine again or somebody acts."""
+    query = sa.select(events.c.rig_id, events.c.at, events.c.body).where(events.c.is_given_up)
+    rows = ((row.rig_id, row.at, msgspec.json.decode(row.body, type=LadderEvent)) for row in await db.execute(query))
+    return {rig_id: GivenUp(event.reason, at) for rig_id, at, event in rows}
+
+
+async def note_over(db: AsyncConnection, rig_ids: Collection[int]) -> None:
+    """Notes that the rigs are not given up any more."""
+    query = sa.update(events).where(events.c.rig_id.in_(rig_ids), events.c.is_given_up)
+    await db.execute(query.values(is_given_up=False))
 
 
 async def delete_events_before(db: AsyncConnection, moment: datetime) -> None:
-    await db.execute(sa.delete(events).where(events.c.at < moment))
+    """Deletes old events, but not those of rigs that are still given up."""
+    await db.execute(sa.delete(events).where(events.c.at < moment, ~events.c.is_given_up))
 
 
 def _limits(body: bytes) -> LadderSettings:

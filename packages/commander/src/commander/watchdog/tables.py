@@ -21,6 +21,14 @@ watchdog_events = sa.Table(
     sa.Column("event_id", sa.String(64), primary_key=True),
     sa.Column("at", Moment, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
+    # It gave the rig up, and since then the rig did not mine, and nobody did anything about it.
+    sa.Column("is_given_up", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_watchdog_events_at", "at"),
+    sa.Index(
+        "ix_watchdog_events_given_up",
+        "rig_id",
+        sqlite_where=sa.text("is_given_up"),
+        postgresql_where=sa.text("is_given_up"),
+    ),
     sqlite_with_rowid=False,
 )

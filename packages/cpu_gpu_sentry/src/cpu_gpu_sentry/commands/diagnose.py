@@ -117,7 +117,8 @@ async def _pool(playbook: Playbook, pool: str) -> Finding:
 
 async def _cards(rig: Rig, sources: Sources) -> list[Finding]:
     on_bus = await sources.cards_on_bus()
-    reporting = {each.pci_address for each in rig.gpus if each != GpuReading(pci_address=each.pci_address)}
+    known = [each for each in rig.gpus if not each.is_lost and each != GpuReading(pci_address=each.pci_address)]
+    reporting = {each.pci_address for each in known}
     missing = rig.expected_cards - on_bus if on_bus is not None else frozenset[str]()
     return findings.cards(on_bus, reporting, missing)
 

@@ -28,7 +28,10 @@ class Amd:
     def read(self) -> list[GpuReading]:
         readings = {address: _reading(address, device) for address, device in _cards(self._drm)}
         self._seen |= readings.keys()
-        return [readings.get(address) or GpuReading(pci_address=address) for address in sorted(self._seen)]
+        is_lost = True if readings else None  # a driver without any card says nothing about them
+        return [
+            readings.get(address) or GpuReading(pci_address=address, is_lost=is_lost) for address in sorted(self._seen)
+        ]
 
     def specs(self) -> list[GpuSpecs]:
         return [_specs(address, device) for address, device in _cards(self._drm)]

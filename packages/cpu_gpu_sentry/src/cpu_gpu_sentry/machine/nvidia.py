@@ -44,7 +44,10 @@ class Nvidia:
         """`now_s` is monotonic."""
         readings = {address: _reading(nvml, card, address) for nvml, card, address in self._cards(now_s)}
         self._seen |= readings.keys()
-        return [readings.get(address) or GpuReading(pci_address=address) for address in sorted(self._seen)]
+        is_lost = True if readings else None  # a driver without any card says nothing about them
+        return [
+            readings.get(address) or GpuReading(pci_address=address, is_lost=is_lost) for address in sorted(self._seen)
+        ]
 
     def specs(self, now_s: float) -> list[GpuSpecs]:
         return [_specs(nvml, card, address) for nvml, card, address in self._cards(now_s)]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from protocol.messages import CpuGpuSpecs, CpuReading, GpuReading
+from protocol.messages import CpuGpuSpecs, CpuReading, GpuReading, GpuSpecs
 from protocol.reading import Reader
 from sentry_kit.impossible import left_out
 from sentry_kit.worker import Worker
@@ -51,6 +51,7 @@ class Sensors:
         self._workers = {name: Worker(name) for name in ("machine", "nvidia", "amd")}
         self._silent: set[str] = set()
         self._last: dict[str, list[GpuReading]] = {"nvidia": [], "amd": []}
+        self._cards: dict[str, GpuSpecs] = {}
 
     async def read(self) -> MachineReading:
         async with asyncio.TaskGroup() as group:
@@ -63,10 +64,15 @@ class Sensors:
         return MachineReading(reading.uptime_s, reading.cpu, reading.memory_used_bytes, gpus)
 
     async def specs(self, sentry_version: str) -> CpuGpuSpecs | None:
-        """None if the machine itself does not answer."""
+        """None if the machine itself does not answer.
+
+        A card that was there stays listed: one that fell off the bus is lost, not removed. Nobody takes a card out
+        while the machine runs, and the next start of the sentry begins a new list.
+        """
         nvidia = await self._try("nvidia", lambda: self._nvidia.specs(time.monotonic()), _SPECS_LIMIT_S)
         amd = await self._try("amd", self._amd.specs, _SPECS_LIMIT_S)
-        gpus = sorted([*(nvidia or []), *(amd or [])], key=lambda gpu: gpu.pci_address)
+        self._cards |= {gpu.pci_address: gpu for gpu in (*(nvidia or []), *(amd or []))}
+        gpus = [self._cards[address] for address in sorted(self._cards)]
         return await self._try("machine", lambda: machine_specs(gpus, sentry_version), _SPECS_LIMIT_S)
 
     def _machine(self) -> MachineReading:

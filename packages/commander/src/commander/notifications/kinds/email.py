@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Mapping
+from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from enum import StrEnum
@@ -21,6 +23,8 @@ from commander.notifications.safe_http import excerpt
 
 TIMEOUT_S = 20.0
 _STEP_TIMEOUT_S = 10.0
+_QUIT_TIMEOUT_S = 5.0
+_ending: set[asyncio.Task[None]] = set()  # connections of mails that are sent
 _SUBJECT_MAX = 200
 _TEXT_MAX = 50_000
 MailAddress = Annotated[str, Meta(pattern=r"^[^\s@<>,;\"]+@[^\s@<>,;\"]+$", max_length=320)]
@@ -60,16 +64,26 @@ async def send_trusting(
     """Sends with certificates that `context` trusts. Raises `DeliveryFailure`."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            await _send(settings, _mail(settings, message), network, context)
+            refused = await _send(settings, _mail(settings, message), network, context)
     except aiosmtplib.SMTPException as error:
         raise _failure(error) from error
     except TimeoutError as error:
         raise DeliveryFailure(f"The mail server {settings.host} did not answer within {TIMEOUT_S:g} s.") from error
     except (OSError, ValueError) as error:
         raise DeliveryFailure(f"The mail server {settings.host} can't be used: {_why(error)}.") from error
+    if refused:
+        names = ", ".join(f"{name} ({code} {_line(text)})" for name, (code, text) in refused.items())
+        raise PartlySent(f"The mail server refused {names}. The others have the mail.")
 
 
-async def _send(settings: EmailSettings, mail: EmailMessage, network: SafeNetwork, context: ssl.SSLContext) -> None:
+async def _send(
+    settings: EmailSettings, mail: EmailMessage, network: SafeNetwork, context: ssl.SSLContext
+) -> Mapping[str, tuple[int, str]]:
+    """Returns the recipients that the server refused while it accepted the mail for others.
+
+    From its answer to the mail itself on, the mail is sent. Whatever happens then must not send it again, so nobody
+    waits for the end of the connection.
+    """
     port = settings.port or _PORTS[settings.security]
     connection = await _connected(await allowed_addresses(settings.host, port, loopback=network.loopback), port)
     client = aiosmtplib.SMTP(
@@ -82,14 +96,26 @@ async def _send(settings: EmailSettings, mail: EmailMessage, network: SafeNetwor
         local_hostname=socket.gethostname(),
     )
     try:
-        async with client:
-            if settings.username:
-                await client.login(settings.username, settings.password)
-            refused, _ = await client.send_message(mail, sender=settings.sender, recipients=list(settings.recipients))
-            if refused:
-                names = ", ".join(f"{name} ({code} {_line(text)})" for name, (code, text) in refused.items())
-                raise PartlySent(f"The mail server refused {names}. The others have the mail.")
+        await client.connect()
+        if settings.username:
+            await client.login(settings.username, settings.password)
+        refused, _ = await client.send_message(mail, sender=settings.sender, recipients=list(settings.recipients))
+    except BaseException:
+        client.close()
+        connection.close()
+        raise
+    task = asyncio.get_running_loop().create_task(_quit(client, connection))
+    _ending.add(task)
+    task.add_done_callback(_ending.discard)
+    return {name: (answer.code, answer.message) for name, answer in refused.items()}
+
+
+async def _quit(client: aiosmtplib.SMTP, connection: socket.socket) -> None:
+    try:
+        with suppress(aiosmtplib.SMTPException, TimeoutError, OSError):
+            await client.quit(timeout=_QUIT_TIMEOUT_S)
     finally:
+        client.close()
         connection.close()
 
 
@@ -136,6 +162,12 @@ def _failure(error: aiosmtplib.SMTPException) -> DeliveryFailure:
         return DeliveryFailure(
             f"The mail server refused {first.recipient}: {first.code} {_line(first.message)}.", is_final=is_final
         )
+    if isinstance(error, aiosmtplib.SMTPSenderRefused):
+        refused = f"The mail server refused the sender {error.sender}: {error.code} {_line(error.message)}."
+        return DeliveryFailure(refused, is_final=500 <= error.code < 600)
+    if isinstance(error, aiosmtplib.SMTPDataError):
+        refused = f"The mail server refused the mail: {error.code} {_line(error.message)}."
+        return DeliveryFailure(refused, is_refusal=500 <= error.code < 600)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return DeliveryFailure(f"The mail server refused the mail: {error.code} {_line(error.message)}.")
     text = str(error.message).rstrip(".")

@@ -17,6 +17,7 @@ from commander.notifications.safe_http import check, excerpt
 
 _MESSAGE_MAX, _TITLE_MAX, _URL_MAX = 1_024, 250, 512
 _HIGH, _USUAL = 1, 0
+_OF_CHANNEL = (b'"token":', b'"user":')  # the fields that are wrong, as the body names them
 Key = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{30}$")]
 
 
@@ -40,7 +41,7 @@ async def send(settings: PushoverSettings, message: Message, network: SafeNetwor
     answer = await network.http.post(
         f"{settings.server.rstrip('/')}/1/messages.json", body=urlencode(fields).encode(), headers=headers
     )
-    if answer.status == 400:
+    if answer.status == 400 and any(name in answer.body for name in _OF_CHANNEL):
         raise DeliveryFailure(f"Pushover refused the message: {excerpt(answer.body)}.", is_final=True)
     check(answer, "Pushover")
 
