@@ -48,6 +48,19 @@ async def test_a_farm_of_broken_rigs_is_red_on_the_first_screen(
         await expect(word).to_have_css("color", await colour_of(page, tone))
 
 
+@pytest.mark.timeout(300)
+async def test_an_offline_rig_is_red_beside_the_other_broken_ones(farm: Farm, open_page: OpenPage) -> None:
+    farm.add("rig-silent").report()
+    page = await open_page("/", viewport=WIDE)
+    word = line_of(page, "rig-silent").locator(".state").filter(has_text="Offline")
+    await expect(word).to_have_count(1, timeout=120_000)
+    broken_rigs(farm)
+    await expect(page.locator("#verdict h2")).to_have_text("8 of 8 rigs need attention")
+    await expect(word).to_have_css("color", await colour_of(page, "--bad"))
+    for name in ("rig-silent", *BROKEN):
+        assert await is_on_the_first_screen(line_of(page, name)), name
+
+
 async def colour_of(page: Page, name: str) -> str:
     colour: str = await page.evaluate(
         "name => { const probe = document.body.appendChild(document.createElement('i'));"

@@ -1,4 +1,7 @@
-"""Two hundred rigs and a real commander: forty on a dead switch are one message, also while the commander is killed."""
+"""Two hundred rigs and a real commander: forty on a dead switch are one message, also while the commander is killed.
+
+Of two web nodes on NATS and PostgreSQL, one sends it.
+"""
 
 import json
 import random
@@ -11,11 +14,13 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from scaled_farm import scaled_farm
 
 from tests.farm import CommanderProcess, eventually, free_port
 
@@ -24,6 +29,19 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 RIGS, SWITCH, KILLS = 200, 40, 20
 OFFLINE_AFTER_S, GROUP_WAIT_S, CLEAR_S = 40, 10, 10
 TAG = "switch:sw-3"
+SETTINGS = {
+    "COMMANDER_TLS": "off",
+    "COMMANDER_NOTIFY_LOOPBACK": "true",
+    "COMMANDER_INCIDENT_GROUP_WAIT_S": str(GROUP_WAIT_S),
+    "COMMANDER_STALE_AFTER_S": "20",
+    "COMMANDER_OFFLINE_AFTER_S": "30",
+}
+
+
+class AnyCommander(Protocol):
+    """A commander of one node, or a web node of several."""
+
+    def client(self, api_key: str = "") -> httpx.Client: ...
 
 
 @dataclass
@@ -77,7 +95,7 @@ def running_sinks() -> Iterator[Sinks]:
 class Asics:
     """Two hundred ASICs of one site; those in `silent` do not report."""
 
-    commander: CommanderProcess
+    commander: AnyCommander
     tokens: list[str]
     silent: set[int] = field(default_factory=set)
     rounds: int = 0
@@ -106,7 +124,7 @@ class Asics:
 
 
 @contextmanager
-def reporting(commander: CommanderProcess, key: str) -> Iterator[Asics]:
+def reporting(commander: AnyCommander, key: str) -> Iterator[Asics]:
     with commander.client(key) as people:
         site = people.post("/api/v1/site-tokens", json={"name": "hall 1"}).raise_for_status().json()["token"]
         found = [{"name": f"asic-{number:03}", "key": f"02:00:00:00:00:{number:02x}"} for number in range(RIGS)]
@@ -129,7 +147,7 @@ def reporting(commander: CommanderProcess, key: str) -> Iterator[Asics]:
         thread.join(timeout=30)
 
 
-def prepare(commander: CommanderProcess, key: str, sinks: Sinks) -> None:
+def prepare(commander: AnyCommander, key: str, sinks: Sinks) -> None:
     """Adds both channels, and shortens the waits."""
     mail: dict[str, object] = {"host": "127.0.0.1", "port": sinks.mail_port, "security": "none"}
     mail |= {"sender": "farm@example.com", "recipients": ["anna@example.com"]}
@@ -148,14 +166,7 @@ def prepare(commander: CommanderProcess, key: str, sinks: Sinks) -> None:
 
 @pytest.fixture
 def watching(tmp_path: Path) -> Iterator[CommanderProcess]:
-    more = {
-        "COMMANDER_TLS": "off",
-        "COMMANDER_NOTIFY_LOOPBACK": "true",
-        "COMMANDER_INCIDENT_GROUP_WAIT_S": str(GROUP_WAIT_S),
-        "COMMANDER_STALE_AFTER_S": "20",
-        "COMMANDER_OFFLINE_AFTER_S": "30",
-    }
-    commander = CommanderProcess(tmp_path / "commander", more=more)
+    commander = CommanderProcess(tmp_path / "commander", more=SETTINGS)
     commander.start()
     try:
         yield commander
@@ -173,9 +184,20 @@ def check_opened(post: dict[str, object]) -> None:
 
 
 def test_forty_rigs_with_one_tag_are_one_message_on_each_channel(watching: CommanderProcess) -> None:
-    key = watching.api_key()
-    with running_sinks() as sinks, reporting(watching, key) as asics:
-        prepare(watching, key, sinks)
+    check_one_message(watching, watching, watching.api_key())
+
+
+@pytest.mark.servers
+def test_of_two_web_nodes_one_sends_the_message(tmp_path: Path) -> None:
+    with scaled_farm(tmp_path, web=2, workers=1, hasty=True, **SETTINGS) as farm:
+        first, second = farm.web
+        check_one_message(first, second, farm.api_key())
+
+
+def check_one_message(first: AnyCommander, second: AnyCommander, key: str) -> None:
+    """Lets rigs report to one commander, and people use the other one. They may be the same."""
+    with running_sinks() as sinks, reporting(first, key) as asics:
+        prepare(second, key, sinks)
         eventually(lambda: asics.rounds >= 2, within_s=60, what="two rounds of reports")
         asics.silent = set(range(SWITCH))
         eventually(
@@ -189,7 +211,7 @@ def test_forty_rigs_with_one_tag_are_one_message_on_each_channel(watching: Comma
         asics.silent = set()
         eventually(lambda: len(sinks.posts) == 2 and len(sinks.mails) == 2, within_s=CLEAR_S + 90, what="the closing")
         assert sinks.events() == ["opened", "closed"]
-    with watching.client(key) as people:
+    with second.client(key) as people:
         assert people.get("/api/v1/incidents?state=open").json()["incidents"] == []
         (incident,) = people.get("/api/v1/incidents?state=closed").json()["incidents"]
     assert len(incident["rigs"]) == SWITCH

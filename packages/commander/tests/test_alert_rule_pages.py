@@ -213,3 +213,19 @@ async def test_a_maintenance_that_can_not_be_is_told_beside_its_field(
     answer = await post(person, "/alerts/maintenance", **{"to": until, "reason": "x"} | fields)
     assert answer.status_code == 422
     assert words in html.unescape(error_beside(answer.text, field))
+
+
+async def test_allowed_pools_of_asics_are_entered_shown_and_checked(person: httpx.AsyncClient, farm: Farm) -> None:
+    fields = {"about": "wallet", "select": "tag:owner:anna", "severity": "critical", "for_min": "0"}
+    wrong = await post(person, "/alerts/rules", **fields, allowed="pool.example:3333, no pool!")
+    assert "is no pool" in error_beside(wrong.text, "allowed")
+    assert (await post(person, "/alerts/rules", **fields, allowed="farm@pool.example:3333")).status_code == 303
+    rule = (await rules_of(farm))[-1]
+    assert (rule["rule"], rule["allowed"]) == ("wallet", "farm@pool.example:3333")
+    assert "or an ASIC to others than farm@pool.example:3333" in html.unescape(await page(person, "/alerts"))
+    dialog = await page(person, f"/alerts?dialog=edit-rule&rule={rule['id']}")
+    assert 'value="farm@pool.example:3333"' in dialog
+    answer = await farm.client.post(
+        RULES, json={"rule": "offline", "critical": 60, "allowed": "pool.example"}, headers=farm.auth
+    )
+    assert (answer.status_code, answer.json()["field"]) == (422, "allowed")

@@ -8,11 +8,23 @@ import pytest
 from commander.alert_rules.view import Usual
 from commander.db import Database
 from commander.incidents.domain import Phase
+from commander.live.playbooks import PlaybookNow
 from commander.readings.faults import Fault
+from commander.readings.severity import Severity
 from commander.registry.kinds import RigKind
 from commander.watchdog.domain import GivenUp
 from commander_farm import a_log, on_sqlite
 from engine_farm import ASIC, CPU_GPU, EngineFarm
+from playbook_farm import MONERO, OTHER_MONERO
+from protocol.playbook_messages import (
+    Archive,
+    Platform,
+    Playbook,
+    PlaybookState,
+    PlaybookStatus,
+    PlaybookWork,
+    SoftwarePackage,
+)
 
 pytestmark = on_sqlite
 Log = Mapping[str, Any]
@@ -297,3 +309,113 @@ async def test_a_failed_playbook_and_another_wallet_are_told_at_once(farm: Engin
         ("playbook_failed", Phase.FIRING, "Playbook failed: Main"),
     }
     assert farm.now - (await farm.open())[0].opened_at < timedelta(seconds=10)
+
+
+def a_playbook(farm: EngineFarm, state: PlaybookState) -> PlaybookNow:
+    """A playbook of an hour ago that mines Monero, in this state."""
+    works = [PlaybookWork(algorithm="rx/0", pool="pool.example:3333", user=MONERO)]
+    package = SoftwarePackage(
+        software="xmrig", version="6", url="https://x.example/a", archive=Archive.ZIP, executable="x"
+    )
+    wire = Playbook(
+        id="1", name="Main", revision=1, package=package, platform=Platform.LINUX, script="./x", works=works
+    )
+    playbook = PlaybookNow(1, wire, changed_at=farm.now - timedelta(hours=1))
+    playbook.status = PlaybookStatus(playbook_id="1", revision=1, state=state)
+    return playbook
+
+
+def of_playbook(user: str, pool: str) -> Log:
+    work = {"algorithm": "rx/0", "hashrate_hs": 17_000.0, "pool": pool, "user": user, "accepted": 5, "rejected": 0}
+    return {"miners": [{"software": "xmrig", "state": "mining", "playbook_id": "1", "algorithms": [work]}]}
+
+
+@pytest.mark.parametrize(
+    ("user", "pool", "value"),
+    [
+        pytest.param(OTHER_MONERO, "pool.example:3333", "Wallet differs", id="another wallet"),
+        pytest.param(MONERO, "thief.example:3333", "Pool differs", id="another pool"),
+        pytest.param(f"{MONERO}.rig-01", "stratum+tcp://pool.example:3333", None, id="the same with a worker's name"),
+        pytest.param(MONERO, "POOL.example:3333", None, id="the same pool in capitals"),
+    ],
+)
+async def test_another_wallet_or_pool_than_the_playbooks(
+    farm: EngineFarm, user: str, pool: str, value: str | None
+) -> None:
+    rig = farm.add()
+    farm.lives[CPU_GPU].index.set_playbooks(rig.id, [a_playbook(farm, PlaybookState.MINING)])
+    await farm.run(20, [rig], **of_playbook(user, pool))
+    found = [each.value for each in await farm.conditions() if each.key.rule == "wallet" and each.is_open]
+    assert found == ([value] if value else [])
+
+
+@pytest.mark.parametrize(
+    ("state", "fires"),
+    [(PlaybookState.FAILED, True), (PlaybookState.STARTING, False), (PlaybookState.PAUSED, False)],
+)
+async def test_a_playbook_that_failed_and_one_that_only_starts(
+    farm: EngineFarm, state: PlaybookState, fires: bool
+) -> None:
+    rig = farm.add()
+    farm.lives[CPU_GPU].index.set_playbooks(rig.id, [a_playbook(farm, state)])
+    await farm.run(20, [rig], **of_playbook(MONERO, "pool.example:3333"))
+    found = [each.value for each in await farm.conditions() if each.key.rule == "playbook_failed" and each.is_open]
+    assert found == (["Playbook failed: Main"] if fires else [])
+
+
+@pytest.mark.parametrize(("lag_s", "fires"), [(280.0, False), (320.0, True)])
+async def test_a_slow_clock_near_the_limit(farm: EngineFarm, lag_s: float, fires: bool) -> None:
+    rig = farm.add()
+    for _ in range(130):
+        farm.pass_time(5)
+        farm.report(rig, CPU_GPU, lag_s)
+        await farm.round()
+    assert [each.key.rule for each in await farm.conditions()] == (["clock"] if fires else [])
+
+
+async def test_logs_that_are_a_little_late_are_no_spool(farm: EngineFarm) -> None:
+    rig = farm.add()
+    for number in range(100):
+        farm.pass_time(5)
+        farm.report(rig, CPU_GPU, 200 + (number % 20) * 4)
+        await farm.round()
+    assert await farm.conditions() == []
+
+
+async def test_a_commander_problem_of_less_than_a_minute_is_not_told(farm: EngineFarm) -> None:
+    farm.problems = {"jobs": "The commander's jobs are late: x"}
+    await farm.run(50)
+    farm.problems = {}
+    await farm.run(120)
+    assert farm.events() == []
+
+
+async def test_a_rig_without_a_condition_of_ones_own_rule_at_its_limit(farm: EngineFarm) -> None:
+    rig = farm.add()
+    await farm.add_rule("temperature>64", for_s=0.0)
+    await farm.run(20, [rig], **gpu(temperature_c=64.0), **cpu(60.0))
+    assert await farm.conditions() == []
+    await farm.run(20, [rig], **gpu(temperature_c=64.5), **cpu(60.0))
+    assert [each.key.rule for each in await farm.conditions()] == ["temperature>64"]
+
+
+@pytest.mark.parametrize(
+    ("pools", "value"),
+    [
+        pytest.param([POOL], None, id="the allowed one, with a worker"),
+        pytest.param([POOL | {"url": "stratum+tcp://POOL.example"}], None, id="without its port, in capitals"),
+        pytest.param([POOL, POOL | {"url": "spare.example:1", "user": "any"}], None, id="a spare with any account"),
+        pytest.param([POOL | {"user": None}], None, id="an unknown account"),
+        pytest.param([POOL | {"user": "thief.s19"}], "Wallet differs", id="another account"),
+        pytest.param([POOL, {"url": "thief.example:3333"}], "Pool differs: thief.example:3333", id="another spare"),
+        pytest.param([], None, id="no pool is known"),
+    ],
+)
+async def test_an_asic_may_mine_to_allowed_pools_only(farm: EngineFarm, pools: list[Log], value: str | None) -> None:
+    rig, other = farm.add(ASIC), farm.add(ASIC)
+    rig.tags = ("owner:anna",)
+    allowed = "farm@pool.example:3333, spare.example"
+    await farm.add_rule("wallet", select="tag:owner:anna", severity=Severity.CRITICAL, allowed=allowed)
+    await farm.run(20, [rig, other], ASIC, pools=pools)
+    found = [(each.name, each.value) for each in await farm.conditions() if each.key.rule == "wallet" and each.is_open]
+    assert found == ([(rig.name, value)] if value else [])

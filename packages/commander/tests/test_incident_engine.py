@@ -9,13 +9,17 @@ from functools import partial
 import msgspec
 import pytest
 import sqlalchemy as sa
+from commander.accounts.tables import site_tokens
 from commander.alert_rules import store as rule_store
 from commander.alert_rules.domain import RuleLimits, RuleName
-from commander.alert_rules.judging import JUDGES, Judgement
+from commander.alert_rules.judgement import Judgement
+from commander.alert_rules.judging import JUDGES
 from commander.alert_rules.view import JudgedRig, Usual
+from commander.audit.store import record
 from commander.commands.tables import command_targets, commands
 from commander.db import Database
 from commander.incidents import writer
+from commander.incidents.changes_before import NOTHING
 from commander.incidents.domain import Condition, ConditionKey, Phase
 from commander.incidents.given_up import RigsGivenUp
 from commander.incidents.pieces import pieces_of
@@ -28,7 +32,7 @@ from commander.jobs.tables import jobs
 from commander.live.rig_state import RigState
 from commander.notifications.heartbeat import ROUNDS
 from commander.readings.severity import Severity
-from commander.registry.tables import cpu_gpu_rigs
+from commander.registry.tables import asic_rigs, cpu_gpu_rigs
 from commander.watchdog import store as watchdog
 from commander_farm import on_sqlite
 from engine_farm import ASIC, CPU_GPU, START, EngineFarm
@@ -124,10 +128,59 @@ async def test_a_farm_of_one_rig(farm: EngineFarm) -> None:
     await farm.run(60, rigs)
     await farm.run(240)
     assert [(news.title, news.lines) for news in farm.outbox.news] == [
-        ("rig-alone stopped reporting", ("rig-alone (no report).",))
+        ("rig-alone stopped reporting", ("rig-alone (no report).", NOTHING))
     ]
     await farm.run(90, rigs)
     assert farm.events() == ["opened", "closed"]
+
+
+async def test_what_people_changed_in_the_hour_before_stands_in_the_opening_alone(farm: EngineFarm) -> None:
+    rigs = [farm.add() for _ in range(3)]
+    await farm.run(60, rigs)
+    async with farm.database.transaction() as db:
+        for number in range(5):
+            await record(db, "playbook changed", f"rig-0{number}", at=farm.now - timedelta(minutes=30 - number))
+        await record(db, "playbook changed", "of yesterday", at=farm.now - timedelta(hours=20))
+        await record(db, "logged in", at=farm.now)
+        await record(db, "incident acknowledged", "another one", at=farm.now)
+    await farm.run(240, rigs[1:])
+    (news,) = farm.outbox.news
+    at = farm.now - timedelta(seconds=240 + 26 * 60)
+    assert news.lines[-1].startswith(f"Changed in the hour before: playbook changed (rig-04, {at:%H:%M} UTC), playbook")
+    assert news.lines[-1].endswith(" UTC) and 2 more.")
+    await farm.run(90, rigs)
+    assert "changed in the hour" not in " ".join(farm.outbox.news[-1].lines).lower()
+
+
+async def test_asics_of_one_sentry_have_that_in_common(farm: EngineFarm) -> None:
+    asics = [farm.add(ASIC) for _ in range(12)]
+    async with farm.database.transaction() as db:
+        await db.execute(sa.insert(site_tokens).values(id=1, name="hall 1", key_hash=b"1", created_at=START))
+        for state in asics:
+            row = {"id": state.id, "name": state.name, "name_key": state.name, "created_at": START}
+            row |= {"token_hash": state.name.encode(), "site_id": 1 + state.id % 2, "site_key": state.name}
+            await db.execute(sa.insert(asic_rigs).values(row))
+    await farm.run(60, asics, ASIC)
+    await farm.run(240, [each for each in asics if each.id % 2], ASIC)
+    assert farm.outbox.news[0].lines[0] == "In common: ASIC sentry of the site hall 1 (6 of its 6 rigs; 0 of 6 others)."
+
+
+async def test_a_board_and_a_fan_that_are_usual_are_missed(farm: EngineFarm) -> None:
+    rig, other = farm.add(ASIC), farm.add(ASIC)
+    usual = Usual(boards=(1, 2, 3), fans=4)
+    farm.engine.evaluation.usual = {(ASIC, rig.id): usual, (ASIC, other.id): usual}
+    boards = [{"slot": slot, "hashrate_hs": 3e13, "chips": 114} for slot in (1, 2, 3)]
+    for _ in range(40):
+        farm.pass_time(5)
+        farm.report(rig, ASIC, 0, boards=boards[:2], fans_rpm=[6_000.0] * 3)
+        farm.report(other, ASIC, 0, boards=boards, fans_rpm=[6_000.0] * 4)
+        await farm.round()
+    found = {(each.name, each.key.rule, each.value) for each in await farm.conditions() if each.is_open}
+    assert found == {(rig.name, "device_lost", "Board 3 is missing"), (rig.name, "fan", "3 of 4 fans")}
+    await farm.run(400, [rig], ASIC, boards=[], fans_rpm=[])
+    assert {each.phase for each in await farm.conditions() if each.name == rig.name} == {Phase.FIRING}, "unknown"
+    await farm.run(400, [rig], ASIC, boards=boards, fans_rpm=[6_000.0] * 4)
+    assert [each for each in await farm.conditions() if each.name == rig.name] == []
 
 
 async def flap(farm: EngineFarm, rigs: Iterable[RigState], seconds: float) -> None:
@@ -233,7 +286,7 @@ async def test_a_rule_that_fails_stops_no_other_and_is_told_once(
     def broken(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
         raise ZeroDivisionError("no power")
 
-    monkeypatch.setitem(JUDGES, RuleName.POWER, broken)  # type: ignore[arg-type]  # it is a dict
+    monkeypatch.setitem(JUDGES, RuleName.POWER, broken)
     rigs = [farm.add() for _ in range(4)]
     with caplog.at_level(logging.ERROR, "commander.incidents.failing_rules"):
         await farm.run(200, rigs, gpus=hot(CARDS[0]))
@@ -279,7 +332,7 @@ async def test_only_rounds_in_which_all_rules_work_are_noted_for_the_heartbeat(
     farm.report(rigs[0])
     await rounds.turn(farm.now_s)
     first = await noted(farm)
-    monkeypatch.setitem(JUDGES, RuleName.POWER, broken)  # type: ignore[arg-type]  # it is a dict
+    monkeypatch.setitem(JUDGES, RuleName.POWER, broken)
     farm.rules.changed()
     farm.engine.forget()
     farm.report(rigs[0])

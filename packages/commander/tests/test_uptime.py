@@ -4,11 +4,17 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import msgspec
 import pytest
+import sqlalchemy as sa
+from commander.alert_rules.tables import usual_values
+from commander.alert_rules.view import Usual
+from commander.db import open_database
 from commander.history.query import History, HistorySeries
 from commander.history.tables import TEN_MINUTES
 from commander.history.uptime import DAY_CELLS, Activity, Bucket, Uptime, buckets_of, read_uptime, uptime_of
 from commander.rig_pages.uptime_view import Run, runs_of, share_text, uptime_view
+from commander.settings import Settings
 from commander_farm import Farm, a_log
 from history_farm import KIND, START, Moment, a_place
 from pages import page
@@ -104,6 +110,24 @@ async def test_the_page_of_a_rig_has_shares_and_the_strip(person: httpx.AsyncCli
     html = await page(person, f"/cpu-gpu/{rig.id}")
     assert re.search(r'data-figure="uptime-24h">100 %<', html)
     assert 'aria-label="Last 24 hours: mining' in html
+
+
+async def test_the_page_of_a_rig_shows_what_is_usual_or_until_when_it_is_learnt(
+    person: httpx.AsyncClient, farm: Farm, settings: Settings
+) -> None:
+    rig = await farm.add()
+    await farm.report(rig, a_log(0))
+    assert 'id="usual"' not in await page(person, f"/cpu-gpu/{rig.id}")
+    for usual, words in (
+        (Usual(learning_until=NOW), "Usual: its hashrate is being learnt until"),
+        (Usual(hashrates_hs={"rx/0": 17_000.0}, power_w=412.0), "Usual: 17.00 kH/s rx/0, 412 W."),
+        (Usual(boards=(0, 1, 2), fans=4), "Usual: 3 boards, 4 fans."),
+    ):
+        row = {"kind": KIND, "rig_id": rig.id, "learnt_at": NOW, "body": msgspec.json.encode(usual)}
+        async with open_database(settings.database_url) as database, database.transaction() as db:
+            await db.execute(sa.delete(usual_values))
+            await db.execute(sa.insert(usual_values).values(row))
+        assert words in await page(person, f"/cpu-gpu/{rig.id}")
 
 
 def test_cells_that_are_alike_are_one_piece_of_the_strip() -> None:

@@ -108,4 +108,5 @@ def describe(limits: RuleLimits) -> str:
         for name, value in (("warning", limits.warning), ("critical", limits.critical))
         if value is not None
     ]
-    return ", ".join([rigs, "on" if limits.enabled else "off", *bounds, f"for {limits.for_s:g} s"])
+    allowed = [f"allowed {limits.allowed}"] if limits.allowed else []
+    return ", ".join([rigs, "on" if limits.enabled else "off", *bounds, *allowed, f"for {limits.for_s:g} s"])

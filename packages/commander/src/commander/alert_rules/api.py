@@ -10,6 +10,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from commander.alert_rules.actions import AlertRuleActions, checked_rule
+from commander.alert_rules.allowed_pools import MAX_LENGTH
 from commander.alert_rules.domain import AlertRule, RuleLimits, Sensor
 from commander.alert_rules.preview import preview
 from commander.db import Database
@@ -27,6 +28,7 @@ class AlertRuleBody(msgspec.Struct, frozen=True, kw_only=True):
 
     `rule` is the name of a shipped rule, with other limits, or a comparison of your own such as `power<100`.
     `severity` is that of a rule without limits. Of rules about the same thing, the newest that matches a rig counts.
+    `allowed` are the pools that ASICs may mine to, for the rule wallet: `pool.example:3333, farm@other.example`.
     """
 
     rule: Annotated[str, Meta(max_length=128)]
@@ -38,6 +40,7 @@ class AlertRuleBody(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity = Severity.WARNING
     for_s: Wait = 300.0
     clear_for_s: Wait = 300.0
+    allowed: Annotated[str, Meta(max_length=MAX_LENGTH)] = ""
 
     def limits(self) -> RuleLimits:
         return RuleLimits(**msgspec.structs.asdict(self))
@@ -57,6 +60,7 @@ class AlertRuleAnswer(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     for_s: float
     clear_for_s: float
+    allowed: str
 
 
 class AlertRulesAnswer(msgspec.Struct, frozen=True, kw_only=True):

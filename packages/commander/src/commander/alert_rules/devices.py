@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from commander.alert_rules.domain import RuleName, Sensor
-from commander.alert_rules.judging import WHOLE_RIG
+from commander.alert_rules.judgement import WHOLE_RIG
 from commander.alert_rules.view import NO_USUAL, JudgedRig
 from commander.registry.kinds import RigKind
 

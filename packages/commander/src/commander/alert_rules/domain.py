@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from commander.alert_rules.allowed_pools import allowed_pools
 from commander.problems import CommanderError, ErrorKind
 from commander.readings.severity import Severity
 
@@ -83,6 +84,7 @@ class RuleLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     `warning` and `critical` are limits in the rule's own unit (see docs/alerts.md); null: none. `severity` is that of a
     rule without limits. The rule must be broken for `for_s` before it fires, and kept for `clear_for_s` to clear.
+    `allowed` are the pools that ASICs may mine to, for the rule wallet (see `allowed_pools.py`).
     """
 
     rule: str
@@ -94,6 +96,7 @@ class RuleLimits(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity = Severity.WARNING
     for_s: float = 0.0
     clear_for_s: float = 300.0
+    allowed: str = ""
 
 
 class AlertRule(NamedTuple):
@@ -148,6 +151,7 @@ def comparison_of(rule: str) -> Comparison | None:
 
 def checked_limits(limits: RuleLimits) -> RuleLimits:
     """Returns the rule as it is stored. Raises `BadAlertRule`."""
+    _check_allowed(limits)
     if comparison := comparison_of(limits.rule):
         return msgspec.structs.replace(limits, rule=comparison.text, sensor=None, warning=None, critical=None)
     if limits.rule not in set(RuleName):
@@ -161,6 +165,17 @@ def checked_limits(limits: RuleLimits) -> RuleLimits:
         return msgspec.structs.replace(limits, warning=None, critical=None)
     _check_order(limits)
     return limits
+
+
+def _check_allowed(limits: RuleLimits) -> None:
+    if limits.allowed and limits.rule != RuleName.WALLET:
+        raise BadAlertRule("allowed", "Only the rule wallet has allowed pools.")
+    try:
+        allowed_pools(limits.allowed)
+    except ValueError as error:
+        raise BadAlertRule(
+            "allowed", f"“{str(error)[:40]}” is no pool. Write pool.example:3333, or account@pool.example:3333."
+        ) from error
 
 
 def _check_order(limits: RuleLimits) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from commander.alert_rules.actions import checked_rule
+from commander.alert_rules.allowed_pools import MAX_LENGTH
 from commander.alert_rules.domain import WITHOUT_LIMITS, AlertRule, BadAlertRule, RuleLimits, Sensor, comparison_of
 from commander.alert_rules.words import TEXTS, text_of
 from commander.readings.severity import Severity
@@ -28,6 +29,7 @@ class RuleFields(msgspec.Struct, frozen=True):
     severity: str = Severity.WARNING.value
     for_min: str = "5"
     clear_min: str = "5"
+    allowed: str = ""
     enabled: str = "yes"
     do: str = "save"
 
@@ -54,6 +56,7 @@ def fields_of(rule: AlertRule) -> RuleFields:
         severity=limits.severity.value,
         for_min=_number_text(limits.for_s / MINUTE_S),
         clear_min=_number_text(limits.clear_for_s / MINUTE_S),
+        allowed=limits.allowed,
         enabled="yes" if limits.enabled else "no",
     )
 
@@ -71,6 +74,8 @@ def has_limits(fields: RuleFields) -> bool:
 def read_fields(fields: RuleFields) -> tuple[RuleLimits | None, Errors]:
     """Returns the rule, or the errors by the name of their field."""
     errors = Errors()
+    if len(fields.allowed) > MAX_LENGTH:
+        errors["allowed"] = f"Enter {MAX_LENGTH:,} characters at most."
     numbers = {name: _number(getattr(fields, name), name, errors) for name in ("warning", "critical")}
     waits = {name: _minutes(getattr(fields, name), name, errors) for name in ("for_min", "clear_min")}
     if fields.about == OWN and comparison_of(fields.rule) is None:
@@ -87,6 +92,7 @@ def read_fields(fields: RuleFields) -> tuple[RuleLimits | None, Errors]:
         severity=Severity.CRITICAL if fields.severity == Severity.CRITICAL else Severity.WARNING,
         for_s=waits["for_min"] * MINUTE_S,
         clear_for_s=waits["clear_min"] * MINUTE_S,
+        allowed=fields.allowed.strip(),
     )
     try:
         return checked_rule(limits), errors

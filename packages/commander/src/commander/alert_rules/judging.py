@@ -4,19 +4,17 @@ A device without a judgement is unknown, which changes nothing. If a rig has no 
 function may leave out good devices: it is called for each report of each rig, so it must be quick.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
-
-from protocol.messages import GpuReading
 
 from commander.alert_rules.domain import RULES_AT_MOST, RuleLimits, RuleName, Sensor, comparison_of
+from commander.alert_rules.judgement import GOOD, UNKNOWN, WHOLE_RIG, Judge, Judgement, bad, fault, lowest_of, rising
+from commander.alert_rules.judging_parts import device_lost, fan, wallet
 from commander.alert_rules.levels import Level
 from commander.alert_rules.shares import note_counters
 from commander.alert_rules.view import JudgedRig
 from commander.readings.cpu_gpu import highest
 from commander.readings.faults import surely_percent
-from commander.readings.severity import Severity
 from commander.registry.kinds import RigKind
 from commander.selections.compiled import compiled
 from commander.selections.parser import parse
@@ -24,44 +22,7 @@ from commander.selections.parser import parse
 COOLER_K = 5.0
 CLEAR_PERCENT = 10.0  # above the limit, for a hashrate to be good again
 MEAN_GAPS = 10
-WHOLE_RIG = ""
 OPPOSITES = {"<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-
-
-class Judgement(NamedTuple):
-    """The answer of a rule for one device; an empty one is the whole rig. `value` is for people."""
-
-    device: str
-    level: Level
-    value: str = ""
-
-
-Judge = Callable[[JudgedRig, RuleLimits], Iterable[Judgement]]
-GOOD = (Judgement(WHOLE_RIG, Level.GOOD),)
-UNKNOWN: tuple[Judgement, ...] = ()
-
-
-def rising(value: float, limits: RuleLimits, *, near: float = 0.0) -> Level:
-    """Returns the level of a value that is bad from its limits on, and good `near` below the lowest of them."""
-    if limits.critical is not None and value >= limits.critical:
-        return Level.CRITICAL
-    if limits.warning is not None and value >= limits.warning:
-        return Level.WARNING
-    lowest = lowest_of(limits)
-    return Level.NEAR if lowest is not None and value > lowest - near else Level.GOOD
-
-
-def lowest_of(limits: RuleLimits) -> float | None:
-    warning, critical = limits.warning, limits.critical
-    if warning is None or critical is None:
-        return critical if warning is None else warning
-    return warning if warning < critical else critical
-
-
-def bad(limits: RuleLimits, value: str) -> tuple[Judgement, ...]:
-    """The answer of a rule without limits that is broken."""
-    level = Level.CRITICAL if limits.severity is Severity.CRITICAL else Level.WARNING
-    return (Judgement(WHOLE_RIG, level, value),)
 
 
 def offline(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
@@ -75,18 +36,6 @@ def offline(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
     if level is not Level.GOOD and view.listening_s < (lowest_of(limits) or 0):
         return UNKNOWN
     return (Judgement(WHOLE_RIG, level, "no report"),)
-
-
-def fault(rule: RuleName) -> Judge:
-    """Returns the judge of a rule that pages show as a fault of the newest log."""
-
-    def judge(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-        texts = [each.text for each in view.state.faults if each.rule == rule]
-        if not texts:
-            return GOOD
-        return bad(limits, texts[0] if len(texts) == 1 else f"{texts[0]} and {len(texts) - 1} more")
-
-    return judge
 
 
 def two_sentries(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
@@ -172,27 +121,6 @@ def _of_boards(view: JudgedRig) -> Iterator[tuple[str, float]]:
     if not boards and view.asic_log.temperature_c is not None:
         boards = [(WHOLE_RIG, view.asic_log.temperature_c)]
     yield from boards
-
-
-def fan(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-    """Finds a card above the limit whose fan stands still, or an ASIC's fan that stands still while others turn."""
-    if view.kind is RigKind.ASIC:
-        texts = [each.text for each in view.state.faults if each.rule == RuleName.FAN]
-        return (Judgement(WHOLE_RIG, Level.CRITICAL, texts[0]),) if texts else GOOD
-    limit_c = limits.warning if limits.critical is None else limits.critical
-    hottest_c = view.state.summary.temperature_c
-    if limit_c is None or not (view.is_full or (hottest_c is not None and hottest_c > limit_c)):
-        return UNKNOWN
-    level = Level.WARNING if limits.critical is None else Level.CRITICAL
-    return [
-        Judgement(gpu.pci_address, level if _stands(gpu, limit_c) else Level.GOOD, "fan 0 %")
-        for gpu in view.gpus
-        if gpu.temperature_c is not None and (gpu.fan_percent, gpu.fan_rpm) != (None, None)
-    ]
-
-
-def _stands(gpu: GpuReading, limit_c: float) -> bool:
-    return gpu.temperature_c is not None and gpu.temperature_c > limit_c and 0 in (gpu.fan_percent, gpu.fan_rpm)
 
 
 def hashrate_low(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
@@ -287,9 +215,9 @@ JUDGES: Mapping[str, Judge] = {
     RuleName.TEMPERATURE: temperature,
     RuleName.FAN: fan,
     RuleName.POWER: power,
-    RuleName.DEVICE_LOST: fault(RuleName.DEVICE_LOST),
+    RuleName.DEVICE_LOST: device_lost,
     RuleName.ASIC_FAULT: fault(RuleName.ASIC_FAULT),
-    RuleName.WALLET: fault(RuleName.WALLET),
+    RuleName.WALLET: wallet,
     RuleName.PLAYBOOK_FAILED: fault(RuleName.PLAYBOOK_FAILED),
     RuleName.WATCHDOG_GAVE_UP: watchdog_gave_up,
 }

@@ -6,7 +6,7 @@ from statistics import median
 from typing import NamedTuple
 
 from commander.alert_rules.domain import BadAlertRule, Comparison, RuleLimits, RuleName, Sensor, comparison_of
-from commander.alert_rules.judging import lowest_of
+from commander.alert_rules.judgement import lowest_of
 from commander.alert_rules.usual import FEWEST_MEANS
 from commander.db import Database
 from commander.history.ten_minutes import STEP_S, TenMinutes, Values, read_ten_minutes

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from commander.alert_rules.domain import AlertRule, RuleLimits, RuleName, Sensor
-from commander.alert_rules.judging import JUDGES, Judge, lowest_of, own
+from commander.alert_rules.judgement import Judge, lowest_of
+from commander.alert_rules.judging import JUDGES, own
 from commander.live.rig_state import RigState
 from commander.readings.faults import FAN_NEEDED_ABOVE_C
 from commander.registry.kinds import RigKind
@@ -81,10 +82,11 @@ def _basis(limits: RuleLimits, kind: RigKind) -> Basis:
 
     A card's fan that stands still above 60 °C is a fault, so a rule with this limit or more needs only the faults.
     """
+    if kind is RigKind.ASIC and (limits.allowed or limits.rule in (RuleName.FAN, RuleName.DEVICE_LOST)):
+        return Basis.FIGURES  # it may have fewer parts than usual, or another pool
     if limits.rule == RuleName.FAN:
         limit_c = limits.warning if limits.critical is None else limits.critical
-        is_fault = kind is RigKind.ASIC or (limit_c or 0.0) >= FAN_NEEDED_ABOVE_C
-        return Basis.FAULTS if is_fault else Basis.FIGURES
+        return Basis.FAULTS if (limit_c or 0.0) >= FAN_NEEDED_ABOVE_C else Basis.FIGURES
     return next((basis for rule, basis in BASES.items() if rule == limits.rule), Basis.FIGURES)
 
 

@@ -80,6 +80,7 @@ def _values(limits: RuleLimits) -> dict[str, object]:
         "severity": limits.severity,
         "for_s": limits.for_s,
         "clear_for_s": limits.clear_for_s,
+        "allowed": limits.allowed,
     }
 
 

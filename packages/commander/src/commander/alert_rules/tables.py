@@ -19,6 +19,7 @@ alert_rules = sa.Table(
     sa.Column("severity", sa.String(16), nullable=False),
     sa.Column("for_s", sa.Float, nullable=False),
     sa.Column("clear_for_s", sa.Float, nullable=False),
+    sa.Column("allowed", sa.Text, nullable=False, server_default=""),  # pools, for the rule wallet
     sa.Column("failing_since", Moment),  # when an error of the commander first kept it from being evaluated
     sqlite_autoincrement=True,
 )

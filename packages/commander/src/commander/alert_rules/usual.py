@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
+from msgspec.structs import replace
+from protocol.asic_messages import AsicLog
+
 from commander.alert_rules.view import Usual
 from commander.history.ten_minutes import STEP_S, TenMinutes
 from commander.readings.series import HASHRATE, POWER
@@ -11,6 +14,7 @@ from commander.readings.series import HASHRATE, POWER
 FIGURES = frozenset({HASHRATE, POWER})
 LEARNT_FROM = timedelta(hours=24)
 FEWEST_MEANS = 36  # six hours
+FEWER_FOR = timedelta(days=1)
 
 
 def usual_of(values: TenMinutes, *, since: datetime, learnt_at: datetime) -> Usual:
@@ -38,6 +42,22 @@ def usual_of(values: TenMinutes, *, since: datetime, learnt_at: datetime) -> Usu
         learnt_at=learnt_at,
         learning_until=since + timedelta(seconds=FEWEST_MEANS * STEP_S) if is_learning else None,
     )
+
+
+def with_parts(usual: Usual, before: Usual, log: AsicLog, now: datetime) -> Usual:
+    """Returns the usual values with the boards and fans of an ASIC, from its newest log and from what was usual before.
+
+    More are usual at once. Fewer are usual when there were fewer for a day: somebody has taken a part out for good.
+    """
+    boards = {board.slot for board in log.boards}
+    fans = sum(rpm is not None for rpm in log.fans_rpm)
+    known = {*boards, *(before.boards or ())}
+    is_fewer = known != boards or fans < (before.fans or 0)
+    since = (before.fewer_since or now) if is_fewer else None
+    if since is None or now - since >= FEWER_FOR:
+        return replace(usual, boards=tuple(sorted(boards)) or None, fans=fans or None, fewer_since=None)
+    most = max(fans, before.fans or 0)
+    return replace(usual, boards=tuple(sorted(known)) or None, fans=most or None, fewer_since=since)
 
 
 def begin_of(changed_at: Sequence[datetime | None], added_at: datetime | None, now: datetime) -> datetime:

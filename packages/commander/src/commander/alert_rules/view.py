@@ -105,8 +105,8 @@ class RigMemory:
 class Usual(msgspec.Struct, frozen=True):
     """The usual values of a rig: its hashrate for each algorithm in H/s, and its power in W.
 
-    `boards` are the slots of an ASIC's boards, `fans` is how many fans it has. They were learnt at `learnt_at`. Before
-    enough is known they are empty, and `learning_until` says until when.
+    They were learnt at `learnt_at`. Before enough is known they are empty, and `learning_until` says until when.
+    `boards` are the slots of an ASIC's boards, `fans` is how many fans it has; since `fewer_since` it has fewer.
     """
 
     hashrates_hs: Mapping[str, float] = {}
@@ -115,6 +115,7 @@ class Usual(msgspec.Struct, frozen=True):
     learning_until: datetime | None = None
     boards: tuple[int, ...] | None = None
     fans: int | None = None
+    fewer_since: datetime | None = None
 
 
 NO_USUAL = Usual()

@@ -64,7 +64,8 @@ def sentence(limits: RuleLimits) -> str:
     """Returns "A GPU is at 80 °C (critical: 85 °C) or hotter, for 2 min."."""
     text = text_of(limits)
     hold = f", for {units.duration_text(limits.for_s)}" if limits.for_s else ""
-    return f"{text.sentence.replace('{}', _limits_text(limits, text.unit))}{hold}."
+    allowed = f", or an ASIC to others than {limits.allowed}" if limits.allowed else ""
+    return f"{text.sentence.replace('{}', _limits_text(limits, text.unit))}{allowed}{hold}."
 
 
 def _limits_text(limits: RuleLimits, unit: str) -> str:

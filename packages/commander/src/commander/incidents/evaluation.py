@@ -9,27 +9,27 @@ from datetime import datetime, timedelta
 
 from commander.alert_rules.devices import expected_devices
 from commander.alert_rules.domain import AlertRule, RuleLimits, RuleName
-from commander.alert_rules.judging import Judgement, sensor_of
+from commander.alert_rules.judgement import Judgement
+from commander.alert_rules.judging import sensor_of
 from commander.alert_rules.learning import is_old
 from commander.alert_rules.levels import Level
 from commander.alert_rules.rulebook import SILENT_AFTER_S, Basis, Rulebook, RulesOfRig
 from commander.alert_rules.source import AlertRules
 from commander.alert_rules.view import NO_USUAL, JudgedRig, RigMemory, Usual
 from commander.incidents.conditions import Answer, Changes, CurrentConditions, KeyOfRig, OfRig
-from commander.incidents.domain import COMMANDER, Condition, ConditionKey, Hold, Phase, kept_device
+from commander.incidents.domain import COMMANDER, Condition, ConditionKey, Phase, kept_device
 from commander.incidents.failing_rules import FailingRules
+from commander.incidents.waits import began_at, begin_waits_again, hold_of
 from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs, Lives
 from commander.readings.severity import Severity
 from commander.registry.kinds import RigKind
 from commander.watchdog.domain import GivenUp
 
-UNKNOWN_FOR_S = 120.0  # after that, a wait begins again
 SHORT_OUTAGE = timedelta(minutes=1)
 MINES_AFTER = timedelta(minutes=1)  # the log that shows it must not be from before the watchdog gave up
 RIGS_AT_A_TIME = 200  # then requests of people and sentries have their turn
 OF_COMMANDER = (COMMANDER, 0)
-OF_SILENT = frozenset({RuleName.OFFLINE, RuleName.TWO_SENTRIES, RuleName.CLOCK, RuleName.SPOOL})
 NO_RULES: frozenset[str] = frozenset()
 BAD = frozenset({Level.WARNING, Level.CRITICAL})
 
@@ -142,9 +142,9 @@ class Evaluation:
             view.remember()
         is_known = view.silence_s <= SILENT_AFTER_S and view.state.latest is not None and not view.is_late
         if is_known:
-            _begin_waits_again(view, current, rules)
+            begin_waits_again(view, current, rules)
         for (rule, device), (judgement, limits) in self._found(view, rules, current, is_known=is_known).items():
-            answer = Answer(judgement.level, judgement.value, hold_of(limits), _began_at(rule, view))
+            answer = Answer(judgement.level, judgement.value, hold_of(limits), began_at(rule, view))
             key = ConditionKey(str(view.kind), view.state.id, rule, device)
             self.current.move(key, view.state.name, answer, changes, view.now)
         if view.gave_up and is_known:
@@ -237,29 +237,3 @@ class Evaluation:
             text = problems.get(name, "")
             answer = Answer(level if text else Level.GOOD, text, hold_of(rule.limits), now)
             self.current.move(key, COMMANDER, answer, changes, now)
-
-
-def hold_of(limits: RuleLimits) -> Hold:
-    return Hold(timedelta(seconds=limits.for_s), timedelta(seconds=limits.clear_for_s))
-
-
-def _begin_waits_again(view: JudgedRig, current: OfRig, rules: RulesOfRig) -> None:
-    """Starts the waits of a rig's conditions again if nothing was known of the rig for a while.
-
-    A restart of the commander does not start them again.
-    """
-    memory = view.memory
-    known_s, memory.known_s = memory.known_s, view.now_s
-    if not current or known_s is None or view.now_s - known_s <= UNKNOWN_FOR_S:
-        return
-    for (rule, _), condition in current.items():
-        limits = rules.limits.get(rule)
-        if limits is not None and condition.due_at is not None and rule not in OF_SILENT:
-            hold = hold_of(limits)
-            condition.due_at = view.now + (hold.begin if condition.phase is Phase.PENDING else hold.clear)
-
-
-def _began_at(rule: str, view: JudgedRig) -> datetime:
-    """Returns since when a rule is broken: a silent rig since its last report."""
-    reported_at = view.state.reported_at
-    return min(reported_at, view.now) if rule == RuleName.OFFLINE and reported_at is not None else view.now

@@ -62,18 +62,25 @@ KINDS: Mapping[str, Groups] = {
 }
 
 
-async def group_of(lives: Lives, failing: Iterable[tuple[str, int]]) -> InCommon | None:
-    """Returns what failing rigs have in common. Rigs that have never reported do not count."""
+async def group_of(lives: Lives, failing: Iterable[tuple[str, int]], sites: Mapping[int, str]) -> InCommon | None:
+    """Returns what failing rigs have in common. Rigs that have never reported do not count.
+
+    `sites` are the names of the sites of ASICs, by the ASIC's id: each site has a sentry.
+    """
     states = [
         (kind, state)
         for kind, live in lives.items()
         for state in live.index.rigs.values()
         if state.health is not Health.WAITING
     ]
-    return await asyncio.to_thread(_group_of, states, set(failing))  # ten thousand rigs take a quarter of a second
+    return await asyncio.to_thread(
+        _group_of, states, set(failing), sites
+    )  # ten thousand rigs take a quarter of a second
 
 
-def _group_of(states: Sequence[tuple[RigKind, RigState]], failing: set[tuple[str, int]]) -> InCommon | None:
+def _group_of(
+    states: Sequence[tuple[RigKind, RigState]], failing: set[tuple[str, int]], sites: Mapping[int, str]
+) -> InCommon | None:
     numbers = {(str(kind), state.id): number for number, (kind, state) in enumerate(states)}
     bad = [numbers[key] for key in failing if key in numbers]
 
@@ -84,8 +91,14 @@ def _group_of(states: Sequence[tuple[RigKind, RigState]], failing: set[tuple[str
 
         return GroupKind(name, of)
 
+    def site_of(number: int) -> tuple[str, ...]:
+        kind, state = states[number]
+        return (sites[state.id],) if kind is RigKind.ASIC and state.id in sites else ()
+
     kinds = [kind_of(name, groups) for name, groups in KINDS.items()]
-    return in_common(range(len(states)), bad, [*kinds, GroupKind("kind", lambda number: (_label(states[number][0]),))])
+    kinds += [GroupKind("ASIC sentry of the site", site_of)]
+    kinds += [GroupKind("kind", lambda number: (_label(states[number][0]),))]
+    return in_common(range(len(states)), bad, kinds)
 
 
 def _label(kind: RigKind) -> str:

@@ -76,7 +76,7 @@ def _engine(core: Core, source: IncidentSource, rules: AlertRules) -> Engine:
         source,
         RigsInMaintenance(core.database, core.lives),
         core.leadership,
-        problems=SelfChecks(core.database, core.settings.data_dir).problems,
+        problems=SelfChecks(core.database, core.settings).problems,
         on_failing=core.alerts.changed,
     )
 

@@ -1,4 +1,4 @@
-"""Checks of the commander itself: its jobs, its disk, its database, and logs that could not be stored."""
+"""Checks of the commander itself: jobs, disk, database, certificate, channels, and logs that could not be stored."""
 
 import asyncio
 import shutil
@@ -9,10 +9,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from commander.certificates import RENEW_BEFORE, read_certificate
 from commander.db import Database
 from commander.jobs.tables import jobs
+from commander.notifications import delivery_store
 from commander.notifications.heartbeat import ROUNDS
 from commander.raw_logs.tables import dead_letters
+from commander.settings import Settings, TlsMode
 
 CHECK_EVERY_S = 60.0
 JOBS_ARE_LATE = timedelta(minutes=15)
@@ -20,14 +23,17 @@ LATE_AT_MOST = timedelta(days=7)  # jobs that are later belong to an earlier ver
 DEAD_LETTERS_OF = timedelta(hours=24)
 DISK_LEFT = 0.05
 SLOW_S = 2.0
+RENEWED_LATE = timedelta(days=2)
+FILES_END_SOON = timedelta(days=14)
+CHANNEL_FAILS_FOR = timedelta(minutes=15)
 
 
 class SelfChecks:
     """Checks the commander once a minute at most, and keeps the problems that it found."""
 
-    def __init__(self, database: Database, data_dir: Path) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
-        self._data_dir = data_dir
+        self._settings = settings
         self._checked_s = time.monotonic()  # jobs that were late because the commander was down are done by then
         self._problems: dict[str, str] = {}
 
@@ -43,14 +49,40 @@ class SelfChecks:
         async with self._database.reading() as db:
             late = await _late_job(db, now)
             letters = await _dead_letters(db, now)
+            failing = await delivery_store.failing_channels(db, made_before=now - CHANNEL_FAILS_FOR)
         took_s = time.monotonic() - begin_s
         found = {
-            "disk": await asyncio.to_thread(disk_problem, self._data_dir),
+            "disk": await asyncio.to_thread(disk_problem, self._settings.data_dir),
+            "certificate": await asyncio.to_thread(certificate_problem, self._settings, now),
             "jobs": f"The commander's jobs are late: {late}" if late else "",
             "dead_letters": f"{letters:,} logs of the last day could not be stored" if letters else "",
             "database": f"The database is slow: a short query took {took_s:.1f} s" if took_s > SLOW_S else "",
         }
+        found |= {f"channel {number}": f"The channel “{name}” accepts no messages" for number, name in failing.items()}
         return {name: text for name, text in found.items() if text}
+
+
+def certificate_problem(settings: Settings, now: datetime) -> str:
+    """Returns a sentence if the certificate ends soon and was not renewed; else an empty text.
+
+    The commander renews its own one 60 days before its end; one of `COMMANDER_TLS=files` is renewed by somebody else.
+    """
+    if settings.tls is TlsMode.OFF:
+        return ""
+    is_own = settings.tls_cert is None or settings.tls is not TlsMode.FILES
+    path = settings.data_dir / "tls" / "server.pem" if is_own else settings.tls_cert
+    try:
+        certificate = read_certificate(path.read_bytes()) if path else None
+    except OSError:
+        return ""
+    if certificate is None:
+        return ""
+    left = certificate.not_valid_after_utc - now
+    if left >= (RENEW_BEFORE - RENEWED_LATE if is_own else FILES_END_SOON):
+        return ""
+    days = left // timedelta(days=1)
+    when = f"ends in {days} days" if days > 1 else "ends within two days" if days >= 0 else "has ended"
+    return f"The commander's certificate was not renewed: it {when}"
 
 
 def disk_problem(data_dir: Path) -> str:

@@ -88,8 +88,10 @@ def _span(rule: str, span: timedelta) -> str:
     return f" within {units.duration_text(max(1, round(span.total_seconds())))}"
 
 
-def lines_of(incident: Incident, conditions: Sequence[Condition], now: datetime) -> tuple[str, ...]:
-    """Returns the sentences after the title of a message."""
+def lines_of(
+    incident: Incident, conditions: Sequence[Condition], now: datetime, *, before: str = ""
+) -> tuple[str, ...]:
+    """Returns the sentences after the title of a message. `before`: what was changed before the incident."""
     of_commander = [each.value for each in conditions if each.key.kind == COMMANDER]
     if of_commander:
         return tuple(f"{text}." for text in dict.fromkeys(of_commander))
@@ -102,7 +104,7 @@ def lines_of(incident: Incident, conditions: Sequence[Condition], now: datetime)
     recovered = len(ended - {each.key[:2] for each in lasting})
     if recovered:
         lines.append(f"It is over for {recovered} of these rigs.")
-    return (*lines, _names(lasting))
+    return (*lines, _names(lasting), *([before] if before else []))
 
 
 def _names(conditions: Sequence[Condition]) -> str:

@@ -14,6 +14,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.incidents import extent_store, grouping, store
+from commander.incidents.asic_sites import sites_of_asics
+from commander.incidents.changes_before import changes_before
 from commander.incidents.conditions import Changes, CurrentConditions
 from commander.incidents.domain import COMMANDER, REOPENS_WITHIN, Condition, ConditionKey, Incident
 from commander.incidents.grouping import Occasion
@@ -150,11 +152,13 @@ class IncidentWriter:
         self, db: AsyncConnection, incident: Incident, failing: Sequence[Condition], occasion: Occasion, now: datetime
     ) -> None:
         if occasion in (Occasion.OPENED, Occasion.GROWN):
-            incident.in_common = await group_of(self._lives, [each.key[:2] for each in failing])
+            keys = [each.key[:2] for each in failing]
+            incident.in_common = await group_of(self._lives, keys, await sites_of_asics(db))
         grouping.carry_out(incident, occasion, now)
         if occasion is Occasion.CLOSED_UNSENT:
             return
         rows = await extent_store.conditions_of(db, incident.id)
+        before = await changes_before(db, incident.opened_at) if occasion is Occasion.OPENED else ""
         await store.update_incident(db, incident)
         news = News(
             incident_id=incident.id,
@@ -162,7 +166,7 @@ class IncidentWriter:
             event=EVENTS[occasion],
             severity=incident.severity,
             title=incident.title,
-            lines=lines_of(incident, rows, now),
+            lines=lines_of(incident, rows, now, before=before),
             rigs=_rigs_of(rows),
             incident=msgspec.Raw(incident_json(incident, rows)),
             at=now,

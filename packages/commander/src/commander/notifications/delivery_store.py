@@ -107,6 +107,19 @@ async def next_attempts(db: AsyncConnection) -> dict[int, tuple[int, datetime]]:
     return {channel_id: (count, due_at) for channel_id, count, due_at in await db.execute(query)}
 
 
+async def failing_channels(db: AsyncConnection, *, made_before: datetime) -> dict[int, str]:
+    """Returns the channels that are on and failed to send a message that is so old, by their id, with their name."""
+    query = sa.select(channels.c.id, channels.c.name).join(messages, messages.c.channel_id == channels.c.id)
+    query = query.where(
+        channels.c.is_enabled,
+        channels.c.last_error != "",
+        messages.c.state.in_(_UNSENT),
+        messages.c.attempts > 0,
+        messages.c.made_at < made_before,
+    )
+    return {row.id: row.name for row in await db.execute(query.distinct())}
+
+
 async def opened_since(db: AsyncConnection, since: datetime, events: Sequence[str]) -> list[News]:
     """Returns the first message about each incident since then, on any channel, oldest first."""
     first = sa.select(sa.func.min(messages.c.id)).where(

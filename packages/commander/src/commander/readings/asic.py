@@ -38,6 +38,8 @@ def summary_of(log: AsicLog) -> RigSummary:
         uptime_s=log.uptime_s,
         told_rejected_percent=log.rejected_percent,
         faults=tuple(faults_of(log)),
+        boards=len(log.boards) or None,
+        fans=sum(rpm is not None for rpm in log.fans_rpm) or None,
         mining=mining_of_asic(log),
     )
 

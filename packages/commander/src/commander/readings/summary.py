@@ -70,7 +70,8 @@ class RigSummary(msgspec.Struct, frozen=True):
     """One rig at one moment. None: no device gave the figure.
 
     `power_w` adds the devices that report theirs, `temperature_c` is the hottest device and `fan_percent` (`fan_rpm`)
-    the fastest fan. `miners` and `gpus` are how many of them a CPU/GPU rig reports.
+    the fastest fan. `miners` and `gpus` are how many of them a CPU/GPU rig reports, `boards` and `fans` how
+    many an ASIC reports.
     """
 
     hashrates_hs: dict[Work, float | None] = {}
@@ -85,6 +86,8 @@ class RigSummary(msgspec.Struct, frozen=True):
     faults: tuple[Fault, ...] = ()
     miners: int | None = None
     gpus: int | None = None
+    boards: int | None = None
+    fans: int | None = None
     memory_temperature_c: float | None = None
     mining: Mining = NO_MINING
 

@@ -16,6 +16,7 @@ from litestar.response import Redirect
 from protocol.tokens import Token
 
 from commander.accounts.domain import author_of
+from commander.alert_rules.learning import read_usual_of
 from commander.db import Database
 from commander.farm_tokens.actions import FarmTokenActions
 from commander.history.uptime import read_uptime
@@ -32,6 +33,7 @@ from commander.rig_pages.listing import IndexQuery, shown
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.selected import selection_problem
 from commander.rig_pages.uptime_view import UptimeView, uptime_view
+from commander.rig_pages.usual_view import UsualView, usual_view
 from commander.rigs.actions import RigActions
 from commander.saved_views.store import SavedView, views_of
 from commander.settings import Settings
@@ -101,7 +103,9 @@ async def show(
         _dialog(str(kind), path, f"{path}/{rig_id}", state) if kind in ("edit", "remove", "tags", "token") else None
     )
     uptime = await _uptime(database, views.display.kind, state)
-    return rig_page(views, state, dialog, given=_parameters(request), uptime=uptime)
+    async with database.reading() as db:
+        usual = usual_view(await read_usual_of(db, views.display.kind, rig_id))
+    return rig_page(views, state, dialog, given=_parameters(request), uptime=uptime, usual=usual)
 
 
 async def _uptime(database: Database, kind: RigKind, state: RigState) -> UptimeView | None:
@@ -208,6 +212,7 @@ def rig_page(
     *,
     given: Mapping[str, str] = NOTHING_GIVEN,
     uptime: UptimeView | None = None,
+    usual: UsualView | None = None,
 ) -> Html:
     """`given` is what the address says of the charts."""
     now = datetime.now(UTC)
@@ -232,6 +237,7 @@ def rig_page(
         dialog=dialog,
         enrolment=enrolment,
         uptime=uptime,
+        usual=usual,
     )
 
 

@@ -1,4 +1,4 @@
-"""Alert rules that fail, rigs that their watchdog gave up, and an index for conditions that have just ended."""
+"""Allowed pools of ASICs, rules that fail, rigs that are given up, and an index for conditions that ended."""
 
 import json
 
@@ -12,6 +12,7 @@ GAVE_UP = "gave_up"
 
 
 def upgrade() -> None:
+    op.add_column("alert_rules", sa.Column("allowed", sa.Text, nullable=False, server_default=""))
     op.add_column("alert_rules", sa.Column("failing_since", sa.BigInteger))
     op.create_index("ix_conditions_ended_at", "conditions", ["ended_at"])
     op.add_column("watchdog_events", sa.Column("is_given_up", sa.Boolean, nullable=False, server_default=sa.false()))
