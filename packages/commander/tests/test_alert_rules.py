@@ -90,6 +90,7 @@ FIRING = [
     pytest.param("no_hashrate", ASIC, {"hashrate_hs": 0}, 300, {"hashrate_hs": None}, id="ASIC 0 H/s"),
     pytest.param("device_lost", ASIC, board(chips=100), 60, board(chips=None), id="chips lost"),
     pytest.param("device_lost", ASIC, board(hashrate_hs=0), 60, board(hashrate_hs=None), id="board lost"),
+    pytest.param("disk", CPU_GPU, {"disk_problem": "0.4 GB of 60 GB are free"}, 300, {"disk_problem": None}, id="disk"),
     pytest.param("asic_fault", ASIC, {"faults": ["network"]}, 60, {"faults": []}, id="ASIC fault"),
 ]
 

@@ -1,16 +1,19 @@
 """The machine's sensors. NVIDIA's library is stood in for by an object, because most machines have no such
 card."""
 
+import re
 import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cpu_gpu_sentry.machine import disk
 from cpu_gpu_sentry.machine.amd import Amd
 from cpu_gpu_sentry.machine.cpu import CpuMeter, cpu_specs, memory_used_bytes, uptime_s
 from cpu_gpu_sentry.machine.nvidia import Nvidia, load_nvml
 from cpu_gpu_sentry.machine.sensors import Sensors
 from cpu_gpu_sentry.machine.specs import board_specs, machine_specs
+from cpu_gpu_sentry.report import make_log
 from protocol.messages import GpuReading, GpuSpecs, MotherboardSpecs
 
 
@@ -232,6 +235,16 @@ def test_this_machine_tells_what_it_does() -> None:
 def test_the_processor_s_name_is_found(tmp_path: Path) -> None:
     write(tmp_path / "cpuinfo", "processor\t: 0\nmodel name\t: AMD Ryzen 9 7950X\nflags\t: fpu")
     assert cpu_specs(tmp_path / "cpuinfo").name == "AMD Ryzen 9 7950X"
+
+
+async def test_a_disk_that_is_nearly_full_is_told_in_each_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sensors = Sensors(Nvidia(lambda: None), Amd(tmp_path), data_dir=tmp_path)
+    monkeypatch.setattr(disk, "NEARLY_FULL_BYTES", 0)
+    assert make_log(0, await sensors.read(), [], None).disk_problem is None
+    monkeypatch.setattr(disk, "NEARLY_FULL_BYTES", 1 << 62)
+    problem = make_log(0, await sensors.read(), [], None).disk_problem
+    assert re.fullmatch(r"[\d.]+ GB of \d+ GB are free", problem or "")
+    assert disk.disk_problem(tmp_path / "nothing") is None, "unknown is no problem"
 
 
 def test_a_board_is_known_where_the_firmware_tells(tmp_path: Path) -> None:

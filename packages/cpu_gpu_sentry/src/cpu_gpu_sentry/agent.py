@@ -80,7 +80,7 @@ class Agent:
         self.version = version(DISTRIBUTION)
         self._settings, self._db = settings, db
         self._timestamps = Timestamps()
-        self._sensors = Sensors(Nvidia(), Amd())
+        self._sensors = Sensors(Nvidia(), Amd(), data_dir=settings.data_dir)
         self._copies = Copies(settings.data_dir / STORE, KEPT)
         self._noted_interval: float | None = None
         self._noted_miners: list[MinerNote] | None = None

@@ -14,6 +14,7 @@ def make_log(taken_at_ms: int, machine: MachineReading, miners: list[MinerReadin
         lan_ip=lan_ip,
         cpu=machine.cpu,
         memory_used_bytes=machine.memory_used_bytes,
+        disk_problem=machine.disk_problem,
         gpus=machine.gpus,
         miners=miners,
     )

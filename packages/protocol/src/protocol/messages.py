@@ -149,13 +149,17 @@ class MinerReading(Message, frozen=True, kw_only=True, gc=False):
 
 
 class CpuGpuLog(Message, frozen=True, kw_only=True, gc=False):
-    """Everything that a CPU/GPU sentry measured at one moment. Identified by its rig and `taken_at`."""
+    """Everything that a CPU/GPU sentry measured at one moment. Identified by its rig and `taken_at`.
+
+    `disk_problem` says what is wrong with the sentry's disk; None: nothing is known to be wrong.
+    """
 
     taken_at: Moment
     uptime_s: Seconds | None = None
     lan_ip: Name | None = None
     cpu: CpuReading | None = None
     memory_used_bytes: Size | None = None
+    disk_problem: Text | None = None
     gpus: Annotated[list[GpuReading], Meta(max_length=256)] = []
     miners: Annotated[list[MinerReading], Meta(max_length=64)] = []
 

@@ -33,6 +33,7 @@ class RuleName(StrEnum):
     TWO_SENTRIES = "two_sentries"
     CLOCK = "clock"
     SPOOL = "spool"
+    DISK = "disk"
     COMMANDER = "commander"
 
 
@@ -137,6 +138,7 @@ SHIPPED: dict[str, RuleLimits] = {
     "two_sentries": _rule(RuleName.TWO_SENTRIES),
     "clock": _rule(RuleName.CLOCK, for_s=300.0),
     "spool": _rule(RuleName.SPOOL, warning=300.0, for_s=300.0),
+    "disk": _rule(RuleName.DISK, for_s=300.0),
     "commander": _rule(RuleName.COMMANDER, for_s=60.0, **_CRITICAL),
 }
 WITHOUT_LIMITS = frozenset(each.rule for each in SHIPPED.values() if each.warning is None and each.critical is None)

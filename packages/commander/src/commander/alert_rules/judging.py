@@ -220,4 +220,5 @@ JUDGES: Mapping[str, Judge] = {
     RuleName.WALLET: wallet,
     RuleName.PLAYBOOK_FAILED: fault(RuleName.PLAYBOOK_FAILED),
     RuleName.WATCHDOG_GAVE_UP: watchdog_gave_up,
+    RuleName.DISK: fault(RuleName.DISK),
 }

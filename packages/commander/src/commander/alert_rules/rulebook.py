@@ -44,6 +44,7 @@ BASES = {
     RuleName.ASIC_FAULT: Basis.FAULTS,
     RuleName.WALLET: Basis.FAULTS,
     RuleName.PLAYBOOK_FAILED: Basis.FAULTS,
+    RuleName.DISK: Basis.FAULTS,
 }
 
 

@@ -45,6 +45,7 @@ TEXTS: dict[Slot, RuleText] = {
     (RuleName.TWO_SENTRIES, None): RuleText("Two sentries", "Two sentries report with the token of one rig"),
     (RuleName.CLOCK, None): RuleText("Wrong clock", "The clock of a rig is wrong"),
     (RuleName.SPOOL, None): RuleText("Late logs", "The logs of a rig arrive {} late or later", "s"),
+    (RuleName.DISK, None): RuleText("Disk", "The disk of a rig's sentry is nearly full, or can only be read"),
     (RuleName.COMMANDER, None): RuleText("Commander", "The commander itself has a problem"),
 }
 

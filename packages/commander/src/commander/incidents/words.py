@@ -52,6 +52,7 @@ TITLES = {
     "two_sentries": TitleWords("has two sentries", "have two sentries"),
     "clock": TitleWords("has a wrong clock", "have wrong clocks"),
     "spool": TitleWords("sends its logs late", "send their logs late"),
+    "disk": TitleWords("has a problem with its disk", "have problems with their disks"),
 }
 CONDITIONS = {  # the text of one condition, where its value says too little
     "offline": "Offline",

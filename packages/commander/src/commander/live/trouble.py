@@ -41,6 +41,7 @@ RULES = {  # worst first
     "two_sentries": RuleWords(Severity.WARNING, "with two sentries"),
     "clock": RuleWords(Severity.WARNING, "with a wrong clock"),
     "spool": RuleWords(Severity.WARNING, "with late logs"),
+    "disk": RuleWords(Severity.WARNING, "with a problem of the disk"),
 }
 _ORDER = {rule: place for place, rule in enumerate(RULES)}
 

@@ -33,7 +33,7 @@ class Fault(NamedTuple):
 
 def faults_of(log: CpuGpuLog, gpus: list[GpuReading]) -> tuple[Fault, ...]:
     """Returns the faults of a CPU/GPU rig, worst first. `gpus` are its cards with all that is known of them."""
-    return (*_of_miners(log), *_of_cpu(log.cpu or CpuReading()), *_of_gpus(gpus), *_of_shares(log))
+    return (*_of_miners(log), *_of_cpu(log.cpu or CpuReading()), *_of_gpus(gpus), *_of_shares(log), *_of_disk(log))
 
 
 def _of_miners(log: CpuGpuLog) -> Iterator[Fault]:
@@ -85,6 +85,11 @@ def _of_shares(log: CpuGpuLog) -> Iterator[Fault]:
     refused = sum((each.rejected or 0) + (each.stale or 0) + (each.invalid or 0) for each in readings)
     if refused and surely_percent(refused, accepted + refused) >= REJECTED_TOO_MANY_PERCENT:
         yield Fault("rejected", "{} rejected", f"{100 * refused / (accepted + refused):.0f} %")
+
+
+def _of_disk(log: CpuGpuLog) -> Iterator[Fault]:
+    if log.disk_problem:
+        yield Fault("disk", "Disk: {}", log.disk_problem)
 
 
 def surely_percent(part: int, whole: int) -> float:

@@ -5,7 +5,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 from protocol.messages import CpuGpuSpecs, CpuReading, GpuReading, GpuSpecs
@@ -15,6 +16,7 @@ from sentry_kit.worker import Worker
 
 from cpu_gpu_sentry.machine.amd import Amd
 from cpu_gpu_sentry.machine.cpu import CpuMeter, memory_used_bytes, uptime_s
+from cpu_gpu_sentry.machine.disk import disk_problem
 from cpu_gpu_sentry.machine.nvidia import Nvidia
 from cpu_gpu_sentry.machine.specs import machine_specs
 
@@ -36,6 +38,7 @@ class MachineReading:
     uptime_s: int | None = None
     cpu: CpuReading | None = None
     memory_used_bytes: int | None = None
+    disk_problem: str | None = None
     gpus: list[GpuReading] = field(default_factory=list)
 
 
@@ -43,8 +46,15 @@ class Sensors:
     """Reads everything; what does not answer in time, or fails, is unknown."""
 
     def __init__(
-        self, nvidia: Nvidia, amd: Amd, *, limit_s: float = _READ_LIMIT_S, first_limit_s: float = _FIRST_LIMIT_S
+        self,
+        nvidia: Nvidia,
+        amd: Amd,
+        *,
+        data_dir: Path | None = None,
+        limit_s: float = _READ_LIMIT_S,
+        first_limit_s: float = _FIRST_LIMIT_S,
     ) -> None:
+        self._data_dir = data_dir
         self._nvidia, self._amd, self._limit_s = nvidia, amd, limit_s
         self._limits_s = {"nvidia": first_limit_s, "amd": first_limit_s}
         self._cpu = CpuMeter()
@@ -61,7 +71,7 @@ class Sensors:
         reading = machine.result() or MachineReading()
         cards = sorted([*nvidia.result(), *amd.result()], key=lambda gpu: gpu.pci_address)
         gpus = [left_out(_GPU, gpu, gpu.pci_address) for gpu in cards]
-        return MachineReading(reading.uptime_s, reading.cpu, reading.memory_used_bytes, gpus)
+        return replace(reading, gpus=gpus)
 
     async def specs(self, sentry_version: str) -> CpuGpuSpecs | None:
         """None if the machine itself does not answer.
@@ -76,7 +86,9 @@ class Sensors:
         return await self._try("machine", lambda: machine_specs(gpus, sentry_version), _SPECS_LIMIT_S)
 
     def _machine(self) -> MachineReading:
-        return MachineReading(uptime_s(), left_out(_CPU, self._cpu.read(), "the processor"), memory_used_bytes())
+        cpu = left_out(_CPU, self._cpu.read(), "the processor")
+        problem = disk_problem(self._data_dir) if self._data_dir else None
+        return MachineReading(uptime_s(), cpu, memory_used_bytes(), problem)
 
     async def _gpus(self, vendor: str, read: Callable[[], list[GpuReading]]) -> list[GpuReading]:
         """Cards that were there stay listed when their driver hangs: with nothing known about them."""
