@@ -228,4 +228,4 @@ async def test_allowed_pools_of_asics_are_entered_shown_and_checked(person: http
     answer = await farm.client.post(
         RULES, json={"rule": "offline", "critical": 60, "allowed": "pool.example"}, headers=farm.auth
     )
-    assert (answer.status_code, answer.json()["field"]) == (422, "allowed")
+    assert (answer.status_code, [each["field"] for each in answer.json()["errors"]]) == (422, ["allowed"])

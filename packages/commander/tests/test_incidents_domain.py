@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from commander.alert_rules.domain import RuleName
 from commander.alert_rules.levels import Level
 from commander.incidents.conditions import Changes
 from commander.incidents.domain import (
@@ -28,6 +29,8 @@ from commander.incidents.grouping import (
 )
 from commander.incidents.in_common import GroupKind, in_common
 from commander.incidents.pieces import pieces_of
+from commander.incidents.words import Extent, title_of
+from commander.live.trouble import words_of
 from commander.readings.severity import Severity
 
 NOW = datetime(2026, 11, 29, 3, 12, tzinfo=UTC)
@@ -262,3 +265,15 @@ def test_pieces_have_each_change_once_and_what_is_deleted_first() -> None:
     assert [piece.is_last for piece in pieces] == [False] * 7 + [True]
     assert all(len(piece.deleted) + len(piece.updated) + len(piece.new) <= 4 for piece in pieces)
     assert [piece.is_last for piece in pieces_of(Changes(), [])] == [True]
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RuleName if rule is not RuleName.COMMANDER])
+def test_each_rule_has_a_sentence_for_one_rig_and_for_many(rule: RuleName) -> None:
+    one = title_of(rule, Extent(3, 1, "rig-07", "", False, NOW, NOW))
+    many = title_of(rule, Extent(3_000, 1_234, "rig-07", "", False, NOW, later(seconds=20)))
+    assert one.startswith("rig-07 ")
+    assert many.startswith("1,234 rigs ")
+    for sentence in (one, many):
+        assert "rule" not in sentence, "the words of a rule that nobody described"
+        assert not sentence.endswith(".")
+    assert words_of(rule).rigs != f"with {rule}"

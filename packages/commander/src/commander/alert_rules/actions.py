@@ -6,11 +6,13 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from commander.alert_rules import store
+from commander.alert_rules.allowed_pools import allowed_pools
 from commander.alert_rules.domain import (
     RULES_AT_MOST,
     AlertRule,
     BadAlertRule,
     RuleLimits,
+    RuleName,
     checked_limits,
     comparison_of,
 )
@@ -91,6 +93,7 @@ def checked_rule(limits: RuleLimits) -> RuleLimits:
     selection = parse(limits.select)
     for kind in RigKind:
         compiled(selection, kind)
+    _check_allowed(limits)
     checked = checked_limits(replace(limits, select=selection.line))
     if comparison_of(checked.rule):
         try:
@@ -98,6 +101,16 @@ def checked_rule(limits: RuleLimits) -> RuleLimits:
         except BadSelection as error:
             raise BadAlertRule("rule", str(error)) from error
     return checked
+
+
+def _check_allowed(limits: RuleLimits) -> None:
+    if limits.allowed and limits.rule != RuleName.WALLET:
+        raise BadAlertRule("allowed", "Only the rule wallet has allowed pools.")
+    try:
+        allowed_pools(limits.allowed)
+    except ValueError as error:
+        text = f"“{str(error)[:40]}” is no pool. Write pool.example:3333, or account@pool.example:3333."
+        raise BadAlertRule("allowed", text) from error
 
 
 def describe(limits: RuleLimits) -> str:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from commander.alert_rules.allowed_pools import allowed_pools
 from commander.problems import CommanderError, ErrorKind
 from commander.readings.severity import Severity
 
@@ -153,7 +152,6 @@ def comparison_of(rule: str) -> Comparison | None:
 
 def checked_limits(limits: RuleLimits) -> RuleLimits:
     """Returns the rule as it is stored. Raises `BadAlertRule`."""
-    _check_allowed(limits)
     if comparison := comparison_of(limits.rule):
         return msgspec.structs.replace(limits, rule=comparison.text, sensor=None, warning=None, critical=None)
     if limits.rule not in set(RuleName):
@@ -167,17 +165,6 @@ def checked_limits(limits: RuleLimits) -> RuleLimits:
         return msgspec.structs.replace(limits, warning=None, critical=None)
     _check_order(limits)
     return limits
-
-
-def _check_allowed(limits: RuleLimits) -> None:
-    if limits.allowed and limits.rule != RuleName.WALLET:
-        raise BadAlertRule("allowed", "Only the rule wallet has allowed pools.")
-    try:
-        allowed_pools(limits.allowed)
-    except ValueError as error:
-        raise BadAlertRule(
-            "allowed", f"“{str(error)[:40]}” is no pool. Write pool.example:3333, or account@pool.example:3333."
-        ) from error
 
 
 def _check_order(limits: RuleLimits) -> None:

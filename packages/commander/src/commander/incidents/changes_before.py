@@ -1,4 +1,4 @@
-"""What people changed in the hour before an incident. It may or may not be the cause."""
+"""The changes by people in the hour before an incident. They may or may not be the cause."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -81,8 +81,8 @@ class Engine:
             raise
 
     async def _round(self, now: datetime, now_s: float) -> None:
-        jump = self._jump(now, now_s)
-        if not self._is_loaded:
+        jump, is_first = self._jump(now, now_s), not self._is_loaded
+        if is_first:
             async with self._database.reading() as db:
                 ended = await extent_store.ended_since(db, now - REOPENS_WITHIN)
                 self.evaluation.load(await store.current_conditions(db), ended)
@@ -100,7 +100,7 @@ class Engine:
         await self._note_failing()
         await self._check_commander(changes, now)
         in_maintenance = await self._maintenance.now(now)
-        if changes or await self._is_due(now, in_maintenance):
+        if changes or is_first or await self._is_due(now, in_maintenance):
             current = self.evaluation.current
             touched = await self._writer.write(
                 self._transaction, current, changes, now=now, in_maintenance=in_maintenance

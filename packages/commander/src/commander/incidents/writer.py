@@ -1,6 +1,6 @@
 """Writes what a round has changed, and decides which messages go out.
 
-A round that changes much is written in pieces, each a transaction: nobody waits for long. Each piece leaves incidents
+A round that changes much is written in pieces, each a short transaction. Each piece leaves incidents
 and conditions that fit together, so a kill between two of them loses nothing: what is missing is done by the next
 round. Messages are decided with the last piece.
 """

@@ -21,7 +21,7 @@ watchdog_events = sa.Table(
     sa.Column("event_id", sa.String(64), primary_key=True),
     sa.Column("at", Moment, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
-    # It gave the rig up, and since then the rig did not mine, and nobody did anything about it.
+    # It gave the rig up. Since then the rig has not mined, and no person has acted on it.
     sa.Column("is_given_up", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_watchdog_events_at", "at"),
     sa.Index(

@@ -76,8 +76,8 @@ class Sensors:
     async def specs(self, sentry_version: str) -> CpuGpuSpecs | None:
         """None if the machine itself does not answer.
 
-        A card that was there stays listed: one that fell off the bus is lost, not removed. Nobody takes a card out
-        while the machine runs, and the next start of the sentry begins a new list.
+        A card that was there stays listed: one that fell off the bus is lost, not removed. Cards are taken out while
+        the machine is off, and the next start of the sentry begins a new list.
         """
         nvidia = await self._try("nvidia", lambda: self._nvidia.specs(time.monotonic()), _SPECS_LIMIT_S)
         amd = await self._try("amd", self._amd.specs, _SPECS_LIMIT_S)

@@ -4,7 +4,6 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
-from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from enum import StrEnum
@@ -23,8 +22,6 @@ from commander.notifications.safe_http import excerpt
 
 TIMEOUT_S = 20.0
 _STEP_TIMEOUT_S = 10.0
-_QUIT_TIMEOUT_S = 5.0
-_ending: set[asyncio.Task[None]] = set()  # connections of mails that are sent
 _SUBJECT_MAX = 200
 _TEXT_MAX = 50_000
 MailAddress = Annotated[str, Meta(pattern=r"^[^\s@<>,;\"]+@[^\s@<>,;\"]+$", max_length=320)]
@@ -81,8 +78,8 @@ async def _send(
 ) -> Mapping[str, tuple[int, str]]:
     """Returns the recipients that the server refused while it accepted the mail for others.
 
-    From its answer to the mail itself on, the mail is sent. Whatever happens then must not send it again, so nobody
-    waits for the end of the connection.
+    From its answer to the mail itself on, the mail is sent. No later error must send it again, so the answer to QUIT is
+    not waited for.
     """
     port = settings.port or _PORTS[settings.security]
     connection = await _connected(await allowed_addresses(settings.host, port, loopback=network.loopback), port)
@@ -96,27 +93,16 @@ async def _send(
         local_hostname=socket.gethostname(),
     )
     try:
-        await client.connect()
-        if settings.username:
-            await client.login(settings.username, settings.password)
-        refused, _ = await client.send_message(mail, sender=settings.sender, recipients=list(settings.recipients))
-    except BaseException:
-        client.close()
-        connection.close()
-        raise
-    task = asyncio.get_running_loop().create_task(_quit(client, connection))
-    _ending.add(task)
-    task.add_done_callback(_ending.discard)
-    return {name: (answer.code, answer.message) for name, answer in refused.items()}
-
-
-async def _quit(client: aiosmtplib.SMTP, connection: socket.socket) -> None:
-    try:
-        with suppress(aiosmtplib.SMTPException, TimeoutError, OSError):
-            await client.quit(timeout=_QUIT_TIMEOUT_S)
+        async with client:  # after an error it waits for the answer to QUIT
+            if settings.username:
+                await client.login(settings.username, settings.password)
+            refused, _ = await client.send_message(mail, sender=settings.sender, recipients=list(settings.recipients))
+            if isinstance(client.transport, asyncio.WriteTransport):
+                client.transport.write(b"QUIT\r\n")
+            client.close()
     finally:
-        client.close()
         connection.close()
+    return {name: (answer.code, answer.message) for name, answer in refused.items()}
 
 
 async def _connected(addresses: list[str], port: int) -> socket.socket:
