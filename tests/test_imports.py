@@ -19,7 +19,7 @@ MAY_USE = {
 # The folders and files of the commander, in order: each imports only from itself and from those before it.
 LAYERS = (
     *("problems", "strictness", "postgresql", "db", "partitions", "settings", "service_unit"),
-    *("certificates", "tls", "signing", "lock", "farm_lease"),
+    *("certificates", "tls", "signing", "sealing", "lock", "farm_lease"),
     *("jobs", "certificate_renewal"),
     *("audit", "dependents", "accounts", "web"),  # who asks; how a page and an answer are made
     *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them

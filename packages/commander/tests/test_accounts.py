@@ -60,7 +60,7 @@ async def test_any_number_of_sessions_and_each_can_be_ended(account_actions: Acc
     cookies = [await log_in(account_actions, "secret") for _ in range(5)]
     sessions = await account_actions.sessions()
     assert len(sessions) == 5
-    await account_actions.end_session(sessions[0].id)
+    await account_actions.end_session(sessions[0].id, by=sessions[1])
     alive = [await account_actions.session_of(cookie) for cookie in cookies]
     assert [session is None for session in alive].count(True) == 1
 
@@ -169,7 +169,7 @@ async def test_on_a_full_disk_the_owner_still_gets_in_and_wrong_passwords_count(
         await log_in(account_actions, "guess")
     with pytest.raises(TooManyTries):
         await log_in(account_actions, "guess")
-    await account_actions.end_session(unstored[0].id)
+    await account_actions.end_session(unstored[0].id, by=unstored[1])
     assert await account_actions.session_of(cookies[sessions.index(unstored[0])]) is None
 
 

@@ -19,9 +19,9 @@ from commander.notifications.kinds.kind import SafeNetwork
 from commander.notifications.news import Event, News
 from commander.notifications.outbox import Outbox
 from commander.notifications.safe_http import SafeHttp
-from commander.notifications.sealing import Sealer
 from commander.notifications.tables import notifications
 from commander.readings.severity import Severity
+from commander.sealing import Sealer
 from commander.settings import Settings
 from commander_farm import on_sqlite
 from notification_sinks import HANGS, NIGHT, Answer, Received, Sink, later, running_sink

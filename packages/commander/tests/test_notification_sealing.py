@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from commander.backup.make import backup
 from commander.backup.restore import restore
-from commander.notifications.sealing import Sealer, SecretsUnreadable
+from commander.sealing import Sealer, SecretsUnreadable
 from commander.settings import Settings
 from commander_farm import Farm, on_sqlite, running
 from msgspec.structs import replace

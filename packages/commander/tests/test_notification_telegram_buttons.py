@@ -14,9 +14,9 @@ from commander.notifications.domain import Wishes
 from commander.notifications.failures import DeliveryFailure
 from commander.notifications.outbox import Button, Outbox
 from commander.notifications.safe_http import SafeHttp
-from commander.notifications.sealing import Sealer
 from commander.notifications.telegram_buttons import Bot, TelegramButtons
 from commander.problems import CommanderError, ErrorKind
+from commander.sealing import Sealer
 from commander.settings import Settings
 from commander_farm import on_sqlite
 from notification_sinks import Answer, Received, Sink, running_sink

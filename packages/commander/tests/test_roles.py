@@ -7,7 +7,7 @@ import pytest
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN
 from commander.accounts.domain import Role, is_enough
-from commander.accounts.route_roles import ROUTE_ROLES, SOCKET, least_role
+from commander.accounts.route_roles import RIGHTS, SOCKET, least_role
 from commander.db import open_database
 from commander.live import open_sockets
 from commander.live.long_poll import LongPoll
@@ -41,10 +41,10 @@ def routes_of(settings: Settings) -> set[tuple[str, str]]:
 @on_sqlite
 def test_each_route_has_a_least_role(settings: Settings) -> None:
     routes = routes_of(settings)
-    missing = sorted(" ".join(each) for each in routes - set(ROUTE_ROLES))
+    missing = sorted(" ".join(each) for each in routes - set(RIGHTS))
     assert missing == [], "write these routes into accounts/route_roles.py; until then they need the role own"
     parts = {("POST", "/cpu-gpu/{rig_id}/playbooks/{playbook_id}/" + action) for action in ("pause", "resume")}
-    assert sorted(" ".join(each) for each in set(ROUTE_ROLES) - routes - parts) == [], "no such route"
+    assert sorted(" ".join(each) for each in set(RIGHTS) - routes - parts) == [], "no such route"
 
 
 def test_what_is_not_in_the_table_is_for_the_owner() -> None:
@@ -67,7 +67,7 @@ async def key(farm: Farm, role: Role, *, days: int | None = None) -> Auth:
 async def test_a_role_gets_403_on_all_that_it_may_not(farm: Farm, role: Role) -> None:
     auth = await key(farm, role)
     tried = 0
-    for (method, path), least in ROUTE_ROLES.items():
+    for (method, path), (least, _) in RIGHTS.items():
         if not path.startswith(("/api/", "/metrics", "/schema/")) or method == SOCKET:
             continue
         answer = await farm.client.request(method, re.sub(r"\{\w+\}", "1", path), headers=auth)

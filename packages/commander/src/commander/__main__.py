@@ -109,11 +109,19 @@ def ingest_command(version: Version = False) -> None:
 
 
 @cli.command("set-password")
-def set_password(version: Version = False) -> None:
+def set_password(
+    no_second_factor: Annotated[
+        bool, typer.Option("--no-second-factor", help="Also switch the owner's second factor off: the phone is lost.")
+    ] = False,
+    version: Version = False,
+) -> None:
     """Set the dashboard's password. It is typed twice, or read once from standard input. Ends every session."""
     chosen = settings()
     password = read_password()
-    with_account_actions(chosen, lambda account_actions: account_actions.set_password(password))
+    with_account_actions(
+        chosen,
+        lambda account_actions: account_actions.set_password(password, forget_second_factor=no_second_factor),
+    )
     typer.echo("The password is set; every session has ended.")
     if chosen.password is not None:
         typer.echo("COMMANDER_PASSWORD is set too: it becomes the password again at the next start.", err=True)

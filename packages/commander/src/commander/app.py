@@ -73,6 +73,7 @@ def create_app(
     guarded = LoginGate(
         Compressed(Guarded(gated, refuse, _hosts(settings, tls), is_strict=settings.tls is TlsMode.FILES)),
         services.account_actions,
+        services.access_actions,
     )
 
     endpoints: dict[str, ASGIApp] = {

@@ -14,6 +14,7 @@ from commander.registry.kinds import PATHS, RigKind
 from commander.registry.sections import ASICS, RIGS
 from commander.web.errors import NOT_FOUND, extra_headers, problem_of, send_problem
 from commander.web.shell import error_page
+from commander.web.step_up import asks_by_page, confirmation_page
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -25,6 +26,8 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
     problem, retry_after_s = problem_of(error)
     if not is_for_machines(path):
         section = ASICS if path.startswith(PATHS[RigKind.ASIC]) else RIGS
+        if asks_by_page(error, path):
+            return confirmation_page(request.scope, error, section=section)
         if problem.code == NOT_FOUND:
             return error_page(problem.status, "There is no page at this address.", "", section=section)
         shown = error_page(problem.status, problem.title, problem.detail, section=section)

@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import Authentication
+from commander.accounts.confirmations import Confirmations
 from commander.error_handlers import exception_handlers
 from commander.history import api as history_api
 from commander.live import inbox_endpoint
@@ -29,6 +30,7 @@ from commander.web.assets import asset_file
 from commander.web.body_gate import FORM_LIMITS
 from commander.web.openapi import OpenApiDocument, openapi_config, openapi_json, write_document
 from commander.web.shell import set_navigation, show_open_incidents
+from commander.web.step_up import StepUp
 
 HANDLERS: list[ControllerRouterHandler] = [
     *inbox_endpoint.HANDLERS,
@@ -92,7 +94,10 @@ def _site(nouns: tuple[Noun, ...], shared: frozenset[str], of_kind: frozenset[st
         | {name: _provide_of_kind(RigKind.CPU_GPU, name) for name in of_kind}
         | {"openapi": Provide(openapi, sync_to_thread=False)}
         | {"certificate": Provide(_certificate, sync_to_thread=False)},
-        middleware=[DefineMiddleware(Authentication, account_actions_of=_account_actions)],
+        middleware=[
+            DefineMiddleware(Authentication, account_actions_of=_account_actions),
+            DefineMiddleware(StepUp, confirmations_of=_confirmations),
+        ],
         exception_handlers=exception_handlers,
         request_max_body_size=None,  # `BodyGate` has limits for each kind of body
         multipart_form_part_limit=FORM_LIMITS.fields,
@@ -123,6 +128,9 @@ def _shared(services: Services) -> dict[str, object]:
         "tokens": services.tokens,
         "signer": services.signer,
         "account_actions": services.account_actions,
+        "access_actions": services.access_actions,
+        "second_factors": services.second_factors,
+        "confirmations": services.confirmations,
         "site_token_actions": services.site_token_actions,
         "adoption_actions": services.adoption_actions,
         "playbook_sync": services.playbook_sync,
@@ -160,6 +168,10 @@ def _certificate(scope: Scope) -> CertificateFacts | None:
 
 def _account_actions(scope: Scope) -> AccountActions:
     return _objects_of(scope).services.account_actions
+
+
+def _confirmations(scope: Scope) -> Confirmations:
+    return _objects_of(scope).services.confirmations
 
 
 def _objects_of(scope: Scope) -> Objects:

@@ -5,8 +5,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from commander.accounts.access_actions import AccessActions
 from commander.accounts.actions import AccountActions
+from commander.accounts.confirmations import Confirmations
 from commander.accounts.cookies import cookies_of
+from commander.accounts.second_factor_actions import TOTP_PURPOSE, SecondFactorActions
 from commander.certificate_renewal import CertificateRenewal
 from commander.db import Database
 from commander.history.event_flush import EventFlush
@@ -50,6 +53,7 @@ from commander.rigs.adoption_actions import AdoptionActions
 from commander.rigs.asic_responses import asic_json, asic_log_json
 from commander.rigs.cpu_gpu_responses import log_json, rig_json
 from commander.rigs.site_token_actions import SiteTokenActions
+from commander.sealing import Sealer
 from commander.settings import Settings
 from commander.signing import open_signer
 from commander.tls import CertificateFacts
@@ -102,7 +106,17 @@ class Services:
             self.database, self.lives[RigKind.ASIC], self.tokens, pin=pin, rigs_of_site=settings.site_rigs
         )
         self.hang_up = HangUp(self.channels, lambda: self.frames)
-        self.account_actions = AccountActions(self.database, on_end=self._sender_ended, cookies=cookies_of(settings))
+        self.second_factors = SecondFactorActions(
+            self.database, Sealer(settings, TOTP_PURPOSE, "The secret of the second factor")
+        )
+        self.account_actions = AccountActions(
+            self.database,
+            on_end=self._sender_ended,
+            cookies=cookies_of(settings),
+            second_factors=self.second_factors,
+        )
+        self.access_actions = AccessActions(self.database, self.account_actions, on_end=self._sender_ended)
+        self.confirmations = Confirmations(self.database, self.account_actions, self.second_factors)
         self.nouns = [noun.build(self._core()) for noun in NOUNS]
         self.live_views = LiveViews(view for noun in self.nouns for view in noun.live_views)
         self.live_sources = self.live_views.sources()

@@ -16,7 +16,8 @@ from argon2.exceptions import VerificationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.accounts import store
+from commander.accounts import access_store, store
+from commander.accounts.access_domain import OWNER_ID, Access
 from commander.accounts.cookies import Cookies
 from commander.accounts.devices import device_of, new_device
 from commander.accounts.domain import (
@@ -29,6 +30,7 @@ from commander.accounts.domain import (
     Session,
     WrongPassword,
     check_not_expired,
+    check_role,
     checked_key_name,
     expiry,
     has_ended,
@@ -36,6 +38,7 @@ from commander.accounts.domain import (
     socket_owner,
 )
 from commander.accounts.login_guard import LoginGuard
+from commander.accounts.second_factor_actions import SecondFactorActions
 from commander.accounts.tables import api_keys
 from commander.accounts.unstored_sessions import UnstoredSessions
 from commander.accounts.views import browser_text
@@ -69,36 +72,64 @@ class AccountActions:
         *,
         on_end: Callable[[str], None] = lambda owner: None,
         cookies: Cookies = Cookies(),  # noqa: B008 - a constant
+        second_factors: SecondFactorActions | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._on_end = on_end
         self.cookies = cookies
+        self._second_factors = second_factors
         self._now = now
         self._now_s = now_s
         self._guard = LoginGuard(now_s)
         self._hash_of_devices: tuple[str | None, float] = None, -math.inf
         self._unstored = UnstoredSessions()
 
-    async def log_in(self, password: str, *, address: str, user_agent: str, device_cookie: str = "") -> str:
+    async def log_in(
+        self,
+        password: str,
+        *,
+        address: str,
+        user_agent: str,
+        device_cookie: str = "",
+        name: str = "",
+        code: str = "",
+    ) -> str:
         """A new session's cookie. Raises `WrongPassword` or `TooManyTries`.
 
-        `device_cookie` is that of the browser, see `accounts.devices`.
+        `device_cookie` is that of the browser, see `accounts.devices`. `name` is that of the access; without one it is
+        the owner's. `code` is that of the second factor, if the access has one.
         """
         address, device = address[:64], await self._device_of(device_cookie)
         async with self._guard.turn(address, device) as turn:
             try:
-                hashed = await self._password_hash()
-                right = hashed is not None and await self._verified(hashed, password)
+                access = await self._opened_access(name, password, code)
             except (DBAPIError, DatabaseProblem):
                 turn.take_back()
                 raise
-            if right:
+            if access:
                 turn.take_back()
-                return await self._begin_session(address=address, user_agent=user_agent)
+                return await self._begin_session(access, address=address, user_agent=user_agent)
             await self._record_failure(Actor(STRANGER, address), user_agent)
         raise WrongPassword("That is not the password.")
+
+    async def _opened_access(self, name: str, password: str, code: str) -> Access | None:
+        """Returns the access that name, password and code open.
+
+        A name that there is not takes as long as a wrong password.
+        """
+        async with self._database.reading() as db:
+            owner = await store.password_hash(db)
+            access, hashed = await access_store.find_access(db, name.strip() or OWNER) or (None, owner)
+        if access and access.is_owner:
+            hashed = owner
+        if hashed is None or not await self._verified(hashed, password) or access is None:
+            return None
+        if not access.totp:
+            return access
+        factors = self._second_factors
+        return access if factors is not None and await factors.is_right(access.id, code) else None
 
     async def check_login(self, *, address: str, device_cookie: str) -> None:
         """Raises `TooManyTries` if `log_in` would, before the password is read."""
@@ -127,18 +158,20 @@ class AccountActions:
             self._hash_of_devices = hashed, self._now_s() + HASH_KEPT_S
         return device_of(cookie, hashed) if hashed else None
 
-    async def _begin_session(self, *, address: str, user_agent: str) -> str:
+    async def _begin_session(self, access: Access, *, address: str, user_agent: str) -> str:
         cookie, now = secrets.token_urlsafe(32), self._now()
-        detail, owner = browser_text(user_agent), Actor(OWNER, address)
+        detail, actor = browser_text(user_agent), Actor(access.name, address)
         try:
             async with self._database.transaction() as db:
-                await store.insert_session(db, _hash(cookie), address=address, user_agent=user_agent, now=now)
-                await record(db, "logged in", detail=detail, actor=owner, at=now)
+                await store.insert_session(
+                    db, _hash(cookie), access_id=access.id, address=address, user_agent=user_agent, now=now
+                )
+                await record(db, "logged in", detail=detail, actor=actor, at=now)
         except DBAPIError as error:
             if not is_full(error):
                 raise
             log.warning("a session could not be stored, it lasts until the next start: %s", error.orig)
-            self._unstored.add(_hash(cookie), address=address, user_agent=user_agent, now=now)
+            self._unstored.add(_hash(cookie), access, address=address, user_agent=user_agent, now=now)
         return cookie
 
     async def _record_failure(self, stranger: Actor, user_agent: str) -> None:
@@ -172,7 +205,11 @@ class AccountActions:
     async def log_out(self, session: Session) -> None:
         await self._end(session.id, "logged out")
 
-    async def end_session(self, session_id: int) -> None:
+    async def end_session(self, session_id: int, *, by: Session) -> None:
+        """Ends a session of the same access, or of any access if the role of `by` is `own`. Raises `RoleTooLow`."""
+        others = {each.id for each in await self.sessions() if each.access_id != by.access_id}
+        if session_id in others:
+            check_role(by, Role.OWN)
         await self._end(session_id, "session ended")
 
     async def _end(self, session_id: int, what: str) -> None:
@@ -187,13 +224,17 @@ class AccountActions:
         async with self._database.reading() as db:
             return [*self._unstored.all(), *await store.all_sessions(db)]
 
-    async def set_password(self, password: str) -> None:
-        """Replace the password and end every session."""
+    async def set_password(self, password: str, *, forget_second_factor: bool = False) -> None:
+        """Replace the owner's password and end every session."""
         hashed = await self._hashed(password)
         async with self._database.transaction() as db:
             await store.set_password_hash(db, hashed, now=self._now())
             await store.delete_all_sessions(db)
-            await record(db, "password changed", detail="Every session has ended.", at=self._now())
+            detail = "Every session has ended."
+            if forget_second_factor:
+                await access_store.forget_second_factor(db, OWNER_ID)
+                detail += " The owner has no second factor any more."
+            await record(db, "password changed", detail=detail, at=self._now())
         self._unstored.clear()
 
     async def is_password(self, text: str) -> bool:
@@ -270,6 +311,14 @@ class AccountActions:
                 await touch(db, row_id, now=self._now())
         except (DBAPIError, DatabaseProblem) as error:
             log.warning("a visit could not be noted: %s", error)
+
+    async def hash_password(self, password: str) -> str:
+        """Returns what is stored of a password."""
+        return await self._hashed(password)
+
+    async def matches(self, hashed: str, password: str) -> bool:
+        """Returns whether this is the password of which `hashed` was stored."""
+        return await self._verified(hashed, password)
 
     async def _hashed(self, password: str) -> str:
         return await asyncio.to_thread(_hasher.hash, password)

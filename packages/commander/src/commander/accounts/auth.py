@@ -12,7 +12,7 @@ from commander.accounts.actions import AccountActions
 from commander.accounts.domain import ApiKey, NotSignedIn, User, check_role
 from commander.accounts.networks import sender_is_known
 from commander.accounts.route_roles import SOCKET, least_role
-from commander.audit.actor import OWNER, Actor, act_as
+from commander.audit.actor import Actor, act_as
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
@@ -39,7 +39,7 @@ class Authentication(AbstractAuthenticationMiddleware):
 
 def actor_of(user: User, connection: AnyConnection) -> Actor:
     """Returns who sends this request, as the audit log names them."""
-    who = f"API key {user.name}" if isinstance(user, ApiKey) else OWNER
+    who = f"API key {user.name}" if isinstance(user, ApiKey) else user.access_name
     return Actor(who, connection.client.host if connection.client else None)
 
 

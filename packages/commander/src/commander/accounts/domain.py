@@ -13,6 +13,9 @@ SESSION_LONGEST = timedelta(days=90)  # then it ends in any case
 SEEN_EVERY = timedelta(minutes=1)
 PASSWORD_LEAST = 12
 KEY_DAYS_MOST = 3650
+OWNER_NAME = "owner"  # the access that the commander's own password opens
+CONFIRMED_FOR = timedelta(minutes=10)
+RIGS_UNCONFIRMED = 10  # a change of the playbooks of more rigs needs the password again
 _KEY_NAME = re.compile(r"[\w][\w .:#()+@/-]{0,63}")
 
 
@@ -47,6 +50,23 @@ class RoleTooLow(AccountError):
     """The sender's role is too low."""
 
     kind = ErrorKind(403, "forbidden", "Not allowed")
+
+
+class ConfirmationNeeded(AccountError):
+    """The request changes where money goes, or who has access, and the password was typed too long ago.
+
+    `is_wrong`: it was typed now, and was wrong.
+    """
+
+    kind = ErrorKind(403, "confirmation_needed", "Confirm that it is you")
+    is_wrong = False
+
+
+class WrongConfirmation(ConfirmationNeeded):
+    """The password or code that was typed for a confirmation is wrong."""
+
+    kind = ErrorKind(422, "wrong_password", "Wrong password", field="password")
+    is_wrong = True
 
 
 class BadRole(AccountError):
@@ -107,6 +127,9 @@ class Session:
     address: str
     user_agent: str
     role: Role = Role.OWN
+    access_id: int = 1
+    access_name: str = OWNER_NAME
+    confirmed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +167,28 @@ def check_role(user: User, least: Role) -> None:
     raise RoleTooLow(
         f"{sender} has the role “{user.role}”, and this needs “{least}”. Ask the owner of this commander for that role."
     )
+
+
+def is_confirmed(user: User, *, now: datetime) -> bool:
+    """Returns whether a person has typed their password or a code a short time ago. A key needs no confirmation."""
+    if not isinstance(user, Session):
+        return True
+    return user.confirmed_at is not None and abs(now - user.confirmed_at) <= CONFIRMED_FOR
+
+
+def check_confirmed(user: User, *, now: datetime) -> None:
+    """Raises `ConfirmationNeeded`."""
+    if not is_confirmed(user, now=now):
+        raise ConfirmationNeeded(
+            "This changes where money goes or who has access: send your password again, as "
+            'POST /api/v1/confirmation {"password": "…"}, and then repeat the request within 10 minutes.'
+        )
+
+
+def check_confirmed_for(user: User, rigs: int, *, now: datetime) -> None:
+    """Raises `ConfirmationNeeded` for a change of playbooks on many rigs."""
+    if rigs > RIGS_UNCONFIRMED:
+        check_confirmed(user, now=now)
 
 
 def checked_role(text: str) -> Role:
@@ -199,7 +244,9 @@ def checked_key_name(text: str) -> str:
 
 
 def author_of(user: User) -> str:
-    """Names the person behind a change: by the address of the browser, or by the API key."""
-    return (
-        f"API key {user.name}" if isinstance(user, NamedKey) else f"a browser at {user.address or 'an unknown address'}"
-    )
+    """Names the person behind a change: the API key, the access, or for the owner the address of the browser."""
+    if isinstance(user, NamedKey):
+        return f"API key {user.name}"
+    if user.access_name != OWNER_NAME:
+        return user.access_name
+    return f"a browser at {user.address or 'an unknown address'}"

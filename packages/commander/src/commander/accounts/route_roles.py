@@ -4,6 +4,9 @@ A route that is not in the table needs `own`. `{…}` stands for one part of an 
 one with it, so a line may also be about a part of a route: `…/{playbook_id}/pause`. Routes that need no log-in are not
 here: their handlers say `opt={OPEN: True}`.
 
+`confirmed`: it moves money or gives access, so a person types the password again if that was more than 10 minutes ago
+(`web/step_up.py`). A playbook on more than ten rigs needs that too: `check_confirmed`.
+
 Some rights depend on what a request says, not on its address. Its handler then calls `check_role`: to rename a rig,
 and for the commands `shutdown` and `update_sentry`.
 """
@@ -11,6 +14,7 @@ and for the commands `shutdown` and `update_sentry`.
 import re
 from collections import defaultdict
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from commander.accounts.domain import Role
@@ -18,10 +22,18 @@ from commander.accounts.domain import Role
 SOCKET = "WS"
 _TABLE = """
 /                                                                      GET view
+/access                                                                GET view, POST own confirmed
+/access/password                                                       POST view
+/access/recovery-codes                                                 POST view confirmed
+/access/second-factor                                                  POST view confirmed
+/access/second-factor/off                                              POST view confirmed
+/access/sessions/end-others                                            POST view
+/access/{access_id}                                                    POST own confirmed
+/access/{access_id}/remove                                             POST own confirmed
 /alerts                                                                GET view
-/alerts/channels                                                       POST own
-/alerts/channels/{channel_id}/edit                                     POST own
-/alerts/channels/{channel_id}/remove                                   POST own
+/alerts/channels                                                       POST own confirmed
+/alerts/channels/{channel_id}/edit                                     POST own confirmed
+/alerts/channels/{channel_id}/remove                                   POST own confirmed
 /alerts/channels/{channel_id}/test                                     POST own
 /alerts/maintenance                                                    POST operate
 /alerts/maintenance/{maintenance_id}/end                               POST operate
@@ -29,8 +41,10 @@ _TABLE = """
 /alerts/rules/{alert_rule_id}/edit                                     POST own
 /alerts/rules/{alert_rule_id}/remove                                   POST own
 /alerts/rules/{alert_rule_id}/switch                                   POST own
-/api/v1/addresses                                                      GET view, POST own
-/api/v1/addresses/{address_id}                                         PUT own, DELETE own
+/api/v1/accesses                                                       GET view, POST own confirmed
+/api/v1/accesses/{access_id}                                           PATCH own confirmed, DELETE own confirmed
+/api/v1/addresses                                                      GET view, POST own confirmed
+/api/v1/addresses/{address_id}                                         PUT own confirmed, DELETE own confirmed
 /api/v1/alert-rules                                                    GET view, POST own
 /api/v1/alert-rules/preview                                            POST view
 /api/v1/alert-rules/{alert_rule_id}                                    PUT own, DELETE own
@@ -48,6 +62,7 @@ _TABLE = """
 /api/v1/commands/{command_id}/cancel                                   POST operate
 /api/v1/commands/{command_id}/retry                                    POST operate
 /api/v1/commands/{command_id}/rigs/{rig_id}                            GET view
+/api/v1/confirmation                                                   POST view
 /api/v1/cpu-gpu-rigs                                                   GET view, POST own
 /api/v1/cpu-gpu-rigs/approve                                           POST own
 /api/v1/cpu-gpu-rigs/{rig_id}                                          GET view, PATCH operate, DELETE own
@@ -74,8 +89,8 @@ _TABLE = """
 /api/v1/maintenance/{maintenance_id}                                   DELETE operate
 /api/v1/mining-software                                                GET view, POST own
 /api/v1/mining-software/{software_id}                                  PUT own, DELETE own
-/api/v1/notification-channels                                          GET view, POST own
-/api/v1/notification-channels/{channel_id}                             PUT own, DELETE own
+/api/v1/notification-channels                                          GET view, POST own confirmed
+/api/v1/notification-channels/{channel_id}                             PUT own confirmed, DELETE own confirmed
 /api/v1/notification-channels/{channel_id}/test                        POST own
 /api/v1/playbooks/pause                                                POST operate
 /api/v1/playbooks/resume                                               POST operate
@@ -86,7 +101,7 @@ _TABLE = """
 /api/v1/playbooks/{playbook_id}/resume                                 POST operate
 /api/v1/playbooks/{playbook_id}/revisions                              GET view
 /api/v1/playbooks/{playbook_id}/revisions/{revision}/use               POST own
-/api/v1/site-tokens                                                    GET own, POST own
+/api/v1/site-tokens                                                    GET view, POST own
 /api/v1/site-tokens/{site_id}                                          DELETE own
 /api/v1/site-tokens/{site_id}/rigs                                     DELETE own
 /api/v1/tags                                                           GET view, POST operate
@@ -166,7 +181,7 @@ _TABLE = """
 /schema/raw/swagger                                                    GET view
 /schema/raw/{path}                                                     GET view
 /settings                                                              GET view
-/settings/api-keys                                                     POST own
+/settings/api-keys                                                     POST own confirmed
 /settings/api-keys/{key_id}/revoke                                     POST own
 /settings/sessions/{session_id}/end                                    POST view
 /settings/site-tokens                                                  POST own
@@ -176,33 +191,43 @@ _TABLE = """
 /tags.csv                                                              GET view
 /tags/import                                                           POST operate
 /tags/preview                                                          POST operate
-/templates                                                             GET view, POST own
-/templates/{address_id}/edit                                           POST own
-/templates/{address_id}/remove                                         POST own
+/templates                                                             GET view, POST own confirmed
+/templates/{address_id}/edit                                           POST own confirmed
+/templates/{address_id}/remove                                         POST own confirmed
 /watchdog                                                              GET view, POST own
 /watchdog/{rule_id}/edit                                               POST own
 /watchdog/{rule_id}/remove                                             POST own
 """
 # The dialog that a page shows for `?dialog=…`, and the least role for it. One that is not here needs `own`.
-DIALOGS = {"tags": Role.OPERATE, "add-maintenance": Role.OPERATE, "end-maintenance": Role.OPERATE}
+DIALOGS = {
+    **dict.fromkeys(("tags", "add-maintenance", "end-maintenance"), Role.OPERATE),
+    **dict.fromkeys(("password", "second-factor", "second-factor-off", "codes"), Role.VIEW),  # of one's own access
+}
 _PART = re.compile(r"\{\w+\}")
 
 
-def _read(table: str) -> dict[tuple[str, str], Role]:
+class Right(NamedTuple):
+    """The least role for a route, and whether a person has to confirm it by the password."""
+
+    role: Role
+    is_confirmed: bool = False
+
+
+def _read(table: str) -> dict[tuple[str, str], Right]:
     lines = (line.split(maxsplit=1) for line in table.strip().splitlines())
     rights = ((path, right.split()) for path, rest in lines for right in rest.split(", "))
-    return {(method, path): Role(role) for path, (method, role) in rights}
+    return {(method, path): Right(Role(role), more == ["confirmed"]) for path, (method, role, *more) in rights}
 
 
-ROUTE_ROLES = _read(_TABLE)  # by method and address
+RIGHTS = _read(_TABLE)  # by method and address
 
 
-def _matchers() -> dict[str, list[tuple[re.Pattern[str], Role]]]:
+def _matchers() -> dict[str, list[tuple[re.Pattern[str], Right]]]:
     """Returns by method what matches an address, those with the fewest `{…}` first."""
     found = defaultdict(list)
-    for (method, path), role in sorted(ROUTE_ROLES.items(), key=lambda each: each[0][1].count("{")):
+    for (method, path), right in sorted(RIGHTS.items(), key=lambda each: each[0][1].count("{")):
         pattern = "[^/]+".join(re.escape(text) for text in _PART.split(path))
-        found[method].append((re.compile(pattern), role))
+        found[method].append((re.compile(pattern), right))
     return found
 
 
@@ -211,12 +236,18 @@ _MATCHERS = _matchers()
 
 def least_role(method: str, path: str, query: str = "") -> Role:
     """Returns the least role for a request to this address."""
-    least = _least_role(method, path)
+    least = _right(method, path).role
     if method == "GET" and (dialog := parse_qs(query).get("dialog")):
         return max(least, DIALOGS.get(dialog[-1], Role.OWN), key=list(Role).index)
     return least
 
 
+def needs_confirmation(method: str, path: str) -> bool:
+    """Returns whether a person has to type their password again for this request, if that was some time ago."""
+    return _right(method, path).is_confirmed
+
+
 @lru_cache(maxsize=4096)
-def _least_role(method: str, path: str) -> Role:
-    return next((role for pattern, role in _MATCHERS.get(method, ()) if pattern.fullmatch(path)), Role.OWN)
+def _right(method: str, path: str) -> Right:
+    matching = (right for pattern, right in _MATCHERS.get(method, ()) if pattern.fullmatch(path))
+    return next(matching, Right(Role.OWN))

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.accounts.domain import ApiKey, KeyNameTaken, NamedKey, Role, Session
-from commander.accounts.tables import api_keys, secrets, sessions, site_tokens
+from commander.accounts.tables import accesses, api_keys, secrets, sessions, site_tokens
 from commander.db import Moment, insert_for
 
 _PASSWORD = "password"  # noqa: S105 - the name of the row
@@ -18,6 +18,10 @@ _SESSION = (
     sessions.c.last_seen_at,
     sessions.c.address,
     sessions.c.user_agent,
+    accesses.c.role,
+    accesses.c.id,
+    accesses.c.name,
+    sessions.c.confirmed_at,
 )
 _API_KEY = (
     api_keys.c.id,
@@ -47,8 +51,9 @@ async def set_first_password_hash(db: AsyncConnection, text: str, *, now: dateti
 
 
 async def insert_session(
-    db: AsyncConnection, cookie_hash: bytes, *, address: str, user_agent: str, now: datetime
+    db: AsyncConnection, cookie_hash: bytes, *, access_id: int, address: str, user_agent: str, now: datetime
 ) -> None:
+    """Stores a new session of a person who has just typed the password."""
     await db.execute(
         sa.insert(sessions).values(
             cookie_hash=cookie_hash,
@@ -56,6 +61,8 @@ async def insert_session(
             last_seen_at=now,
             address=address,
             user_agent=user_agent[:256],
+            access_id=access_id,
+            confirmed_at=now,
         )
     )
 
@@ -63,13 +70,46 @@ async def insert_session(
 async def find_session(
     db: AsyncConnection, cookie_hash: bytes, *, seen_after: datetime, made_after: datetime
 ) -> Session | None:
-    query = sa.select(*_SESSION).where(
+    query = _sessions().where(
         sessions.c.cookie_hash == cookie_hash,
         sessions.c.last_seen_at > seen_after,
         sessions.c.created_at > made_after,
     )
     row = (await db.execute(query)).one_or_none()
-    return Session(*row) if row else None
+    return _session(*row) if row else None
+
+
+def _sessions() -> sa.Select[Any]:
+    return sa.select(*_SESSION).join_from(sessions, accesses, accesses.c.id == sessions.c.access_id)
+
+
+def _session(
+    session_id: int,
+    created_at: datetime,
+    last_seen_at: datetime,
+    address: str,
+    user_agent: str,
+    role: str,
+    access_id: int,
+    access_name: str,
+    confirmed_at: datetime | None,
+) -> Session:
+    return Session(
+        session_id,
+        created_at,
+        last_seen_at,
+        address,
+        user_agent,
+        role=Role(role),
+        access_id=access_id,
+        access_name=access_name,
+        confirmed_at=confirmed_at,
+    )
+
+
+async def confirm_session(db: AsyncConnection, session_id: int, *, now: datetime) -> None:
+    """Notes that the person has typed the password, or a code, again."""
+    await db.execute(sa.update(sessions).where(sessions.c.id == session_id).values(confirmed_at=now))
 
 
 async def touch_session(db: AsyncConnection, session_id: int, *, now: datetime) -> None:
@@ -79,14 +119,15 @@ async def touch_session(db: AsyncConnection, session_id: int, *, now: datetime) 
 
 
 async def all_sessions(db: AsyncConnection) -> list[Session]:
-    rows = await db.execute(sa.select(*_SESSION).order_by(sessions.c.last_seen_at.desc(), sessions.c.id))
-    return [Session(*row) for row in rows]
+    rows = await db.execute(_sessions().order_by(sessions.c.last_seen_at.desc(), sessions.c.id))
+    return [_session(*row) for row in rows]
 
 
 async def delete_session(db: AsyncConnection, session_id: int) -> Session | None:
     """Returns the session that is gone; None if there was none."""
-    row = (await db.execute(sa.delete(sessions).where(sessions.c.id == session_id).returning(*_SESSION))).one_or_none()
-    return Session(*row) if row else None
+    row = (await db.execute(_sessions().where(sessions.c.id == session_id))).one_or_none()
+    await db.execute(sa.delete(sessions).where(sessions.c.id == session_id))
+    return _session(*row) if row else None
 
 
 async def delete_all_sessions(db: AsyncConnection) -> None:

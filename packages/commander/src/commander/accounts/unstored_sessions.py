@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from commander.accounts.access_domain import Access
 from commander.accounts.domain import Session, has_ended
 
 MOST = 50
@@ -14,9 +15,19 @@ class UnstoredSessions:
         self._sessions: dict[bytes, Session] = {}
         self._made = 0
 
-    def add(self, cookie_hash: bytes, *, address: str, user_agent: str, now: datetime) -> None:
+    def add(self, cookie_hash: bytes, access: Access, *, address: str, user_agent: str, now: datetime) -> None:
         self._made += 1
-        self._sessions[cookie_hash] = Session(-self._made, now, now, address, user_agent[:256])
+        self._sessions[cookie_hash] = Session(
+            -self._made,
+            now,
+            now,
+            address,
+            user_agent[:256],
+            role=access.role,
+            access_id=access.id,
+            access_name=access.name,
+            confirmed_at=now,
+        )
         if len(self._sessions) > MOST:
             del self._sessions[next(iter(self._sessions))]
 

@@ -45,6 +45,7 @@ class SessionView:
     browser: str
     user_agent: str
     address: str
+    access: str
     created_at: datetime
     last_seen_at: datetime
 
@@ -115,6 +116,7 @@ def session_view(session: Session, this: Session) -> SessionView:
         browser=browser_text(session.user_agent),
         user_agent=session.user_agent,
         address=session.address,
+        access=session.access_name,
         created_at=session.created_at,
         last_seen_at=session.last_seen_at,
     )

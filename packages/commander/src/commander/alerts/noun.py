@@ -9,10 +9,10 @@ from commander.notifications.deliveries import Deliveries, Sender
 from commander.notifications.heartbeat import Heartbeat
 from commander.notifications.kinds.kind import SafeNetwork
 from commander.notifications.safe_http import SafeHttp
-from commander.notifications.sealing import Sealer
 from commander.notifications.service import NotificationService
 from commander.notifications.telegram_buttons import TelegramButtons
 from commander.noun import Built, Core, Noun
+from commander.sealing import Sealer
 
 
 def build(core: Core) -> Built:

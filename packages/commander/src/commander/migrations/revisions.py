@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0018"
+HEAD = "0019"
 
 
 class SchemaTooNew(DatabaseProblem):

@@ -17,13 +17,13 @@ from commander.notifications.deliveries import NO_INCIDENT, Sender
 from commander.notifications.domain import CHANNELS_AT_MOST, Wishes
 from commander.notifications.failures import DeliveryFailure, PartlySent
 from commander.notifications.news import Event, News
-from commander.notifications.sealing import Sealer, SecretsUnreadable
 from commander.notifications.settings_check import CheckedSettings, checked_settings, kind_of
 from commander.notifications.timing import next_digest
 from commander.problems import CommanderError, ErrorKind
 from commander.readings.severity import Severity
 from commander.registry.kinds import RigKind
 from commander.registry.names import checked_name
+from commander.sealing import Sealer, SecretsUnreadable
 from commander.selections.compiled import compiled
 from commander.selections.parser import parse
 

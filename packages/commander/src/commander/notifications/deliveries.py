@@ -22,10 +22,10 @@ from commander.notifications.kinds.registry import KINDS
 from commander.notifications.messages import Message, message_of, word_of
 from commander.notifications.news import Event, News
 from commander.notifications.outbox import Outbox
-from commander.notifications.sealing import Sealer, SecretsUnreadable
 from commander.notifications.timing import Unsent, is_due, next_of_channel, next_try, quiet_until
 from commander.problems import DatabaseProblem
 from commander.readings.severity import Severity
+from commander.sealing import Sealer, SecretsUnreadable
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0

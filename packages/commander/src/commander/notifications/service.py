@@ -12,9 +12,9 @@ from commander.notifications.channel_actions import ChannelActions
 from commander.notifications.deliveries import Deliveries
 from commander.notifications.digest import send_digests
 from commander.notifications.heartbeat import PULSE, Heartbeat, pulse
-from commander.notifications.sealing import Sealer
 from commander.notifications.telegram_buttons import TelegramButtons
 from commander.notifications.timing import TRIED_FOR
+from commander.sealing import Sealer
 from commander.settings import Settings
 
 KEPT = timedelta(days=30)

@@ -20,8 +20,8 @@ from commander.notifications.failures import DeliveryFailure
 from commander.notifications.kinds.telegram import TelegramSettings, call, check_telegram
 from commander.notifications.outbox import Button, Outbox
 from commander.notifications.safe_http import SafeHttp
-from commander.notifications.sealing import Sealer, SecretsUnreadable
 from commander.problems import CommanderError, DatabaseProblem
+from commander.sealing import Sealer, SecretsUnreadable
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 10.0

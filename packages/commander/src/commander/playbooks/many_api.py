@@ -1,5 +1,6 @@
 """Playbooks of many rigs at once, for people's scripts: copy, pause and resume."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -8,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body, FromPath
 
-from commander.accounts.domain import author_of
+from commander.accounts.domain import author_of, check_confirmed_for
 from commander.live.rigs import LiveRigs
 from commander.playbooks.actions import PlaybookActions
 from commander.selections.choice import targets
@@ -62,6 +63,7 @@ async def copy_playbook(
 ) -> list[CopyAnswer]:
     """Copy it to other rigs. The answer has a result for each rig."""
     rig_ids = await _others(data, live, playbook_actions, playbook_id)
+    check_confirmed_for(request.user, len(rig_ids), now=datetime.now(UTC))
     copies = await playbook_actions.copy(playbook_id, rig_ids, author=author_of(request.user))
     return [CopyAnswer(**each._asdict()) for each in copies]
 

@@ -9,6 +9,8 @@ from http.cookies import CookieError, SimpleCookie
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from commander.accounts.access_actions import AccessActions
+from commander.accounts.access_domain import LoginFields
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import TooManyTries
 from commander.settings_pages.pages import too_many_page
@@ -20,9 +22,10 @@ from commander.web.security import HEADERS
 class LoginGate:
     """ASGI middleware in front of the page `/login`."""
 
-    def __init__(self, app: ASGIApp, account_actions: AccountActions) -> None:
+    def __init__(self, app: ASGIApp, account_actions: AccountActions, access_actions: AccessActions) -> None:
         self._app = app
         self._account_actions = account_actions
+        self._access_actions = access_actions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] != LOGIN or method_of(scope) != "POST":
@@ -33,7 +36,7 @@ class LoginGate:
         try:
             await self._account_actions.check_login(address=client[0] if client else "", device_cookie=device)
         except TooManyTries as error:
-            await _refuse(error, send)
+            await _refuse(error, self._access_actions.last_login_fields, send)
         else:
             await self._app(scope, receive, send)
 
@@ -49,8 +52,8 @@ def _cookie_of(scope: Scope, name: str) -> str:
     return morsel.value if morsel else ""
 
 
-async def _refuse(error: TooManyTries, send: Send) -> None:
-    body = _page_of(str(error), error.retry_after_s or 1)
+async def _refuse(error: TooManyTries, fields: LoginFields, send: Send) -> None:
+    body = _page_of(str(error), error.retry_after_s or 1, fields)
     headers = [
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
@@ -63,5 +66,5 @@ async def _refuse(error: TooManyTries, send: Send) -> None:
 
 
 @lru_cache(maxsize=64)
-def _page_of(text: str, wait_s: int) -> bytes:
-    return str(too_many_page(TooManyTries(text, wait_s)).content).encode()
+def _page_of(text: str, wait_s: int, fields: LoginFields) -> bytes:
+    return str(too_many_page(TooManyTries(text, wait_s), fields=fields).content).encode()

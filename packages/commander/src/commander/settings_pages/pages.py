@@ -13,6 +13,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
+from commander.accounts.access_actions import AccessActions
+from commander.accounts.access_domain import OWNER_ID, LoginFields
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN
 from commander.accounts.domain import (
@@ -48,13 +50,18 @@ WRONG, TOO_MANY = 422, 429
 HOME = "/"
 _LOCAL = re.compile(r"/(?![/\\])[^\x00-\x20\\\x7f]*")
 NO_KEY = NewKeyView()
+PASSWORD_ALONE = LoginFields(name=False, code=False)
 SECTION = Section("Settings", "/settings", icon="M4 7h10M18 7h2M16 5v4M4 17h4M12 17h8M10 15v4")
 Html = Response[str]
 PageRequest = Request[Session, Any, Any]
 
 
 class LoginForm(msgspec.Struct, frozen=True):
+    """`name` and `code` are asked for only where an access needs them."""
+
     password: str = ""
+    name: str = ""
+    code: str = ""
     next: str = HOME
 
 
@@ -73,12 +80,16 @@ def local_path(text: str) -> str:
 
 
 @get("/login", opt={OPEN: True}, include_in_schema=False)
-async def login(request: Request[Any, Any, Any], account_actions: NamedDependency[AccountActions]) -> Html | Redirect:
+async def login(
+    request: Request[Any, Any, Any],
+    account_actions: NamedDependency[AccountActions],
+    access_actions: NamedDependency[AccessActions],
+) -> Html | Redirect:
     going = local_path(request.query_params.get("next", HOME))
     cookie = request.cookies.get(account_actions.cookies.session)
     if cookie and await account_actions.session_of(cookie):
         return Redirect(going, status_code=303)
-    return login_page(going)
+    return login_page(going, fields=await access_actions.login_fields())
 
 
 @post("/login", opt={OPEN: True}, include_in_schema=False)
@@ -86,17 +97,26 @@ async def log_in(
     data: URLEncodedBody[LoginForm],
     request: Request[Any, Any, Any],
     account_actions: NamedDependency[AccountActions],
+    access_actions: NamedDependency[AccessActions],
 ) -> Html | Redirect:
     going, cookies = local_path(data.next), account_actions.cookies
     address = request.client.host if request.client else ""
     agent = request.headers.get("user-agent", "")[:256]
     device = request.cookies.get(cookies.device, "")
     try:
-        session = await account_actions.log_in(data.password, address=address, user_agent=agent, device_cookie=device)
+        session = await account_actions.log_in(
+            data.password,
+            address=address,
+            user_agent=agent,
+            device_cookie=device,
+            name=data.name,
+            code=data.code,
+        )
     except WrongPassword as error:
-        return login_page(going, str(error), WRONG)
+        fields = await access_actions.login_fields()
+        return login_page(going, fields.wrong or str(error), WRONG, fields=fields, name=data.name)
     except TooManyTries as error:
-        return too_many_page(error, going)
+        return too_many_page(error, going, fields=await access_actions.login_fields())
     answer = Redirect(going, status_code=303, cookies=[cookies.session_cookie(session)])
     if made := await account_actions.new_device_cookie(device):
         answer.set_cookie(cookies.device_cookie(made))
@@ -134,9 +154,11 @@ async def show_settings(
 
 
 @post("/settings/sessions/{session_id:int}/end", include_in_schema=False)
-async def end_session(session_id: FromPath[int], account_actions: NamedDependency[AccountActions]) -> Redirect:
-    await account_actions.end_session(session_id)
-    return Redirect("/settings", status_code=303)
+async def end_session(
+    session_id: FromPath[int], request: PageRequest, account_actions: NamedDependency[AccountActions]
+) -> Redirect:
+    await account_actions.end_session(session_id, by=request.user)
+    return Redirect(back_of(str((await request.form()).get("back", "")), "/settings"), status_code=303)
 
 
 @post("/settings/api-keys", status_code=200, include_in_schema=False)
@@ -188,14 +210,26 @@ def wrong_key(form: KeyForm, error: AccountError) -> NewKeyView:
     return NewKeyView(name=form.name, role=form.role, days=form.days, errors=errors)
 
 
-def login_page(going: str, error: str = "", status: int = 200) -> Html:
+def back_of(text: str, usual: str) -> str:
+    """Returns the page that has the sessions and sent a form: it is shown again."""
+    return text if text in ("/settings", "/access") else usual
+
+
+def sessions_of(me: Session, everybody: list[Session]) -> list[Session]:
+    """Returns the sessions that a person may see and end: with the role `own` all, else those of the same access."""
+    return [each for each in everybody if me.role is Role.OWN or each.access_id == me.access_id]
+
+
+def login_page(
+    going: str, error: str = "", status: int = 200, *, fields: LoginFields = PASSWORD_ALONE, name: str = ""
+) -> Html:
     about = Page(title="Log in", section=None)
-    return page("settings_pages/login.html", about, status=status, next=going, error=error)
+    return page("settings_pages/login.html", about, status=status, next=going, fields=fields, error=error, name=name)
 
 
-def too_many_page(error: TooManyTries, going: str = HOME) -> Html:
+def too_many_page(error: TooManyTries, going: str = HOME, *, fields: LoginFields = PASSWORD_ALONE) -> Html:
     """The log-in page for a sender that has to wait."""
-    shown = login_page(going, str(error), TOO_MANY)
+    shown = login_page(going, str(error), TOO_MANY, fields=fields)
     shown.headers["Retry-After"] = str(error.retry_after_s)
     return shown
 
@@ -225,7 +259,12 @@ async def settings_page(
         "settings_pages/settings.html",
         Page(title="Settings", section=SECTION, url="/settings" if wrong or created or created_site else ""),
         status=WRONG if wrong else 200,
-        sessions=[session_view(session, request.user) for session in await account_actions.sessions()],
+        sessions=[
+            session_view(session, request.user)
+            for session in sessions_of(request.user, await account_actions.sessions())
+        ],
+        may_own=request.user.role is Role.OWN,
+        is_owner=request.user.access_id == OWNER_ID,
         keys=keys,
         certificate=certificate_view(certificate) if certificate else None,
         public_url=settings.public_url,

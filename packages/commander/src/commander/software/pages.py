@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
-from commander.accounts.domain import author_of
+from commander.accounts.domain import author_of, check_confirmed_for
 from commander.dependents import InUse, NotConfirmed, Use
 from commander.software.actions import SoftwareActions, SoftwareWithUses
 from commander.software.domain import BadSoftware, SoftwareNotFound, SoftwareTaken
@@ -98,6 +99,7 @@ async def change(
     software_actions: NamedDependency[SoftwareActions],
 ) -> Html | Redirect:
     with_uses, author = await software_actions.find(software_id), author_of(request.user)
+    check_confirmed_for(request.user, len({use.rig_id for use in with_uses.used_by}), now=datetime.now(UTC))
     try:
         await software_actions.change(software_id, software_of(data), author=author, confirmed=data.confirmed == "yes")
     except BadSoftware as error:

@@ -1,7 +1,8 @@
-"""Secrets of channels at rest: AES-GCM with a key of this farm, in a file that only its owner may read.
+"""Secrets at rest that the commander must read again, such as those of channels.
 
-The file lies beside the certificate authority, so that backups have both and commanders that share the one share the
-other. It is made when the first secret is stored.
+They are encrypted by AES-GCM with a key of this farm, in a file that only its owner may read. The file lies beside the
+certificate authority, so that backups have both and commanders that share the one share the other. It is made
+when the first secret is stored.
 """
 
 import secrets
@@ -18,7 +19,7 @@ from commander.tls import SECRETS_KEY, write_private
 
 _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2
 _KEY_BYTES = 32
-_PURPOSE = b"minewarden notification channel 1"
+CHANNELS = b"minewarden notification channel 1"
 
 
 class SecretsUnreadable(CommanderError):
@@ -28,9 +29,13 @@ class SecretsUnreadable(CommanderError):
 
 
 class Sealer:
-    """Seals secrets before they are stored, and reads them for sending."""
+    """Seals secrets before they are stored, and reads them.
 
-    def __init__(self, settings: Settings) -> None:
+    What was sealed for one `purpose` can't be read for another. `what` begins the sentence of an error.
+    """
+
+    def __init__(self, settings: Settings, purpose: bytes = CHANNELS, what: str = "The channel's secrets") -> None:
+        self._purpose, self._what = purpose, what
         self._folder = settings.ca_dir or settings.data_dir / "tls"
         self._is_shared = settings.ca_dir is not None
 
@@ -44,7 +49,7 @@ class Sealer:
         if not values:
             return b""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + AESGCM(self._key()).encrypt(nonce, msgspec.json.encode(values), _PURPOSE)
+        return nonce + AESGCM(self._key()).encrypt(nonce, msgspec.json.encode(values), self._purpose)
 
     def unseal(self, sealed: bytes) -> dict[str, str]:
         """Returns the secrets by name. Raises `SecretsUnreadable`."""
@@ -52,11 +57,11 @@ class Sealer:
             return {}
         try:
             key = self._path.read_bytes()
-            opened = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE)
+            opened = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._purpose)
             return msgspec.json.decode(opened, type=dict[str, str])
         except (OSError, ValueError, InvalidTag, msgspec.DecodeError) as error:
             raise SecretsUnreadable(
-                f"The channel's secrets can't be read: {self._path} is not the key that encrypted them. Put the right "
+                f"{self._what} can't be read: {self._path} is not the key that encrypted them. Put the right "
                 "file there, or enter the secrets again."
             ) from error
 

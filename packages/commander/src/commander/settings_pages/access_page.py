@@ -1,0 +1,259 @@
+"""The page `/access`: who may log in, with which role; one's own password and second factor; sessions."""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency, Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, URLEncodedBody
+from litestar.response import Redirect
+
+from commander.accounts.access_actions import AccessActions
+from commander.accounts.access_domain import (
+    Access,
+    AccessNameTaken,
+    BadAccessName,
+    OwnerStays,
+    TooManyAccesses,
+    WrongCode,
+    checked_access_role,
+)
+from commander.accounts.actions import AccountActions
+from commander.accounts.domain import (
+    AccountError,
+    BadNewPassword,
+    BadRole,
+    Role,
+    Session,
+    WrongPassword,
+    is_enough,
+)
+from commander.accounts.second_factor_actions import SecondFactorActions
+from commander.accounts.views import ROLE_WORDS, api_key_view, session_view
+from commander.settings import Settings
+from commander.settings_pages.access_views import (
+    ROLES,
+    AccessDialog,
+    MadeAccess,
+    OwnAccessView,
+    access_view,
+    app_view,
+)
+from commander.settings_pages.pages import SECTION, back_of, sessions_of
+from commander.web.shell import Page, page
+
+PATH = "/access"
+WRONG = 422
+OWN_DIALOGS = ("password", "second-factor", "second-factor-off", "codes")
+NOTICES = {
+    "password": "Your password is changed, and your other sessions have ended.",
+    "sessions": "The other sessions have ended.",
+    "off": "Your second factor is off.",
+}
+Html = Response[str]
+SessionRequest = Request[Session, Any, Any]
+BAD_FIELDS = (AccessNameTaken, BadAccessName, BadNewPassword, BadRole, TooManyAccesses)
+
+
+class AccessForm(msgspec.Struct, frozen=True):
+    """An empty password: one is made (add), or it stays (edit)."""
+
+    name: str = ""
+    role: str = Role.VIEW
+    password: str = ""
+    forget: str = ""
+
+
+class PasswordForm(msgspec.Struct, frozen=True):
+    """`old` is the present password."""
+
+    old: str = ""
+    new: str = ""
+
+
+class SecondFactorForm(msgspec.Struct, frozen=True):
+    """`code` shows that the app has the secret."""
+
+    secret: str = ""
+    code: str = ""
+
+
+class SessionsForm(msgspec.Struct, frozen=True):
+    """`back` is the page to show afterwards."""
+
+    back: str = PATH
+
+
+class AccessPage:
+    """Renders the page for one request."""
+
+    def __init__(
+        self,
+        request: SessionRequest,
+        accounts: AccountActions,
+        accesses: AccessActions,
+        second_factors: SecondFactorActions,
+        settings: Settings,
+    ) -> None:
+        self.session = request.user
+        self.accounts = accounts
+        self.accesses = accesses
+        self.second_factors = second_factors
+        self._host = urlsplit(settings.public_url).netloc
+        self._query = {name: str(value) for name, value in request.query_params.items()}
+
+    async def show(
+        self, dialog: AccessDialog | None = None, *, made: MadeAccess | None = None, codes: list[str] | None = None
+    ) -> Html:
+        """Shows the page; without `dialog` with the one that its address names."""
+        me, may_own = self.session, is_enough(self.session.role, Role.OWN)
+        everybody, all_sessions = await self.accesses.all(), await self.accounts.sessions()
+        views = [access_view(each, all_sessions, me) for each in everybody]
+        mine = next(each for each in everybody if each.id == me.access_id)
+        keys = await self.accounts.api_keys() if may_own else []
+        dialog, now = dialog or self._asked(mine, everybody), datetime.now(UTC)
+        return page(
+            "settings_pages/access.html",
+            Page(title="Access", section=SECTION, url=PATH if (dialog and dialog.errors) or made or codes else ""),
+            status=WRONG if dialog and dialog.errors else 200,
+            may_own=may_own,
+            mine=OwnAccessView(
+                mine.name, ROLE_WORDS[mine.role], mine.is_owner, mine.totp, await self.second_factors.codes_left(me)
+            ),
+            accesses=views,
+            sessions=[session_view(each, me) for each in sessions_of(me, all_sessions)],
+            keys=[api_key_view(key, now=now) for key in keys],
+            roles=ROLES,
+            dialog=dialog,
+            target=next((each for each in views if dialog and each.id == dialog.access_id), None),
+            made=made,
+            codes=codes,
+            notice=NOTICES.get(self._query.get("done", "")),
+        )
+
+    def app_dialog(self, secret: str = "", errors: dict[str, str] | None = None) -> AccessDialog:
+        """The dialog with the QR code, of a new secret or of the one in a form that comes back."""
+        app = app_view(self.session.access_name, self._host, secret)
+        return AccessDialog("second-factor", app=app, errors=errors or {})
+
+    def _asked(self, mine: Access, everybody: list[Access]) -> AccessDialog | None:
+        kind, access_id = self._query.get("dialog", ""), self._query.get("access", "")
+        target = next((each for each in everybody if str(each.id) == access_id and not each.is_owner), None)
+        if kind in ("edit", "remove"):
+            return AccessDialog(kind, target.id, name=target.name, role=target.role) if target else None
+        if kind == "second-factor":
+            return None if mine.totp else self.app_dialog()
+        if kind in ("second-factor-off", "codes") and not mine.totp:
+            return None
+        return AccessDialog(kind) if kind in ("add", *OWN_DIALOGS) else None
+
+
+def access_page(
+    request: SessionRequest,
+    account_actions: NamedDependency[AccountActions],
+    access_actions: NamedDependency[AccessActions],
+    second_factors: NamedDependency[SecondFactorActions],
+    settings: NamedDependency[Settings],
+) -> AccessPage:
+    """Litestar's dependency `access_page`."""
+    return AccessPage(request, account_actions, access_actions, second_factors, settings)
+
+
+DEPENDENCIES = {"access_page": Provide(access_page, sync_to_thread=False)}
+
+
+@get(PATH, dependencies=DEPENDENCIES, include_in_schema=False)
+async def show_access(access_page: NamedDependency[AccessPage]) -> Html:
+    return await access_page.show()
+
+
+@post(PATH, status_code=200, dependencies=DEPENDENCIES, include_in_schema=False)
+async def add_access(data: URLEncodedBody[AccessForm], access_page: NamedDependency[AccessPage]) -> Html | Redirect:
+    try:
+        access, made = await access_page.accesses.add(data.name, checked_access_role(data.role), data.password or None)
+    except BAD_FIELDS as error:
+        return await access_page.show(AccessDialog("add", name=data.name, role=data.role, errors=errors_of(error)))
+    return await access_page.show(made=MadeAccess(access.name, made)) if made else done()
+
+
+@post(PATH + "/{access_id:int}", dependencies=DEPENDENCIES, include_in_schema=False)
+async def edit_access(
+    access_id: FromPath[int], data: URLEncodedBody[AccessForm], access_page: NamedDependency[AccessPage]
+) -> Html | Redirect:
+    try:
+        await access_page.accesses.change(
+            access_id,
+            name=data.name,
+            role=checked_access_role(data.role),
+            password=data.password or None,
+            forget_second_factor=data.forget == "yes",
+        )
+    except BAD_FIELDS as error:
+        wrong = AccessDialog("edit", access_id, name=data.name, role=data.role, errors=errors_of(error))
+        return await access_page.show(wrong)
+    return done()
+
+
+@post(PATH + "/{access_id:int}/remove", include_in_schema=False)
+async def remove_access(access_id: FromPath[int], access_actions: NamedDependency[AccessActions]) -> Redirect:
+    await access_actions.remove(access_id)
+    return done()
+
+
+@post(PATH + "/password", dependencies=DEPENDENCIES, include_in_schema=False)
+async def change_password(
+    data: URLEncodedBody[PasswordForm], access_page: NamedDependency[AccessPage]
+) -> Html | Redirect:
+    try:
+        await access_page.accesses.change_own_password(access_page.session, data.new, old=data.old)
+    except (WrongPassword, BadNewPassword, OwnerStays) as error:
+        field = "new" if isinstance(error, BadNewPassword) else "old"
+        return await access_page.show(AccessDialog("password", errors={field: str(error)}))
+    return done("password")
+
+
+@post(PATH + "/second-factor", status_code=200, dependencies=DEPENDENCIES, include_in_schema=False)
+async def switch_on(data: URLEncodedBody[SecondFactorForm], access_page: NamedDependency[AccessPage]) -> Html:
+    try:
+        codes = await access_page.second_factors.switch_on(access_page.session, data.secret, data.code)
+    except WrongCode as error:
+        return await access_page.show(access_page.app_dialog(data.secret, errors_of(error)))
+    return await access_page.show(codes=codes)
+
+
+@post(PATH + "/second-factor/off", include_in_schema=False)
+async def switch_off(request: SessionRequest, second_factors: NamedDependency[SecondFactorActions]) -> Redirect:
+    await second_factors.switch_off(request.user)
+    return done("off")
+
+
+@post(PATH + "/recovery-codes", status_code=200, dependencies=DEPENDENCIES, include_in_schema=False)
+async def replace_codes(access_page: NamedDependency[AccessPage]) -> Html:
+    return await access_page.show(codes=await access_page.second_factors.replace_recovery_codes(access_page.session))
+
+
+@post(PATH + "/sessions/end-others", include_in_schema=False)
+async def end_others(
+    data: URLEncodedBody[SessionsForm], request: SessionRequest, access_actions: NamedDependency[AccessActions]
+) -> Redirect:
+    await access_actions.end_other_sessions(request.user)
+    return Redirect(back_of(data.back, PATH), status_code=303)
+
+
+HANDLERS: list[HTTPRouteHandler] = [
+    *(show_access, add_access, edit_access, remove_access, change_password),
+    *(switch_on, switch_off, replace_codes, end_others),
+]
+
+
+def errors_of(error: AccountError) -> dict[str, str]:
+    return {
+        "password" if isinstance(error, BadNewPassword) else each.field: each.message for each in error.field_errors()
+    }
+
+
+def done(notice: str = "") -> Redirect:
+    return Redirect(f"{PATH}?done={notice}" if notice else PATH, status_code=303)
