@@ -10,7 +10,12 @@ from command_sentry import CommandSentry
 from commander.db import open_database
 from commander.farm_tokens.domain import BadFarmToken, checked_pattern, free_name, names_of
 from commander.farm_tokens.tables import farm_tokens
+from commander.live.channels import Channels
 from commander.live.long_poll import LongPoll
+from commander.live.operational_index import OperationalIndex
+from commander.live.rigs import LiveRigs
+from commander.registry.kinds import RigKind
+from commander.rigs.cpu_gpu_responses import log_json, rig_json
 from commander.settings import Settings
 from commander_farm import RIGS, Farm, a_log, running, serving
 from enrolling import FARM_TOKENS, Machine, approve, code_of, farm_token, token_text
@@ -134,7 +139,7 @@ async def test_names_that_are_taken_get_the_next_number(farm: Farm) -> None:
     token = await token_text(farm)
     names = [(await Machine(farm, "rig-07").enrol(token)).name for _ in range(2)]
     assert names == ["rig-07-2", "rig-07-3"]
-    assert (await Machine(farm, "bad host!").enrol(token)).name == "bad host-"
+    assert (await Machine(farm, "bad\x00 host!").enrol(token)).name == "bad- host-"
     numbered = await token_text(farm, name_pattern="gpu-{n:03}")
     assert [(await Machine(farm).enrol(numbered)).name for _ in range(3)] == ["gpu-001", "gpu-003", "gpu-004"]
 
@@ -238,3 +243,17 @@ async def test_a_rig_that_is_refused_is_removed(farm: Farm) -> None:
     assert (await farm.client.delete(f"{RIGS}/{rig.id}", headers=farm.auth)).status_code == 204
     assert code_of(await farm.report(rig, a_log())) == (410, "rig_removed")
     assert (await machine.enrol(token)).id != rig.id
+
+
+def test_a_rig_that_another_web_node_has_approved_is_approved_here() -> None:
+    index, woken = OperationalIndex(stale_after_s=45, offline_after_s=60), list[int]()
+    index.on_approval = woken.append
+    live = LiveRigs(RigKind.CPU_GPU, index, Channels(), describe=rig_json, describe_log=log_json)
+    now = datetime.now(UTC)
+    live.follow(7, "rig-07", None, added_at=now, approved=False)
+    assert (live.is_approved(7), live.is_approved(8)) == (False, False), "8 is not known here yet"
+    assert index.unapproved == {7}
+    live.follow(7, "rig-07", None, added_at=now, approved=True)
+    assert (live.is_approved(7), index.unapproved, woken) == (True, set(), [7])
+    live.follow(7, "rig-07", None, added_at=now, approved=True)
+    assert woken == [7]

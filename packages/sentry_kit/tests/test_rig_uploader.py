@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from protocol.messages import LogReceipt, LogReport, Problem, RigName, SentryWelcome
 from protocol.tokens import TokenKind, new_token
-from sentry_kit import store
+from sentry_kit import rig_uploader, store
 from sentry_kit.client import CommanderClient
 from sentry_kit.rig_uploader import RigUploader
 from sentry_kit.spool import Limits, Spool
@@ -45,15 +45,24 @@ class Farm:
         self.two_sentries = False
         self.rig: RigName | None = None
         self.removals = 0
+        self.introductions = 0
+        self.is_rig = True
         self.changed = asyncio.Event()
         self.spool = Spool(db, Limits())
         self.uploader = RigUploader(
             db, self.spool, disk, self._client,
-            report_every_s=0.01, changed=self.changed.set, rig_removed=self._remove, pause_s=0,
+            report_every_s=0.01, changed=self.changed.set, rig_removed=self._remove,
+            introduce=self._introduce, pause_s=0,
         )  # fmt: skip
 
     async def _remove(self) -> None:
         self.removals += 1
+
+    async def _introduce(self, client: CommanderClient) -> bool:
+        self.introductions += 1
+        self.requests.append("introduction")
+        self.changed.set()
+        return self.is_rig
 
     @asynccontextmanager
     async def _client(self, enrolment: Enrolment) -> AsyncIterator[CommanderClient]:
@@ -116,7 +125,8 @@ async def test_logs_arrive_in_order_after_the_specs(farm: Farm) -> None:
     farm.keep(b"1", b"2", b"3")
     await farm.until(lambda: not len(farm.spool))
     assert farm.stored == [b"1", b"2", b"3"]
-    assert farm.requests == ["GET /api/v1/sentry", "PUT /api/v1/sentry/specs", "POST /api/v1/sentry/logs"]
+    sent = ["PUT /api/v1/sentry/specs", "POST /api/v1/sentry/logs"]
+    assert farm.requests == ["GET /api/v1/sentry", "introduction", *sent]
     assert farm.uploader.enrolment is not None
     assert farm.uploader.enrolment.rig_name == "rig-07"
 
@@ -214,3 +224,27 @@ async def test_a_doubt_about_the_rig_makes_it_ask_at_once(farm: Farm) -> None:
     farm.uploader.doubt()
     await farm.until(lambda: farm.uploader.state is State.REMOVED)
     assert farm.removals == 1
+
+
+async def test_a_machine_that_is_another_rig_sends_nothing(farm: Farm) -> None:
+    farm.is_rig = False
+    farm.keep(b"1")
+    await farm.until(lambda: farm.introductions > 0)
+    assert not farm.uploader.introduced.is_set()
+    assert set(farm.requests) == {"GET /api/v1/sentry", "introduction"}
+    farm.is_rig = True
+    farm.uploader.wake()
+    await farm.until(lambda: not len(farm.spool))
+    assert farm.uploader.introduced.is_set()
+
+
+async def test_a_sentry_that_is_not_alone_introduces_itself_again(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rig_uploader, "_DOUBT_EVERY_S", 0.0)
+    farm.keep(b"1")
+    await farm.until(lambda: not len(farm.spool))
+    assert farm.introductions == 1
+    farm.two_sentries = True
+    farm.keep(b"2")
+    await farm.until(lambda: farm.uploader.two_sentries)
+    farm.keep(b"3")
+    await farm.until(lambda: farm.introductions == 2)

@@ -50,9 +50,12 @@ class FarmToken:
 
 
 def own_key(db: sqlite3.Connection) -> OwnKey:
-    """Returns the key, and makes it if there is none."""
-    db.execute("INSERT OR IGNORE INTO identity (only, key) VALUES (1, ?)", (secrets.token_hex(16),))
-    return OwnKey(*db.execute("SELECT key, former_key FROM identity").fetchone())
+    """Returns the key, and makes it if there is none. A key that is there is read only: the disk may be full."""
+    row = db.execute("SELECT key, former_key FROM identity").fetchone()
+    if row is None:
+        row = secrets.token_hex(16), None
+        db.execute("INSERT INTO identity (only, key) VALUES (1, ?)", row[:1])
+    return OwnKey(*row)
 
 
 def become_copy(db: sqlite3.Connection) -> OwnKey:

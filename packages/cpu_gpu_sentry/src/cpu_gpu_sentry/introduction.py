@@ -9,7 +9,7 @@ from typing import Protocol
 from sentry_kit.client import CommanderClient, IsCopy, NotFound, Refused, TooLarge
 from sentry_kit.errors import SentryError
 from sentry_kit.masking import mask
-from sentry_kit.rig_uploader import RigUploader
+from sentry_kit.rig_uploader import DiskTrouble, RigUploader
 from sentry_kit.store import Enrolment, load_enrolment
 
 from cpu_gpu_sentry.enrolment import save
@@ -43,7 +43,11 @@ class Introduction:
     async def introduce(self, client: CommanderClient) -> bool:
         """Returns whether the client's rig is this machine. If it is another one, the sentry enrolls as a copy."""
         enrolment = self._rig.uploader.enrolment
-        key, machine = await self._rig.change(own_key), await asyncio.to_thread(self._read_machine)
+        try:
+            key, machine = await self._rig.change(own_key), await asyncio.to_thread(self._read_machine)
+        except DiskTrouble as error:
+            log.warning("identity_unknown %s", error)  # the logs must not wait for the disk
+            return True
         if key.former_key is None:
             try:
                 await client.send_identity(key.on(machine))

@@ -176,4 +176,5 @@ async def insert_with_free_name(
 
 def _text(identity: Identity, is_approved: bool) -> str:
     wait = "" if is_approved else " It waits for approval."
-    return f"Host {identity.hostname or 'without a name'}, {', '.join(identity.macs) or 'no MAC'}.{wait}"
+    host = "".join(character for character in identity.hostname or "" if character.isprintable())
+    return f"Host {host or 'without a name'}, {', '.join(identity.macs) or 'no MAC'}.{wait}"

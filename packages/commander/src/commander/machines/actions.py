@@ -47,7 +47,7 @@ class Machines:
         if decision.verdict is Verdict.ACCEPTED and known:
             await self._record(db, "rig on another machine", rig.name, "It has other network cards than before.", now)
         if decision.verdict is Verdict.CLONE:
-            text = f"Another machine has its data folder: {', '.join(identity.macs) or identity.hostname or 'unknown'}"
+            text = f"Another machine has its data folder: {', '.join(identity.macs) or 'its MACs are unknown'}."
             await self._record(db, "copy of a rig noticed", rig.name, text, now)
         return error_of(decision.verdict, rig.name)
 
