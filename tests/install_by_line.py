@@ -55,8 +55,10 @@ def life_of_a_rig(rig: BareRoot, browser: httpx.Client, url: str) -> dict[str, o
             sentry.terminate()
             sentry.wait(20)
     facts["left before uninstalling"] = len(rig.left_behind())
+    facts["miners' user"] = said(rig, "id minewarden-miner && stat -c %a /var/lib/minewarden-cpu-gpu-sentry")
     facts["uninstall"] = said(rig, without_token(line))
     facts["left behind"] = rig.left_behind()
+    facts["miners' user after"] = said(rig, "id minewarden-miner")["code"]
     return facts
 
 

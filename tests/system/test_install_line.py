@@ -18,7 +18,7 @@ from commander.wheels.targets import PYTHONS, SYSTEMS, WheelTarget
 from tests.bare_root import enter
 from tests.farm import ROOT, free_port
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 LOWERS = os.environ.get("MINEWARDEN_DEBIAN_ROOTS", "/").split(":")
 _PYTHON = "import sys, platform; print(*sys.version_info[:2], platform.machine())"
@@ -27,7 +27,7 @@ _PYTHON = "import sys, platform; print(*sys.version_info[:2], platform.machine()
 def in_its_own_network(*words: str | Path) -> "subprocess.CompletedProcess[str]":
     command = [*enter(), sys.executable, *map(str, words)]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'devtools'}"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=ROOT, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, check=False, cwd=ROOT, env=environment)
 
 
 def target_of(lower: Path) -> WheelTarget:
@@ -72,6 +72,8 @@ def check_rig(facts: dict[str, Any]) -> None:
     assert facts["uses"] == [0], "this rig has a token already"
     assert "online" in facts["command"]["out"], facts["command"]
     assert facts["left before uninstalling"] > 1000
+    assert facts["miners' user"]["out"].endswith("\n711\n"), facts["miners' user"]
+    assert facts["miners' user after"] != 0
     assert (facts["uninstall"]["code"], "Mining" in facts["uninstall"]["out"]) == (0, True), facts["uninstall"]
     assert facts["left behind"] == []
 

@@ -15,13 +15,17 @@ _PLACE = re.compile(r"@([A-Z_0-9]+)@")
 
 @dataclass(frozen=True, slots=True)
 class Sentry:
-    """A sentry as its script needs it. `account` is the user that it runs as; without one it is root."""
+    """A sentry as its script needs it.
+
+    `account` is the user that it runs as; without one it is root. `children` is the user of what it starts.
+    """
 
     script: str
     kind: str
     program: str
     setting: str
     account: str
+    children: str
     home_dir: str
     data_dir: str
     tokens: str
@@ -43,6 +47,7 @@ CPU_GPU = Sentry(
     program="cpu-gpu-sentry",
     setting="CPU_GPU_SENTRY_DATA_DIR",
     account="",
+    children="minewarden-miner",
     home_dir="/var/lib/minewarden-cpu-gpu-sentry",
     data_dir="/var/lib/minewarden-cpu-gpu-sentry",
     tokens="mw_rig_* | mw_farm_*",
@@ -56,6 +61,7 @@ ASIC = Sentry(
     program="asic-sentry",
     setting="ASIC_SENTRY_DATA_DIR",
     account="minewarden-asic-sentry",
+    children="",
     home_dir="/opt/minewarden-asic-sentry",
     data_dir="/var/lib/minewarden-asic-sentry",
     tokens="mw_site_* | mw_asic_*",
@@ -74,6 +80,7 @@ def shell_script(sentry: Sentry, url: str, ca_pem: str, pip: Wheel) -> str:
         "VERSION": VERSION,
         "SETTING": sentry.setting,
         "ACCOUNT": sentry.account,
+        "CHILDREN": sentry.children,
         "HOME_DIR": sentry.home_dir,
         "DATA_DIR": sentry.data_dir,
         "PIP_WHEEL": pip.file_name,

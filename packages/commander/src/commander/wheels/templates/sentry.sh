@@ -10,7 +10,8 @@ MODULE=@MODULE@
 DISTRIBUTION=@DISTRIBUTION@
 VERSION=@VERSION@
 SETTING=@SETTING@
-ACCOUNT=@ACCOUNT@
+ACCOUNT=@ACCOUNT@ # the user that it runs as; empty: root
+CHILDREN=@CHILDREN@ # the user of what it starts, which may enter its folder
 HOME_DIR=@HOME_DIR@ # the program; for rigs also its data
 DATA_DIR=@DATA_DIR@
 SERVICE=$DISTRIBUTION
@@ -174,7 +175,7 @@ make_folders() {
         PATH=$PATH:/usr/sbin useradd --system --home-dir "$DATA_DIR" --no-create-home --shell /usr/sbin/nologin "$ACCOUNT"
     fi
     mkdir -p "$HOME_DIR" "$DATA_DIR"
-    chmod 700 "$DATA_DIR"
+    if [ -n "$CHILDREN" ]; then chmod 711 "$DATA_DIR"; else chmod 700 "$DATA_DIR"; fi
     [ -z "$ACCOUNT" ] || chown "$ACCOUNT:" "$DATA_DIR"
 }
 
@@ -210,7 +211,7 @@ install_all() {
     check_token
     if [ -n "$DRY" ]; then
         say "This would, and nothing was changed now:"
-        [ -z "$ACCOUNT" ] || say "- make the user $ACCOUNT"
+        say "- make the user $ACCOUNT$CHILDREN"
         say "- install $DISTRIBUTION $VERSION from $URL/packages/ into $HOME_DIR, by $PYTHON"
         say "- write the command $COMMAND"
         say "- connect it to $URL with this token; its data is in $DATA_DIR"
@@ -240,7 +241,7 @@ remove_all() {
         say "This would, and nothing was changed now:"
         say "- @STOPPING@"
         say "- remove the service $UNIT, the command $COMMAND, and the folders $HOME_DIR and $DATA_DIR"
-        [ -z "$ACCOUNT" ] || say "- remove the user $ACCOUNT"
+        say "- remove the user $ACCOUNT$CHILDREN"
         exit 0
     fi
     stop_work
@@ -254,9 +255,11 @@ remove_all() {
     fi
     if [ -e "$COMMAND" ] && grep -q "^# Minewarden:" "$COMMAND"; then rm -f "$COMMAND"; fi
     rm -rf "$HOME_DIR" "$DATA_DIR"
-    if [ -n "$ACCOUNT" ] && id "$ACCOUNT" >/dev/null 2>&1; then
-        PATH=$PATH:/usr/sbin userdel "$ACCOUNT" || say "The user $ACCOUNT could not be removed: userdel $ACCOUNT"
-    fi
+    for user in $ACCOUNT $CHILDREN; do
+        if id "$user" >/dev/null 2>&1; then
+            PATH=$PATH:/usr/sbin userdel "$user" || say "The user $user could not be removed: userdel $user"
+        fi
+    done
     say "The sentry is removed. The commander still lists what it reported; remove it there."
 }
 
