@@ -24,7 +24,9 @@ def revokes_by(answer: bool | None) -> Callable[[Sequence[StoredKey]], bool]:
         if chosen is None and sys.stdin.isatty():
             chosen = input("Revoke them? Rigs with a newer token keep it. [y/N] ").strip().casefold() in ("y", "yes")
         if chosen is None:
-            sys.stderr.write("They are kept. Restore with --revoke-keys to revoke them, or do it on the pages.\n")
+            sys.stderr.write(
+                "They are kept. Revoke keys and replace tokens on the pages; next time, --revoke-keys does it.\n"
+            )
         return bool(chosen)
 
     return decide
