@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+from cpu_gpu_sentry.updates.wheels import project_of
 from protocol.command_messages import (
     Command,
     Commands,
@@ -30,7 +31,7 @@ from protocol.messages import CpuGpuLog, LogReceipt, LogReport, Problem, RigName
 from protocol.playbook_messages import OutputReport, Playbook, Playbooks, PlaybooksStatus, PlaybookStatus
 from protocol.tokens import Token, TokenKind, new_token
 
-from tests.playbook_software import certificates
+from tests.playbook_software import certificates, sha256
 
 LONGEST_WAIT_S = 50.0
 
@@ -55,6 +56,7 @@ class StandInCommander:
     ladder: LadderSettings | None = None
     command_statuses: list[CommandsStatus] = field(default_factory=list)
     events: list[LadderEvent] = field(default_factory=list)
+    packages: dict[str, bytes] = field(default_factory=dict)  # wheels by file name
 
     @property
     def url(self) -> str:
@@ -153,6 +155,8 @@ class _Api(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/healthz":
             self._answer(200, b"{}")
+        elif self.path.startswith("/packages/"):
+            self._packages()
         elif self._is_allowed():
             if self.path.startswith("/api/v1/sentry/inbox"):
                 self._inbox()
@@ -190,6 +194,19 @@ class _Api(BaseHTTPRequestHandler):
             ]
             self.server.commander.logs += logs
             self._answer(200, msgspec.json.encode(LogReceipt(stored=len(logs), duplicates=0)))
+
+    def _packages(self) -> None:
+        """The index of wheels (PEP 503), and the wheels themselves."""
+        packages, name = self.server.commander.packages, self.path.rstrip("/").rpartition("/")[2]
+        if self.path.startswith("/packages/files/"):
+            self._answer(200, packages[name])
+            return
+        found = [each for each in packages if project_of(each) == name]
+        links = [f'<a href="/packages/files/{each}#sha256={sha256(packages[each])}">{each}</a>' for each in found]
+        if links:
+            self._answer(200, f"<!DOCTYPE html>{''.join(links)}".encode())
+        else:
+            self._problem(404, "not_found")
 
     def _playbooks(self) -> None:
         """As sentries of earlier versions ask."""

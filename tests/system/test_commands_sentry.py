@@ -115,7 +115,7 @@ def test_a_reboot_is_begun_once_and_reported_with_the_boot_in_which_it_began(rig
 def test_what_is_vetoed_unknown_or_late_is_never_begun(tmp_path: Path) -> None:
     with playbook_rig(tmp_path, CPU_GPU_SENTRY_ALLOW="diagnose") as rig:
         rig.commander.order(
-            command("c1", "stop_mining"), command("c2", "update_sentry"), command("c3", "diagnose", valid_s=0)
+            command("c1", "stop_mining"), command("c2", "overclock"), command("c3", "diagnose", valid_s=0)
         )
         assert "CPU_GPU_SENTRY_ALLOW" in ends(rig, "c1", CommandState.REFUSED)
         assert "too old" in ends(rig, "c2", CommandState.REFUSED)

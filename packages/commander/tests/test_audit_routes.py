@@ -34,6 +34,7 @@ READS = {
     ("POST", "/api/v1/playbooks/{playbook_id}/copy/preview"),
     ("POST", "/cpu-gpu/command"),
     ("POST", "/cpu-gpu/copy"),
+    ("POST", "/cpu-gpu/update"),
 }
 OF_NAMED_ACCESSES = {("POST", "/access/password"), ("POST", "/api/v1/confirmation")}  # see test_accesses.py
 SECRET = pyotp.random_base32()

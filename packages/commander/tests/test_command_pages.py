@@ -91,7 +91,7 @@ async def test_a_new_command_for_a_selection(farm: Farm) -> None:
     assert answer.status_code == 303
     command = (await farm.get(f"{COMMANDS}/{number_in(answer.headers['Location'])}")).json()
     assert [each["name"] for each in command["targets"]] == ["rig-01", "rig-02"]
-    assert (command["batch"], command["reason"]) == ({"size": 1, "max_failures": 3}, "dust")
+    assert (command["batch"], command["reason"]) == ({"size": 1, "max_failures": 3, "growing": False}, "dust")
     assert "1 at a time; stops after 3 failures" in text_of(await page(farm, answer.headers["Location"]))
 
 
@@ -108,7 +108,7 @@ async def test_a_new_command_for_many_named_rigs(farm: Farm) -> None:
     assert answer.status_code == 303
     command = (await farm.get(f"{COMMANDS}/{number_in(answer.headers['Location'])}")).json()
     assert [each["rig_id"] for each in command["targets"]] == [rig.id for rig in rigs]
-    assert command["batch"] == {"size": 12, "max_failures": 2}
+    assert command["batch"] == {"size": 12, "max_failures": 2, "growing": False}
 
 
 async def test_wrong_fields_of_the_form_are_named(farm: Farm) -> None:

@@ -35,7 +35,7 @@ async def test_a_command_names_its_rigs_and_their_states(farm: Farm) -> None:
         "made_by": "API key tests",
         "reason": "after the storm",
     }
-    assert command["batch"] == {"size": 5, "max_failures": 2}
+    assert command["batch"] == {"size": 5, "max_failures": 2, "growing": False}
     assert [(each["rig_id"], each["name"], each["state"], each["result"]) for each in command["targets"]] == [
         (one.id, "rig-01", "waiting", None),
         (two.id, "rig-02", "waiting", None),
@@ -65,7 +65,7 @@ async def test_a_selection_is_frozen_when_the_command_is_made(farm: Farm) -> Non
     ("body", "code", "words"),
     [
         ({"action": "rm -rf", "rigs": [1]}, "unknown_action", "no action called 'rm -rf'"),
-        ({"action": "update_sentry", "rigs": [1]}, "unknown_action", "update_sentry"),
+        ({"action": "overclock", "rigs": [1]}, "unknown_action", "overclock"),
         ({"action": "reboot", "rigs": []}, "no_targets", "at least one rig"),
         ({"action": "reboot"}, "no_targets", "one of the two"),
         ({"action": "reboot", "rigs": [1], "select": "rig"}, "no_targets", "one of the two"),

@@ -59,6 +59,35 @@ def test_the_next_step_of_a_batch(progress: Progress, step: Step) -> None:
     assert next_step(BY_FIVE, progress) == step
 
 
+GROWING = Batch(size=5, max_failures=2, growing=True)
+
+
+@pytest.mark.parametrize(
+    ("progress", "step"),
+    [
+        (Progress(held=50, in_flight=0, away=0, failures=0), Step(release=1)),
+        (Progress(held=49, in_flight=1, away=0, failures=0), Step()),
+        (Progress(held=49, in_flight=0, away=0, failures=1), Step(release=1)),
+        (Progress(held=49, in_flight=0, away=0, failures=0, done=1), Step(release=5)),
+        (Progress(held=44, in_flight=4, away=0, failures=0, done=2), Step()),
+        (Progress(held=44, in_flight=4, away=0, failures=1, done=1), Step(release=1)),
+        (Progress(held=44, in_flight=1, away=0, failures=0, done=5), Step()),
+        (Progress(held=44, in_flight=0, away=0, failures=0, done=6), Step(release=44)),
+        (Progress(held=44, in_flight=3, away=0, failures=2, done=1), Step(stop="Stopped after 2 failures.")),
+        (Progress(held=0, in_flight=44, away=0, failures=0, done=6), Step()),
+        (Progress(held=0, in_flight=0, away=0, failures=1, done=49), Step(done=True)),
+    ],
+)
+def test_a_growing_batch_lets_more_rigs_begin_only_after_rigs_that_are_done(progress: Progress, step: Step) -> None:
+    assert next_step(GROWING, progress) == step
+
+
+def test_an_update_grows_and_other_commands_do_not() -> None:
+    assert default_batch(50, CommandAction.UPDATE_SENTRY) == GROWING
+    assert default_batch(3, CommandAction.UPDATE_SENTRY) == Batch(size=1, max_failures=2, growing=True)
+    assert not default_batch(50, REBOOT).growing
+
+
 def test_a_batch_that_may_fail_often_still_stops_while_its_rigs_are_away() -> None:
     batch = Batch(size=2, max_failures=50)
     assert next_step(batch, Progress(held=9, in_flight=0, away=1, failures=1)) == Step(release=1)
@@ -137,7 +166,7 @@ def test_an_action_outside_the_set_is_named() -> None:
     with pytest.raises(UnknownAction, match=r"no action called 'rm -rf'.*restart_playbook"):
         checked_action("rm -rf")
     with pytest.raises(UnknownAction):
-        checked_action("update_sentry")
+        checked_action("overclock")
 
 
 def test_an_argument_that_the_action_does_not_have_is_named() -> None:

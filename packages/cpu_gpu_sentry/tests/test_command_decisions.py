@@ -19,8 +19,8 @@ from sentry_kit.errors import BadSetting
             "The command came too late and was not begun.",
         ),
         (
-            command("c", "update_sentry"), ALL, None, 0.0, CommandState.REFUSED,
-            "This sentry is too old: it does not know the command update_sentry. Update it.",
+            command("c", "overclock"), ALL, None, 0.0, CommandState.REFUSED,
+            "This sentry is too old: it does not know the command overclock. Update it.",
         ),
         (
             command("c", "rm -rf /"), ALL, None, 0.0, CommandState.REFUSED,
@@ -83,7 +83,7 @@ def test_all_commands_but_shutdown_are_allowed_unless_the_rig_says_otherwise() -
     assert settings_from({"CPU_GPU_SENTRY_ALLOW": "none"}).allowed_commands == frozenset()
 
 
-@pytest.mark.parametrize("text", ["all", "reboot,", "reboot;diagnose", "update_sentry", "none,reboot"])
+@pytest.mark.parametrize("text", ["all", "reboot,", "reboot;diagnose", "overclock", "none,reboot"])
 def test_a_mistyped_list_of_commands_stops_the_sentry_with_the_settings_name(text: str) -> None:
     with pytest.raises(BadSetting, match="CPU_GPU_SENTRY_ALLOW"):
         settings_from({"CPU_GPU_SENTRY_ALLOW": text})

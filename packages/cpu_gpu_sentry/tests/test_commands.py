@@ -16,10 +16,11 @@ from cpu_gpu_sentry.commands.runner import CommandRunner
 from cpu_gpu_sentry.enrolment import KEPT, SCHEMA
 from cpu_gpu_sentry.ladder.sources import Boot
 from cpu_gpu_sentry.machine.power import Place, Power
+from cpu_gpu_sentry.updates.installation import Installation
 from protocol.command_messages import Command, Commands, CommandState, FetchedLog
 from protocol.inbox_messages import InboxItem
 from protocol.tokens import TokenKind, new_token
-from sentry_kit import store
+from sentry_kit import launcher, store
 from sentry_kit.errors import SentryError
 from sentry_kit.running import move_aside
 from sentry_kit.store import Enrolment, State
@@ -54,6 +55,7 @@ class Rig:
         self.boot, self.result = Boot("boot-1", 1000.0), done("Done.")
         self.allowed: frozenset[str] = ALL
         self.place = ROOT
+        self.installation = Installation("0.1.0", None)
         self.waits: asyncio.Event | None = None
         self.error: Exception | None = None
 
@@ -69,7 +71,7 @@ class Rig:
     async def sentry(self) -> AsyncIterator[CommandRunner]:
         runner = CommandRunner(
             self.db, at_once, carry=self.carry, allowed=self.allowed, power=Power(place=self.place),
-            boot=lambda: self.boot, changed=lambda: None,
+            installation=self.installation, boot=lambda: self.boot, changed=lambda: None,
         )  # fmt: skip
         running = asyncio.create_task(runner.run())
         try:
@@ -205,7 +207,7 @@ async def test_what_the_rig_does_not_allow_is_refused_and_never_begun(rig: Rig) 
     rig.allowed = ALL - {"shutdown"}
     rig.place = Place(is_linux=True, is_root=False, is_container=False)
     async with rig.sentry() as sentry:
-        orders = command("c1", "shutdown"), command("c2", "reboot"), command("c3", "update_sentry")
+        orders = command("c1", "shutdown"), command("c2", "reboot"), command("c3", "overclock")
         await sentry.take(TOKEN, item(*orders))
         await until(lambda: len(rig.states()) == 3)
     assert set(rig.states().values()) == {"refused"}
@@ -223,6 +225,42 @@ async def test_a_command_that_fails_has_failed_with_its_sentence_and_the_next_on
         rig.error, rig.result = None, failed("It does not run.")
         await sentry.take(TOKEN, item(command("c2")))
         await until(lambda: rig.states().get("c2") == "failed")
+
+
+async def test_an_update_begins_only_where_a_launcher_can_go_back(rig: Rig) -> None:
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1", "update_sentry")))
+        await until(lambda: rig.states() == {"c1": "refused"})
+    assert rig.carried == []
+    assert "was installed by hand" in command_store.unsent(rig.db)[0].text
+
+
+@pytest.mark.parametrize(("is_done", "state"), [(True, "done"), (False, "failed")])
+async def test_the_outcome_of_an_update_is_reported_once_by_the_sentry_that_the_launcher_starts(
+    rig: Rig, tmp_path: Path, is_done: bool, state: str
+) -> None:
+    rig.installation, rig.result = Installation("0.1.0", tmp_path), waits("It is started now.")
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1", "update_sentry")))
+        await until(lambda: rig.carried == ["c1"])
+        rig.installation.ask_for("c1", "0.2.0")
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1", "update_sentry")))
+        assert rig.states() == {"c1": "begun"}
+        launcher.write(tmp_path / launcher.RESULT, launcher.Outcome("c1", is_done, "Version 0.2.0 was tried."))
+        (tmp_path / launcher.WANTED).unlink()
+        await until(lambda: rig.states() == {"c1": state})
+        assert command_store.unsent(rig.db)[0].text == "Version 0.2.0 was tried."
+    assert rig.carried == ["c1"]
+
+
+async def test_an_update_that_never_reached_the_launcher_has_failed(rig: Rig, tmp_path: Path) -> None:
+    rig.installation, rig.waits = Installation("0.1.0", tmp_path), asyncio.Event()
+    async with rig.sentry() as sentry:
+        await sentry.take(TOKEN, item(command("c1", "update_sentry")))
+        await until(lambda: rig.carried == ["c1"])
+    async with rig.sentry():
+        await until(lambda: rig.states() == {"c1": "failed"})
 
 
 async def test_a_command_for_another_rig_is_not_begun(rig: Rig) -> None:
@@ -244,8 +282,9 @@ async def test_nothing_is_done_while_the_store_can_not_be_written(rig: Rig) -> N
             raise full from error
 
     runner = CommandRunner(
-        rig.db, on_disk, carry=rig.carry, allowed=ALL, power=Power(), boot=lambda: rig.boot, changed=lambda: None
-    )
+        rig.db, on_disk, carry=rig.carry, allowed=ALL, power=Power(), installation=rig.installation,
+        boot=lambda: rig.boot, changed=lambda: None,
+    )  # fmt: skip
     running = asyncio.create_task(runner.run())
     await runner.take(TOKEN, item(command("c1")))
     await until(lambda: not runner.waiting)

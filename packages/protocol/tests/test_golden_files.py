@@ -67,6 +67,16 @@ def test_a_golden_file_shows_every_field(name: str) -> None:
     assert list(missing(shown, info, name)) == []
 
 
+def together(examples: list[Any]) -> dict[str, Any]:
+    """All fields that any of these examples has."""
+    merged: dict[str, Any] = {}
+    for each in examples:
+        for key, value in each.items() if isinstance(each, dict) else ():
+            is_table = isinstance(value, dict) and isinstance(merged.get(key), dict)
+            merged[key] = together([merged[key], value]) if is_table else value
+    return merged
+
+
 def missing(shown: Any, kind: msgspec.inspect.Type, where: str) -> Iterator[str]:
     """The fields of `kind` that no example in `shown` has."""
     match kind:
@@ -74,8 +84,7 @@ def missing(shown: Any, kind: msgspec.inspect.Type, where: str) -> Iterator[str]
             for each in kind.types:
                 yield from missing(shown, each, where)
         case msgspec.inspect.ListType() if isinstance(shown, list):
-            merged = {key: value for each in shown if isinstance(each, dict) for key, value in each.items()}
-            yield from missing(merged or None, kind.item_type, f"{where}[]")
+            yield from missing(together(shown) or None, kind.item_type, f"{where}[]")
         case msgspec.inspect.StructType() if isinstance(shown, dict):
             for field in kind.fields:
                 if shown.get(field.encode_name) is None:

@@ -100,6 +100,7 @@ class Agent:
             introduce=self.introduction.introduce,
         )
         self.signatures: SignatureGuard = SignatureGuard(db, self.uploader.on_disk, changed=self._mining_changed)
+        self._stored_before = self.uploader.last_stored_at  # by an earlier start
         self.supervisor = Supervisor(
             settings.data_dir / STORE,
             db,
@@ -147,6 +148,8 @@ class Agent:
     def _uploader_changed(self) -> None:
         self.connection.enrolment_changed()
         self.introduction.enrolment_changed()
+        if self.uploader.last_stored_at != self._stored_before:
+            self.operations.reported()
         self.changed()
 
     def _mining_changed(self) -> None:

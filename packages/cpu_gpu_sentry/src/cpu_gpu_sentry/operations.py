@@ -1,15 +1,18 @@
 """Running the rig: the watchdog's ladder and the commander's commands, and what is reported of both."""
 
 import asyncio
+import logging
+import os
 import sqlite3
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import msgspec
 from protocol.command_messages import CommandAction, LadderSettings
 from protocol.inbox_messages import InboxItem
 from protocol.tokens import Token
 from sentry_kit.client import CommanderClient
+from sentry_kit.errors import SentryError
 from sentry_kit.read_only import is_in_memory
 from sentry_kit.rig_uploader import RigUploader
 from sentry_kit.store import Enrolment
@@ -29,6 +32,10 @@ from cpu_gpu_sentry.operations_sync import OperationsSync
 from cpu_gpu_sentry.playbooks.supervisor import Supervisor
 from cpu_gpu_sentry.recent_log import RecentLog
 from cpu_gpu_sentry.settings import Settings
+from cpu_gpu_sentry.updates.installation import Installation, UpdateFailed, this_installation
+from cpu_gpu_sentry.updates.update import Updates
+
+log = logging.getLogger(__name__)
 
 _RECENT_S = 15.0
 
@@ -74,6 +81,7 @@ class Operations:
         open_client: OpenClient,
         sentry_version: str,
         sources: Sources | None = None,
+        installation: Installation | None = None,
         changed: Callable[[], None],
     ) -> None:
         self.recent_log = RecentLog()
@@ -86,12 +94,15 @@ class Operations:
             sources=sources, readings=self._readings, hosts=self._hosts, changed=self._changed,
             reboot_veto=reboot_veto(settings, db),
         )  # fmt: skip
+        self._installation = installation or this_installation(os.environ, sentry_version)
+        self._has_reported = asyncio.Event()
         actions = Actions(
-            supervisor, self.ladder, power, sources, self.recent_log, rig=self._rig, clock_ahead_s=self._clock_ahead_s
-        )
+            supervisor, self.ladder, power, sources, self.recent_log, rig=self._rig,
+            clock_ahead_s=self._clock_ahead_s, updates=Updates(self._installation, self._own_commander),
+        )  # fmt: skip
         self.commands = CommandRunner(
             db, uploader.on_disk, carry=actions.carry_out, allowed=settings.allowed_commands,
-            power=power, boot=sources.boot, changed=self._changed,
+            power=power, installation=self._installation, boot=sources.boot, changed=self._changed,
         )  # fmt: skip
         self.sync = OperationsSync(db, uploader.on_disk, boot=sources.boot, now_s=self.ladder.now_s)
         self.handlers: list[InboxHandler] = [self.commands, LadderHandler(self.ladder)]
@@ -101,6 +112,19 @@ class Operations:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.ladder.run())
             group.create_task(self.commands.run())
+            group.create_task(self._prove())
+
+    def reported(self) -> None:
+        """The commander has confirmed a report of this start."""
+        self._has_reported.set()
+
+    async def _prove(self) -> None:
+        """Tells the launcher, once, that this version reports."""
+        await self._has_reported.wait()
+        try:
+            await self._uploader.on_disk(self._installation.prove)
+        except (SentryError, OSError) as error:
+            log.warning("update_not_proven %s", error)
 
     def _changed(self) -> None:
         self.sync.changed()
@@ -132,6 +156,14 @@ class Operations:
             expected_cards=self.ladder.state.cards.addresses,
             sentry_version=self._sentry_version,
         )
+
+    @asynccontextmanager
+    async def _own_commander(self) -> AsyncIterator[CommanderClient]:
+        enrolment = self._uploader.enrolment
+        if enrolment is None:
+            raise UpdateFailed("The rig has left its commander.")
+        async with self._open_client(enrolment) as client:
+            yield client
 
     async def _clock_ahead_s(self) -> float | None:
         enrolment = self._uploader.enrolment

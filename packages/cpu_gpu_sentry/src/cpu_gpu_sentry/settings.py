@@ -39,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spool_mb: Megabytes = 256
     miner_silent_s: Seconds = 600
     miner_grace_s: Seconds = 600
-    allow: Allowed = "restart_playbook,start_mining,stop_mining,reboot,diagnose,fetch_log"
+    allow: Allowed = "restart_playbook,start_mining,stop_mining,reboot,diagnose,fetch_log,update_sentry"
     reboot_command: Program | None = None
 
     @property

@@ -38,6 +38,7 @@ class CommandAction(StrEnum):
     SHUTDOWN = "shutdown"
     DIAGNOSE = "diagnose"
     FETCH_LOG = "fetch_log"
+    UPDATE_SENTRY = "update_sentry"
 
 
 class CommandState(StrEnum):
@@ -58,15 +59,25 @@ class CommandState(StrEnum):
         return cls.UNKNOWN
 
 
+class WheelHash(Message, frozen=True, kw_only=True, gc=False):
+    """A wheel of the commander's store. `sha256` is that of the whole file, in hexadecimal digits."""
+
+    file_name: Annotated[str, Meta(min_length=1, max_length=200)]
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class CommandArguments(Message, frozen=True, kw_only=True, gc=False):
     """The arguments that some commands have.
 
     `playbook_id` chooses one playbook for `restart_playbook` and `fetch_log`; without it all are meant. `lines` is the
-    number of lines that `fetch_log` brings of each log.
+    number of lines that `fetch_log` brings of each log. `version` is the one to which `update_sentry` updates. The
+    commander adds `wheels`, the sentry's own packages in that version: only files with these hashes are installed.
     """
 
     playbook_id: Name | None = None
     lines: Annotated[int, Meta(ge=1, le=2000)] | None = None
+    version: Name | None = None
+    wheels: Annotated[list[WheelHash], Meta(max_length=16)] | None = None
 
 
 class Command(Message, frozen=True, kw_only=True, gc=False):

@@ -31,6 +31,7 @@ RUN_HEADER = "Sentry-Run"
 _RUN = secrets.token_hex(16)  # made at each start: by it the commander tells two sentries with one token apart
 _TIMEOUT_S = 10
 _CONNECT_S = 5
+_FILE_S = 300
 _GZIP_FROM_BYTES = 4096
 _NO_HEADERS: Mapping[str, str] = {}
 _LONGEST_WAIT_S = 300
@@ -186,6 +187,27 @@ class CommanderClient:
     async def send_ladder_events(self, events: bytes) -> None:
         await self._ask("POST", "api/v1/sentry/events", events)
 
+    def address_of(self, path: str) -> str:
+        return str(self._http.base_url.join(path))
+
+    async def file(self, path: str, limit_bytes: int) -> bytes:
+        """Returns a file of the commander; `path` may be a whole address. Raises `TooLarge` or other errors."""
+        request = self._http.build_request("GET", path, headers=self._headers)
+        if (request.url.scheme, request.url.netloc) != (self._http.base_url.scheme, self._http.base_url.netloc):
+            raise CommanderError(f"{request.url.host} is not the commander; nothing is fetched from there.")
+        try:
+            async with asyncio.timeout(_FILE_S):
+                response = await self._http.send(request, stream=True)
+                try:
+                    content = await _content(response, limit_bytes)
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise _unreachable(error, str(self._http.base_url).rstrip("/")) from error
+        if not response.is_success:
+            raise _failure(response, content)
+        return content
+
     async def clock_ahead_s(self) -> float | None:
         """Returns how far this machine's clock is ahead of the commander's, to a second; None if it names no time."""
         response = await self._ask("GET", "api/v1/sentry")
@@ -254,11 +276,21 @@ def _decode(response: httpx.Response, kind: type[M]) -> M:
         raise CommanderError(f"What answers at {response.url.host} is not a commander; check the URL.") from error
 
 
-def _failure(response: httpx.Response) -> CommanderError:
+async def _content(response: httpx.Response, limit_bytes: int) -> bytes:
+    """Raises `TooLarge`."""
+    content = bytearray()
+    async for part in response.aiter_bytes():
+        content += part
+        if len(content) > limit_bytes:
+            raise TooLarge(f"{response.url.path} of the commander has more than {limit_bytes} bytes.")
+    return bytes(content)
+
+
+def _failure(response: httpx.Response, content: bytes | None = None) -> CommanderError:
     """Returns the exception for an answer. Only a problem document with a code counts: a proxy's 410 must not stop a
     farm."""
     try:
-        problem = msgspec.json.decode(response.content, type=Problem)
+        problem = msgspec.json.decode(response.content if content is None else content, type=Problem)
     except _UNREADABLE:
         problem = Problem(title="", status=response.status_code, detail="", code="")
     status = response.status_code

@@ -135,6 +135,7 @@ _TABLE = """
 /cpu-gpu/pause                                                         POST operate
 /cpu-gpu/resume                                                        POST operate
 /cpu-gpu/tags                                                          POST operate
+/cpu-gpu/update                                                        POST own
 /cpu-gpu/views                                                         POST own
 /cpu-gpu/views/{view_id}/remove                                        POST own
 /cpu-gpu/{rig_id}                                                      GET view

@@ -132,7 +132,9 @@ async def _record(db: AsyncConnection, what: str, command_id: int, names: Sequen
     reason = f", reason: {command.reason}" if command.reason else ""
     named = ", ".join(names[:RIGS_NAMED])
     subject = named if len(names) <= RIGS_NAMED else f"{len(names):,} rigs: {named} …"
-    await record(db, what, subject, f"{WORDS[command.action].title}, command {command_id}{chosen}{reason}", at=now)
+    version = f" to {command.arguments.version}" if command.arguments.version else ""
+    detail = f"{WORDS[command.action].title}{version}, command {command_id}{chosen}{reason}"
+    await record(db, what, subject, detail, at=now)
 
 
 async def _open_for(db: AsyncConnection, rig_ids: Collection[int]) -> list[tuple[Target, StoredCommand]]:
@@ -174,7 +176,7 @@ def _new(order: Order, rig_ids: Sequence[int], names: dict[int, str]) -> NewComm
         reason=order.reason.strip()[:REASON_MAX_LENGTH],
         selection=order.selection,
         made_by=order.made_by,
-        batch=order.batch or default_batch(len(rig_ids)),
+        batch=order.batch or default_batch(len(rig_ids), order.action),
         valid_s=int(order.valid_for.total_seconds()),
     )
 
@@ -192,9 +194,13 @@ def _overlaps(others: Sequence[tuple[Target, StoredCommand]]) -> list[Overlap]:
 
 
 def _is_replaced(target: Target, command: StoredCommand, order: Order) -> bool:
-    """Returns whether a new order replaces a waiting target. Restarts of two playbooks are two different things."""
-    is_same = command.action is order.action and command.arguments.playbook_id == order.arguments.playbook_id
-    return is_same and target.state is TargetState.WAITING
+    """Returns whether a new order replaces a waiting target.
+
+    Restarts of two playbooks are two different things, and so are updates to two versions.
+    """
+    before, now = command.arguments, order.arguments
+    is_same = (before.playbook_id, before.wheels) == (now.playbook_id, now.wheels)
+    return is_same and command.action is order.action and target.state is TargetState.WAITING
 
 
 def _is_delivered(target: Target) -> bool:

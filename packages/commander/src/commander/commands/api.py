@@ -30,9 +30,11 @@ from commander.commands.responses import (
     command_response,
 )
 from commander.commands.targets import chosen_rigs
+from commander.commands.updates import with_wheels
 from commander.db import Database
 from commander.live.rigs import LiveRigs
 from commander.web.api_docs import BEARER, problems
+from commander.wheels.store import WheelStore
 
 AnyRequest = Request[Any, Any, Any]
 RigId = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
@@ -40,17 +42,21 @@ Rigs = Annotated[list[RigId], msgspec.Meta(max_length=10_000)]
 
 
 class BatchBody(msgspec.Struct, frozen=True, kw_only=True):
-    """`size` rigs at a time; no further ones after `max_failures` failures."""
+    """`size` rigs at a time; no further ones after `max_failures` failures.
+
+    `growing`: 1 rig first; when that is done, `size` more; when those are done, all others.
+    """
 
     size: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
     max_failures: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2
+    growing: bool = False
 
 
 class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
     """The rigs are named (`rigs`) or chosen by a selection (`select`), which counts as of now.
 
-    Without `batch` it is 10 % of the rigs at a time, and at least 5; it stops after 2 failures. A rig that has not
-    begun `valid_s` seconds after its turn has come never begins.
+    Without `batch` it is 10 % of the rigs at a time, and at least 5; it stops after 2 failures. An update begins with 1
+    rig, then 10 %, then all. A rig that has not begun `valid_s` seconds after its turn has come never begins.
     """
 
     action: Annotated[str, msgspec.Meta(max_length=64)]
@@ -77,9 +83,10 @@ class CommandsApi(Controller):
         live: NamedDependency[LiveRigs],
         database: NamedDependency[Database],
         notify_commands: NamedDependency[Notify],
+        wheel_store: NamedDependency[WheelStore],
     ) -> MadeResponse:
         """Tell CPU/GPU rigs to do something; each rig's state is in the command's `targets`."""
-        order = order_of(data, live, made_by=author_of(request.user))
+        order = order_of(data, live, wheel_store, made_by=author_of(request.user))
         check_role(request.user, least_role_for(order.action))
         return made_response(await actions.make_command(database, notify_commands, order))
 
@@ -135,17 +142,18 @@ class CommandsApi(Controller):
 HANDLERS: list[ControllerRouterHandler] = [CommandsApi]
 
 
-def order_of(data: CommandBody, live: LiveRigs, *, made_by: str) -> Order:
+def order_of(data: CommandBody, live: LiveRigs, wheel_store: WheelStore, *, made_by: str) -> Order:
     """Raises `UnknownAction`, `BadArguments`, `BadSelection` or `NoTargets`."""
     action = checked_action(data.action)
+    arguments = checked_arguments(action, data.arguments or CommandArguments())
     return Order(
         action=action,
         rig_ids=chosen_rigs(live, select=data.select, rig_ids=data.rigs),
         made_by=made_by,
-        arguments=checked_arguments(action, data.arguments or CommandArguments()),
+        arguments=with_wheels(action, arguments, wheel_store),
         reason=data.reason,
         selection=data.select,
-        batch=None if data.batch is None else Batch(data.batch.size, data.batch.max_failures),
+        batch=None if data.batch is None else Batch(data.batch.size, data.batch.max_failures, data.batch.growing),
         valid_for=timedelta(seconds=data.valid_s),
     )
 

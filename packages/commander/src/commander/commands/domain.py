@@ -85,10 +85,12 @@ WORDS = {
         "Diagnose", "answers fixed questions about the machine and its network", "Findings"
     ),
     CommandAction.FETCH_LOG: ActionWords("Fetch log", "brings the newest lines of the rig's logs", "Logs"),
+    CommandAction.UPDATE_SENTRY: ActionWords("Update sentry", "installs a version of the sentry; mining goes on"),
 }
 ARGUMENTS: dict[CommandAction, tuple[str, ...]] = {
     CommandAction.RESTART_PLAYBOOK: ("playbook_id",),
     CommandAction.FETCH_LOG: ("playbook_id", "lines"),
+    CommandAction.UPDATE_SENTRY: ("version",),
 }
 FOR_OWNERS = frozenset({"shutdown", "update_sentry"})  # the others need `operate`
 TAKES_OFFLINE = (CommandAction.REBOOT, CommandAction.SHUTDOWN)
@@ -138,10 +140,14 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Not more than `size` rigs at a time; no further rigs after `max_failures` failures."""
+    """Not more than `size` rigs at a time; no further rigs after `max_failures` failures.
+
+    A growing batch begins with one rig. When that is done, `size` more begin; when those are done, all others.
+    """
 
     size: int
     max_failures: int
+    growing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +156,14 @@ class Progress:
 
     `held`: not released to their sentries yet. `in_flight`: released, without a result. `away`: rigs that the command
     took offline and that have not reported since. `failures`: those of the present run, rigs that are away included.
+    `done`: rigs of the present run that have done it.
     """
 
     held: int
     in_flight: int
     away: int
     failures: int
+    done: int = 0
 
 
 class Step(NamedTuple):
@@ -166,9 +174,12 @@ class Step(NamedTuple):
     stop: str = ""
 
 
-def default_batch(targets: int) -> Batch:
-    """10 % of the rigs at a time and at least 5; stops after 2 failures."""
-    return Batch(size=max(5, -(-targets // 10)), max_failures=2)
+def default_batch(targets: int, action: CommandAction | None = None) -> Batch:
+    """10 % of the rigs at a time and at least 5; stops after 2 failures. An update begins with 1 rig, then 10 %."""
+    tenth = -(-targets // 10)
+    if action is CommandAction.UPDATE_SENTRY:
+        return Batch(size=max(1, tenth), max_failures=2, growing=True)
+    return Batch(size=max(5, tenth), max_failures=2)
 
 
 def next_step(batch: Batch, progress: Progress) -> Step:
@@ -177,10 +188,21 @@ def next_step(batch: Batch, progress: Progress) -> Step:
         return Step(done=progress.in_flight == 0)
     if progress.failures >= batch.max_failures:
         return Step(stop=f"Stopped after {failures_text(progress.failures)}.")
-    free = batch.size - progress.in_flight - progress.away
+    free = _at_a_time(batch, progress) - progress.in_flight - progress.away
     if free <= 0 and progress.in_flight == 0:
         return Step(stop=f"Stopped: {progress.away} rigs have not come back, and not more may be offline at a time.")
     return Step(release=min(max(free, 0), progress.held))
+
+
+def _at_a_time(batch: Batch, progress: Progress) -> int:
+    """Returns how many rigs may be out now. In a growing batch, only a rig that is done lets more begin."""
+    if not batch.growing:
+        return batch.size
+    if progress.done == 0:
+        return 1
+    if progress.done <= batch.size:
+        return batch.size + 1 - progress.done
+    return progress.in_flight + progress.away + progress.held
 
 
 def failures_text(failures: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from protocol.command_messages import CommandAction
+from protocol.command_messages import CommandAction, CommandArguments
 
 from commander.accounts.domain import Role, is_enough
 from commander.commands.actions import Order
@@ -20,8 +20,10 @@ from commander.commands.domain import (
     least_role_for,
 )
 from commander.commands.targets import chosen_rigs
+from commander.commands.updates import with_wheels
 from commander.live.rigs import LiveRigs
 from commander.web.ids import id_in
+from commander.wheels.store import WheelStore
 
 MOST = 10_000
 
@@ -37,6 +39,7 @@ class CommandForm:
     size: str
     max_failures: str
     confirmed: str
+    version: str
 
     @property
     def has_rigs(self) -> bool:
@@ -48,18 +51,28 @@ class CommandForm:
         rigs = {"rigs": ",".join(map(str, self.rig_ids))} if self.rig_ids else {"select": self.select or ""}
         return f"/commands/new?{urlencode({'action': self.action, **rigs})}"
 
-    def order(self, live: LiveRigs, *, made_by: str) -> Order:
-        """Raises `UnknownAction`, `NoTargets`, `BadSelection`, `BadBatch` or `BatchNotConfirmed`."""
+    def order(self, live: LiveRigs, wheel_store: WheelStore, *, made_by: str) -> Order:
+        """Raises `UnknownAction`, `NoTargets`, `BadSelection`, `BadBatch`, `BatchNotConfirmed` or `BadArguments`."""
         action = checked_action(self.action)
         select = None if self.rig_ids else self.select
         rig_ids = chosen_rigs(live, select=select, rig_ids=self.rig_ids or None)
         if action is CommandAction.SHUTDOWN and self.confirmed.strip() != str(len(rig_ids)):
             raise BatchNotConfirmed(f"Type how many rigs are to be switched off: {len(rig_ids)}.")
-        usual = default_batch(len(rig_ids))
-        batch = Batch(
-            _number("size", self.size, usual.size), _number("max_failures", self.max_failures, usual.max_failures)
+        return Order(
+            action=action,
+            rig_ids=rig_ids,
+            made_by=made_by,
+            arguments=with_wheels(action, CommandArguments(version=self.version.strip() or None), wheel_store),
+            reason=self.reason,
+            selection=select,
+            batch=self._batch(default_batch(len(rig_ids), action)),
         )
-        return Order(action=action, rig_ids=rig_ids, made_by=made_by, reason=self.reason, selection=select, batch=batch)
+
+    def _batch(self, usual: Batch) -> Batch:
+        """An update grows unless somebody enters how many rigs are to have their turn at a time."""
+        size = _number("size", self.size, usual.size)
+        failures = _number("max_failures", self.max_failures, usual.max_failures)
+        return Batch(size, failures, growing=usual.growing and not self.size.strip())
 
 
 def form_of(fields: Mapping[str, str]) -> CommandForm:
@@ -73,6 +86,7 @@ def form_of(fields: Mapping[str, str]) -> CommandForm:
         size=fields.get("size", "")[:8],
         max_failures=fields.get("max_failures", "")[:8],
         confirmed=fields.get("confirmed", "")[:8],
+        version=fields.get("version", "")[:64],
     )
 
 

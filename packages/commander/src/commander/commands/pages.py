@@ -18,6 +18,7 @@ from commander.commands.domain import NothingToRetry, checked_action, least_role
 from commander.commands.forms import CommandForm, form_of, options
 from commander.commands.source import CommandSource
 from commander.commands.targets import chosen_rigs
+from commander.commands.updates import versions
 from commander.commands.views import (
     RIGS_SHOWN,
     command_fragments,
@@ -32,6 +33,7 @@ from commander.problems import CommanderError
 from commander.registry.names import name_key
 from commander.registry.sections import RIGS
 from commander.web.shell import Page, Section, page
+from commander.wheels.store import WheelStore
 
 SECTION = Section("Commands", "/commands", icon="M4 6l6 6-6 6M12 19h8")
 WRONG = 422
@@ -107,9 +109,11 @@ async def show_result(command_id: FromPath[int], rig_id: FromPath[int], database
 
 
 @get("/commands/new", include_in_schema=False)
-async def choose(request: PageRequest, live: NamedDependency[LiveRigs]) -> Html:
+async def choose(
+    request: PageRequest, live: NamedDependency[LiveRigs], wheel_store: NamedDependency[WheelStore]
+) -> Html:
     query = {name: str(value) for name, value in request.query_params.items()}
-    return _form_page(request, live, form_of(query))
+    return _form_page(request, live, wheel_store, form_of(query))
 
 
 @post("/commands", include_in_schema=False)
@@ -118,18 +122,19 @@ async def make(
     live: NamedDependency[LiveRigs],
     database: NamedDependency[Database],
     notify_commands: NamedDependency[Notify],
+    wheel_store: NamedDependency[WheelStore],
 ) -> Html | Redirect:
     fields = {name: str(value) for name, value in (await request.form()).items()}
     form = form_of(fields)
     try:
-        order = form.order(live, made_by=author_of(request.user))
+        order = form.order(live, wheel_store, made_by=author_of(request.user))
         check_role(request.user, least_role_for(order.action))
         made = await actions.make_command(database, notify_commands, order)
     except RoleTooLow:
         raise
     except CommanderError as error:
         errors = {each.field: each.message for each in error.field_errors()} or {"form": str(error)}
-        return _form_page(request, live, form, errors=errors)
+        return _form_page(request, live, wheel_store, form, errors=errors)
     return Redirect(f"/commands/{made.id}", status_code=303)
 
 
@@ -164,6 +169,8 @@ async def command_rig(
     action = checked_action(str((await request.form()).get("action", "")))
     if action is CommandAction.SHUTDOWN:
         return Redirect(f"/cpu-gpu/{rig_id}/shutdown", status_code=303)
+    if action is CommandAction.UPDATE_SENTRY:
+        return Redirect(f"/commands/new?action={action}&rigs={rig_id}", status_code=303)
     check_role(request.user, least_role_for(action))
     return await _send(database, notify_commands, request, action, rig_id)
 
@@ -205,7 +212,14 @@ async def _command_page(database: Database, source: CommandSource, command_id: i
     )
 
 
-def _form_page(request: PageRequest, live: LiveRigs, form: CommandForm, *, errors: Mapping[str, str] = {}) -> Html:
+def _form_page(
+    request: PageRequest,
+    live: LiveRigs,
+    wheel_store: WheelStore,
+    form: CommandForm,
+    *,
+    errors: Mapping[str, str] = {},
+) -> Html:
     matched, errors = 0, dict(errors)
     try:
         matched = len(chosen_rigs(live, select=form.select, rig_ids=form.rig_ids)) if form.has_rigs else 0
@@ -223,6 +237,7 @@ def _form_page(request: PageRequest, live: LiveRigs, form: CommandForm, *, error
         rigs=named,
         actions=options(request.user.role),
         may_shut_down=is_enough(request.user.role, least_role_for(CommandAction.SHUTDOWN)),
+        versions=[(version, version) for version in versions(wheel_store)],
     )
 
 

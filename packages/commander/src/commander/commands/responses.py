@@ -21,10 +21,14 @@ class TargetResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """`size` rigs at a time; no further ones after `max_failures` failures."""
+    """`size` rigs at a time; no further ones after `max_failures` failures.
+
+    `growing`: 1 rig first; when that is done, `size` more; when those are done, all others.
+    """
 
     size: int
     max_failures: int
+    growing: bool
 
 
 class CommandResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +83,9 @@ def command_response(command: StoredCommand, targets: list[Target]) -> CommandRe
         made_by=command.made_by,
         reason=command.reason,
         selection=command.selection,
-        batch=BatchResponse(size=command.batch.size, max_failures=command.batch.max_failures),
+        batch=BatchResponse(
+            size=command.batch.size, max_failures=command.batch.max_failures, growing=command.batch.growing
+        ),
         note=command.note,
         overlaps=command.overlaps,
         targets=[target_response(each) for each in targets],

@@ -106,7 +106,7 @@ async def insert_command(db: AsyncConnection, new: NewCommand, overlaps: Sequenc
         "made_at": now,
         "made_by": new.made_by[:128],
         "state": BatchState.RUNNING,
-        "size": new.batch.size,
+        "size": -new.batch.size if new.batch.growing else new.batch.size,
         "max_failures": new.batch.max_failures,
         "valid_s": new.valid_s,
         "run": 1,
@@ -163,6 +163,7 @@ async def progress_of(db: AsyncConnection, command: StoredCommand) -> Progress:
         _count(targets.c.state.in_(OPEN), released),
         _count(silent, takes_offline),
         _count(failed, this_run),
+        _count(targets.c.state == TargetState.DONE, this_run),
     ).where(here)
     return Progress(*(await db.execute(counted)).one())
 
@@ -224,7 +225,7 @@ def _command(row: sa.Row[tuple[object, ...]]) -> StoredCommand:
         made_at=it["made_at"],
         made_by=it["made_by"],
         state=BatchState(it["state"]),
-        batch=Batch(it["size"], it["max_failures"]),
+        batch=Batch(abs(it["size"]), it["max_failures"], growing=it["size"] < 0),
         valid_s=it["valid_s"],
         run=it["run"],
         note=it["note"],

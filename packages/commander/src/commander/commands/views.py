@@ -83,6 +83,7 @@ class CommandView:
     made_by: str
     reason: str
     selection: str
+    version: str
     note: str
     pace: str
     total: int
@@ -120,6 +121,7 @@ def command_view(now: CommandNow) -> CommandView:
         made_by=command.made_by,
         reason=command.reason,
         selection=command.selection or "",
+        version=command.arguments.version or "",
         note=command.note,
         pace=_pace(now),
         total=total,
@@ -147,10 +149,11 @@ def _state_words(now: CommandNow) -> tuple[str, str]:
 def _pace(now: CommandNow) -> str:
     """Empty where all rigs have their turn at once."""
     batch, total = now.command.batch, now.total
-    if batch.size >= total:
+    if batch.size >= total or total == 1:
         return ""
     failures = "1 failure" if batch.max_failures == 1 else f"{batch.max_failures} failures"
-    return f"{batch.size:,} at a time; stops after {failures}"
+    pace = f"1 rig, then {batch.size:,}, then all" if batch.growing else f"{batch.size:,} at a time"
+    return f"{pace}; stops after {failures}"
 
 
 def _overlaps(now: CommandNow) -> list[OverlapView]:

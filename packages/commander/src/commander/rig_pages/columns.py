@@ -28,6 +28,7 @@ class ColumnKey(StrEnum):
     POOL = "pool"
     WORKER = "worker"
     IP = "ip"
+    SENTRY = "sentry"
 
 
 LABELS = {
@@ -45,6 +46,7 @@ LABELS = {
     ColumnKey.POOL: "Pool",
     ColumnKey.WORKER: "Worker, wallet",
     ColumnKey.IP: "IP address",
+    ColumnKey.SENTRY: "Sentry",
 }
 _SHARED = (ColumnKey.FAN, ColumnKey.POWER, ColumnKey.REJECTED, ColumnKey.UPTIME, ColumnKey.SEEN)
 USUAL = {
@@ -54,7 +56,7 @@ USUAL = {
 EXTRA = {
     RigKind.CPU_GPU: (
         *(ColumnKey.GPUS, ColumnKey.EFFICIENCY, ColumnKey.MEMORY, ColumnKey.MODEL),
-        *(ColumnKey.POOL, ColumnKey.WORKER, ColumnKey.IP),
+        *(ColumnKey.POOL, ColumnKey.WORKER, ColumnKey.IP, ColumnKey.SENTRY),
     ),
     RigKind.ASIC: (ColumnKey.POOL, ColumnKey.WORKER, ColumnKey.IP),
 }
@@ -156,4 +158,5 @@ EXTRA_TEXTS: Mapping[ColumnKey, Callable[[RigState], str]] = {
     ColumnKey.POOL: lambda state: ", ".join(state.summary.mining.pools),
     ColumnKey.WORKER: lambda state: ", ".join(units.shortened(each) for each in state.summary.mining.workers),
     ColumnKey.IP: lambda state: state.summary.mining.ip or "",
+    ColumnKey.SENTRY: lambda state: ", ".join(state.hardware.sentries),
 }

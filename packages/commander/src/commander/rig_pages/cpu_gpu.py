@@ -58,6 +58,7 @@ CPU_GPU = Display(
     menu_items=(*MENU[:2], MenuItem("Send command…", "/commands/new?rigs={id}"), *MENU[2:]),
     bulk_actions=(
         BulkAction("Send command…", "command"),
+        BulkAction("Update sentry…", "update"),
         BulkAction("Copy a playbook…", "copy"),
         BulkAction("Pause playbooks…", "pause"),
         BulkAction("Resume playbooks…", "resume"),

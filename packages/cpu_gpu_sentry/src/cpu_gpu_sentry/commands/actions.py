@@ -15,6 +15,7 @@ from cpu_gpu_sentry.ladder.sources import Sources
 from cpu_gpu_sentry.machine.power import Power, PowerAct
 from cpu_gpu_sentry.playbooks.supervisor import Supervisor
 from cpu_gpu_sentry.recent_log import RecentLog
+from cpu_gpu_sentry.updates.update import Updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Actions:
     recent_log: RecentLog
     rig: Callable[[], Rig]
     clock_ahead_s: Callable[[], Awaitable[float | None]]
+    updates: Updates
 
     async def carry_out(self, command: Command) -> Result:
         """Raises `SentryError` with a sentence if it fails."""
@@ -48,6 +50,8 @@ class Actions:
                 return await self._diagnose()
             case CommandAction.FETCH_LOG:
                 return await self._fetch_log(command.arguments or CommandArguments())
+            case CommandAction.UPDATE_SENTRY:
+                return await self.updates.update(command)
 
     async def _diagnose(self) -> Result:
         answers = await diagnose(self.rig(), self.sources, self.clock_ahead_s)

@@ -4,6 +4,9 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 from protocol.command_messages import Command, CommandAction, CommandState, CommandStatus
+from sentry_kit.masking import mask
+
+from cpu_gpu_sentry.updates.installation import UpdateProgress
 
 ALLOW = "CPU_GPU_SENTRY_ALLOW"
 POWER = frozenset({CommandAction.REBOOT, CommandAction.SHUTDOWN})
@@ -36,8 +39,18 @@ def first_status(
     return status(CommandState.BEGUN, "Begun.")
 
 
-def after_restart(status: CommandStatus, boot_id: str | None, begun_for_s: float) -> CommandStatus | None:
-    """Returns the result of a command that had begun before this start of the sentry; None: it may still come."""
+def after_restart(
+    status: CommandStatus, boot_id: str | None, begun_for_s: float, update: UpdateProgress | None = None
+) -> CommandStatus | None:
+    """Returns the result of a command that had begun before this start of the sentry; None: it may still come.
+
+    `update` is the progress of an update, which ends the sentry that began it.
+    """
+    if update is not None and update.outcome is not None:
+        state = CommandState.DONE if update.outcome.is_done else CommandState.FAILED
+        return replace(status, state=state, text=mask(update.outcome.text)[:512])
+    if update is not None and update.goes_on:
+        return None
     if status.action not in POWER:
         text = "The sentry was ended while it carried this out. It is not begun again."
         return replace(status, state=CommandState.FAILED, text=text)

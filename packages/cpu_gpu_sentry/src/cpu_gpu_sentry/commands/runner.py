@@ -3,7 +3,7 @@
 1. The inbox delivers a command. It may do so again and again, also after a restart of this sentry.
 2. `first_status` decides: begun, refused or expired. That is stored, and a known id is never stored twice.
 3. Only what was stored as begun is done. A kill before 2 means that the commander delivers it again; a kill after it
-   that it has failed, or, for a reboot, that the next boot tells.
+   that it has failed. The result of a reboot comes with the next boot, that of an update from the launcher.
 """
 
 import asyncio
@@ -26,11 +26,13 @@ from cpu_gpu_sentry.commands.result import Result, failed
 from cpu_gpu_sentry.ladder.sources import Boot
 from cpu_gpu_sentry.machine.power import Power, PowerAct
 from cpu_gpu_sentry.playbooks.supervisor import OnDisk
+from cpu_gpu_sentry.updates.installation import Installation
 
 log = logging.getLogger(__name__)
 
-_BEGUN_AGAIN_S = 30.0
+_BEGUN_AGAIN_S, _UPDATE_AGAIN_S = 30.0, 1.0
 _SHOWN = 10
+UPDATE = CommandAction.UPDATE_SENTRY
 Carry = Callable[[Command], Awaitable[Result]]
 
 
@@ -56,6 +58,7 @@ class CommandRunner:
         carry: Carry,
         allowed: Collection[str],
         power: Power,
+        installation: Installation,
         boot: Callable[[], Boot],
         changed: Callable[[], None],
     ) -> None:
@@ -63,6 +66,7 @@ class CommandRunner:
         self.version: str | None = None  # of the newest item, since this start
         self._db, self._on_disk, self._carry = db, on_disk, carry
         self._allowed, self._power, self._boot, self._changed = allowed, power, boot, changed
+        self._installation = installation
         self._queue: deque[Delivered] = deque()
         self._arrived = asyncio.Event()
 
@@ -101,7 +105,7 @@ class CommandRunner:
         await self._retry(self._settle_after_start)
         while True:
             try:
-                async with asyncio.timeout(_BEGUN_AGAIN_S):
+                async with asyncio.timeout(_UPDATE_AGAIN_S if self._is_updating else _BEGUN_AGAIN_S):
                     await self._arrived.wait()
             except TimeoutError:
                 await self._retry(self._settle_begun)
@@ -109,6 +113,10 @@ class CommandRunner:
             self._arrived.clear()
             while self._queue:
                 await self._retry(lambda: self._one(self._queue.popleft()))
+
+    @property
+    def _is_updating(self) -> bool:
+        return any(each.state is CommandState.BEGUN and each.action == UPDATE for each in self.newest)
 
     async def _retry(self, step: Callable[[], Awaitable[None]]) -> None:
         """A store that can't be written costs the command: nothing is done that was not noted."""
@@ -126,7 +134,8 @@ class CommandRunner:
         """Gives a result to what had begun before this start, and to a reboot that does not come."""
         boot = self._boot()
         for each in await self._on_disk(lambda: store.begun(self._db)):
-            status = after_restart(each.status, boot.id, boot.age_s - each.began_s)
+            update = self._installation.progress_of(each.status.id) if each.status.action == UPDATE else None
+            status = after_restart(each.status, boot.id, boot.age_s - each.began_s, update)
             if status is not None:
                 await self._finish(status)
 
@@ -150,6 +159,8 @@ class CommandRunner:
             )
 
     def _refusal(self, action: str) -> str | None:
+        if action == UPDATE:
+            return self._installation.why_refused
         if action not in POWER:
             return None
         return self._power.why_refused(PowerAct.REBOOT if action == CommandAction.REBOOT else PowerAct.SHUTDOWN)
