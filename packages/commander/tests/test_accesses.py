@@ -17,6 +17,7 @@ from commander.accounts.second_factor import RECOVERY_CODES, STEP_S, matching_st
 from commander.accounts.tables import sessions
 from commander.db import Database, metadata, open_database
 from commander_farm import PASSWORD, Farm, on_sqlite, post_form
+from playbook_farm import Playbooks
 from websockets import ConnectionClosed
 
 ACCESSES = "/api/v1/accesses"
@@ -375,6 +376,27 @@ async def test_channels_accesses_and_keys_need_it_too(farm: Farm, path: str, fie
     await make_stale(farm)
     assert "Confirm that it is you" in (await post_form(farm.client, path, **fields)).text
     assert (await post_form(farm.client, f"/cpu-gpu/{(await farm.add()).id}/tags", tags="a")).status_code == 303
+
+
+@on_sqlite
+async def test_a_copy_to_more_than_ten_rigs_needs_it_and_one_to_ten_does_not(farm: Farm) -> None:
+    playbooks, first = Playbooks(farm), await farm.add("rig-00")
+    playbook = await playbooks.add(first, await playbooks.spec())
+    others = [(await farm.add(f"rig-{number:02}")).id for number in range(1, 12)]
+    await farm.log_in()
+    await make_stale(farm)
+    path = f"/api/v1/playbooks/{playbook['id']}/copy"
+    refused = await farm.client.post(path, json={"rig_ids": others})
+    assert (refused.status_code, refused.json()["code"]) == (403, "confirmation_needed")
+    page = f"/cpu-gpu/{first.id}/playbooks/{playbook['id']}/copies"
+    fields = {"rig": [str(each) for each in others], "apply": "yes"}
+    asked = await farm.client.post(page, data=fields)
+    assert asked.status_code == 403
+    assert re.findall(r'name="rig" value="(\d+)"', asked.text) == fields["rig"], "nothing that was ticked is lost"
+    assert (await farm.client.post(path, json={"rig_ids": others[:10]})).status_code == 200
+    done = await farm.client.post(page, data={**fields, "confirm_password": PASSWORD})
+    assert done.status_code == 200
+    assert "Confirm that it is you" not in done.text
 
 
 @on_sqlite

@@ -180,7 +180,7 @@ ROW = (
     '<form method="get" action="/cpu-gpu"><button>Search</button></form>'
     '<a class="button" href="/cpu-gpu/7?dialog=edit" data-dialog>Rename</a>'
     '<a href="/cpu-gpu/7?dialog=tags&amp;rig=7">Tags</a><a href="/cpu-gpu/7/log">History</a><a href="#main">Skip</a>'
-    '<button type="button" data-chosen="/cpu-gpu/copy">Copy</button>'
+    '<button type="button" data-chosen="/cpu-gpu/copy">Copy</button><span id="a" data-least="own">Add:</span>'
 )
 
 
@@ -190,7 +190,7 @@ def test_a_page_offers_what_the_role_may_do() -> None:
     for word in ("Acknowledge", "Tags"):
         assert word in operate
         assert word not in view
-    for word in ("Rename", "Copy", "switch"):
+    for word in ("Rename", "Copy", "switch", "Add:"):
         assert word not in operate
     for word in ("Search", "History", "Skip", "<span>On</span>"):
         assert word in view

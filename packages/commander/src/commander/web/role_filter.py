@@ -21,6 +21,7 @@ from commander.web.bodies import method_of
 
 _FORM = re.compile(r'<form\b(?P<tag>[^>]*\bmethod="post"[^>]*)>(?P<inside>.*?)</form>', re.DOTALL)
 _CONTROL = re.compile(r"<(?P<name>a|button|option)\b(?P<tag>[^>]*)>.*?</(?P=name)>", re.DOTALL)
+_HEADING = re.compile(r'<span\b[^>]*\bdata-least="(\w+)"[^>]*>[^<]*</span>')  # of what goes
 _ATTRIBUTE = re.compile(r'\b(action|formaction|href|data-to|data-chosen|data-least)="([^"]*)"')
 _SHOWN = re.compile(r"<button\b[^>]*\bdata-shown[^>]*>(.*?)</button>", re.DOTALL)  # its text is also news
 _EMPTY = (
@@ -52,7 +53,10 @@ def html_for(role: Role, html: str, path: str = "") -> str:
     def control(match: re.Match[str]) -> str:
         return match[0] if _may(role, "GET", match["tag"], path) else ""
 
-    html = _CONTROL.sub(control, _FORM.sub(form, html))
+    def heading(match: re.Match[str]) -> str:
+        return match[0] if is_enough(role, Role(match[1])) else ""
+
+    html = _HEADING.sub(heading, _CONTROL.sub(control, _FORM.sub(form, html)))
     for empty in _EMPTY:
         html = empty.sub("", html)
     return html if is_enough(role, Role.OPERATE) else masked(html)
