@@ -97,7 +97,7 @@ async def _rows_of_silence(farm: "BenchFarm") -> None:
 
 
 class RoundCost(NamedTuple):
-    """Milliseconds of the process, and the longest time in which no other task of it had its turn."""
+    """Milliseconds of the process, and the longest of them in which no other task of it had its turn."""
 
     cpu_ms: float
     blocked_ms: float
@@ -192,11 +192,11 @@ class BenchFarm:
 
 
 async def _watch(longest: list[float], done: asyncio.Event) -> None:
-    before = time.perf_counter()
+    before = time.thread_time()
     while not done.is_set():
         await asyncio.sleep(0.001)
-        longest[0] = max(longest[0], time.perf_counter() - before)
-        before = time.perf_counter()
+        longest[0] = max(longest[0], time.thread_time() - before)
+        before = time.thread_time()
 
 
 async def _none(now: datetime) -> dict[str, str]:

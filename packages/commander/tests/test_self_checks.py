@@ -8,10 +8,14 @@ import pytest
 import sqlalchemy as sa
 from commander import certificates
 from commander.db import Database
-from commander.incidents.self_checks import certificate_problem
+from commander.incidents import self_checks
+from commander.incidents.self_checks import SelfChecks, certificate_problem
+from commander.jobs.loop import set_due
 from commander.notifications import channel_store, delivery_store
 from commander.notifications.domain import Wishes
+from commander.notifications.heartbeat import ROUNDS
 from commander.notifications.tables import notifications
+from commander.raw_logs.tables import dead_letters
 from commander.settings import Settings, TlsMode
 from commander.tls import prepare_tls
 from commander_farm import on_sqlite
@@ -78,3 +82,47 @@ async def test_a_channel_that_accepts_nothing(
         await db.execute(sa.insert(notifications).values(message | {"due_at": NOW, "made_at": made_at}))
         found = await delivery_store.failing_channels(db, made_before=NOW - timedelta(minutes=15))
     assert found == ({channel_id: "phone"} if fails else {})
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("name", "late_min", "problem"),
+    [
+        pytest.param("roll-up", 16, "The commander's jobs are late: roll-up", id="late"),
+        pytest.param("roll-up", 14, "", id="a little late"),
+        pytest.param(ROUNDS, 60, "", id="rounds of the rules, which the heartbeat tells of"),
+    ],
+)
+async def test_jobs_that_are_late(
+    database: Database, own: Settings, monkeypatch: pytest.MonkeyPatch, name: str, late_min: int, problem: str
+) -> None:
+    monkeypatch.setattr(self_checks, "CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(self_checks, "DISK_LEFT", 0.0)
+    async with database.transaction() as db:
+        await set_due(db, name, NOW - timedelta(minutes=late_min))
+    assert await SelfChecks(database, own).problems(NOW) == ({"jobs": problem} if problem else {})
+
+
+@on_sqlite
+async def test_a_full_disk_and_a_slow_database(
+    database: Database, own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(self_checks, "CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(self_checks, "DISK_LEFT", 1.1)
+    monkeypatch.setattr(self_checks, "SLOW_S", -1.0)
+    found = await SelfChecks(database, own).problems(NOW)
+    assert set(found) == {"disk", "database"}
+    assert found["disk"].startswith("The commander's disk is nearly full: ")
+
+
+@on_sqlite
+@pytest.mark.parametrize(("hours", "problem"), [(23, "1 log of the last day could not be stored"), (25, "")])
+async def test_logs_that_could_not_be_stored(
+    database: Database, own: Settings, monkeypatch: pytest.MonkeyPatch, hours: int, problem: str
+) -> None:
+    monkeypatch.setattr(self_checks, "CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(self_checks, "DISK_LEFT", 0.0)
+    async with database.transaction() as db:
+        letter = {"put_aside_at": NOW - timedelta(hours=hours), "subject": "logs", "reason": "too large", "body": b""}
+        await db.execute(sa.insert(dead_letters).values(letter))
+    assert await SelfChecks(database, own).problems(NOW) == ({"dead_letters": problem} if problem else {})

@@ -28,7 +28,7 @@ from commander.watchdog.domain import GivenUp
 
 SHORT_OUTAGE = timedelta(minutes=1)
 MINES_AFTER = timedelta(minutes=1)  # the log that shows it must not be from before the watchdog gave up
-RIGS_AT_A_TIME = 200  # then requests of people and sentries have their turn
+RIGS_AT_A_TIME = 50  # then requests of people and sentries have their turn
 OF_COMMANDER = (COMMANDER, 0)
 NO_RULES: frozenset[str] = frozenset()
 BAD = frozenset({Level.WARNING, Level.CRITICAL})

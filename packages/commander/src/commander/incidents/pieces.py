@@ -6,7 +6,7 @@ from typing import NamedTuple
 from commander.incidents.conditions import Changes
 from commander.incidents.domain import Condition
 
-ROWS = 500
+ROWS = 250
 
 
 class Piece(NamedTuple):

@@ -105,7 +105,7 @@ class Engine:
             touched = await self._writer.write(
                 self._transaction, current, changes, now=now, in_maintenance=in_maintenance
             )
-            self._source.conditions_changed({rig: current.of_rig(rig).values() for rig in changes.rigs()})
+            await self._source.conditions_changed({rig: current.of_rig(rig).values() for rig in changes.rigs()})
             self._source.incidents_changed(touched)
 
     async def _note_failing(self) -> None:

@@ -50,12 +50,12 @@ class SelfChecks:
             late = await _late_job(db, now)
             letters = await _dead_letters(db, now)
             failing = await delivery_store.failing_channels(db, made_before=now - CHANNEL_FAILS_FOR)
-        took_s = time.monotonic() - begin_s
+        took_s, s = time.monotonic() - begin_s, "" if letters == 1 else "s"
         found = {
             "disk": await asyncio.to_thread(disk_problem, self._settings.data_dir),
             "certificate": await asyncio.to_thread(certificate_problem, self._settings, now),
             "jobs": f"The commander's jobs are late: {late}" if late else "",
-            "dead_letters": f"{letters:,} logs of the last day could not be stored" if letters else "",
+            "dead_letters": f"{letters:,} log{s} of the last day could not be stored" if letters else "",
             "database": f"The database is slow: a short query took {took_s:.1f} s" if took_s > SLOW_S else "",
         }
         found |= {f"channel {number}": f"The channel “{name}” accepts no messages" for number, name in failing.items()}

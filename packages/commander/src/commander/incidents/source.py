@@ -1,5 +1,6 @@
 """Incidents as other parts of the commander follow them: open pages, scripts on the channel, and rigs' states."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 from commander.db import Database
@@ -18,6 +19,7 @@ from commander.readings.severity import Severity
 from commander.registry.kinds import RigKind
 
 CHANNEL = "incidents"
+RIGS_AT_A_TIME = 100  # then requests of people and sentries have their turn
 INCIDENTS = Topic("incidents", int)  # an incident, its conditions included
 CONDITIONS = Topic("conditions", int)  # the key has no meaning: all open conditions are read again
 
@@ -57,9 +59,11 @@ class IncidentSource(LiveSource):
             self._incident_news.publish(INCIDENTS, incident_id)
         self.changed()
 
-    def conditions_changed(self, by_rig: Mapping[KeyOfRig, Iterable[Condition]]) -> None:
+    async def conditions_changed(self, by_rig: Mapping[KeyOfRig, Iterable[Condition]]) -> None:
         """Call it after each commit with all conditions of the rigs of which one has changed. Their states follow."""
-        for (kind, rig_id), conditions in by_rig.items():
+        for number, ((kind, rig_id), conditions) in enumerate(by_rig.items(), start=1):
+            if number % RIGS_AT_A_TIME == 0:
+                await asyncio.sleep(0)
             if kind != COMMANDER:
                 rows = [_open_condition(each) for each in conditions if each.is_open]
                 self._lives[RigKind(kind)].index.set_conditions(rig_id, tuple(sorted(rows, key=_worst_first)))
