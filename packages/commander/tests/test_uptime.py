@@ -18,6 +18,7 @@ from commander.settings import Settings
 from commander_farm import Farm, a_log
 from history_farm import KIND, START, Moment, a_place
 from pages import page
+from protocol import units
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STEP_S = TEN_MINUTES.step_s
@@ -120,7 +121,10 @@ async def test_the_page_of_a_rig_shows_what_is_usual_or_until_when_it_is_learnt(
     assert 'id="usual"' not in await page(person, f"/cpu-gpu/{rig.id}")
     for usual, words in (
         (Usual(learning_until=NOW), "Usual: its hashrate is being learnt until"),
-        (Usual(hashrates_hs={"rx/0": 17_000.0}, power_w=412.0), "Usual: 17.00 kH/s rx/0, 412 W."),
+        (
+            Usual(hashrates_hs={"rx/0": 17_000.0}, power_w=412.0),
+            f"Usual: {units.hashrate_text(17_000.0)} rx/0, {units.power_text(412.0)}.",
+        ),
         (Usual(boards=(0, 1, 2), fans=4), "Usual: 3 boards, 4 fans."),
     ):
         row = {"kind": KIND, "rig_id": rig.id, "learnt_at": NOW, "body": msgspec.json.encode(usual)}

@@ -15,7 +15,7 @@ from commander.incidents import extent_store, grouping, store
 from commander.incidents.conditions import Changes, KeyOfRig
 from commander.incidents.domain import REOPENS_WITHIN
 from commander.incidents.evaluation import Evaluation
-from commander.incidents.reception import RECEIVES_NOTHING, network_is_up, receives_nothing
+from commander.incidents.reception import JUST_STARTED_S, RECEIVES_NOTHING, network_is_up, receives_nothing
 from commander.incidents.source import IncidentSource
 from commander.incidents.words import NOTHING_RECEIVED
 from commander.incidents.writer import IncidentWriter, is_due
@@ -153,19 +153,22 @@ class Engine:
 
     def _listen(self, now: datetime, now_s: float) -> None:
         """Decides whether the commander itself receives nothing."""
-        limit_s = self._offline_after_s()
-        silent = [(str(kind), state.id) for kind, live in self._lives.items() for state in live.silent(now_s, limit_s)]
-        accused = [key for key in silent if self._is_offline(key)]
-        reporting = self._reporting(len(silent)) if silent else 0
         is_up = network_is_up()
         self._network_was_up = self._network_was_up or bool(is_up)
-        listening_s = self.evaluation.listening_s(now, now_s)
-        self.evaluation.receives_nothing = listening_s >= limit_s and receives_nothing(
+        network_is_down = self._network_was_up and is_up is False
+        limit_s, listening_s = self._offline_after_s(), self.evaluation.listening_s(now, now_s)
+        may_be_deaf = self.evaluation.receives_nothing or network_is_down or listening_s <= JUST_STARTED_S
+        if listening_s < limit_s or not may_be_deaf:
+            self.evaluation.receives_nothing = False
+            return
+        silent = [(str(kind), state.id) for kind, live in self._lives.items() for state in live.silent(now_s, limit_s)]
+        accused = sum(self._is_offline(key) for key in silent)
+        self.evaluation.receives_nothing = receives_nothing(
             did_before=self.evaluation.receives_nothing,
-            silent=len(silent) - len(accused),
-            reporting=reporting,
+            silent=len(silent) - accused,
+            reporting=self._reporting(len(silent)) if silent else 0,
             listening_s=listening_s,
-            network_is_down=self._network_was_up and is_up is False,
+            network_is_down=network_is_down,
         )
 
     def _is_offline(self, key: KeyOfRig) -> bool:

@@ -22,6 +22,7 @@ from commander.notifications.safe_http import excerpt
 
 TIMEOUT_S = 20.0
 _STEP_TIMEOUT_S = 10.0
+_QUIT_TIMEOUT_S = 2.0  # shorter than the time that a commander which stops leaves to its senders
 _SUBJECT_MAX = 200
 _TEXT_MAX = 50_000
 MailAddress = Annotated[str, Meta(pattern=r"^[^\s@<>,;\"]+@[^\s@<>,;\"]+$", max_length=320)]
@@ -60,8 +61,8 @@ async def send_trusting(
 ) -> None:
     """Sends with certificates that `context` trusts. Raises `DeliveryFailure`."""
     try:
-        async with asyncio.timeout(TIMEOUT_S):
-            refused = await _send(settings, _mail(settings, message), network, context)
+        async with asyncio.timeout(TIMEOUT_S) as limit:
+            refused = await _send(settings, _mail(settings, message), network, context, limit)
     except aiosmtplib.SMTPException as error:
         raise _failure(error) from error
     except TimeoutError as error:
@@ -74,12 +75,11 @@ async def send_trusting(
 
 
 async def _send(
-    settings: EmailSettings, mail: EmailMessage, network: SafeNetwork, context: ssl.SSLContext
+    settings: EmailSettings, mail: EmailMessage, network: SafeNetwork, context: ssl.SSLContext, limit: asyncio.Timeout
 ) -> Mapping[str, tuple[int, str]]:
     """Returns the recipients that the server refused while it accepted the mail for others.
 
-    From its answer to the mail itself on, the mail is sent. No later error must send it again, so the answer to QUIT is
-    not waited for.
+    From its answer to the mail itself on, the mail is sent: `limit` ends, and no later error must send it again.
     """
     port = settings.port or _PORTS[settings.security]
     connection = await _connected(await allowed_addresses(settings.host, port, loopback=network.loopback), port)
@@ -97,12 +97,23 @@ async def _send(
             if settings.username:
                 await client.login(settings.username, settings.password)
             refused, _ = await client.send_message(mail, sender=settings.sender, recipients=list(settings.recipients))
-            if isinstance(client.transport, asyncio.WriteTransport):
-                client.transport.write(b"QUIT\r\n")
-            client.close()
+            limit.reschedule(None)
+            await _quit(client)
     finally:
         connection.close()
     return {name: (answer.code, answer.message) for name, answer in refused.items()}
+
+
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    """Ends the connection, within two seconds and without an error: the mail is sent."""
+    transport = client.transport
+    try:
+        async with asyncio.timeout(_QUIT_TIMEOUT_S):
+            await client.quit()
+    except (aiosmtplib.SMTPException, TimeoutError, OSError):
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+        client.close()
 
 
 async def _connected(addresses: list[str], port: int) -> socket.socket:
