@@ -14,9 +14,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from commander import migrations
 from commander.db import Database, metadata
+from commander.farm_lease import FARM_LOCK
+from commander.migrate_data.target import MOVE_LOCK
 from commander.migrations import copies, migrate, sqlite_revision, tables
 from commander.migrations.revisions import HEAD, SchemaTooNew, known_revisions
-from commander.partitions import partitioned_tables
+from commander.partitions import PARTS_LOCK, partitioned_tables
+from commander.postgresql import SCHEMA_LOCK
 from commander.problems import DatabaseProblem
 from postgresql_server import PostgresqlServer
 
@@ -101,3 +104,8 @@ async def test_what_the_code_keeps_in_parts_is_made_in_parts(postgresql: Postgre
     query = "SELECT relname FROM pg_class WHERE relkind = 'p' ORDER BY 1"
     made = postgresql.run("psql", "-d", "empty", "-tAc", query).split()
     assert made == sorted(table.name for table in partitioned_tables()) != []
+
+
+def test_no_two_advisory_locks_share_a_number() -> None:
+    locks = [SCHEMA_LOCK, PARTS_LOCK, MOVE_LOCK, FARM_LOCK]
+    assert len(set(locks)) == len(locks)

@@ -13,7 +13,7 @@ from commander.db import is_postgresql
 from commander.problems import DatabaseProblem
 from commander.settings import Settings
 
-FARM_LOCK = 0x4D57_0002
+FARM_LOCK = 0x4D57_0004
 LOOK_EVERY_S = 10.0
 log = logging.getLogger(__name__)
 
