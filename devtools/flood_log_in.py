@@ -89,11 +89,12 @@ async def _guess(
 
 
 async def _count(reader: asyncio.StreamReader, counts: collections.Counter[str]) -> None:
-    """Counts status lines. Bodies have none that look like one."""
+    """Counts answers. A page ends without a line end, so a status may stand anywhere in a line."""
     try:
         async for line in reader:
-            if line.startswith(b"HTTP/1.1 "):
-                counts[line[9:12].decode()] += 1
+            before, found, status = line.rpartition(b"HTTP/1.1 ")
+            if found:
+                counts[status[:3].decode()] += 1 + before.count(b"HTTP/1.1 ")
     except (OSError, ValueError):
         counts["broken"] += 1
 

@@ -91,3 +91,13 @@ def test_no_text_has_a_word_that_is_hard_to_read() -> None:
         if hard.search(line)
     ]
     assert lines == []
+
+
+def test_the_page_about_security_names_tests_that_there_are() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    files = {path.name: path for folder in (ROOT / "packages", ROOT / "tests") for path in folder.rglob("test_*.py")}
+    named = re.findall(r"`(test_\w+\.py)`(?:: `(test_\w+)`)?", page)
+    assert len(named) > 20
+    for file, test in named:
+        assert file in files, file
+        assert f"def {test}" in files[file].read_text(encoding="utf-8"), test

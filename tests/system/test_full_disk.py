@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.farm import CommanderProcess, eventually, running_commander
+from tests.farm import PASSWORD, CommanderProcess, eventually, running_commander
 
 pytestmark = pytest.mark.system
 
@@ -109,10 +109,19 @@ def test_on_a_full_disk_reports_are_refused_reading_goes_on_and_it_recovers_by_i
         assert stored(people, rig.rig_id) == rig.acknowledged
         assert reader.get("/api/v1/cpu-gpu-rigs").status_code == 200
         assert reader.get("/login").status_code == 200
+        assert reader.get("/healthz").status_code == 503
+        with commander.client() as browser:
+            assert browser.post("/login", data={"password": "not it"}).status_code == 422
+            assert browser.post("/login", data={"password": PASSWORD}).status_code == 303
+            assert "On a small disk" in browser.get("/cpu-gpu").text
 
         in_the_way.unlink()
         eventually(lambda: rig.report().status_code == 200, within_s=20, what="the first OK after there was room")
         assert stored(people, rig.rig_id) == rig.acknowledged
+        assert reader.get("/healthz").status_code == 200
+        fill(small_disk)
+        rig.refused()
+    assert commander.stop() == 0, "a full disk is no failure of the end"
 
 
 def stored(people: httpx.Client, rig_id: int) -> set[datetime]:

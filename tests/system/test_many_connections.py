@@ -11,16 +11,26 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.farm import CommanderProcess, commander_command, eventually
+from tests.farm import PASSWORD, CommanderProcess, commander_command, eventually
 
 pytestmark = pytest.mark.system
 DESCRIPTORS = 256
+STRANGERS = [f"127.0.1.{number}" for number in range(1, 201)]
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[CommanderProcess]:
     """A commander that may open few files."""
     commander = CommanderProcess(tmp_path / "data")
+    _start(commander)
+    try:
+        yield commander
+    finally:
+        if commander.process and commander.process.poll() is None:
+            commander.kill()
+
+
+def _start(commander: CommanderProcess) -> None:
     with commander.log.open("ab") as log:
         commander.process = subprocess.Popen(
             commander_command("serve"),
@@ -30,11 +40,6 @@ def small(tmp_path: Path) -> Iterator[CommanderProcess]:
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS)),
         )
     eventually(commander._is_ready, within_s=60, what="the start")
-    try:
-        yield commander
-    finally:
-        if commander.process.poll() is None:
-            commander.kill()
 
 
 @contextmanager
@@ -50,7 +55,7 @@ def silent(commander: CommanderProcess, hosts: list[str], count: int) -> Iterato
         yield opened
 
 
-@pytest.mark.parametrize("hosts", [["127.0.0.9"], [f"127.0.1.{number}" for number in range(1, 201)]])
+@pytest.mark.parametrize("hosts", [["127.0.0.9"], STRANGERS])
 def test_silent_connections_keep_neither_a_known_sentry_nor_the_health_check_out(
     small: CommanderProcess, hosts: list[str]
 ) -> None:
@@ -65,6 +70,15 @@ def test_silent_connections_keep_neither_a_known_sentry_nor_the_health_check_out
                 assert sentry.get("/healthz").status_code == 200
     said = [line for line in small.log.read_text().splitlines() if "new connections are refused" in line]
     assert len(said) == 1, said
+
+
+def test_the_owner_s_address_stays_known_over_a_restart(small: CommanderProcess) -> None:
+    with small.client() as browser:
+        assert browser.post("/login", data={"password": PASSWORD}).status_code == 303
+    small.stop()
+    _start(small)
+    with silent(small, STRANGERS, 300), small.client() as browser:
+        assert browser.post("/login", data={"password": PASSWORD}).status_code == 303
 
 
 def test_a_connection_that_never_begins_tls_is_given_up(small: CommanderProcess) -> None:

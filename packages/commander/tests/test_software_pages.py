@@ -65,3 +65,17 @@ async def test_software_in_use_asks_before_it_restarts_rigs(
     assert (asked.status_code, "Save and restart 1 playbook<" in asked.text) == (422, True)
     assert (await post(person, f"/mining-software/{number}", **fields, confirmed="yes")).status_code == 303
     assert (await playbooks.get(f"{PLAYBOOKS}/{playbook['id']}"))["package"]["executable"] == "miner"
+
+
+async def test_rigs_that_downloaded_another_file_than_the_others_are_named(
+    person: httpx.AsyncClient, playbooks: Playbooks
+) -> None:
+    spec = await playbooks.spec()
+    for number in range(4):
+        rig = await playbooks.farm.add(f"rig-{number}")
+        playbook = await playbooks.add(rig, spec)
+        pin = ("ab" if number else "cd") * 32
+        status = {"playbook_id": str(playbook["id"]), "revision": 1, "state": "mining", "pinned_sha256": pin}
+        await playbooks.tell(rig, status)
+        warned = 'role="alert">rig-0 downloaded another file' in await page(person, "/mining-software")
+        assert warned is (number > 0)

@@ -60,6 +60,9 @@ def create_app(
         if made := await services.account_actions.settle_password(settings.password):
             on_password(made)
         await restore(services)
+        if connections:
+            for session in await services.account_actions.sessions():
+                connections.know(session.address)
         async with taking_logs(services), working(services, on_renewal):
             try:
                 yield

@@ -131,7 +131,7 @@ def _prepare_image(arguments: argparse.Namespace) -> int:
     if (arguments.url is None) is not (arguments.token is None):
         raise BadUse("Give --url and --token together, or neither.")
     path = prepare_data_dir(_settings().data_dir) / STORE
-    farm = asyncio.run(prepare_image(path, arguments.url, arguments.token))
+    farm = asyncio.run(prepare_image(path, arguments.url, secret_of(arguments.token) if arguments.token else None))
     say(f"Ready. Switch this machine off and copy its disk: each copy enrolls by itself at {farm.url} when it starts.")
     return 0
 

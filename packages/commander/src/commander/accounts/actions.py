@@ -135,6 +135,9 @@ class AccountActions:
         """Raises `TooManyTries` if `log_in` would, before the password is read."""
         self._guard.check(address[:64], await self._device_of(device_cookie))
 
+    async def is_known_browser(self, device_cookie: str) -> bool:
+        return await self._device_of(device_cookie) is not None
+
     async def new_device_cookie(self, device_cookie: str) -> str | None:
         """Returns the cookie for a browser that has just logged in; None if it has a valid one."""
         hashed = await self._password_hash()
@@ -236,6 +239,7 @@ class AccountActions:
                 detail += " The owner has no second factor any more."
             await record(db, "password changed", detail=detail, at=self._now())
         self._unstored.clear()
+        self._hash_of_devices = None, -math.inf
 
     async def is_password(self, text: str) -> bool:
         hashed = await self._password_hash()

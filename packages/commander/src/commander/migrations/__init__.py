@@ -42,7 +42,9 @@ def is_at_head(url: str) -> bool:
     if not path.exists():
         return False
     with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
-        return sqlite_revision(connection) == HEAD
+        revision = sqlite_revision(connection)
+    check_known(revision)
+    return revision == HEAD
 
 
 async def revision_at(url: str) -> str | None:

@@ -13,6 +13,7 @@ from commander.accounts.access_actions import AccessActions
 from commander.accounts.access_domain import LoginFields
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import TooManyTries
+from commander.accounts.networks import sender_is_known
 from commander.settings_pages.pages import too_many_page
 from commander.web.bodies import header, method_of
 from commander.web.body_gate import LOGIN
@@ -34,6 +35,8 @@ class LoginGate:
         client = scope.get("client")
         device = _cookie_of(scope, self._account_actions.cookies.device)
         try:
+            if await self._account_actions.is_known_browser(device):
+                sender_is_known(scope)
             await self._account_actions.check_login(address=client[0] if client else "", device_cookie=device)
         except TooManyTries as error:
             await _refuse(error, self._access_actions.last_login_fields, send)

@@ -29,6 +29,7 @@ from commander.accounts.domain import (
     WrongPassword,
     checked_role,
 )
+from commander.accounts.networks import sender_is_known
 from commander.accounts.views import (
     KEY_ROLES,
     CreatedKey,
@@ -117,6 +118,7 @@ async def log_in(
         return login_page(going, fields.wrong or str(error), WRONG, fields=fields, name=data.name)
     except TooManyTries as error:
         return too_many_page(error, going, fields=await access_actions.login_fields())
+    sender_is_known(request.scope)
     answer = Redirect(going, status_code=303, cookies=[cookies.session_cookie(session)])
     if made := await account_actions.new_device_cookie(device):
         answer.set_cookie(cookies.device_cookie(made))

@@ -1,6 +1,6 @@
 """The mining software page and the form of one entry."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,8 @@ from litestar.response import Redirect
 
 from commander.accounts.domain import author_of, check_confirmed_for
 from commander.dependents import InUse, NotConfirmed, Use
+from commander.live.rigs import LiveRigs
+from commander.registry.kinds import RigKind
 from commander.software.actions import SoftwareActions, SoftwareWithUses
 from commander.software.domain import BadSoftware, SoftwareNotFound, SoftwareTaken
 from commander.software.forms import (
@@ -26,6 +28,7 @@ from commander.software.forms import (
     platforms_of,
     software_of,
 )
+from commander.software.pins import OddPin, odd_pins
 from commander.software.placeholders import KNOWN
 from commander.web.ids import id_in
 from commander.web.shell import Page, Section, page
@@ -55,11 +58,16 @@ class SoftwareRow:
 
 
 @get(HOME, include_in_schema=False)
-async def show(request: PageRequest, software_actions: NamedDependency[SoftwareActions]) -> Html:
+async def show(
+    request: PageRequest,
+    software_actions: NamedDependency[SoftwareActions],
+    lives: NamedDependency[Mapping[RigKind, LiveRigs]],
+) -> Html:
     query = request.query_params
     to_remove = id_in(str(query.get("software", ""))) if query.get("dialog") == "remove" else None
     removing = None if to_remove is None else await software_actions.find(to_remove)
-    return await _list_page(software_actions, removing, removed="removed" in query)
+    rigs = lives[RigKind.CPU_GPU].index.rigs.values()
+    return await _list_page(software_actions, removing, removed="removed" in query, odd_pins=odd_pins(rigs))
 
 
 @get("/mining-software/new", include_in_schema=False)
@@ -126,7 +134,12 @@ HANDLERS: list[HTTPRouteHandler] = [show, new, add, show_one, change, remove]
 
 
 async def _list_page(
-    software_actions: SoftwareActions, removing: SoftwareWithUses | None, *, removed: bool = False, status: int = 200
+    software_actions: SoftwareActions,
+    removing: SoftwareWithUses | None,
+    *,
+    removed: bool = False,
+    status: int = 200,
+    odd_pins: Sequence[OddPin] = (),
 ) -> Html:
     return page(
         "software/list.html",
@@ -135,6 +148,7 @@ async def _list_page(
         rows=[_row(each) for each in await software_actions.all()],
         removing=_row(removing) if removing else None,
         removed=removed,
+        odd_pins=odd_pins,
     )
 
 

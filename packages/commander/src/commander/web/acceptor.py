@@ -81,6 +81,6 @@ class Acceptor:
             )
         except (OSError, ssl.SSLError, TimeoutError):
             counted.close()  # no handshake, or none in time
-        except BaseException:
+        except Exception:  # one connection must not stop the others
             counted.close()
-            raise
+            log.exception("a connection could not be served")

@@ -72,8 +72,12 @@ class Connections:
         if self._open.get(peer):
             self._open[peer] = False
             self._take_stranger(peer[0])
-        self._known_s[peer[0]] = self._now_s()
-        self._known_s.move_to_end(peer[0])
+        self.know(peer[0])
+
+    def know(self, host: str) -> None:
+        """Connections from this address do not count among those of strangers, for a day."""
+        self._known_s[host] = self._now_s()
+        self._known_s.move_to_end(host)
         if len(self._known_s) > KNOWN_MAX:
             self._known_s.popitem(last=False)
 
