@@ -1,7 +1,7 @@
 """A hook of mkdocs for `make docs-site`: adds the pages outside of docs/, and makes the navigation from README.md.
 
-README.md lists every page of docs/ (a test checks that), so there is no second list. In the repository, links lead to
-files; in the site they lead to its pages. A link to a file that is no page becomes its text.
+README.md lists the pages of docs/, so there is no second list; a page that its list lacks goes to the end. In the
+repository, links lead to files; in the site they lead to its pages. A link to a file that is no page becomes its text.
 """
 
 import re
@@ -50,7 +50,9 @@ def navigation(readme: str) -> list[Any]:
         elif path:
             page = {title: OUTSIDE.get(path, path.removeprefix("docs/"))}
             (next(iter(nav[-1].values())) if indent else nav).append(page)
-    return [*nav, {"Contributing": "contributing.md"}, {"Changelog": "changelog.md"}]
+    listed = {path for _, _, path, _ in _ITEM.findall(readme)}
+    more = [page.name for page in sorted((ROOT / "docs").glob("*.md")) if f"docs/{page.name}" not in listed]
+    return [*nav, *more, {"Contributing": "contributing.md"}, {"Changelog": "changelog.md"}]
 
 
 def _in_the_site(link: re.Match[str], folder: Path) -> str:
