@@ -176,18 +176,10 @@ def main() -> None:
         reports.start()
         try:
             incident = opened_incident(farm.client)
-            eventually(lambda: has_a_day(farm.client), within_s=180, what="the roll-up of the day")
             take_all(commander.url, reporting.rigs[HOT][0].id, incident)
         finally:
             reporting.ended.set()
             reports.join()
-
-
-def has_a_day(client: httpx.Client) -> bool:
-    """Returns whether the farm's history has all rigs in each of the last 24 hours."""
-    answer = client.get("/api/v1/cpu-gpu-stats/history?figures=rigs_alive&points=24").json()
-    means = [each for series in answer["series"] for each in series["mean"] if each is not None]
-    return len(means) >= 22 and min(means) > RIGS - len(SILENT) - 1
 
 
 def opened_incident(client: httpx.Client) -> int:
