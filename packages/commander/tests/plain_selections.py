@@ -55,10 +55,12 @@ plain_rigs = some.builds(
     rejected=some.sampled_from([None, 0, 1, 50]),
     uptime_s=some.sampled_from([None, 1, 50, 100]),
     two_sentries=some.booleans(),
+    approved=some.booleans(),
 )
 _values = {
     Key.KIND: some.sampled_from(["asic", "CPU-GPU", "*"]),
     Key.HEALTH: some.sampled_from(["online", "Offline", "waiting", "st*"]),
+    Key.APPROVED: some.sampled_from(["yes", "No", "n*"]),
     Key.IP: some.sampled_from([*ADDRESSES, "10.0.0.0/28", "192.0.0.0/8", "10.0.0.*", "10.0", "10.0.0.1/24"]),
     Key.SENTRY: some.sampled_from(["0.2", "0.2.1", "0.20", "0*"]),
     Key.DRIVER: some.sampled_from(["535", "535.104", "53", "*"]),
@@ -127,7 +129,7 @@ def _plainly_is(key: Key, value: str, rig: PlainRig) -> bool:
         return any(text.split(".")[: value.count(".") + 1] == value.split(".") for text in texts)
     if key in (Key.COIN, Key.ALGORITHM):
         value = {"kas": "kaspa", "xmr": "monero", "randomx": "rx/0", "heavyhash": "kheavyhash"}.get(value, value)
-    whole = key in (Key.COIN, Key.ALGORITHM, Key.TAG, Key.SOFTWARE, Key.KIND, Key.HEALTH)
+    whole = key in (Key.COIN, Key.ALGORITHM, Key.TAG, Key.SOFTWARE, Key.KIND, Key.HEALTH, Key.APPROVED)
     return any(value == text if whole else value in text for text in texts)
 
 
@@ -161,6 +163,7 @@ def _plain_texts(key: Key, rig: PlainRig) -> list[str | None]:
         Key.TAG: [*rig.tags],
         Key.KIND: [rig.kind],
         Key.HEALTH: [rig.health],
+        Key.APPROVED: ["yes" if rig.approved else "no"],
         Key.COIN: [rig.coin],
         Key.ALGORITHM: [rig.algorithm],
         Key.SOFTWARE: [None if is_asic else rig.software],

@@ -47,6 +47,7 @@ class PlainRig(NamedTuple):
     rejected: int | None = None
     uptime_s: int | None = None
     two_sentries: bool = False
+    approved: bool = True
 
 
 def state_of(rig: PlainRig, rig_id: int = 1, index: OperationalIndex | None = None) -> RigState:
@@ -58,7 +59,7 @@ def state_of(rig: PlainRig, rig_id: int = 1, index: OperationalIndex | None = No
     body = msgspec.json.encode(_asic_log(rig) if is_asic else log_of(rig))
     reading = READERS[rig.kind](body)
     index.report(rig_id, body, reading.summary, taken_at=NOON, reported_at=NOON, now_s=1.0)
-    state.health, state.two_sentries = rig.health, rig.two_sentries
+    state.health, state.two_sentries, state.approved = rig.health, rig.two_sentries, rig.approved
     index.set_tags(rig_id, rig.tags)
     index.set_playbooks(rig_id, [] if rig.playbook is None else [PlaybookNow(1, _playbook(rig.playbook))])
     return state
