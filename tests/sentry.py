@@ -97,7 +97,7 @@ class SentryProcess:
             before = self.log.stat().st_size
             command = self.command(self.program, "run")
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        eventually(lambda: b" running " in self.log.read_bytes()[before:], within_s=20, what="the sentry's start")
+        eventually(lambda: b" running " in self.log.read_bytes()[before:], within_s=60, what="the sentry's start")
 
     def kill(self) -> None:
         """Ends the sentry by SIGKILL."""
