@@ -45,6 +45,8 @@ async def farm_tokens_page(
     """`card` has a token that was made just now; `revoking` is the one that a dialog asks about."""
     stamp, now, tokens = live.stamp(), await actions.now(), await actions.all()
     asked = next((row_of(each, now) for each in tokens if each.id == revoking), None)
-    about = Page(title="Farm tokens", section=RIGS, live="/live?view=farm-tokens", seq=stamp, url=PATH if card else "")
+    about = Page(title="Farm tokens", section=RIGS, live="/live?view=farm-tokens", seq=stamp)
+    if card:  # it is not live: a page that is loaded again would lose the token
+        about = Page(title="Farm tokens", section=RIGS, url=PATH)
     table = list_fragments(tokens, now)["farm-tokens"]
     return page("farm_tokens/page.html", about, card=card, table=table, revoking=asked)
