@@ -88,8 +88,14 @@ async def test_a_rig_that_is_added_at_one_node_is_known_and_may_report_at_the_ot
 async def test_a_log_that_comes_to_one_node_is_shown_by_the_other(nodes: Nodes) -> None:
     rig = await nodes.here.add()
     receipt = await nodes.here.report(rig, a_log(hashrate_hs=12_345.0))
-    named = {"id": rig.id, "name": rig.name}
-    assert receipt.json() == {"stored": 1, "duplicates": 0, "rejected": [], "two_sentries": False, "rig": named}
+    assert receipt.json() == {
+        "stored": 1,
+        "duplicates": 0,
+        "rejected": [],
+        "two_sentries": False,
+        "rig": {"id": rig.id, "name": rig.name},
+        "waits_for_approval": False,
+    }
     await nodes.seen_there(rig, lambda seen: seen["health"] == "online")
     stats = (await nodes.there.get("/api/v1/cpu-gpu-stats")).json()
     assert (stats["rigs_alive"], stats["coins"][0]["hashrate_hs"]) == (1, 12_345.0)

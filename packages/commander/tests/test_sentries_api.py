@@ -63,6 +63,7 @@ async def test_the_same_log_again_is_a_duplicate_and_not_a_second_row(farm: Farm
         "rejected": [],
         "two_sentries": False,
         "rig": {"id": rig.id, "name": rig.name},
+        "waits_for_approval": False,
     }
     assert (await farm.report(rig, log, other, other)).json()["stored"] == 1
     assert (await farm.report(rig, log, other)).json()["duplicates"] == 2

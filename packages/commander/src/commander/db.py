@@ -132,9 +132,9 @@ def insert_for(db: AsyncConnection, table: sa.Table) -> sqlite.Insert:
     return postgresql.insert(table)  # type: ignore[return-value]  # two classes with the same methods
 
 
-def is_full(error: sa.exc.DBAPIError) -> bool:
+def is_full(error: Exception) -> bool:
     """Returns whether there is no room on the disk, or the file may not be written: reading still works."""
-    text = str(error.orig).lower()
+    text = str(getattr(error, "orig", error)).lower()
     return any(sign in text for sign in ("is full", "no space left", "readonly database", "disk i/o error"))
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from commander.db import Database
+from commander.db import Database, is_full
 from commander.intake.counts import BatchCounts
 from commander.intake.writers import LogWriter, Written, log_writer
 from commander.problems import CommanderError, DatabaseProblem, ErrorKind
@@ -141,7 +141,9 @@ class GroupCommit:
             expected = isinstance(error, DatabaseProblem)
             log.error("nothing can be stored: %s", error, exc_info=None if expected else error)
         away = StorageAway(f"{error} Nothing was stored; come back.")
-        self._refused = time.monotonic(), str(away)
+        # The check of health sees by itself whether a server answers, but not whether it can write.
+        if not self._database.is_postgresql or is_full(error):
+            self._refused = time.monotonic(), str(away)
         for waiting in batch:
             if not waiting.written.done():
                 waiting.written.set_exception(away)
