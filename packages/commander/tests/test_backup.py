@@ -235,9 +235,12 @@ def test_an_exchange_that_is_killed_at_any_moment_is_finished_by_the_next_start(
         is_old = bool(connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'old'").fetchone()[0])
     assert (tls / "ca.key").read_text() == ("old" if is_old else "new")
     assert not is_old or moment == 0
-    assert {file.name for file in settings.data_dir.iterdir()} <= {"commander.db", "tls", "serve.lock"} | (
-        {"commander.db.restored", "tls.restored", "restore.json.new"} if is_old else set()
-    )
+    assert {file.name for file in settings.data_dir.iterdir()} <= {
+        "commander.db",
+        "commander.db.lock",
+        "tls",
+        "serve.lock",
+    } | ({"commander.db.restored", "tls.restored", "restore.json.new"} if is_old else set())
 
 
 def test_the_password_stays_off_the_command_line() -> None:
