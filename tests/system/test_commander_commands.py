@@ -149,6 +149,7 @@ def test_wrong_usage_ends_with_2(arguments: tuple[str, ...], capsys: pytest.Capt
 
 COMMANDS = [
     *(("serve",), ("ingest",), ("set-password",), ("backup",), ("restore",), ("migrate-data",)),
+    *(("fetch-packages",), ("install-service",), ("uninstall-service",)),
     *(("api-key",), ("api-key", "create"), ("api-key", "list"), ("api-key", "revoke")),
 ]
 
