@@ -15,12 +15,13 @@ async def test_a_wide_window_shows_more_columns_until_somebody_chooses(farm: Far
     rig.report(hashrate_hs=21_100.0, gpus=[gpu_of(0), gpu_of(1)], cpu={"power_w": 100.0})
     page = await open_page("/cpu-gpu", viewport={"width": 2560, "height": 900})
     row = page.locator(f"#rig-{rig.id}")
-    for name, text in (("gpus", "2"), ("efficiency", "61.9 H/W"), ("pool", "pool.example:443"), ("ip", "192.168.1.20")):
+    texts = {"share": "–", "gpus": "2", "efficiency": "61.9 H/W", "pool": "pool.example:443", "ip": "192.168.1.20"}
+    for name, text in texts.items():
         await expect(row.locator(f'[data-figure="{name}"]')).to_be_visible()
         await expect(row.locator(f'[data-figure="{name}"]')).to_have_text(text)
     await expect(page.get_by_role("columnheader", name="Efficiency")).to_be_visible()
     await must_be_open_to_all(page)
-    for width, count in ((2560, 4), (1920, 2), (1280, 0), (360, 0)):
+    for width, count in ((2560, 5), (1920, 2), (1280, 0), (360, 0)):
         await page.set_viewport_size({"width": width, "height": 900})
         await expect(row.locator(".extra").filter(visible=True)).to_have_count(count)
     await page.set_viewport_size({"width": 1280, "height": 900})

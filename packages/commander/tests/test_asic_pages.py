@@ -111,7 +111,7 @@ async def test_what_nobody_tells_is_unknown_and_never_zero(person: httpx.AsyncCl
     asic = await farm.add_asic()
     await farm.report_asic(asic, {"taken_at": an_asic_log()["taken_at"]})
     html = (await person.get("/asics")).text
-    assert row_of(html, asic).count(">–<") == 9
+    assert row_of(html, asic).count(">–<") == 10
     assert "faulty" not in row_of(html, asic)
     page = (await person.get(f"/asics/{asic.id}")).text
     main = page[page.index('id="rig-now"') : page.index('id="rig-specs"')]

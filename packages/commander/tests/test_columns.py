@@ -1,5 +1,7 @@
 """Columns of the index pages: those that nobody has chosen, and what stands in them."""
 
+from datetime import UTC, datetime
+
 import pytest
 from commander.live.rig_state import RigState
 from commander.readings.summary import RigSummary, Work
@@ -14,8 +16,10 @@ from commander.rig_pages.columns import (
     column_classes,
     columns_in,
     columns_text,
+    extra_cells,
     extra_columns,
 )
+from commander.rig_pages.cpu_gpu_rows import row_html
 
 MONERO, KASPA = Work("Monero", "rx/0"), Work("Kaspa", "kheavyhash")
 
@@ -36,6 +40,18 @@ def test_whoever_chooses_the_usual_columns_gets_no_others(kind: RigKind) -> None
     assert chosen == USUAL[kind]
     assert extra_columns(chosen, kind) == ()
     assert column_classes(chosen, kind) == ""
+
+
+def test_the_last_share_is_shown_as_a_moment_or_as_unknown() -> None:
+    noon = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    cells = [extra_cells(RigState(7, "rig-07", share_at=at), (ColumnKey.SHARE,))[0] for at in (None, noon)]
+    assert [(cell.label, cell.text, cell.moment) for cell in cells] == [
+        ("Last share", "–", None),
+        ("Last share", "–", noon),
+    ]
+    rows = [row_html(RigState(7, "rig-07", share_at=at), (ColumnKey.SHARE,)) for at in (None, noon)]
+    assert 'data-label="Last share" title="–">–</div>' in rows[0]
+    assert 'data-label="Last share"><time datetime="2026-11-20T12:00:00' in rows[1]
 
 
 @pytest.mark.parametrize(

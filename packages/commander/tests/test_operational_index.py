@@ -58,6 +58,17 @@ def test_a_late_log_says_that_the_rig_lives_and_changes_no_figure() -> None:
     assert (rig.latest, rig.summary.power_w, rig.reported_s) == (b"{}", 100.0, 110)
 
 
+def test_the_last_share_is_that_of_the_newest_log_with_more_accepted_ones() -> None:
+    index = an_index()
+    rig = index.add(1, "rig-01")
+    seen = []
+    for at_s, accepted in enumerate([7, 7, 9, None, 9, 10, 0, 0, 2, 1]):
+        report(index, 1, at_s, RigSummary(accepted=accepted))
+        seen.append(None if rig.share_at is None else round((rig.share_at - NOON).total_seconds()))
+    # The first log has none before it, and an unknown number is not compared. 0 after 10: the counter began again.
+    assert seen == [None, None, 2, 2, 2, 5, 5, 5, 8, 9]
+
+
 def test_what_is_read_back_at_the_start_counts_from_when_it_was_taken() -> None:
     index = an_index()
     fresh, old = index.add(1, "rig-01"), index.add(2, "rig-02")

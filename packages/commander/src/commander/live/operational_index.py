@@ -14,6 +14,7 @@ from commander.live.rig_state import (
     Health,
     OpenCondition,
     RigState,
+    has_new_share,
     health_after,
     last_status_at,
     note_works,
@@ -194,6 +195,8 @@ class OperationalIndex:
         before = state.summary
         if newest:
             state.latest, state.taken_at, state.summary = log, taken_at, summary
+            if has_new_share(before, summary):
+                state.share_at = taken_at
             moved = update_faults(state, began_at)
             note_works(state, now_s)
         if now_s >= state.reported_s:  # a log that had to wait in the queue tells of no later life

@@ -48,6 +48,7 @@ class RigState:
     `reported_s` is the moment of the last report on the monotonic clock, `reported_at` the same moment for people.
     `changed_at` numbers the last change, `page_changed_at` the last one that only the rig's own pages show,
     `playbooks_changed_at` the last one of what the rig is to mine, `renamed_at` the last change of its name.
+    `share_at` is the time of the newest log with more accepted shares than the one before; unknown until one comes.
     `search_text` holds all words by which people find the rig; the first search after a change makes it.
     """
 
@@ -63,6 +64,7 @@ class RigState:
     latest: bytes | None = None
     taken_at: datetime | None = None
     summary: RigSummary = NO_SUMMARY
+    share_at: datetime | None = None
     faults: tuple[Fault, ...] = ()
     faults_since: Since = field(default_factory=dict)
     conditions: tuple[OpenCondition, ...] = ()
@@ -97,6 +99,13 @@ def note_works(state: RigState, now_s: float) -> None:
     if len(state.works_seen) <= WORKS_OF_A_RIG:
         state.works_seen.update(works)
     state.too_many_works = len(state.works_seen) > WORKS_OF_A_RIG
+
+
+def has_new_share(before: RigSummary, now: RigSummary) -> bool:
+    """Returns whether shares were accepted between two logs. A counter that is lower has begun again at 0."""
+    if before.accepted is None or now.accepted is None:
+        return False
+    return now.accepted > before.accepted or 0 < now.accepted < before.accepted
 
 
 def last_status_at(state: RigState) -> datetime | None:

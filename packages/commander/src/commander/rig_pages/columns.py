@@ -1,6 +1,7 @@
 """The columns of the index pages that people can choose; name, health and hashrate are always there."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ class ColumnKey(StrEnum):
     REJECTED = "rejected"
     UPTIME = "uptime"
     SEEN = "seen"
+    SHARE = "share"
     GPUS = "gpus"
     EFFICIENCY = "efficiency"
     MEMORY = "memory"
@@ -39,6 +41,7 @@ LABELS = {
     ColumnKey.REJECTED: "Rejected",
     ColumnKey.UPTIME: "Uptime",
     ColumnKey.SEEN: "Last seen",
+    ColumnKey.SHARE: "Last share",
     ColumnKey.GPUS: "GPUs",
     ColumnKey.EFFICIENCY: "Efficiency",
     ColumnKey.MEMORY: "Memory temp.",
@@ -55,25 +58,26 @@ USUAL = {
 }
 EXTRA = {
     RigKind.CPU_GPU: (
-        *(ColumnKey.GPUS, ColumnKey.EFFICIENCY, ColumnKey.MEMORY, ColumnKey.MODEL),
+        *(ColumnKey.SHARE, ColumnKey.GPUS, ColumnKey.EFFICIENCY, ColumnKey.MEMORY, ColumnKey.MODEL),
         *(ColumnKey.POOL, ColumnKey.WORKER, ColumnKey.IP, ColumnKey.SENTRY),
     ),
-    RigKind.ASIC: (ColumnKey.POOL, ColumnKey.WORKER, ColumnKey.IP),
+    RigKind.ASIC: (ColumnKey.SHARE, ColumnKey.POOL, ColumnKey.WORKER, ColumnKey.IP),
 }
 Columns = tuple[ColumnKey, ...]
 # Columns that a page without chosen columns has too, if its window is wide enough: see selections.css.
 WIDE: Mapping[RigKind, Columns] = {
-    RigKind.CPU_GPU: (ColumnKey.GPUS, ColumnKey.EFFICIENCY, ColumnKey.POOL, ColumnKey.IP),
-    RigKind.ASIC: (ColumnKey.POOL, ColumnKey.IP),
+    RigKind.CPU_GPU: (ColumnKey.SHARE, ColumnKey.GPUS, ColumnKey.EFFICIENCY, ColumnKey.POOL, ColumnKey.IP),
+    RigKind.ASIC: (ColumnKey.SHARE, ColumnKey.POOL, ColumnKey.IP),
 }
 
 
 class ExtraCell(NamedTuple):
-    """A cell of a column that is not usual; `style` is its class."""
+    """A cell of a column that is not usual; `style` is its class. A `moment` is shown instead of `text`."""
 
     style: str
     label: str
     text: str
+    moment: datetime | None = None
 
 
 class ColumnChoice(NamedTuple):
@@ -127,7 +131,13 @@ def extra_columns(columns: Columns | None, kind: RigKind) -> Columns:
 
 
 def extra_cells(state: RigState, extra: Columns) -> list[ExtraCell]:
-    return [ExtraCell(key, LABELS[key], EXTRA_TEXTS[key](state) or units.UNKNOWN) for key in extra]
+    return [_extra_cell(state, key) for key in extra]
+
+
+def _extra_cell(state: RigState, key: ColumnKey) -> ExtraCell:
+    if key is ColumnKey.SHARE:
+        return ExtraCell(key, LABELS[key], units.UNKNOWN, state.share_at)
+    return ExtraCell(key, LABELS[key], EXTRA_TEXTS[key](state) or units.UNKNOWN)
 
 
 def _cards(state: RigState) -> str:
