@@ -29,7 +29,14 @@ def trusted_by(sentry: SentryProcess) -> str | None:
     return enrolment.ca_pem if enrolment else None
 
 
+def a_farm(tmp_path: Path) -> None:
+    """Makes the database of a farm: an authority without one is refused."""
+    with running_commander(tmp_path):
+        pass
+
+
 def test_a_start_with_a_right_clock_heals_commander_and_sentry(tmp_path: Path) -> None:
+    a_farm(tmp_path)
     older = older_authority(tmp_path / "data" / "tls", datetime.now(UTC) + timedelta(days=400))
     with running_commander(tmp_path) as commander:
         said = commander.log.read_text()
@@ -44,7 +51,7 @@ def test_a_start_with_a_right_clock_heals_commander_and_sentry(tmp_path: Path) -
 
 
 def test_a_damaged_authority_stops_the_commander_with_a_sentence(tmp_path: Path) -> None:
-    older_authority(tmp_path / "data" / "tls", datetime.now(UTC))
+    a_farm(tmp_path)
     (tmp_path / "data" / "tls" / "ca.key").write_text("noise\n")
     done = CommanderProcess(tmp_path / "data").run("serve")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)

@@ -24,6 +24,8 @@ def older_authority(folder: Path, clock: datetime, *, server_names: tuple[str, .
     (folder / "ca.pem").write_bytes(ca_pem)
     (folder / "server.key").write_bytes(_private(server_key))
     (folder / "server.pem").write_bytes(server.public_bytes(PEM) + ca_pem)
+    for name in ("ca.key", "server.key"):
+        (folder / name).chmod(0o600)
     return ca_pem.decode()
 
 
