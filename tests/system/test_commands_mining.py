@@ -87,7 +87,7 @@ def test_mining_is_restarted_stopped_and_started_from_the_commander(mining: Mini
     assert mining.runs == 1
     assert mining.is_done("restart_playbook", reason="new cooler") == "Restarted “Main”."
     assert mining.runs == 2
-    assert len(farm.miners()) == 1
+    eventually(lambda: len(farm.miners()) == 1, within_s=20, what="one miner after the restart")
     assert miner not in [each.pid for each in farm.processes()]
 
     assert "Stopped “Main”" in mining.is_done("stop_mining")
