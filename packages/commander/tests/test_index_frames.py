@@ -178,7 +178,7 @@ def test_a_silent_rig_is_grey_with_its_age_and_leaves_the_totals(farm: LiveFarm)
 def test_unknown_figures_are_never_zero(farm: LiveFarm) -> None:
     html = farm.views.rows_of(IndexQuery()).html(1)
     assert "Waiting" in html
-    assert html.count(">–<") == 11
+    assert html.count(">–<") == 12
     assert ">0" not in html
 
 
