@@ -153,6 +153,45 @@ def test_a_pattern_gives_names() -> None:
             checked_pattern(wrong)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "hostname", "names"),
+    [
+        ("{hostname}-{n:03}", "h" * 63, ["h" * 60 + "-001", "h" * 60 + "-002"]),
+        ("{hostname}-{n}-x", "h" * 63, ["h" * 60 + "-1-x", "h" * 60 + "-2-x"]),
+        ("{hostname}-gpu", "h" * 63, ["h" * 60 + "-gpu", "h" * 60 + "-g-2"]),
+        ("x" * 60 + "-{n}", "h", ["x" * 60 + "-1", "x" * 60 + "-2"]),
+        ("x" * 64 + "{n}", "h", ["x" * 63 + "1", "x" * 63 + "2"]),
+        ("{n}-{hostname}", "h" * 63, ["1-" + "h" * 62, "2-" + "h" * 62]),
+    ],
+)
+def test_a_name_that_is_too_long_keeps_its_number(pattern: str, hostname: str, names: list[str]) -> None:
+    assert list(islice(names_of(pattern, hostname), 2)) == names
+
+
+@pytest.mark.parametrize("pattern", ["{hostname}-{n:03}", "x" * 60 + "-{n}", "{n}" * 21, "{n:9}" * 10, "{n}{hostname}"])
+def test_the_search_for_a_free_name_ends(pattern: str) -> None:
+    taken = set[str]()
+    for _ in range(1_200):
+        name = next(each for each in islice(names_of(pattern, "1" * 63), 3_000) if each not in taken)
+        assert len(name) <= 64
+        taken.add(name)
+    assert free_name(names_of(pattern, "1" * 63), taken.__contains__) not in taken
+
+
+@pytest.mark.parametrize("pattern", ["x" * 60 + "-{n}", "{n}" * 13, "{n:9}" * 8])
+async def test_a_pattern_whose_names_are_too_long_is_refused(farm: Farm, pattern: str) -> None:
+    answer = await farm.client.post(FARM_TOKENS, json={"name_pattern": pattern}, headers=farm.auth)
+    assert code_of(answer) == (422, "bad_farm_token")
+    assert "5 digits" in answer.text
+    assert (await farm.get(FARM_TOKENS)).json()["farm_tokens"] == []
+
+
+async def test_machines_with_long_host_names_get_numbered_names(farm: Farm) -> None:
+    token = await token_text(farm, name_pattern="{hostname}-{n:03}")
+    names = [(await Machine(farm, "h" * 63).enrol(token)).name for _ in range(2)]
+    assert names == ["h" * 60 + "-001", "h" * 60 + "-002"]
+
+
 async def test_a_rig_that_waits_reports_and_gets_nothing(farm: Farm, playbooks: Playbooks) -> None:
     rig = await Machine(farm, "rig-07").enrol(await token_text(farm))
     await playbooks.add(rig, await playbooks.spec())

@@ -18,6 +18,7 @@ PATTERN_MAX_LENGTH = 64
 KEPT_AFTER_END = timedelta(days=90)
 TOKENS_MOST = 1_000
 COPIES_WAIT_MOST = 20  # of one rig
+_DIGITS_LEFT = len(str(USES_MOST))  # every pattern has room for such numbers
 _FIELD = re.compile(r"\{(hostname|n)(?::0?([1-9]))?\}")
 _NOT_IN_A_NAME = re.compile(r"[^\w .:#()+@/-]+")
 
@@ -152,6 +153,12 @@ def checked_pattern(text: str) -> str:
         raise BadFarmToken(
             "name_pattern", "A pattern has the placeholders {hostname}, {n} and {n:03} only. Example: gpu-{n:03}."
         )
+    if len(_filled(pattern, "h", 10**_DIGITS_LEFT - 1)) > NAME_MAX_LENGTH:
+        raise BadFarmToken(
+            "name_pattern",
+            f"The names of this pattern are too long: a name has {NAME_MAX_LENGTH} characters at most, and a number "
+            f"may have {_DIGITS_LEFT} digits. Shorten the pattern.",
+        )
     try:
         checked_name(next(names_of(pattern, "host")))
     except BadName as error:
@@ -160,15 +167,16 @@ def checked_pattern(text: str) -> str:
 
 
 def names_of(pattern: str, hostname: str | None) -> Iterator[str]:
-    """Yields the names that a rig may have by the pattern, the first choice first.
+    """Yields the names that a rig may have by the pattern, the first choice first. There is no end of them.
 
-    A pattern with `{n}` counts from 1. For any other one a number stands behind the name from the second on.
+    A pattern with `{n}` counts from 1. For any other one a number stands behind the name from the second on. A name
+    that is too long loses the end of its host name, then of what is before the number; it never loses the number.
     """
     host = _plain(hostname or "") or "rig"
-    if any(field[0] == "n" for field in _FIELD.findall(pattern)):
-        yield from (_cut(_filled(pattern, host, number)) for number in count(1))
-    name = _filled(pattern, host, 0)
-    yield _cut(name)
+    if any(field[1] == "n" for field in _FIELD.finditer(pattern)):
+        yield from (_named(pattern, host, number) for number in count(1))
+    name = _named(pattern, host, 0)
+    yield name
     yield from (f"{name[: NAME_MAX_LENGTH - len(str(number)) - 1]}-{number}" for number in count(2))
 
 
@@ -176,15 +184,22 @@ def free_name(names: Iterator[str], is_taken: Callable[[str], bool]) -> str:
     return next(name for name in names if not is_taken(name))
 
 
+def _named(pattern: str, host: str, number: int) -> str:
+    """Returns the name with this number, which always stands in it: so the search for a free name ends."""
+    fields = list(_FIELD.finditer(pattern))
+    if places := sum(field[1] == "hostname" for field in fields):
+        room = (NAME_MAX_LENGTH - len(_filled(pattern, "", number))) // places
+        host = host[: max(1, room)]
+    start = next((field.start() for field in fields if field[1] == "n"), 0)
+    before, rest = _filled(pattern[:start], host, number), _filled(pattern[start:], host, number)
+    return f"{before[: max(0, NAME_MAX_LENGTH - len(rest))]}{rest}"[:NAME_MAX_LENGTH].strip()
+
+
 def _filled(pattern: str, host: str, number: int) -> str:
     def value(field: re.Match[str]) -> str:
         return host if field[1] == "hostname" else f"{number:0{field[2] or 1}}"
 
     return _FIELD.sub(value, pattern)
-
-
-def _cut(name: str) -> str:
-    return name[:NAME_MAX_LENGTH].strip()
 
 
 def _plain(hostname: str) -> str:
