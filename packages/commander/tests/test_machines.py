@@ -49,6 +49,8 @@ def test_the_first_machine_is_the_rig() -> None:
     assert verdict(OLD_CARD, []) is Verdict.ACCEPTED
     assert verdict(OLD_CARD, [FIRST], reported_s=1) is Verdict.KNOWN
     assert verdict("", [FIRST], reported_s=1) is Verdict.KNOWN, "nothing tells them apart"
+    assert verdict(NEW_CARD, [ASKS], reported_s=1) is Verdict.CLONE, "another one is the rig, known or not"
+    assert verdict("02:00:00:00:00:03", [ASKS], reported_s=1) is Verdict.UNCLEAR
 
 
 def test_a_machine_with_new_macs_waits_until_the_rig_reports_or_is_silent_for_long() -> None:
@@ -184,6 +186,28 @@ async def test_copies_of_one_rig_are_limited(farm: Farm) -> None:
     answers = [await Machine(farm).ask(rig.token) for _ in range(21)]
     assert [answer.status_code for answer in answers[:20]] == [201] * 20
     assert code_of(answers[20]) == (409, "too_many_copies")
+
+
+async def test_copies_of_copies_count_for_the_original(farm: Farm) -> None:
+    _, rig = await an_enrolled(farm)
+    first = await Machine(farm).enrol(rig.token)
+    deeper = await Machine(farm).enrol(first.token)
+    assert deeper.name == "copy of rig-07-2"
+    answers = [await Machine(farm).ask(token) for token in (first.token, deeper.token) for _ in range(10)]
+    assert [answer.status_code for answer in answers[:18]] == [201] * 18
+    assert [code_of(answer) for answer in answers[18:]] == [(409, "too_many_copies")] * 2
+    assert code_of(await Machine(farm).ask(rig.token)) == (409, "too_many_copies")
+    assert (await farm.client.delete(f"{RIGS}/{rig.id}", headers=farm.auth)).status_code == 204
+    assert code_of(await Machine(farm).ask(first.token)) == (409, "too_many_copies"), "the original was removed"
+
+
+async def test_many_copies_do_not_make_the_rig_forgotten(farm: Farm) -> None:
+    machine, rig = await an_enrolled(farm)
+    copies = [replace(machine, macs=[f"02:00:00:00:01:{number:02x}"]) for number in range(20)]
+    assert {code_of(await copy.start(rig)) for copy in copies} == {(503, "machine_unclear")}
+    await farm.report(rig, a_log(), run="one")
+    assert code_of(await copies[-1].start(rig)) == (409, "clone")
+    assert (await machine.start(rig)).status_code == 204
 
 
 @pytest.mark.parametrize("wrong", [{"key": "short"}, {"macs": ["no mac"]}, {"macs": 65 * ["02:00:00:00:00:02"]}])

@@ -26,7 +26,7 @@ from commander.problems import CommanderError
 from commander.registry import approval
 from commander.registry import store as registry
 from commander.registry.kinds import RigKind
-from commander.registry.names import NameTaken, Rig, name_key
+from commander.registry.names import NameTaken, Rig, RigNotFound, name_key
 from commander.registry.tokens import Tokens
 from commander.tags import store as tag_store
 
@@ -108,17 +108,20 @@ class Enrolments:
         self, db: AsyncConnection, holder: int, identity: Identity, now: datetime
     ) -> SentryEnrolment | CommanderError:
         await machine_store.lock_rig(db, holder)
-        original = await registry.get_rig(db, _KIND, holder)
-        who = Actor(f"sentry of {original.name}", acting().address)
+        original_id = await approval.original_of(db, holder)
+        await machine_store.lock_rig(db, original_id)
+        original = await _rig_or_original(db, holder, original_id)
+        asking = await registry.get_rig(db, _KIND, holder)
+        who = Actor(f"sentry of {asking.name}", acting().address)
         known = await machine_store.rig_of_key(db, identity.key)
         if known is not None:
             return await self._again(db, known, identity, who, now)
-        if await approval.waiting_copies(db, holder) >= COPIES_WAIT_MOST:
+        if await approval.waiting_copies(db, original_id) >= COPIES_WAIT_MOST:
             raise TooManyCopies(
                 f"{COPIES_WAIT_MOST} copies of {original.name} wait for approval already. Approve or remove them first."
             )
         rig, token = await self._insert(db, f"copy of {original.name}", identity, now)
-        await approval.insert_unapproved(db, rig.id, now=now, copy_of=holder)
+        await approval.insert_unapproved(db, rig.id, now=now, copy_of=original_id)
         await record(db, "rig enrolled", rig.name, _text(identity, is_approved=False), actor=who, at=now)
         return SentryEnrolment(rig, token, is_approved=False)
 
@@ -137,7 +140,7 @@ class Enrolments:
 
     async def _former_rig(self, db: AsyncConnection, identity: Identity) -> Rig | None:
         former = await machine_store.rig_of_key(db, identity.former_key) if identity.former_key else None
-        return None if former is None else await registry.get_rig(db, _KIND, former)
+        return None if former is None else await _rig_or_original(db, former, await approval.original_of(db, former))
 
     async def _insert(self, db: AsyncConnection, pattern: str, identity: Identity, now: datetime) -> tuple[Rig, Token]:
         token = self._new_token()
@@ -172,6 +175,14 @@ async def insert_with_free_name(
             return await registry.insert_rig(db, _KIND, name, token_hash, now=now)
         except NameTaken:
             taken.add(name_key(name))
+
+
+async def _rig_or_original(db: AsyncConnection, rig_id: int, original_id: int) -> Rig:
+    """Returns the original; or the rig itself, if its original was removed. Raises `RigNotFound`."""
+    try:
+        return await registry.get_rig(db, _KIND, original_id)
+    except RigNotFound:
+        return await registry.get_rig(db, _KIND, rig_id)
 
 
 def _text(identity: Identity, is_approved: bool) -> str:

@@ -77,8 +77,8 @@ def decide(
     """
     accepted = [each for each in known if each.is_accepted]
     mine = next((each for each in known if is_same(asking, each)), None)
-    if not accepted:
-        return Decision(Verdict.ACCEPTED, mine)
+    if not known:
+        return Decision(Verdict.ACCEPTED)
     if mine is not None and mine.is_accepted:
         is_later = any(each.id < mine.id and now - each.seen_at < SEEN_LATELY for each in accepted)
         return Decision(Verdict.CLONE if rig.has_two and is_later else Verdict.KNOWN, mine)
@@ -115,6 +115,7 @@ def error_of(verdict: Verdict, rig: str) -> CommanderError | None:
         )
     if verdict is Verdict.UNCLEAR:
         return MachineUnclear(
-            f"{rig} was on a machine with other network cards. The commander waits whether that one still reports."
+            f"{rig} was on a machine with other network cards. The commander waits until it is clear whether that "
+            "machine still reports."
         )
     return None

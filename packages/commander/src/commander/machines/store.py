@@ -12,7 +12,7 @@ from commander.machines.tables import rig_identities as identities
 from commander.machines.tables import rig_machines as machines
 from commander.registry.tables import cpu_gpu_rigs as rigs
 
-MACHINES_KEPT = 16  # of a rig
+MACHINES_KEPT = 16  # of a rig, and as many that wait to be it
 
 
 def hash_of_key(key: str) -> bytes:
@@ -50,11 +50,15 @@ async def machines_of(db: AsyncConnection, rig_id: int) -> list[KnownMachine]:
 async def insert_machine(
     db: AsyncConnection, rig_id: int, identity: Identity, *, now: datetime, is_accepted: bool
 ) -> None:
-    """Notes a machine of the rig. Of too many, those that have not been seen for the longest time are forgotten."""
+    """Notes a machine of the rig. Of too many, those that have not been seen for the longest time are forgotten.
+
+    Only machines that the rig has been make another such one forgotten: however many copies ask, the rig stays known.
+    """
     values = {"rig_id": rig_id, "macs": " ".join(sorted(set(identity.macs))), "asked_at": now, "seen_at": now}
     values |= {"machine_id": identity.machine_id, "board_serial": identity.board_serial, "is_accepted": is_accepted}
     await db.execute(sa.insert(machines).values(values))
-    by_age = sorted(await machines_of(db, rig_id), key=lambda each: (each.seen_at, each.id))
+    alike = [each for each in await machines_of(db, rig_id) if each.is_accepted == is_accepted]
+    by_age = sorted(alike, key=lambda each: (each.seen_at, each.id))
     for each in by_age[: max(0, len(by_age) - MACHINES_KEPT)]:
         await db.execute(sa.delete(machines).where(machines.c.id == each.id))
 

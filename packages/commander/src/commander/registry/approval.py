@@ -13,7 +13,7 @@ from commander.registry.tables import unapproved_rigs as unapproved
 
 
 async def insert_unapproved(db: AsyncConnection, rig_id: int, *, now: datetime, copy_of: int | None = None) -> None:
-    """Lets a new rig wait. `copy_of` is the rig whose data folder it has."""
+    """Lets a new rig wait. `copy_of` is the original whose data folder it has."""
     await db.execute(sa.insert(unapproved).values(rig_id=rig_id, since=now, copy_of=copy_of))
 
 
@@ -38,6 +38,21 @@ async def waiting_copies(db: AsyncConnection, rig_id: int) -> int:
     """Returns how many copies of this rig wait."""
     query = sa.select(sa.func.count()).where(unapproved.c.copy_of == rig_id)
     return (await db.execute(query)).scalar_one()
+
+
+async def original_of(db: AsyncConnection, rig_id: int) -> int:
+    """Returns the rig whose waiting copy this one is, also through other waiting copies; or else the rig itself.
+
+    The original may have been removed.
+    """
+    seen = {rig_id}
+    while True:
+        query = sa.select(unapproved.c.copy_of).where(unapproved.c.rig_id == rig_id)
+        copied = (await db.execute(query)).scalar_one_or_none()
+        if copied is None or copied in seen:
+            return rig_id
+        seen.add(copied)
+        rig_id = copied
 
 
 async def approve(db: AsyncConnection, rig_id: int) -> bool:
