@@ -50,6 +50,26 @@ def test_a_farm_whose_database_is_gone_is_not_replaced_by_an_empty_one(left: Com
     assert "holds no farm" in refusal(left), "the first refusal has made nothing that looks like a farm"
 
 
+def test_a_command_makes_no_empty_farm_in_place_of_one_that_is_lost(left: CommanderProcess) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        database_of(left, suffix).unlink(missing_ok=True)
+    for command in (("set-password",), ("api-key", "create", "backup")):
+        done = left.run(*command, text_in="another good password\n")
+        assert done.returncode == 1
+        assert done.stderr.startswith("commander: ")
+        assert "holds no farm" in done.stderr
+    assert not database_of(left).exists()
+    assert "holds no farm" in refusal(left)
+
+
+def test_a_command_does_not_lose_the_newest_changes(left: CommanderProcess) -> None:
+    database_of(left, "-wal").unlink()
+    done = left.run("api-key", "list")
+    assert done.returncode == 1
+    assert "commander.db-wal is missing" in done.stderr
+    assert "commander.db-wal is missing" in refusal(left)
+
+
 def test_a_new_farm_is_begun_only_on_request(left: CommanderProcess) -> None:
     for suffix in ("", "-wal", "-shm"):
         database_of(left, suffix).unlink(missing_ok=True)

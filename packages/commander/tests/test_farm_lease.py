@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 from commander import farm_lease
+from commander.__main__ import WrongUse, prepare_database
 from commander.farm_lease import DatabaseTaken, check_alone, holding_database
+from commander.migrations import revision_at
+from commander.migrations.revisions import HEAD
 from commander.postgresql import connect
 from commander.settings import Settings, load_settings
 from commander_farm import on_postgresql
@@ -49,6 +52,17 @@ async def test_commanders_that_nats_joins_share_the_database_and_one_without_is_
             await check_alone(joined)
 
 
+async def test_a_command_changes_no_tables_while_commanders_that_nats_joins_run(joined: Settings) -> None:
+    await _set_revision(joined, "0018")  # as if commanders of an older version ran
+    async with holding_database(joined, ignored):
+        with pytest.raises(WrongUse, match="A commander of an older version runs on this database"):
+            await asyncio.to_thread(prepare_database, joined)
+    assert await revision_at(joined.database_url) == "0018"
+    await _set_revision(joined, HEAD)
+    async with holding_database(joined, ignored):
+        await asyncio.to_thread(prepare_database, joined)
+
+
 async def test_a_commander_whose_database_was_taken_while_the_server_was_away_is_told(
     alone: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +91,14 @@ async def test_a_commander_takes_its_lock_again_when_the_server_is_back(
             await asyncio.sleep(0.05)
         with pytest.raises(DatabaseTaken):
             await check_alone(alone)
+
+
+async def _set_revision(settings: Settings, revision: str) -> None:
+    connection = await connect(settings.database_url)
+    try:
+        await connection.execute("UPDATE alembic_version SET version_num = $1", revision)
+    finally:
+        await connection.close()
 
 
 async def _lock_holders(settings: Settings) -> list[int]:

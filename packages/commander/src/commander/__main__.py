@@ -21,8 +21,9 @@ from commander.accounts.domain import KEY_DAYS_MOST, AccountError, Role, check_n
 from commander.audit.actor import COMMAND_LINE, act_as
 from commander.backup import BackupProblem
 from commander.backup.swap import check_nothing_pending
+from commander.damage import Damage, check_database
 from commander.db import open_database
-from commander.farm_lease import DatabaseTaken, check_alone
+from commander.farm_lease import DatabaseTaken, check_unused
 from commander.lock import CommanderRuns, only_commander
 from commander.migrate_data import MigrateDataProblem
 from commander.migrations import is_at_head, migrate
@@ -61,7 +62,7 @@ Version = Annotated[
 
 KNOWN = (  # their text is for people
     *(BadSetting, TlsError, SigningProblem, AccountError, WrongUse, DatabaseProblem, BackupProblem, MigrateDataProblem),
-    *(CannotFetch, ServiceProblem),
+    *(CannotFetch, Damage, ServiceProblem),
 )
 PassphraseFile = Annotated[
     Path | None, typer.Option("--passphrase-file", metavar="FILE", help="A file with the backup's passphrase.")
@@ -242,7 +243,7 @@ def install_service_command(
     if show:
         typer.echo(rendered(SERVICE).rstrip())
     else:
-        install(SERVICE, settings_of_service(SERVICE, os.environ), typer.echo, start=not no_start)
+        install(SERVICE, settings_of_service(SERVICE), typer.echo, start=not no_start)
 
 
 @cli.command("uninstall-service")
@@ -267,22 +268,28 @@ def with_account_actions(chosen: Settings, work: Callable[[AccountActions], Awai
 
     chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_nothing_pending(chosen)
-    if not is_at_head(chosen.database_url):
-        migrate_alone(chosen)
+    prepare_database(chosen)
     return asyncio.run(run())
 
 
-def migrate_alone(chosen: Settings) -> None:
-    """Brings the database up to date for a command. Raises `WrongUse` if a commander runs on it."""
+def prepare_database(chosen: Settings) -> None:
+    """Brings the database up to date for a command, as a start of the commander does.
+
+    Raises `Damage` for a farm that is lost, or `WrongUse` if a commander of another version runs on the database.
+    """
     try:
         with only_commander(chosen):
-            asyncio.run(check_alone(chosen))
-            migrate(chosen.database_url)
+            check_database(chosen, is_new=False)
+            if not is_at_head(chosen.database_url):
+                asyncio.run(check_unused(chosen))
+                migrate(chosen.database_url)
     except (CommanderRuns, DatabaseTaken) as error:
-        raise WrongUse(
-            "A commander of an older version runs on this database, and this command would change the database's "
-            "tables under it. Restart the commander, so that it is of this version too; then type the command again."
-        ) from error
+        if isinstance(error, DatabaseTaken) or not is_at_head(chosen.database_url):
+            raise WrongUse(
+                "A commander of an older version runs on this database, and this command would change the database's "
+                "tables while it runs. Restart all commanders, so that they are of this version too; then type the "
+                "command again."
+            ) from error
 
 
 def read_password() -> str:

@@ -9,6 +9,8 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
+
 from commander.db import is_postgresql
 from commander.problems import DatabaseProblem
 from commander.settings import Settings
@@ -31,7 +33,7 @@ class DatabaseTaken(DatabaseProblem):
 
 @asynccontextmanager
 async def holding_database(settings: Settings, on_taken: Callable[[], None]) -> AsyncIterator[None]:
-    """Raises `DatabaseTaken` or `DatabaseProblem`.
+    """Holds the lock of a commander with these settings. Raises `DatabaseTaken` or `DatabaseProblem`.
 
     `on_taken` is called if another commander has taken the database while PostgreSQL was away.
     """
@@ -50,9 +52,14 @@ async def holding_database(settings: Settings, on_taken: Callable[[], None]) -> 
 
 
 async def check_alone(settings: Settings) -> None:
-    """Raises `DatabaseTaken` if another commander has the database now."""
+    """Raises `DatabaseTaken` if a commander that can't run beside one with these settings has the database now."""
     async with holding_database(settings, on_taken=lambda: None):
         pass
+
+
+async def check_unused(settings: Settings) -> None:
+    """Raises `DatabaseTaken` if any commander has the database now, with NATS or without."""
+    await check_alone(msgspec.structs.replace(settings, nats_url=""))
 
 
 class _Lease:
@@ -72,11 +79,11 @@ class _Lease:
         except self._postgresql.FAILURES as error:
             raise self._postgresql.explained(error, self._url) from error
         try:
-            is_taken = await self._postgresql.lock_now(connection, FARM_LOCK, is_shared=self._is_shared)
+            has_lock = await self._postgresql.lock_now(connection, FARM_LOCK, is_shared=self._is_shared)
         except self._postgresql.FAILURES as error:
             connection.terminate()
             raise self._postgresql.explained(error, self._url) from error
-        if not is_taken:
+        if not has_lock:
             await connection.close(timeout=5)
             raise DatabaseTaken(is_shared=self._is_shared)
         self._connection = connection

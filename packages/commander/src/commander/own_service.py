@@ -2,18 +2,20 @@
 
 import os
 import secrets
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from protocol.reasons import reason
-from protocol.service_setup import Place, Say, ServiceProblem, install_service, start_service
+from protocol.service_setup import Place, Say, ServiceProblem, data_dir_of, install_service, start_service
 from protocol.services import Service
 
-from commander.settings import Settings, load_settings
-from commander.wheels.store import FOLDER
+from commander import VERSION
+from commander.settings import PREFIX, Settings, load_settings
+from commander.wheels.scripts import CPU_GPU
+from commander.wheels.store import FOLDER, WheelStore
 
 _LIMIT_S = 120
 _FIREWALLS = {
@@ -22,29 +24,43 @@ _FIREWALLS = {
 }
 
 
-def settings_of_service(service: Service, environment: Mapping[str, str]) -> Settings:
-    """Returns the settings that the service will have: those of its file, and its usual data directory."""
+def settings_of_service(service: Service) -> Settings:
+    """Returns the settings that the service will have: its data directory and those of its file.
+
+    Of the environment that installs it the service has nothing but the name of its data directory.
+    """
     filed = _read_file(Path(service.settings_file))
-    return load_settings({service.setting: str(service.data_dir), **filed, **environment})
+    return load_settings({service.setting: str(data_dir_of(service)), **filed})
 
 
 def install(service: Service, settings: Settings, say: Say, *, start: bool, place: Place | None = None) -> None:
     """Makes user, unit, data folder and, at the first installation, a password. Raises `ServiceProblem`."""
     install_service(service, say, start=False, place=place)
+    account = None if sys.platform == "win32" else service.account
     is_first = _is_first(settings)
-    _make_data_dir(service, settings)
+    _make_data_dir(account, settings)
     if is_first:
         password = "-".join(secrets.token_hex(2) for _ in range(4))
-        _as_account(service, settings, "set-password", text_in=f"{password}\n")
+        _set_password(service, account, settings, password)
     if start:
         start_service(service)
     say(f"Address: {settings.public_url}")
     if is_first:
-        say(f"Password (shown this once; `commander set-password` changes it): {password}")
+        say(f"Password (shown this once): {password}")
+        say(f"To change the password: {_line(service, account, settings, 'set-password')}")
     say(f"Data: {settings.data_dir}")
     say(f"Rigs and browsers connect to TCP port {settings.port}. {_firewall_hint(settings.port)}")
-    if not any((settings.data_dir / FOLDER).glob("minewarden_cpu_gpu_sentry-*.whl")):
-        say("Before the first rig, fetch what rigs install: commander fetch-packages")
+    if not WheelStore(settings.data_dir / FOLDER).has(CPU_GPU.distribution, VERSION):
+        say(f"Before the first rig, fetch what rigs install: {_line(service, account, settings, 'fetch-packages')}")
+
+
+def _line(service: Service, account: str | None, settings: Settings, command: str) -> str:
+    """Returns the line that an administrator types for a command with the service's data, as the service's user."""
+    if sys.platform == "win32":
+        return f'cmd /c "set "{service.setting}={settings.data_dir}" && "{sys.executable}" -m commander {command}"'
+    as_account = ["runuser", "-u", account, "--"] if account else []
+    program = str(Path(sys.prefix, "bin", service.program))
+    return shlex.join(["sudo", *as_account, "env", f"{service.setting}={settings.data_dir}", program, command])
 
 
 def _is_first(settings: Settings) -> bool:
@@ -53,29 +69,29 @@ def _is_first(settings: Settings) -> bool:
     return settings.password is None and is_sqlite and not (settings.data_dir / "commander.db").exists()
 
 
-def _make_data_dir(service: Service, settings: Settings) -> None:
+def _make_data_dir(account: str | None, settings: Settings) -> None:
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if service.account:
-            shutil.chown(settings.data_dir, service.account, service.account)
+        if account:
+            shutil.chown(settings.data_dir, account, account)
     except (OSError, LookupError) as error:
         raise ServiceProblem(f"The data folder {settings.data_dir} can't be made ({reason(error)}).") from error
 
 
-def _as_account(service: Service, settings: Settings, command: str, *, text_in: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+def _set_password(service: Service, account: str | None, settings: Settings, password: str) -> None:
+    """Sets it as the service's user, so that the files are that user's. Without `account`: as this user."""
+    foreign = ("PYTHON", PREFIX)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     environment |= {service.setting: str(settings.data_dir), "HOME": str(settings.data_dir)}
-    if sys.platform == "win32":
-        return
     try:
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-I", "-m", "commander", command],
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "commander", "set-password"],
             env=environment,
             cwd="/",
-            user=service.account,
-            group=service.account,
-            extra_groups=[],
-            input=text_in,
+            user=account,
+            group=account,
+            extra_groups=[] if account else None,
+            input=f"{password}\n",
             capture_output=True,
             text=True,
             timeout=_LIMIT_S,
@@ -83,12 +99,16 @@ def _as_account(service: Service, settings: Settings, command: str, *, text_in: 
         )
     except PermissionError as error:
         raise ServiceProblem(
-            f"The user {service.account} may not run {sys.executable}; install the commander where everybody may read, "
+            f"The user {account} may not run {sys.executable}; install the commander where everybody may read, "
             "such as /opt/minewarden."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise ServiceProblem(
+            f"`commander set-password` did not end within {_LIMIT_S} s. Type the same command again."
         ) from error
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no reason was given"]
-        raise ServiceProblem(f"`commander {command}` failed: {lines[-1].removeprefix('commander: ')}")
+        raise ServiceProblem(f"`commander set-password` failed: {lines[-1].removeprefix('commander: ')}")
 
 
 def _firewall_hint(port: int) -> str:

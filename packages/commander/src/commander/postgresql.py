@@ -36,7 +36,10 @@ SERVER_SETTINGS = {
 }
 
 
-FAILURES = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)  # of a connection
+FAILURES = (  # of a connection; the last one if it breaks between the parts of an answer
+    *(OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError),
+    asyncpg.InternalClientError,
+)
 
 
 class DatabaseServer(NamedTuple):

@@ -134,6 +134,16 @@ def _check(place: Place) -> None:
         )
 
 
+def data_dir_of(service: Service) -> Path:
+    """Returns the data directory of the service as it is installed now: the one that the environment names, or else
+    its usual one."""
+    if sys.platform == "win32":
+        usual = Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData"), "Minewarden", service.program)
+    else:
+        usual = Path(service.data_dir)
+    return _data_dir(service) or usual
+
+
 def _data_dir(service: Service) -> Path | None:
     """Returns the data directory that the environment names; None for the service's usual one."""
     named = os.environ.get(service.setting)
@@ -185,8 +195,7 @@ def _run(*words: str) -> None:
 
 
 def _task(service: Service) -> str:
-    default = Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData"), "Minewarden", service.program)
-    return task_xml(service, command_of(service), _data_dir(service) or default)
+    return task_xml(service, command_of(service), data_dir_of(service))
 
 
 def _install_task(service: Service, say: Say, *, start: bool) -> None:
