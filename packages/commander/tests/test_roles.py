@@ -56,6 +56,13 @@ def test_what_is_not_in_the_table_is_for_the_owner() -> None:
     assert least_role("GET", "/mining-software/new") is Role.OWN
 
 
+@pytest.mark.parametrize("query", ["dialog=add&dialog=tags", "dialog=tags&dialog=add", "dialog=x&dialog=password"])
+def test_of_several_dialogs_the_highest_role_counts(query: str) -> None:
+    assert least_role("GET", "/cpu-gpu", query) is Role.OWN
+    assert least_role("GET", "/cpu-gpu", "dialog=tags&dialog=password") is Role.OPERATE
+    assert least_role("GET", "/cpu-gpu", "dialog=") is Role.VIEW
+
+
 async def key(farm: Farm, role: Role, *, days: int | None = None) -> Auth:
     async with open_database(farm.settings.database_url) as database:
         _, text = await AccountActions(database).create_api_key(f"{role} key", role, days=days)

@@ -236,11 +236,10 @@ _MATCHERS = _matchers()
 
 
 def least_role(method: str, path: str, query: str = "") -> Role:
-    """Returns the least role for a request to this address."""
+    """Returns the least role for a request to this address; for the highest of its dialogs, if it names several."""
     least = _right(method, path).role
-    if method == "GET" and (dialog := parse_qs(query).get("dialog")):
-        return max(least, DIALOGS.get(dialog[-1], Role.OWN), key=list(Role).index)
-    return least
+    dialogs = parse_qs(query).get("dialog", []) if method == "GET" else []
+    return max([least, *(DIALOGS.get(each, Role.OWN) for each in dialogs)], key=list(Role).index)
 
 
 def needs_confirmation(method: str, path: str) -> bool:
