@@ -1,7 +1,11 @@
 """Named accesses: logging in by name, roles on pages, the second factor, and the password that is asked for again."""
 
+import asyncio
 import re
+from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -11,12 +15,18 @@ import sqlalchemy as sa
 from commander.accounts.access_actions import AccessActions
 from commander.accounts.access_domain import checked_access_name
 from commander.accounts.actions import AccountActions
-from commander.accounts.domain import BadKeyName, Role, is_enough
+from commander.accounts.confirmations import Confirmations
+from commander.accounts.domain import BadKeyName, NotSignedIn, Role, Session, WrongConfirmation, is_enough
 from commander.accounts.route_roles import RIGHTS, SOCKET
 from commander.accounts.second_factor import RECOVERY_CODES, STEP_S, matching_step
+from commander.accounts.second_factor_actions import TOTP_PURPOSE, SecondFactorActions
 from commander.accounts.tables import sessions
 from commander.db import Database, metadata, open_database
+from commander.sealing import Sealer, SecretsUnreadable
+from commander.settings_pages.access_page import AccessPage
+from commander.tls import SECRETS_KEY
 from commander_farm import PASSWORD, Farm, on_sqlite, post_form
+from litestar.testing import RequestFactory
 from playbook_farm import Playbooks
 from websockets import ConnectionClosed
 
@@ -208,6 +218,7 @@ async def test_people_change_their_own_password(farm: Farm) -> None:
     first = dict(farm.client.cookies)
     await log_in(farm, "anna")
     wrong = await post_form(farm.client, "/access/password", old="wrong", new="another long one")
+    assert wrong.status_code == 422
     assert 'id="error-old"' in wrong.text
     short = await post_form(farm.client, "/access/password", old=LONG, new="short")
     assert 'id="error-new"' in short.text
@@ -219,6 +230,82 @@ async def test_people_change_their_own_password(farm: Farm) -> None:
     other = await farm.client.get("/access", headers={"Cookie": cookie}, follow_redirects=False)
     assert other.status_code == 303, "the other session has ended"
     assert (await log_in(farm, "anna", "another long one")).status_code == 303
+
+
+@on_sqlite
+async def test_guesses_of_the_present_password_end_the_session(farm: Farm) -> None:
+    await add(farm, "anna")
+    await log_in(farm, "anna")
+    guess = {"old": "guess", "new": "another long one"}
+    answers = [await post_form(farm.client, "/access/password", **guess) for _ in range(5)]
+    assert [each.status_code for each in answers] == [422, 422, 422, 422, 303]
+    assert answers[-1].headers["location"] == "/login"
+    assert (await farm.client.get("/access", follow_redirects=False)).status_code == 303
+    assert (await log_in(farm, "anna")).status_code == 303
+
+
+@pytest.fixture
+async def confirming(farm: Farm) -> AsyncIterator[tuple[Confirmations, AccountActions, Session]]:
+    """The owner's session, and what confirms it."""
+    async with open_database(farm.settings.database_url) as database:
+        accounts = AccountActions(database)
+        session = await accounts.session_of(await accounts.log_in(PASSWORD, address="192.168.1.9", user_agent=""))
+        assert session
+        factors = SecondFactorActions(database, Sealer(farm.settings, TOTP_PURPOSE))
+        yield Confirmations(database, accounts, factors), accounts, session
+
+
+@on_sqlite
+async def test_guesses_at_the_same_time_are_no_more_than_five(
+    confirming: tuple[Confirmations, AccountActions, Session],
+) -> None:
+    confirmations, accounts, session = confirming
+    guesses = (confirmations.confirm(session, password=f"guess {each}") for each in range(20))
+    answers = Counter(type(each) for each in await asyncio.gather(*guesses, return_exceptions=True))
+    assert answers[WrongConfirmation] < 5
+    assert answers[WrongConfirmation] + answers[NotSignedIn] == 20
+    assert session.id not in {each.id for each in await accounts.sessions()}
+
+
+@on_sqlite
+async def test_a_request_under_way_when_five_guesses_end_its_session_gets_no_more_tries(
+    confirming: tuple[Confirmations, AccountActions, Session],
+) -> None:
+    confirmations, _, session = confirming
+    for error in [WrongConfirmation] * 4 + [NotSignedIn] * 2:
+        with pytest.raises(error):
+            await confirmations.confirm(session, password="guess")
+    with pytest.raises(NotSignedIn):
+        await confirmations.confirm(session, password=PASSWORD)
+
+
+@on_sqlite
+async def test_a_confirmation_that_can_t_be_checked_is_no_wrong_one(
+    farm: Farm, confirming: tuple[Confirmations, AccountActions, Session]
+) -> None:
+    confirmations, _, session = confirming
+    await farm.log_in()
+    _, codes = await switch_on(farm)
+    key = farm.settings.data_dir / "tls" / SECRETS_KEY
+    key.write_bytes(b"x" * 32)
+    for _ in range(6):
+        with pytest.raises(SecretsUnreadable):
+            await confirmations.confirm(session, code="000000")
+    assert await confirmations.confirm(session, code=codes[0])
+
+
+@on_sqlite
+async def test_a_page_that_is_asked_for_while_the_access_is_removed_leads_to_the_log_in(farm: Farm) -> None:
+    async with open_database(farm.settings.database_url) as database:
+        accounts = AccountActions(database)
+        cookie = await accounts.log_in(PASSWORD, address="192.168.1.9", user_agent="")
+        session = await accounts.session_of(cookie)
+        assert session
+        request = RequestFactory().get("/access", user=replace(session, access_id=99))
+        factors = SecondFactorActions(database, Sealer(farm.settings, TOTP_PURPOSE))
+        shown = AccessPage(request, accounts, AccessActions(database, accounts), factors, farm.settings)
+        with pytest.raises(NotSignedIn):
+            await shown.show()
 
 
 @on_sqlite

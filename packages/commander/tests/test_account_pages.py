@@ -4,10 +4,12 @@ import re
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from commander.accounts.views import browser_text
+from commander.db import open_database
 from commander.settings import Settings
 from commander.settings_pages.pages import local_path
-from commander_farm import PASSWORD, Farm, running
+from commander_farm import PASSWORD, Farm, on_sqlite, running
 from msgspec.structs import replace
 
 
@@ -61,6 +63,19 @@ async def test_a_refused_log_in_is_answered_before_its_body_is_read(farm: Farm) 
         await log_in(farm.client, "wrong")
     too_large = {"password": "x" * 10_000}
     assert (await farm.client.post("/login", data=too_large)).status_code == 429
+
+
+@on_sqlite
+async def test_a_log_in_while_the_database_fails_is_answered_by_a_page(farm: Farm) -> None:
+    await log_in(farm.client, PASSWORD)
+    async with open_database(farm.settings.database_url) as database, database.transaction() as db:
+        await db.execute(sa.text("ALTER TABLE secrets RENAME TO away"))
+    del farm.client.cookies["minewarden_session"]
+    farm.client.cookies["minewarden_browser"] = f"2{farm.client.cookies['minewarden_browser']}"
+    answer = await log_in(farm.client, PASSWORD)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert "<h1" in answer.text
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,27 @@
 """Logging in and keys, through the account_actions on a real database."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import pyotp
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher, Type
+from commander.accounts import access_store
+from commander.accounts.access_actions import AccessActions
+from commander.accounts.access_domain import OWNER_ID
 from commander.accounts.actions import AccountActions
-from commander.accounts.domain import BadKeyName, KeyNameTaken, NoSuchKey, TooManyTries, WrongPassword
+from commander.accounts.domain import BadKeyName, KeyNameTaken, NoSuchKey, Role, Session, TooManyTries, WrongPassword
+from commander.accounts.second_factor_actions import TOTP_PURPOSE, SecondFactorActions
 from commander.audit.tables import audit_log
-from commander.db import Database, metadata
-from commander_farm import on_sqlite
+from commander.db import Database, metadata, open_database
+from commander.sealing import Sealer, SecretsUnreadable
+from commander.settings import Settings
+from commander.tls import SECRETS_KEY
+from commander_farm import PASSWORD, on_sqlite
 from full_database import PagesLimit
 
+LONG = "a long enough password"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ENTRY = {"at": NOON, "who": "owner", "what": "x", "subject": "", "detail": "x" * 500}
 
@@ -25,9 +35,26 @@ class Clock:
         return self.now
 
 
+@dataclass
+class Person:
+    """An access and its two sessions, the unstored one also as it was at first."""
+
+    accesses: AccessActions
+    access_id: int
+    stored: str
+    unstored: str
+    session: Session
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def ended() -> list[str]:
+    """The sessions whose WebSockets were closed."""
+    return []
 
 
 @pytest.fixture
@@ -35,8 +62,26 @@ def account_actions(database: Database, clock: Clock) -> AccountActions:
     return AccountActions(database, now=clock, now_s=lambda: clock.seconds)
 
 
-async def log_in(account_actions: AccountActions, password: str) -> str:
-    return await account_actions.log_in(password, address="192.168.1.9", user_agent="a browser")
+async def log_in(account_actions: AccountActions, password: str, *, name: str = "", device_cookie: str = "") -> str:
+    return await account_actions.log_in(
+        password, address="192.168.1.9", user_agent="a browser", name=name, device_cookie=device_cookie
+    )
+
+
+async def unstored_log_in(
+    account_actions: AccountActions, database: Database, password: str = LONG, name: str = "anna"
+) -> str:
+    """Logs in while the disk is full. Afterwards there is room again."""
+    full = PagesLimit(database)
+    async with database.transaction() as db:
+        await db.execute(sa.insert(audit_log), [ENTRY] * 200)
+    full.pages = 1  # none more than there are
+    while True:
+        cookie = await log_in(account_actions, password, name=name)
+        session = await account_actions.session_of(cookie)
+        if session and session.id < 0:
+            full.pages = 1_000_000
+            return cookie
 
 
 async def test_the_first_start_makes_a_password_and_the_second_does_not(account_actions: AccountActions) -> None:
@@ -105,9 +150,10 @@ async def test_a_known_browser_gets_in_while_its_address_is_refused(
     account_actions: AccountActions, clock: Clock
 ) -> None:
     await account_actions.set_password("secret")
-    known = await account_actions.new_device_cookie("")
+    session = await log_in(account_actions, "secret")
+    known = await account_actions.new_device_cookie(session, "")
     assert known
-    assert await account_actions.new_device_cookie(known) is None, "it is known already"
+    assert await account_actions.new_device_cookie(session, known) is None, "it is known already"
     for _ in range(10):
         with pytest.raises(WrongPassword):
             await log_in(account_actions, "guess")
@@ -118,6 +164,41 @@ async def test_a_known_browser_gets_in_while_its_address_is_refused(
     clock.seconds += 6
     with pytest.raises(TooManyTries):
         await account_actions.log_in("another", address="192.168.1.9", user_agent="", device_cookie=known)
+
+
+async def test_a_known_browser_is_a_stranger_to_every_other_access(
+    account_actions: AccountActions, database: Database
+) -> None:
+    await account_actions.set_password("the owner's secret")
+    await AccessActions(database, account_actions).add("anna", Role.VIEW, LONG)
+    session = await log_in(account_actions, LONG, name="anna")
+    known = await account_actions.new_device_cookie(session, "")
+    assert known
+    for _ in range(10):
+        with pytest.raises(WrongPassword):
+            await log_in(account_actions, "guess")
+    for name, password in (("", "the owner's secret"), ("owner", "guess"), ("nobody", "guess")):
+        with pytest.raises(TooManyTries, match="from your address"):
+            await log_in(account_actions, password, name=name, device_cookie=known)
+    assert await log_in(account_actions, LONG, name=" ANNA ", device_cookie=known)
+    owners = await account_actions.log_in("the owner's secret", address="10.0.0.1", user_agent="")
+    assert await account_actions.new_device_cookie(owners, known), "the owner's browser gets one of its own"
+
+
+async def test_a_try_that_can_t_be_checked_is_no_wrong_password(settings: Settings, clock: Clock) -> None:
+    async with open_database(settings.database_url) as database:
+        sealer = Sealer(settings, TOTP_PURPOSE)
+        account_actions = AccountActions(
+            database, second_factors=SecondFactorActions(database, sealer), now_s=lambda: clock.seconds
+        )
+        async with database.transaction() as db:
+            sealed = sealer.seal({"secret": pyotp.random_base32()})
+            await access_store.update_access(db, OWNER_ID, {"totp_sealed": sealed})
+        key = settings.data_dir / "tls" / SECRETS_KEY
+        key.write_bytes(b"x" * 32)
+        for _ in range(11):
+            with pytest.raises(SecretsUnreadable):
+                await log_in(account_actions, PASSWORD)
 
 
 async def test_a_restart_gives_no_new_tries(account_actions: AccountActions, database: Database, clock: Clock) -> None:
@@ -171,6 +252,93 @@ async def test_on_a_full_disk_the_owner_still_gets_in_and_wrong_passwords_count(
         await log_in(account_actions, "guess")
     await account_actions.end_session(unstored[0].id, by=unstored[1])
     assert await account_actions.session_of(cookies[sessions.index(unstored[0])]) is None
+
+
+@pytest.fixture
+async def anna(account_actions: AccountActions, database: Database, ended: list[str]) -> Person:
+    """She has logged in twice, the second time while the disk was full."""
+    await account_actions.set_password("secret")
+    accesses = AccessActions(database, account_actions, on_end=ended.append)
+    access, _ = await accesses.add("anna", Role.OWN, LONG)
+    stored = await log_in(account_actions, LONG, name="anna")
+    unstored = await unstored_log_in(account_actions, database)
+    session = await account_actions.session_of(unstored)
+    assert session
+    return Person(accesses, access.id, stored, unstored, session)
+
+
+@on_sqlite
+async def test_a_removed_access_is_out_although_its_session_was_not_stored(
+    account_actions: AccountActions, anna: Person, ended: list[str]
+) -> None:
+    await anna.accesses.remove(anna.access_id)
+    assert await account_actions.session_of(anna.unstored) is None
+    assert str(anna.session.id) in ended, "its WebSockets close"
+    assert [each.access_name for each in await account_actions.sessions()] == []
+
+
+@on_sqlite
+async def test_a_session_that_was_not_stored_has_the_present_role_and_name(
+    account_actions: AccountActions, anna: Person, ended: list[str]
+) -> None:
+    await anna.accesses.change(anna.access_id, role=Role.VIEW, name="Anna B")
+    session = await account_actions.session_of(anna.unstored)
+    assert session
+    assert (session.role, session.access_name) == (Role.VIEW, "Anna B")
+    assert str(session.id) in ended
+
+
+@on_sqlite
+async def test_a_new_password_ends_a_session_that_was_not_stored(
+    account_actions: AccountActions, anna: Person, ended: list[str]
+) -> None:
+    await anna.accesses.change(anna.access_id, password="another long one")
+    assert await account_actions.session_of(anna.unstored) is None
+    assert str(anna.session.id) in ended
+
+
+@on_sqlite
+async def test_one_s_own_new_password_ends_the_other_sessions_that_were_not_stored(
+    account_actions: AccountActions, database: Database, anna: Person, ended: list[str]
+) -> None:
+    other = await unstored_log_in(account_actions, database)
+    await anna.accesses.change_own_password(anna.session, "another long one")
+    assert await account_actions.session_of(anna.unstored) == anna.session
+    for cookie in (other, anna.stored):
+        assert await account_actions.session_of(cookie) is None
+    assert str(anna.session.id) not in ended
+
+
+@on_sqlite
+async def test_the_other_sessions_end_although_they_were_not_stored(
+    account_actions: AccountActions, database: Database, anna: Person
+) -> None:
+    await anna.accesses.add("bert", Role.VIEW, LONG)
+    berts = await unstored_log_in(account_actions, database, name="bert")
+    session = await account_actions.session_of(berts)
+    assert session
+    await anna.accesses.end_other_sessions(session)
+    assert await account_actions.session_of(anna.unstored), "of his own access alone"
+    stored = await account_actions.session_of(anna.stored)
+    assert stored
+    await anna.accesses.end_other_sessions(stored)
+    assert [each.id for each in await account_actions.sessions()] == [stored.id]
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", ["anna", "owner"])
+async def test_a_new_password_set_by_another_process_ends_sessions_that_were_not_stored(
+    account_actions: AccountActions, database: Database, anna: Person, name: str
+) -> None:
+    """The owner's ends those of every access, as `commander set-password` says."""
+    other = AccountActions(database)
+    if name == "owner":
+        await other.set_password("another")
+    else:
+        await AccessActions(database, other).change(anna.access_id, password="another long one")
+    assert await account_actions.session_of(anna.unstored) is None
+    assert anna.session.id not in {each.id for each in await account_actions.sessions()}
+    assert str(anna.session.id) not in await account_actions.socket_owners()
 
 
 async def test_a_visit_to_a_clock_that_was_ahead_does_not_make_a_session_live_longer(

@@ -110,7 +110,15 @@ async def test_a_known_browser_does_not_wait_for_strangers(guard: LoginGuard) ->
 async def test_a_known_browser_has_limits_too(guard: LoginGuard) -> None:
     await fail(guard, OWNER, times=10, device="stolen")
     assert wait_s(guard, "10.9.9.9", device="stolen") == 60
-    assert wait_s(guard) == 0, "its failures are not those of its address"
+    assert wait_s(guard) == 60, "its failures count for the strangers of its network too"
+    assert wait_s(guard, device="another of that network") == 0
+
+
+async def test_a_right_password_of_a_known_browser_is_no_failure_of_its_network(guard: LoginGuard) -> None:
+    for _ in range(100):
+        async with guard.turn(OWNER, "the owner's") as turn:
+            turn.take_back()
+    assert wait_s(guard) == 0
 
 
 async def test_the_queue_before_hashing_is_short_and_that_of_known_browsers_is_another(guard: LoginGuard) -> None:
@@ -134,10 +142,24 @@ async def test_a_right_password_is_no_failure(guard: LoginGuard) -> None:
 
 
 def test_only_our_own_mark_makes_a_browser_known_until_the_password_changes() -> None:
-    cookie = new_device("a hash")
-    device = device_of(cookie, "a hash")
+    hashes = {1: "a hash", 7: "anna's hash", 8: "a hash"}
+    cookie = new_device(1, "a hash")
+    device = device_of(cookie, hashes)
     assert device
-    assert cookie.startswith(device)
-    assert device_of(cookie, "another hash") is None
-    for wrong in ("", ".", "x", f"{device}.", f"{device}.0", cookie[:-1] + "é", "a." + cookie.partition(".")[2]):
-        assert device_of(wrong, "a hash") is None
+    assert device.access_id == 1
+    assert cookie.startswith(f"1.{device.id}.")
+    assert device_of(cookie, hashes | {1: "another hash"}) is None
+    signature = cookie.rpartition(".")[2]
+    of_others = [f"{access_id}.{device.id}.{signature}" for access_id in (7, 8, 9)]
+    unsigned = [
+        "",
+        ".",
+        "..",
+        "x",
+        f"1.{device.id}.",
+        f"1.{device.id}.0",
+        f"1.a.{signature}",
+        f"{device.id}.{signature}",
+    ]
+    for wrong in (*of_others, *unsigned, cookie[:-1] + "é", f"²{cookie[1:]}", f"x{cookie[1:]}", f"{cookie}."):
+        assert device_of(wrong, hashes) is None, wrong

@@ -18,7 +18,7 @@ from commander.accounts.access_domain import (
     name_key_of,
 )
 from commander.accounts.actions import AccountActions
-from commander.accounts.domain import Role, Session, WrongPassword, check_new_password
+from commander.accounts.domain import Role, Session, check_new_password
 from commander.audit.store import record
 from commander.db import Database
 
@@ -56,11 +56,6 @@ class AccessActions:
             self.last_login_fields = LoginFields(name=len(everybody) > 1, code=any(each.totp for each in everybody))
             self._fields_until_s = self._now_s() + FIELDS_KEPT_S
         return self.last_login_fields
-
-    async def find(self, access_id: int) -> Access:
-        """Raises `AccessNotFound`."""
-        async with self._database.reading() as db:
-            return await access_store.get_access(db, access_id)
 
     async def add(self, name: str, role: Role, password: str | None = None) -> tuple[Access, str | None]:
         """Returns the access, and the password that was made because none was given.
@@ -110,13 +105,15 @@ class AccessActions:
             await access_store.update_access(db, access_id, values)
             if forget_second_factor:
                 await access_store.forget_second_factor(db, access_id)
-            owners = await access_store.session_ids_of(db, access_id)
+            sessions = await access_store.session_ids_of(db, access_id)
             if password is not None:
                 await access_store.delete_sessions_of(db, access_id)
             what = _changes(before, values, forget_second_factor)
             await record(db, "access changed", before.name, what, at=self._now())
             after = await access_store.get_access(db, access_id)
-        self._hang_up(owners)
+        unstored = self._accounts.unstored
+        sessions += unstored.ids_of(access_id) if password is None else unstored.end_of(access_id)
+        self._hang_up(sessions)
         return after
 
     async def remove(self, access_id: int) -> None:
@@ -128,31 +125,33 @@ class AccessActions:
             ended = await access_store.delete_sessions_of(db, access_id)
             await access_store.delete_access(db, access_id)
             await record(db, "access removed", access.name, at=self._now())
-        self._hang_up(ended)
+        self._hang_up([*ended, *self._accounts.unstored.end_of(access_id)])
 
-    async def change_own_password(self, session: Session, password: str, *, old: str) -> None:
-        """Ends the other sessions of this access. Raises `WrongPassword`, `BadNewPassword` or `OwnerStays`."""
+    async def change_own_password(self, session: Session, password: str) -> None:
+        """Changes the password of a session's access, and ends its other sessions.
+
+        The caller confirms the session first. Raises `BadNewPassword` or `OwnerStays`.
+        """
         if session.access_id == OWNER_ID:
             raise OwnerStays("Change the owner's password on the commander's machine with `commander set-password`.")
         check_new_password(password)
-        async with self._database.reading() as db:
-            hashed = await access_store.password_hash_of(db, session.access_id)
-        if hashed is None or not await self._accounts.matches(hashed, old):
-            raise WrongPassword("That is not your present password.")
         hashed = await self._accounts.hash_password(password)
         async with self._database.transaction() as db:
             await access_store.update_access(db, session.access_id, {"password_hash": hashed})
             ended = await access_store.delete_sessions_of(db, session.access_id, but=session.id)
             await record(db, "password changed", session.access_name, "Its other sessions have ended.", at=self._now())
-        self._hang_up(ended)
+        self._accounts.unstored.keep(session.id, hashed)
+        self._hang_up([*ended, *self._accounts.unstored.end_of(session.access_id, but=session.id)])
 
     async def end_other_sessions(self, session: Session) -> None:
         """Ends all sessions but this one: for a role below `own` those of the same access only."""
         of = None if session.role is Role.OWN else session.access_id
         async with self._database.transaction() as db:
             ended = await access_store.delete_sessions_of(db, of, but=session.id)
+            ended += self._accounts.unstored.ids_of(of, but=session.id)
             subject = "all other sessions" if of is None else f"other sessions of {session.access_name}"
             await record(db, "sessions ended", subject, f"{len(ended)} sessions", at=self._now())
+        self._accounts.unstored.end_of(of, but=session.id)
         self._hang_up(ended)
 
     def _hang_up(self, session_ids: Sequence[int]) -> None:

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.accounts.access_domain import Access, AccessNameTaken, AccessNotFound, name_key_of
+from commander.accounts import store
+from commander.accounts.access_domain import OWNER_ID, Access, AccessNameTaken, AccessNotFound, name_key_of
 from commander.accounts.domain import Role
 from commander.accounts.tables import accesses, recovery_codes, sessions
 
@@ -30,16 +31,27 @@ async def get_access(db: AsyncConnection, access_id: int) -> Access:
     return _access(*row)
 
 
-async def find_access(db: AsyncConnection, name: str) -> tuple[Access, str | None] | None:
-    """Returns the access of this name and the hash of its own password; None if there is none of this name."""
-    query = sa.select(*_ACCESS, accesses.c.password_hash).where(accesses.c.name_key == name_key_of(name))
-    row = (await db.execute(query)).one_or_none()
-    return (_access(*row[:-1]), row.password_hash) if row else None
+async def find_access(db: AsyncConnection, name: str) -> Access | None:
+    """Returns the access of this name; None if there is none."""
+    row = (await db.execute(sa.select(*_ACCESS).where(accesses.c.name_key == name_key_of(name)))).one_or_none()
+    return _access(*row) if row else None
 
 
 async def password_hash_of(db: AsyncConnection, access_id: int) -> str | None:
-    query = sa.select(accesses.c.password_hash).where(accesses.c.id == access_id)
-    return (await db.execute(query)).scalar_one_or_none()
+    """Returns what is stored of an access's password, also of the owner's; None if there is no such access."""
+    return (await password_hashes(db, access_id)).get(access_id)
+
+
+async def password_hashes(db: AsyncConnection, *access_ids: int) -> dict[int, str]:
+    """Returns what is stored of the passwords of these accesses, without ids of all. The owner's is in `secrets`."""
+    query = sa.select(accesses.c.id, accesses.c.password_hash).where(accesses.c.password_hash.is_not(None))
+    if access_ids:
+        query = query.where(accesses.c.id.in_(access_ids))
+    found: dict[int, str] = {each.id: each.password_hash for each in await db.execute(query)}
+    if not access_ids or OWNER_ID in access_ids:
+        owners = await store.password_hash(db)
+        found |= {OWNER_ID: owners} if owners is not None else {}
+    return found
 
 
 def _access(access_id: int, name: str, role: str, totp_sealed: bytes | None, created_at: datetime) -> Access:

@@ -17,9 +17,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.accounts import access_store, store
-from commander.accounts.access_domain import OWNER_ID, Access
+from commander.accounts.access_domain import OWNER_ID
 from commander.accounts.cookies import Cookies
-from commander.accounts.devices import device_of, new_device
+from commander.accounts.devices import Device, device_of, new_device
 from commander.accounts.domain import (
     SEEN_EVERY,
     SESSION_LIFE,
@@ -40,7 +40,7 @@ from commander.accounts.domain import (
 from commander.accounts.login_guard import LoginGuard
 from commander.accounts.second_factor_actions import SecondFactorActions
 from commander.accounts.tables import api_keys
-from commander.accounts.unstored_sessions import UnstoredSessions
+from commander.accounts.unstored_sessions import OpenedAccess, UnstoredSessions
 from commander.accounts.views import browser_text
 from commander.audit.actor import OWNER, STRANGER, Actor
 from commander.audit.store import count_by_address, count_entries, record
@@ -83,8 +83,8 @@ class AccountActions:
         self._now = now
         self._now_s = now_s
         self._guard = LoginGuard(now_s)
-        self._hash_of_devices: tuple[str | None, float] = None, -math.inf
-        self._unstored = UnstoredSessions()
+        self._hashes_of_devices: tuple[dict[int, str], float] = {}, -math.inf
+        self.unstored = UnstoredSessions()
 
     async def log_in(
         self,
@@ -101,47 +101,62 @@ class AccountActions:
         `device_cookie` is that of the browser, see `accounts.devices`. `name` is that of the access; without one it is
         the owner's. `code` is that of the second factor, if the access has one.
         """
-        address, device = address[:64], await self._device_of(device_cookie)
-        async with self._guard.turn(address, device) as turn:
+        address, name = address[:64], name.strip() or OWNER
+        device = await self._device_of(device_cookie)
+        if device and not await self._is_called(device.access_id, name):
+            device = None  # it is known for another access: here it is a stranger
+        async with self._guard.turn(address, device.id if device else None) as turn:
             try:
-                access = await self._opened_access(name, password, code)
-            except (DBAPIError, DatabaseProblem):
+                opened = await self._opened(name, password, code)
+            except Exception:  # it could not be checked
                 turn.take_back()
                 raise
-            if access:
+            if opened:
                 turn.take_back()
-                return await self._begin_session(access, address=address, user_agent=user_agent)
+                return await self._begin_session(opened, address=address, user_agent=user_agent)
             await self._record_failure(Actor(STRANGER, address), user_agent)
         raise WrongPassword("That is not the password.")
 
-    async def _opened_access(self, name: str, password: str, code: str) -> Access | None:
+    async def _is_called(self, access_id: int, name: str) -> bool:
+        async with self._database.reading() as db:
+            access = await access_store.find_access(db, name)
+        return access is not None and access.id == access_id
+
+    async def _opened(self, name: str, password: str, code: str) -> OpenedAccess | None:
         """Returns the access that name, password and code open.
 
         A name that there is not takes as long as a wrong password.
         """
         async with self._database.reading() as db:
-            owner = await store.password_hash(db)
-            access, hashed = await access_store.find_access(db, name.strip() or OWNER) or (None, owner)
-        if access and access.is_owner:
-            hashed = owner
+            access = await access_store.find_access(db, name)
+            access_id = access.id if access else OWNER_ID
+            hashes = await access_store.password_hashes(db, access_id, OWNER_ID)
+        hashed = hashes.get(access_id)
         if hashed is None or not await self._verified(hashed, password) or access is None:
             return None
         if not access.totp:
-            return access
+            return OpenedAccess(access, hashes)
         factors = self._second_factors
-        return access if factors is not None and await factors.is_right(access.id, code) else None
+        is_right = factors is not None and await factors.is_right(access.id, code)
+        return OpenedAccess(access, hashes) if is_right else None
 
     async def check_login(self, *, address: str, device_cookie: str) -> None:
         """Raises `TooManyTries` if `log_in` would, before the password is read."""
-        self._guard.check(address[:64], await self._device_of(device_cookie))
+        device = await self._device_of(device_cookie)
+        self._guard.check(address[:64], device.id if device else None)
 
     async def is_known_browser(self, device_cookie: str) -> bool:
         return await self._device_of(device_cookie) is not None
 
-    async def new_device_cookie(self, device_cookie: str) -> str | None:
-        """Returns the cookie for a browser that has just logged in; None if it has a valid one."""
-        hashed = await self._password_hash()
-        return new_device(hashed) if hashed and device_of(device_cookie, hashed) is None else None
+    async def new_device_cookie(self, session_cookie: str, device_cookie: str) -> str | None:
+        """Returns the cookie for a browser that has just logged in; None if it has a valid one for this access."""
+        session = await self.session_of(session_cookie)
+        if session is None:
+            return None
+        async with self._database.reading() as db:
+            hashes = await access_store.password_hashes(db, session.access_id)
+        hashed = hashes.get(session.access_id)
+        return new_device(session.access_id, hashed) if hashed and device_of(device_cookie, hashes) is None else None
 
     async def remember_failures(self) -> None:
         """Reads the newest failed log-ins from the audit log: a restart must not give new tries."""
@@ -151,18 +166,19 @@ class AccountActions:
         for address, count in counts.items():
             self._guard.remember(address, min(count, FAILURES_AN_HOUR))
 
-    async def _device_of(self, cookie: str) -> str | None:
-        """Returns the id of a known browser. A flood of invented cookies does not read the database each time."""
+    async def _device_of(self, cookie: str) -> Device | None:
+        """Returns the known browser. A flood of invented cookies does not read the database each time."""
         if not cookie:
             return None
-        hashed, until_s = self._hash_of_devices
+        hashes, until_s = self._hashes_of_devices
         if until_s <= self._now_s():
-            hashed = await self._password_hash()
-            self._hash_of_devices = hashed, self._now_s() + HASH_KEPT_S
-        return device_of(cookie, hashed) if hashed else None
+            async with self._database.reading() as db:
+                hashes = await access_store.password_hashes(db)
+            self._hashes_of_devices = hashes, self._now_s() + HASH_KEPT_S
+        return device_of(cookie, hashes)
 
-    async def _begin_session(self, access: Access, *, address: str, user_agent: str) -> str:
-        cookie, now = secrets.token_urlsafe(32), self._now()
+    async def _begin_session(self, opened: OpenedAccess, *, address: str, user_agent: str) -> str:
+        access, cookie, now = opened.access, secrets.token_urlsafe(32), self._now()
         detail, actor = browser_text(user_agent), Actor(access.name, address)
         try:
             async with self._database.transaction() as db:
@@ -174,7 +190,7 @@ class AccountActions:
             if not is_full(error):
                 raise
             log.warning("a session could not be stored, it lasts until the next start: %s", error.orig)
-            self._unstored.add(_hash(cookie), access, address=address, user_agent=user_agent, now=now)
+            self.unstored.add(_hash(cookie), opened, address=address, user_agent=user_agent, now=now)
         return cookie
 
     async def _record_failure(self, stranger: Actor, user_agent: str) -> None:
@@ -190,14 +206,16 @@ class AccountActions:
             log.warning("a failed log-in could not be noted: %s", error)
 
     async def _password_hash(self) -> str | None:
+        """Returns what is stored of the owner's password."""
         async with self._database.reading() as db:
-            return await store.password_hash(db)
+            return await access_store.password_hash_of(db, OWNER_ID)
 
     async def session_of(self, cookie: str) -> Session | None:
         now, cookie_hash = self._now(), _hash(cookie)
-        if unstored := self._unstored.find(cookie_hash, now=now):
-            return unstored
         async with self._database.reading() as db:
+            if self.unstored.has(cookie_hash):
+                everybody, hashes = await access_store.all_accesses(db), await access_store.password_hashes(db)
+                return self.unstored.find(cookie_hash, everybody, hashes, now=now)
             session = await store.find_session(
                 db, cookie_hash, seen_after=now - SESSION_LIFE, made_after=now - SESSION_LONGEST
             )
@@ -216,7 +234,7 @@ class AccountActions:
         await self._end(session_id, "session ended")
 
     async def _end(self, session_id: int, what: str) -> None:
-        if not self._unstored.end(session_id):
+        if not self.unstored.end(session_id):
             async with self._database.transaction() as db:
                 if ended := await store.delete_session(db, session_id):
                     detail = browser_text(ended.user_agent)
@@ -225,7 +243,14 @@ class AccountActions:
 
     async def sessions(self) -> list[Session]:
         async with self._database.reading() as db:
-            return [*self._unstored.all(), *await store.all_sessions(db)]
+            return await self._all_sessions(db)
+
+    async def _all_sessions(self, db: AsyncConnection) -> list[Session]:
+        stored = await store.all_sessions(db)
+        if self.unstored.are_none:
+            return stored
+        everybody, hashes = await access_store.all_accesses(db), await access_store.password_hashes(db)
+        return [*self.unstored.all(everybody, hashes), *stored]
 
     async def set_password(self, password: str, *, forget_second_factor: bool = False) -> None:
         """Replace the owner's password and end every session."""
@@ -238,8 +263,8 @@ class AccountActions:
                 await access_store.forget_second_factor(db, OWNER_ID)
                 detail += " The owner has no second factor any more."
             await record(db, "password changed", detail=detail, at=self._now())
-        self._unstored.clear()
-        self._hash_of_devices = None, -math.inf
+        self.unstored.end_of(None)
+        self._hashes_of_devices = {}, -math.inf
 
     async def is_password(self, text: str) -> bool:
         hashed = await self._password_hash()
@@ -303,8 +328,8 @@ class AccountActions:
         """Returns the sessions and API keys that are valid now, as `socket_owner` names them."""
         now = self._now()
         async with self._database.reading() as db:
-            sessions, keys = await store.all_sessions(db), await store.all_api_keys(db)
-        alive = [each for each in (*self._unstored.all(), *sessions) if not has_ended(each, now)]
+            sessions, keys = await self._all_sessions(db), await store.all_api_keys(db)
+        alive = [each for each in sessions if not has_ended(each, now)]
         valid = [each for each in keys if each.expires_at is None or each.expires_at > now]
         return {*map(socket_owner, alive), *map(socket_owner, valid)}
 

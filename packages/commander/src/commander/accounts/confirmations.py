@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from commander.accounts import access_store, store
-from commander.accounts.access_domain import OWNER_ID
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import NotSignedIn, Session, WrongConfirmation
 from commander.accounts.second_factor_actions import SecondFactorActions
@@ -31,12 +30,23 @@ class Confirmations:
         self._accounts = accounts
         self._second_factors = second_factors
         self._now = now
-        self._wrong: Counter[int] = Counter()  # by session; it ends with the fifth
+        self._wrong: Counter[int] = Counter()  # by session, also for one that has ended: a request of it may still run
 
     async def confirm(self, session: Session, *, password: str = "", code: str = "") -> Session:
-        """Returns the confirmed session. Raises `WrongConfirmation`, or `NotSignedIn` when the session has ended."""
-        if not await self._is_right(session, password, code):
-            await self._count(session)
+        """Returns the confirmed session. Raises `WrongConfirmation`, or `NotSignedIn` when the session has ended.
+
+        A try counts as wrong from its beginning: tries that run at the same time can't exceed the limit.
+        """
+        if self._wrong[session.id] >= TRIES_MOST:
+            raise _ended()
+        self._wrong[session.id] += 1
+        try:
+            is_right = await self._is_right(session, password, code)
+        except Exception:  # it could not be checked
+            self._wrong[session.id] -= 1
+            raise
+        if not is_right:
+            await self._end_after_the_last(session)
             raise WrongConfirmation("That is not your password.")
         del self._wrong[session.id]
         now = self._now()
@@ -52,14 +62,14 @@ class Confirmations:
             hashed = await access_store.password_hash_of(db, session.access_id)
         if code.strip() and has_factor:
             return await self._second_factors.is_right(session.access_id, code)
-        if session.access_id == OWNER_ID:
-            return await self._accounts.is_password(password)
         return hashed is not None and await self._accounts.matches(hashed, password)
 
-    async def _count(self, session: Session) -> None:
-        self._wrong[session.id] += 1
+    async def _end_after_the_last(self, session: Session) -> None:
         if self._wrong[session.id] < TRIES_MOST:
             return
-        del self._wrong[session.id]
         await self._accounts.end_session(session.id, by=session)
-        raise NotSignedIn("The password was wrong five times, so this session has ended. Log in again.")
+        raise _ended()
+
+
+def _ended() -> NotSignedIn:
+    return NotSignedIn("The password was wrong five times, so this session has ended. Log in again.")

@@ -1,31 +1,45 @@
-"""Known browsers: those that have logged in before. A cookie with a signature says so.
+"""Known browsers: those that have logged in before. A cookie with a signature says so, for one access.
 
-The key of the signature is the stored hash of the password. A new password therefore makes every browser unknown, and
-nothing else has to be kept. A known browser still needs the password: it only does not wait behind strangers.
+The key of the signature is the stored hash of that access's password. A new password therefore makes its browsers
+unknown, and nothing else has to be kept. A known browser still needs the password: it only does not wait behind
+strangers. It is known for its own access alone, so that no person guesses another's password with it.
 """
 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
+from typing import NamedTuple
 
 ID_BYTES = 16
 COOKIE_LONGEST = 128
 
 
-def new_device(password_hash: str) -> str:
-    """Returns the cookie of a browser that has just logged in."""
-    device = secrets.token_hex(ID_BYTES)
-    return f"{device}.{_signature(device, password_hash)}"
+class Device(NamedTuple):
+    """A known browser, and the access as which it has logged in."""
+
+    access_id: int
+    id: str
 
 
-def device_of(cookie: str, password_hash: str) -> str | None:
-    """Returns the id in the cookie of a known browser; None for every other text."""
-    device, dot, signature = cookie[:COOKIE_LONGEST].partition(".")
-    if not dot or not device.isascii() or not signature.isascii():
+def new_device(access_id: int, password_hash: str) -> str:
+    """Returns the cookie of a browser that has just logged in as this access."""
+    device = Device(access_id, secrets.token_hex(ID_BYTES))
+    return f"{device.access_id}.{device.id}.{_signature(device, password_hash)}"
+
+
+def device_of(cookie: str, password_hashes: Mapping[int, str]) -> Device | None:
+    """Returns the known browser whose cookie this is; None for every other text. The hashes are by access."""
+    parts = cookie[:COOKIE_LONGEST].split(".")
+    if not cookie.isascii() or len(parts) != 3 or not parts[0].isdecimal():
         return None
-    return device if hmac.compare_digest(signature, _signature(device, password_hash)) else None
+    device = Device(int(parts[0]), parts[1])
+    hashed = password_hashes.get(device.access_id)
+    if hashed is None or not hmac.compare_digest(parts[2], _signature(device, hashed)):
+        return None
+    return device
 
 
-def _signature(device: str, password_hash: str) -> str:
-    key = hashlib.sha256(b"minewarden known browser\0" + password_hash.encode()).digest()
-    return hmac.new(key, device.encode(), hashlib.sha256).hexdigest()
+def _signature(device: Device, password_hash: str) -> str:
+    key = hashlib.sha256(b"minewarden known browser 2\0" + password_hash.encode()).digest()
+    return hmac.new(key, f"{device.access_id}.{device.id}".encode(), hashlib.sha256).hexdigest()

@@ -119,7 +119,10 @@ class Try:
 
 
 class LoginGuard:
-    """Strangers share one lane and one limit. Known browsers have a lane and limits of their own."""
+    """Strangers share one lane and one limit. Known browsers have a lane and limits of their own.
+
+    The failures of a known browser count on its network too, for the strangers there.
+    """
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
@@ -151,13 +154,14 @@ class LoginGuard:
         """The time in which one password may be hashed. Raises `TooManyTries` at once, without a place in the queue."""
         self.check(address, device)
         now_s = self._now_s()
+        counted = [self._addresses.add(sender_network(address), now_s)]
         if device is not None:
-            counted: tuple[Failures, ...] = (self._devices.add(device, now_s),)
+            counted.append(self._devices.add(device, now_s))
         else:
             self._strangers.add(now_s)
-            counted = (self._addresses.add(sender_network(address), now_s), self._strangers)
+            counted.append(self._strangers)
         async with self._lane(device).turn():
-            yield Try(counted)
+            yield Try(tuple(counted))
 
     def _lane(self, device: str | None) -> Lane:
         return self._lane_of_strangers if device is None else self._lane_of_known

@@ -22,13 +22,15 @@ from commander.accounts.access_domain import (
     checked_access_role,
 )
 from commander.accounts.actions import AccountActions
+from commander.accounts.confirmations import Confirmations
 from commander.accounts.domain import (
     AccountError,
     BadNewPassword,
     BadRole,
+    NotSignedIn,
     Role,
     Session,
-    WrongPassword,
+    WrongConfirmation,
     is_enough,
 )
 from commander.accounts.second_factor_actions import SecondFactorActions
@@ -112,7 +114,9 @@ class AccessPage:
         me, may_own = self.session, is_enough(self.session.role, Role.OWN)
         everybody, all_sessions = await self.accesses.all(), await self.accounts.sessions()
         views = [access_view(each, all_sessions, me) for each in everybody]
-        mine = next(each for each in everybody if each.id == me.access_id)
+        mine = next((each for each in everybody if each.id == me.access_id), None)
+        if mine is None:
+            raise NotSignedIn("Your access was removed.")
         keys = await self.accounts.api_keys() if may_own else []
         dialog, now = dialog or self._asked(mine, everybody), datetime.now(UTC)
         return page(
@@ -205,11 +209,14 @@ async def remove_access(access_id: FromPath[int], access_actions: NamedDependenc
 
 @post(PATH + "/password", dependencies=DEPENDENCIES, include_in_schema=False)
 async def change_password(
-    data: URLEncodedBody[PasswordForm], access_page: NamedDependency[AccessPage]
+    data: URLEncodedBody[PasswordForm],
+    access_page: NamedDependency[AccessPage],
+    confirmations: NamedDependency[Confirmations],
 ) -> Html | Redirect:
     try:
-        await access_page.accesses.change_own_password(access_page.session, data.new, old=data.old)
-    except (WrongPassword, BadNewPassword, OwnerStays) as error:
+        session = await confirmations.confirm(access_page.session, password=data.old)
+        await access_page.accesses.change_own_password(session, data.new)
+    except (WrongConfirmation, BadNewPassword, OwnerStays) as error:
         field = "new" if isinstance(error, BadNewPassword) else "old"
         return await access_page.show(AccessDialog("password", errors={field: str(error)}))
     return done("password")

@@ -8,12 +8,14 @@ from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 
 from litestar.types import ASGIApp, Receive, Scope, Send
+from sqlalchemy.exc import DBAPIError
 
 from commander.accounts.access_actions import AccessActions
 from commander.accounts.access_domain import LoginFields
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import TooManyTries
 from commander.accounts.networks import sender_is_known
+from commander.problems import DatabaseProblem
 from commander.settings_pages.pages import too_many_page
 from commander.web.bodies import header, method_of
 from commander.web.body_gate import LOGIN
@@ -40,8 +42,10 @@ class LoginGate:
             await self._account_actions.check_login(address=client[0] if client else "", device_cookie=device)
         except TooManyTries as error:
             await _refuse(error, self._access_actions.last_login_fields, send)
-        else:
-            await self._app(scope, receive, send)
+            return
+        except (DBAPIError, DatabaseProblem):
+            pass  # the application meets it too, and answers it
+        await self._app(scope, receive, send)
 
 
 def _cookie_of(scope: Scope, name: str) -> str:

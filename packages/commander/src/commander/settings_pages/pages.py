@@ -120,7 +120,7 @@ async def log_in(
         return too_many_page(error, going, fields=await access_actions.login_fields())
     sender_is_known(request.scope)
     answer = Redirect(going, status_code=303, cookies=[cookies.session_cookie(session)])
-    if made := await account_actions.new_device_cookie(device):
+    if made := await account_actions.new_device_cookie(session, device):
         answer.set_cookie(cookies.device_cookie(made))
     return answer
 
