@@ -8,6 +8,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from commander.accounts import actions
 from commander.accounts.actions import AccountActions
 from commander.db import Database, open_database
 from commander.incidents.running import Rounds
+from commander.live.rigs import Lives
 from commander.migrations import migrate
 from commander.settings import Settings
 from commander_farm import PASSWORD, POSTGRESQL, SQLITE, Farm, running, serving, settings_of
@@ -70,14 +72,18 @@ def settings(tmp_path: Path, farm_url: str) -> Settings:
 
 @pytest.fixture
 def no_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stops the rounds that evaluate alert rules, for tests that write incidents of rigs that do not exist.
+    """Stops the rounds that evaluate alert rules and the learning, for tests that write the rows of both themselves.
 
-    A round would end them, and it comes at any moment.
+    A round would end incidents of rigs that do not exist; learning would replace usual values. Both come at any moment.
     """
 
     async def only_wait(rounds: Rounds, stop: asyncio.Event) -> None:
         await stop.wait()
 
+    async def learn_nothing(database: Database, lives: Lives, now: datetime) -> None:
+        pass
+
+    monkeypatch.setattr("commander.incidents.noun.learn", learn_nothing)
     monkeypatch.setattr(Rounds, "run", only_wait)
 
 

@@ -113,6 +113,7 @@ async def test_the_page_of_a_rig_has_shares_and_the_strip(person: httpx.AsyncCli
     assert 'aria-label="Last 24 hours: mining' in html
 
 
+@pytest.mark.usefixtures("no_rounds")
 async def test_the_page_of_a_rig_shows_what_is_usual_or_until_when_it_is_learnt(
     person: httpx.AsyncClient, farm: Farm, settings: Settings
 ) -> None:
