@@ -118,7 +118,7 @@ def settled_asics(farm: Farm) -> dict[str, int]:
     well, ill, mute, new = (farm.add_asic(name) for name in ("s19-01", "s19-02", "ks5l with a rather long name", "new"))
     well.report()
     farm.tag("asic", well.id, "hall:2")
-    boards = [{"slot": 1, "chips": 110, "expected_chips": 114}, {"slot": 2, "hashrate_hs": 0.0}]
+    boards = [{"slot": 10, "chips": 1110, "expected_chips": 1114}, {"slot": 11, "hashrate_hs": 0.0}]
     ill.report(faults=["temperature", "error 2010"], boards=boards, fans_rpm=[6000, 0, None], power_w=None)
     mute.report(**dict.fromkeys(set(an_asic_log()) - {"taken_at", "boards", "fans_rpm", "pools"}), boards=[], pools=[])
     return {"well": well.id, "ill": ill.id, "mute": mute.id, "new": new.id}
