@@ -56,6 +56,7 @@ class Rig:
     logs: dict[datetime, AsicLog] = field(default_factory=dict)
     duplicates: int = 0
     is_removed: bool = False
+    is_over_budget: bool = False
 
 
 @dataclass
@@ -75,6 +76,7 @@ class SmallCommander:
     items: list[int] = field(default_factory=list)
     shown: list[Token | None] = field(default_factory=list)
     stored: int = 0
+    over_budget: int = 0
     refuses: Callable[[str], Response | None] = lambda _path: None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -145,6 +147,8 @@ class SmallCommander:
         self.items.append(len(report.items))
         results = [self._store(item) for item in report.items]
         self.changed.set()
+        if results and all(each.error == "over_budget" for each in results):
+            return problem(429, "over_budget", **{"Retry-After": "300"})
         return answer(AsicReceipt(results=results))
 
     def _store(self, item: AsicReportItem) -> AsicItemReceipt:
@@ -159,6 +163,9 @@ class SmallCommander:
             return AsicItemReceipt(stored=0, duplicates=0, error="invalid_token")
         if rig.is_removed:
             return AsicItemReceipt(stored=0, duplicates=0, error="rig_removed")
+        if rig.is_over_budget and item.logs:
+            self.over_budget += 1
+            return AsicItemReceipt(stored=0, duplicates=0, error="over_budget")
         if bytes(item.specs) != b"null":
             rig.specs = msgspec.json.decode(item.specs, type=AsicSpecs)
         logs = [msgspec.json.decode(log, type=AsicLog) for log in item.logs]

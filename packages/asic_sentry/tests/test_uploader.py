@@ -70,6 +70,37 @@ async def test_an_invalid_token_concerns_its_asic_alone_and_its_logs_wait_for_th
     assert moments == sorted(moments)
 
 
+async def test_an_asic_over_its_budget_keeps_its_token_and_its_logs_are_sent_later(
+    sentry: Sentry, commander: SmallCommander, network: str
+) -> None:
+    async with running(make_asics(3, network, ["iceriver"], port_base=BASE)) as farm:
+        rigs = sentry.add(farm.asics, commander)
+        ip, other = farm.asics[0].ip, farm.asics[1].ip
+        rigs[ip].is_over_budget = True
+        await commander.until(lambda: commander.over_budget >= 1 and len(rigs[other].logs) >= 2)
+        others = len(rigs[other].logs)
+        await commander.until(lambda: len(rigs[other].logs) > others + 2)
+        assert sentry.device(ip).asic.refusal is sentry.asic(ip).refusal is None
+        assert sentry.agent.uploader.state is State.ONLINE
+        held = sentry.db.execute("SELECT taken_at_ms FROM spool WHERE source = ?", (sentry.asic(ip).id,))
+        waiting = {row[0] for row in held}
+        assert waiting
+        rigs[ip].is_over_budget = False
+        await commander.until(lambda: waiting <= {round(at.timestamp() * 1000) for at in rigs[ip].logs})
+
+
+async def test_a_refused_report_of_asics_over_their_budgets_does_not_keep_the_others_waiting(
+    sentry: Sentry, commander: SmallCommander, network: str
+) -> None:
+    async with running(make_asics(2, network, ["iceriver"], port_base=BASE)) as farm:
+        first = sentry.add(farm.asics[:1], commander)
+        first[farm.asics[0].ip].is_over_budget = True
+        await commander.until(lambda: commander.over_budget >= 1)
+        second = sentry.add(farm.asics[1:], commander)
+        await commander.until(each_has(second, 3))
+    assert commander.over_budget == 1, "it has not come back before the 300 s of the answer"
+
+
 async def test_a_removed_rig_is_an_invalid_token_with_its_own_words(
     sentry: Sentry, commander: SmallCommander, network: str
 ) -> None:

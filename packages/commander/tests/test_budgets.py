@@ -1,10 +1,16 @@
 """The most that one rig's token can store."""
 
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager, suppress
+
+import msgspec
 import pytest
 from commander.intake import budgets
-from commander.intake.budgets import DAY_S, LOGS_AT_ONCE, MIB, OverBudget, RigBudgets
+from commander.intake.budgets import DAY_S, LOGS_AT_ONCE, MIB, Cost, OverBudget, RigBudgets
 from commander.settings import Settings
-from commander_farm import Farm, a_log, an_asic_log, on_sqlite, running
+from commander_farm import LOGS, Farm, a_log, an_asic_log, on_sqlite, running, serving
 from msgspec.structs import replace
 
 DAY_OF_LOGS = 8_640  # at 10 s
@@ -32,12 +38,9 @@ def stored(rigs: RigBudgets, clock: Clock, *, seconds: int, logs: int, size: int
     count = 0
     for _ in range(seconds):
         clock.now_s += 1
-        try:
-            rigs.check(7)
-        except OverBudget:
-            continue
-        rigs.take(7, logs=logs, size=size)
-        count += logs
+        with suppress(OverBudget):
+            rigs.charge(7, Cost(logs, size))
+            count += logs
     return count
 
 
@@ -57,25 +60,94 @@ def test_a_week_that_a_sentry_has_kept_passes_at_once(rigs: RigBudgets, clock: C
 def test_a_usual_rig_is_never_refused(rigs: RigBudgets, clock: Clock) -> None:
     for _ in range(3 * DAY_OF_LOGS):
         clock.now_s += 10
-        rigs.check(7)
-        rigs.take(7, logs=1, size=3_000)
+        rigs.charge(7, Cost(1, 3_000))
 
 
 def test_one_rig_does_not_use_the_budget_of_another(rigs: RigBudgets) -> None:
-    rigs.take(7, logs=LOGS_AT_ONCE + 1, size=1)
+    rigs.charge(7, Cost(LOGS_AT_ONCE + 1, 1))
     with pytest.raises(OverBudget) as refused:
-        rigs.check(7)
+        rigs.charge(7, Cost(1, 1))
     assert refused.value.retry_after_s == 10
-    rigs.check(8)
+    rigs.charge(8, Cost(1, 1))
+
+
+@pytest.fixture
+def small(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a commander whose rigs may send five logs at once."""
+    monkeypatch.setattr(budgets, "LOGS_AT_ONCE", 5)
+    return replace(settings, report_every_s=3600, offline_after_s=9000, stale_after_s=8000)
 
 
 @on_sqlite
-async def test_a_rig_over_its_budget_is_asked_to_come_back_and_others_are_served(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(budgets, "LOGS_AT_ONCE", 5)
-    async with running(replace(settings, report_every_s=3600, offline_after_s=9000, stale_after_s=8000)) as client:
-        farm = Farm(client, settings)
+async def test_of_two_reports_at_once_the_second_is_refused_if_the_first_used_the_budget(small: Settings) -> None:
+    async with serving(small) as client:
+        farm = Farm(client, small)
+        await farm.make_key()
+        rig = await farm.add()
+        body = msgspec.json.encode({"logs": [a_log(number) for number in range(6)]})
+        has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+        async def halting() -> AsyncIterator[bytes]:
+            yield body[:10]
+            has_begun.set()
+            await may_end.wait()
+            yield body[10:]
+
+        slow = asyncio.ensure_future(client.post(LOGS, content=halting(), headers=rig.auth))
+        await has_begun.wait()
+        first = await farm.report(rig, *(a_log(100 + number) for number in range(6)))
+        may_end.set()
+        second = await slow
+        assert (first.status_code, second.status_code) == (200, 429)
+
+
+@contextmanager
+def that_can_not_be_written(small: Settings) -> Iterator[None]:
+    """The commander's database, on which no log can be stored meanwhile."""
+    with closing(sqlite3.connect(small.database_url.removeprefix("sqlite:///"), isolation_level=None)) as db:
+        for table in ("cpu_gpu_logs", "asic_logs"):
+            db.execute(f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END")
+        yield
+        for table in ("cpu_gpu_logs", "asic_logs"):
+            db.execute(f"DROP TRIGGER no_{table}")
+
+
+@on_sqlite
+async def test_logs_that_could_not_be_stored_do_not_count(small: Settings) -> None:
+    async with running(small) as client:
+        farm = Farm(client, small)
+        await farm.make_key()
+        rig, asic = await farm.add(), await farm.add_asic()
+        logs, asic_logs = [a_log(number) for number in range(6)], [an_asic_log(number) for number in range(6)]
+        with that_can_not_be_written(small):
+            for _ in range(2):
+                assert (await farm.report(rig, *logs)).json()["code"] == "storage_away"
+                answer = await farm.report_asics({"token": asic.token, "logs": asic_logs})
+                assert answer.json()["code"] == "storage_away"
+        assert (await farm.report(rig, *logs)).json()["stored"] == 6
+        assert (await farm.report_asic(asic, *asic_logs))["stored"] == 6
+
+
+@on_sqlite
+async def test_a_report_of_asics_that_are_all_over_their_budgets_is_asked_to_come_back(small: Settings) -> None:
+    """A sentry of the last release takes the error of an item for an invalid token."""
+    async with running(small) as client:
+        farm = Farm(client, small)
+        await farm.make_key()
+        asics = [await farm.add_asic(name) for name in ("first", "second")]
+        for asic in asics:
+            assert (await farm.report_asic(asic, *(an_asic_log(number) for number in range(6))))["stored"] == 6
+        refused = await farm.report_asics(*({"token": asic.token, "logs": [an_asic_log(9)]} for asic in asics))
+        assert (refused.status_code, refused.json()["code"]) == (429, "over_budget")
+        assert 10 <= int(refused.headers["Retry-After"]) <= 60
+        asked = await farm.report_asics(*({"token": asic.token} for asic in asics))
+        assert [each["error"] for each in asked.json()["results"]] == [None, None], "it asks for the tokens alone"
+
+
+@on_sqlite
+async def test_a_rig_over_its_budget_is_asked_to_come_back_and_others_are_served(small: Settings) -> None:
+    async with running(small) as client:
+        farm = Farm(client, small)
         await farm.make_key()
         greedy, usual = await farm.add("greedy"), await farm.add("usual")
         first = await farm.report(greedy, *(a_log(number) for number in range(6)))
@@ -87,12 +159,9 @@ async def test_a_rig_over_its_budget_is_asked_to_come_back_and_others_are_served
 
 
 @on_sqlite
-async def test_an_asic_over_its_budget_fails_its_own_item_only(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(budgets, "LOGS_AT_ONCE", 5)
-    async with running(replace(settings, report_every_s=3600, offline_after_s=9000, stale_after_s=8000)) as client:
-        farm = Farm(client, settings)
+async def test_an_asic_over_its_budget_fails_its_own_item_only(small: Settings) -> None:
+    async with running(small) as client:
+        farm = Farm(client, small)
         await farm.make_key()
         greedy, usual = await farm.add_asic("greedy"), await farm.add_asic("usual")
         logs = [an_asic_log(number) for number in range(6)]

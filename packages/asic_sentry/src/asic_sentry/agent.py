@@ -29,7 +29,7 @@ from asic_sentry.poller import AT_ONCE, Poller
 from asic_sentry.relocate import Relocator
 from asic_sentry.scan import Scans
 from asic_sentry.settings import DISTRIBUTION, Settings
-from asic_sentry.uploader import AsicUploader
+from asic_sentry.uploader import OVER_BUDGET_S, AsicUploader
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Pace:
     write_every_s: float = 1.0
     store_check_s: float = 0.5
     probe_every_s: float = PROBE_INVALID_S
+    over_budget_s: float = OVER_BUDGET_S
     copy_every_s: float = 5.0
 
 
@@ -81,6 +82,7 @@ class Agent:
             report_every_s=self.poller.schedule.every_s,
             changed=lambda: self.changed(),
             probe_every_s=pace.probe_every_s,
+            later_s=pace.over_budget_s,
         )
 
     @property

@@ -4,7 +4,7 @@ does not affect the others."""
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from protocol.messages import RigName, SentryWelcome
 from protocol.reading import Reader
 from protocol.tokens import Token
 from sentry_kit import store as kit
-from sentry_kit.client import CommanderClient, CommanderError, InvalidToken, Refused, RigRemoved, TooLarge
+from sentry_kit.client import CommanderClient, CommanderError, InvalidToken, OverBudget, Refused, RigRemoved, TooLarge
 from sentry_kit.impossible import left_out
 from sentry_kit.masking import mask
 from sentry_kit.spool import Spool, Spooled
@@ -25,7 +25,7 @@ from sentry_kit.uploader import PAUSE_S, PROBE_INVALID_S, Uploader
 from sentry_kit.worker import Worker
 
 from asic_sentry.asics import store
-from asic_sentry.asics.asic import Asic, Refusal, Rig
+from asic_sentry.asics.asic import OVER_BUDGET, Asic, Refusal, Rig
 from asic_sentry.device import Device
 from asic_sentry.poller import Poller
 
@@ -35,6 +35,7 @@ CALL = "api/v1/sentry/asic-logs"
 BATCH_LOGS = 1000
 BATCH_BYTES = 1_500_000
 _GREET_EVERY_S = 600
+OVER_BUDGET_S = 60.0
 _TOKENS_TO_GREET_WITH = 3
 _SPECS = Reader(AsicSpecs)
 _UNKNOWN_SITE_TOKEN = "The commander no longer knows the site token. Make a new one there."  # noqa: S105 - a sentence
@@ -55,13 +56,15 @@ class AsicUploader(Uploader):
         changed: Callable[[], None],
         pause_s: float = PAUSE_S,
         probe_every_s: float = PROBE_INVALID_S,
+        later_s: float = OVER_BUDGET_S,
     ) -> None:
         super().__init__(db, disk, open_client, report_every_s=report_every_s, changed=changed, pause_s=pause_s)
         self.site_token_error: str | None = None
         self._spool, self._poller = spool, poller
         self._batch = BATCH_LOGS
         self._greet_at = self._probe_at = 0.0
-        self._probe_every_s = probe_every_s
+        self._probe_every_s, self._later_s = probe_every_s, later_s
+        self._later: dict[int, float] = {}  # by ASIC: when to send again what was over its budget
 
     def _can_upload(self, enrolment: Enrolment) -> bool:
         return bool(self._poller.devices) or enrolment.token is not None
@@ -81,6 +84,7 @@ class AsicUploader(Uploader):
                 await self.on_disk(self._spool.clear)
             self.site_token_error = None
             self._greet_at = 0.0
+            self._later.clear()
             self._reset()
         if self.welcome is None:
             self._greet_at = 0.0
@@ -88,10 +92,22 @@ class AsicUploader(Uploader):
         self.wake()
 
     async def _hold_back(self) -> None:
+        """Holds back the logs of refused ASICs, and of those that were over their budgets a short time ago."""
+        now_s = asyncio.get_running_loop().time()
+        self._later = {source: until_s for source, until_s in self._later.items() if until_s > now_s}
         refused = {device.asic.id for device in self._poller if device.asic.refusal is not None}
-        await self.on_disk(lambda: self._spool.hold_back(refused))
+        await self.on_disk(lambda: self._spool.hold_back(refused | self._later.keys()))
+
+    def _send_later(self, parts: Iterable["ReportPart"], wait_s: float | None = None) -> None:
+        """Notes that these ASICs are over their budgets. The logs of the others are sent meanwhile."""
+        until_s = asyncio.get_running_loop().time() + (self._later_s if wait_s is None else wait_s)
+        for part in parts:
+            log.warning("over_budget ip=%s rig=%s", part.asic.ip, part.asic.rig.name)
+            self._later[part.asic.id] = until_s
 
     async def _upload(self, client: CommanderClient) -> None:
+        if self._later:
+            await self._hold_back()
         await self._fetch_welcome(client)
         await self._send_logs(client)
         await self._probe(client)
@@ -141,6 +157,10 @@ class AsicUploader(Uploader):
         ]
         try:
             results = await self._ask(client, [part.item() for part in parts]) if parts else []
+        except OverBudget as error:
+            self._send_later(parts, error.retry_after_s)
+            await self._hold_back()
+            return True
         except (TooLarge, Refused) as error:
             await self._refused(batch, parts, str(error))
             return False
@@ -187,6 +207,8 @@ class AsicUploader(Uploader):
             if result.error is not None:
                 unanswered.add(part.asic.id)
                 await self._note_refusal(part.device, part.asic, Refusal.of(result.error))
+                if result.error == OVER_BUDGET:
+                    self._send_later([part])
                 continue
             part.device.specs_sent = part.asic.identity.specs
             await self._name_rig(part.device, part.asic, result.rig)
@@ -221,7 +243,7 @@ class AsicUploader(Uploader):
         self._probe_at = now + self._probe_every_s
         results = await self._ask(client, [part.item() for part in held])
         for part, result in zip(held, results, strict=True):
-            await self._note_refusal(part.device, part.asic, Refusal.of(result.error) if result.error else None)
+            await self._note_refusal(part.device, part.asic, Refusal.of(result.error))
         await self._hold_back()
 
     async def _note_refusal(self, device: Device, asic: Asic, refusal: Refusal | None) -> None:

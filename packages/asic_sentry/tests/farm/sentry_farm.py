@@ -39,7 +39,7 @@ SPECS = {
     "axeos": AsicSpecs(make="BitAxe", model="Gamma"),
     "iceriver": AsicSpecs(make="IceRiver", model="KS5L"),
 }
-PACE = Pace(write_every_s=0.05, store_check_s=0.05, probe_every_s=0.05)
+PACE = Pace(write_every_s=0.05, store_check_s=0.05, probe_every_s=0.05, over_budget_s=0.05)
 
 
 def identity_of(asic: FakeAsic) -> Identity:

@@ -132,7 +132,8 @@ class AsicReport(Message, frozen=True, kw_only=True, gc=False):
 class AsicItemReceipt(Message, frozen=True, kw_only=True, gc=False):
     """The result for one item. With an `error` nothing of it is stored.
 
-    It is `invalid_token`, `rig_removed`, or `over_budget` if far more came than one ASIC sends.
+    It is `invalid_token`, `rig_removed`, or `over_budget` if far more came than one ASIC sends: the sentry sends
+    it later. If all items of a report are over their budgets, the answer is 429 `over_budget` with `Retry-After`.
 
     `rejected` goes by the index of the log; specs that can't be read have the index -1. `rig` has the rig's current
     name; None from a commander that is older than this field.

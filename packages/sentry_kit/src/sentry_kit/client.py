@@ -88,6 +88,10 @@ class Busy(CommanderError):
         self.retry_after_s = retry_after_s
 
 
+class OverBudget(Busy):
+    """429 `over_budget`: the commander takes no more logs of these devices for a while."""
+
+
 _OF_ENROLMENT = {
     "clone": IsCopy,
     "too_many_copies": CommanderError,
@@ -302,16 +306,22 @@ def _failure(response: httpx.Response, content: bytes | None = None) -> Commande
         return NotFound(f"{response.url.host} has no {response.url.path}; check the URL, or update the commander.")
     if status in (403, 409) and problem.code in _OF_ENROLMENT:
         return _OF_ENROLMENT[problem.code](problem.detail)
-    if status == 503 and problem.code == "machine_unclear":
-        return Busy(problem.detail, _retry_after(response))
     if status == 413:
         return TooLarge("The commander finds the report too large.")
     if status in (429, 503):
-        return Busy("The commander is busy; the logs wait here.", _retry_after(response))
+        return _busy(problem, _retry_after(response))
     if status in (400, 415, 422) and problem.code:
         fields = "; ".join(f"{error.field}: {error.message}" for error in problem.errors)
         return Refused(f"The commander refused a log: {fields or problem.detail or problem.title}")
     return CommanderError(f"{response.url.host} answered {status}, as a commander does not; check the URL.")
+
+
+def _busy(problem: Problem, retry_after_s: float | None) -> Busy:
+    if problem.code == "machine_unclear":
+        return Busy(problem.detail, retry_after_s)
+    if problem.code == "over_budget":
+        return OverBudget("The commander got far more logs than a rig makes; the rest wait here.", retry_after_s)
+    return Busy("The commander is busy; the logs wait here.", retry_after_s)
 
 
 def _retry_after(response: httpx.Response) -> float | None:

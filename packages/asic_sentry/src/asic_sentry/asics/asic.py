@@ -12,6 +12,8 @@ from asic_sentry.failures import PollFailure
 from asic_sentry.models import plain
 from asic_sentry.poll import Identity
 
+OVER_BUDGET = "over_budget"  # the ASIC's logs are to come later; its token is valid
+
 
 class Refusal(StrEnum):
     """The commander's reason for refusing the ASIC's token."""
@@ -20,9 +22,13 @@ class Refusal(StrEnum):
     RIG_REMOVED = "rig_removed"
 
     @classmethod
-    def of(cls, error: str) -> "Refusal":
-        """Returns the refusal for the commander's error code. An unknown code of a newer commander is a refusal,
-        too."""
+    def of(cls, error: str | None) -> "Refusal | None":
+        """Returns the refusal for the commander's error code; None if the token is valid.
+
+        An unknown code of a newer commander is a refusal, too.
+        """
+        if error in (None, OVER_BUDGET):
+            return None
         return cls.RIG_REMOVED if error == cls.RIG_REMOVED else cls.INVALID_TOKEN
 
 

@@ -1,7 +1,7 @@
 """`POST /api/v1/sentry/asic-logs`: logs of many ASICs in one request, each with its own token.
 
 It answers after the commit. A wrong item has its error in its own result and does not affect the others. Specs or items
-that can't be read are rejected with the index -1.
+that can't be read are rejected with the index -1. If every item is over its budget, the answer is that of one rig: 429.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from protocol.reading import Reader
 
 from commander.accounts.networks import sender_is_known
 from commander.intake.asic_reports import items_of
-from commander.intake.budgets import OverBudget, RigBudgets
+from commander.intake.budgets import OVER_BUDGET, Cost, OverBudget, RigBudgets
 from commander.intake.counts import LogCounts
 from commander.intake.cpu_gpu import Sorted, answer, counted, sort_out
 from commander.intake.sentry_runs import SentryRuns
@@ -36,17 +36,23 @@ from commander.web.body_gate import address_of
 PATH = "/api/v1/sentry/asic-logs"
 ITEMS_BETWEEN_BREATHS = 50  # about 2 ms of decoding; then others may have the event loop
 SPECS_INDEX = -1
+LONGEST_WAIT_S = 60  # the sentry's other ASICs wait as well
 
 _specs_reader = Reader(AsicSpecs, any_value=False)
 
 
 @dataclass(slots=True)
 class Item:
-    """One ASIC's part of a report: whose it is, or why it is refused; `specs` only if they have changed."""
+    """One ASIC's part of a report: whose it is, or why it is refused; `specs` only if they have changed.
+
+    `cost` was charged to its budget. `wait_s` is the time until its budget has something left, if it is over it.
+    """
 
     rig_id: int = 0
     error: str | None = None
     specs: bytes | None = None
+    cost: Cost | None = None
+    wait_s: float | None = None
     logs: Sorted = field(default_factory=Sorted)
 
     def receipt(self, written: Written, rig: RigName | None) -> AsicItemReceipt:
@@ -96,10 +102,28 @@ class AsicIntake:
             if any(isinstance(holder, int) for holder in holders):
                 share.sender_is_known()
                 sender_is_known(scope)
-            items = await self._items(report, holders, run=header(scope, b"sentry-run"))
+            return await self._charged(report, holders, unreadable, run=header(scope, b"sentry-run"))
+
+    async def _charged(
+        self,
+        report: Sequence[AsicReportItem],
+        holders: Sequence[int | TokenError],
+        unreadable: dict[int, str],
+        *,
+        run: str | None,
+    ) -> AsicReceipt:
+        """Stores the items; an error gives their charges back."""
+        items = list[Item]()
+        try:
+            await self._sort_out(report, holders, items, run=run)
             for index, why in unreadable.items():
                 items[index].logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=why))
             return await self._take(items)
+        except Exception:
+            for item in items:
+                if item.cost is not None:
+                    self._budgets.give_back(item.rig_id, item.cost)
+            raise
 
     async def _recognise(self, scope: Scope, share: Share) -> None:
         """Counts the body as the farm's if the header has a valid token, which is optional here."""
@@ -117,30 +141,46 @@ class AsicIntake:
         written = await counted(self._sink, self._counts, good, rejected=rejected)
         return AsicReceipt(results=_receipts(items, written, self._live))
 
-    async def _items(
-        self, report: Sequence[AsicReportItem], holders: Sequence[int | TokenError], *, run: str | None
-    ) -> list[Item]:
-        items, now = list[Item](), self._now()
+    async def _sort_out(
+        self,
+        report: Sequence[AsicReportItem],
+        holders: Sequence[int | TokenError],
+        items: list[Item],
+        *,
+        run: str | None,
+    ) -> None:
+        """Appends the items. Raises `OverBudget` if all of them are over their budgets."""
+        now = self._now()
         for at, (item, holder) in enumerate(zip(report, holders, strict=True)):
-            items.append(await self._item(item, holder, run=run, now=now))
+            items.append(self._charged_item(item, holder))
+            if items[-1].error is None:
+                await self._read_logs(items[-1], item, run=run, now=now)
             if at % ITEMS_BETWEEN_BREATHS == ITEMS_BETWEEN_BREATHS - 1:
                 await asyncio.sleep(0)
-        return items
+        waits_s = [item.wait_s for item in items if item.wait_s is not None]
+        if waits_s and len(waits_s) == len(items):
+            raise OverBudget(min(LONGEST_WAIT_S, *waits_s))
 
-    async def _item(self, item: AsicReportItem, holder: int | TokenError, *, run: str | None, now: datetime) -> Item:
+    def _charged_item(self, item: AsicReportItem, holder: int | TokenError) -> Item:
+        """An item without logs and specs costs nothing: it only asks whether the token is valid."""
         if isinstance(holder, TokenError):
             return Item(error="invalid_token" if isinstance(holder, InvalidToken) else "rig_removed")
+        if not item.logs and bytes(item.specs) == b"null":
+            return Item(holder)
+        cost = Cost(len(item.logs), len(item.specs) + sum(map(len, item.logs)))
         try:
-            self._budgets.check(holder)
-        except OverBudget:  # its logs stay with the sentry, which sends them again
-            return Item(error="over_budget")
-        self._budgets.take(holder, logs=len(item.logs), size=len(item.specs) + sum(map(len, item.logs)))
-        two = self._runs.two_sentries(holder, run, time.monotonic())
-        self._live.index.set_two_sentries(holder, two, at=now)
-        logs = await sort_out(self._live.kind, holder, item.logs, now=now)
-        if item.logs:
-            self._live.index.set_wrong_clock(holder, logs.wrong_clock, at=now)
-        return Item(holder, specs=self._changed_specs(holder, item.specs, logs), logs=logs)
+            self._budgets.charge(holder, cost)
+        except OverBudget as error:  # its logs stay with the sentry, which sends them again
+            return Item(holder, error=OVER_BUDGET, wait_s=error.wait_s)
+        return Item(holder, cost=cost)
+
+    async def _read_logs(self, item: Item, sent: AsicReportItem, *, run: str | None, now: datetime) -> None:
+        two = self._runs.two_sentries(item.rig_id, run, time.monotonic())
+        self._live.index.set_two_sentries(item.rig_id, two, at=now)
+        item.logs = await sort_out(self._live.kind, item.rig_id, sent.logs, now=now)
+        if sent.logs:
+            self._live.index.set_wrong_clock(item.rig_id, item.logs.wrong_clock, at=now)
+        item.specs = self._changed_specs(item.rig_id, sent.specs, item.logs)
 
     def _changed_specs(self, rig_id: int, raw: msgspec.Raw, logs: Sorted) -> bytes | None:
         if bytes(raw) == b"null":

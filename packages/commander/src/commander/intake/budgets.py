@@ -1,12 +1,15 @@
-"""Bounds what one rig's token can store. A stolen token must not be able to fill the disk.
+"""Bounds the logs that one rig's token can store. A stolen token must not be able to fill the disk.
 
-A rig may send ten times the logs of its interval, and some megabytes a day. What a sentry has kept during an outage
-passes: a day's bytes and 100,000 logs may come at once. A refused report is not lost, its sentry sends it again later.
+A rig may send ten times the logs of its interval, and some megabytes a day. The logs that a sentry has kept during an
+outage pass: a day's bytes and 100,000 logs may come at once. A refused report is not lost, its sentry sends it again
+later. Logs that could not be stored do not count.
 """
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from commander.problems import CommanderError, ErrorKind
 
@@ -15,20 +18,29 @@ LOGS_AT_ONCE = 100_000
 MIB = 1024 * 1024
 DAY_S = 86_400.0
 LEAST_WAIT_S, LONGEST_WAIT_S = 10, 3600
+OVER_BUDGET = "over_budget"
 
 
 class OverBudget(CommanderError):
     """The rig has sent far more than a rig sends."""
 
-    kind = ErrorKind(429, "over_budget", "Too much from one rig", retry_after_s=60)
+    kind = ErrorKind(429, OVER_BUDGET, "Too much from one rig", retry_after_s=60)
 
     def __init__(self, wait_s: float) -> None:
         super().__init__(
             "This rig's token has sent far more logs than one rig makes. Nothing is lost: the sentry sends them later. "
-            "If you do not replay old logs, somebody else may have the token: give the rig a new one. "
-            "COMMANDER_RIG_MB_A_DAY is the limit."
+            "If no person sends old logs again, somebody else may have the token; then give the rig a new token. "
+            "COMMANDER_RIG_MB_A_DAY sets the limit."
         )
-        self.retry_after_s = math.ceil(min(LONGEST_WAIT_S, max(LEAST_WAIT_S, wait_s)))
+        self.wait_s = min(LONGEST_WAIT_S, max(LEAST_WAIT_S, wait_s))
+        self.retry_after_s = math.ceil(self.wait_s)
+
+
+class Cost(NamedTuple):
+    """The logs and bytes of one report of one rig."""
+
+    logs: int
+    size_bytes: int
 
 
 class Budget:
@@ -60,14 +72,38 @@ class RigBudgets:
         if wait_s >= 0:
             raise OverBudget(wait_s)
 
-    def take(self, rig_id: int, *, logs: int, size: int) -> None:
+    def charge(self, rig_id: int, cost: Cost) -> None:
+        """Checks and counts in one step, so that of several reports at once only the first can exceed the budget.
+
+        Raises `OverBudget`; then nothing was counted.
+        """
+        self.check(rig_id)
         budget = self._budgets.get(rig_id)
         if budget is None:
             budget = self._budgets[rig_id] = Budget(LOGS_AT_ONCE, self._bytes_at_once, self._now_s())
         else:
             self._refill(budget)
-        budget.logs_left -= logs
-        budget.bytes_left -= size
+        budget.logs_left -= cost.logs
+        budget.bytes_left -= cost.size_bytes
+
+    def give_back(self, rig_id: int, cost: Cost) -> None:
+        """Takes back a charge, because the logs could not be stored."""
+        budget = self._budgets[rig_id]
+        budget.logs_left += cost.logs
+        budget.bytes_left += cost.size_bytes
+
+    @contextmanager
+    def charged(self, rig_id: int, cost: Cost) -> Iterator[None]:
+        """Charges the rig while its logs are stored; an error gives the charge back. Raises `OverBudget`.
+
+        A cancelled request stays charged: its logs may be stored all the same.
+        """
+        self.charge(rig_id, cost)
+        try:
+            yield
+        except Exception:
+            self.give_back(rig_id, cost)
+            raise
 
     def _refill(self, budget: Budget) -> None:
         now_s = self._now_s()

@@ -18,7 +18,7 @@ from protocol.reading import Reader
 
 from commander.accounts.networks import sender_is_known
 from commander.db import to_us
-from commander.intake.budgets import RigBudgets
+from commander.intake.budgets import Cost, RigBudgets
 from commander.intake.counts import LogCounts
 from commander.intake.sentry_runs import SentryRuns
 from commander.intake.sink import LogSink
@@ -99,8 +99,8 @@ class Intake:
             body = await read_body(scope, receive, share)
             with reading():
                 report = _report_reader.decode(body)
-            self._budgets.take(rig_id, logs=len(report.logs), size=len(body))
-            return await self._take(rig_id, report, run=header(scope, b"sentry-run"))
+            with self._budgets.charged(rig_id, Cost(len(report.logs), len(body))):
+                return await self._take(rig_id, report, run=header(scope, b"sentry-run"))
 
     async def _take(self, rig_id: int, report: LogReport, *, run: str | None) -> LogReceipt:
         two, now = self._runs.two_sentries(rig_id, run, time.monotonic()), self._now()
