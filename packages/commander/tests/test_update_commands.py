@@ -36,9 +36,25 @@ async def test_an_update_carries_the_hashes_of_the_version(farm: Farm) -> None:
             f"{name}-{version}-py3-none-any.whl": hashlib.sha256(f"{name} {version}".encode()).hexdigest()
             for name in OWN
         }
+        assert shown["arguments"]["dependencies"] == []
     delivered = await CommandSentry(farm, rig).fetch()
     assert [each["arguments"]["version"] for each in delivered] == ["0.10.0", "0.2.0"]  # type: ignore[index]
     assert all(len(each["arguments"]["wheels"]) == 3 for each in delivered)  # type: ignore[index]
+
+
+async def test_an_update_names_the_other_wheels_of_the_store_the_newest_versions_first(farm: Farm) -> None:
+    """The index of the store is not signed, and the command is."""
+    fill_store(farm, "0.2.0")
+    wheels = ["httpx-0.28.0-py3-none-any.whl", *(f"msgspec-0.{n}.0-cp311-cp311-win_amd64.whl" for n in range(300))]
+    others = ["minewarden_asic_sentry-0.2.0-py3-none-any.whl", "pip-26.0-py3-none-any.whl"]
+    for name in wheels + others:
+        (farm.settings.data_dir / "packages" / name).write_bytes(name.encode())
+    rig = await farm.add()
+    made = await farm.client.post(COMMANDS, json={"action": "update_sentry", "rigs": [rig.id]}, headers=farm.auth)
+    assert made.status_code == 202, made.text
+    (delivered,) = await CommandSentry(farm, rig).fetch()
+    named = {each["file_name"]: each["sha256"] for each in delivered["arguments"]["dependencies"]}  # type: ignore[index]
+    assert named == {name: hashlib.sha256(name.encode()).hexdigest() for name in [wheels[0], *wheels[-255:]]}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +69,7 @@ async def test_an_update_carries_the_hashes_of_the_version(farm: Farm) -> None:
         (("0.2.0",), {"version": "../0.2.0"}, "does not have version ../0.2.0"),
         (("0.2.0",), {"playbook_id": "7"}, "no argument playbook_id"),
         (("0.2.0",), {"wheels": [{"file_name": "a", "sha256": "0" * 64}]}, "no argument wheels"),
+        (("0.2.0",), {"dependencies": [{"file_name": "a", "sha256": "0" * 64}]}, "no argument dependencies"),
     ],
 )
 async def test_a_version_that_the_store_does_not_have_is_refused(

@@ -1,5 +1,6 @@
 """The parts of an update on a rig: the index of the commander's store, the choice of wheels, and the new version."""
 
+import hashlib
 import io
 import os
 import subprocess
@@ -7,13 +8,22 @@ import sys
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 from cpu_gpu_sentry.updates.build import build
+from cpu_gpu_sentry.updates.fetch import Fetching
 from cpu_gpu_sentry.updates.installation import Installation, UpdateFailed, this_installation
+from cpu_gpu_sentry.updates.update import Updates
 from cpu_gpu_sentry.updates.wheels import IndexedWheel, best, needs, project_of, read_index
 from packaging.requirements import Requirement
 from packaging.tags import sys_tags
+from protocol.command_messages import Command, CommandArguments, WheelHash
+from sentry_kit.client import CommanderClient
 from sentry_kit.launcher import INSTALLED, LAUNCHER, PROOF, Proof, Trial, read_proof, read_wanted, write
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 URL = "https://commander.lan:8443/packages/msgspec/"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -139,3 +149,52 @@ def test_a_version_proves_itself_only_while_it_is_tried(tmp_path: Path) -> None:
     assert new.is_busy
     new.ask_for("c2", "0.3.0")
     assert read_wanted(tmp_path) is not None
+
+
+def a_store(*wheels: tuple[str, bytes]) -> Starlette:
+    """The packages of a commander: an index page for each project, and the files."""
+    files = dict(wheels)
+
+    async def page(request: Request) -> Response:
+        found = [name for name in files if project_of(name) == request.path_params["project"]]
+        links = [f'<a href="../files/{name}#sha256={hashlib.sha256(files[name]).hexdigest()}"></a>' for name in found]
+        return Response("".join(links))
+
+    async def file(request: Request) -> Response:
+        return Response(files[request.path_params["name"]])
+
+    return Starlette(routes=[Route("/packages/files/{name}", file), Route("/packages/{project}/", page)])
+
+
+def named(*wheels: tuple[str, bytes]) -> list[WheelHash]:
+    return [WheelHash(file_name=name, sha256=hashlib.sha256(body).hexdigest()) for name, body in wheels]
+
+
+async def fetched(app: Starlette, wheels: list[WheelHash], dependencies: list[WheelHash] | None) -> list[bytes]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="https://commander.lan:8443") as http:
+        return await Fetching(CommanderClient(http, None), dependencies).fetch(wheels)
+
+
+OWN = ("minewarden_cpu_gpu_sentry-9.0-py3-none-any.whl", wheel("a", "9.0", {}, "Requires-Dist: more>=1"))
+OLDER = ("more-1.0-py3-none-any.whl", wheel("more", "1.0", {"more.py": "X = 1"}))
+NEWER = ("more-2.0-py3-none-any.whl", wheel("more", "2.0", {"more.py": "X = 2"}))
+
+
+async def test_a_dependency_that_the_command_does_not_name_is_not_fetched() -> None:
+    store = a_store(OWN, OLDER, NEWER)
+    assert await fetched(store, named(OWN), named(OLDER)) == [OWN[1], OLDER[1]]
+    changed = a_store(OWN, (OLDER[0], wheel("more", "1.0", {"more.py": "X = 'a stranger'"})), NEWER)
+    with pytest.raises(UpdateFailed, match=r"no wheel of more>=1"):
+        await fetched(changed, named(OWN), named(OLDER))
+
+
+async def test_a_commander_of_an_earlier_version_leaves_the_dependencies_to_its_index() -> None:
+    assert await fetched(a_store(OWN, OLDER, NEWER), named(OWN), None) == [OWN[1], NEWER[1]]
+
+
+async def test_an_update_of_a_sentry_that_was_installed_by_hand_says_so(tmp_path: Path) -> None:
+    updates = Updates(Installation("0.1.0", None), lambda: pytest.fail("nothing is fetched"))
+    arguments = CommandArguments(version="9.0", wheels=named(OWN))
+    with pytest.raises(UpdateFailed, match="installed by hand"):
+        await updates.update(Command(id="c1", action="update_sentry", valid_s=60, arguments=arguments))

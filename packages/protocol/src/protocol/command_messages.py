@@ -21,6 +21,7 @@ from protocol.playbook_messages import Line
 
 HOUR_S = 3600
 DAY_S = 86_400
+DEPENDENCIES_MAX = 256
 
 Remaining = Annotated[float, Meta(ge=0, le=30 * DAY_S)]
 Duration = Annotated[float, Meta(ge=1, le=DAY_S)]
@@ -71,13 +72,16 @@ class CommandArguments(Message, frozen=True, kw_only=True, gc=False):
 
     `playbook_id` chooses one playbook for `restart_playbook` and `fetch_log`; without it all are meant. `lines` is the
     number of lines that `fetch_log` brings of each log. `version` is the one to which `update_sentry` updates. The
-    commander adds `wheels`, the sentry's own packages in that version: only files with these hashes are installed.
+    commander adds `wheels`, the sentry's own packages in that version, and `dependencies`, the other wheels of its
+    store: only files with these names and hashes are installed. A commander of an earlier version names no
+    `dependencies`; the hashes of its index then count.
     """
 
     playbook_id: Name | None = None
     lines: Annotated[int, Meta(ge=1, le=2000)] | None = None
     version: Name | None = None
     wheels: Annotated[list[WheelHash], Meta(max_length=16)] | None = None
+    dependencies: Annotated[list[WheelHash], Meta(max_length=DEPENDENCIES_MAX)] | None = None
 
 
 class Command(Message, frozen=True, kw_only=True, gc=False):
@@ -211,8 +215,8 @@ class LadderAct(StrEnum):
 class LadderEvent(Message, frozen=True, kw_only=True, gc=False):
     """One act of the ladder with its reason, such as "rebooted: GPU 03:00.0 fell off the bus, Xid 79".
 
-    `id` identifies it: sent again, it is the same event. `age_s` is the time since it happened, by a clock that can't
-    sets; `at` is the rig's own clock, which may be wrong. `failed` says that an act could not be carried out.
+    `id` identifies it: sent again, it is the same event. `age_s` is the time since it happened, by a clock that
+    nothing sets; `at` is the rig's own clock, which may be wrong. `failed` says that an act could not be carried out.
     """
 
     id: Name

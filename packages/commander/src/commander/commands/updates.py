@@ -1,10 +1,14 @@
 """Updates of sentries: the versions that the commander's wheel store has, and the hashes that a command carries."""
 
+from collections.abc import Iterable
+
 from packaging.version import InvalidVersion, Version
-from protocol.command_messages import CommandAction, CommandArguments, WheelHash
+from protocol.command_messages import DEPENDENCIES_MAX, CommandAction, CommandArguments, WheelHash
 
 from commander.commands.domain import BadArguments
-from commander.wheels.store import WheelStore
+from commander.wheels.fetching import INSTALLER
+from commander.wheels.own import PROJECTS
+from commander.wheels.store import Wheel, WheelStore
 
 SENTRY = "minewarden-cpu-gpu-sentry"
 OWN = ("minewarden-protocol", "minewarden-sentry-kit", SENTRY)  # packages of one release: one version
@@ -35,8 +39,26 @@ def with_wheels(action: CommandAction, arguments: CommandArguments, wheel_store:
             f"This commander does not have version {version} of the CPU/GPU sentry. It has {', '.join(available)}."
         )
     wheels = [each for project in OWN for each in wheel_store.wheels_of(project) if each.version == version]
-    hashes = [WheelHash(file_name=each.file_name, sha256=each.sha256) for each in wheels]
-    return CommandArguments(version=version, wheels=hashes)
+    return CommandArguments(version=version, wheels=_hashes(wheels), dependencies=_hashes(_dependencies(wheel_store)))
+
+
+def _dependencies(wheel_store: WheelStore) -> list[Wheel]:
+    """Returns the wheels of all projects but our own, for every system and Python.
+
+    If they are more than a command may name, the oldest versions are left out.
+    """
+    found: list[tuple[int, Wheel]] = []
+    for project in wheel_store.projects():
+        if project not in (*PROJECTS, INSTALLER):
+            wheels = wheel_store.wheels_of(project)
+            newest_first = sorted({each.version for each in wheels}, key=Version, reverse=True)
+            found += [(newest_first.index(each.version), each) for each in wheels]
+    found.sort(key=lambda ranked: ranked[0])
+    return [wheel for _, wheel in found[:DEPENDENCIES_MAX]]
+
+
+def _hashes(wheels: Iterable[Wheel]) -> list[WheelHash]:
+    return [WheelHash(file_name=each.file_name, sha256=each.sha256) for each in wheels]
 
 
 def _normal(version: str) -> str:

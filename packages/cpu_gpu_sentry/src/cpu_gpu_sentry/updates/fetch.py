@@ -1,4 +1,7 @@
-"""Fetches the wheels of a new version from the commander alone, and checks the hash of each."""
+"""Fetches the wheels of a new version from the commander alone, and checks the hash of each.
+
+The command may be signed, and the index of the store is not. So the command names every file that may be installed.
+"""
 
 import hashlib
 from collections import deque
@@ -26,10 +29,14 @@ _MOST_WHEELS = 100
 
 
 class Fetching:
-    """The wheels of one version, each once: those that the command names, and everything that they need."""
+    """The wheels of one version, each once: those that the command names, and everything that they need.
 
-    def __init__(self, client: CommanderClient) -> None:
+    `dependencies` are the files that may be taken for the needs. None: the command of an earlier version names none.
+    """
+
+    def __init__(self, client: CommanderClient, dependencies: Sequence[WheelHash] | None) -> None:
         self._client = client
+        self._allowed = None if dependencies is None else {(each.file_name, each.sha256) for each in dependencies}
         self._files: dict[str, str] = {}  # by project
         self._wheels: dict[str, bytes] = {}
 
@@ -60,10 +67,15 @@ class Fetching:
     async def _wheel_for(self, requirement: Requirement) -> bytes:
         project = name_of(requirement)
         if project not in self._wheels:
-            await self._download(project, best(await self._index(project), requirement))
+            await self._download(project, best(self._only_allowed(await self._index(project)), requirement))
         elif not fits(self._files[project], requirement):
             raise UpdateFailed(f"The packages of this version need different versions of {project}.")
         return self._wheels[project]
+
+    def _only_allowed(self, wheels: list[IndexedWheel]) -> list[IndexedWheel]:
+        if self._allowed is None:
+            return wheels
+        return [each for each in wheels if (each.file_name, each.sha256) in self._allowed]
 
     async def _index(self, project: str) -> list[IndexedWheel]:
         path = f"packages/{project}/"

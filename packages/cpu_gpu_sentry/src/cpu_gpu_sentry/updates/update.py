@@ -10,7 +10,7 @@ from sentry_kit.client import CommanderClient
 from sentry_kit.worker import Worker
 
 from cpu_gpu_sentry.commands.result import Result, done, waits
-from cpu_gpu_sentry.updates.installation import Installation, UpdateFailed
+from cpu_gpu_sentry.updates.installation import BY_HAND, Installation, UpdateFailed
 
 _BUILD_LIMIT_S = 300.0
 
@@ -29,8 +29,8 @@ class Updates:
             raise UpdateFailed("The command names no version; update the commander.")
         if arguments.version == self.installation.version:
             return done(f"Version {arguments.version} runs already.")
-        if state is None or (refusal := self.installation.why_refused) is not None:
-            raise UpdateFailed(refusal or "No launcher has started this sentry.")
+        if (refusal := self.installation.why_refused) is not None or state is None:
+            raise UpdateFailed(refusal or BY_HAND)
         if self.installation.is_busy:
             raise UpdateFailed("Another update is being tried; send the command again when it has ended.")
         # Only an update needs these: they cost memory.
@@ -38,7 +38,7 @@ class Updates:
         from cpu_gpu_sentry.updates.fetch import Fetching
 
         async with self.open_client() as client:
-            wheels = await Fetching(client).fetch(arguments.wheels)
+            wheels = await Fetching(client, arguments.dependencies).fetch(arguments.wheels)
         await self._in_thread(partial(build, state, arguments.version, wheels))
         await self._in_thread(partial(self.installation.ask_for, command.id, arguments.version))
         return waits(f"Version {arguments.version} is installed, and is started now.")
