@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import psutil
 import pytest
 from cpu_gpu_sentry.cli import command_line
 from cpu_gpu_sentry.discovery import Answer, Candidate, MinerProcess, best_answer, candidates, discover
-from cpu_gpu_sentry.enrolment import SCHEMA
+from cpu_gpu_sentry.enrolment import SCHEMA, STORE
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.miners.usual import USUAL
 from cpu_gpu_sentry.playbooks.ports import free_port
@@ -171,6 +172,24 @@ def test_nothing_found_prints_what_to_do(empty_machine: None, capsys: pytest.Cap
     assert all(about.title in said.out for about in SOFTWARE.values())
     assert said.err.startswith("No miner was found on this machine")
     assert said.err.count("\n") == 1
+
+
+def test_the_store_can_be_written_while_miners_are_looked_for(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bool] = []
+
+    def looked_for() -> Iterator[psutil.Process]:
+        with closing(sqlite3.connect(data_dir / STORE, timeout=0)) as running_sentry:
+            running_sentry.execute("UPDATE status SET last_error = 'the disk is full'")
+            running_sentry.commit()
+        written.append(True)
+        return iter(())
+
+    monkeypatch.setattr(psutil, "process_iter", looked_for)
+    sentry("watch", "--discover")
+    capsys.readouterr()
+    assert written
 
 
 def test_only_loopback_addresses_are_asked() -> None:

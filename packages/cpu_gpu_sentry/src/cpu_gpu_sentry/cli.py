@@ -193,9 +193,8 @@ def _discover(arguments: argparse.Namespace) -> int:
     if arguments.software or arguments.port or arguments.host or arguments.coin:
         raise BadUse("--discover finds software and port by itself; leave SOFTWARE, --port, --host and --coin out.")
     token = _access_token(arguments.access_token_file) or None
-    with _store() as db:
-        for text in discover_miners(db, token and token.strip(), dry_run=arguments.dry_run):
-            say(text)
+    for text in discover_miners(_store, token and token.strip(), dry_run=arguments.dry_run):
+        say(text)
     return 0
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from protocol.messages import MinerReading
 from protocol.miner_words import miner_word
@@ -13,7 +14,9 @@ from cpu_gpu_sentry.discovery import FoundMiner, MinerProcess, candidates, disco
 from cpu_gpu_sentry.miner_notes import load_notes
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.miners.usual import USUAL
-from cpu_gpu_sentry.watches import add_watch, load_watches
+from cpu_gpu_sentry.watches import Watch, add_watch, load_watches
+
+OpenStore = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 _NOT_FOUND = (
     "No miner was found on this machine: start the miner with the API option from the list above, then type this again."
@@ -21,26 +24,40 @@ _NOT_FOUND = (
 _ALL_SILENT = "No miner's API answers: start the miners as the lines above say, then type this again."
 
 
-def discover_miners(db: sqlite3.Connection, access_token: str | None, *, dry_run: bool) -> Iterator[str]:
-    """Yields a line for each miner. Raises `SentryError` after the last line if nothing can be watched."""
-    processes, watches = miner_processes(), load_watches(db)
-    of_playbooks = {note.api_port for note in load_notes(db) if note.playbook_id and note.api_port}
+def discover_miners(open_store: OpenStore, access_token: str | None, *, dry_run: bool) -> Iterator[str]:
+    """Yields a line for each miner. Raises `SentryError` after the last line if nothing can be watched.
+
+    The store is closed while miners are looked for: the running sentry writes into it.
+    """
+    with open_store() as db:
+        watches = load_watches(db)
+        of_playbooks = {note.api_port for note in load_notes(db) if note.playbook_id and note.api_port}
+    processes = miner_processes()
     taken = {watch.port for watch in watches} | of_playbooks
     found = asyncio.run(discover(candidates(processes, taken), access_token))
     for watch in watches:
         yield f"{SOFTWARE[watch.software].title} on port {watch.port} is watched already."
     for miner in found:
         yield _line(miner)
-        if miner.reading and not dry_run:
-            add_watch(db, miner.watch)
     yield from (_silent_line(process) for process in _silent(processes, found, taken))
     readable = [miner for miner in found if miner.reading]
     if readable:
+        if not dry_run:
+            with open_store() as db:
+                _add_watches(db, [miner.watch for miner in readable])
         yield _end(len(readable), dry_run=dry_run)
     elif not watches:
         if not processes and not found:
             yield from option_lines()
         raise SentryError(_ALL_SILENT if processes or found else _NOT_FOUND)
+
+
+def _add_watches(db: sqlite3.Connection, found: Sequence[Watch]) -> None:
+    """Adds the watches. What a person has entered for a port meanwhile stays."""
+    taken = {watch.port for watch in load_watches(db)}
+    for watch in found:
+        if watch.port not in taken:
+            add_watch(db, watch)
 
 
 def _line(miner: FoundMiner) -> str:
