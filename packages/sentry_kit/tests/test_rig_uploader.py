@@ -230,12 +230,12 @@ async def test_a_machine_that_is_another_rig_sends_nothing(farm: Farm) -> None:
     farm.is_rig = False
     farm.keep(b"1")
     await farm.until(lambda: farm.introductions > 0)
-    assert not farm.uploader.introduced.is_set()
+    assert not farm.uploader.is_introduced
     assert set(farm.requests) == {"GET /api/v1/sentry", "introduction"}
     farm.is_rig = True
     farm.uploader.wake()
     await farm.until(lambda: not len(farm.spool))
-    assert farm.uploader.introduced.is_set()
+    assert farm.uploader.is_introduced
 
 
 async def test_a_sentry_that_is_not_alone_introduces_itself_again(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:

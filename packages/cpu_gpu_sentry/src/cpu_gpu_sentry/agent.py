@@ -147,7 +147,6 @@ class Agent:
 
     def _uploader_changed(self) -> None:
         self.connection.enrolment_changed()
-        self.introduction.enrolment_changed()
         if self.uploader.last_stored_at != self._stored_before:
             self.operations.reported()
         self.changed()

@@ -43,7 +43,7 @@ class Connection:
         self._failures = 0
 
     def enrolment_changed(self) -> None:
-        """The enrolment may be another one now."""
+        """The enrolment may be another one now, or the sentry has introduced itself, or is a copy."""
         self._changed.set()
 
     async def run(self) -> None:
@@ -51,7 +51,8 @@ class Connection:
         while True:
             self._changed.clear()
             enrolment = self._uploader.enrolment
-            if enrolment is None or enrolment.token is None:
+            # The orders for the rig must not reach a copy of it.
+            if enrolment is None or enrolment.token is None or not self._uploader.is_introduced:
                 await self._changed.wait()
                 continue
             async with asyncio.TaskGroup() as group:
@@ -61,13 +62,16 @@ class Connection:
 
     async def _until_another(self, enrolment: Enrolment) -> None:
         key = (enrolment.token, enrolment.url, enrolment.ca_pem)
-        while (now := self._uploader.enrolment) is not None and (now.token, now.url, now.ca_pem) == key:
+        while (
+            self._uploader.is_introduced
+            and (now := self._uploader.enrolment) is not None
+            and (now.token, now.url, now.ca_pem) == key
+        ):
             await self._changed.wait()
             self._changed.clear()
 
     async def _stay_connected(self, enrolment: Enrolment, token: Token) -> None:
         self._failures = 0
-        await self._uploader.introduced.wait()  # what comes for the rig must not reach a copy of it
         while True:
             error = await self._until_trouble(enrolment, token)
             self._failures += 1

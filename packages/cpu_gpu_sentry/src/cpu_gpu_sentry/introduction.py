@@ -34,11 +34,12 @@ class IntroducedRig(Protocol):
 
 
 class Introduction:
-    """Of one agent. `read_machine` returns the machine as it is now."""
+    """The introduction of one agent. `read_machine` returns the machine as it is now."""
 
     def __init__(self, rig: IntroducedRig, read_machine: ReadMachine) -> None:
         self._rig, self._read_machine = rig, read_machine
         self._changed = asyncio.Event()
+        self._is_copy = False  # noticed, and not enrolled as a rig of its own yet
 
     async def introduce(self, client: CommanderClient) -> bool:
         """Returns whether the client's rig is this machine. If it is another one, the sentry enrolls as a copy."""
@@ -46,6 +47,8 @@ class Introduction:
         try:
             key, machine = await self._rig.change(own_key), await asyncio.to_thread(self._read_machine)
         except DiskTrouble as error:
+            if self._is_copy:
+                raise
             log.warning("identity_unknown %s", error)  # the logs must not wait for the disk
             return True
         if key.former_key is None:
@@ -58,16 +61,24 @@ class Introduction:
                 return True
             except IsCopy as error:
                 log.warning("copy_noticed %s", error)
+                self._note_copy()
                 key = await self._rig.change(become_copy)
             else:
                 return True
+        self._note_copy()
         if enrolment is not None:
             await self._become(await enrol_copy(client, key, enrolment, self._rig.user_agent, machine))
         return False
 
+    def _note_copy(self) -> None:
+        """The commands and playbooks of the original must no longer reach this machine."""
+        self._is_copy = True
+        self._rig.uploader.forget_introduction()
+
     async def _become(self, enrolment: Enrolment) -> None:
         log.warning("enrolled_as_copy rig=%s", enrolment.rig_id)
         await self._rig.change(lambda db: save(db, enrolment))
+        self._is_copy = False
         await self._rig.reload()
 
     def enrolment_changed(self) -> None:
@@ -78,21 +89,24 @@ class Introduction:
         """Enrols whenever there is a farm token and no commander, as in an image that was prepared for many rigs."""
         while True:
             self._changed.clear()
-            farm = await self._farm_token()
-            pause_s = None if farm is None else await self._try(farm)
+            pause_s = await self._try_once()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._changed.wait()
 
-    async def _farm_token(self) -> FarmToken | None:
-        """Returns the farm token to enroll with now. None after the rig was removed: a person then decides."""
+    async def _try_once(self) -> float | None:
+        """Returns after which time to try again; None if there is nothing to do until something changes.
+
+        After the rig was removed there is nothing to do: a person then decides.
+        """
         if self._rig.uploader.enrolment is not None:
             return None
         try:
-            return await self._rig.change(load_farm_token)
+            farm = await self._rig.change(load_farm_token)
         except SentryError as error:
             log.warning("farm_token_unreadable %s", error)
-            return None
+            return _AGAIN_S
+        return None if farm is None else await self._try(farm)
 
     async def _try(self, farm: FarmToken) -> float | None:
         """Returns after which time to try again; None after success."""

@@ -59,7 +59,7 @@ class RigUploader(Uploader):
         super().__init__(db, disk, open_client, report_every_s=report_every_s, changed=changed, pause_s=pause_s)
         self.two_sentries = store.load_status(db).two_sentries
         self.waits_for_approval = False
-        self.introduced = asyncio.Event()
+        self.is_introduced = False
         self._introduce, self._doubts_at_s = introduce, 0.0
         self.specs: bytes | None = None
         self._spool, self._rig_removed, self._welcomed = spool, rig_removed, welcomed
@@ -90,24 +90,32 @@ class RigUploader(Uploader):
     def _reset(self) -> None:
         self._sent_specs = None
         self.two_sentries = self.waits_for_approval = False
-        self.introduced.clear()
+        self.is_introduced = False
         super()._reset()
 
     async def _upload(self, client: CommanderClient) -> None:
         await self._greet(client)
-        if not await self._is_introduced(client):
+        if not await self._introduced(client):
             return
         await self._send_specs(client)
         await self._send_logs(client)
 
-    async def _is_introduced(self, client: CommanderClient) -> bool:
+    def forget_introduction(self) -> None:
+        """Notes that the token's rig is another machine, so that this one does nothing for it."""
+        if self.is_introduced:
+            self.is_introduced = False
+            self._changed()
+
+    async def _introduced(self, client: CommanderClient) -> bool:
         now_s = asyncio.get_running_loop().time()
-        if self.introduced.is_set() and not (self.two_sentries and now_s >= self._doubts_at_s):
+        if self.is_introduced and not (self.two_sentries and now_s >= self._doubts_at_s):
             return True
         if not await self._introduce(client):
             return False
         self._doubts_at_s = now_s + _DOUBT_EVERY_S
-        self.introduced.set()
+        if not self.is_introduced:
+            self.is_introduced = True
+            self._changed()
         return True
 
     async def _greet(self, client: CommanderClient) -> None:
