@@ -8,6 +8,7 @@ umask 022
 
 PREFIX=/opt/minewarden
 COMMAND=/usr/local/bin/commander
+SETTINGS=/etc/minewarden/commander.env
 
 die() {
     printf 'install-commander: %s\n' "$*" >&2
@@ -51,9 +52,27 @@ write_command() { # so that people need neither the folder nor the user's name
 #!/bin/sh
 # Minewarden: the commands of the commander that runs here as a service, with its data and settings, as its user.
 export COMMANDER_DATA_DIR=/var/lib/minewarden-commander
-set -a
-[ ! -r /etc/minewarden/commander.env ] || . /etc/minewarden/commander.env
-set +a
+# A line of the settings is data, as it is for systemd: it is never run.
+if [ -r $SETTINGS ]; then
+    while read -r line || [ -n "\$line" ]; do
+        name=\${line%%=*}
+        name=\${name%"\${name##*[! ]}"}
+        value=\${line#*=}
+        value=\${value#"\${value%%[! ]*}"}
+        case "\$name" in
+            "\$line" | *[!A-Z0-9_]*) continue ;;
+            COMMANDER_* | SSL_CERT_FILE | SSL_CERT_DIR | HTTP_PROXY | HTTPS_PROXY | NO_PROXY) ;;
+            *) continue ;;
+        esac
+        case "\$value" in
+            \"*\" | \'*\')
+                value=\${value#?}
+                value=\${value%?}
+                ;;
+        esac
+        export "\$name=\$value"
+    done <$SETTINGS
+fi
 case "\${1:-}" in
     install-service | uninstall-service) exec $PREFIX/bin/commander "\$@" ;;
     *) exec runuser -u minewarden-commander -- $PREFIX/bin/commander "\$@" ;;

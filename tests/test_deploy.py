@@ -86,6 +86,47 @@ def test_each_unit_starts_a_program_that_there_is_and_the_page_enables_it(unit: 
     assert user is None or re.search(rf"useradd .* {user[1]}$", page, re.MULTILINE)
 
 
+def test_the_installed_command_takes_settings_as_data_and_runs_none_of_them(tmp_path: Path) -> None:
+    settings, prefix, folder = tmp_path / "commander.env", tmp_path / "prefix", tmp_path / "bin"
+    written = tmp_path / "written"
+    settings.write_text(
+        f"# COMMANDER_HOST=127.0.0.1\ntouch {written}\n"
+        f"COMMANDER_BACKUP_PASSPHRASE=$(touch {written}) `id` $HOME \\n; = x\n"
+        "  COMMANDER_PUBLIC_URL = https://farm.example\n"
+        "  COMMANDER_HOSTS=\"farm.lan, mine.lan\"  \nCOMMANDER_PASSWORD='it''s \"mine\"'\n"
+        "LD_PRELOAD=/tmp/evil.so\nPATH=/tmp\nSSL_CERT_FILE=/etc/ssl/our-ca.pem\nCOMMANDER_PORT=443"
+    )
+    for path, text in (
+        (prefix / "bin" / "commander", '#!/bin/sh\nenv -0\nprintf "ARGUMENTS=%s" "$*"\n'),
+        (folder / "runuser", '#!/bin/sh\n[ "$1 $2 $3" = "-u minewarden-commander --" ] && shift 3 && exec "$@"\n'),
+    ):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+        path.chmod(0o755)
+    script = (DEPLOY / "install-commander.sh").read_text().replace('\nmain "$@"\n', "\nwrite_command\n")
+    command = tmp_path / "commander"
+    for name, path in (("PREFIX", prefix), ("COMMAND", command), ("SETTINGS", settings)):
+        script, count = re.subn(rf"^{name}=.*$", f"{name}={path}", script, flags=re.MULTILINE)
+        assert count == 1, name
+    subprocess.run(["sh", "-c", script], check=True)
+    environment = {"PATH": f"{folder}:/usr/bin:/bin"}
+    for words in (["api-key", "list"], ["install-service"]):
+        done = subprocess.run([command, *words], env=environment, capture_output=True, text=True, check=True)
+        found = dict(pair.partition("=")[::2] for pair in done.stdout.split("\0"))
+        assert {name: value for name, value in found.items() if name not in ("PWD", "OLDPWD", "SHLVL", "_")} == {
+            **environment,
+            "ARGUMENTS": " ".join(words),
+            "COMMANDER_DATA_DIR": "/var/lib/minewarden-commander",
+            "COMMANDER_BACKUP_PASSPHRASE": f"$(touch {written}) `id` $HOME \\n; = x",
+            "COMMANDER_HOSTS": "farm.lan, mine.lan",
+            "COMMANDER_PASSWORD": "it''s \"mine\"",
+            "COMMANDER_PORT": "443",
+            "COMMANDER_PUBLIC_URL": "https://farm.example",
+            "SSL_CERT_FILE": "/etc/ssl/our-ca.pem",
+        }
+    assert not written.exists()
+
+
 def programs() -> set[str]:
     projects = [tomllib.loads(path.read_text())["project"] for path in (ROOT / "packages").glob("*/pyproject.toml")]
     return {name for project in projects for name in project.get("scripts", {})}
