@@ -361,6 +361,25 @@ async def test_a_summary_that_fails_is_tried_again(post: Post) -> None:
     assert titles(sink) == ["Summary: 2 messages"] * 2
 
 
+async def test_of_a_summary_that_is_refused_each_message_is_sent_by_itself(post: Post) -> None:
+    channel_id, sink = await post.channel(wishes=QUIET)
+    await post.put(*(news(number, severity=Severity.WARNING) for number in (1, 2, 3)))
+    await post.sender().send_due(NIGHT)
+    sink.answer = lambda request: Answer(413 if b"Summary" in request.body or b"incident 2 " in request.body else 200)
+    await post.sender().send_due(MORNING)
+    assert titles(sink) == ["Summary: 3 messages", *(f"Warning: incident {number} step 1" for number in (1, 2, 3))]
+    assert await post.states(channel_id) == ["sent", "failed", "sent"]
+
+
+async def test_of_a_summary_only_what_is_three_days_old_is_given_up(post: Post) -> None:
+    channel_id, sink = await post.channel(wishes=QUIET)
+    await post.put(news(1, severity=Severity.WARNING), news(2, severity=Severity.WARNING, at=later(hours=72)))
+    await post.sender().send_due(later(hours=72))
+    sink.answers(500)
+    await post.sender().send_due(MORNING + timedelta(hours=72))
+    assert await post.states(channel_id) == ["failed", "waiting"]
+
+
 async def test_secrets_that_can_not_be_read_make_the_message_late(post: Post) -> None:
     channel_id, sink = await post.channel()
     await post.put(news())

@@ -86,6 +86,33 @@ async def test_a_channel_that_accepts_nothing(
 
 @on_sqlite
 @pytest.mark.parametrize(
+    ("refused_min", "sent_min", "fails"),
+    [
+        pytest.param(20, None, True, id="never accepted any"),
+        pytest.param(20, 40, True, id="accepted earlier ones"),
+        pytest.param(20, 5, False, id="accepted a later one"),
+        pytest.param(10, None, False, id="for ten minutes"),
+    ],
+)
+async def test_a_channel_that_refuses_every_message(
+    database: Database, refused_min: int, sent_min: int | None, fails: bool
+) -> None:
+    channel = {"name": "phone", "kind": "webhook", "settings": b"{}", "secrets": b"", "is_enabled": True}
+    channel |= {"wishes": msgspec.json.encode(Wishes()), "last_error": "the message is refused"}
+    channel |= {"last_sent_at": None if sent_min is None else NOW - timedelta(minutes=sent_min)}
+    made_at = NOW - timedelta(minutes=refused_min)
+    message = {"incident_id": 1, "step": 1, "event": "opened", "state": "failed", "is_escalation": False}
+    message |= {"is_held": False, "attempts": 1, "error": "the message is refused", "body": b"{}"}
+    message |= {"due_at": made_at, "made_at": made_at, "finished_at": made_at}
+    async with database.transaction() as db:
+        channel_id = await channel_store.insert_channel(db, channel)
+        await db.execute(sa.insert(notifications).values(message | {"channel_id": channel_id}))
+        found = await delivery_store.failing_channels(db, made_before=NOW - timedelta(minutes=15))
+    assert found == ({channel_id: "phone"} if fails else {})
+
+
+@on_sqlite
+@pytest.mark.parametrize(
     ("name", "late_min", "problem"),
     [
         pytest.param("roll-up", 16, "The commander's jobs are late: roll-up", id="late"),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.audit.actor import COMMANDER
 from commander.audit.store import record
@@ -187,21 +188,34 @@ class Deliveries:
         self, channel: NotificationChannel, chosen: Sequence[Unsent], failure: DeliveryFailure, now: datetime
     ) -> None:
         log.warning("channel %d (%s): %s", channel.id, channel.kind, failure)
-        ids, text = [each.id for each in chosen], str(failure)
-        again = next_try(chosen[0].made_at, chosen[0].attempts + 1, failure.retry_after_s, now=now)
+        text = str(failure)
         async with self._database.transaction() as db:
             if failure.is_final:
-                await delivery_store.put_back(db, ids, text, due_at=now)
+                await delivery_store.put_back(db, [each.id for each in chosen], text, due_at=now)
                 if await channel_store.switch_off(db, channel.id, text, at=now):
                     await record(db, "channel switched off", channel.name, text, actor=COMMANDER, at=now)
                     await self._outbox.enqueue(db, _news_of_switch_off(channel, text, now))
-            elif failure.is_refusal or again is None:
-                await delivery_store.finish(db, ids, MessageState.FAILED, text, at=now)
-                await channel_store.note_error(db, channel.id, text, at=now)
             else:
-                await delivery_store.put_back(db, ids, text, due_at=again)
+                await _put_back(db, chosen, failure, now)
                 await channel_store.note_error(db, channel.id, text, at=now)
         self._changed()
+
+
+async def _put_back(db: AsyncConnection, chosen: Sequence[Unsent], failure: DeliveryFailure, now: datetime) -> None:
+    """Lets messages be tried again that were not sent; gives up those that are refused or too old.
+
+    A summary that is refused says nothing of its messages: each is then sent by itself.
+    """
+    text = str(failure)
+    if failure.is_refusal and len(chosen) > 1:
+        await delivery_store.take_apart(db, [each.id for each in chosen], text, due_at=now)
+        return
+    tries = {each.id: next_try(each.made_at, each.attempts + 1, failure.retry_after_s, now=now) for each in chosen}
+    again = [moment for moment in tries.values() if moment is not None]
+    given_up = [number for number, moment in tries.items() if failure.is_refusal or moment is None]
+    await delivery_store.finish(db, given_up, MessageState.FAILED, text, at=now)
+    if kept := tries.keys() - set(given_up):
+        await delivery_store.put_back(db, kept, text, due_at=max(again))
 
 
 def summary_of(pieces: Sequence[News], *, zone: ZoneInfo, now: datetime) -> News:

@@ -84,6 +84,12 @@ async def put_back(db: AsyncConnection, message_ids: Collection[int], error: str
     await db.execute(query.values(state=MessageState.WAITING, error=error, due_at=due_at))
 
 
+async def take_apart(db: AsyncConnection, message_ids: Collection[int], error: str, *, due_at: datetime) -> None:
+    """Puts messages back whose summary was refused: each is sent by itself."""
+    query = sa.update(messages).where(messages.c.id.in_(message_ids), messages.c.state == MessageState.SENDING)
+    await db.execute(query.values(state=MessageState.WAITING, is_held=False, error=error, due_at=due_at))
+
+
 async def release(db: AsyncConnection, *, now: datetime) -> None:
     """Makes the messages due that an earlier process was sending when it ended."""
     query = sa.update(messages).where(messages.c.state == MessageState.SENDING)
@@ -108,12 +114,16 @@ async def next_attempts(db: AsyncConnection) -> dict[int, tuple[int, datetime]]:
 
 
 async def failing_channels(db: AsyncConnection, *, made_before: datetime) -> dict[int, str]:
-    """Returns the channels that are on and failed to send a message that is so old, by their id, with their name."""
+    """Returns the channels that are on and failed to send a message that is so old, by their id, with their name.
+
+    The message is still tried again, or it was given up and no other one has been sent since then.
+    """
     query = sa.select(channels.c.id, channels.c.name).join(messages, messages.c.channel_id == channels.c.id)
+    is_last = sa.or_(channels.c.last_sent_at.is_(None), channels.c.last_sent_at < messages.c.finished_at)
     query = query.where(
         channels.c.is_enabled,
         channels.c.last_error != "",
-        messages.c.state.in_(_UNSENT),
+        sa.or_(messages.c.state.in_(_UNSENT), sa.and_(messages.c.state == MessageState.FAILED, is_last)),
         messages.c.attempts > 0,
         messages.c.made_at < made_before,
     )
