@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from commander.alert_rules.learning import learn, read_usual
 from commander.alert_rules.tables import usual_values
-from commander.alert_rules.usual import begin_of, usual_of
+from commander.alert_rules.usual import begin_of, usual_of, with_parts
 from commander.alert_rules.view import Usual
 from commander.db import Database
 from commander.history.roll_up import roll_up
@@ -24,6 +24,7 @@ from commander.rigs.cpu_gpu_responses import log_json, rig_json
 from commander_farm import on_sqlite
 from engine_farm import EngineFarm
 from history_farm import START, Place, a_place, steady
+from protocol.asic_messages import AsicBoard, AsicLog
 from protocol.playbook_messages import Playbook
 
 NOW = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)
@@ -52,6 +53,39 @@ def test_before_six_hours_are_known_it_is_learning() -> None:
 def test_a_change_of_a_playbook_begins_anew(hours_ago: float | None, begin_h: float) -> None:
     changed_at = None if hours_ago is None else NOW - timedelta(hours=hours_ago)
     assert begin_of([changed_at], None, NOW) == NOW - timedelta(hours=begin_h)
+
+
+def asic_log(boards: int, fans: int, *, unknown_fans: int = 0) -> AsicLog:
+    rpm = [4_000.0] * fans + [None] * unknown_fans
+    return AsicLog(taken_at=NOW, boards=[AsicBoard(slot=slot) for slot in range(boards)], fans_rpm=rpm)
+
+
+@pytest.mark.parametrize(
+    ("log", "day", "boards", "fans", "is_fewer"),
+    [
+        pytest.param(asic_log(3, 4), 0, 3, 4, False, id="as before"),
+        pytest.param(asic_log(3, 6), 0, 3, 6, False, id="more fans at once"),
+        pytest.param(asic_log(2, 4), 0, 3, 4, True, id="a board fewer"),
+        pytest.param(asic_log(2, 4), 2, 2, 4, False, id="a board fewer for a day"),
+        pytest.param(asic_log(0, 0), 0, 3, 4, False, id="nothing known"),
+        pytest.param(asic_log(0, 0), 2, 3, 4, True, id="nothing known after a day of fewer"),
+        pytest.param(asic_log(0, 4), 2, 3, 4, True, id="boards unknown after a day of fewer"),
+        pytest.param(asic_log(3, 0, unknown_fans=4), 0, 3, 4, False, id="no speed of a fan known"),
+        pytest.param(asic_log(2, 0, unknown_fans=4), 2, 2, 4, False, id="a board fewer for a day and fans unknown"),
+    ],
+)
+def test_what_is_unknown_of_an_asic_is_neither_fewer_nor_forgotten(
+    log: AsicLog, day: int, boards: int, fans: int, is_fewer: bool
+) -> None:
+    since = NOW - timedelta(days=day) if day else None
+    before = Usual(boards=(0, 1, 2), fans=4, fewer_since=since)
+    found = with_parts(Usual(), before, log, NOW)
+    assert (found.boards, found.fans) == (tuple(range(boards)), fans)
+    assert found.fewer_since == ((since or NOW) if is_fewer else None)
+
+
+def test_parts_that_were_never_known_stay_unknown() -> None:
+    assert with_parts(Usual(), Usual(), asic_log(0, 0), NOW) == Usual()
 
 
 def lives_of(*rig_ids: int) -> dict[RigKind, LiveRigs]:

@@ -47,17 +47,19 @@ def usual_of(values: TenMinutes, *, since: datetime, learnt_at: datetime) -> Usu
 def with_parts(usual: Usual, before: Usual, log: AsicLog, now: datetime) -> Usual:
     """Returns the usual values with the boards and fans of an ASIC, from its newest log and from what was usual before.
 
-    More are usual at once. Fewer are usual when there were fewer for a day: somebody has taken a part out for good.
+    More are usual at once. Fewer are usual when there were fewer for a day: somebody has taken a part out for good. A
+    log without any board does not know them, and neither its fans if no fan has a speed: then the usual ones stay.
     """
-    boards = {board.slot for board in log.boards}
-    fans = sum(rpm is not None for rpm in log.fans_rpm)
-    known = {*boards, *(before.boards or ())}
-    is_fewer = known != boards or fans < (before.fans or 0)
-    since = (before.fewer_since or now) if is_fewer else None
-    if since is None or now - since >= FEWER_FOR:
-        return replace(usual, boards=tuple(sorted(boards)) or None, fans=fans or None, fewer_since=None)
-    most = max(fans, before.fans or 0)
-    return replace(usual, boards=tuple(sorted(known)) or None, fans=most or None, fewer_since=since)
+    boards, usual_boards = {board.slot for board in log.boards}, set(before.boards or ())
+    fans, usual_fans = sum(rpm is not None for rpm in log.fans_rpm), before.fans or 0
+    is_fewer = bool(boards and usual_boards - boards) or 0 < fans < usual_fans
+    is_unknown = bool(usual_boards and not boards) or bool(usual_fans and not fans)
+    since = (before.fewer_since or now) if is_fewer else before.fewer_since if is_unknown else None
+    if is_fewer and since is not None and now - since >= FEWER_FOR:
+        boards, fans, since = boards or usual_boards, fans or usual_fans, None
+    else:
+        boards, fans = boards | usual_boards, max(fans, usual_fans)
+    return replace(usual, boards=tuple(sorted(boards)) or None, fans=fans or None, fewer_since=since)
 
 
 def begin_of(changed_at: Sequence[datetime | None], added_at: datetime | None, now: datetime) -> datetime:
