@@ -15,11 +15,12 @@ from commander.alert_rules.domain import RuleLimits, RuleName
 from commander.alert_rules.judgement import Judgement
 from commander.alert_rules.judging import JUDGES
 from commander.alert_rules.view import JudgedRig, Usual
+from commander.audit.actor import COMMANDER, Actor
 from commander.audit.store import record
 from commander.commands.tables import command_targets, commands
 from commander.db import Database
 from commander.incidents import writer
-from commander.incidents.changes_before import NOTHING
+from commander.incidents.changes_before import NOTHING, changes_before
 from commander.incidents.domain import Condition, ConditionKey, Phase
 from commander.incidents.given_up import RigsGivenUp
 from commander.incidents.pieces import pieces_of
@@ -34,6 +35,7 @@ from commander.notifications.heartbeat import ROUNDS
 from commander.readings.severity import Severity
 from commander.registry.tables import asic_rigs, cpu_gpu_rigs
 from commander.watchdog import store as watchdog
+from commander.watchdog.domain import GivenUp
 from commander_farm import on_sqlite
 from engine_farm import ASIC, CPU_GPU, START, EngineFarm
 from protocol.command_messages import LadderAct, LadderEvent
@@ -150,6 +152,42 @@ async def test_what_people_changed_in_the_hour_before_stands_in_the_opening_alon
     assert news.lines[-1].endswith(" UTC) and 2 more.")
     await farm.run(90, rigs)
     assert "changed in the hour" not in " ".join(farm.outbox.news[-1].lines).lower()
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("site token revoked", "token replaced", "tags changed", "maintenance removed", "playbooks reordered"),
+        *("mining software changed", "wallet removed", "pool added", "watchdog rule added", "command sent"),
+    ],
+)
+async def test_a_change_that_may_matter_is_named_before_two_hundred_log_ins(farm: EngineFarm, what: str) -> None:
+    at = START - timedelta(minutes=30)
+    async with farm.database.transaction() as db:
+        await record(db, what, "hall 1", actor=Actor("anna"), at=at)
+        for _ in range(250):
+            await record(db, "logged in", actor=Actor("anna"), at=at)
+        found = await changes_before(db, START)
+    assert found == f"Changed in the hour before: {what} (hall 1, 02:30 UTC)."
+
+
+async def test_what_nobody_did_and_what_changes_no_rig_is_not_named(farm: EngineFarm) -> None:
+    at = START - timedelta(minutes=30)
+    async with farm.database.transaction() as db:
+        for what in ("command ended", "command stopped"):
+            await record(db, what, "command 7", actor=COMMANDER, at=at)
+        await record(db, "watchdog rebooted the rig", "rig-001", actor=Actor("watchdog"), at=at)
+        await record(db, "site token made", "hall 1", actor=Actor("anna"), at=START)
+        for what in ("farm token made", "access added", "view saved", "password changed", "incident muted"):
+            await record(db, what, "x", actor=Actor("anna"), at=at)
+        assert await changes_before(db, START) == NOTHING
+
+
+async def test_hundreds_of_changes_are_counted(farm: EngineFarm) -> None:
+    async with farm.database.transaction() as db:
+        for number in range(1_204):
+            await record(db, "playbook changed", f"rig-{number}", actor=Actor("anna"), at=START - timedelta(minutes=30))
+        assert (await changes_before(db, START)).endswith(" and 1,201 more.")
 
 
 async def test_asics_of_one_sentry_have_that_in_common(farm: EngineFarm) -> None:
@@ -379,6 +417,20 @@ async def test_a_rig_stays_given_up_for_days_until_it_mines_again(farm: EngineFa
     await given_up.read(farm.engine.evaluation)
     await farm.run(20, [rig], miners=[])
     assert await given_up_rigs(farm) == [], "a rig that stops later was not given up again"
+
+
+async def test_a_rig_that_is_given_up_again_in_the_meantime_stays_so(farm: EngineFarm) -> None:
+    rig = farm.add()
+    await give_up(farm, rig)
+    async with farm.database.transaction() as db:
+        earlier = await watchdog.rigs_given_up(db)
+        farm.pass_time(60)
+        again = LadderEvent(id="e2", act=LadderAct.GAVE_UP, reason="too hot")
+        await watchdog.add_event(db, rig.id, again, farm.now)
+        await watchdog.note_over(db, earlier)
+        assert await watchdog.rigs_given_up(db) == {rig.id: GivenUp("too hot", farm.now)}
+        await watchdog.note_over(db, await watchdog.rigs_given_up(db))
+        assert await watchdog.rigs_given_up(db) == {}
 
 
 async def test_a_log_from_before_it_gave_up_is_no_proof_that_a_rig_mines(farm: EngineFarm) -> None:

@@ -9,6 +9,7 @@ from commander.commands.tables import command_targets, commands
 from commander.db import Database
 from commander.incidents import extent_store, store
 from commander.incidents.actions import IncidentActions
+from commander.incidents.changes_before import NOTHING
 from commander.incidents.domain import Condition, InCommon, Phase
 from commander.live.rig_state import Health
 from commander.maintenance import store as maintenance
@@ -41,7 +42,7 @@ async def test_forty_rigs_on_a_dead_switch_are_one_message(farm: EngineFarm) -> 
     assert news.lines[0] == "In common: tag switch:sw-3 (40 of its 40 rigs; 0 of 160 others)."
     assert "rig-001" in news.lines[1]
     assert "and 20 more" in news.lines[1]
-    assert news.lines[2] == "Nothing was changed in the hour before."
+    assert news.lines[2] == NOTHING
     assert len(news.rigs) == 40
     await farm.run(90, rigs)
     assert farm.events() == ["opened", "closed"]

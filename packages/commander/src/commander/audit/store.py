@@ -36,13 +36,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """since <= at < until. The texts are parts of what an entry says, in upper or lower case; empty: any."""
+    """since <= at < until. The texts are parts of what an entry says, in upper or lower case; empty: any.
+
+    `kinds` are beginnings of `what`, of which one must fit; empty: any.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     who: str = ""
     what: str = ""
     subject: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 async def record(
@@ -78,6 +82,11 @@ async def read_entries(db: AsyncConnection, wanted: EntryFilter, *, before_id: i
     return [Entry(*row) for row in await db.execute(query)]
 
 
+async def count_matching(db: AsyncConnection, wanted: EntryFilter) -> int:
+    query = sa.select(sa.func.count()).select_from(audit_log).where(*_conditions(wanted))
+    return (await db.execute(query)).scalar_one()
+
+
 async def count_entries(db: AsyncConnection, what: str, *, since: datetime) -> int:
     """Returns how many entries say exactly `what`, of a time or later."""
     query = sa.select(sa.func.count()).where(audit_log.c.at >= since, audit_log.c.what == what)
@@ -97,6 +106,8 @@ async def count_by_address(db: AsyncConnection, what: str, *, since: datetime, u
 def _conditions(wanted: EntryFilter) -> Sequence[sa.ColumnElement[bool]]:
     texts = ((audit_log.c.who, wanted.who), (audit_log.c.what, wanted.what), (audit_log.c.subject, wanted.subject))
     conditions = [column.icontains(text, autoescape=True) for column, text in texts if text]
+    if wanted.kinds:
+        conditions.append(sa.or_(*(audit_log.c.what.startswith(each, autoescape=True) for each in wanted.kinds)))
     if wanted.since:
         conditions.append(audit_log.c.at >= wanted.since)
     if wanted.until:

@@ -5,28 +5,34 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.audit.store import Entry, EntryFilter, read_entries
+from commander.audit.store import Entry, EntryFilter, count_matching, read_entries
 
 BEFORE = timedelta(hours=1)
 NAMED = 3
-READ_AT_MOST = 200
-_MAY_MATTER = ("playbook", "mining software", "pool", "wallet", "command", "watchdog rule", "alert rule", "token")
-NOTHING = "Nothing was changed in the hour before."
+# Beginnings of what the audit log records of people. Sentries, watchdogs and the commander record nothing like them.
+MAY_MATTER = (
+    *("playbook", "mining software ", "pool ", "wallet ", "tags ", "command sent", "command retried"),
+    *("watchdog rule ", "alert rule ", "maintenance ", "token ", "site token "),
+)
+NOTHING = (
+    "In the hour before, no playbook, mining software, pool, wallet, tag, rule, maintenance or token was changed, and "
+    "no command was sent."
+)
 
 
 async def changes_before(db: AsyncConnection, moment: datetime) -> str:
-    """Returns a sentence about the audit log's entries of the hour before: those that may change how a rig works."""
-    hour = EntryFilter(since=moment - BEFORE, until=moment)
-    entries = await read_entries(db, hour, before_id=None, limit=READ_AT_MOST)
-    return sentence_of([each for each in entries if each.what.startswith(_MAY_MATTER)])
+    """Returns a sentence about what people changed in the hour before, as far as it may matter to a rig or a rule."""
+    wanted = EntryFilter(since=moment - BEFORE, until=moment, kinds=MAY_MATTER)
+    newest = await read_entries(db, wanted, before_id=None, limit=NAMED)
+    return sentence_of(newest, await count_matching(db, wanted))
 
 
-def sentence_of(entries: Sequence[Entry]) -> str:
+def sentence_of(newest: Sequence[Entry], count: int) -> str:
     """Returns "Changed in the hour before: playbook changed (rig-07, 02:50 UTC) and 2 more."."""
-    if not entries:
+    if not newest:
         return NOTHING
-    named = [f"{each.what} ({_about(each)}{each.at:%H:%M} UTC)" for each in entries[:NAMED]]
-    more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
+    named = [f"{each.what} ({_about(each)}{each.at:%H:%M} UTC)" for each in newest]
+    more = f" and {count - len(newest):,} more" if count > len(newest) else ""
     return f"Changed in the hour before: {', '.join(named)}{more}."
 
 

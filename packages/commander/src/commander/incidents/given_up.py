@@ -36,7 +36,7 @@ class RigsGivenUp:
             given_up = await watchdog.rigs_given_up(db)
             commanded = await _commanded(db, given_up) if given_up else set()
         over = {
-            rig_id
+            rig_id: each
             for rig_id, each in given_up.items()
             if mine_again.get(rig_id) == each.at or rig_id in commanded or self._is_changed(rig_id, each.at)
         }

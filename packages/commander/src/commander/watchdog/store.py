@@ -1,6 +1,6 @@
 """Queries about the watchdog's rules and events. A function is one query; none commits."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -90,10 +90,11 @@ async def rigs_given_up(db: AsyncConnection) -> dict[int, GivenUp]:
     return {rig_id: GivenUp(event.reason, at) for rig_id, at, event in rows}
 
 
-async def note_over(db: AsyncConnection, rig_ids: Collection[int]) -> None:
-    """Notes that the rigs are not given up any more."""
-    query = sa.update(events).where(events.c.rig_id.in_(rig_ids), events.c.is_given_up)
-    await db.execute(query.values(is_given_up=False))
+async def note_over(db: AsyncConnection, given_up: Mapping[int, GivenUp]) -> None:
+    """Notes that the rigs are not given up any more. A rig that was given up again since then stays so."""
+    for rig_id, each in given_up.items():
+        query = sa.update(events).where(events.c.rig_id == rig_id, events.c.at == each.at, events.c.is_given_up)
+        await db.execute(query.values(is_given_up=False))
 
 
 async def delete_events_before(db: AsyncConnection, moment: datetime) -> None:
