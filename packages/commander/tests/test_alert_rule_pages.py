@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from commander.alert_rules import store as rule_store
 from commander.alert_rules.domain import SHIPPED, RuleLimits
 from commander.alert_rules.pages import preview_text
 from commander.alert_rules.preview import PreviewResult, RigFirings
+from commander.alert_rules.tables import alert_rules
 from commander.alert_rules.words import sentence
 from commander.db import open_database
 from commander.history.roll_up import roll_up
@@ -80,6 +82,19 @@ async def test_a_rule_that_can_not_be_evaluated_says_since_when(
     text = row(await page(person, "/alerts"), "Power")
     assert "Could not be evaluated since" in text
     assert "Could not be evaluated" not in row(await page(person, "/alerts"), "Offline")
+
+
+async def test_a_rule_of_another_version_says_why_it_is_not_evaluated(
+    person: httpx.AsyncClient, farm: Farm, settings: Settings
+) -> None:
+    rule_id = int(str(id_of(await rules_of(farm), "power")))
+    async with open_database(settings.database_url) as database, database.transaction() as db:
+        await db.execute(sa.update(alert_rules).where(alert_rules.c.id == rule_id).values(severity="fatal"))
+    text = await page(person, "/alerts")
+    assert "Can't be evaluated This version of the commander knows no severity “fatal”." in row(text, "Power")
+    assert "Can't be evaluated" not in row(text, "Offline")
+    await post(person, f"/alerts/rules/{rule_id}/switch")
+    assert "no severity" not in await page(person, "/alerts")
 
 
 async def test_a_rule_of_ones_own_is_added_changed_and_removed(person: httpx.AsyncClient, farm: Farm) -> None:

@@ -14,6 +14,7 @@ from commander.alert_rules import store as rule_store
 from commander.alert_rules.domain import RuleLimits, RuleName
 from commander.alert_rules.judgement import Judgement
 from commander.alert_rules.judging import JUDGES
+from commander.alert_rules.tables import alert_rules
 from commander.alert_rules.view import JudgedRig, Usual
 from commander.audit.actor import COMMANDER, Actor
 from commander.audit.store import record
@@ -356,6 +357,34 @@ async def test_a_selection_that_fails_leaves_out_its_rule_alone(
     rigs[0].tags = None  # type: ignore[assignment]  # as no tag is
     await farm.run(200, rigs, gpus=hot(CARDS[0]))
     assert {each.key.rule for each in await farm.conditions()} == {"temperature", "commander"}
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        pytest.param({"rule": "moon_phase"}, "This version of the commander knows no rule “moon_phase”.", id="rule"),
+        pytest.param({"rule": "power<many"}, "“many” (character 1) is no value of power. ", id="comparison"),
+        pytest.param({"selection": "moon:full"}, "“moon” (character 1) is not a key. ", id="selection"),
+        pytest.param({"severity": "fatal"}, "This version of the commander knows no severity “fatal”.", id="severity"),
+        pytest.param({"sensor": "nose"}, "This version of the commander knows no sensor “nose”.", id="sensor"),
+    ],
+)
+async def test_a_rule_of_another_version_stops_no_other_and_is_told_with_its_reason(
+    farm: EngineFarm, stored: dict[str, str], reason: str
+) -> None:
+    await farm.add_rule("power<100")
+    async with farm.database.transaction() as db:
+        newest = sa.select(sa.func.max(alert_rules.c.id)).scalar_subquery()
+        await db.execute(sa.update(alert_rules).where(alert_rules.c.id == newest).values(stored))
+    rigs = [farm.add() for _ in range(2)]
+    await farm.run(200, rigs, gpus=hot(CARDS[0]))
+    name = stored.get("rule", "power<100")
+    assert sorted(news.title for news in farm.outbox.news) == [
+        "2 rigs are too hot",
+        f"The alert rule “{name}” can't be evaluated. The page Alerts says why",
+    ]
+    assert next(iter(farm.rules.unreadable.values())).startswith(reason)
+    assert not farm.engine.is_well
 
 
 async def test_only_rounds_in_which_all_rules_work_are_noted_for_the_heartbeat(

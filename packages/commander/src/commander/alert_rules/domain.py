@@ -100,11 +100,15 @@ class RuleLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertRule(NamedTuple):
-    """A rule in force. `shipped` is its name among the shipped rules; None: somebody added it."""
+    """A rule in force. `shipped` is its name among the shipped rules; None: somebody added it.
+
+    `unknown` says for people what another version has stored that this one does not know; empty: nothing.
+    """
 
     id: int
     shipped: str | None
     limits: RuleLimits
+    unknown: str = ""
 
     @property
     def slot(self) -> tuple[str, Sensor | None]:

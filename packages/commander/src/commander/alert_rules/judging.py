@@ -7,7 +7,7 @@ function may leave out good devices: it is called for each report of each rig, s
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
-from commander.alert_rules.domain import RULES_AT_MOST, RuleLimits, RuleName, Sensor, comparison_of
+from commander.alert_rules.domain import RULES_AT_MOST, BadAlertRule, RuleLimits, RuleName, Sensor, comparison_of
 from commander.alert_rules.judgement import GOOD, UNKNOWN, WHOLE_RIG, Judge, Judgement, bad, fault, lowest_of, rising
 from commander.alert_rules.judging_parts import device_lost, fan, wallet
 from commander.alert_rules.levels import Level
@@ -187,10 +187,13 @@ def power(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
 
 @lru_cache(maxsize=RULES_AT_MOST)
 def own(rule: str) -> Judge:
-    """Returns the judge of a comparison, such as `power<100`. If its value is unknown, so is the judgement."""
+    """Returns the judge of a comparison, such as `power<100`. If its value is unknown, so is the judgement.
+
+    Raises `BadAlertRule` or `BadSelection`.
+    """
     comparison = comparison_of(rule)
     if comparison is None:
-        raise ValueError(f"{rule} is not a comparison")
+        raise BadAlertRule("rule", f"This version of the commander knows no rule “{rule}”.")
     is_broken = compiled(parse(rule), RigKind.CPU_GPU)
     opposite = comparison._replace(operator=OPPOSITES[comparison.operator])
     is_kept = compiled(parse(opposite.text), RigKind.CPU_GPU)

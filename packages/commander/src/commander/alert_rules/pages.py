@@ -26,6 +26,7 @@ from commander.alert_rules.forms import (
     unit_of,
 )
 from commander.alert_rules.preview import PreviewResult, preview
+from commander.alert_rules.rulebook import why_unreadable
 from commander.alert_rules.words import rigs_text, sentence, severities, text_of
 from commander.db import Database
 from commander.live.rigs import Lives
@@ -48,7 +49,8 @@ Html = Response[Any]
 class AlertRuleRow(NamedTuple):
     """A line of the table. `states` are severities with their tones, `rigs` is how many rigs match now.
 
-    `failing_since` is since when an error of the commander keeps it from being evaluated.
+    `unreadable` says why this version can't evaluate it; empty: it can. `failing_since` is since when an error of the
+    commander keeps it from being evaluated.
     """
 
     id: int
@@ -59,6 +61,7 @@ class AlertRuleRow(NamedTuple):
     rigs: str
     enabled: bool
     shipped: bool
+    unreadable: str
     failing_since: datetime | None
 
 
@@ -218,6 +221,7 @@ def _row(rule: AlertRule, lives: Lives, failing_since: datetime | None) -> Alert
         rigs=_count(limits.select, lives) if limits.select else "",
         enabled=limits.enabled,
         shipped=rule.shipped is not None,
+        unreadable=why_unreadable(rule) if limits.enabled else "",
         failing_since=failing_since,
     )
 

@@ -1,13 +1,12 @@
 """The alert rules in force, and those of one rig: of each kind of rule the newest one that matches."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from commander.alert_rules.domain import AlertRule, RuleLimits, RuleName, Sensor
+from commander.alert_rules.domain import AlertRule, BadAlertRule, RuleLimits, RuleName, Sensor
 from commander.alert_rules.judgement import Judge, lowest_of
 from commander.alert_rules.judging import JUDGES, own
 from commander.live.rig_state import RigState
@@ -17,7 +16,6 @@ from commander.selections.compiled import Predicate, compiled
 from commander.selections.domain import BadSelection
 from commander.selections.parser import parse
 
-log = logging.getLogger(__name__)
 SILENT_AFTER_S = 60.0  # after this, nothing is known of a rig except that it is silent
 Slot = tuple[str, Sensor | None]
 OnError = Callable[[int, str, Exception], None]  # with the rule's id, and the rig's name
@@ -91,8 +89,23 @@ def _basis(limits: RuleLimits, kind: RigKind) -> Basis:
     return next((basis for rule, basis in BASES.items() if rule == limits.rule), Basis.FIGURES)
 
 
+def why_unreadable(rule: AlertRule) -> str:
+    """Returns why this version can't read a rule that another one has stored, for people; empty: it can."""
+    if rule.unknown:
+        return rule.unknown
+    try:
+        selection = parse(rule.limits.select)
+        for kind in RigKind:
+            compiled(selection, kind)
+        if rule.limits.rule not in set(RuleName):
+            own(rule.limits.rule)
+    except (BadAlertRule, BadSelection) as error:
+        return str(error)
+    return ""
+
+
 class Rulebook:
-    """The rules for one kind of rig. Rules that are switched off are left out."""
+    """The rules for one kind of rig. Rules that are switched off are left out; the others must be readable."""
 
     def __init__(self, rules: Iterable[AlertRule], kind: RigKind) -> None:
         self._kind = kind
@@ -105,12 +118,8 @@ class Rulebook:
                 self._add(each)
 
     def _add(self, rule: AlertRule) -> None:
-        try:
-            selection = parse(rule.limits.select)
-            matches = compiled(selection, self._kind)
-        except BadSelection as error:  # another version has stored it
-            log.warning("alert_rule_skipped %d %s", rule.id, error)
-            return
+        selection = parse(rule.limits.select)
+        matches = compiled(selection, self._kind)
         bound_s = lowest_of(rule.limits)
         if rule.limits.rule == RuleName.OFFLINE and bound_s is not None:
             self.shortest_silence_s = min(bound_s, self.shortest_silence_s)

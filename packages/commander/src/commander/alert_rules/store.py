@@ -89,6 +89,10 @@ def _rule(row: sa.Row[tuple[object, ...]]) -> AlertRule:
     rule_id, shipped = values.pop("id"), values.pop("shipped")
     del values["is_changed"], values["failing_since"]
     values["select"] = values.pop("selection")
-    values["severity"] = Severity(values["severity"])
-    values["sensor"] = Sensor(values["sensor"]) if values["sensor"] else None
-    return AlertRule(rule_id, shipped, RuleLimits(**values))
+    unknown = ""
+    for name, kind, default in (("severity", Severity, Severity.WARNING), ("sensor", Sensor, None)):
+        stored = values[name] or None
+        values[name] = kind(stored) if stored in set(kind) else default
+        if stored is not None and values[name] != stored:
+            unknown = f"This version of the commander knows no {name} “{stored}”."
+    return AlertRule(rule_id, shipped, RuleLimits(**values), unknown)

@@ -68,6 +68,8 @@ class Evaluation:
         self._rules_number = self._rules.number
         self.current.forget_ended(now)
         self.failing.begin_round(self._rules.all, now, now_s)
+        for rule_id, reason in self._rules.unreadable.items():
+            self.failing.note_unreadable(rule_id, reason)
         for live in self._lives.values():
             await self._round_of(live, changes, now, now_s, all_rigs=has_new_rules)
         self._drop_removed(changes, now)
