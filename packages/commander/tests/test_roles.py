@@ -1,6 +1,8 @@
 """Roles: what each API key may do, and what it may see."""
 
+import asyncio
 import re
+from contextlib import AsyncExitStack, ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -241,6 +243,36 @@ async def test_the_sockets_of_one_key_are_bounded(served_farm: Farm, monkeypatch
         assert error.value.rcvd.code == 4429
         async with served_farm.socket(address, **served_farm.auth) as other:
             await other.ping()
+
+
+@on_sqlite
+async def test_sockets_that_open_at_the_same_time_are_bounded(
+    served_farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_sockets, "SOCKETS_MOST", 2)
+    await served_farm.log_in()
+    cookie = "; ".join(f"{name}={value}" for name, value in served_farm.client.cookies.items())
+    async with AsyncExitStack() as stack:
+        pages = (served_farm.socket("/live?view=quiet", Cookie=cookie) for _ in range(8))
+        sockets = (stack.enter_async_context(page) for page in pages)
+        opened = await asyncio.gather(*sockets)
+        refused = [asyncio.create_task(each.wait_closed()) for each in opened]
+        while sum(each.done() for each in refused) < 6:
+            await asyncio.wait([each for each in refused if not each.done()], return_when=asyncio.FIRST_COMPLETED)
+        assert sorted(each.close_code or 0 for each in opened) == [0, 0] + [4429] * 6
+
+
+def test_a_socket_counts_at_once_and_no_longer_than_it_is_open() -> None:
+    sockets = open_sockets.OpenSockets()
+    with ExitStack() as stack:
+        for _ in range(open_sockets.SOCKETS_MOST):
+            stack.enter_context(sockets.counted("7"))
+        with pytest.raises(open_sockets.TooManySockets), sockets.counted("7"):
+            pass
+        with sockets.counted("8"):
+            pass
+    with sockets.counted("7"):
+        pass
 
 
 @on_sqlite

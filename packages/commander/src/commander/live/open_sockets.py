@@ -21,14 +21,11 @@ class OpenSockets:
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
 
-    def check(self, owner: str) -> None:
-        """Raises `TooManySockets`."""
-        if self._open[owner] >= SOCKETS_MOST:
-            raise TooManySockets(f"{SOCKETS_MOST} WebSockets are open already; close some of them.")
-
     @contextmanager
     def counted(self, owner: str) -> Iterator[None]:
-        """Counts one more as long as this lasts."""
+        """Counts one more as long as this lasts. Raises `TooManySockets`."""
+        if self._open[owner] >= SOCKETS_MOST:
+            raise TooManySockets(f"{SOCKETS_MOST} WebSockets are open already; close some of them.")
         self._open[owner] += 1
         try:
             yield

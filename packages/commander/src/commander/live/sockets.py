@@ -1,8 +1,8 @@
 """The two kinds of WebSocket: pages get HTML frames, scripts get the channels' messages as JSON."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -41,24 +41,23 @@ async def page_socket(
     open_sockets: NamedDependency[OpenSockets],
 ) -> None:
     """Frames for one open page: `?view=…&seq=<stamp of the page>&badge=<open incidents that it shows>`."""
-    user = await _user(socket, account_actions, open_sockets)
-    if user is None:
-        return
-    query = {name: str(value) for name, value in socket.query_params.items()}
-    shown = query.pop("badge", None)
-    try:
-        frames, key, make_view = live_views.find(query)
-    except ValueError as error:
-        await _hang_up(socket, NOT_SPOKEN_HERE, str(error))
-        return
-    await socket.accept()
-    owner = socket_owner(user)
-    viewer = frames.join(key, make_view, session=owner, stamp=query.get("seq"))
-    try:
-        with open_sockets.counted(owner), badge.watched(shown) as news:
-            await pump(socket, viewer.outbox, news, cut=partial(frame_for, user.role))
-    finally:
-        frames.leave(key, viewer)
+    async with _counted_user(socket, account_actions, open_sockets) as user:
+        if user is None:
+            return
+        query = {name: str(value) for name, value in socket.query_params.items()}
+        shown = query.pop("badge", None)
+        try:
+            frames, key, make_view = live_views.find(query)
+        except ValueError as error:
+            await _hang_up(socket, NOT_SPOKEN_HERE, str(error))
+            return
+        await socket.accept()
+        viewer = frames.join(key, make_view, session=socket_owner(user), stamp=query.get("seq"))
+        try:
+            with badge.watched(shown) as news:
+                await pump(socket, viewer.outbox, news, cut=partial(frame_for, user.role))
+        finally:
+            frames.leave(key, viewer)
 
 
 @websocket("/api/v1/events", opt={OPEN: True})
@@ -72,37 +71,44 @@ async def events_socket(
 
     It subscribes before it accepts: a client misses no message from the handshake on.
     """
-    user = await _user(socket, account_actions, open_sockets)
-    if user is None:
-        return
-    names = [name for name in socket.query_params.get("channels", "").split(",") if name]
-    if wrong := [name for name in names if not is_channel(name)]:
-        await _hang_up(socket, NOT_SPOKEN_HERE, f"no channel is called {wrong[0]}")
-        return
-    owner = socket_owner(user)
-    with open_sockets.counted(owner), channels.subscribed(names, session=owner) as subscription:
-        await socket.accept()
-        await pump(socket, subscription.messages, cut=partial(json_for, user.role))
-
-
-async def _user(socket: AnySocket, account_actions: AccountActions, open_sockets: OpenSockets) -> User | None:
-    """Returns who opens the socket. Closes it and returns None if they may not."""
-    try:
-        user = await sender(account_actions, socket)
+    async with _counted_user(socket, account_actions, open_sockets) as user:
         if user is None:
-            await _hang_up(socket, SESSION_ENDED, "not signed in")
-            return None
-        check_role(user, least_role(SOCKET, socket.url.path))
-        open_sockets.check(socket_owner(user))
-    except TooManySockets as error:
-        await _hang_up(socket, TOO_MANY_SOCKETS, str(error))
-    except RoleTooLow as error:
-        await _hang_up(socket, FORBIDDEN, str(error))
-    except AccountError as error:
-        await _hang_up(socket, SESSION_ENDED, str(error))
-    else:
-        return user
-    return None
+            return
+        names = [name for name in socket.query_params.get("channels", "").split(",") if name]
+        if wrong := [name for name in names if not is_channel(name)]:
+            await _hang_up(socket, NOT_SPOKEN_HERE, f"no channel is called {wrong[0]}")
+            return
+        with channels.subscribed(names, session=socket_owner(user)) as subscription:
+            await socket.accept()
+            await pump(socket, subscription.messages, cut=partial(json_for, user.role))
+
+
+@asynccontextmanager
+async def _counted_user(
+    socket: AnySocket, account_actions: AccountActions, open_sockets: OpenSockets
+) -> AsyncIterator[User | None]:
+    """Gives who opens the socket, which counts as open as long as this lasts. Closes it and gives None if they may not.
+
+    The socket counts as soon as it is allowed: sockets that open at the same time can't exceed the limit.
+    """
+    with ExitStack() as counted:
+        try:
+            user = await sender(account_actions, socket)
+            if user is None:
+                await _hang_up(socket, SESSION_ENDED, "not signed in")
+            else:
+                check_role(user, least_role(SOCKET, socket.url.path))
+                counted.enter_context(open_sockets.counted(socket_owner(user)))
+        except TooManySockets as error:
+            user = None
+            await _hang_up(socket, TOO_MANY_SOCKETS, str(error))
+        except RoleTooLow as error:
+            user = None
+            await _hang_up(socket, FORBIDDEN, str(error))
+        except AccountError as error:
+            user = None
+            await _hang_up(socket, SESSION_ENDED, str(error))
+        yield user
 
 
 async def _hang_up(socket: AnySocket, code: int, reason: str) -> None:
