@@ -7,7 +7,7 @@ import pyotp
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher, Type
-from commander.accounts import access_store
+from commander.accounts import access_store, domain
 from commander.accounts.access_actions import AccessActions
 from commander.accounts.access_domain import OWNER_ID
 from commander.accounts.actions import AccountActions
@@ -89,6 +89,17 @@ async def test_the_first_start_makes_a_password_and_the_second_does_not(account_
     assert made
     assert await account_actions.settle_password(None) is None
     assert await account_actions.session_of(await log_in(account_actions, made))
+
+
+async def test_a_made_password_is_as_long_as_a_new_one_must_be(
+    account_actions: AccountActions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(domain.new_password()) == 24
+    monkeypatch.setattr(domain, "PASSWORD_LEAST", 40)
+    made = await account_actions.settle_password(None)
+    assert made
+    domain.check_new_password(made)
+    domain.check_new_password(domain.new_password())
 
 
 async def test_a_configured_password_wins_and_ends_older_sessions(account_actions: AccountActions) -> None:

@@ -1,7 +1,6 @@
 """`commander install-service` and `uninstall-service`."""
 
 import os
-import secrets
 import shlex
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from protocol.service_setup import Place, Say, ServiceProblem, data_dir_of, inst
 from protocol.services import Service
 
 from commander import VERSION
+from commander.accounts.domain import new_password
 from commander.settings import PREFIX, Settings, load_settings
 from commander.wheels.scripts import CPU_GPU
 from commander.wheels.store import FOLDER, WheelStore
@@ -40,7 +40,7 @@ def install(service: Service, settings: Settings, say: Say, *, start: bool, plac
     is_first = _is_first(settings)
     _make_data_dir(account, settings)
     if is_first:
-        password = "-".join(secrets.token_hex(2) for _ in range(4))
+        password = new_password()
         _set_password(service, account, settings, password)
     if start:
         start_service(service)

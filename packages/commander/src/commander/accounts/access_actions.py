@@ -1,7 +1,6 @@
 """Adds, changes and removes accesses: one transaction each; then the WebSockets that it concerns are closed."""
 
 import math
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from commander.accounts.access_domain import (
     name_key_of,
 )
 from commander.accounts.actions import AccountActions
-from commander.accounts.domain import Role, Session, check_new_password
+from commander.accounts.domain import Role, Session, check_new_password, new_password
 from commander.audit.store import record
 from commander.db import Database
 
@@ -171,8 +170,3 @@ def _changes(before: Access, values: dict[str, object], forget_second_factor: bo
     if forget_second_factor:
         parts.append("no second factor any more")
     return ", ".join(parts)
-
-
-def new_password() -> str:
-    """Returns a password of 80 random bits that can be read out."""
-    return "-".join(secrets.token_hex(2) for _ in range(5))

@@ -35,6 +35,7 @@ from commander.accounts.domain import (
     expiry,
     has_ended,
     key_owner,
+    new_password,
     socket_owner,
 )
 from commander.accounts.login_guard import LoginGuard
@@ -279,7 +280,7 @@ class AccountActions:
             return None
         if hashed is not None:
             return None
-        made = "-".join(secrets.token_hex(2) for _ in range(4))
+        made = new_password()
         hashed = await self._hashed(made)
         async with self._database.transaction() as db:
             first = await store.set_first_password_hash(db, hashed, now=self._now())

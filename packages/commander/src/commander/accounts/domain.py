@@ -2,6 +2,7 @@
 
 import math
 import re
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -234,6 +235,14 @@ def check_new_password(text: str) -> None:
         raise BadNewPassword(
             f"A password has {PASSWORD_LEAST} characters or more, so that it can't be guessed; nothing was changed."
         )
+
+
+def new_password() -> str:
+    """Returns a random password that can be read out: 80 bits, and as long as a new one must be."""
+    groups = [secrets.token_hex(2) for _ in range(5)]
+    while len("-".join(groups)) < PASSWORD_LEAST:
+        groups.append(secrets.token_hex(2))
+    return "-".join(groups)
 
 
 def checked_key_name(text: str) -> str:

@@ -82,7 +82,6 @@ class CreatedKey:
     """A key that was just made: its text is shown this once."""
 
     name: str
-    role: str
     text: str
 
 

@@ -7,13 +7,9 @@ from datetime import datetime
 from commander.accounts.access_domain import Access
 from commander.accounts.domain import Role, Session
 from commander.accounts.second_factor import address_for_app, in_groups, new_secret, qr_svg
-from commander.accounts.views import ROLE_WORDS
+from commander.accounts.views import KEY_ROLES, ROLE_WORDS
 
-ROLES = [
-    (Role.VIEW, "View: look at everything but tokens and wallets"),
-    (Role.OPERATE, "Operate: incidents, maintenance, tags, commands, pausing"),
-    (Role.OWN, "Own: everything"),
-]
+ROLES = [(role, words) for role, words in reversed(KEY_ROLES) if role is not Role.METRICS]  # of people
 Errors = Mapping[str, str]
 
 

@@ -185,7 +185,7 @@ async def create_key(
         site_token_actions,
         settings,
         certificate,
-        created=CreatedKey(key.name, key.role, text),
+        created=CreatedKey(key.name, text),
     )
 
 
