@@ -26,6 +26,7 @@ from commander.sealing import Sealer, SecretsUnreadable
 from commander.settings_pages.access_page import AccessPage
 from commander.tls import SECRETS_KEY
 from commander_farm import PASSWORD, Farm, on_sqlite, post_form
+from filelock import FileLock
 from litestar.testing import RequestFactory
 from playbook_farm import Playbooks
 from websockets import ConnectionClosed
@@ -196,6 +197,39 @@ async def test_a_changed_role_counts_at_once(farm: Farm) -> None:
     await log_in(farm, "anna")
     await farm.client.patch(f"{ACCESSES}/{number}", json={"role": "view"}, headers=farm.auth)
     assert (await post_form(farm.client, "/cpu-gpu", name="rig-01")).status_code == 403
+
+
+@on_sqlite
+async def test_a_change_that_changes_nothing_is_none(farm: Farm) -> None:
+    ended: list[str] = []
+    async with open_database(farm.settings.database_url) as database:
+        accounts = AccountActions(database)
+        accesses = AccessActions(database, accounts, on_end=ended.append)
+        access, _ = await accesses.add("anna", Role.VIEW, LONG)
+        await accounts.log_in(LONG, address="192.168.1.9", user_agent="", name="anna")
+        before = await audit(farm)
+        assert await accesses.change(access.id, name=" anna ", role=Role.VIEW, forget_second_factor=True) == access
+        assert ended == []
+        assert await audit(farm) == before
+        changed = await accesses.change(access.id, name="Anna", role=Role.VIEW)
+        assert (changed.name, len(ended)) == ("Anna", 1)
+        assert (await audit(farm))[0]["detail"] == "now called Anna"
+
+
+@on_sqlite
+async def test_a_second_factor_waits_for_the_key_without_blocking_the_commander(farm: Farm) -> None:
+    secret = pyotp.random_base32()
+    async with open_database(farm.settings.database_url) as database:
+        accounts = AccountActions(database)
+        session = await accounts.session_of(await accounts.log_in(PASSWORD, address="192.168.1.9", user_agent=""))
+        assert session
+        factors = SecondFactorActions(database, Sealer(farm.settings, TOTP_PURPOSE))
+        folder = farm.settings.data_dir / "tls"
+        folder.mkdir(exist_ok=True)
+        with FileLock(folder / "secrets.lock", timeout=0):
+            task = asyncio.create_task(factors.switch_on(session, secret, pyotp.TOTP(secret).now()))
+            await asyncio.sleep(0)
+        assert len(await task) == RECOVERY_CODES
 
 
 @on_sqlite

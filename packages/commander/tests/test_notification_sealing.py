@@ -31,6 +31,22 @@ def test_secrets_are_sealed_each_time_in_another_way(here: Settings) -> None:
 
 
 @on_sqlite
+async def test_a_channel_waits_for_the_key_without_blocking_the_commander(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal, sealed_apart = Sealer.seal, list[bool]()
+
+    def watched(sealer: Sealer, values: dict[str, str]) -> bytes:
+        sealed_apart.append(asyncio._get_running_loop() is None)
+        return seal(sealer, values)
+
+    monkeypatch.setattr(Sealer, "seal", watched)
+    body = {"name": "phone", "kind": "ntfy", "settings": {"topic": "farm", "token": "tk_secret"}}
+    assert (await farm.client.post(CHANNELS, json=body, headers=farm.auth)).status_code == 201
+    assert sealed_apart == [True], "in a thread that runs no event loop"
+
+
+@on_sqlite
 @pytest.mark.parametrize("place", [0, 5, 20, -1])
 def test_what_was_changed_is_not_read(here: Settings, place: int) -> None:
     sealed = bytearray(Sealer(here).seal({"token": "tk_secret"}))

@@ -82,25 +82,25 @@ class AccessActions:
         password: str | None = None,
         forget_second_factor: bool = False,
     ) -> Access:
-        """Changes what is not None. A new password ends the sessions of the access.
+        """Changes what is not None. A new password ends the sessions of the access; what changes nothing does nothing.
 
         Raises `AccessNotFound`, `OwnerStays`, `BadAccessName`, `AccessNameTaken` or `BadNewPassword`.
         """
-        values: dict[str, object] = {}
-        if name is not None:
-            values |= {"name": checked_access_name(name), "name_key": name_key_of(name)}
-        if role is not None:
-            values["role"] = role.value
+        name, hashed = None if name is None else checked_access_name(name), None
         if password is not None:
             check_new_password(password)
-            values["password_hash"] = await self._accounts.hash_password(password)
-        if access_id == OWNER_ID and values:
+            hashed = await self._accounts.hash_password(password)
+        if access_id == OWNER_ID and (name, role, password) != (None, None, None):
             raise OwnerStays(
                 "The access owner has the commander's own password, and keeps its name and role. Change its password "
                 "on the commander's machine with `commander set-password`."
             )
         async with self._database.transaction() as db:
             before = await access_store.get_access(db, access_id)
+            forget_second_factor = forget_second_factor and before.totp
+            values = _changed_columns(before, name, role, hashed)
+            if not values and not forget_second_factor:
+                return before
             await access_store.update_access(db, access_id, values)
             if forget_second_factor:
                 await access_store.forget_second_factor(db, access_id)
@@ -158,12 +158,26 @@ class AccessActions:
             self._on_end(str(each))
 
 
+def _changed_columns(
+    before: Access, name: str | None, role: Role | None, password_hash: str | None
+) -> dict[str, object]:
+    """Returns the new values of the columns that change. None: it stays as it is."""
+    values: dict[str, object] = {}
+    if name is not None and name != before.name:
+        values |= {"name": name, "name_key": name_key_of(name)}
+    if role is not None and role != before.role:
+        values["role"] = role.value
+    if password_hash is not None:
+        values["password_hash"] = password_hash
+    return values
+
+
 def _changes(before: Access, values: dict[str, object], forget_second_factor: bool) -> str:
     """Returns what was changed, for the audit log; never a password."""
     parts = []
-    if "name" in values and values["name"] != before.name:
+    if "name" in values:
         parts.append(f"now called {values['name']}")
-    if "role" in values and values["role"] != before.role:
+    if "role" in values:
         parts.append(f"role {values['role']} instead of {before.role}")
     if "password_hash" in values:
         parts.append("new password")

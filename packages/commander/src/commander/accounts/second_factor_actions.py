@@ -1,5 +1,6 @@
 """Sets up, checks and removes second factors. The secret is sealed before it is stored; recovery codes are hashed."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -43,7 +44,8 @@ class SecondFactorActions:
                 "That is not the code that the app shows now. If it is, set the clocks of the phone and of the "
                 "commander's machine."
             )
-        values = {"totp_sealed": self._sealer.seal({_SECRET: secret}), "totp_step": step}
+        sealed = await asyncio.to_thread(self._sealer.seal, {_SECRET: secret})  # it may wait for a lock
+        values = {"totp_sealed": sealed, "totp_step": step}
         codes = new_recovery_codes()
         async with self._database.transaction() as db:
             await access_store.update_access(db, session.access_id, values)

@@ -1,5 +1,6 @@
 """Adds, changes, removes and tests channels. Each is one transaction."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -99,7 +100,8 @@ class ChannelActions:
             if len(await channel_store.all_channels(db)) >= CHANNELS_AT_MOST:
                 raise TooManyChannels(f"There are {CHANNELS_AT_MOST} channels already. Remove one first.")
             await _check_name(db, name, None)
-            values = self._values(name, wishes, settings, now) | {"kind": order.kind, "is_enabled": order.is_enabled}
+            values = await self._values(name, wishes, settings, now)
+            values |= {"kind": order.kind, "is_enabled": order.is_enabled}
             channel_id = await channel_store.insert_channel(db, values)
             await record(db, "channel added", name, order.kind)
         self._changed()
@@ -114,7 +116,8 @@ class ChannelActions:
             stored = self._stored(channel) if channel.kind == order.kind else None
             settings = checked_settings(kind_of(order.kind), order.settings, stored, loopback=self._loopback)
             await _check_name(db, name, channel_id)
-            values = self._values(name, wishes, settings, now) | {"kind": order.kind, "is_enabled": order.is_enabled}
+            values = await self._values(name, wishes, settings, now)
+            values |= {"kind": order.kind, "is_enabled": order.is_enabled}
             values |= {"off_reason": "", "last_error": "", "last_error_at": None}
             await channel_store.update_channel(db, channel_id, values)
             await delivery_store.send_soon(db, channel_id, now=now, as_summary=not channel.is_enabled)
@@ -165,11 +168,11 @@ class ChannelActions:
             secrets = {}
         return CheckedSettings(msgspec.json.decode(channel.settings, type=dict[str, object]), secrets)
 
-    def _values(self, name: str, wishes: Wishes, settings: CheckedSettings, now: datetime) -> dict[str, object]:
+    async def _values(self, name: str, wishes: Wishes, settings: CheckedSettings, now: datetime) -> dict[str, object]:
         return {
             "name": name,
             "settings": msgspec.json.encode(settings.shown),
-            "secrets": self._sealer.seal(settings.secrets),
+            "secrets": await asyncio.to_thread(self._sealer.seal, settings.secrets),  # it may wait for a lock
             "wishes": msgspec.json.encode(wishes),
             "digest_due_at": next_digest(wishes.digest, after=now) if wishes.digest else None,
         }
