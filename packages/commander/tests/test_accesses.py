@@ -540,6 +540,18 @@ async def test_the_page_adds_edits_and_removes_an_access(farm: Farm) -> None:
     assert "Anna B" not in (await farm.client.get("/access")).text
 
 
+@on_sqlite
+async def test_the_page_leads_an_owner_to_the_api_keys(farm: Farm) -> None:
+    await farm.log_in()
+    html = (await farm.client.get("/access")).text
+    assert '<a href="/settings#keys-title">Settings</a>' in html
+    assert "It is revoked" not in html
+    assert 'id="keys-title"' in (await farm.client.get("/settings")).text
+    await add(farm, "anna")
+    await log_in(farm, "anna")
+    assert "#keys-title" not in (await farm.client.get("/access")).text
+
+
 @pytest.mark.parametrize("name", ["", "owner", "Command Line", "API key grafana", "<b>", "x" * 65])
 def test_a_name_that_the_audit_log_uses_is_no_name(name: str) -> None:
     with pytest.raises(BadKeyName):

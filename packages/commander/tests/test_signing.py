@@ -1,5 +1,6 @@
 """The commander's key that signs what rigs run: its file, its numbers, and what a rig's sentry gets."""
 
+import logging
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ from commander.live.inbox import Inbox, inbox_item
 from commander.live.long_poll import LongPoll
 from commander.settings import Settings
 from commander.signing import Signer, SigningProblem, open_signer
-from commander_farm import RIGS, Farm, Rig
+from commander_farm import RIGS, Farm, Rig, on_sqlite, running
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec.structs import replace
@@ -45,6 +46,25 @@ def test_the_key_is_a_file_of_its_own_that_only_its_owner_reads(tmp_path: Path) 
     assert first.public_key == again.public_key
     path = tmp_path / "tls" / "playbook.key"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@on_sqlite
+async def test_a_new_key_asks_for_a_new_backup_only_where_a_farm_existed_before(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running(settings) as client:
+        farm = Farm(client, settings)
+        await farm.make_key()
+        await farm.add("rig-01")
+    path = settings.data_dir / "tls" / "playbook.key"
+    assert f"A key that signs playbooks was made: {path}" in caplog.messages
+    assert "backup" not in caplog.text
+    async with running(settings):
+        assert "backup" not in caplog.text, "the key is there"
+    path.unlink()
+    async with running(settings):
+        assert "make a new backup" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"noise", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])

@@ -36,6 +36,8 @@ async def restore(services: Services) -> None:
         await services.watches[kind].remember(services.database)
     await services.playbook_sync.remember()
     await services.account_actions.remember_failures()
+    if services.signer and services.signer.is_new and any(live.index.rigs for live in services.lives.values()):
+        log.warning("Earlier backups of this farm do not have the new key that signs playbooks: make a new backup.")
     for noun in services.nouns:
         await noun.on_start()
 

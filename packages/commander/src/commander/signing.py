@@ -29,10 +29,11 @@ class SigningProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs inbox items. `now_ms` is the clock from which numbers are made."""
+    """Signs inbox items. `now_ms` is the clock from which numbers are made. `is_new`: the key was made just now."""
 
     key: Ed25519PrivateKey
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    is_new: bool = False
 
     @property
     def public_key(self) -> bytes:
@@ -70,16 +71,17 @@ def open_signer(settings: Settings) -> Signer | None:
     Returns None if this commander is one of several and they share no folder: each would sign with another key.
     """
     if settings.nats_url and settings.ca_dir is None:
-        log.warning("playbooks_not_signed set COMMANDER_CA_DIR to a folder that all web nodes share")
+        log.warning("Playbooks are not signed. Set COMMANDER_CA_DIR to a folder that all web nodes share.")
         return None
     folder = settings.ca_dir or settings.data_dir / "tls"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / PLAYBOOK_KEY
     with FileLock(folder / "playbook.lock", timeout=10, mode=0o600):
-        if not path.exists():
+        is_new = not path.exists()
+        if is_new:
             write_private(path, _pem(Ed25519PrivateKey.generate()))
-            log.info("playbook_key_made %s; make a new backup", path)
-        return Signer(_read(path))
+            log.info("A key that signs playbooks was made: %s", path)
+        return Signer(_read(path), is_new=is_new)
 
 
 def _pem(key: Ed25519PrivateKey) -> bytes:

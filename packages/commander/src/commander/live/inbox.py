@@ -25,8 +25,8 @@ class InboxSource(Protocol):
     async def item_for(self, rig_id: int) -> InboxItem | None:
         """Returns the rig's item as of now; None if there is none for it.
 
-        This is called at each request of each sentry, so it answers from memory. The version changes with the content,
-        not with what is left of a time.
+        Each request of each sentry calls it, so it must answer from memory. The version must change when the content
+        changes. It must not change only because time passes, for example because a pause has fewer seconds left.
         """
 
 

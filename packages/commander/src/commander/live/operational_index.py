@@ -199,7 +199,7 @@ class OperationalIndex:
                 state.share_at = taken_at
             moved = update_faults(state, began_at)
             note_works(state, now_s)
-        if now_s >= state.reported_s:  # a log that had to wait in the queue tells of no later life
+        if now_s >= state.reported_s:  # a log that waited in the queue may have come before the newest report
             state.reported_at, state.reported_s = reported_at, now_s
         awoke = state.health is not Health.ONLINE
         state.health = Health.ONLINE

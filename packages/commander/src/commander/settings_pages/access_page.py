@@ -1,6 +1,5 @@
 """The page `/access`: who may log in, with which role; one's own password and second factor; sessions."""
 
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,7 +33,7 @@ from commander.accounts.domain import (
     is_enough,
 )
 from commander.accounts.second_factor_actions import SecondFactorActions
-from commander.accounts.views import ROLE_WORDS, api_key_view, session_view
+from commander.accounts.views import ROLE_WORDS, session_view
 from commander.settings import Settings
 from commander.settings_pages.access_views import (
     ROLES,
@@ -117,8 +116,7 @@ class AccessPage:
         mine = next((each for each in everybody if each.id == me.access_id), None)
         if mine is None:
             raise NotSignedIn("Your access was removed.")
-        keys = await self.accounts.api_keys() if may_own else []
-        dialog, now = dialog or self._asked(mine, everybody), datetime.now(UTC)
+        dialog = dialog or self._asked(mine, everybody)
         return page(
             "settings_pages/access.html",
             Page(title="Access", section=SECTION, url=PATH if (dialog and dialog.errors) or made or codes else ""),
@@ -129,7 +127,6 @@ class AccessPage:
             ),
             accesses=views,
             sessions=[session_view(each, me) for each in sessions_of(me, all_sessions)],
-            keys=[api_key_view(key, now=now) for key in keys],
             roles=ROLES,
             dialog=dialog,
             target=next((each for each in views if dialog and each.id == dialog.access_id), None),

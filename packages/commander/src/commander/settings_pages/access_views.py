@@ -48,7 +48,7 @@ class MadeAccess:
 
 @dataclass(frozen=True, slots=True)
 class AppView:
-    """The secret for the app that makes codes: as QR code, and in groups to type."""
+    """The secret for the authenticator app: as QR code, and in groups to type."""
 
     secret: str
     qr: str

@@ -1,4 +1,7 @@
-"""The proxy in front of the commander: believes what it forwards, and with TLS off answers no other sender."""
+"""Reads the sender's address and scheme from the headers of a trusted proxy.
+
+With TLS off, requests from all other senders are refused.
+"""
 
 import ipaddress
 from collections.abc import Sequence
@@ -15,7 +18,7 @@ HEALTH = "/healthz"  # says nothing but `ok`; containers ask for it from inside
 
 
 class NotTheProxy(CommanderError):
-    """With TLS off, somebody else than the proxy asks."""
+    """TLS is off, and the request does not come from a trusted proxy."""
 
     kind = ErrorKind(403, "not_the_proxy", "Not the proxy")
 

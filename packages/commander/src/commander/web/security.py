@@ -107,9 +107,9 @@ def is_cross_site(scope: Scope) -> bool:
 
 
 class Guarded:
-    """ASGI middleware: no writes and no sockets on behalf of other sites, and the headers that browsers heed.
+    """ASGI middleware. It refuses writes and WebSockets that another site has caused, and adds the security headers.
 
-    `is_strict`: browsers use HTTPS alone from now on.
+    `is_strict`: one of these headers tells browsers to use only HTTPS from now on.
     """
 
     def __init__(self, app: ASGIApp, refuse: Refuse, hosts: KnownHosts, *, is_strict: bool = False) -> None:
