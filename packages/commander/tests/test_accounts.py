@@ -1,5 +1,6 @@
 """Logging in and keys, through the account_actions on a real database."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +8,7 @@ import pyotp
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher, Type
-from commander.accounts import access_store, domain
+from commander.accounts import access_store, domain, store
 from commander.accounts.access_actions import AccessActions
 from commander.accounts.access_domain import OWNER_ID
 from commander.accounts.actions import AccountActions
@@ -109,6 +110,32 @@ async def test_a_configured_password_wins_and_ends_older_sessions(account_action
     cookie = await log_in(account_actions, "configured")
     await account_actions.settle_password("configured")
     assert await account_actions.session_of(cookie), "the same password again ends nothing"
+
+
+@on_sqlite
+async def test_a_log_in_under_way_while_the_password_changes_makes_no_session(
+    account_actions: AccountActions, database: Database
+) -> None:
+    await account_actions.set_password("secret")
+    turn = database.write_turn
+    assert isinstance(turn, asyncio.Lock)
+    async with asyncio.TaskGroup() as group, turn:
+        logging_in = group.create_task(log_in_or_not(account_actions, "secret"))
+        while not turn._waiters:  # noqa: ASYNC110 - until it has checked the password and wants to store the session
+            await asyncio.sleep(0)
+        async with database._connected() as connection, connection.begin():
+            hashed = await account_actions.hash_password("another")
+            await store.set_password_hash(connection, hashed, now=NOON)
+    assert logging_in.result() is None
+    assert await account_actions.sessions() == []
+    assert await log_in(account_actions, "another")
+
+
+async def log_in_or_not(account_actions: AccountActions, password: str) -> str | None:
+    try:
+        return await log_in(account_actions, password)
+    except WrongPassword:
+        return None
 
 
 async def test_any_number_of_sessions_and_each_can_be_ended(account_actions: AccountActions) -> None:

@@ -183,6 +183,8 @@ class AccountActions:
         detail, actor = browser_text(user_agent), Actor(access.name, address)
         try:
             async with self._database.transaction() as db:
+                if await access_store.password_hashes(db, access.id, OWNER_ID) != opened.hashes:
+                    raise WrongPassword("The password has just been changed.")
                 await store.insert_session(
                     db, _hash(cookie), access_id=access.id, address=address, user_agent=user_agent, now=now
                 )
