@@ -105,12 +105,28 @@ def test_a_damaged_database_names_the_way_to_a_backup(left: CommanderProcess) ->
     assert "commander restore" in refusal(left)
 
 
-@pytest.mark.parametrize(("name", "mode"), [(".", 0o777), ("commander.toml", 0o666), ("commander.toml", 0o644)])
-def test_what_every_user_of_the_machine_may_change_or_read_is_refused(tmp_path: Path, name: str, mode: int) -> None:
+SECRETS = (
+    'password = "not for everybody"',
+    '"password" = "not for everybody"',
+    "heartbeat_url = 'https://h.example/secret'",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "line"),
+    [
+        (".", 0o777, SECRETS[0]),
+        ("commander.toml", 0o666, SECRETS[0]),
+        *(("commander.toml", 0o644, line) for line in (*SECRETS, 'backup_passphrase = "not for everybody"')),
+    ],
+)
+def test_what_every_user_of_the_machine_may_change_or_read_is_refused(
+    tmp_path: Path, name: str, mode: int, line: str
+) -> None:
     commander = CommanderProcess(tmp_path / "data")
     commander.data_dir.mkdir(mode=0o755)
     file = commander.data_dir / "commander.toml"
-    file.write_text('password = "not for everybody"\n')
+    file.write_text(f"# of the farm\n{line}\n")
     file.chmod(0o600)
     (commander.data_dir / name).chmod(mode)
     said = refusal(commander)

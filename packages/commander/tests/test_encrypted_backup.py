@@ -1,16 +1,22 @@
 """Encrypted backups, the keys that a restore brings back, and files that nobody can put in the way."""
 
 import asyncio
+import os
 import sqlite3
+import sys
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from commander.accounts import access_store
+from commander.accounts.access_actions import AccessActions
 from commander.accounts.actions import AccountActions
-from commander.accounts.tables import sessions
+from commander.accounts.domain import Role
+from commander.accounts.tables import api_keys, sessions
 from commander.backup import BackupProblem
 from commander.backup.archive import new_archive
 from commander.backup.asking import lines_of, revokes_by
@@ -19,7 +25,8 @@ from commander.backup.keys import StoredKey
 from commander.backup.make import backup
 from commander.backup.passphrase import passphrase_of
 from commander.backup.restore import restore
-from commander.db import open_database
+from commander.db import open_database, sqlite_path
+from commander.farm_tokens.tables import farm_tokens
 from commander.settings import Settings, load_settings
 from commander.signing import open_signer
 from commander_farm import RIGS, Farm, a_log, on_sqlite, running
@@ -110,7 +117,6 @@ async def test_a_restore_ends_sessions_and_can_revoke_what_is_valid_again(settin
 
 async def undo(settings: Settings, rig_id: int, newer: dict[str, str]) -> None:
     """Makes the farm again as it was before its restore: without the key, the rig and the older token."""
-    from commander.farm_tokens.tables import farm_tokens
     from commander.registry.tables import cpu_gpu_rigs
     from protocol.tokens import parse_token
 
@@ -124,8 +130,6 @@ async def undo(settings: Settings, rig_id: int, newer: dict[str, str]) -> None:
 
 
 def test_the_question_lists_names_and_is_answered_by_an_option(capsys: pytest.CaptureFixture[str]) -> None:
-    from datetime import UTC, datetime
-
     now = datetime(2026, 11, 1, tzinfo=UTC)
     keys = [StoredKey("API key", 1, now, "prometheus", b"")]
     keys += [StoredKey("token of the rig", number, now, f"rig-{number}", b"") for number in range(30)]
@@ -137,6 +141,98 @@ def test_the_question_lists_names_and_is_answered_by_an_option(capsys: pytest.Ca
     assert "They are kept" not in capsys.readouterr().err
     assert not revokes_by(None)(keys)
     assert "They are kept" in capsys.readouterr().err
+
+
+async def test_expired_keys_are_not_listed_and_accesses_are(settings: Settings, tmp_path: Path) -> None:
+    path, asked = tmp_path / "farm.backup", list[tuple[str, str]]()
+
+    def answer(keys: Sequence[StoredKey], *, revoke: bool) -> bool:
+        asked[:] = [(key.what, key.name) for key in keys]
+        return revoke
+
+    async with running(settings) as client:
+        farm = Farm(client, settings)
+        await farm.make_key("kept key")
+        tokens = [await client.post("/api/v1/farm-tokens", json={"name": name}, headers=farm.auth) for name in "ab"]
+    async with open_database(settings.database_url) as database:
+        actions, people = AccountActions(database), AccessActions(database, AccountActions(database))
+        await actions.create_api_key("ends", days=1)
+        await actions.create_api_key("lasts", days=30)
+        ids = {name: (await people.add(name, Role.VIEW, PASSPHRASE))[0].id for name in ("stays", "changed", "gone")}
+        soon = {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}
+        async with database.transaction() as db:
+            await db.execute(sa.update(api_keys).where(api_keys.c.name == "ends").values(soon))
+            await db.execute(sa.update(farm_tokens).where(farm_tokens.c.name == "a").values(soon))
+        await asyncio.to_thread(backup, settings, path)
+        for name in ("ends", "lasts"):
+            await actions.revoke_api_key_named(name)
+        async with database.transaction() as db:
+            await db.execute(sa.delete(farm_tokens))
+            await access_store.delete_access(db, ids["gone"])
+            await access_store.update_access(db, ids["changed"], {"role": Role.OPERATE, "password_hash": "newer"})
+    assert [answer.status_code for answer in tokens] == [201, 201]
+    for revoke in (False, True):
+        await asyncio.to_thread(restore, settings, path, force=True, revokes=partial(answer, revoke=revoke))
+        assert set(asked) == {
+            *(("API key", "lasts"), ("farm token", "b")),
+            *(("access", "changed"), ("access", "gone")),
+        }, "before the question nothing is revoked"
+        async with open_database(settings.database_url) as database, database.reading() as db:
+            found = {each.name: each.role for each in await access_store.all_accesses(db)}
+        if not revoke:
+            assert found == {"owner": "own", "stays": "view", "changed": "view", "gone": "view"}
+            await undo_accesses(settings, ids)
+    assert found == {"owner": "own", "stays": "view", "changed": "operate"}
+
+
+async def undo_accesses(settings: Settings, ids: dict[str, int]) -> None:
+    """Makes the farm again as it was before its restore."""
+    async with open_database(settings.database_url) as database, database.transaction() as db:
+        await db.execute(sa.delete(api_keys).where(api_keys.c.name != "kept key"))
+        await db.execute(sa.delete(farm_tokens))
+        await access_store.delete_access(db, ids["gone"])
+        await access_store.update_access(db, ids["changed"], {"role": Role.OPERATE, "password_hash": "newer"})
+
+
+@on_sqlite
+async def test_a_restore_stands_in_the_audit_log_before_its_question(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "farm.backup"
+    async with running(settings) as client:
+        await Farm(client, settings).make_key("a key")
+        await asyncio.to_thread(backup, settings, path)
+    async with open_database(settings.database_url) as database:
+        await AccountActions(database).revoke_api_key_named("a key")
+
+    def killed(keys: Sequence[StoredKey]) -> bool:
+        assert entries(settings)[-1] == "backup restored"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await asyncio.to_thread(restore, settings, path, force=True, revokes=killed)
+    assert entries(settings)[-1] == "backup restored"
+    async with open_database(settings.database_url) as database:
+        await AccountActions(database).revoke_api_key_named("a key")
+    await asyncio.to_thread(restore, settings, path, force=True, revokes=lambda keys: True)
+    assert entries(settings)[-2:] == ["backup restored", "keys of a backup revoked"]
+
+
+def entries(settings: Settings) -> list[str]:
+    with closing(sqlite3.connect(sqlite_path(settings.database_url))) as database:
+        return [row[0] for row in database.execute("SELECT what FROM audit_log ORDER BY id")]
+
+
+@pytest.mark.parametrize(("typed", "is_yes"), [(b"\x04", False), (b"y\n", True), (b"no\n", False)])
+def test_the_end_of_the_input_at_the_question_keeps_the_keys(
+    typed: bytes, is_yes: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [StoredKey("API key", 1, datetime(2026, 11, 1, tzinfo=UTC), "prometheus", b"")]
+    terminal, side = os.openpty()
+    with os.fdopen(side, encoding="utf-8") as stdin, os.fdopen(terminal, "wb", buffering=0) as keyboard:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        keyboard.write(typed)
+        assert revokes_by(None)(keys) is is_yes
+    said = capsys.readouterr().err
+    assert ("They are kept, and the farm is restored." in said) is (typed == b"\x04")
 
 
 @on_sqlite

@@ -318,7 +318,7 @@ def main() -> None:
         place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
         look = "Look at COMMANDER_DATA_DIR, its rights and its disk."
         end(f"The commander's data can't be used ({place}{reason(error)}). {look}")
-    except typer.Abort:
+    except typer.Abort:  # Ctrl-D: every question but the last one of a restore comes before the first change
         end("Nothing was typed, and nothing was changed.")
     except KeyboardInterrupt:
         sys.exit(130)

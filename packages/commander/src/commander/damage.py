@@ -14,11 +14,11 @@ from pathlib import Path
 from commander.db import is_postgresql, open_database, sqlite_path
 from commander.migrations import sqlite_revision
 from commander.problems import DatabaseProblem
-from commander.settings import Settings
+from commander.settings import Settings, read_file
 
 WAL_HEADER_BYTES = 32
 WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
-SECRET_SETTINGS = ("password", "database_url", "nats_url")
+SECRET_SETTINGS = frozenset({"password", "database_url", "nats_url", "backup_passphrase", "heartbeat_url"})
 
 
 class Damage(Exception):
@@ -45,8 +45,7 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, bool]]:
     """Gives each file, and whether others may read it."""
     file = settings.data_dir / "commander.toml"
     if file.exists():
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-        yield file, not any(line.strip().startswith(SECRET_SETTINGS) for line in lines)
+        yield file, SECRET_SETTINGS.isdisjoint(read_file(file))
     if not is_postgresql(settings.database_url):
         database = sqlite_path(settings.database_url)
         yield from ((path, False) for path in (database, _wal(database)) if path.exists())

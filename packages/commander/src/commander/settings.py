@@ -126,7 +126,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         str(variables.get("data_dir") or platformdirs.user_data_dir("minewarden-commander", appauthor=False))
     )
     path = data_dir / "commander.toml"
-    filed = _read_file(path)
+    filed = read_file(path)
     names = {name: f"{name} in {path}" for name in filed if name not in variables}
     _check_names({**filed, **variables}, names)
     if "data_dir" in filed and Path(str(filed["data_dir"])).expanduser() != data_dir.expanduser():
@@ -137,7 +137,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     return _with_defaults(settings)
 
 
-def _read_file(path: Path) -> dict[str, object]:
+def read_file(path: Path) -> dict[str, object]:
+    """Returns the settings in a `commander.toml`; none if there is no such file. Raises `BadSetting`."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

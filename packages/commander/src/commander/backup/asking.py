@@ -1,4 +1,4 @@
-"""The question of a restore: whether keys and tokens that are valid again are to be revoked."""
+"""The question of a restore: whether keys, tokens and accesses that are valid again are to be revoked."""
 
 import sys
 from collections import Counter
@@ -14,7 +14,8 @@ _NAMES_SHOWN = 20
 def revokes_by(answer: bool | None) -> Callable[[Sequence[StoredKey]], bool]:
     """Returns a function that lists the keys and returns whether to revoke them; None: a person is asked.
 
-    Without a terminal there is no one to ask. Then they are kept, and the list says so.
+    Without a terminal there is no one to ask. Then they are kept, as if the question is not answered, and the list says
+    so: the restore is done already.
     """
 
     def decide(keys: Sequence[StoredKey]) -> bool:
@@ -22,18 +23,29 @@ def revokes_by(answer: bool | None) -> Callable[[Sequence[StoredKey]], bool]:
             sys.stderr.write(f"{line}\n")
         chosen = answer
         if chosen is None and sys.stdin.isatty():
-            chosen = input("Revoke them? Rigs with a newer token keep it. [y/N] ").strip().casefold() in ("y", "yes")
+            chosen = _typed_answer()
         if chosen is None:
             sys.stderr.write(
-                "They are kept. Revoke keys and replace tokens on the pages; next time, --revoke-keys does it.\n"
+                "They are kept, and the farm is restored. Revoke keys, replace tokens and change accesses on the "
+                "pages; next time, --revoke-keys does it.\n"
             )
         return bool(chosen)
 
     return decide
 
 
+def _typed_answer() -> bool | None:
+    """Returns None if the input was ended (Ctrl-D) or interrupted (Ctrl-C)."""
+    try:
+        typed = input("Revoke them? Rigs with a newer token keep it. [y/N] ")
+    except (EOFError, KeyboardInterrupt):
+        sys.stderr.write("\n")
+        return None
+    return typed.strip().casefold() in ("y", "yes")
+
+
 def lines_of(keys: Sequence[StoredKey]) -> Iterator[str]:
-    yield "All sessions have ended. These keys and tokens of the backup are valid again:"
+    yield "All sessions have ended. These keys, tokens and accesses of the backup are valid again:"
     for key in keys[:_NAMES_SHOWN]:
         yield f"  {key.what} “{key.name}”"
     for what, number in Counter(key.what for key in keys[_NAMES_SHOWN:]).items():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from commander.backup import BackupProblem
 from commander.backup.archive import DATABASE, Manifest, extract, new_private_file, opened_archive
-from commander.backup.keys import StoredKey, keys_before, keys_in, note_restore, valid_again
+from commander.backup.keys import StoredKey, keys_before, note_restore, revoke, valid_again, valid_keys_in
 from commander.backup.progress import CopyProgress
 from commander.backup.swap import Pending, abandon, finish, mark, new_of, pending
 from commander.db import is_postgresql, open_database, sqlite_path
@@ -65,13 +65,18 @@ def restore(
 def _look_at_keys(settings: Settings, path: Path, before: list[StoredKey] | None, revokes: Decide) -> None:
     migrate(settings.database_url)
 
-    async def look() -> None:
-        again = valid_again(before, await keys_in(settings.database_url))
-        revoked = again if again and revokes(again) else []
+    async def look() -> list[StoredKey]:
         async with open_database(settings.database_url) as database:
-            await note_restore(database, path.name, before, revoked)
+            await note_restore(database, path.name)
+        return valid_again(before, await valid_keys_in(settings.database_url))
 
-    asyncio.run(look())
+    async def end(again: list[StoredKey]) -> None:
+        async with open_database(settings.database_url) as database:
+            await revoke(database, path.name, before, again)
+
+    again = asyncio.run(look())
+    if again and revokes(again):
+        asyncio.run(end(again))
 
 
 @contextmanager
