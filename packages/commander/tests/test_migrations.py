@@ -76,6 +76,22 @@ def test_without_room_for_the_copy_nothing_changes(tmp_path: Path, monkeypatch: 
     assert revision_of(path) == "0005"
 
 
+@pytest.mark.parametrize(("size", "meaning"), [(-5, (5, 1)), (5, (5, 0)), (1, (1, 0))])
+def test_a_batch_that_grows_is_still_one_after_the_upgrade(tmp_path: Path, size: int, meaning: tuple[int, int]) -> None:
+    path = tmp_path / "commander.db"
+    upgrade_to("0019", path)
+    insert = (
+        "INSERT INTO commands (action, arguments, reason, made_at, made_by, state, size, max_failures, valid_s, run, "
+        "note, overlaps) VALUES ('update_sentry', '{}', '', 0, 'owner', 'running', ?, 2, 600, 1, '', '[]')"
+    )
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(insert, (size,))
+        connection.commit()
+    assert migrate(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT size, is_growing FROM commands").fetchall() == [meaning]
+
+
 def upgrade_to(revision: str, path: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))

@@ -7,7 +7,9 @@ import pytest
 from command_farm import CommandFarm
 from command_sentry import CommandSentry
 from commander.commands.domain import Batch, BatchState
+from commander.commands.updates import versions
 from commander.db import Database
+from commander.wheels.store import WheelStore
 from commander_farm import Farm, post_form
 from protocol.command_messages import CommandAction, CommandState
 
@@ -55,6 +57,17 @@ async def test_an_update_names_the_other_wheels_of_the_store_the_newest_versions
     (delivered,) = await CommandSentry(farm, rig).fetch()
     named = {each["file_name"]: each["sha256"] for each in delivered["arguments"]["dependencies"]}  # type: ignore[index]
     assert named == {name: hashlib.sha256(name.encode()).hexdigest() for name in [wheels[0], *wheels[-255:]]}
+
+
+async def test_the_form_of_an_update_reads_no_wheel(farm: Farm) -> None:
+    fill_store(farm, "0.2.0", "0.10.0")
+    store = WheelStore(farm.settings.data_dir / "packages")
+    for path in (farm.settings.data_dir / "packages").iterdir():
+        path.unlink()
+        path.symlink_to("/nowhere")  # there by name; reading it fails
+    assert versions(store) == ["0.10.0", "0.2.0"]
+    with pytest.raises(FileNotFoundError):
+        store.wheels_of("minewarden-protocol", "0.2.0")
 
 
 @pytest.mark.parametrize(

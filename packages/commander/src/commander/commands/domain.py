@@ -92,7 +92,7 @@ ARGUMENTS: dict[CommandAction, tuple[str, ...]] = {
     CommandAction.FETCH_LOG: ("playbook_id", "lines"),
     CommandAction.UPDATE_SENTRY: ("version",),
 }
-FOR_OWNERS = frozenset({"shutdown", "update_sentry"})  # the others need `operate`
+FOR_OWNERS = frozenset({CommandAction.SHUTDOWN, CommandAction.UPDATE_SENTRY})  # the others need `operate`
 TAKES_OFFLINE = (CommandAction.REBOOT, CommandAction.SHUTDOWN)
 
 
@@ -211,7 +211,7 @@ def failures_text(failures: int) -> str:
 
 def least_role_for(action: CommandAction) -> Role:
     """Returns the least role that may order this action."""
-    return Role.OWN if action.value in FOR_OWNERS else Role.OPERATE
+    return Role.OWN if action in FOR_OWNERS else Role.OPERATE
 
 
 def checked_action(text: str) -> CommandAction:

@@ -70,8 +70,8 @@ class StoredCommand(NamedTuple):
 
 _COMMAND = [
     *(commands.c.id, commands.c.action, commands.c.arguments, commands.c.reason, commands.c.selection),
-    *(commands.c.made_at, commands.c.made_by, commands.c.state, commands.c.size, commands.c.max_failures),
-    *(commands.c.valid_s, commands.c.run, commands.c.note, commands.c.overlaps),
+    *(commands.c.made_at, commands.c.made_by, commands.c.state, commands.c.size, commands.c.is_growing),
+    *(commands.c.max_failures, commands.c.valid_s, commands.c.run, commands.c.note, commands.c.overlaps),
 ]
 _arguments = msgspec.json.Decoder(CommandArguments)
 _overlaps = msgspec.json.Decoder(list[Overlap])
@@ -106,7 +106,8 @@ async def insert_command(db: AsyncConnection, new: NewCommand, overlaps: Sequenc
         "made_at": now,
         "made_by": new.made_by[:128],
         "state": BatchState.RUNNING,
-        "size": -new.batch.size if new.batch.growing else new.batch.size,
+        "size": new.batch.size,
+        "is_growing": new.batch.growing,
         "max_failures": new.batch.max_failures,
         "valid_s": new.valid_s,
         "run": 1,
@@ -225,7 +226,7 @@ def _command(row: sa.Row[tuple[object, ...]]) -> StoredCommand:
         made_at=it["made_at"],
         made_by=it["made_by"],
         state=BatchState(it["state"]),
-        batch=Batch(abs(it["size"]), it["max_failures"], growing=it["size"] < 0),
+        batch=Batch(it["size"], it["max_failures"], growing=it["is_growing"]),
         valid_s=it["valid_s"],
         run=it["run"],
         note=it["note"],

@@ -16,7 +16,7 @@ OWN = ("minewarden-protocol", "minewarden-sentry-kit", SENTRY)  # packages of on
 
 def versions(wheel_store: WheelStore) -> list[str]:
     """Returns the versions to which CPU/GPU sentries can be updated, the newest first."""
-    by_project = [{each.version for each in wheel_store.wheels_of(project)} for project in OWN]
+    by_project = [wheel_store.versions_of(project) for project in OWN]
     return sorted(set.intersection(*by_project), key=Version, reverse=True)
 
 
@@ -38,7 +38,7 @@ def with_wheels(action: CommandAction, arguments: CommandArguments, wheel_store:
         raise BadArguments(
             f"This commander does not have version {version} of the CPU/GPU sentry. It has {', '.join(available)}."
         )
-    wheels = [each for project in OWN for each in wheel_store.wheels_of(project) if each.version == version]
+    wheels = [each for project in OWN for each in wheel_store.wheels_of(project, version)]
     return CommandArguments(version=version, wheels=_hashes(wheels), dependencies=_hashes(_dependencies(wheel_store)))
 
 

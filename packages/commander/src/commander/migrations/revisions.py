@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0019"
+HEAD = "0020"
 
 
 class SchemaTooNew(DatabaseProblem):

@@ -2,7 +2,7 @@
 
 Libraries are fetched by pip from the index that this machine is configured for, in the exact versions of
 `requirements.lock`, and checked by its hashes. What is in the store is not fetched again. Our own wheels are the last
-to come, so a store that has them is whole.
+to come, and of them the sentries': a store that has a sentry has all that it needs.
 """
 
 import os

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from commander.wheels.problems import CannotFetch
 
+# In the order in which they are put into a store: those that others need come first.
 PROJECTS = ("minewarden-protocol", "minewarden-sentry-kit", "minewarden-cpu-gpu-sentry", "minewarden-asic-sentry")
 LOCK = "requirements.lock"
 _BUILD_LIMIT_S = 300
@@ -38,16 +39,23 @@ def lock_text() -> str:
 
 
 def own_wheels(work: Path) -> list[Path]:
-    """Returns the paths of our own wheels; in a checkout they are built in the folder `work`. Raises `CannotFetch`."""
+    """Returns the paths of our own wheels, in the order of `PROJECTS`.
+
+    In a checkout they are built in the folder `work`. Raises `CannotFetch`.
+    """
     root = checkout()
     if root is None:
-        found = sorted(Path(str(files("commander_assets"))).glob("wheels/*.whl"))
-        if len(found) < len(PROJECTS):
-            raise CannotFetch(_incomplete())
-        return found
+        return _in_order(Path(str(files("commander_assets")), "wheels"))
     for project in PROJECTS:
         _build(root / "packages" / project.removeprefix("minewarden-").replace("-", "_"), work)
-    return sorted(work.glob("*.whl"))
+    return _in_order(work)
+
+
+def _in_order(folder: Path) -> list[Path]:
+    found = {canonicalize_name(path.name.partition("-")[0]): path for path in sorted(folder.glob("*.whl"))}
+    if not found.keys() >= set(PROJECTS):
+        raise CannotFetch(_incomplete())
+    return [found[canonicalize_name(project)] for project in PROJECTS]
 
 
 def required_by(wheel: Path) -> list[str]:

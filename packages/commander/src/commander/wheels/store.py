@@ -18,7 +18,6 @@ class Wheel:
     project: str
     version: str
     sha256: str
-    size_bytes: int
 
 
 class WheelStore:
@@ -32,11 +31,16 @@ class WheelStore:
         """Returns the normalized names of all projects, sorted."""
         return sorted({project for _, project, _ in self._names()})
 
-    def wheels_of(self, project: str) -> list[Wheel]:
-        """Returns the wheels of a project, the newest version last."""
+    def wheels_of(self, project: str, version: str | None = None) -> list[Wheel]:
+        """Returns the wheels of a project, the newest version last; or those of one version. It reads them."""
+        wanted, only = canonicalize_name(project), None if version is None else Version(version)
+        found = [(each, path) for path, name, each in self._names() if name == wanted and only in (None, each)]
+        return [self._wheel(path, wanted, each) for each, path in sorted(found)]
+
+    def versions_of(self, project: str) -> set[str]:
+        """Returns the versions of a project, without reading its wheels."""
         wanted = canonicalize_name(project)
-        found = [(version, path) for path, name, version in self._names() if name == wanted]
-        return [self._wheel(path, wanted, version) for version, path in sorted(found)]
+        return {str(version) for _, name, version in self._names() if name == wanted}
 
     def has(self, project: str, version: str) -> bool:
         """Returns whether there is a wheel of this version, without reading it."""
@@ -65,4 +69,4 @@ class WheelStore:
         key = (path.name, facts.st_size, facts.st_mtime_ns)
         if key not in self._hashes:
             self._hashes[key] = hashlib.sha256(path.read_bytes()).hexdigest()
-        return Wheel(path.name, project, str(version), self._hashes[key], facts.st_size)
+        return Wheel(path.name, project, str(version), self._hashes[key])
