@@ -3,6 +3,8 @@
 import asyncio
 import os
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
@@ -247,3 +249,53 @@ def test_the_password_stays_off_the_command_line() -> None:
     url, environment = without_password("postgresql://farm:p%40ss@db.lan:5433/farm?sslmode=require")
     assert url == "postgresql://farm@db.lan:5433/farm?sslmode=require"
     assert environment["PGPASSWORD"] == "p@ss"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from commander.backup import make
+from commander.settings import load_settings
+class Killed(make.CopyProgress):
+    def bytes(self, done, total=None):
+        print("at work", flush=True)
+        sys.stdin.read(1)
+        os.kill(os.getpid(), 9)
+make.CopyProgress = Killed
+make.backup(load_settings(os.environ), Path(sys.argv[1]), passphrase=sys.argv[2] or None)
+"""
+
+
+@on_sqlite
+@pytest.mark.parametrize("passphrase", ["", "correct horse battery staple"])
+def test_what_a_killed_backup_has_left_is_removed_by_the_next_one_and_a_running_one_is_not_disturbed(
+    settings: Settings, tmp_path: Path, passphrase: str
+) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir(mode=0o700)
+    foreign = folder / f".film.{'0' * 16}.part"
+    foreign.write_bytes(b"another program's")
+    environment = os.environ | {
+        "COMMANDER_DATA_DIR": str(settings.data_dir),
+        "COMMANDER_DATABASE_URL": settings.database_url,
+    }
+    command = [sys.executable, "-c", KILLED, str(folder / "monday.backup"), passphrase]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as killed:
+        assert killed.stdout is not None
+        assert killed.stdin is not None
+        assert killed.stdout.readline() == b"at work\n"
+        during = unfinished(folder, settings.data_dir)
+        assert len(during) >= 2
+        backup(settings, folder / "tuesday.backup", passphrase=passphrase or None)
+        assert unfinished(folder, settings.data_dir) == during, "it still works"
+        killed.stdin.write(b"x")
+        killed.stdin.flush()
+        assert killed.wait(timeout=30) == -9
+    backup(settings, folder / "wednesday.backup", passphrase=passphrase or None)
+    assert unfinished(folder, settings.data_dir) == set()
+    assert {path.name for path in folder.iterdir()} == {foreign.name, "tuesday.backup", "wednesday.backup"}
+
+
+def unfinished(*folders: Path) -> set[str]:
+    names = {path.name for folder in folders for path in folder.iterdir()}
+    return {name for name in names if ".part" in name or ".copy" in name} - {f".film.{'0' * 16}.part"}

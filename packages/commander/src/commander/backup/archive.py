@@ -16,6 +16,7 @@ import msgspec
 from commander import VERSION
 from commander.backup import BackupProblem
 from commander.backup.encryption import DecryptingFile, EncryptingFile, cipher_of, is_encrypted, new_cipher
+from commander.backup.unfinished import hold
 from commander.db import metadata
 from commander.tls import NO_FOLLOW, PLAYBOOK_KEY, SECRETS_KEY
 
@@ -85,6 +86,7 @@ def new_archive(path: Path, passphrase: str | None) -> Iterator[Archive]:
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         with new_private_file(part) as file:
+            hold(file)
             with _written_to(file, passphrase) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
                 yield Archive(archive)
             file.flush()

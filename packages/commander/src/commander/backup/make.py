@@ -24,6 +24,7 @@ from commander.backup.archive import (
 from commander.backup.passphrase import checked_passphrase
 from commander.backup.progress import CopyProgress, mebibytes
 from commander.backup.swap import check_nothing_pending
+from commander.backup.unfinished import hold, remove_left_overs
 from commander.db import connect_sqlite, is_postgresql, sqlite_path
 from commander.migrations import sqlite_revision, tables
 from commander.migrations.revisions import check_known
@@ -46,6 +47,8 @@ def backup(settings: Settings, path: Path, *, passphrase: str | None = None) -> 
     path = path.expanduser().absolute()
     if not path.parent.is_dir():
         raise BackupProblem(f"There is no folder {path.parent}.")
+    for folder in {path.parent, settings.data_dir}:
+        remove_left_overs(folder, sqlite_path(settings.database_url).name)
     progress = CopyProgress("backup")
     with new_archive(path, passphrase) as archive:
         if is_postgresql(settings.database_url):
@@ -75,9 +78,11 @@ def _copy_sqlite(database: Path, folder: Path, archive: Archive, progress: CopyP
         raise BackupProblem(f"There is no farm yet: {database} does not exist.")
     copy = folder / f".{database.name}.{secrets.token_hex(8)}.copy"
     try:
-        revision = copy_database(database, copy, progress)
-        with copy.open("rb") as source:
-            archive.add(DATABASE, chunks_of(source))
+        with new_private_file(copy) as held:
+            hold(held)
+            revision = copy_database(database, copy, progress)
+            with copy.open("rb") as source:
+                archive.add(DATABASE, chunks_of(source))
     finally:
         for suffix in ("", "-journal", "-wal", "-shm"):
             copy.with_name(copy.name + suffix).unlink(missing_ok=True)
@@ -86,12 +91,11 @@ def _copy_sqlite(database: Path, folder: Path, archive: Archive, progress: CopyP
 
 
 def copy_database(database: Path, copy: Path, progress: CopyProgress) -> str:
-    """Copy page by page, as of now; returns the schema's revision.
+    """Copy page by page, as of now, into an empty or new file; returns the schema's revision.
 
     SQLite's online backup begins again whenever another process has written, which on a farm is always. The open
     transaction keeps it to one state: writers go on in the WAL, which grows until the copy is done.
     """
-    new_private_file(copy).close()
 
     def step(_status: int, remaining: int, total: int) -> None:
         progress.bytes((total - remaining) * page_bytes, total * page_bytes)
