@@ -44,3 +44,10 @@ def test_unknown_is_never_zero() -> None:
         assert text(None) == units.UNKNOWN
     assert units.count_text(None) == units.UNKNOWN
     assert units.temperature_text(0.0) == "0 °C"
+
+
+def test_a_long_list_ends_with_how_many_more_there_are() -> None:
+    assert units.listed([], 2) == ""
+    assert units.listed(["a", "b"], 2) == "a, b"
+    assert units.listed(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert units.listed([str(number) for number in range(2_001)], 1) == "0 and 2,000 more"

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
+from protocol import units
 from protocol.messages import FieldError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.problems import CommanderError, ErrorKind
+
+USES_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,8 @@ class InUse(_AboutUses):
     kind = ErrorKind(409, "in_use", "In use")
 
     def __init__(self, what: str, uses: list[Use]) -> None:
-        named = ", ".join(f"{use.playbook} on {use.rig}" for use in uses[:10])
-        more = f" and {len(uses) - 10} more" if len(uses) > 10 else ""
-        super().__init__(f"{what} is used by {named}{more}. Let them use another one first, or remove them.")
+        named = units.listed([f"{use.playbook} on {use.rig}" for use in uses], USES_NAMED)
+        super().__init__(f"{what} is used by {named}. Let them use another one first, or remove them.")
         self.uses = uses
 
 

@@ -1,5 +1,6 @@
 """Figures as people read them: one place, so that every page and every program says the same."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 UNKNOWN = "–"
@@ -66,6 +67,12 @@ def count_text(count: int | None) -> str:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Returns "1 share" or "2 shares". `many` is the plural if it is not formed with a plain s."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Returns the first names and how many more there are: "rig-01, rig-02 and 210 more"."""
+    more = f" and {count_text(len(names) - most)} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def bytes_text(size_bytes: float | None) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from protocol import units
+
 from commander.alert_rules.domain import RuleLimits, RuleName
 from commander.alert_rules.levels import Level
 from commander.alert_rules.view import JudgedRig
@@ -54,6 +56,6 @@ def fault(rule: RuleName) -> Judge:
         texts = [each.text for each in view.state.faults if each.rule == rule]
         if not texts:
             return GOOD
-        return bad(limits, texts[0] if len(texts) == 1 else f"{texts[0]} and {len(texts) - 1} more")
+        return bad(limits, units.listed(texts, 1))
 
     return judge

@@ -191,10 +191,9 @@ def preview_text(result: PreviewResult) -> str:
         left_out = f" Only {of} of {all_of} rigs were looked at."
     if not result.firings:
         return f"In the last 7 days it would not have fired.{left_out}"
-    named = [f"{each.name} {_times(each.firings)}" for each in result.rigs[:RIGS_NAMED]]
-    more = f" and {units.count_text(len(result.rigs) - RIGS_NAMED)} more" if len(result.rigs) > RIGS_NAMED else ""
+    named = units.listed([f"{each.name} {_times(each.firings)}" for each in result.rigs], RIGS_NAMED)
     times = _times(result.firings)
-    return f"In the last 7 days it would have fired {times} ({', '.join(named)}{more}).{left_out}"
+    return f"In the last 7 days it would have fired {times} ({named}).{left_out}"
 
 
 def _times(count: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from protocol import units
 from protocol.command_messages import CommandAction, CommandArguments
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,6 +30,7 @@ from commander.selections.domain import NoTargets
 
 Notify = Callable[[Changed], Awaitable[None]]
 RIGS_NAMED = 20  # of an overlap
+REFUSED_NAMED = 10
 
 
 class Order(NamedTuple):
@@ -155,7 +157,7 @@ async def _rigs_that_wait(db: AsyncConnection, command: StoredCommand, rig_ids: 
 def _must_exist(rig_ids: Sequence[int], names: Collection[int]) -> None:
     missing = [str(rig_id) for rig_id in rig_ids if rig_id not in names]
     if missing:
-        named = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+        named = units.listed(missing, REFUSED_NAMED)
         what = "CPU/GPU rig" if len(missing) == 1 else "CPU/GPU rigs"
         raise NoTargets(f"There is no {what} {named}; it may have been removed. No rig got the command.")
 
@@ -163,7 +165,7 @@ def _must_exist(rig_ids: Sequence[int], names: Collection[int]) -> None:
 def _must_be_approved(waiting: Mapping[int, str]) -> None:
     if waiting:
         names = list(waiting.values())
-        named = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        named = units.listed(names, REFUSED_NAMED)
         wait, them = ("waits", "it") if len(names) == 1 else ("wait", "them")
         raise NoTargets(f"{named} {wait} for approval. Approve {them} first. No rig got the command.")
 

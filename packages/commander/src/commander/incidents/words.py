@@ -114,8 +114,7 @@ def _names(conditions: Sequence[Condition]) -> str:
     for each in conditions:
         by_rig.setdefault(each.name, []).append(_part(each))
     named = [f"{name} ({', '.join(parts)})" if any(parts) else name for name, parts in sorted(by_rig.items())]
-    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-    return f"{', '.join(named[:NAMED])}{more}."
+    return f"{units.listed(named, NAMED)}."
 
 
 def _part(condition: Condition) -> str:

@@ -79,5 +79,4 @@ def _one(group: Sequence[Change]) -> Change:
     names = list(dict.fromkeys(change.subject for change in group if change.subject))
     if len(names) < 2:
         return newest._replace(detail=f"{units.count_text(len(group))} times")
-    more = f" and {units.count_text(len(names) - NAMED)} more" if len(names) > NAMED else ""
-    return newest._replace(subject=f"{', '.join(names[:NAMED])}{more}", detail="", href="")
+    return newest._replace(subject=units.listed(names, NAMED), detail="", href="")

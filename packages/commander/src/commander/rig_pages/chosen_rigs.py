@@ -4,6 +4,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from litestar.datastructures import FormMultiDict
+from protocol import units
 
 from commander.rig_pages.listing import IndexQuery
 from commander.rig_pages.live_views import RigViews
@@ -56,5 +57,4 @@ def selection_of_all(form: FormMultiDict, chosen: ChosenRigs) -> str:
 
 def names_text(names: list[str]) -> str:
     """Returns "rig-01, rig-02, rig-03 and 210 more"."""
-    more = f" and {len(names) - RIGS_NAMED:,} more" if len(names) > RIGS_NAMED else ""
-    return f"{', '.join(names[:RIGS_NAMED])}{more}"
+    return units.listed(names, RIGS_NAMED)

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+from protocol import units
+
 from commander.audit.store import record
 from commander.db import Database
 from commander.live.rigs import LiveRigs
@@ -17,9 +19,8 @@ async def approve_rigs(database: Database, live: LiveRigs, rig_ids: Collection[i
         approved = {rig_id: name for rig_id, name in waiting.items() if await approval.approve(db, rig_id)}
         if approved:
             names = list(approved.values())
-            more = f" and {len(names) - RIGS_NAMED:,} more" if len(names) > RIGS_NAMED else ""
             subject = names[0] if len(names) == 1 else f"{len(names):,} rigs"
-            await record(db, "rigs approved", subject, f"{', '.join(names[:RIGS_NAMED])}{more}")
+            await record(db, "rigs approved", subject, units.listed(names, RIGS_NAMED))
     for rig_id in approved:
         live.approved(rig_id)
     return len(approved)

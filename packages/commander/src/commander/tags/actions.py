@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping
 
+from protocol import units
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.audit.store import record
@@ -51,7 +52,7 @@ async def import_tags(database: Database, lives: Lives, wanted: Mapping[RigKind,
             changed[kind] = await _change(db, kind, of_kind, changes)
             names += [of_kind[rig_id] for rig_id in changed[kind]]
         if names:
-            await record(db, "tags changed", _counted(names), f"From a file. Rigs: {_named(names)}")
+            await record(db, "tags changed", _counted(names), f"From a file. Rigs: {units.listed(names, RIGS_NAMED)}")
     await show(lives, changed)
     return len(names)
 
@@ -101,12 +102,7 @@ def _description(change: TagChange, names: list[str]) -> str:
     """Returns "Added hall:2; removed old. Rigs: rig-01, rig-02"."""
     parts = [f"{verb} {', '.join(tags)}" for verb, tags in (("added", change.add), ("removed", change.remove)) if tags]
     text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}. Rigs: {_named(names)}"
-
-
-def _named(names: list[str]) -> str:
-    more = f" and {len(names) - RIGS_NAMED:,} more" if len(names) > RIGS_NAMED else ""
-    return f"{', '.join(names[:RIGS_NAMED])}{more}"
+    return f"{text[:1].upper()}{text[1:]}. Rigs: {units.listed(names, RIGS_NAMED)}"
 
 
 async def _as_the_farm_writes(db: AsyncConnection, change: TagChange) -> TagChange:
