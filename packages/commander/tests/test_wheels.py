@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives import serialization
 ROOT = Path(__file__).parents[3]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 LINUX, ARM, WINDOWS = SYSTEMS
+SHELL_FUNCTIONS = ("add_found", "find_python")
 
 
 def a_wheel(folder: Path, name: str, version: str = "1.0", tag: str = "py3-none-any") -> Path:
@@ -212,6 +213,32 @@ def test_what_our_own_wheels_require_is_in_the_lock(tmp_path: Path) -> None:
     assert "pyasic-rs" not in required, "it is an optional extra"
     names = {each.name for each in needed(read_lock(LOCK), required)}
     assert required - {*PROJECTS} <= names
+
+
+@pytest.mark.parametrize(
+    ("versions", "words"),
+    [
+        ({}, "The sentry needs Python, and this machine has none."),
+        ({"python3": "3.10", "python3.11": "3.10"}, "This machine has Python 3.10. On Debian"),
+        (
+            {"python3": "3.10", "python3.13": "3.13"},
+            "This machine has Python 3.10, 3.13 (without venv, ssl or sqlite3). On",
+        ),
+    ],
+)
+def test_a_machine_without_the_right_python_is_told_what_it_has(
+    tmp_path: Path, versions: dict[str, str], words: str
+) -> None:
+    for name, version in versions.items():
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\ncase "$3" in *venv*) exit 1 ;; esac\necho {version}\n')
+        program.chmod(0o755)
+    template = (ROOT / "packages/commander/src/commander/wheels/templates/sentry.sh").read_text(encoding="utf-8")
+    functions = [re.search(rf"^{name}\(\) {{.*?^}}", template, re.DOTALL | re.MULTILINE) for name in SHELL_FUNCTIONS]
+    script = "\n".join([*(each[0] for each in functions if each), 'die() { echo "$*"; exit 1; }', "find_python"])
+    done = subprocess.run(["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert words in done.stdout
 
 
 def test_a_target_takes_its_own_wheels_and_its_own_requirements() -> None:

@@ -298,7 +298,7 @@ def read_password() -> str:
     else:
         password = getpass.getpass("New password: ")
         if getpass.getpass("Once more: ") != password:
-            raise WrongUse("The two are not the same; nothing was changed.")
+            raise WrongUse("The two passwords differ; nothing was changed.")
     check_new_password(password)
     return password
 

@@ -106,15 +106,15 @@ def _check_wal(path: Path) -> None:
     """
     wal, index = _wal(path), path.with_name(f"{path.name}-shm")
     way_on = (
-        "Put the file back; or restore a backup with `commander restore --force FILE`. To go on without the newest "
-        "changes of the farm, remove "
+        "Put the file back, or restore a backup with `commander restore --force FILE`. If the newest changes may be "
+        "lost, remove "
     )
     if index.exists() and not wal.exists() and path.exists():
         raise Damage(
-            f"{wal} is missing: the commander was killed, and that file had its newest changes. {way_on}{index}."
+            f"{wal} is missing. The commander was killed, and its newest changes were in that file. {way_on}{index}."
         )
     if wal.exists() and wal.stat().st_size and not _is_wal(wal):
-        raise Damage(f"{wal}, which has the newest changes of the farm, is damaged. {way_on}{wal} and {index}.")
+        raise Damage(f"{wal} is damaged, and the newest changes of the farm are in it. {way_on}{wal} and {index}.")
 
 
 def _is_wal(wal: Path) -> bool:

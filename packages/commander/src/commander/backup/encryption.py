@@ -4,9 +4,9 @@
     {"n":65536,"r":8,"p":1,"salt":"…","nonce":"…","check":"…"}
     1 MiB + 16 bytes, 1 MiB + 16 bytes, …, the rest + 16 bytes
 
-A piece's nonce is the file's seven bytes, the piece's number and whether it is the last. So no piece can be changed,
-left out, moved or cut off. Each piece is about the two lines, too. Memory stays flat: a piece is written and read
-alone.
+A piece's nonce is the file's seven bytes, the piece's number and whether it is the last. So nobody can change, leave
+out, move or cut off a piece unnoticed. The first two lines are authenticated with each piece (its associated data).
+Only one piece at a time is in memory.
 """
 
 import hashlib

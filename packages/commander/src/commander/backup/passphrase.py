@@ -13,7 +13,7 @@ from commander.settings import Settings
 HINT = "--passphrase-file FILE, or COMMANDER_BACKUP_PASSPHRASE"
 IN_CLEAR = (
     "NOT ENCRYPTED: {path} holds the certificate authority's key, the key that signs what rigs run, and the hashes of "
-    "the password, keys and tokens. Who has this file has every rig. Encrypt backups with " + HINT + "."
+    "the password, keys and tokens. Anyone with this file can control every rig. Encrypt backups with " + HINT + "."
 )
 
 

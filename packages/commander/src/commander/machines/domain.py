@@ -1,8 +1,8 @@
 """Decides whether a machine is the rig that it says it is. Pure.
 
-A rig is one machine. Its data folder may be copied to another one, and its network card may be changed: in both cases
-the rig's token comes from a machine with new MACs. Only time tells them apart. If the rig reports while the new machine
-waits for its answer, then there are two.
+A rig is one machine. People may copy its data folder to another machine, or change its network card. In both cases a
+machine with new MACs sends the rig's token. Only time tells the two cases apart: if the rig reports while the new
+machine waits for its answer, there are two machines.
 
     t = 0 s   rig-07 (MAC …:01) reports
     t = 5 s   a machine with MAC …:02 sends rig-07's identity   -> UNCLEAR, it waits
@@ -43,7 +43,7 @@ class Verdict(StrEnum):
 
 
 class KnownMachine(NamedTuple):
-    """A machine that has sent a rig's identity. `asked_at` is when it first did so; it is the rig if `is_accepted`."""
+    """A machine that has sent a rig's identity, for the first time at `asked_at`. If `is_accepted`, it is the rig."""
 
     id: int
     macs: frozenset[str]
@@ -111,7 +111,8 @@ def error_of(verdict: Verdict, rig: str) -> CommanderError | None:
     """Returns the answer to a machine that is not the rig; None to one that is."""
     if verdict is Verdict.CLONE:
         return IsClone(
-            f"This is a copy of {rig}, which runs on another machine. The sentry makes an identity of its own."
+            f"This machine has a copy of the data of {rig}, and {rig} runs on another machine. The sentry makes an "
+            "identity of its own."
         )
     if verdict is Verdict.UNCLEAR:
         return MachineUnclear(

@@ -73,6 +73,13 @@ check_system() {
     fi
 }
 
+add_found() { # several names may lead to one Python
+    case "$found," in
+        *" $1,"*) ;;
+        *) found="${found:+$found,} $1" ;;
+    esac
+}
+
 find_python() {
     found=''
     for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
@@ -81,7 +88,7 @@ find_python() {
         case "$version" in
             3.11 | 3.12 | 3.13 | 3.14) ;;
             *)
-                found="$found $version"
+                add_found "$version"
                 continue
                 ;;
         esac
@@ -89,12 +96,12 @@ find_python() {
             PYTHON=$path
             return
         fi
-        found="$found $version (without venv, ssl or sqlite3)"
+        add_found "$version (without venv, ssl or sqlite3)"
     done
     if [ -n "$found" ]; then
-        die "Python 3.11, 3.12, 3.13 or 3.14 is needed, whole; here is$found. On Debian 12, Ubuntu 24.04 or newer: apt-get install python3"
+        die "The sentry needs Python 3.11, 3.12, 3.13 or 3.14 with venv, ssl and sqlite3. This machine has Python$found. On Debian 12, Ubuntu 24.04 or newer: apt-get install python3"
     fi
-    die "Python is missing. On Debian 12, Ubuntu 24.04 or newer: apt-get install python3"
+    die "The sentry needs Python, and this machine has none. On Debian 12, Ubuntu 24.04 or newer: apt-get install python3"
 }
 
 check_token() {
