@@ -4,8 +4,8 @@
     {"n":65536,"r":8,"p":1,"salt":"…","nonce":"…","check":"…"}
     1 MiB + 16 bytes, 1 MiB + 16 bytes, …, the rest + 16 bytes
 
-A piece's nonce is the file's seven bytes, the piece's number and whether it is the last. So nobody can change, leave
-out, move or cut off a piece unnoticed. The first two lines are authenticated with each piece (its associated data).
+A piece's nonce is the file's seven bytes, the piece's number and whether it is the last. So a piece that was changed,
+left out, moved or cut off is noticed. The first two lines are authenticated with each piece (its associated data).
 Only one piece at a time is in memory.
 """
 

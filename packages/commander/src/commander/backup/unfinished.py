@@ -1,6 +1,6 @@
 """Unfinished files of backups. The process that writes one holds a lock on it, so those of killed ones are known.
 
-Their names have sixteen random letters, so nobody can put a file in the way; but nothing would ever overwrite them.
+Their names end with sixteen random letters, which other users can't guess. So no later backup overwrites them.
 """
 
 import os

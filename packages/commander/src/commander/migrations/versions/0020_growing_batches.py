@@ -1,4 +1,4 @@
-"""Whether a command's batch grows, which was the sign of its size."""
+"""Stores in a column of its own that a command's batch grows; it was the sign of its size."""
 
 import sqlalchemy as sa
 from alembic import op
