@@ -19,9 +19,11 @@ from sentry_kit.launcher import (
     TRIAL,
     WANTED,
     Outcome,
+    Proof,
     Trial,
     Wanted,
     read_outcome,
+    read_proof,
     read_trial,
     settle,
     switch,
@@ -180,6 +182,47 @@ def test_a_version_that_does_not_report_in_time_makes_room_for_the_one_before(st
     outcome = read_outcome(state)
     assert outcome is not None
     assert outcome.text == "The new version 1.1 did not report to the commander within 1 s. Version 1.0 runs again."
+
+
+@pytest.mark.parametrize("mode", ["silent", "crashes"])
+def test_on_a_disk_that_can_not_be_written_the_old_version_runs_again(state: Path, mode: str) -> None:
+    make_version(state, "1.1", mode)
+    blockers = [state / f".{TRIAL}.new", state / ".current.new"]  # folders where files are to be written
+    with running(state, proof_s=3):
+        eventually(lambda: starts(state) == ["1.0"], state)
+        write(state / WANTED, Wanted("c1", "1.1"))
+        eventually(lambda: starts(state) == ["1.0", "1.1"], state)
+        for each in blockers:
+            each.mkdir()
+        eventually(lambda: starts(state) == ["1.0", "1.1", "1.0"], state)
+    with running(state, proof_s=3):
+        eventually(lambda: starts(state) == ["1.0", "1.1", "1.0", "1.0"], state)
+    for each in blockers:
+        each.rmdir()
+    with running(state, proof_s=3):
+        eventually(lambda: starts(state)[-1] == "1.0" and read_outcome(state), state)
+    outcome = read_outcome(state)
+    assert outcome is not None
+    assert outcome.text.endswith("Version 1.0 runs again.")
+    assert version_to_run(state) == "1.0"
+
+
+def test_a_proven_version_runs_on_though_its_outcome_can_not_be_written(state: Path) -> None:
+    make_version(state, "1.1", "proves")
+    blocker, attempt = state / "update-result.json", state / ".update-result.json.new"
+    blocker.mkdir()
+    with running(state):
+        eventually(lambda: starts(state) == ["1.0"], state)
+        write(state / WANTED, Wanted("c1", "1.1"))
+        eventually(attempt.exists, state)
+        first_ns = attempt.stat().st_mtime_ns
+        eventually(lambda: attempt.stat().st_mtime_ns > first_ns, state)
+        assert read_proof(state) == Proof("1.1")
+        pid = int(lines(state)[-1].split()[1])
+        blocker.rmdir()
+        eventually(lambda: read_outcome(state), state)
+        assert is_there(pid)
+    assert starts(state) == ["1.0", "1.1"]
 
 
 def test_a_proof_of_an_earlier_run_of_the_same_version_does_not_count(state: Path) -> None:

@@ -18,6 +18,9 @@ An update in steps:
 3. The new version writes `update-proof.json` when the commander has confirmed its first report.
 4. The launcher writes `update-result.json`, deletes `update-trial.json`, and keeps the new version and the one before.
 
+On a disk that can't be written the old version runs, because nothing says that the new one works; the rest of the way
+back waits for the disk.
+
 If 3 does not come within three minutes, or the new version ends three times, the launcher writes the reason into
 `update-trial.json`, moves `current` back, and starts the old version. The file's `why_back` makes this final.
 """
@@ -159,7 +162,8 @@ def version_to_run(state: Path) -> str | None:
     names = [each.name for each in (state / VERSIONS).glob("*") if is_complete(state, each.name)]
     newest = max(names, key=lambda name: (state / VERSIONS / name).stat().st_mtime, default=None)
     if newest is not None:
-        switch(state, newest)
+        with contextlib.suppress(OSError):  # on a disk that can't be written it runs without the link
+            switch(state, newest)
     return newest
 
 
@@ -306,6 +310,7 @@ class Launcher:
     def __init__(self, state: Path, arguments: Sequence[str], *, proof_within_s: float) -> None:
         self._state, self._arguments, self._proof_within_s = state, arguments, proof_within_s
         self._is_stopping = self._is_stuck = False
+        self._given_up: Trial | None = None  # decided, and not written yet
         self._child: Child | None = None
         self._trial: Trial | None = None
         self._deadline_s = 0.0  # of the trial; 0: it has not begun
@@ -321,7 +326,7 @@ class Launcher:
         """Returns the exit code."""
         while not self._is_stopping:
             self._trial = self._settled()
-            version = self._trial.new if self._trial else version_to_run(self._state)
+            version = self._trial.new if self._trial else self._version_without_trial()
             if version is None:
                 _say(f"No version in {self._state / VERSIONS} can run; run the line of the installation again.")
                 return 1
@@ -334,9 +339,12 @@ class Launcher:
         return 0
 
     def _settled(self) -> Trial | None:
-        """Returns the trial, with this start counted. On a disk that can't be written the current version runs on."""
+        """Returns the trial, with this start counted. None on a disk that can't be written."""
         self._is_stuck = False
         try:
+            if self._given_up is not None:
+                write(self._state / TRIAL, self._given_up)
+                self._given_up = None
             trial = settle(self._state)
             if trial is not None:
                 trial = replace(trial, starts=trial.starts + 1)
@@ -349,6 +357,20 @@ class Launcher:
         elif not self._deadline_s:
             self._deadline_s = time.monotonic() + self._proof_within_s
         return trial
+
+    def _version_without_trial(self) -> str | None:
+        trial = read_trial(self._state) if self._is_stuck else None
+        if trial is not None and not is_proven(self._state, trial) and is_runnable(self._state, trial.old):
+            return trial.old
+        return version_to_run(self._state)
+
+    def _give_up(self, trial: Trial, why: str) -> Trial:
+        try:
+            return give_up(self._state, trial, why)
+        except OSError as error:
+            _say(f"The state directory can't be written ({error}); the old version runs all the same.")
+            self._given_up = replace(trial, why_back=why)
+            return self._given_up
 
     def _follow(self, child: Child) -> int:
         """Returns the exit code of the sentry when it has ended."""
@@ -376,11 +398,12 @@ class Launcher:
         if self._trial.why_back:
             return True
         if is_proven(self._state, self._trial):
-            finish(self._state, self._trial)
-            self._trial = None
+            with contextlib.suppress(OSError):  # the disk can't be written: tried again, and it runs on meanwhile
+                finish(self._state, self._trial)
+                self._trial = None
         elif time.monotonic() >= self._deadline_s:
             why = f"did not report to the commander within {_duration(self._proof_within_s)}{child.last_lines()}"
-            self._trial = give_up(self._state, self._trial, why)
+            self._trial = self._give_up(self._trial, why)
         return self._trial is not None and bool(self._trial.why_back)
 
     def _after_failure(self, trial: Trial, child: Child, code: int) -> None:
@@ -388,7 +411,7 @@ class Launcher:
             return
         if trial.starts >= STARTS:
             why = f"ended {trial.starts} times at its start, {_ending(code)}{child.last_lines()}"
-            give_up(self._state, trial, why)
+            self._give_up(trial, why)
             return
         until_s = time.monotonic() + _BETWEEN_STARTS_S
         while not self._is_stopping and time.monotonic() < until_s:
