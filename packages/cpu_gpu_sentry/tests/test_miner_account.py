@@ -1,12 +1,13 @@
 """Miners of a sentry that runs as root have an account that can read nothing of the sentry. Needs root."""
 
+import dataclasses
 import os
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,16 @@ from cpu_gpu_sentry.playbooks.api_tokens import load_secret
 from cpu_gpu_sentry.playbooks.decide import Running, is_same
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.miner_account import MinerAccount, RunsAs, find_account, runs_as
-from cpu_gpu_sentry.playbooks.miner_files import discard_if_not_own
+from cpu_gpu_sentry.playbooks.miner_files import discard_if_not_own, open_the_way
 from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.playbooks.packages import package_fingerprint, package_key, software_key
 from cpu_gpu_sentry.playbooks.processes import end, mark_of
 from cpu_gpu_sentry.playbooks.runs import RunNote, StartRequest
 from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body
+from cpu_gpu_sentry.service_unit import SERVICE
 from msgspec.structs import replace
 from protocol.playbook_messages import Archive, Platform, Playbook, SoftwarePackage
+from protocol.service_setup import Place, install_service
 from protocol.tokens import TokenKind, new_token
 from sentry_kit import store
 from sentry_kit.copies import Copies
@@ -171,9 +174,28 @@ def test_without_an_account_it_runs_as_today_and_says_why(
         found = runs_as(folders.data_dir, wants_root=False)
         assert found == RunsAs(words="root, because there is no account minewarden-nobody")
     (call,) = calls.read_text().splitlines()
-    assert call.startswith("--system ")
-    assert call.endswith("nologin minewarden-nobody")
+    monkeypatch.setattr(miner_account, "NAME", "minewarden-other")
+    place = Place(tmp_path / "units", runs=False)
+    place.units.mkdir()
+    install_service(dataclasses.replace(SERVICE, children="minewarden-other"), print, start=False, place=place)
+    assert call.replace("nobody", "other") == calls.read_text().splitlines()[-1], "the installation makes the same one"
     miner_account._make_account.cache_clear()
+
+
+def test_a_file_that_goes_away_while_others_are_shut_out_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("sentry.db-wal", "notes.txt"):
+        (data / name).touch()
+        (data / name).chmod(STRANGE)
+    with os.scandir(data) as entries:
+        listed = sorted(entries, key=lambda each: each.name, reverse=True)
+    (data / "sentry.db-wal").unlink()
+    monkeypatch.setattr(os, "scandir", lambda _path: nullcontext(iter(listed)))
+    open_the_way(Folders(data), "p1")
+    assert (data / "notes.txt").stat().st_mode & 0o077 == 0
 
 
 @as_root

@@ -59,9 +59,28 @@ def test_an_account_for_programs_that_it_starts_is_made(
     monkeypatch.setenv("PATH", str(tmp_path))
     service = replace(SERVICE, children="minewarden-no-such-account")
     install_service(service, said.append, start=False, place=place)
-    assert calls.read_text().endswith("nologin minewarden-no-such-account\n")
+    assert calls.read_text() == (
+        "--system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin "
+        "minewarden-no-such-account\n"
+    )
     assert any("will run as root: `useradd" in line for line in said) is bool(code)
     assert place.unit(service).exists()
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_task_of_windows_is_ended_before_it_is_deleted_or_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """The end of a task that does not run fails."""
+    calls, name = tmp_path / "calls", SERVICE.name
+    (tmp_path / "schtasks").write_text(f'#!/bin/sh\necho "$1" "$3" >>{calls}\n[ "$1" != /End ] || exit {code}\n')
+    (tmp_path / "schtasks").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "win32")
+    install_service(SERVICE, print, start=True)
+    uninstall_service(SERVICE, print)
+    words = ["/Create", "/End", "/Run", "/End", "/Delete"]
+    assert calls.read_text().splitlines() == [f"{word} {name}" for word in words]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")

@@ -14,7 +14,7 @@ SERVICE = Service(
     lines=(
         "RestartSec=2",
         "TimeoutStopSec=15",
-        "# What playbooks mine goes on when the sentry is stopped or updated; it finds them again.",
+        "# Miners of playbooks go on when the sentry is stopped or updated; the new sentry finds them again.",
         "KillMode=process",
         "Nice=5",
         "NoNewPrivileges=yes",

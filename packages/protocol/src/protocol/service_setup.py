@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from protocol.reasons import reason
 from protocol.services import Service, task_xml, unit_text
 
 UNITS = Path("/etc/systemd/system")
+NO_HOME = PurePosixPath("/nonexistent")  # of an account that owns nothing
 WANTED = "multi-user.target.wants"
 RUNNING = Path("/run/systemd/system")  # systemd is this system's first process: sd_booted(3)
 _LIMIT_S = 120
@@ -70,12 +71,12 @@ def install_service(service: Service, say: Say, *, start: bool, place: Place | N
     place = place or this_system()
     _check(place)
     if service.account:
-        _make_account(service.account, service)
+        make_account(service.account, service.data_dir)
     if service.children:
         try:
-            _make_account(service.children, service)
+            make_account(service.children, NO_HOME)
         except ServiceProblem as error:
-            say(f"What {service.program} starts will run as root: {error}")
+            say(f"The programs that {service.program} starts will run as root: {error}")
     _write(place.unit(service), unit_text(service, command_of(service), _data_dir(service)))
     if not place.runs:
         _enable_by_link(service, place)
@@ -91,6 +92,7 @@ def install_service(service: Service, say: Say, *, start: bool, place: Place | N
 def start_service(service: Service) -> None:
     """Starts an installed service, or starts it again; does nothing where systemd does not run."""
     if sys.platform == "win32":
+        _end_task(service)
         _run("schtasks", "/Run", "/TN", service.name)
     elif RUNNING.is_dir():
         _systemctl("restart", service.name)
@@ -99,6 +101,7 @@ def start_service(service: Service) -> None:
 def uninstall_service(service: Service, say: Say, *, place: Place | None = None) -> None:
     """Stops and removes the service. Data and user stay. Raises `ServiceProblem`."""
     if sys.platform == "win32":
+        _end_task(service)
         _run("schtasks", "/Delete", "/TN", service.name, "/F")
         say(f"The task {service.name} is removed.")
         return
@@ -150,12 +153,13 @@ def _data_dir(service: Service) -> Path | None:
     return Path(named).absolute() if named else None
 
 
-def _make_account(account: str, service: Service) -> None:
+def make_account(account: str, home: PurePath) -> None:
+    """Makes the account without a password and a shell, unless it is there. Raises `ServiceProblem`."""
     try:
         known = subprocess.run(["/usr/bin/id", account], capture_output=True, timeout=_LIMIT_S, check=False)  # noqa: S603
         if known.returncode:
-            home = ("--home-dir", str(service.data_dir), "--no-create-home")
-            _run("useradd", "--system", *home, "--shell", "/usr/sbin/nologin", account)
+            place = ("--home-dir", str(home), "--no-create-home")
+            _run("useradd", "--system", "--user-group", *place, "--shell", "/usr/sbin/nologin", account)
     except OSError as error:
         raise ServiceProblem(f"The user {account} can't be looked up ({reason(error)}).") from error
 
@@ -196,6 +200,12 @@ def _run(*words: str) -> None:
 
 def _task(service: Service) -> str:
     return task_xml(service, command_of(service), data_dir_of(service))
+
+
+def _end_task(service: Service) -> None:
+    """Ends the running task: `/Delete` would leave it running, and `/Run` would not start it again."""
+    with suppress(ServiceProblem):  # it does not run
+        _run("schtasks", "/End", "/TN", service.name)
 
 
 def _install_task(service: Service, say: Say, *, start: bool) -> None:

@@ -5,7 +5,6 @@ Without that account miners run as the sentry's own user. The playbook's page sa
 
 import logging
 import os
-import subprocess
 import sys
 from contextlib import suppress
 from functools import cache
@@ -18,7 +17,6 @@ log = logging.getLogger(__name__)
 NAME = "minewarden-miner"
 GPU_GROUPS = ("video", "render")  # who may use /dev/dri and /dev/kfd
 _ENTER = 0o001
-_USERADD_S = 20
 _NEEDED = {0: "CAP_CHOWN", 6: "CAP_SETGID", 7: "CAP_SETUID"}  # linux/capability.h
 
 
@@ -96,16 +94,11 @@ def _look_up() -> MinerAccount | None:
 @cache
 def _make_account() -> None:
     """Tries once in the life of this process. Where /etc can't be written, the installer has to make the account."""
-    command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
+    from protocol.service_setup import NO_HOME, ServiceProblem, make_account  # only a new machine needs these
+
     try:
-        done = subprocess.run(  # noqa: S603 - the system's own program
-            [*command, "--shell", "/usr/sbin/nologin", NAME],
-            capture_output=True, text=True, timeout=_USERADD_S, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
+        make_account(NAME, NO_HOME)
+    except ServiceProblem as error:
         log.warning("miner_account_not_made %s", error)
-        return
-    if done.returncode:
-        log.warning("miner_account_not_made %s", done.stderr.strip()[-200:])
     else:
         log.info("miner_account_made %s", NAME)

@@ -6,6 +6,7 @@ alone: the store with the token, its copies, the one-time address of the local p
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from cpu_gpu_sentry.playbooks.folders import Folders, make
@@ -19,11 +20,17 @@ def open_the_way(folders: Folders, playbook_id: str) -> None:
     """Lets other users enter the folders that a playbook needs, after everything else is closed to them."""
     with os.scandir(folders.data_dir) as entries:
         for entry in entries:
-            mode = entry.stat(follow_symlinks=False).st_mode
-            if not entry.is_symlink() and mode & _FOR_OTHERS and entry.name not in ("playbooks", "software"):
-                Path(entry.path).chmod(mode & 0o7777 & ~_FOR_OTHERS)
+            if entry.name not in ("playbooks", "software"):
+                with suppress(FileNotFoundError):  # a temporary file of the store or of the sentry may be gone by now
+                    _close_to_others(entry)
     for folder in (make(folders.of(playbook_id)), folders.playbooks, make(folders.software), folders.data_dir):
         folder.chmod(_MAY_ENTER)
+
+
+def _close_to_others(entry: os.DirEntry[str]) -> None:
+    mode = entry.stat(follow_symlinks=False).st_mode
+    if not entry.is_symlink() and mode & _FOR_OTHERS:
+        Path(entry.path).chmod(mode & 0o7777 & ~_FOR_OTHERS)
 
 
 def hand_over(folder: Path, account: MinerAccount) -> None:
