@@ -65,6 +65,25 @@ async def test_what_the_pinned_key_signs_is_taken_in_the_order_of_its_numbers() 
     assert await guard_of(db).refusal_of(key.item(8)) is not None, "a restart does not forget the number"
 
 
+async def test_a_pin_that_differs_in_the_store_is_the_one_that_counts() -> None:
+    """A write that outlasted its time limit was stored after all."""
+    key = SigningKey()
+    guard, db = pinned(key)
+    assert await guard.refusal_of(key.item(5)) is None
+    later = guard_of(db)
+    assert await later.refusal_of(key.item(9)) is None
+    assert "already taken number 9" in (await guard.refusal_of(key.item(8)) or "")
+    assert await later.refusal_of(key.item(10)) is None
+    assert await guard.refusal_of(key.item(11)) is None
+    assert guard.pin == load_pin(db)
+    assert await later.refusal_of(key.item(12)) is None
+    await guard.note_refusal("It is old.")
+    stored = load_pin(db)
+    assert stored == guard.pin
+    assert stored is not None
+    assert (stored.number, stored.refused) == (12, "It is old.")
+
+
 def altered(item: InboxItem) -> InboxItem:
     return replace(item, body=msgspec.Raw(b'{"playbooks":[{}]}'))
 

@@ -157,12 +157,15 @@ def _notices(agent: Agent) -> list[str]:
     return notices
 
 
+_NO_KEY = "no key: all playbooks from the commander's URL are accepted"
+
+
 def _facts(agent: Agent) -> list[Fact]:
     uploader = agent.uploader
     stored_at, pin = uploader.last_stored_at, agent.signatures.pin
     return [
         ("Commander", uploader.enrolment.url if uploader.enrolment else UNKNOWN),
-        ("Playbooks signed by", f"key {pin.key_id}, pinned {pin.pinned}" if pin else "any commander with its URL"),
+        ("Playbooks signed by", f"key {pin.key_id}, pinned {pin.pinned}" if pin else _NO_KEY),
         ("Logs waiting here", count_text(len(agent.spool))),
         ("Last report stored", time_text(stored_at)),
         ("Reports every", duration_text(agent.report_every_s)),

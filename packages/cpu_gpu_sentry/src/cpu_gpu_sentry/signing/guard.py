@@ -25,19 +25,19 @@ def why_not(pin: SigningPin | None, item: InboxItem) -> str | None:
         return None
     signed = signed_part(item)
     if signed is None:
-        return f"What the commander sent (“{item.kind}”) is not signed, and this rig takes only what is."
+        return f"The commander's item “{item.kind}” is not signed, and this rig takes signed items only."
     signature = signed.signature
     if signature.key_id != pin.key_id:
         return (
-            f"It is signed with the key {signature.key_id}, and this rig keeps to the key {pin.key_id}. If the "
+            f"It is signed with the key {signature.key_id}, and this rig accepts the key {pin.key_id} only. If the "
             "commander's key was replaced on purpose, enroll this rig again."
         )
     if not _is_signed_by(pin.public_key, signed):
-        return "Its signature is wrong: it is not what the commander has signed."
+        return "Its signature is wrong: its text is not the one that the commander has signed."
     if signature.rig_id != pin.rig_id:
-        return f"It was signed for the rig with the number {signature.rig_id}, and this is {pin.rig_id}."
+        return f"It was signed for the rig with the number {signature.rig_id}, and this rig is number {pin.rig_id}."
     if signature.number < pin.number or (signature.number == pin.number and signed != pin.newest):
-        return f"It is old: its number is {signature.number}, and this rig has taken {pin.number} already."
+        return f"It is old: its number is {signature.number}, and this rig has already taken number {pin.number}."
     return None
 
 
@@ -75,20 +75,22 @@ class SignatureGuard:
 
         A refused item is asked for again: the commander may sign it with a higher number.
         """
-        pin = self.pin
-        reason = why_not(pin, item)
-        if pin is not None and reason is None:
-            await self._save(pin, replace(pin, newest=signed_part(item)))
-        return reason
+        while True:
+            pin = self.pin
+            reason = why_not(pin, item)
+            if pin is None or reason is not None:
+                return reason
+            if await self._save(pin, replace(pin, newest=signed_part(item))):
+                return None
 
     async def note_refusal(self, reason: str | None) -> None:
         """Stores why items of the newest answer were refused; None if none was."""
-        pin = self.pin
-        if pin is None or reason == pin.refused:
+        if self.refused == reason or self.pin is None:
             return
         if reason is not None:
             log.warning("inbox_item_refused %s", reason)
-        await self._save(pin, replace(pin, refused=reason))
+        while (pin := self.pin) is not None and not await self._save(pin, replace(pin, refused=reason)):
+            pass  # the pin in the store was another one, and is taken over now
         self._changed()
 
     async def take_welcome(self, token: Token, welcome: SentryWelcome) -> None:
@@ -96,14 +98,14 @@ class SignatureGuard:
         key = key_from_hex(welcome.signing_key or "")
         if self.pin is not None:
             if key is not None and key != self.pin.public_key:
-                log.warning("signing_key_differs the rig keeps to the key %s", self.pin.key_id)
+                log.warning("signing_key_differs the rig goes on to accept the key %s only", self.pin.key_id)
             return
         if key is None or welcome.rig is None:
             return
         pin = SigningPin(key, welcome.rig.id, AT_FIRST_SIGHT)
         await self._on_disk(lambda: self._pin_once(token, pin))
         await self.reload()
-        log.warning("signing_key_pinned at first sight: %s; from now on only what it has signed is taken", pin.key_id)
+        log.warning("signing_key_pinned at first sight: %s; from now on only its items are accepted", pin.key_id)
         self._changed()
 
     def _pin_once(self, token: Token, pin: SigningPin) -> None:
@@ -112,14 +114,20 @@ class SignatureGuard:
             if enrolment is not None and enrolment.token == token and load_pin(self._db) is None:
                 save_pin(self._db, pin)
 
-    async def _save(self, before: SigningPin, after: SigningPin) -> None:
-        if after == before:
-            return
-        await self._on_disk(lambda: self._replace(before, after))
-        self.pin = after
+    async def _save(self, before: SigningPin, after: SigningPin) -> bool:
+        """Returns whether the store has `after` now. If its pin was not `before`, that pin is taken over instead.
 
-    def _replace(self, before: SigningPin, after: SigningPin) -> None:
-        """Stores the pin, unless the rig has been enrolled again meanwhile."""
+        The rig may have been enrolled again, or a write may have outlasted its time limit.
+        """
+        if after == before:
+            return True
+        self.pin = await self._on_disk(lambda: self._replaced(before, after))
+        return self.pin == after
+
+    def _replaced(self, before: SigningPin, after: SigningPin) -> SigningPin | None:
         with transaction(self._db):
-            if load_pin(self._db) == before:
-                save_pin(self._db, after)
+            stored = load_pin(self._db)
+            if stored != before:
+                return stored
+            save_pin(self._db, after)
+            return after
