@@ -56,7 +56,9 @@ class Rig:
             if percent is not None:
                 self.has_begun.set()
 
-        await install(package, self.folders, self.disk, Pins(get, put), progress, Limits(**limits))
+        await install(
+            package, self.folders, self.disk, Pins(get, put), progress, Limits(**limits), key=package_key(package)
+        )
         return self.folders.software / package_key(package)
 
     def leftovers(self) -> list[str]:

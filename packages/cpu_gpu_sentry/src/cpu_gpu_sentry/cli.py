@@ -49,7 +49,7 @@ def command_line() -> CommandLine:
         "forget this rig and keep the farm token: each copy of the disk enrolls by itself",
     )
     image.add_argument("--url", help="the commander's address, if this machine has no farm token yet")
-    image.add_argument("--token", help="a farm token, if this machine has none yet")
+    image.add_argument("--token", help=f"a farm token, if this machine has none yet; {OR_STDIN}")
     _add_watch_commands(line)
     add_service_commands(line, SERVICE)
     return line

@@ -18,7 +18,7 @@ from cpu_gpu_sentry.settings import PREFIX, Settings
 
 def run(settings: Settings) -> None:
     """Runs the sentry; returns when the service is stopped."""
-    os.umask(0o077)  # what the sentry keeps is for its own eyes
+    os.umask(0o077)  # no other user may read the files of the sentry
     check_reach(settings.ui_host, settings.ui_password, PREFIX)
     data_dir = prepare_data_dir(settings.data_dir)
     with (

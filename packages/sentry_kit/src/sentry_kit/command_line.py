@@ -19,7 +19,7 @@ Handler = Callable[[argparse.Namespace], int]
 
 
 STDIN = "-"
-OR_STDIN = "“-” reads it from standard input, where no other user of this machine sees it"
+OR_STDIN = "“-” reads it from standard input, and no other user of this machine can see it there"
 
 
 def secret_of(text: str) -> str:

@@ -34,10 +34,10 @@ _NOT_MINING = {"stopped", "idle", "off", "degradedstopped"}
 
 def _section(reply: bytes, name: str) -> Row:
     """Raises `BadReply` if the answer has no object under `name`."""
-    answer = mapping_of(MAKE, reply, name)
-    if not isinstance(answer[name], dict):
-        raise bad_response(f"{name} in the answer of a Proto Rig is no object.")
-    return part(answer, name)
+    section = mapping_of(MAKE, reply, name)[name]
+    if isinstance(section, dict):
+        return section
+    raise bad_response(f"{name} in the answer of a Proto Rig is no object.")
 
 
 def recognise_proto(system: bytes) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from protocol.messages import GpuReading, GpuSpecs
 from sentry_kit.impossible import possible
 
+from cpu_gpu_sentry.machine.lost_cards import SeenCards
+
 DRM = Path("/sys/class/drm")
 _CARD = re.compile(r"card\d+", re.ASCII)
 _PCI = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", re.ASCII)
@@ -19,19 +21,14 @@ _AMD = "0x1002"
 
 
 class Amd:
-    """Remembers which cards there were: one that is lost stays listed, with nothing known about it."""
+    """The cards of one machine; a card that is lost stays listed."""
 
     def __init__(self, drm: Path = DRM) -> None:
         self._drm = drm
-        self._seen: set[str] = set()
+        self._seen = SeenCards()
 
     def read(self) -> list[GpuReading]:
-        readings = {address: _reading(address, device) for address, device in _cards(self._drm)}
-        self._seen |= readings.keys()
-        is_lost = True if readings else None  # a driver without any card says nothing about them
-        return [
-            readings.get(address) or GpuReading(pci_address=address, is_lost=is_lost) for address in sorted(self._seen)
-        ]
+        return self._seen.with_lost(_reading(address, device) for address, device in _cards(self._drm))
 
     def specs(self) -> list[GpuSpecs]:
         return [_specs(address, device) for address, device in _cards(self._drm)]

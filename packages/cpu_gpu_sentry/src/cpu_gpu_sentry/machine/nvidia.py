@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 from protocol.messages import GpuReading, GpuSpecs
 
+from cpu_gpu_sentry.machine.lost_cards import SeenCards
+
 _RETRY_S = 60
 _MEMORY_TEMPERATURE_FIELD = 82  # NVML_FI_DEV_MEMORY_TEMP: data-centre cards with HBM; GeForce says not supported
 
@@ -38,16 +40,11 @@ class Nvidia:
         self._load = load
         self._nvml: Any | None = None
         self._retry_at = 0.0
-        self._seen: set[str] = set()
+        self._seen = SeenCards()
 
     def read(self, now_s: float) -> list[GpuReading]:
         """`now_s` is monotonic."""
-        readings = {address: _reading(nvml, card, address) for nvml, card, address in self._cards(now_s)}
-        self._seen |= readings.keys()
-        is_lost = True if readings else None  # a driver without any card says nothing about them
-        return [
-            readings.get(address) or GpuReading(pci_address=address, is_lost=is_lost) for address in sorted(self._seen)
-        ]
+        return self._seen.with_lost(_reading(nvml, card, address) for nvml, card, address in self._cards(now_s))
 
     def specs(self, now_s: float) -> list[GpuSpecs]:
         return [_specs(nvml, card, address) for nvml, card, address in self._cards(now_s)]

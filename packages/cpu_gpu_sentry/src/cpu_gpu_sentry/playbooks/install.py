@@ -45,11 +45,11 @@ async def install(
     progress: Progress,
     limits: Limits,
     *,
-    key: str | None = None,
+    key: str,
 ) -> None:
-    """Returns when it is there; raises `Refused` or `Trouble`. `key` is the name of its folder, if it has another."""
+    """Returns when it is there; raises `Refused` or `Trouble`. `key` is the name of its folder."""
     check_package(package)
-    target = folders.software / (key or package_key(package))
+    target = folders.software / key
     if target.exists():
         return
     with disk_trouble():
