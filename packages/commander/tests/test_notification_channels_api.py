@@ -144,6 +144,12 @@ async def test_wrong_settings_are_refused_with_their_field(farm: Farm, sort: str
     assert code == ("unknown_kind" if sort == "pigeon" else "bad_settings")
 
 
+@pytest.mark.parametrize("entered", [[1, 2], "server", 5, None, True])
+@on_sqlite
+async def test_a_field_with_the_name_of_a_dependency_is_a_wrong_field(farm: Farm, entered: object) -> None:
+    assert await refused(farm, NTFY | {"settings": entered}) == (422, "wrong_field", "settings")
+
+
 @pytest.mark.parametrize(
     ("more", "code"),
     [

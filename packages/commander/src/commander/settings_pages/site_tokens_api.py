@@ -76,7 +76,7 @@ class RemovedRigs(msgspec.Struct, frozen=True, kw_only=True):
 @delete(
     f"{PATH}/{{site_id:int}}/rigs",
     status_code=200,
-    responses=problems(400, 401),
+    responses=problems(400, 401, 404),
     tags=["asics"],
     security=BEARER,
 )

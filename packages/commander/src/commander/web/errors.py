@@ -8,7 +8,7 @@ import logging
 from http import HTTPStatus
 
 import msgspec
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.types import Scope, Send
 from protocol.messages import FieldError, Problem
 from protocol.plain_words import plain
@@ -34,6 +34,8 @@ def problem_of(error: Exception) -> tuple[Problem, int | None]:
             _problem(kind.status, kind.code, kind.title, str(error), error.field_errors()),
             error.retry_after_s or kind.retry_after_s,
         )
+    if isinstance(error, InternalServerException) and (wrong := _error_of_body(error)):
+        return _wrong_fields([wrong]), None
     if isinstance(error, msgspec.ValidationError):
         return _wrong_fields([_field_error(str(error))]), None
     if isinstance(error, ValidationException):
@@ -48,6 +50,16 @@ def problem_of(error: Exception) -> tuple[Problem, int | None]:
         return _problem(error.status_code, code, title, error.detail or title), None
     log.error("unexpected error", exc_info=error)
     return _problem(500, "internal", "Internal error", "The commander has an error; its log has the details."), None
+
+
+def _error_of_body(error: InternalServerException) -> FieldError | None:
+    """Returns the error of a body's field that has the name of a dependency, such as `settings`; None if it is another.
+
+    Litestar takes it for an error of the dependency and calls it internal.
+    """
+    text = str(error.__cause__)
+    is_of_body = isinstance(error.__cause__, msgspec.ValidationError) and " - at `$.data." in text
+    return _field_error(text.replace("`$.data.", "`$.")) if is_of_body else None
 
 
 def _is_out_of_range(error: Exception) -> bool:
