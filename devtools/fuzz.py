@@ -21,9 +21,7 @@ ANSWER_WITHIN_S = 20
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("schemathesis", type=Path, help="the program `schemathesis`")
-    parser.add_argument(
-        "--cases", type=int, default=15, help="generated cases an operation, beside those of its limits"
-    )
+    parser.add_argument("--cases", type=int, default=15, help="generated cases an operation")
     parser.add_argument("--role", choices=ROLES, action="append", help="one role; default: each, and none")
     arguments = parser.parse_args()
     failed = [role or "no key" for role in arguments.role or ROLES if not fuzz(arguments, role)]
