@@ -126,6 +126,23 @@ async def test_an_algorithm_that_is_not_mined_any_more_is_not_low(farm: EngineFa
     assert [each for each in await farm.conditions() if each.key.device] == []
 
 
+@pytest.mark.parametrize(
+    "usual",
+    [
+        pytest.param(Usual(), id="not learnt yet"),
+        pytest.param(Usual(learnt_at=START, learning_until=START + timedelta(hours=6)), id="learns"),
+    ],
+)
+async def test_while_it_is_learnt_again_what_is_usual_nothing_is_low_or_high(farm: EngineFarm, usual: Usual) -> None:
+    rig = farm.add()
+    farm.engine.evaluation.usual = {(CPU_GPU, rig.id): Usual(hashrates_hs={"rx/0": 9e9}, power_w=1.0)}
+    await farm.run(620, [rig])
+    assert {each.key.rule for each in await farm.conditions()} == {"hashrate_low", "power"}
+    farm.engine.evaluation.usual = {(CPU_GPU, rig.id): usual}
+    await farm.run(20, [rig])
+    assert await farm.conditions() == []
+
+
 async def test_a_farm_of_one_rig(farm: EngineFarm) -> None:
     rigs = [farm.add(name="rig-alone")]
     await farm.run(60, rigs)
@@ -256,6 +273,19 @@ async def test_a_condition_that_waits_to_fire_again_goes_on_in_its_row(farm: Eng
     assert (condition.phase, condition.began_at < START + timedelta(seconds=60)) == (Phase.FIRING, True)
     assert await count(farm.database, conditions) == 1
     assert len(await farm.open()) == 1
+
+
+async def test_a_condition_that_comes_back_after_a_rename_has_the_new_name(farm: EngineFarm) -> None:
+    rig = farm.add(name="rig-old")
+    await farm.run(30, [rig])
+    await farm.run(200)
+    await farm.run(80, [rig])
+    rig.name = "rig-new"
+    await farm.run(200)
+    assert [each.name for each in await farm.conditions()] == ["rig-new"]
+    farm.restart()
+    await farm.round()
+    assert [each.name for each in farm.engine.evaluation.current] == ["rig-new"]
 
 
 async def test_of_slow_flapping_the_newest_conditions_are_kept(farm: EngineFarm) -> None:

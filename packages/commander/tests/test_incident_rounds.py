@@ -80,6 +80,22 @@ async def test_later_rigs_join_and_growth_is_sent_every_five_minutes_at_most(far
     assert len(await farm.open()) == 1
 
 
+def of_switch(failing: int) -> InCommon:
+    return InCommon(group="tag switch:sw-3", failing=failing, members=8, others_failing=0, others=22)
+
+
+async def test_what_rigs_have_in_common_is_counted_again_when_more_join(farm: EngineFarm) -> None:
+    rigs = [farm.add() for _ in range(30)]
+    for state in rigs[:8]:
+        state.tags = ("switch:sw-3",)
+    await farm.run(60, rigs)
+    await farm.run(240, rigs[5:])
+    assert [each.in_common for each in await farm.open()] == [of_switch(5)]
+    await farm.run(200, rigs[8:])
+    assert farm.events() == ["opened"]
+    assert [each.in_common for each in await farm.open()] == [of_switch(8)]
+
+
 async def test_reminders_come_until_somebody_acknowledges(farm: EngineFarm) -> None:
     rigs = [farm.add() for _ in range(3)]
     await farm.run(60, rigs)

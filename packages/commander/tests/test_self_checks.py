@@ -52,7 +52,10 @@ def test_a_certificate_of_somebody_else_is_told_two_weeks_before_its_end(own: Se
     assert certificate is not None
     ends_at = certificate.not_valid_after_utc
     assert certificate_problem(files, ends_at - timedelta(days=15)) == ""
-    assert certificate_problem(files, ends_at - timedelta(days=13, hours=1)).endswith("it ends in 13 days")
+    sentence = "The certificate of COMMANDER_TLS_CERT must be renewed: it"
+    assert certificate_problem(files, ends_at - timedelta(days=13, hours=1)) == f"{sentence} ends in 13 days"
+    assert certificate_problem(files, ends_at - timedelta(hours=1)) == f"{sentence} ends within two days"
+    assert certificate_problem(files, ends_at + timedelta(hours=1)) == f"{sentence} has ended"
     assert certificate_problem(msgspec.structs.replace(own, tls=TlsMode.OFF), ends_at) == ""
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from commander.alert_rules.domain import RuleName, Sensor
 from commander.alert_rules.judgement import WHOLE_RIG
-from commander.alert_rules.view import NO_USUAL, JudgedRig
+from commander.alert_rules.view import JudgedRig
 from commander.registry.kinds import RigKind
 
 _OF_DEVICES = frozenset({RuleName.TEMPERATURE, RuleName.FAN})
@@ -48,9 +48,9 @@ def _boards(view: JudgedRig) -> ExpectedDevices | None:
 
 def _by_usual(view: JudgedRig, rule: str) -> ExpectedDevices | None:
     """A change of the playbook starts the usual values again. Then nothing is low or high any more."""
-    if view.usual is NO_USUAL:
-        return ExpectedDevices(frozenset(), "what is usual is learnt again")
     usual = view.usual.hashrates_hs
+    if not usual and view.usual.power_w is None:
+        return ExpectedDevices(frozenset(), "what is usual is learnt again")
     if rule == RuleName.POWER or not usual:
         return None
     names = {WHOLE_RIG} if len(usual) == 1 else usual.keys()

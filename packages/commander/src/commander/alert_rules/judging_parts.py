@@ -40,7 +40,7 @@ def _asic_fan(view: JudgedRig) -> Iterable[Judgement]:
 
 
 def device_lost(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-    """Finds what pages show as a fault of the newest log, and a board that an ASIC usually has."""
+    """Finds what pages show as a fault of the newest log, and an ASIC with fewer boards than usual."""
     judged = fault(RuleName.DEVICE_LOST)(view, limits)
     boards, usual = view.state.summary.boards, view.usual.boards
     if judged is not GOOD or not usual or (boards is not None and boards >= len(usual)):
@@ -53,7 +53,10 @@ def device_lost(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
 
 
 def wallet(view: JudgedRig, limits: RuleLimits) -> Iterable[Judgement]:
-    """Finds what the wallet guard has found; in an ASIC, a pool or an account that the rule does not allow."""
+    """Finds what pages show as a fault of the wallet; in an ASIC, a pool or account that the rule does not allow.
+
+    An ASIC that reports no pool is unknown. If the rule allows none by name, all pools of ASICs are allowed.
+    """
     allowed = allowed_pools(limits.allowed)
     if view.kind is not RigKind.ASIC or not allowed:
         return fault(RuleName.WALLET)(view, limits)

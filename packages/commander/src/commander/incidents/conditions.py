@@ -59,8 +59,7 @@ class Answer(NamedTuple):
 class CurrentConditions:
     """Conditions that are pending, firing or clearing, and those that ended a short time ago.
 
-    A condition that comes back within ten minutes goes on in the same row: a rig that flaps for hours needs no more
-    rows than one that does not.
+    A condition that comes back within ten minutes goes on in the same row. So a rig that flaps for hours has one row.
     """
 
     def __init__(self) -> None:
@@ -156,7 +155,6 @@ class CurrentConditions:
         """Takes a condition that was pending and fires now: by itself, or as the one that ended a short time ago."""
         if self._come_back(condition, changes):
             changes.deleted.append(condition)
-            self._timed.pop(condition.key, None)
             return
         changes.updated.append(condition)
         self._note(condition)

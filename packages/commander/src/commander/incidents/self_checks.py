@@ -67,22 +67,31 @@ def certificate_problem(settings: Settings, now: datetime) -> str:
 
     The commander renews its own one 60 days before its end; one of `COMMANDER_TLS=files` is renewed by somebody else.
     """
-    if settings.tls is TlsMode.OFF:
+    path: Path | None
+    match settings.tls:
+        case TlsMode.OFF:
+            return ""
+        case TlsMode.AUTO:
+            path, shown_before = settings.data_dir / "tls" / "server.pem", RENEW_BEFORE - RENEWED_LATE
+            what = "The commander's certificate was not renewed"
+        case TlsMode.FILES:
+            path, shown_before = settings.tls_cert, FILES_END_SOON
+            what = "The certificate of COMMANDER_TLS_CERT must be renewed"
+    ends_at = _end_of(path)
+    if ends_at is None or ends_at - now >= shown_before:
         return ""
-    is_own = settings.tls_cert is None or settings.tls is not TlsMode.FILES
-    path = settings.data_dir / "tls" / "server.pem" if is_own else settings.tls_cert
+    days = (ends_at - now) // timedelta(days=1)
+    when = f"ends in {days} days" if days > 1 else "ends within two days" if days >= 0 else "has ended"
+    return f"{what}: it {when}"
+
+
+def _end_of(path: Path | None) -> datetime | None:
+    """Returns when the certificate of a file ends; None if it can't be read."""
     try:
         certificate = read_certificate(path.read_bytes()) if path else None
     except OSError:
-        return ""
-    if certificate is None:
-        return ""
-    left = certificate.not_valid_after_utc - now
-    if left >= (RENEW_BEFORE - RENEWED_LATE if is_own else FILES_END_SOON):
-        return ""
-    days = left // timedelta(days=1)
-    when = f"ends in {days} days" if days > 1 else "ends within two days" if days >= 0 else "has ended"
-    return f"The commander's certificate was not renewed: it {when}"
+        return None
+    return certificate.not_valid_after_utc if certificate else None
 
 
 def disk_problem(data_dir: Path) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.incidents.domain import (
     OPEN_PHASES,
+    VALUE_MAX_LENGTH,
     Condition,
     ConditionKey,
     Incident,
@@ -151,7 +152,7 @@ async def insert_conditions(db: AsyncConnection, new: Sequence[Condition]) -> No
 
 async def update_conditions(db: AsyncConnection, changed: Sequence[Condition]) -> None:
     if changed:
-        names = ("severity", "phase", "value", "due_at", "ended_at", "incident_id")
+        names = ("name", "severity", "phase", "value", "due_at", "ended_at", "incident_id")
         query = (
             sa.update(conditions)
             .where(conditions.c.id == sa.bindparam("row_id"))
@@ -212,7 +213,7 @@ def _values_of_condition(condition: Condition) -> dict[str, object]:
         "device": device,
         "severity": condition.severity,
         "phase": condition.phase,
-        "value": condition.value.replace("\0", "")[:128],  # PostgreSQL keeps no NUL
+        "value": condition.value.replace("\0", "")[:VALUE_MAX_LENGTH],  # PostgreSQL keeps no NUL
         "began_at": condition.began_at,
         "due_at": condition.due_at,
         "ended_at": condition.ended_at,

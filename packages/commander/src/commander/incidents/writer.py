@@ -47,6 +47,7 @@ class Round:
     incidents: dict[int, Incident] = field(default_factory=dict)
     recent: dict[ConditionKey, Incident] | None = None  # closed a short time ago; None: not read yet
     touched: set[int] = field(default_factory=set)
+    joined: set[int] = field(default_factory=set)  # by rigs: what they have in common is to be counted again
 
 
 class IncidentWriter:
@@ -121,6 +122,7 @@ class IncidentWriter:
             incident.id = await store.insert_incident(db, incident)
             turn.incidents[incident.id] = incident
         turn.touched.add(incident.id)
+        turn.joined.add(incident.id)
         return incident.id
 
     async def _update_incidents(self, db: AsyncConnection, current: CurrentConditions, turn: Round) -> None:
@@ -131,30 +133,30 @@ class IncidentWriter:
                 failing.setdefault(condition.incident_id, []).append(condition)
         for incident in turn.incidents.values():
             mine = failing.get(incident.id, [])
-            has_changed = incident.id in turn.touched
-            if not mine and incident.close_at is None:
-                if not await extent_store.is_failing(db, incident.id):
-                    grouping.ended(incident, turn.now)
-                    has_changed = True
-            elif mine and incident.close_at is not None:
-                incident.close_at = None
-                has_changed = True
-            if has_changed:
+            has_changed = await _note_end(db, incident, is_failing=bool(mine), now=turn.now)
+            if has_changed or incident.id in turn.touched:
                 await _describe(db, incident)
-            occasion = grouping.next_occasion(incident, is_failing=bool(mine), now=turn.now)
-            if occasion is not None and not _all_in_maintenance(mine, turn.in_maintenance):
-                await self._send(db, incident, mine, occasion, turn.now)
                 has_changed = True
-            if has_changed:
+            if await self._carry_on(db, incident, mine, turn) or has_changed:
                 await store.update_incident(db, incident)
                 turn.touched.add(incident.id)
 
-    async def _send(
-        self, db: AsyncConnection, incident: Incident, failing: Sequence[Condition], occasion: Occasion, now: datetime
-    ) -> None:
-        if occasion in (Occasion.OPENED, Occasion.GROWN):
+    async def _carry_on(
+        self, db: AsyncConnection, incident: Incident, failing: Sequence[Condition], turn: Round
+    ) -> bool:
+        """Counts again what failing rigs have in common, and sends what is due. Returns whether something was."""
+        occasion = grouping.next_occasion(incident, is_failing=bool(failing), now=turn.now)
+        if _all_in_maintenance(failing, turn.in_maintenance):
+            occasion = None
+        is_counted = bool(failing) and (incident.id in turn.joined or occasion in (Occasion.OPENED, Occasion.GROWN))
+        if is_counted:
             keys = [each.key[:2] for each in failing]
             incident.in_common = await group_of(self._lives, keys, await sites_of_asics(db))
+        if occasion is not None:
+            await self._send(db, incident, occasion, turn.now)
+        return is_counted or occasion is not None
+
+    async def _send(self, db: AsyncConnection, incident: Incident, occasion: Occasion, now: datetime) -> None:
         grouping.carry_out(incident, occasion, now)
         if occasion is Occasion.CLOSED_UNSENT:
             return
@@ -184,6 +186,17 @@ async def _recent(db: AsyncConnection, now: datetime) -> dict[ConditionKey, Inci
     """Returns the incidents that closed a short time ago, by their conditions."""
     closed = {each.id: each for each in await store.read_recent(db, closed_after=now - REOPENS_WITHIN)}
     return {key: closed[number] for key, number in (await extent_store.keys_of_incidents(db, list(closed))).items()}
+
+
+async def _note_end(db: AsyncConnection, incident: Incident, *, is_failing: bool, now: datetime) -> bool:
+    """Notes when an incident is to close, or that it goes on. Returns whether that has changed."""
+    if is_failing and incident.close_at is not None:
+        incident.close_at = None
+        return True
+    if is_failing or incident.close_at is not None or await extent_store.is_failing(db, incident.id):
+        return False
+    grouping.ended(incident, now)
+    return True
 
 
 async def _describe(db: AsyncConnection, incident: Incident) -> None:
