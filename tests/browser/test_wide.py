@@ -44,6 +44,12 @@ async def test_nothing_is_empty_on_the_right_of_a_wide_window(farm: Farm, open_p
         assert right > 2_480, path
 
 
+async def test_the_form_for_tags_stays_narrow_in_a_wide_window(farm: Farm, open_page: OpenPage) -> None:
+    page = await open_page("/tags", viewport={"width": 2560, "height": 900})
+    width = await page.locator("form[data-file-form]").evaluate("form => form.getBoundingClientRect().width")
+    assert 600 < width <= 60 * 16
+
+
 async def test_the_navigation_is_icons_with_names_in_a_narrow_window(farm: Farm, open_page: OpenPage) -> None:
     page = await open_page("/cpu-gpu", viewport={"width": 1000, "height": 700})
     assert (await page.locator(".side").evaluate("side => side.getBoundingClientRect().width")) < 80
