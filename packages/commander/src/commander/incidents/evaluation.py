@@ -39,14 +39,14 @@ Found = dict[tuple[str, str], tuple[Judgement, RuleLimits]]
 class Evaluation:
     """The current conditions, and values of earlier logs.
 
-    `gave_up` are the CPU/GPU rigs that their watchdogs gave up, and `mine_again` those of them that mine since then.
+    `gave_up` are the CPU/GPU rigs whose watchdog has given up, and `mine_again` those of them that mine since then.
     """
 
     def __init__(self, lives: Lives, rules: AlertRules) -> None:
         self.current = CurrentConditions()
         self.usual: dict[KeyOfRig, Usual] = {}
         self.gave_up: Mapping[int, GivenUp] = {}
-        self.mine_again: dict[int, datetime] = {}  # with when they were given up
+        self.mine_again: dict[int, datetime] = {}  # with when the watchdog gave up
         self.receives_nothing = False  # the commander itself: then no rig counts as offline
         self.failing = FailingRules()
         self._lives = lives
@@ -157,7 +157,7 @@ class Evaluation:
                 self._end_without_device(view, current, changes)
 
     def _found(self, view: JudgedRig, rules: RulesOfRig, current: OfRig, *, is_known: bool) -> Found:
-        """Returns the answers that may change a condition. A rule that fails for a rig knows nothing of it."""
+        """Returns the answers that may change a condition. A rule whose evaluation fails gives no answer."""
         found: Found = {}
         has_basis = self._bases(view, is_known=is_known)
         concerned = {rule for rule, _ in current} if current else NO_RULES

@@ -1,4 +1,4 @@
-"""The rigs that their watchdogs gave up: until they mine again, or until somebody acts."""
+"""The rigs whose watchdog has given up: until they mine again, or until somebody acts."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,9 +27,10 @@ class RigsGivenUp:
         self._live = live
 
     async def read(self, evaluation: Evaluation) -> None:
-        """Hands the rigs that are given up to the evaluation, without those that mine again or that somebody acted on.
+        """Sets the rigs whose watchdog has given up in the evaluation.
 
-        Both are noted in the database: a rig that stops later was not given up again.
+        Those that mine again and those that somebody acted on are left out. The database notes them: if such a rig
+        stops later, its watchdog has not given up again.
         """
         mine_again, evaluation.mine_again = evaluation.mine_again, {}
         async with self._database.reading() as db:

@@ -17,8 +17,9 @@ def receives_nothing(
 ) -> bool:
     """Returns whether most rigs are silent because the commander itself receives nothing.
 
-    `silent` and `reporting` count the rigs without an open condition of the rule offline. Once true (`did_before`), it
-    stays true until most of the rigs report again. `listening_s`: seconds since the commander could receive reports.
+    `silent` counts the silent rigs without an open condition of the rule offline, and `reporting` all rigs that report.
+    Once true (`did_before`), it stays true until at least half of these rigs report again. `listening_s`: seconds since
+    the commander could receive reports.
     """
     rigs = silent + reporting
     if rigs < FEWEST_RIGS or silent <= MOST_OF_THEM * rigs:

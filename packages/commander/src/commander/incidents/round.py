@@ -157,15 +157,15 @@ class Engine:
         self._network_was_up = self._network_was_up or bool(is_up)
         network_is_down = self._network_was_up and is_up is False
         limit_s, listening_s = self._offline_after_s(), self.evaluation.listening_s(now, now_s)
-        may_be_deaf = self.evaluation.receives_nothing or network_is_down or listening_s <= JUST_STARTED_S
-        if listening_s < limit_s or not may_be_deaf:
+        may_miss_reports = self.evaluation.receives_nothing or network_is_down or listening_s <= JUST_STARTED_S
+        if listening_s < limit_s or not may_miss_reports:
             self.evaluation.receives_nothing = False
             return
         silent = [(str(kind), state.id) for kind, live in self._lives.items() for state in live.silent(now_s, limit_s)]
-        accused = sum(self._is_offline(key) for key in silent)
+        known_offline = sum(self._is_offline(key) for key in silent)
         self.evaluation.receives_nothing = receives_nothing(
             did_before=self.evaluation.receives_nothing,
-            silent=len(silent) - accused,
+            silent=len(silent) - known_offline,
             reporting=self._reporting(len(silent)) if silent else 0,
             listening_s=listening_s,
             network_is_down=network_is_down,

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RigDialog:
-    """An open dialog: `kind` is add, edit, remove, tags or token; `error` stands beside the field that holds `value`.
+    """An open dialog. `error` stands beside the field that holds `value`.
 
-    `path` is the index's, `back` the address of the page that it stands on.
+    `kind` is add, edit, remove, tags, token, view or view-remove; the dialogs that derive from this one have their own.
+    `path` is the index's, `back` the address of the page that it stands on. `view_id` is that of a saved view.
     """
 
     kind: str

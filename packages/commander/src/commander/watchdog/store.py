@@ -84,21 +84,21 @@ async def newest_acts(db: AsyncConnection, most: int) -> list[ActOfRig]:
 
 
 async def rigs_given_up(db: AsyncConnection) -> dict[int, GivenUp]:
-    """Returns the rigs that are given up by their watchdogs, until they mine again or somebody acts."""
+    """Returns the rigs whose watchdog has given up, until they mine again or somebody acts."""
     query = sa.select(events.c.rig_id, events.c.at, events.c.body).where(events.c.is_given_up)
     rows = ((row.rig_id, row.at, msgspec.json.decode(row.body, type=LadderEvent)) for row in await db.execute(query))
     return {rig_id: GivenUp(event.reason, at) for rig_id, at, event in rows}
 
 
 async def note_over(db: AsyncConnection, given_up: Mapping[int, GivenUp]) -> None:
-    """Notes that the rigs are not given up any more. A rig that was given up again since then stays so."""
+    """Notes that these times of giving up are over. A rig whose watchdog has given up again since then is left."""
     for rig_id, each in given_up.items():
         query = sa.update(events).where(events.c.rig_id == rig_id, events.c.at == each.at, events.c.is_given_up)
         await db.execute(query.values(is_given_up=False))
 
 
 async def delete_events_before(db: AsyncConnection, moment: datetime) -> None:
-    """Deletes old events, but not those of rigs that are still given up."""
+    """Deletes old events, but not those by which a watchdog has given up until now."""
     await db.execute(sa.delete(events).where(events.c.at < moment, ~events.c.is_given_up))
 
 
