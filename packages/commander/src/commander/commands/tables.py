@@ -16,12 +16,12 @@ commands = sa.Table(
     sa.Column("made_by", sa.String(128), nullable=False),
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("size", sa.Integer, nullable=False),  # of a growing batch: that of its second step
-    sa.Column("is_growing", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("max_failures", sa.Integer, nullable=False),
     sa.Column("valid_s", sa.Integer, nullable=False),
     sa.Column("run", sa.Integer, nullable=False),  # grows with each retry: only its failures count
     sa.Column("note", sa.String(256), nullable=False),  # why it was stopped
     sa.Column("overlaps", sa.LargeBinary, nullable=False),  # other commands that were open for the same rigs
+    sa.Column("is_growing", sa.Boolean, nullable=False, server_default=sa.false()),
     sqlite_autoincrement=True,
 )
 
