@@ -1,7 +1,7 @@
-"""The answer to every error: its status, its code and a text for people.
+"""Turns each error into an answer: a status, a code and a text for people.
 
-Our own errors carry these themselves (`commander.problems`). Machines (`/api/`) get RFC 9457 problem documents; people
-get a page (`web/shell.py`) or the login form.
+Our own errors have all three (`commander.problems`). Programs (`/api/`) get a problem document (RFC 9457). People get a
+page (`web/shell.py`) or the login form.
 """
 
 import logging
@@ -19,11 +19,11 @@ from commander.web.bodies import NO_STORE, TOO_DEEP, send_json
 
 log = logging.getLogger(__name__)
 NOT_FOUND = "not_found"
-ALIASES = {"since": "from", "until": "to"}  # what Python can't call by the name that it has outside
+ALIASES = {"since": "from", "until": "to"}  # query parameters whose argument in Python has another name
 
 
 def problem_of(error: Exception) -> tuple[Problem, int | None]:
-    """The problem document of any exception, and after how many seconds to come back."""
+    """Returns the problem document of an exception, and the seconds after which the sender may try again."""
     if isinstance(error, DBAPIError | OverflowError) and _is_out_of_range(error):
         return _problem(404, NOT_FOUND, "Not found", "There is nothing with such a number."), None
     if isinstance(error, DBAPIError):
@@ -78,7 +78,7 @@ HTTP_ERRORS = {
 
 
 async def send_problem(error: Exception, scope: Scope, send: Send) -> None:
-    """Answer a machine with the problem document of `error`."""
+    """Answers a program with the problem document of `error`."""
     problem, retry_after_s = problem_of(error)
     body = msgspec.json.encode(problem)
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode()), NO_STORE]
@@ -111,7 +111,7 @@ def _field_error(text: str, field: str = "") -> FieldError:
 
 
 def _field_errors(error: ValidationException) -> list[FieldError]:
-    """Litestar calls the body `data`, and query parameters as its handlers do."""
+    """Returns the wrong fields by the names that the sender knows. Litestar names the arguments of its handlers."""
     extra = error.extra if isinstance(error.extra, list) else []
     keys = [str(item.get("key") or "") for item in extra]
     names = ["" if key == "data" else ALIASES.get(key, key) for key in keys]
