@@ -13,6 +13,7 @@ import pytest
 from asic_payloads import body_of
 from asic_sentry.access import Login, using
 from asic_sentry.asics import store
+from asic_sentry.asics.login_check import refused
 from asic_sentry.asics.logins import enter_login, load_logins, login_for, move_logins
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
@@ -127,7 +128,7 @@ async def test_a_wrong_password_is_called_wrong_and_not_repeated_within_a_questi
             failure = await poll(found)
     assert isinstance(failure, PollFailure)
     assert failure.kind is FailureKind.ERROR_STATUS
-    assert failure.detail.endswith("Enter the right one with “asic-sentry password”.")
+    assert failure.detail.endswith("Enter the right one on the sentry's page, or with “asic-sentry password”.")
     assert WRONG.password not in failure.detail
     assert len(asic.seen) == 2  # without it, for the challenge, and once with it
 
@@ -142,6 +143,19 @@ async def test_a_token_that_has_expired_is_asked_for_again(network: str) -> None
             assert isinstance(failure, PollFailure)
             asic.token = "tok-1"
             assert isinstance(await poll(found), Sample)
+
+
+async def test_a_password_is_checked_before_it_is_stored(network: str) -> None:
+    async with locked(network, "elphapex") as (ip, _asic):
+        with using(RIGHT):
+            found = await identify(ip, PORT)
+        assert isinstance(found, Identity)
+        assert await refused(found, RIGHT) is None
+        reason = await refused(found, WRONG)
+    assert reason is not None
+    assert "It refuses the password that was entered." in reason
+    assert WRONG.password not in reason
+    assert await refused(found, WRONG) is None  # it does not answer: nothing says that the password is wrong
 
 
 def test_a_password_is_stored_by_address_or_model_and_never_shown(tmp_path: Path) -> None:

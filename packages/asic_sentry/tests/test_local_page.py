@@ -10,8 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 from asic_commander import SmallCommander, problem, serving_commander
+from asic_sentry.access import Login
 from asic_sentry.addresses import Network
 from asic_sentry.asics.asic import Override, Refusal
+from asic_sentry.asics.logins import load_logins
 from asic_sentry.device import Device
 from asic_sentry.local import views
 from asic_sentry.local.page import Page
@@ -206,6 +208,37 @@ async def test_wattage_and_coin_are_entered_for_one_and_for_a_model(
     assert "is no wattage" in error((await browser.send("/model", model="x", power_w="0")).text, "model-power")
 
 
+async def test_a_password_is_entered_for_one_and_for_a_model_and_never_shown(
+    browser: Browser, commander: SmallCommander, network: str
+) -> None:
+    async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
+        ip = farm.asics[0].ip
+        browser.sentry.add(farm.asics, commander)
+        await browser.sentry.until(lambda: any(device.log for device in browser.sentry.agent.poller))
+        key = str(browser.sentry.device(ip).asic.id)
+        assert 'action="/password"' in await browser.get(f"/?change={key}")
+        empty = await browser.send("/password", id=key, user="root", password="")
+        assert "1 to 256 characters" in error(empty.text, "asic-password")
+        assert (await browser.send("/password", id=key, user="me", password="s3cret-1")).status_code == 303
+        assert browser.sentry.device(ip).login == Login("me", "s3cret-1")
+        for name, password in (("elphapex dg1+", "s3cret-2"), ("192.0.2.77", "s3cret-3")):
+            given = {"model": name, "user": "root", "password": password}
+            assert (await browser.send("/model-password", **given)).status_code == 303
+        wrong = await browser.send("/model-password", model="", user="root", password="s3cret-4")
+        assert "Give a model" in error(wrong.text, "password-model")
+        page = await browser.get(f"/?change={key}")
+        assert "one is stored, for the user “me”" in page
+        for name in (ip, "192.0.2.77", "Elphapex DG1+"):
+            assert f'<th scope="row" class="whole">{name}</th>' in page
+        for text in (page, wrong.text, empty.text, await live_parts(browser.page)):
+            assert "s3cret" not in text
+        assert "s3cret" not in (await browser.other_mac.get("/")).text
+        assert (await browser.send("/password", id=key, remove="1")).status_code == 303
+        assert browser.sentry.device(ip).login is None
+        assert (await browser.send("/model-password", model="192.0.2.77", remove="1")).status_code == 303
+    assert set(load_logins(browser.sentry.db)) == {"model elphapexdg1+"}
+
+
 async def test_a_dead_asic_keeps_no_figures(browser: Browser, commander: SmallCommander, network: str) -> None:
     async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
         ip = farm.asics[0].ip
@@ -315,6 +348,8 @@ FORMS: dict[str, dict[str, str]] = {
     "/remove": {"id": "1"},
     "/enter": {"id": "1", "power_w": "1", "coin": "x"},
     "/model": {"model": "S19 Pro", "power_w": "1", "coin": ""},
+    "/password": {"id": "1", "user": "root", "password": "x"},
+    "/model-password": {"model": "Elphapex DG1+", "user": "root", "password": "x"},
     "/scan": {"network": "192.0.2.0/30"},
     "/scan/stop": {},
     "/adopt": {"ip": "192.0.2.1", "name": "{ip}"},
@@ -346,7 +381,7 @@ def _lasting(dump: str) -> list[str]:
     asics = re.findall(r"""INSERT INTO "asic" VALUES\(\d+,'([\d.]+)'.*?(mw_asic_\w+)'""", dump)
     return [
         *map(str, asics),
-        *re.findall(r"""(?:INSERT INTO "model_entry".*|INSERT INTO "enrolment" VALUES\(1,'[^']*)""", dump),
+        *re.findall(r"""(?:INSERT INTO "(?:model_entry|login)".*|INSERT INTO "enrolment" VALUES\(1,'[^']*)""", dump),
     ]
 
 

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
+from asic_sentry.access import Login
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import AsicState, state_of
+from asic_sentry.asics.logins import ip_key
 from asic_sentry.asics.store import SCHEMA, STORE
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.poller import Clocks, Poller
@@ -85,6 +87,23 @@ async def test_every_asic_is_polled_again_and_again_one_poll_at_a_time(db: sqlit
         assert not farm.violations
         moments = [(ip, log.taken_at) for ip, log in seen.samples]
     assert len(moments) == len(set(moments))
+
+
+def test_another_password_has_the_asic_identified_again_and_polled_at_once(db: sqlite3.Connection) -> None:
+    (fake,) = make_asics(1, "127.0.0.0/24", ["iceriver"], port_base=BASE)
+    asic = put(db, fake)
+    poller = Poller(600.0, clocks=Clocks(monotonic_s=lambda: 1000.0))
+    poller.take([asic], {})
+    device = poller.devices[asic.id]
+    poller.schedule.take_due(1000.0 + 600, 1)
+    poller.schedule.done(asic.id, 1600.0, 9)  # it fails: its next poll is late
+    poller.take([asic], {})
+    assert device.identify_due_s > 1600
+    assert (poller.schedule.next_due_s() or 0) > 1600
+    poller.take([asic], {}, {ip_key(asic.ip): Login("root", "x")})
+    assert device.login == Login("root", "x")
+    assert device.identify_due_s == 1000
+    assert poller.schedule.next_due_s() == 1000
 
 
 async def test_the_dead_and_the_broken_do_not_hold_up_the_others(db: sqlite3.Connection, network: str) -> None:

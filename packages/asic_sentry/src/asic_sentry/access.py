@@ -16,6 +16,12 @@ import msgspec
 from asic_sentry.failures import BadReply, FailureKind, bad_response, error_status
 
 _SESSIONS_LIMIT = 4096
+_DETAIL_LIMIT = 200
+_NEEDED = "It needs a password. Enter it on the sentry's page, or with “asic-sentry password”."
+_REFUSED = (
+    "It refuses the password that was entered. Enter the right one on the sentry's page, or with “asic-sentry "
+    "password”."
+)
 Send = Callable[[bytes], Awaitable[bytes]]  # sends a complete request and returns the answer's body
 
 
@@ -35,6 +41,10 @@ class Unauthorised(BadReply):
     def __init__(self, status_text: str, challenge: str) -> None:
         super().__init__(FailureKind.ERROR_STATUS, status_text)
         self.challenge = challenge
+
+
+class WrongPassword(BadReply):
+    """The device refuses the log-in that was entered."""
 
 
 class Access(Protocol):
@@ -68,10 +78,8 @@ async def authorised(access: Access, request: bytes, key: str, send: Send) -> by
         return await (send(request) if login is None else access.answer(request, login, key, send))
     except Unauthorised as error:
         if login is None:
-            sentence = "It needs a password. Enter it with “asic-sentry password”."
-        else:
-            sentence = "It refuses the password that was entered. Enter the right one with “asic-sentry password”."
-        raise error_status(f"{error}. {sentence}") from error
+            raise error_status(f"{error}. {_NEEDED}") from error
+        raise WrongPassword(FailureKind.ERROR_STATUS, f"{error}. {_REFUSED}"[:_DETAIL_LIMIT]) from error
 
 
 class _Sessions(OrderedDict[tuple[str, Login], object]):

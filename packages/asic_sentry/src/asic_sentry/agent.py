@@ -23,7 +23,7 @@ from sentry_kit.worker import Worker
 
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import Refusal
-from asic_sentry.asics.logins import load_logins
+from asic_sentry.asics.logins import Logins, load_logins
 from asic_sentry.device import Device
 from asic_sentry.poller import AT_ONCE, Poller
 from asic_sentry.relocate import Relocator
@@ -66,6 +66,7 @@ class Agent:
         self.poller.listeners.failing = self._failing
         self.poller.listeners.identified = self._identified
         self.model_overrides: dict[str, store.ModelOverride] = {}
+        self.logins: Logins = {}
         self._settings, self._db, self._pace = settings, db, pace
         self._copies, self._copy_at_s = Copies(settings.data_dir / store.STORE, store.KEPT), 0.0
         self.scans = Scans()
@@ -170,8 +171,8 @@ class Agent:
         asics = await self.uploader.on_disk(lambda: store.load_asics(self._db))
         self.model_overrides = await self.uploader.on_disk(lambda: store.load_model_overrides(self._db))
         gone = self.poller.devices.keys() - {asic.id for asic in asics}
-        logins = await self.uploader.on_disk(lambda: load_logins(self._db))
-        self.poller.take(asics, {key: entry.override for key, entry in self.model_overrides.items()}, logins)
+        self.logins = await self.uploader.on_disk(lambda: load_logins(self._db))
+        self.poller.take(asics, {key: entry.override for key, entry in self.model_overrides.items()}, self.logins)
         if gone:
             self._samples = [each for each in self._samples if each.source not in gone]
             await self.uploader.on_disk(lambda: self.spool.forget(gone))

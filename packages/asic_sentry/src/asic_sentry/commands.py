@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # the dialects: most commands do not need them
     from asic_sentry.access import Login
 
 from asic_sentry.service_unit import SERVICE
-from asic_sentry.settings import DISTRIBUTION, PREFIX, settings_from
+from asic_sentry.settings import ASIC_USER, DISTRIBUTION, PREFIX, settings_from
 
 
 def command_line() -> CommandLine:
@@ -60,7 +60,7 @@ def _add_password_command(line: CommandLine) -> None:
     password = line.command("password", _password, "enter the password of an ASIC's own pages, for reading only")
     password.add_argument("--ip", help="the ASIC's address")
     password.add_argument("--model", help='all ASICs of a model, such as "Elphapex DG1+"; one for an ASIC counts first')
-    password.add_argument("--user", default="root", help="the user's name; default: %(default)s")
+    password.add_argument("--user", default=ASIC_USER, help="the user's name; default: %(default)s")
     password.add_argument("--remove", action="store_true", help="remove the password")
 
 

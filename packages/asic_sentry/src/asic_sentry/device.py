@@ -72,6 +72,15 @@ class Device:
             self.reset()
         return is_other
 
+    def take_login(self, login: Login | None, now_s: float) -> bool:
+        """Takes over the log-in. Returns whether it is another one: the ASIC is then identified again, because another
+        dialect may read more with it."""
+        if login == self.login:
+            return False
+        self.login, self.identify_due_s, self.specs_due_s = login, now_s, now_s
+        self.version = next(_VERSIONS)
+        return True
+
     def answered(self, sample: AsicLog) -> bool:
         """Takes over the log of a successful poll. Returns whether the ASIC failed before."""
         asic = self.asic

@@ -78,9 +78,11 @@ class Poller:
             device = before.pop(asic.id, None)
             if device is None:
                 device = self._new_device(asic, override, now_s)
-            elif device.update(asic, override):
-                self.schedule.hurry(asic.id, now_s)
-            device.login = login_for(logins, asic.ip, asic.model_name)
+                device.login = login_for(logins, asic.ip, asic.model_name)
+            else:
+                has_login = device.take_login(login_for(logins, asic.ip, asic.model_name), now_s)
+                if device.update(asic, override) or has_login:
+                    self.schedule.hurry(asic.id, now_s)
             self.devices[asic.id] = device
         for key in before:
             self.schedule.remove(key)

@@ -8,6 +8,7 @@ from sentry_kit.settings import Days, Megabytes, Password, Port, Seconds, defaul
 
 PREFIX = "ASIC_SENTRY_"
 DISTRIBUTION = "minewarden-asic-sentry"
+ASIC_USER = "root"  # the usual name of the user of an ASIC's own pages
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from sentry_kit.errors import BadUse
 
@@ -9,6 +10,7 @@ from asic_sentry.access import Login
 from asic_sentry.addresses import check_address
 from asic_sentry.asics.asic import model_key
 from asic_sentry.asics.overrides import check_model
+from asic_sentry.models import names_by_make
 
 _LIMIT = 256
 Logins = Mapping[str, Login]
@@ -20,6 +22,22 @@ def ip_key(ip: str) -> str:
 
 def _model_key(model: str) -> str:
     return f"model {model_key(model)}"
+
+
+class BadLogin(BadUse):
+    """A log-in that can't be stored; the error belongs to the field `password`."""
+
+
+class EnteredLogin(NamedTuple):
+    """The address or the model that a log-in was entered for, and its user. The password is never shown."""
+
+    name: str
+    user: str
+
+
+def entered_logins(logins: Logins) -> list[EnteredLogin]:
+    names = {_model_key(name): name for each in names_by_make().values() for name in each}
+    return sorted(EnteredLogin(names.get(key, key.partition(" ")[2]), login.user) for key, login in logins.items())
 
 
 def load_logins(db: sqlite3.Connection) -> dict[str, Login]:
@@ -39,7 +57,7 @@ def enter_login(db: sqlite3.Connection, ip: str | None, model: str | None, login
         removed = db.execute("DELETE FROM login WHERE key = ?", (key,)).rowcount
         return f"{name}: the password was removed." if removed else f"{name}: no password was entered."
     if not login.password or len(login.password) > _LIMIT or len(login.user) > _LIMIT:
-        raise BadUse("Give a password of 1 to 256 characters.")
+        raise BadLogin("Give a password of 1 to 256 characters.")
     db.execute("INSERT OR REPLACE INTO login VALUES (?, ?, ?)", (key, login.user, login.password))
     return f"{name}: a password for the user “{login.user}” is stored. It is used for reading only."
 

@@ -15,18 +15,21 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from asic_sentry.addresses import BadAddress, Network
+from asic_sentry.access import Login
+from asic_sentry.addresses import BadAddress, Network, check_address
 from asic_sentry.agent import Agent
 from asic_sentry.asics import store
 from asic_sentry.asics.addition import NotAdded, add, give_token
 from asic_sentry.asics.adoption import PATTERN, BadPattern, CannotAdopt, adopt, check_pattern
 from asic_sentry.asics.asic import Override
+from asic_sentry.asics.login_check import refused
+from asic_sentry.asics.logins import BadLogin, enter_login, entered_logins, ip_key
 from asic_sentry.asics.overrides import BadOverride, changed_override, check_model
 from asic_sentry.connect import connect
 from asic_sentry.device import Device
 from asic_sentry.local import views
 from asic_sentry.models import names_by_make
-from asic_sentry.settings import DISTRIBUTION
+from asic_sentry.settings import ASIC_USER, DISTRIBUTION
 
 PROGRAM, COMMAND = "ASIC sentry", "asic-sentry"
 FRAGMENTS = ("status", "connect", "scan-progress", "scan-stop", "scan-found")
@@ -60,6 +63,8 @@ class Page:
             "/remove": self._remove,
             "/enter": self._enter,
             "/model": self._model,
+            "/password": self._password,
+            "/model-password": self._model_password,
             "/scan": self._scan,
             "/scan/stop": self._stop,
             "/adopt": self._adopt,
@@ -141,6 +146,8 @@ class Page:
             override=_override_texts(changing.asic.override) if changing else NOTHING,
             models=views.models_of(devices), models_by_make=names_by_make(),
             entries=views.model_facts(self._agent.model_overrides),
+            logins=entered_logins(self._agent.logins), default_user=ASIC_USER,
+            login=self._agent.logins.get(ip_key(changing.asic.ip)) if changing else None,
             errors=errors, form=form, values=values,
         )  # fmt: skip
 
@@ -214,6 +221,34 @@ class Page:
         await self._change(lambda db: store.set_model_override(db, model, override))
         return await self._done()
 
+    async def _password(self, request: Request) -> Response:
+        """Stores the log-in of one ASIC, unless the ASIC refuses it."""
+        form = await form_of(request)
+        device = self._changing(form.get("id", ""))
+        if device is None:
+            return await self._done()
+        ip, login = device.asic.ip, _login_in(form)
+        try:
+            if login is not None and (reason := await refused(device.asic.identity, login)):
+                raise BadLogin(reason)
+            await self._change(lambda db: enter_login(db, ip, None, login))
+        except BadLogin as error:
+            values = {"id": form["id"], "user": form.get("user", "")}
+            return self._render(request, 422, {"password": str(error)}, "password", **values)
+        return await self._done()
+
+    async def _model_password(self, request: Request) -> Response:
+        """Stores the log-in of a model, or of the ASIC at an address; it need not be listed yet."""
+        form = await form_of(request)
+        name, login = form.get("model", "").strip(), _login_in(form)
+        try:
+            await self._change(lambda db: enter_login(db, *_ip_or_model(name), login))
+        except (BadLogin, BadOverride) as error:
+            field = "password" if isinstance(error, BadLogin) else error.field
+            values = {"model": name, "user": form.get("user", "")}
+            return self._render(request, 422, {field: str(error)}, "model-password", **values)
+        return await self._done()
+
     async def _scan(self, request: Request) -> Response:
         network = (await form_of(request)).get("network", "")
         try:
@@ -256,6 +291,18 @@ class Page:
 
 def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _login_in(form: Mapping[str, str]) -> Login | None:
+    """Returns the log-in in a form; None if its button “Remove” was pressed."""
+    return None if "remove" in form else Login(form.get("user", "").strip(), form.get("password", ""))
+
+
+def _ip_or_model(name: str) -> tuple[str | None, str | None]:
+    try:
+        return check_address(name, None)[0], None
+    except BadAddress:
+        return None, name
 
 
 def _override_texts(override: Override) -> Mapping[str, str]:
