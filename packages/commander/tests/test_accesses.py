@@ -22,6 +22,8 @@ from commander.accounts.second_factor import RECOVERY_CODES, STEP_S, matching_st
 from commander.accounts.second_factor_actions import TOTP_PURPOSE, SecondFactorActions
 from commander.accounts.tables import sessions
 from commander.db import Database, metadata, open_database
+from commander.saved_views.actions import SavedViewActions
+from commander.saved_views.links import ViewLinks
 from commander.sealing import Sealer, SecretsUnreadable
 from commander.settings_pages.access_page import AccessPage
 from commander.tls import SECRETS_KEY
@@ -337,7 +339,15 @@ async def test_a_page_that_is_asked_for_while_the_access_is_removed_leads_to_the
         assert session
         request = RequestFactory().get("/access", user=replace(session, access_id=99))
         factors = SecondFactorActions(database, Sealer(farm.settings, TOTP_PURPOSE))
-        shown = AccessPage(request, accounts, AccessActions(database, accounts), factors, farm.settings)
+        shown = AccessPage(
+            request,
+            accounts,
+            AccessActions(database, accounts),
+            factors,
+            farm.settings,
+            saved_views=SavedViewActions(database, on_end=lambda owner: None),
+            view_links=ViewLinks(database),
+        )
         with pytest.raises(NotSignedIn):
             await shown.show()
 

@@ -123,6 +123,8 @@ def changes(ids: Mapping[str, int], spec: Json) -> dict[Route, Change]:
         ("POST", "/access/second-factor"): _form(secret=SECRET, code=pyotp.TOTP(SECRET).now()),
         ("POST", "/access/second-factor/off"): _form(),
         ("POST", "/access/sessions/end-others"): _form(),
+        ("POST", "/access/view-links"): _form(view=str(ids["view_id"]), days="30"),
+        ("POST", "/access/view-links/{link_id}/revoke"): _form(),
         ("POST", "/settings/api-keys"): _form(name="backup"),
         ("POST", "/settings/api-keys/{key_id}/revoke"): _form(),
         ("POST", "/settings/site-tokens"): _form(site_name="hall 3"),
@@ -270,6 +272,7 @@ async def fill(farm: Farm) -> World:
     channel = await playbooks.post(CHANNELS, {"name": "hook", **WEBHOOK})
     for path in ("/cpu-gpu", "/asics"):
         await post_form(farm.client, f"{path}/views", name="Hottest", back="sort=temperature")
+    await post_form(farm.client, "/access/view-links", view="1", days="30")
     async with open_database(farm.settings.database_url) as database:
         incident_id = await insert(database, an_incident(datetime.now(UTC)))
     made = await farm_token(farm)
@@ -297,6 +300,7 @@ async def fill(farm: Farm) -> World:
         "access_id": access["id"],
         "view_id": 1,
         "asic_view_id": 2,
+        "link_id": 1,
         "key_id": 1,
     }
     return World(farm, ids, spec)

@@ -23,6 +23,7 @@ from websockets import ConnectionClosed
 
 MONERO = "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A"
 KASPA = "kaspa:qpauqsvk7yf9unexwmxsnmg547mhyga37csh0kj53q6xxgl24ydxjsgzthw5j"
+WITHOUT_LOG_IN = {(SOCKET, "/view/{token}")}  # the link alone opens it
 LOWER = (Role.METRICS, Role.VIEW, Role.OPERATE)
 Auth = dict[str, str]
 
@@ -37,7 +38,7 @@ def routes_of(settings: Settings) -> set[tuple[str, str]]:
             found |= {(method, route.path_format) for method in methods - {"OPTIONS"}}
         elif isinstance(route, WebSocketRoute):
             found.add((SOCKET, route.path_format))
-    return found
+    return found - WITHOUT_LOG_IN
 
 
 @on_sqlite

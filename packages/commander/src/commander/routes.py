@@ -131,6 +131,8 @@ def _shared(services: Services) -> dict[str, object]:
         "access_actions": services.access_actions,
         "second_factors": services.second_factors,
         "confirmations": services.confirmations,
+        "saved_views": services.saved_views,
+        "view_links": services.view_links,
         "site_token_actions": services.site_token_actions,
         "adoption_actions": services.adoption_actions,
         "playbook_sync": services.playbook_sync,

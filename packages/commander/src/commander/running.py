@@ -109,11 +109,14 @@ async def _live_loop(services: Services, stop: asyncio.Event) -> None:
         services.watches[kind].went_offline(states)
         await store_newest(services.database, kind, states)
 
+    async def valid_owners() -> set[str]:
+        return await services.account_actions.socket_owners() | await services.view_links.socket_owners()
+
     await run_live(
         services.lives.values(),
         services.live_sources,
         stop,
         on_offline=went_offline,
         look=services.event_flush.flush,
-        hang_up=partial(services.hang_up.close_ended, services.account_actions),
+        hang_up=partial(services.hang_up.close_ended, valid_owners),
     )

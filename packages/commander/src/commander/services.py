@@ -53,6 +53,8 @@ from commander.rigs.adoption_actions import AdoptionActions
 from commander.rigs.asic_responses import asic_json, asic_log_json
 from commander.rigs.cpu_gpu_responses import log_json, rig_json
 from commander.rigs.site_token_actions import SiteTokenActions
+from commander.saved_views.actions import SavedViewActions
+from commander.saved_views.links import ViewLinks
 from commander.sealing import Sealer
 from commander.settings import Settings
 from commander.signing import open_signer
@@ -116,6 +118,8 @@ class Services:
             second_factors=self.second_factors,
         )
         self.access_actions = AccessActions(self.database, self.account_actions, on_end=self._sender_ended)
+        self.saved_views = SavedViewActions(self.database, on_end=self._sender_ended)
+        self.view_links = ViewLinks(self.database, on_end=self._sender_ended)
         self.confirmations = Confirmations(self.database, self.account_actions, self.second_factors)
         self.nouns = [noun.build(self._core()) for noun in NOUNS]
         self.live_views = LiveViews(view for noun in self.nouns for view in noun.live_views)
@@ -205,7 +209,7 @@ class Services:
             self.commit.check()
 
     def _sender_ended(self, owner: str) -> None:
-        """Closes the WebSockets of a session or an API key, at all nodes."""
+        """Closes the WebSockets of a session, an API key or a view link, at all nodes."""
         self.hang_up.close(owner)
         self.cluster.publish(SESSIONS, owner)
 

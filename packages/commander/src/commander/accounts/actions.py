@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
@@ -43,6 +42,7 @@ from commander.accounts.second_factor_actions import SecondFactorActions
 from commander.accounts.tables import api_keys
 from commander.accounts.unstored_sessions import OpenedAccess, UnstoredSessions
 from commander.accounts.views import browser_text
+from commander.accounts.visits import note_visit
 from commander.audit.actor import OWNER, STRANGER, Actor
 from commander.audit.store import count_by_address, count_entries, record
 from commander.db import Database, is_full
@@ -55,10 +55,6 @@ HASH_KEPT_S = 5.0
 REMEMBERED = timedelta(minutes=10)
 _hasher = PasswordHasher()
 log = logging.getLogger(__name__)
-
-
-class Touch(Protocol):
-    async def __call__(self, db: AsyncConnection, row_id: int, /, *, now: datetime) -> None: ...
 
 
 class AccountActions:
@@ -223,7 +219,7 @@ class AccountActions:
                 db, cookie_hash, seen_after=now - SESSION_LIFE, made_after=now - SESSION_LONGEST
             )
         if session and abs(now - session.last_seen_at) > SEEN_EVERY:  # the clock may have been ahead
-            await self._note(store.touch_session, session.id)
+            await note_visit(self._database, partial(store.touch_session, session_id=session.id, now=now))
         return session
 
     async def log_out(self, session: Session) -> None:
@@ -306,7 +302,8 @@ class AccountActions:
         if key:
             check_not_expired(key, now=now)
         if key and (key.last_used_at is None or abs(now - key.last_used_at) > SEEN_EVERY):
-            await self._note(partial(store.touch_key, keys=api_keys), key.id)
+            touch = partial(store.touch_key, key_id=key.id, keys=api_keys, now=now)
+            await note_visit(self._database, touch)
         return key
 
     async def api_keys(self) -> list[ApiKey]:
@@ -335,14 +332,6 @@ class AccountActions:
         alive = [each for each in sessions if not has_ended(each, now)]
         valid = [each for each in keys if each.expires_at is None or each.expires_at > now]
         return {*map(socket_owner, alive), *map(socket_owner, valid)}
-
-    async def _note(self, touch: Touch, row_id: int) -> None:
-        """Note that somebody was seen, if it can be noted: on a full disk people must still be able to look."""
-        try:
-            async with self._database.transaction() as db:
-                await touch(db, row_id, now=self._now())
-        except (DBAPIError, DatabaseProblem) as error:
-            log.warning("a visit could not be noted: %s", error)
 
     async def hash_password(self, password: str) -> str:
         """Returns what is stored of a password."""

@@ -140,14 +140,14 @@ class LoginGuard:
         now_s = self._now_s()
         if device is not None:
             if (wait_s := self._devices.of(device).wait_s(now_s)) > 0:
-                raise TooManyTries(f"Too many wrong passwords from this browser; {_wait(wait_s)}", wait_s)
+                raise TooManyTries(f"Too many wrong passwords from this browser; {wait_text(wait_s)}", wait_s)
         elif (wait_s := self._addresses.of(sender_network(address)).wait_s(now_s)) > 0:
-            raise TooManyTries(f"Too many wrong passwords from your address; {_wait(wait_s)}", wait_s)
+            raise TooManyTries(f"Too many wrong passwords from your address; {wait_text(wait_s)}", wait_s)
         elif (wait_s := self._strangers.wait_s(now_s)) > 0:
-            raise TooManyTries(f"{BUSY} {_wait(wait_s).capitalize()} {KNOWN_BROWSERS}", wait_s)
+            raise TooManyTries(f"{BUSY} {wait_text(wait_s).capitalize()} {KNOWN_BROWSERS}", wait_s)
         if self._lane(device).is_full:
             wait_s = QUEUE_FULL_WAIT_S
-            raise TooManyTries(f"{BUSY} {_wait(wait_s).capitalize()} {KNOWN_BROWSERS}", wait_s)
+            raise TooManyTries(f"{BUSY} {wait_text(wait_s).capitalize()} {KNOWN_BROWSERS}", wait_s)
 
     @asynccontextmanager
     async def turn(self, address: str, device: str | None) -> AsyncIterator[Try]:
@@ -171,7 +171,8 @@ BUSY = "Many wrong passwords arrive from many addresses."
 KNOWN_BROWSERS = "A browser that has logged in before need not wait."
 
 
-def _wait(wait_s: float) -> str:
+def wait_text(wait_s: float) -> str:
+    """Returns how long to wait before the next try: "wait 30 s and try again."."""
     if wait_s <= 45:
         return f"wait {max(1, round(wait_s))} s and try again."
     minutes = round(wait_s / 60)

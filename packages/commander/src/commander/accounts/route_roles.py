@@ -28,6 +28,8 @@ _TABLE = """
 /access/second-factor                                                  POST view confirmed
 /access/second-factor/off                                              POST view confirmed
 /access/sessions/end-others                                            POST view
+/access/view-links                                                     POST own confirmed
+/access/view-links/{link_id}/revoke                                    POST own
 /access/{access_id}                                                    POST own confirmed
 /access/{access_id}/remove                                             POST own confirmed
 /alerts                                                                GET view

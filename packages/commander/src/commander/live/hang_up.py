@@ -1,8 +1,7 @@
-"""Closes the WebSockets of sessions and API keys that have ended."""
+"""Closes the WebSockets of sessions, API keys and view links that have ended."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from commander.accounts.actions import AccountActions
 from commander.live.channels import Channels
 from commander.live.frames import Frames
 
@@ -15,14 +14,17 @@ class HangUp:
         self._all_frames = all_frames
 
     def close(self, session: str) -> None:
-        """Closes the pages and channels of one session or key, as `socket_owner` names it."""
+        """Closes the pages and channels of one session, key or link, as `socket_owner` and `link_owner` name it."""
         for frames in self._all_frames():
             frames.close_session(session)
         self._channels.close_session(session)
 
-    async def close_ended(self, accounts: AccountActions) -> None:
-        """Sessions and keys may be ended by another process (`commander set-password`), or by their time."""
+    async def close_ended(self, valid_owners: Callable[[], Awaitable[set[str]]]) -> None:
+        """Closes all whose owner is not valid any more.
+
+        It may have been ended by another process (`commander set-password`), or by its time.
+        """
         pages = (frames.sessions() for frames in self._all_frames())
         if sessions := self._channels.sessions().union(*pages):
-            for session in sessions - await accounts.socket_owners():
+            for session in sessions - await valid_owners():
                 self.close(session)

@@ -1,4 +1,4 @@
-"""Bounds the WebSockets that one session or API key has open."""
+"""Bounds the WebSockets that one session, API key or view link has open."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ SOCKETS_MOST = 64
 
 
 class TooManySockets(CommanderError):
-    """A session or API key has `SOCKETS_MOST` WebSockets open."""
+    """A session, API key or view link has `SOCKETS_MOST` WebSockets open."""
 
     kind = ErrorKind(429, "too_many_sockets", "Too many sockets", retry_after_s=60)
 
 
 class OpenSockets:
-    """Counts the WebSockets of this process by their owner, see `socket_owner`."""
+    """Counts the WebSockets of this process by their owner, see `socket_owner` and `link_owner`."""
 
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()

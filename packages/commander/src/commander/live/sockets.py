@@ -49,7 +49,7 @@ async def page_socket(
         try:
             frames, key, make_view = live_views.find(query)
         except ValueError as error:
-            await _hang_up(socket, NOT_SPOKEN_HERE, str(error))
+            await hang_up(socket, NOT_SPOKEN_HERE, str(error))
             return
         await socket.accept()
         viewer = frames.join(key, make_view, session=socket_owner(user), stamp=query.get("seq"))
@@ -76,7 +76,7 @@ async def events_socket(
             return
         names = [name for name in socket.query_params.get("channels", "").split(",") if name]
         if wrong := [name for name in names if not is_channel(name)]:
-            await _hang_up(socket, NOT_SPOKEN_HERE, f"no channel is called {wrong[0]}")
+            await hang_up(socket, NOT_SPOKEN_HERE, f"no channel is called {wrong[0]}")
             return
         with channels.subscribed(names, session=socket_owner(user)) as subscription:
             await socket.accept()
@@ -95,23 +95,23 @@ async def _counted_user(
         try:
             user = await sender(account_actions, socket)
             if user is None:
-                await _hang_up(socket, SESSION_ENDED, "not signed in")
+                await hang_up(socket, SESSION_ENDED, "not signed in")
             else:
                 check_role(user, least_role(SOCKET, socket.url.path))
                 counted.enter_context(open_sockets.counted(socket_owner(user)))
         except TooManySockets as error:
             user = None
-            await _hang_up(socket, TOO_MANY_SOCKETS, str(error))
+            await hang_up(socket, TOO_MANY_SOCKETS, str(error))
         except RoleTooLow as error:
             user = None
-            await _hang_up(socket, FORBIDDEN, str(error))
+            await hang_up(socket, FORBIDDEN, str(error))
         except AccountError as error:
             user = None
-            await _hang_up(socket, SESSION_ENDED, str(error))
+            await hang_up(socket, SESSION_ENDED, str(error))
         yield user
 
 
-async def _hang_up(socket: AnySocket, code: int, reason: str) -> None:
+async def hang_up(socket: AnySocket, code: int, reason: str) -> None:
     """Accepts, then closes with a code: a browser gives its page no reason for a refused handshake."""
     await socket.accept()
     await socket.close(code, reason[:100])

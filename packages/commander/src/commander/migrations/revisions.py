@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0020"
+HEAD = "0021"
 
 
 class SchemaTooNew(DatabaseProblem):

@@ -127,7 +127,7 @@ class IndexView:
         self._places = shown(self._order, query)[1]
         self._was = set(chain(*self._places.values()))
         self._around_of = self._order
-        self._around = views.around(self._order, query)
+        self._around = self._around_now()
         self._totals = self._totals_now()  # a page that opens now has these already
         self._totals_due_s = float("-inf")
         self._farm_at = views.index.now_at
@@ -153,7 +153,7 @@ class IndexView:
         parts += self._placed_rows(changes, since)
         parts += self._changed_rows(since, (rig_id for rig_id in here if rig_id not in moved))
         parts += self._changed_around()
-        parts += renames(self._views.index, since)
+        parts += self._renames(since)
         parts += self._due_totals(now_s)
         parts += self._due_farm_now(now_s)
         return "".join(parts) or None
@@ -185,11 +185,17 @@ class IndexView:
     def _changed_around(self) -> list[str]:
         if self._around_of is self._order:
             return []
-        before, self._around = self._around, self._views.around(self._order, self._query)
+        before, self._around = self._around, self._around_now()
         self._around_of = self._order
         return [html for name, html in self._around.items() if html != before[name]]
 
-    def _totals_now(self) -> tuple[str, str, str]:
+    def _around_now(self) -> Fragments:
+        return self._views.around(self._order, self._query)
+
+    def _renames(self, since: int) -> list[str]:
+        return renames(self._views.index, since)
+
+    def _totals_now(self) -> tuple[str, ...]:
         return self._views.totals(), self._views.troubles(), self._views.approvals()
 
     def _due_totals(self, now_s: float) -> list[str]:

@@ -82,11 +82,15 @@ def extra_headings(query: IndexQuery) -> list[Column]:
 
 @dataclass(frozen=True, slots=True)
 class SavedLink:
-    """A saved view; `remove_href` opens the dialog that removes it, and is empty unless the page is that view."""
+    """A saved view; `remove_href` opens the dialog that removes it, and is empty unless the page is that view.
+
+    So is `link_href`, which leads to the form for a view link.
+    """
 
     label: str
     href: str
     remove_href: str
+    link_href: str
     current: bool
 
 
@@ -97,6 +101,7 @@ def saved_links(saved: Iterable[SavedView], query: IndexQuery) -> list[SavedLink
             view.name,
             f"{path}?{view.query}" if view.query else path,
             query.address(dialog="view-remove", view=view.id) if view.query == here else "",
+            f"/access?dialog=view-link&view={view.id}" if view.query == here else "",
             view.query == here,
         )
         for view in saved

@@ -13,6 +13,7 @@ from commander.rig_pages import (
     playbook_pages,
     tag_pages,
     view_pages,
+    wall_pages,
 )
 from commander.rig_pages.asic import ASICS
 from commander.rig_pages.cpu_gpu import CPU_GPU
@@ -22,6 +23,7 @@ from commander.rig_pages.live_views import RigViews, live_views, views_without_m
 def build(core: Core) -> Built:
     views = {display.kind: RigViews(core.lives[display.kind], display) for display in (CPU_GPU, ASICS)}
     return Built(
+        dependencies={"walls": views},
         of_kind={"views": views},
         live_views=[
             *live_views(views[RigKind.CPU_GPU]),
@@ -37,6 +39,7 @@ NOUN = Noun(
         *playbook_pages.HANDLERS,
         *approvals.HANDLERS,
         *farm_token_pages.HANDLERS,
+        *wall_pages.HANDLERS,
     ],
     rig_handlers=[*pages.HANDLERS, *tag_pages.HANDLERS, *view_pages.HANDLERS, *log_pages.HANDLERS],
     sections=[RIGS_SECTION, ASICS_SECTION],

@@ -9,13 +9,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
-from commander.db import Database
 from commander.registry.names import BadName
 from commander.rig_pages.chosen_rigs import page_query
 from commander.rig_pages.dialog import RigDialog
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.pages import Html, index_page
-from commander.saved_views.actions import TooManyViews, remove_view, save_view
+from commander.saved_views.actions import SavedViewActions, TooManyViews
 
 
 class ViewForm(msgspec.Struct, frozen=True):
@@ -27,12 +26,12 @@ class ViewForm(msgspec.Struct, frozen=True):
 
 @post("/views", include_in_schema=False)
 async def save(
-    data: URLEncodedBody[ViewForm], views: NamedDependency[RigViews], database: NamedDependency[Database]
+    data: URLEncodedBody[ViewForm], views: NamedDependency[RigViews], saved_views: NamedDependency[SavedViewActions]
 ) -> Html | Redirect:
     """Saves how the page is looked at: selection, filter, order and columns, from the first page on."""
     query = page_query(views, data.back).but()
     try:
-        await save_view(database, views.display.kind, data.name, urlencode(query.parameters()))
+        await saved_views.save(views.display.kind, data.name, urlencode(query.parameters()))
     except (BadName, TooManyViews) as error:
         dialog = RigDialog("view", views.display.path, query.address(), value=data.name, error=str(error))
         return index_page(views, query, dialog)
@@ -44,9 +43,9 @@ async def remove(
     view_id: FromPath[int],
     data: URLEncodedBody[ViewForm],
     views: NamedDependency[RigViews],
-    database: NamedDependency[Database],
+    saved_views: NamedDependency[SavedViewActions],
 ) -> Redirect:
-    await remove_view(database, views.display.kind, view_id)
+    await saved_views.remove(views.display.kind, view_id)
     return Redirect(page_query(views, data.back).address(), status_code=303)
 
 

@@ -1,5 +1,6 @@
 """The page `/access`: who may log in, with which role; one's own password and second factor; sessions."""
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ from commander.accounts.access_domain import (
 from commander.accounts.actions import AccountActions
 from commander.accounts.confirmations import Confirmations
 from commander.accounts.domain import (
-    AccountError,
+    BadDays,
     BadNewPassword,
     BadRole,
     NotSignedIn,
@@ -34,16 +35,24 @@ from commander.accounts.domain import (
 )
 from commander.accounts.second_factor_actions import SecondFactorActions
 from commander.accounts.views import ROLE_WORDS, session_view
+from commander.problems import CommanderError
+from commander.saved_views.actions import SavedViewActions
+from commander.saved_views.domain import NoSuchView, TooManyLinks
+from commander.saved_views.links import ViewLinks
 from commander.settings import Settings
 from commander.settings_pages.access_views import (
     ROLES,
     AccessDialog,
     MadeAccess,
+    MadeLink,
     OwnAccessView,
     access_view,
     app_view,
+    link_views,
+    view_choices,
 )
-from commander.settings_pages.pages import SECTION, back_of, sessions_of
+from commander.settings_pages.pages import SECTION, back_of, days_in, sessions_of
+from commander.web.ids import id_in
 from commander.web.shell import Page, page
 
 PATH = "/access"
@@ -53,6 +62,7 @@ NOTICES = {
     "password": "Your password is changed, and your other sessions have ended.",
     "sessions": "The other sessions have ended.",
     "off": "Your second factor is off.",
+    "link": "The view link is revoked. Open pages of it close within 2 seconds.",
 }
 Html = Response[str]
 SessionRequest = Request[Session, Any, Any]
@@ -82,6 +92,13 @@ class SecondFactorForm(msgspec.Struct, frozen=True):
     code: str = ""
 
 
+class ViewLinkForm(msgspec.Struct, frozen=True):
+    """`view` is the id of a saved view."""
+
+    view: str = ""
+    days: str = ""
+
+
 class SessionsForm(msgspec.Struct, frozen=True):
     """`back` is the page to show afterwards."""
 
@@ -98,16 +115,26 @@ class AccessPage:
         accesses: AccessActions,
         second_factors: SecondFactorActions,
         settings: Settings,
+        *,
+        saved_views: SavedViewActions,
+        view_links: ViewLinks,
     ) -> None:
         self.session = request.user
         self.accounts = accounts
         self.accesses = accesses
         self.second_factors = second_factors
-        self._host = urlsplit(settings.public_url).netloc
+        self.view_links = view_links
+        self._saved_views = saved_views
+        self._public_url = settings.public_url
         self._query = {name: str(value) for name, value in request.query_params.items()}
 
     async def show(
-        self, dialog: AccessDialog | None = None, *, made: MadeAccess | None = None, codes: list[str] | None = None
+        self,
+        dialog: AccessDialog | None = None,
+        *,
+        made: MadeAccess | None = None,
+        codes: list[str] | None = None,
+        made_link: MadeLink | None = None,
     ) -> Html:
         """Shows the page; without `dialog` with the one that its address names."""
         me, may_own = self.session, is_enough(self.session.role, Role.OWN)
@@ -117,9 +144,11 @@ class AccessPage:
         if mine is None:
             raise NotSignedIn("Your access was removed.")
         dialog = dialog or self._asked(mine, everybody)
+        links = link_views(await self.view_links.all(), now=datetime.now(UTC)) if may_own else []
+        answers = (dialog and dialog.errors) or made or codes or made_link  # the address has a form's, not the page's
         return page(
             "settings_pages/access.html",
-            Page(title="Access", section=SECTION, url=PATH if (dialog and dialog.errors) or made or codes else ""),
+            Page(title="Access", section=SECTION, url=PATH if answers else ""),
             status=WRONG if dialog and dialog.errors else 200,
             may_own=may_own,
             mine=OwnAccessView(
@@ -132,17 +161,28 @@ class AccessPage:
             target=next((each for each in views if dialog and each.id == dialog.access_id), None),
             made=made,
             codes=codes,
+            links=links,
+            link=next((each for each in links if dialog and each.id == dialog.link_id), None),
+            view_choices=view_choices(await self._saved_views.all()),
+            made_link=made_link,
             notice=NOTICES.get(self._query.get("done", "")),
         )
 
+    def link_address(self, token: str) -> str:
+        return f"{self._public_url}/view/{token}"
+
     def app_dialog(self, secret: str = "", errors: dict[str, str] | None = None) -> AccessDialog:
         """The dialog with the QR code, of a new secret or of the one in a form that comes back."""
-        app = app_view(self.session.access_name, self._host, secret)
+        app = app_view(self.session.access_name, urlsplit(self._public_url).netloc, secret)
         return AccessDialog("second-factor", app=app, errors=errors or {})
 
     def _asked(self, mine: Access, everybody: list[Access]) -> AccessDialog | None:
         kind, access_id = self._query.get("dialog", ""), self._query.get("access", "")
         target = next((each for each in everybody if str(each.id) == access_id and not each.is_owner), None)
+        if kind == "view-link":
+            return AccessDialog(kind, view=self._query.get("view", ""))
+        if kind == "view-link-revoke":
+            return AccessDialog(kind, link_id=id_in(self._query.get("link", "")))
         if kind in ("edit", "remove"):
             return AccessDialog(kind, target.id, name=target.name, role=target.role) if target else None
         if kind == "second-factor":
@@ -158,9 +198,19 @@ def access_page(
     access_actions: NamedDependency[AccessActions],
     second_factors: NamedDependency[SecondFactorActions],
     settings: NamedDependency[Settings],
+    saved_views: NamedDependency[SavedViewActions],
+    view_links: NamedDependency[ViewLinks],
 ) -> AccessPage:
     """Litestar's dependency `access_page`."""
-    return AccessPage(request, account_actions, access_actions, second_factors, settings)
+    return AccessPage(
+        request,
+        account_actions,
+        access_actions,
+        second_factors,
+        settings,
+        saved_views=saved_views,
+        view_links=view_links,
+    )
 
 
 DEPENDENCIES = {"access_page": Provide(access_page, sync_to_thread=False)}
@@ -247,13 +297,29 @@ async def end_others(
     return Redirect(back_of(data.back, PATH), status_code=303)
 
 
+@post(PATH + "/view-links", status_code=200, dependencies=DEPENDENCIES, include_in_schema=False)
+async def make_view_link(data: URLEncodedBody[ViewLinkForm], access_page: NamedDependency[AccessPage]) -> Html:
+    try:
+        name, token = await access_page.view_links.make(id_in(data.view) or 0, days_in(data.days))
+    except (NoSuchView, BadDays, TooManyLinks) as error:
+        wrong = AccessDialog("view-link", view=data.view, days=data.days, errors=errors_of(error))
+        return await access_page.show(wrong)
+    return await access_page.show(made_link=MadeLink(name, access_page.link_address(token)))
+
+
+@post(PATH + "/view-links/{link_id:int}/revoke", include_in_schema=False)
+async def revoke_view_link(link_id: FromPath[int], view_links: NamedDependency[ViewLinks]) -> Redirect:
+    await view_links.revoke(link_id)
+    return done("link")
+
+
 HANDLERS: list[HTTPRouteHandler] = [
     *(show_access, add_access, edit_access, remove_access, change_password),
-    *(switch_on, switch_off, replace_codes, end_others),
+    *(switch_on, switch_off, replace_codes, end_others, make_view_link, revoke_view_link),
 ]
 
 
-def errors_of(error: AccountError) -> dict[str, str]:
+def errors_of(error: CommanderError) -> dict[str, str]:
     return {
         "password" if isinstance(error, BadNewPassword) else each.field: each.message for each in error.field_errors()
     }
