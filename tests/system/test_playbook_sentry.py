@@ -340,7 +340,7 @@ def test_leave_stops_and_deletes_everything(rig: PlaybookRig, is_running: bool) 
     rig.becomes(PlaybookState.MINING)
     if not is_running:
         rig.sentry.kill()
-    done = rig.sentry.run("leave", "--yes")
+    done = rig.sentry.run("leave")
     assert done.returncode == 0, done.stderr
     assert rig.processes() == []
     eventually(rig.is_clean, within_s=30, what="a clean rig")

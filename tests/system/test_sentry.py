@@ -87,7 +87,8 @@ def test_an_outage_is_spooled_and_arrives_once_and_in_order(
     eventually(lambda: len(spooled(sentry)) >= 3, within_s=20, what="three spooled logs")
     sentry.kill()
     status = sentry.status()
-    assert (status["state"], status["running"]) == ("stopped", False)
+    assert (status["state"], status["running"]) == ("spooling", False)
+    assert "State: stopped" in sentry.run("status").stdout
     waiting = spooled(sentry)
     sentry.start()
     commander.start()

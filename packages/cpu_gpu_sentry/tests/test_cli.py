@@ -17,7 +17,8 @@ from cpu_gpu_sentry.enrolment import SCHEMA
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.watches import load_watches
 from protocol.tokens import TokenKind, new_token
-from sentry_kit.store import open_store
+from sentry_kit.settings import prepare_data_dir
+from sentry_kit.store import Enrolment, State, open_store, save_enrolment
 
 ANSWERS = Path(__file__).parent / "answers"
 
@@ -57,7 +58,6 @@ def test_parse_prints_the_element_of_miners(capsys: pytest.CaptureFixture[str]) 
         (["watch", "xmrig", "--port", "http"], 2, "from 1 to 65535"),
         (["watch", "xmrig", "--port", "1", "--host", "a b"], 2, "name or an address"),
         (["watch", "xmrig"], 2, "--port"),
-        (["leave"], 2, "confirm with --yes"),
         (["unwatch", "--port", "18080"], 1, "Nothing is watched on port 18080"),
         (["enroll", "--url", "http://farm.example", "--token", "x"], 1, "https://"),
         (["enroll", "--url", "https://farm.example", "--token", "x"], 1, "mw_rig_"),
@@ -155,8 +155,58 @@ def test_a_new_sentry_says_that_it_is_not_enrolled(capsys: pytest.CaptureFixture
     assert "cpu-gpu-sentry enroll" in capsys.readouterr().out
 
 
-def test_leave_works_without_a_commander() -> None:
-    assert sentry("leave", "--yes") == 0
+def enrolled(data_dir: Path, state: State) -> None:
+    """Stores an enrolment, as it is after a report."""
+    token = new_token(TokenKind.RIG, pin=None)
+    with closing(open_store(prepare_data_dir(data_dir) / "sentry.db", SCHEMA)) as db:
+        save_enrolment(db, Enrolment("https://farm.example", token, None, 4, "rig-04", state))
+
+
+@pytest.mark.parametrize(
+    ("noted", "state", "word"),
+    [
+        (State.ONLINE, "spooling", "stopped"),
+        (State.SPOOLING, "spooling", "stopped"),
+        (State.INVALID_TOKEN, "invalid_token", "invalid token"),
+    ],
+)
+def test_a_sentry_that_does_not_run_has_a_state_of_the_contract(
+    noted: State, state: str, word: str, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enrolled(data_dir, noted)
+    assert sentry("status", "--json") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["state"], status["running"]) == (state, False)
+    assert sentry("status") == 0
+    assert f"State: {word}: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options", [[], ["--yes"]])
+def test_leave_from_a_script_asks_nothing(
+    options: list[str], data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enrolled(data_dir, State.SPOOLING)
+    assert sentry("leave", *options) == 0
+    capsys.readouterr()
+    assert sentry("status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "not_enrolled"
+
+
+@pytest.mark.parametrize(("typed", "code", "state"), [("n", 1, "spooling"), ("y", 0, "not_enrolled")])
+def test_leave_in_a_terminal_asks_first(
+    typed: str, code: int, state: str, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enrolled(data_dir, State.SPOOLING)
+    person, terminal = os.openpty()
+    os.write(person, f"{typed}\n".encode())
+    command = [sys.executable, "-m", "cpu_gpu_sentry", "leave"]
+    done = subprocess.run(command, stdin=terminal, capture_output=True, text=True, timeout=60, check=False)
+    os.close(person)
+    os.close(terminal)
+    assert done.returncode == code, done.stderr
+    assert "[y/N]" in done.stdout
+    assert sentry("status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["state"] == state
 
 
 def free_port() -> int:

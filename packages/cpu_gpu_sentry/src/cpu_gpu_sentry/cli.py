@@ -42,7 +42,7 @@ def command_line() -> CommandLine:
     leave = line.command(
         "leave", _leave, "stop and delete all that playbooks installed, and disconnect from the commander"
     )
-    leave.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    leave.add_argument("--yes", action="store_true", help="do not ask in a terminal; elsewhere nothing is asked")
     image = line.command(
         "prepare-image",
         _prepare_image,
@@ -158,11 +158,7 @@ def _leave(arguments: argparse.Namespace) -> int:
     from cpu_gpu_sentry.enrolment import STORE, leave
 
     path = prepare_data_dir(_settings().data_dir) / STORE
-    if not arguments.yes:
-        if not sys.stdin.isatty():
-            raise BadUse(
-                "This would stop and delete all mining, and there is no terminal to confirm it; confirm with --yes."
-            )
+    if sys.stdin.isatty() and not arguments.yes:
         answer = input(
             "Stop and delete what playbooks run and installed, and forget the commander, its token and the logs that "
             "wait for it? [y/N] "

@@ -28,9 +28,8 @@ from cpu_gpu_sentry.signing.store import SigningPin, load_pin
 from cpu_gpu_sentry.watches import Watch, load_watches
 
 _LINES_SHOWN = 5
-STOPPED = "stopped"
-_WORDS: dict[str, str] = {
-    STOPPED: "stopped: this rig is enrolled, and nothing is reported until the sentry runs",
+_STOPPED = "stopped: this rig is enrolled, and nothing is reported until the sentry runs"
+_WORDS = {
     State.NOT_ENROLLED: "not enrolled; run cpu-gpu-sentry enroll --url URL --token TOKEN",
     State.ONLINE: "online",
     State.SPOOLING: "spooling: the commander can't be reached, logs are kept here",
@@ -79,9 +78,9 @@ class SigningOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusOut(msgspec.Struct, frozen=True, kw_only=True):
-    """`status --json`. `state` is a `State`, or `stopped` if the rig is enrolled and the sentry does not run."""
+    """`status --json`. An enrolled sentry that does not run is `spooling`: its reports do not arrive now."""
 
-    state: str
+    state: State
     running: bool
     commander_url: str | None
     rig: RigOut | None
@@ -151,9 +150,9 @@ def _watch(watch: Watch, note: MinerNote | None) -> WatchOut:
     )
 
 
-def _state(noted: State, running: bool) -> str:
-    """Returns the state now: a killed sentry could not note that it has stopped."""
-    return noted if running or noted not in (State.ONLINE, State.SPOOLING) else STOPPED
+def _state(noted: State, running: bool) -> State:
+    """Returns the state now: a killed sentry could not note that it reports no longer."""
+    return State.SPOOLING if noted is State.ONLINE and not running else noted
 
 
 def _playbooks(db: sqlite3.Connection, data_dir: Path) -> list[PlaybookOut]:
@@ -188,7 +187,7 @@ def _playbook(
 def status_lines(status: StatusOut) -> list[str]:
     """Returns the status as lines for people."""
     lines = [
-        f"State: {_WORDS[status.state]}",
+        f"State: {_word(status)}",
         f"Running: {'yes' if status.running else 'no; start it with cpu-gpu-sentry run'}",
     ]
     if status.commander_url:
@@ -207,6 +206,11 @@ def status_lines(status: StatusOut) -> list[str]:
     for playbook in status.playbooks:
         lines += _playbook_lines(playbook)
     return [*lines, *ladder_lines(status.ladder), *command_lines(status.commands)]
+
+
+def _word(status: StatusOut) -> str:
+    is_stopped = status.state is State.SPOOLING and not status.running
+    return _STOPPED if is_stopped else _WORDS[status.state]
 
 
 def _watch_lines(watch: WatchOut) -> list[str]:
