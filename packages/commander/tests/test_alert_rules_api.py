@@ -43,6 +43,30 @@ async def test_a_shipped_rule_is_changed_and_switched_off_but_not_removed(farm: 
     assert [rule["critical"] for rule in rules if rule["rule"] == "fan"] == [50]
 
 
+async def test_a_change_keeps_what_it_leaves_out(farm: Farm) -> None:
+    """The eight fields of the contract suffice: they change neither severity, sensor nor allowed pools."""
+    rules = await rules_of(farm)
+    fields = ("id", "rule", "enabled", "select", "warning", "critical", "for_s", "clear_for_s")
+    for rule in rules:
+        body = {name: rule[name] for name in fields} | {"enabled": False}
+        assert await send(farm, "PUT", f"{RULES}/{rule['id']}", body) == (200, rule | {"enabled": False})
+    (wallet,) = [rule for rule in rules if rule["rule"] == "wallet"]
+    path = f"{RULES}/{wallet['id']}"
+    body = {"rule": "wallet", "allowed": "pool.example:3333", "severity": "warning"}
+    assert (await send(farm, "PUT", path, body))[0] == 200
+    _, changed = await send(farm, "PUT", path, {"rule": "wallet", "for_s": 30})
+    assert (changed["allowed"], changed["severity"]) == ("pool.example:3333", "warning")
+
+
+async def test_a_new_rule_is_as_severe_as_the_shipped_one(farm: Farm) -> None:
+    _, lost = await send(farm, "POST", RULES, {"rule": "device_lost", "select": "tag:lab"})
+    _, own = await send(farm, "POST", RULES, {"rule": "power<100"})
+    assert (lost["severity"], own["severity"]) == ("critical", "warning")
+    path = f"{RULES}/{lost['id']}"
+    _, changed = await send(farm, "PUT", path, {"rule": "power<90"})
+    assert (changed["rule"], changed["severity"]) == ("power<90", "critical")
+
+
 async def test_own_rules_are_added_and_removed(farm: Farm) -> None:
     body = {"rule": " power < 100W ", "select": "tag:hall:2", "severity": "critical", "for_s": 60}
     status, rule = await send(farm, "POST", RULES, body)

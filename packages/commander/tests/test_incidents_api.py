@@ -47,6 +47,12 @@ async def test_closed_incidents_come_in_pages(farm: Farm) -> None:
     assert (found, pages) == (ids[::-1], 3)
 
 
+async def test_a_wrong_state_is_named_as_in_the_query(farm: Farm) -> None:
+    answer = await farm.get("/api/v1/incidents?state=half-open")
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json()["errors"]] == ["state"]
+
+
 async def test_an_incident_is_acknowledged_muted_and_unmuted(farm: Farm) -> None:
     async with open_database(farm.settings.database_url) as database:
         path = f"/api/v1/incidents/{await insert(database, an_incident(NOW, remind_at=NOW))}"

@@ -71,6 +71,11 @@ async def test_a_channel_is_added_changed_and_removed(farm: Farm) -> None:
     assert changed.status_code == 200, changed.text
     assert changed.json() == channel | wishes
     assert (await ask(farm, "GET")).json() == {"channels": [changed.json()]}
+    contract = ("name", "kind", "settings", "severities", "select", "only_after_s", "quiet")
+    again = await ask(farm, "PUT", f"/{channel['id']}", {name: changed.json()[name] for name in contract})
+    assert again.json()["digest"] == wishes["digest"], "it was left out"
+    without = await ask(farm, "PUT", f"/{channel['id']}", NTFY | {"digest": None})
+    assert without.json()["digest"] is None
     assert (await ask(farm, "DELETE", f"/{channel['id']}")).status_code == 204
     assert (await ask(farm, "GET")).json() == {"channels": []}
     for method, path, body in (("PUT", "/1", NTFY), ("DELETE", "/1", None), ("POST", "/1/test", None)):

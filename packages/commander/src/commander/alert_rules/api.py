@@ -7,11 +7,11 @@ from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import Body, FromPath
 from litestar.types import ControllerRouterHandler
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from commander.alert_rules.actions import AlertRuleActions, checked_rule
 from commander.alert_rules.allowed_pools import MAX_LENGTH
-from commander.alert_rules.domain import AlertRule, RuleLimits, Sensor
+from commander.alert_rules.domain import AlertRule, RuleLimits, Sensor, limits_at_first
 from commander.alert_rules.preview import preview
 from commander.db import Database
 from commander.live.rigs import Lives
@@ -29,21 +29,27 @@ class AlertRuleBody(msgspec.Struct, frozen=True, kw_only=True):
     `rule` is the name of a shipped rule, with other limits, or a comparison of your own such as `power<100`.
     `severity` is that of a rule without limits. Of rules about the same thing, the newest that matches a rig counts.
     `allowed` are the pools that ASICs may mine to, for the rule wallet: `pool.example:3333, farm@other.example`.
+    A change that leaves `sensor`, `severity` or `allowed` out keeps it; a new rule has the severity of the shipped one.
     """
 
     rule: Annotated[str, Meta(max_length=128)]
-    sensor: Sensor | None = None
+    sensor: Sensor | UnsetType | None = UNSET
     enabled: bool = True
     select: Annotated[str, Meta(max_length=LINE_MAX_LENGTH)] = ""
     warning: Bound | None = None
     critical: Bound | None = None
-    severity: Severity = Severity.WARNING
+    severity: Severity | UnsetType = UNSET
     for_s: Wait = 300.0
     clear_for_s: Wait = 300.0
-    allowed: Annotated[str, Meta(max_length=MAX_LENGTH)] = ""
+    allowed: Annotated[str, Meta(max_length=MAX_LENGTH)] | UnsetType = UNSET
 
-    def limits(self) -> RuleLimits:
-        return RuleLimits(**msgspec.structs.asdict(self))
+    def limits(self, before: RuleLimits | None = None) -> RuleLimits:
+        """Returns the rule; `before` is the stored one that it changes."""
+        kept = limits_at_first(self.rule)
+        if before:
+            kept = before if before.rule == self.rule else msgspec.structs.replace(kept, severity=before.severity)
+        given = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
+        return msgspec.structs.replace(kept, **given)
 
 
 class AlertRuleAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +136,8 @@ class AlertRulesApi(Controller):
         alert_rule_actions: NamedDependency[AlertRuleActions],
     ) -> AlertRuleAnswer:
         """Change a rule, or switch it off."""
-        return _answer(await alert_rule_actions.change(alert_rule_id, data.limits()))
+        before = await alert_rule_actions.find(alert_rule_id)
+        return _answer(await alert_rule_actions.change(alert_rule_id, data.limits(before.limits)))
 
     @delete("/{alert_rule_id:int}", responses=problems(400, 401, 404, 409))
     async def remove_alert_rule(

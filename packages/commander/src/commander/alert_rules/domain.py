@@ -144,8 +144,14 @@ SHIPPED: dict[str, RuleLimits] = {
     "disk": _rule(RuleName.DISK, for_s=300.0),
     "commander": _rule(RuleName.COMMANDER, for_s=60.0, **_CRITICAL),
 }
+_SEVERITIES = {each.rule: each.severity for each in SHIPPED.values()}
 WITHOUT_LIMITS = frozenset(each.rule for each in SHIPPED.values() if each.warning is None and each.critical is None)
 FALLING = frozenset({RuleName.HASHRATE_LOW})  # a rule that is broken below its limits
+
+
+def limits_at_first(rule: str) -> RuleLimits:
+    """Returns a new rule with the severity that the shipped one has, and nothing else."""
+    return RuleLimits(rule=rule, severity=_SEVERITIES.get(rule, Severity.WARNING))
 
 
 def comparison_of(rule: str) -> Comparison | None:

@@ -8,7 +8,7 @@ from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import Body, FromPath
 from litestar.types import ControllerRouterHandler
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from commander.notifications.channel_actions import ChannelActions, ChannelNow, ChannelOrder
 from commander.notifications.domain import Digest, QuietHours, Wishes
@@ -25,9 +25,9 @@ Severities = Annotated[tuple[Severity, ...], Meta(min_length=1, max_length=2)]
 class ChannelBody(msgspec.Struct, frozen=True, kw_only=True):
     """A channel. docs/alerts.md lists the settings of each kind.
 
-    A secret of the settings that is left out when a channel is changed stays as it is. `select`: only incidents with
-    one of these rigs; empty: all. `only_after_s`: only incidents that were not acknowledged for so many seconds.
-    `quiet` holds messages that are not critical, and sends one summary afterwards.
+    A secret of the settings, or the digest, that is left out when a channel is changed stays as it is. `select`: only
+    incidents with one of these rigs; empty: all. `only_after_s`: only incidents that were not acknowledged for so many
+    seconds. `quiet` holds messages that are not critical, and sends one summary afterwards.
     """
 
     name: Annotated[str, Meta(extra_json_schema=NAME_SCHEMA)]
@@ -37,7 +37,7 @@ class ChannelBody(msgspec.Struct, frozen=True, kw_only=True):
     select: Annotated[str, Meta(max_length=LINE_MAX_LENGTH)] = ""
     only_after_s: Annotated[int, Meta(ge=0, le=_DAY_S)] = 0
     quiet: QuietHours | None = None
-    digest: Digest | None = None
+    digest: Digest | UnsetType | None = UNSET
     enabled: bool = True
 
 
@@ -95,7 +95,7 @@ class NotificationChannelsApi(Controller):
         self, data: Annotated[ChannelBody, Body()], channel_actions: NamedDependency[ChannelActions]
     ) -> ChannelAnswer:
         """Add a channel. Send a test to see whether it works."""
-        return channel_answer(await channel_actions.add(_order(data)))
+        return channel_answer(await channel_actions.add(_order(data, None)))
 
     @put("/{channel_id:int}", responses=problems(400, 401, 404, 409, 413, 415, 422))
     async def change_channel(
@@ -105,7 +105,8 @@ class NotificationChannelsApi(Controller):
         channel_actions: NamedDependency[ChannelActions],
     ) -> ChannelAnswer:
         """Change a channel, or switch it on or off. What waits is tried at once."""
-        return channel_answer(await channel_actions.change(channel_id, _order(data)))
+        before = await channel_actions.find(channel_id)
+        return channel_answer(await channel_actions.change(channel_id, _order(data, before.channel.wishes.digest)))
 
     @delete("/{channel_id:int}", responses=problems(400, 401, 404))
     async def remove_channel(self, channel_id: FromPath[int], channel_actions: NamedDependency[ChannelActions]) -> None:
@@ -144,13 +145,13 @@ def channel_answer(now: ChannelNow) -> ChannelAnswer:
     )
 
 
-def _order(data: ChannelBody) -> ChannelOrder:
+def _order(data: ChannelBody, digest_before: Digest | None) -> ChannelOrder:
     wishes = Wishes(
         severities=data.severities,
         select=data.select,
         only_after_s=data.only_after_s,
         quiet=data.quiet,
-        digest=data.digest,
+        digest=digest_before if data.digest is UNSET else data.digest,
     )
     return ChannelOrder(data.name, data.kind, data.settings, wishes, data.enabled)
 

@@ -28,11 +28,11 @@ class EntryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class AuditAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Entries, newest first; without `cursor` it is the last page."""
+class AuditAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries, newest first; on the last page `cursor` is null."""
 
     entries: list[EntryAnswer]
-    cursor: str | None = None
+    cursor: str | None
 
 
 @get("/api/v1/audit", responses=problems(400, 401, 422), tags=["audit"], security=BEARER)

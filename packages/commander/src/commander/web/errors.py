@@ -19,7 +19,7 @@ from commander.web.bodies import NO_STORE, TOO_DEEP, send_json
 
 log = logging.getLogger(__name__)
 NOT_FOUND = "not_found"
-ALIASES = {"since": "from", "until": "to"}  # query parameters whose argument in Python has another name
+ALIASES = {"since": "from", "until": "to", "listed": "state"}  # query parameters with another name in Python
 
 
 def problem_of(error: Exception) -> tuple[Problem, int | None]:
