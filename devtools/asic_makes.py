@@ -51,6 +51,16 @@ BRAIINS_MORE = {
 GCMINER = "GCMiner-2026-01.05-0000000"
 
 
+def auradine_heat(at: Moment) -> dict[str, Any]:
+    sensors = [
+        {"ID": board, "Name": f"Hash Board {board}" if board else "Control Board",
+         "BoardTemp": [{"ID": 0, "Temperature": 30.5}, {"ID": 1, "Temperature": 46.0 + board}],
+         "ChipTemp": [{"ID": chip, "Temperature": 60.5 + board + chip} for chip in range(3)] if board else None}
+        for board in range(4)
+    ]  # fmt: skip
+    return said(at, "Temperature", sensors)
+
+
 def auradine_devs(at: Moment) -> dict[str, Any]:
     rows = [
         {"DEV": place + 1, "ID": place + 1, "Name": "ASICBoard", "Enabled": True, "MHS 5s": at.rate(50e6, place),
@@ -68,6 +78,14 @@ AURADINE = {
     "devdetails": lambda at: said(at, "DEVDETAILS", [{"Model": "AT1500", "ID": 1}], GCMINER),
     "asccount": lambda at: said(at, "ASCCount", [{"AsicCount": 396, "BoardCount": 3}], GCMINER),
 }
+AURADINE_PAGES = {
+    "GET /fan": lambda at: said(at, "Fan", [{"ID": slot, "Max": 7700, "Speed": 6900 + slot} for slot in range(1, 5)]),
+    "GET /psu": lambda at: said(at, "PSU", [{"FanSpeed1": "4010.00 RPM", "FanSpeed2": "4020.00 RPM",
+                                             "PowerIn": f"{at.power(2990):.2f}W"}]),
+    "GET /temperature": auradine_heat,
+    "GET /ipreport": lambda at: said(at, "IPReport", [{"mac": at.mac, "hostname": "stand-in", "model": "AT1500",
+                                                       "SerialNo": f"STAND-IN-{at.number}", "version": "2026-01.05"}]),
+}  # fmt: skip
 
 LUXMINER = "LUXminer 2026.1.5.100000-0000000"
 LUXOS_ABOUT = {"LUXminer": "2026.1.5.100000-0000000", "Miner": "2026.1.5.100000", "Type": "Antminer S19k Pro"}
@@ -163,6 +181,18 @@ def black_summary(at: Moment) -> dict[str, Any]:
 BFGMINER = "bfgminer 5.4.2"
 
 
+def goldshell_boards(at: Moment) -> dict[str, Any]:
+    infos = [{"temp": "61.0 °C/48.0 °C", "power": at.power(410), "time": at.up_s}]
+    return {"minfos": [{"name": "blake2s(KDA)", "infos": infos}]}
+
+
+GOLDSHELL_PAGES = {
+    "GET /mcb/status": lambda at: {"model": "Goldshell-KD-Box-Pro", "firmware": "2.2.5", "hardware": "stand-in"},
+    "GET /mcb/setting": lambda at: {"name": at.mac.lower(), "select": 0},
+    "GET /mcb/cgminer?cgminercmd=devs": goldshell_boards,
+}
+
+
 def goldshell_devs(at: Moment) -> dict[str, Any]:
     rows = [
         {"PGA": place, "ID": place, "Name": "INTCHAINS_QOMO", "MHS 20s": at.rate(800_000, place), "chip-nr": 16,
@@ -210,15 +240,26 @@ INNOSILICON = {
     "stats": inno_stats,
 }
 
+
+def inno_all(at: Moment) -> dict[str, Any]:
+    chains = [{"ASC": place, "Temp min": 51, "Temp max": 73 + place} for place in range(3)]
+    return {"success": True, "all": {"mac": at.mac, "power": at.power(2150), "fansSpeed": 60, "chain": chains}}
+
+
+INNOSILICON_PAGES = {
+    "POST /api/getAll {}": inno_all,
+    "POST /api/getErrorDetail {}": lambda at: {"success": True, "code": "0"},
+}
+
 BLACK = {"summary": black_summary, "pools": cgminer_pools}
 MAKES = {
     "braiins": Kind(4028, "cgminer", {**BRAIINS, **BRAIINS_MORE}),
     "braiins-terse": Kind(4028, "cgminer", BRAIINS),
-    "auradine": Kind(4028, "cgminer", AURADINE),
+    "auradine": Kind(4028, "cgminer", {**AURADINE, **AURADINE_PAGES}),
     "luxos": Kind(4028, "cgminer", LUXOS),
     "sealminer": Kind(4028, "cgminer", SEALMINER),
     "hammer": Kind(4028, "cgminer", {"stats": lambda at: black_stats(at, "Hammer D10"), **BLACK}),
     "volcminer": Kind(8359, "cgminer", {"stats": lambda at: black_stats(at, "VolcMiner D1"), **BLACK}),
-    "goldshell": Kind(4028, "cgminer", GOLDSHELL),
-    "innosilicon": Kind(4028, "cgminer", INNOSILICON),
+    "goldshell": Kind(4028, "cgminer", {**GOLDSHELL, **GOLDSHELL_PAGES}),
+    "innosilicon": Kind(4028, "cgminer", {**INNOSILICON, **INNOSILICON_PAGES}),
 }

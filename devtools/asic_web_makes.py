@@ -158,10 +158,104 @@ def cgi(name: str, unit: str, of_board: float, heat: list[str]) -> dict[str, Any
 ELPHAPEX = cgi("DG1+", "MH/s", 4_660, ["65687", "64562", "66437", "65500"])
 ELPHAPEX["GET /cgi-bin/get_power.cgi"] = lambda at: {"power_output": f"{at.power(3950):.0f}"}
 ANTMINER_WEB = cgi("Antminer S19 Pro", "GH/s", 36_600, ["62", "58", "66", "61"])
+VNISH = {
+    "GET /api/v1/summary": vnish_summary,
+    "GET /api/v1/info": vnish_info,
+    "GET /api/v1/perf-summary": lambda at: {"current_preset": {"name": "3250", "pretty": "3250 watt ~ 110 TH"}},
+}
+
+
+def gigahashes(rate: float) -> dict[str, Any]:
+    return {
+        "nominal_hashrate": {"gigahash_per_second": 37_000.0},
+        "real_hashrate": {f"last_{window}": {"gigahash_per_second": rate} for window in ("5s", "1m", "15m", "30m")},
+    }
+
+
+def braiins_boards(at: Moment) -> dict[str, Any]:
+    boards = [
+        {"id": str(place + 1), "chips_count": 0 if at.is_dead(place) else 110, "enabled": True,
+         "board_temp": {"degree_c": 55.5 + place}, "highest_chip_temp": {"temperature": {"degree_c": 70.5 + place}},
+         "lowest_inlet_temp": {"degree_c": 40.5}, "highest_outlet_temp": {"degree_c": 56.5 + place},
+         "stats": gigahashes(at.rate(36_000, place))}
+        for place in range(3)
+    ]  # fmt: skip
+    return {"hashboards": boards}
+
+
+def braiins_stats(at: Moment) -> dict[str, Any]:
+    return {"miner_stats": gigahashes(at.total(36_000, 3)),
+            "power_stats": {"approximated_consumption": {"watt": at.power(3020)}}}  # fmt: skip
+
+
+def braiins_pools(at: Moment) -> list[dict[str, Any]]:
+    pools = [
+        {"url": f"stratum+tcp://{host}:3333", "user": "stand-in.worker", "alive": True, "active": place == 0,
+         "password": "never-shown",
+         "stats": {"accepted_shares": 0 if place else at.up_s // 12, "rejected_shares": 0, "stale_shares": 0}}
+        for place, host in enumerate(POOLS)
+    ]  # fmt: skip
+    return [{"name": "first", "pools": pools, "uid": "0"}]
+
+
+def braiins_details(at: Moment) -> dict[str, Any]:
+    return {"bos_version": {"current": "2026-01-05-0-00000000-26.01-plus"}, "bosminer_uptime_s": at.up_s,
+            "hostname": "stand-in", "mac_address": at.mac, "serial_number": f"STAND-IN-{at.number}",
+            "miner_identity": {"miner_model": "Antminer S19 XP"}, "status": 3 if at.is_idle else 2}  # fmt: skip
+
+
+BRAIINS_REST = {
+    "GET /api/v1/version": lambda at: {"major": 1, "minor": 1, "patch": 0},
+    "GET /api/v1/miner/stats": braiins_stats,
+    "GET /api/v1/miner/hw/hashboards": braiins_boards,
+    "GET /api/v1/pools": braiins_pools,
+    "GET /api/v1/cooling/state": lambda at: {
+        "fans": [{"position": slot, "rpm": 5800 + slot} for slot in range(4)],
+        "highest_temperature": {"temperature": {"degree_c": 72.5}}},
+    "GET /api/v1/miner/details": braiins_details,
+    "GET /api/v1/performance/tuner-state": lambda at: {
+        "mode_state": {"powertargetmodestate": {"current_target": {"watt": 3031}}}},
+}  # fmt: skip
+
+
+def graphql_figures(at: Moment) -> dict[str, Any]:
+    boards = [
+        {"name": str(place + 1), "realHashrate": {"mhs5S": at.rate(36e6, place)},
+         "hwDetails": {"chips": 0 if at.is_dead(place) else 110},
+         "temperatures": [{"name": "Board", "degreesC": 55.5}, {"name": "Chip", "degreesC": 70.5 + place}]}
+        for place in range(3)
+    ]  # fmt: skip
+    pools = [
+        {"url": f"stratum+tcp://{host}:3333", "user": "stand-in.worker", "status": "ALIVE", "active": place == 0,
+         "shares": {"acceptedSolutions": 0 if place else at.up_s // 12, "rejectedSolutions": 0}}
+        for place, host in enumerate(POOLS)
+    ]  # fmt: skip
+    solver = {"realHashrate": {"mhs5S": at.total(36e6, 3)}, "nominalMhs": 111e6, "childSolvers": boards}
+    info = {"fans": [{"rpm": 5800 + slot} for slot in range(4)], "workSolver": solver,
+            "summary": {"power": {"approxConsumptionW": at.power(3020)}}, "poolGroups": [{"pools": pools}]}  # fmt: skip
+    return {"data": {"bos": {"uptime": {"durationS": at.up_s}}, "bosminer": {"info": info}}}
+
+
+def graphql(query: str) -> str:
+    return f'POST /graphql {{"query": "{query}"}}'
+
+
+BRAIINS_GRAPHQL = {
+    graphql("{bos{uptime{durationS}}bosminer{info{fans{rpm}summary{power{approxConsumptionW}}"
+            "workSolver{realHashrate{mhs5S}nominalMhs childSolvers{name realHashrate{mhs5S}hwDetails{chips}"
+            "temperatures{name degreesC}}}poolGroups{pools{url user status active shares{acceptedSolutions"
+            " rejectedSolutions}}}}}}"): graphql_figures,
+    graphql("{bos{hostname info{version{full}}}}"): lambda at: {
+        "data": {"bos": {"hostname": "stand-in", "info": {"version": {"full": "2026-01-05-0-00000000-24.09-plus"}}}}},
+    graphql("{bosminer{info{modelName}}}"): lambda at: {
+        "data": {"bosminer": {"info": {"modelName": "Antminer S19 XP"}}}},
+}  # fmt: skip
 WEB_MAKES = {
     "elphapex": Kind(80, "http", ELPHAPEX),
     "antminer_web": Kind(80, "http", ANTMINER_WEB),
     "epic": Kind(4028, "http", EPIC),
     "proto": Kind(80, "http", PROTO),
-    "vnish": Kind(80, "http", {"GET /api/v1/summary": vnish_summary, "GET /api/v1/info": vnish_info}),
+    "vnish": Kind(80, "http", VNISH),
+    "braiins_rest": Kind(80, "http", BRAIINS_REST),
+    "braiins_graphql": Kind(80, "http", BRAIINS_GRAPHQL),
 }

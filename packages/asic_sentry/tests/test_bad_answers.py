@@ -150,7 +150,7 @@ def test_any_part_of_an_answer_may_be_anything(dialect: Dialect, data: st.DataOb
 
 def _is_a_hashrate(key: str) -> bool:
     words = ("ghs", "mhs", "hs rt", "hashrate", "hash-", "factory-hash", "rtpow", "avgpow", "rate_", "total_rate")
-    begins = key.lower().startswith((*words, "chain_rate", "expected", "hr_real", "hr_av"))
+    begins = key.lower().startswith((*words, "chain_rate", "expected", "gigahash", "hr_real", "hr_av"))
     return begins or "MHS" in key or "MHs" in key or "hashrate_ghs" in key
 
 

@@ -11,7 +11,7 @@ from right_answers import right_answers, right_specs
 OURS = [dialect for dialect in DIALECTS if dialect.name != "pyasic_rs"]  # the library's answer has no states
 dialects = pytest.mark.parametrize("dialect", OURS, ids=lambda dialect: dialect.name)
 ONE_BOARD = {"axeos", "avalon", "avalon_stats"}
-WITHOUT_FANS = {"auradine", "innosilicon"}
+WITHOUT_FANS = {"innosilicon"}
 
 
 def reading(dialect: Dialect, state: str = "mining") -> AsicReading:

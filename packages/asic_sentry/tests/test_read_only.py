@@ -4,12 +4,14 @@
 """
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
 from asic_sentry.dialects.dialect import LibraryCall, Question
 from asic_sentry.dialects.registry import ALLOWED, DIALECTS
 from asic_sentry.transport import ask
+from asic_web_makes import BRAIINS_GRAPHQL
 from asic_wire import command_of
 from fake_asics import READ_ONLY
 
@@ -24,6 +26,12 @@ READING = {
     *("GET /summary", "GET /temps", "GET /capabilities", "GET /network"),
     *(f"GET /api/v1/{name}" for name in ("system", "network", "hardware", "mining", "pools", "cooling", "errors")),
     *("GET /api/v1/telemetry?level=miner,hashboard", "GET /api/v1/summary", "GET /api/v1/info"),
+    *(f"GET /api/v1/{name}" for name in ("perf-summary", "version", "performance/tuner-state", "cooling/state")),
+    *(f"GET /api/v1/miner/{name}" for name in ("stats", "hw/hashboards", "details")),
+    *("GET /fan", "GET /psu", "GET /temperature", "GET /ipreport"),
+    *("GET /mcb/status", "GET /mcb/setting", "GET /mcb/cgminer?cgminercmd=devs"),
+    *("POST /api/getAll {}", "POST /api/getErrorDetail {}"),
+    *BRAIINS_GRAPHQL,  # queries: GraphQL changes something only by a `mutation`
 }
 
 
@@ -47,6 +55,17 @@ def test_the_golden_file_has_every_byte_sequence_that_can_ever_be_sent() -> None
 def test_every_request_that_can_be_sent_is_one_that_reads() -> None:
     sent = {command_of(question.request) for _, question in questions() if isinstance(question, Question)}
     assert sent == READING
+
+
+def test_no_query_of_graphql_changes_anything() -> None:
+    requests = [question.request for _, question in questions() if isinstance(question, Question)]
+    queries = [request for request in requests if b"graphql" in request]
+    assert queries
+    for request in queries:
+        query = json.loads(request.partition(b"\r\n\r\n")[2])["query"]
+        assert query.startswith("{")  # a query without its word; a mutation and a subscription need theirs
+        assert query.count("{") == query.count("}")
+        assert "mutation" not in query
 
 
 def test_the_fakes_know_the_same_commands_as_reading() -> None:

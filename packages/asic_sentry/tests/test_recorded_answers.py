@@ -1,6 +1,8 @@
 """Answers of real ASICs, and the figures that they contain."""
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from asic_sentry.dialects.parsing import AsicReading
@@ -88,13 +90,68 @@ def test_an_iceriver_ks5l(recorded: Recorded) -> None:
 
 
 def test_an_auradine(recorded: Recorded) -> None:
-    found = figures(recorded, "auradine", "auradine", "summary", "devs", "pools", "asccount")
+    names = ("summary", "devs", "pools", "asccount")
+    answers = [recorded(f"auradine/{name}") for name in names]
+    found = BY_NAME["auradine"].parse([*answers, b"", b"", b""], None)  # without a password
     assert found.hashrate_hs == pytest.approx(8.7786e12, rel=1e-4)
-    assert (found.uptime_s, found.temperature_c, found.fans_rpm) == (56_696, 30.12, [])
+    assert (found.uptime_s, found.temperature_c, found.fans_rpm, found.power_w) == (56_696, 30.12, [], None)
     assert [(board.slot, board.chips) for board in found.boards] == [(1, 132), (2, 132), (3, 132)]
     assert [pool.state for pool in found.pools] == [C, D, D]
-    about = specs(recorded, "auradine", "auradine", "version", None)
+    about = specs(recorded, "auradine", "auradine", "version", None, None)
     assert (about.make, about.software_version) == ("Auradine", "GCMiner 0.5")
+
+
+def test_an_auradine_with_a_password(recorded: Recorded) -> None:
+    names = ("summary", "devs", "pools", "asccount", "fan", "psu", "temperature")
+    found = figures(recorded, "auradine", "auradine", *names)
+    assert (found.power_w, found.fans_rpm) == (58.94, [7080, 7020, 7100, 7020, 4052, 4144])
+    assert [board.outlet_temperature_c for board in found.boards][:2] == [41.5, 43.0]
+    assert [board.chip_temperature_c for board in found.boards][:2] == pytest.approx([45.83, 48.22], abs=0.01)
+    about = specs(recorded, "auradine", "auradine", "version", None, "ipreport")
+    assert (about.model, about.mac, about.hostname) == ("AT1500", "02:00:00:22:D8:D7", "teraflux-01")
+
+
+@pytest.mark.parametrize(
+    ("folder", "hashrate_hs", "power_w", "shares", "version"),
+    [
+        ("braiins-25.07", 144.009e12, 3137, 10_460, "2025-08-06-0-3881c51d-25.07-plus"),
+        ("braiins-25.11", 119.995e12, 2472, 5_048, "2025-11-21-0-eb658dcd-25.11-plus"),
+    ],
+)
+def test_a_braiins_os_over_rest(
+    recorded: Recorded, folder: str, hashrate_hs: float, power_w: float, shares: int, version: str
+) -> None:
+    names = ("miner_stats", "miner_hw_hashboards", "pools", "cooling_state", "miner_details")
+    found = figures(recorded, "braiins_rest", folder, *names)
+    assert found.hashrate_hs == pytest.approx(hashrate_hs, rel=1e-4)
+    assert (found.hashrate_window_s, found.power_w, len(found.fans_rpm)) == (60, power_w, 4)
+    assert [board.chips for board in found.boards] == [110, 110, 110]
+    assert [pool.state for pool in found.pools] == [C, S]
+    assert found.pools[0].accepted == shares
+    assert found.temperature_c is not None
+    assert all(board.inlet_temperature_c and board.outlet_temperature_c for board in found.boards)
+    about = specs(recorded, "braiins_rest", folder, "miner_details", "performance_tuner_state")
+    assert (about.make, about.model) == ("Antminer", "S19 XP")
+    assert (about.software_version or "").startswith(f"{version}, power target ")
+    assert about.mac is not None
+
+
+def test_a_braiins_os_over_graphql(recorded: Recorded) -> None:
+    """The recording has an answer of each part; the sentry asks for all of them at once."""
+    parts = [json.loads(recorded(f"braiins-24.09/gql_{name}"))["data"] for name in ("system", "boards", "pools")]
+    info: dict[str, Any] = {"workSolver": {}}
+    for each in parts:
+        of_part = each["bosminer"]["info"]
+        info |= of_part | {"workSolver": info["workSolver"] | of_part.get("workSolver", {})}
+    answer = {"data": {"bos": parts[0]["bos"], "bosminer": {"info": info}}}
+    found = BY_NAME["braiins_graphql"].parse([json.dumps(answer).encode()], None)
+    assert found.hashrate_hs == pytest.approx(230.7e12, rel=1e-4)
+    assert (found.power_w, found.uptime_s, found.fans_rpm) == (3572, 717_641, [6414, 6414, 6354, 6324])
+    assert found.boards[0].chips == 65
+    assert (found.boards[0].outlet_temperature_c, found.boards[0].chip_temperature_c) == (56.4375, 71.4375)
+    assert [(pool.state, pool.accepted) for pool in found.pools] == [(C, 111_393), (S, 13)]
+    about = BY_NAME["braiins_graphql"].parse_specs([recorded("braiins-24.09/gql_system"), None])
+    assert (about.hostname, about.software_version) == ("IC078", "2024-10-17-0-75912fc7-24.09-plus")
 
 
 def test_a_proto_rig(recorded: Recorded) -> None:

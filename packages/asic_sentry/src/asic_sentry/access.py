@@ -4,11 +4,15 @@ Some makes show nothing without a password. It is used only for the questions of
 asks for a token is on that list, too. If no password was entered, none is tried. No maker's default password is known.
 """
 
+import re
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple, Protocol, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -16,7 +20,10 @@ import msgspec
 from asic_sentry.failures import BadReply, FailureKind, bad_response, error_status
 
 _SESSIONS_LIMIT = 4096
+_FIELD = re.compile(r"\{(?:user|password)\}")
 _DETAIL_LIMIT = 200
+_AGAIN_AFTER_S = 900.0
+T = TypeVar("T")
 _NEEDED = "It needs a password. Enter it on the sentry's page, or with “asic-sentry password”."
 _REFUSED = (
     "It refuses the password that was entered. Enter the right one on the sentry's page, or with “asic-sentry "
@@ -57,6 +64,9 @@ class Access(Protocol):
     async def answer(self, request: bytes, login: Login, key: str, send: Send) -> bytes:
         """Returns the answer to the question. `key` names the device."""
 
+    async def open_answer(self, request: bytes, send: Send) -> bytes:
+        """Returns the answer without a log-in. Raises `Unauthorised` if the device wants one."""
+
 
 _login: ContextVar[Login | None] = ContextVar("login", default=None)
 
@@ -71,25 +81,48 @@ def using(login: Login | None) -> Iterator[None]:
         _login.reset(reset)
 
 
-async def authorised(access: Access, request: bytes, key: str, send: Send) -> bytes:
-    """Returns the answer to a question that may need a log-in. Raises `BadReply`."""
+def has_login() -> bool:
+    """Returns whether questions that this task asks may use a log-in."""
+    return _login.get() is not None
+
+
+async def authorised(access: Access, request: bytes, key: str, send: Send, *, optional: bool = False) -> bytes:
+    """Returns the answer to a question that may need a log-in. Raises `BadReply`.
+
+    For an `optional` question a password that was refused is not tried again for a while: without an answer to it the
+    ASIC is still polled as often as before.
+    """
     login = _login.get()
+    if optional and login is not None and _refused_until_s.get((key, login, access), 0.0) > time.monotonic():
+        raise WrongPassword(FailureKind.ERROR_STATUS, _REFUSED)
     try:
-        return await (send(request) if login is None else access.answer(request, login, key, send))
+        if login is None:
+            return await access.open_answer(request, send)
+        return await access.answer(request, login, key, send)
     except Unauthorised as error:
         if login is None:
             raise error_status(f"{error}. {_NEEDED}") from error
+        _refused_until_s.keep((key, login, access), time.monotonic() + _AGAIN_AFTER_S)
         raise WrongPassword(FailureKind.ERROR_STATUS, f"{error}. {_REFUSED}"[:_DETAIL_LIMIT]) from error
 
 
-class _Sessions(OrderedDict[tuple[str, Login], object]):
-    def keep(self, key: tuple[str, Login], session: object) -> None:
-        self[key] = session
+class _OfDevices(OrderedDict[tuple[str, Login, Access], T]):
+    """Keeps a value of each device, log-in and way to log in: a port may be asked in several ways."""
+
+    def keep(self, key: tuple[str, Login, Access], value: T) -> None:
+        self[key] = value
         while len(self) > _SESSIONS_LIMIT:
             self.popitem(last=False)
 
 
-_sessions = _Sessions()  # of each device and log-in: the last challenge, or the token
+def forget_refusals(login: Login) -> None:
+    """Lets a log-in that was refused be tried again at once: it was entered again."""
+    for key in [key for key in _refused_until_s if key[1] == login]:
+        del _refused_until_s[key]
+
+
+_sessions = _OfDevices[object]()  # the last challenge, or the token
+_refused_until_s = _OfDevices[float]()
 
 
 def _with_header(request: bytes, header: str) -> bytes:
@@ -107,8 +140,11 @@ class Digest(NamedTuple):
     def requests(self) -> tuple[bytes, ...]:
         return ()
 
+    async def open_answer(self, request: bytes, send: Send) -> bytes:
+        return await send(request)
+
     async def answer(self, request: bytes, login: Login, key: str, send: Send) -> bytes:
-        session = _sessions.get((key, login))
+        session = _sessions.get((key, login, self))
         auth = session if isinstance(session, httpx.DigestAuth) else httpx.DigestAuth(login.user, login.password)
         method, path = request.split(b" ", 2)[:2]
         asked = httpx.Request(method.decode(), f"http://device{path.decode()}")
@@ -121,7 +157,7 @@ class Digest(NamedTuple):
             except Unauthorised as error:
                 attempt = _next_attempt(flow, asked, error)
             else:
-                _sessions.keep((key, login), auth)
+                _sessions.keep((key, login, self), auth)
                 return answer
 
 
@@ -135,36 +171,80 @@ def _next_attempt(flow: object, asked: httpx.Request, refused: Unauthorised) -> 
     return attempt
 
 
+BEARER, PLAIN = "Authorization: Bearer {token}", "Authorization: {token}"
+
+
+def _in_json(value: str) -> str:
+    return msgspec.json.encode(value).decode()[1:-1]
+
+
 class Token(NamedTuple):
-    """A log-in with a request that answers the password by a token, for the header `Authorization`."""
+    """A log-in with a request that answers the password by a token, which the questions then have in a header.
+
+    `form` has `{user}` and `{password}` in it: JSON, or the fields of a form. With `in_address` it is a part of the
+    address. `place` is where the token stands in the answer. `denies` knows answers that mean "not logged in" although
+    their status is 200.
+    """
 
     path: str
+    form: str
+    place: tuple[str | int, ...] = ("token",)
+    header: str = BEARER
+    in_address: bool = False
+    denies: Callable[[bytes], bool] = lambda _answer: False
 
     @property
     def requests(self) -> tuple[bytes, ...]:
-        return (self._request(b'{"pw":"{password}"}'),)
+        return (self._request(self.form),)
 
-    def _request(self, body: bytes) -> bytes:
-        head = f"POST {self.path} HTTP/1.1\r\nHost: {{host}}\r\nContent-Type: application/json\r\n"
+    def _request(self, form: str) -> bytes:
+        if self.in_address:
+            return f"GET {self.path}?{form} HTTP/1.1\r\nHost: {{host}}\r\nConnection: close\r\n\r\n".encode()
+        kind = "json" if self._is_json else "x-www-form-urlencoded"
+        head = f"POST {self.path} HTTP/1.1\r\nHost: {{host}}\r\nContent-Type: application/{kind}\r\n"
+        body = form.encode()
         return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
+    @property
+    def _is_json(self) -> bool:
+        return self.form.startswith("{")
+
+    def _filled(self, login: Login) -> str:
+        values = {"{user}": login.user, "{password}": login.password}
+        escape = _in_json if self._is_json else partial(quote, safe="")
+        return _FIELD.sub(lambda field: escape(values[field[0]]), self.form)
+
     async def answer(self, request: bytes, login: Login, key: str, send: Send) -> bytes:
-        token = _sessions.get((key, login))
+        token = _sessions.get((key, login, self))
         if isinstance(token, str):
             try:
-                return await send(_with_header(request, f"Authorization: Bearer {token}"))
+                return await self.open_answer(self._with(token, request), send)
             except Unauthorised:
-                _sessions.pop((key, login), None)  # it has expired
+                _sessions.pop((key, login, self), None)  # it has expired
         try:
-            return await send(request)  # it may be open
+            return await self.open_answer(request, send)  # it may be open
         except Unauthorised:
             token = await self._token(login, send)
-            _sessions.keep((key, login), token)
-        return await send(_with_header(request, f"Authorization: Bearer {token}"))
+            _sessions.keep((key, login, self), token)
+        return await self.open_answer(self._with(token, request), send)
+
+    def _with(self, token: str, request: bytes) -> bytes:
+        return _with_header(request, self.header.replace("{token}", token))
+
+    async def open_answer(self, request: bytes, send: Send) -> bytes:
+        answer = await send(request)
+        if self.denies(answer):
+            raise Unauthorised("Not logged in", "")
+        return answer
 
     async def _token(self, login: Login, send: Send) -> str:
-        reply = await send(self._request(msgspec.json.encode({"pw": login.password})))
+        reply = await send(self._request(self._filled(login)))
         try:
-            return str(msgspec.json.decode(reply)["token"])
+            found = msgspec.json.decode(reply)
+            for key in self.place:
+                found = found[key]
         except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError) as error:
-            raise bad_response("The answer to the log-in has no token.") from error
+            raise Unauthorised("The log-in gives no token", "") from error
+        if not isinstance(found, str) or not found:
+            raise Unauthorised("The log-in gives no token", "")
+        return found

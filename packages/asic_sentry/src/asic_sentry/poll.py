@@ -11,6 +11,7 @@ from protocol.reading import Reader
 from sentry_kit.impossible import left_out, possible
 
 from asic_sentry import models
+from asic_sentry.access import has_login
 from asic_sentry.coins import coin_of
 from asic_sentry.dialects.dialect import USUAL_WITHIN_S, Dialect, LibraryCall, Question
 from asic_sentry.dialects.parsing import AsicReading
@@ -104,12 +105,21 @@ async def read_specs(ip: str, port: int, dialect: Dialect) -> AsicSpecs | PollFa
 
 async def _specs_reply(ip: str, port: int, dialect: Dialect, question: Question | LibraryCall) -> bytes | None:
     """None if there is no answer to an optional question: some firmwares close the connection when it is unknown."""
+    if question.optional and not is_asked(port, dialect, question):
+        return None
     try:
         return await ask(ip, port, dialect.name, question.name)
     except PollError:
         if question.optional:
             return None
         raise
+
+
+def is_asked(port: int, dialect: Dialect, question: Question | LibraryCall) -> bool:
+    """Returns whether to ask an optional question. The other ports of an ASIC at an unusual port are unknown."""
+    if isinstance(question, LibraryCall):
+        return True
+    return (question.port is None or port == dialect.port) and (has_login() or not question.only_with_login)
 
 
 def too_slow(within_s: float) -> PollFailure:

@@ -10,7 +10,7 @@ from asic_sentry.dialects.parsing import AsicReading
 from asic_sentry.dialects.registry import BY_NAME, DIALECTS
 from asic_sentry.failures import PollError
 from asic_sentry.identify import identify
-from asic_sentry.poll import Identity
+from asic_sentry.poll import Identity, is_asked
 from asic_sentry.transport import ask
 
 _SILENT_LIMIT = 3  # questions without an answer at a port; then no more are asked there
@@ -36,9 +36,12 @@ def _questions(asked: Sequence[tuple[Dialect, int]]) -> Iterator[Asked]:
     done: set[tuple[int, bytes]] = set()
     for dialect, port in asked:
         for question in dialect.questions:
-            if not isinstance(question, LibraryCall) and (port, question.request) not in done:
-                done.add((port, question.request))
-                yield dialect, port, question
+            if isinstance(question, LibraryCall) or not is_asked(port, dialect, question):
+                continue
+            at = question.port or port
+            if (at, question.request) not in done:
+                done.add((at, question.request))
+                yield dialect, at, question
 
 
 async def _answers(ip: str, questions: Iterator[Asked]) -> AsyncIterator[RecordedAnswer]:

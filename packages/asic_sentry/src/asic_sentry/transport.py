@@ -87,10 +87,11 @@ async def ask(ip: str, port: int, dialect: str, question: str) -> bytes:
     request = ALLOWED[dialect][question]
     if isinstance(request, LibraryCall):
         return await request.call(ip)
+    port = request.port or port
     if request.access is None:
         return await _exchange(ip, port, request, request.request)
     send = partial(_exchange, ip, port, request)
-    return await authorised(request.access, request.request, f"{ip}:{port}", send)
+    return await authorised(request.access, request.request, f"{ip}:{port}", send, optional=request.optional)
 
 
 async def _exchange(ip: str, port: int, question: Question, request: bytes) -> bytes:

@@ -1,20 +1,24 @@
 """Checks a log-in with the ASIC before it is stored."""
 
-from asic_sentry.access import Login, WrongPassword, using
+from asic_sentry.access import Login, WrongPassword, forget_refusals, using
 from asic_sentry.dialects.dialect import Question
 from asic_sentry.dialects.registry import BY_NAME
 from asic_sentry.failures import PollError
-from asic_sentry.poll import Identity
+from asic_sentry.poll import Identity, is_asked
 from asic_sentry.transport import ask
 
 
 async def refused(identity: Identity, login: Login) -> str | None:
     """Returns the reason if the ASIC refuses this log-in. An ASIC that does not answer, or needs none, refuses none."""
-    for question in BY_NAME[identity.dialect].questions:
+    dialect = BY_NAME[identity.dialect]
+    forget_refusals(login)
+    for question in dialect.questions:
         if not isinstance(question, Question) or question.access is None:
             continue
         try:
             with using(login):
+                if question.optional and not is_asked(identity.port, dialect, question):
+                    continue
                 await ask(identity.ip, identity.port, identity.dialect, question.name)
         except WrongPassword as error:
             return str(error)

@@ -21,6 +21,9 @@ class Question(NamedTuple):
 
     `name` is unique in a dialect; messages show `title`. The answer to an `optional` question may be missing: the
     parser then gets an empty one. `access` is how to log in, with what the operator entered.
+
+    An optional question may have a `port` of its own; it is asked there if the device is at the dialect's port. One
+    that is `only_with_login` is asked if a log-in was entered.
     """
 
     name: str
@@ -29,6 +32,8 @@ class Question(NamedTuple):
     optional: bool = False
     shown_as: str = ""
     access: Access | None = None
+    port: int | None = None
+    only_with_login: bool = False
 
     @property
     def title(self) -> str:

@@ -1,15 +1,17 @@
 """Goldshell: cgminer's API with `MHS` values; `devs` has chips, two temperatures and fans of each board.
 
 Written after other programs' sources; no answer of a device was at hand. `tstemp-1` and `tstemp-2` are a board's
-temperatures ("45 °C"), `fan0` and so on its fans ("2130 rpm"), `chip-nr` its chips.
+temperatures ("45 °C"), `fan0` and so on its fans ("2130 rpm"), `chip-nr` its chips. The web page at port 80 has the
+model and the firmware; behind a log-in also the MAC, and the power of a device with one board.
 """
 
 from collections.abc import Iterable, Sequence
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
-from sentry_kit.parsing import count, scaled, temperature, text
+from sentry_kit.parsing import count, positive, scaled, temperature, text
 
 from asic_sentry import models
+from asic_sentry.access import Token
 from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import dead_boards, optional_section, pools_of, section, windows
 from asic_sentry.dialects.dialect import Dialect
@@ -22,10 +24,13 @@ from asic_sentry.dialects.parsing import (
     first_rate,
     hottest_of,
     limited_boards,
+    mac,
+    objects,
     rejected_percent,
     sample,
     sum_if_all_known,
 )
+from asic_sentry.dialects.web import beside, get, mapping_of
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
 
@@ -42,7 +47,7 @@ def recognise_goldshell(summary: bytes) -> None:
 
 
 def parse_goldshell(replies: Sequence[bytes], model: Model | None) -> AsicReading:
-    """Reads `summary`, `devs` and `pools`."""
+    """Reads `summary`, `devs`, `pools`, and the page about the boards if there is a log-in."""
     return sample(MAKE, lambda: _parse(replies, model))
 
 
@@ -57,6 +62,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         else rate.hashrate_hs,
         hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(summary.get("MHS av"), 1e6),
+        power_w=_power(replies[3]),
         temperature_c=hottest_of(boards),
         boards=boards,
         fans_rpm=fan_speeds(_fans(rows)),
@@ -64,6 +70,13 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         rejected_percent=rejected_percent(summary.get("Accepted"), summary.get("Rejected")),
         faults=dead_boards(rows),
     )
+
+
+def _power(reply: bytes) -> float | None:
+    """Returns the power of the one board. With several boards it is unknown if each has its own or the sum."""
+    infos = objects(mapping_of(MAKE, reply, "minfos")["minfos"]) if reply else []
+    boards = [board for info in infos for board in objects(info.get("infos"))]
+    return positive(boards[0].get("power")) if len(boards) == 1 else None
 
 
 def _board(each: Row, place: int, model: Model | None) -> AsicBoard:
@@ -88,32 +101,57 @@ def _fans(rows: Sequence[Row]) -> Iterable[object]:
 
 
 def parse_goldshell_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
-    """Reads `version` and `devdetails`. Raises `BadReply` if none of them has the name of the maker or its program."""
+    """Reads `version`, `devdetails` and the pages. Raises `BadReply` if none has the name of the maker or program."""
     return checked(MAKE, lambda: _specs(replies))
 
 
 def _specs(replies: Sequence[bytes | None]) -> AsicSpecs:
     version = section(replies[0] or b"", "VERSION")[0]
     details = (optional_section(replies[1] or b"", "DEVDETAILS") or [{}])[0]
-    named = " ".join(str(each) for each in (*version, *version.values(), *details.values()))
+    page, setting = (mapping_of(MAKE, reply) if reply else {} for reply in replies[2:4])
+    shown = text(page.get("model"))
+    named = " ".join(str(each) for each in (*version, *version.values(), *details.values(), shown))
     if not any(name in named.lower() for name in _NAMES):
         raise bad_response("The device is not a Goldshell.")
-    make, model = models.make_and_model(text(details.get("Model")) or text(version.get("Model")) or "")
+    name = text(details.get("Model")) or text(version.get("Model")) or (shown or "").replace("-", " ")
+    make, model = models.make_and_model(name)
     program = text(version.get("BFGMiner")) or text(version.get("CGMiner"))
-    return AsicSpecs(make=MAKE, model=model if make in (MAKE, None) else None, software_version=program)
+    return AsicSpecs(
+        make=MAKE,
+        model=model if make in (MAKE, None) else None,
+        firmware_version=text(page.get("firmware")),
+        software_version=program,
+        mac=mac(setting.get("name")),
+    )
 
 
+def _denies(answer: bytes) -> bool:
+    """Returns whether the page for the log-in comes instead of the values."""
+    return not answer.lstrip().startswith((b"{", b"["))
+
+
+_WEB_PORT = 80
+_ACCESS = Token(
+    "/user/login",
+    "username={user}&password={password}&cipher=false",
+    ("JWT Token",),
+    in_address=True,
+    denies=_denies,
+)
+_STATUS = beside(get("/mcb/status", access=_ACCESS), _WEB_PORT, only_with_login=False)
+_SETTING = beside(get("/mcb/setting", access=_ACCESS), _WEB_PORT)
+_BOARDS = beside(get("/mcb/cgminer?cgminercmd=devs", access=_ACCESS), _WEB_PORT)
 GOLDSHELL = Dialect(
     name="goldshell",
     makes=frozenset({MAKE}),
     port=cgminer.PORT,
-    poll_questions=tuple(cgminer.command(name) for name in ("summary", "devs", "pools")),
+    poll_questions=(*(cgminer.command(name) for name in ("summary", "devs", "pools")), _BOARDS),
     parse=parse_goldshell,
-    specs_questions=(cgminer.command("version"), cgminer.command("devdetails", optional=True)),
+    specs_questions=(cgminer.command("version"), cgminer.command("devdetails", optional=True), _STATUS, _SETTING),
     parse_specs=parse_goldshell_specs,
     probe=cgminer.PROBE,
     recognise=recognise_goldshell,
     probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
     firmware="stock",
-    unread="power, MAC; the model, if the firmware does not tell it here",
+    unread="power of several boards; without a password: power, MAC",
 )

@@ -9,6 +9,7 @@ from asic_sentry.dialects.axeos import AXEOS
 from asic_sentry.dialects.blackminer import HAMMER, VOLCMINER
 from asic_sentry.dialects.bmweb import ANTMINER_WEB, ELPHAPEX_WEB
 from asic_sentry.dialects.braiins import BRAIINS
+from asic_sentry.dialects.braiins_web import BRAIINS_GRAPHQL, BRAIINS_REST
 from asic_sentry.dialects.dialect import LibraryCall, Question
 from asic_sentry.dialects.epic import EPIC
 from asic_sentry.dialects.goldshell import GOLDSHELL
@@ -42,6 +43,8 @@ DIALECTS = (
     ICERIVER,
     VNISH,
     PROTO,
+    BRAIINS_REST,
+    BRAIINS_GRAPHQL,
     ANTMINER_WEB,
     ELPHAPEX_WEB,
     VOLCMINER,

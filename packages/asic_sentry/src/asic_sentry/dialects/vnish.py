@@ -19,6 +19,7 @@ from asic_sentry.dialects.parsing import (
     checked,
     expected_chips,
     fan_speeds,
+    hottest,
     hottest_of,
     limited_boards,
     limited_pools,
@@ -86,14 +87,16 @@ def _seconds(uptime: object) -> int | None:
 
 
 def _board(each: Row, factor: float | None, model: Model | None) -> AsicBoard:
-    """Water-cooled boards have the temperatures of the water; those of the chips are the highest of each board."""
+    """Water-cooled boards have the temperatures of the water, others one of the board. Each is the highest."""
     bad = count(part(each, "chip_statuses").get("red"))
     expected = expected_chips(model, None)
     return AsicBoard(
         slot=count(each.get("id")) or 0,
         hashrate_hs=scaled(each.get("hashrate_rt"), factor),
         inlet_temperature_c=temperature(each.get("inlet_water_temp")),
-        outlet_temperature_c=temperature(each.get("outlet_water_temp")),
+        outlet_temperature_c=hottest(
+            [temperature(each.get("outlet_water_temp")), temperature(part(each, "pcb_temp").get("max"))]
+        ),
         chip_temperature_c=temperature(part(each, "chip_temp").get("max")),
         chips=None if bad is None or expected is None else max(0, expected - bad),
         expected_chips=expected,
@@ -115,23 +118,26 @@ def _faults(miner: Row, status: Row) -> list[str]:
 
 
 def parse_vnish_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
-    """Reads `info`."""
-    return checked(FIRMWARE, lambda: _specs(mapping_of(FIRMWARE, replies[0] or b"", "fw_name")))
+    """Reads `info` and, if the firmware has it, the profile in `perf-summary`."""
+    return checked(FIRMWARE, lambda: _specs(mapping_of(FIRMWARE, replies[0] or b"", "fw_name"), replies[1]))
 
 
-def _specs(info: Row) -> AsicSpecs:
+def _specs(info: Row, performance: bytes | None) -> AsicSpecs:
+    preset = part(mapping_of(FIRMWARE, performance), "current_preset") if performance else {}
+    profile = text(preset.get("pretty")) or text(preset.get("name"))
     network = part(part(info, "system"), "network_status")
     return AsicSpecs(
         make=MAKE,
         model=model_name(info.get("miner")),
         firmware_version=text(f"{FIRMWARE} {info.get('fw_version', '')}"),
+        software_version=text(f"profile {profile}" if profile else None),
         mac=mac(network.get("mac")),
         serial_number=text(info.get("serial")),
         hostname=text(network.get("hostname")),
     )
 
 
-_ACCESS = Token("/api/v1/unlock")
+_ACCESS = Token("/api/v1/unlock", '{"pw":"{password}"}')
 _INFO = get("/api/v1/info", access=_ACCESS)
 VNISH = Dialect(
     name="vnish",
@@ -139,10 +145,9 @@ VNISH = Dialect(
     port=80,
     poll_questions=(get("/api/v1/summary", access=_ACCESS), _INFO),
     parse=parse_vnish,
-    specs_questions=(_INFO,),
+    specs_questions=(_INFO, get("/api/v1/perf-summary", optional=True, access=_ACCESS)),
     parse_specs=parse_vnish_specs,
     probe=_INFO,
     recognise=recognise_vnish,
     firmware="VNish, AnthillOS",
-    unread="profile",
 )

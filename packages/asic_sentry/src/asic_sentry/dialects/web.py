@@ -15,6 +15,18 @@ def get(path: str, *, optional: bool = False, access: Access | None = None) -> Q
     return Question(path, request, http_body, optional, access=access)
 
 
+def post(path: str, body: str, *, name: str = "", optional: bool = False, access: Access | None = None) -> Question:
+    """Returns the question `POST path` with a JSON body; `name` if there are several for the path."""
+    head = b"POST %s HTTP/1.1\r\n" % path.encode() + HTTP_HEAD + b"Content-Type: application/json\r\n"
+    request = head + b"Content-Length: %d\r\n\r\n" % len(body) + body.encode()
+    return Question(name or path, request, http_body, optional, access=access)
+
+
+def beside(question: Question, port: int, *, only_with_login: bool = True) -> Question:
+    """Returns an optional question that is asked at another port than the dialect's."""
+    return question._replace(optional=True, port=port, only_with_login=only_with_login)
+
+
 def mapping_of(make: str, reply: bytes, *keys: str) -> Row:
     """Returns the object in the answer. Raises `BadReply` if it is none, or if it lacks one of `keys`."""
     answer = decode(reply)
