@@ -1,10 +1,16 @@
 """One contract for all dialects, checked with the answers of the fakes."""
 
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 import pytest
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import AsicReading
 from asic_sentry.dialects.registry import DIALECTS
+from asic_sentry.failures import BadReply
 from protocol.asic_messages import PoolState
 from right_answers import right_answers, right_specs
 
@@ -12,6 +18,32 @@ OURS = [dialect for dialect in DIALECTS if dialect.name != "pyasic_rs"]  # the l
 dialects = pytest.mark.parametrize("dialect", OURS, ids=lambda dialect: dialect.name)
 ONE_BOARD = {"axeos", "avalon", "avalon_stats"}
 WITHOUT_FANS = {"innosilicon"}
+
+
+# A fault as the device itself tells it: the answer, the place in it, what stands there, and how it is shown.
+Fault = tuple[int, tuple[str | int, ...], object, str]
+DEAD: Fault = (1, ("DEVS", 0, "Status"), "Dead", "board")
+BAD_CHIP: Fault = (0, ("STATS", 1, "chain_acs1"), " ooxo", "chips")
+OVERHEATED = [{"type": "temp", "status": "e", "code": 3, "msg": "too hot"}]
+FAULTS: dict[str, Fault] = {
+    **dict.fromkeys(("braiins", "auradine", "goldshell"), DEAD),
+    **dict.fromkeys(("luxos", "hammer", "volcminer"), BAD_CHIP),
+    **dict.fromkeys(
+        ("whatsminer_v1", "whatsminer_v2"),
+        (0, ("SUMMARY", 0), {"MHS 5m": 1.0, "Error Code Count": 1, "Error Code 0": 540}, "error 540"),
+    ),
+    **dict.fromkeys(("antminer_web", "elphapex"), (2, ("SUMMARY", 0, "status"), OVERHEATED, "temperature")),
+    "antminer": (0, ("STATS", 1, "psu_status"), "PSU FAIL", "power"),
+    "sealminer": (0, ("STATS", 0, "PSU Error"), "0x00000004", "power"),
+    "innosilicon": (5, ("code",), "23", "error 23"),
+    "whatsminer_v3": (3, ("msg", "error-code"), [{"264": "2026-01-05", "reason": "?"}], "error 264"),
+    "axeos": (0, ("power_fault",), "VIN undervoltage", "power"),
+    "iceriver": (0, ("data", "fanstate"), False, "fan"),
+    "vnish": (0, ("miner", "miner_status", "failure_code"), 7, "error 7"),
+    "proto": (4, (), [{"source": "psu", "error_code": "PsuFault"}], "psu PsuFault"),
+    "epic": (0, ("Status", "Last Error"), "Fan failure", "Fan failure"),
+}
+WITHOUT_FAULTS = {"avalon", "avalon_stats", "braiins_rest", "braiins_graphql"}  # Avalons: see test_field_answers
 
 
 def reading(dialect: Dialect, state: str = "mining") -> AsicReading:
@@ -76,6 +108,77 @@ def test_the_pool_in_use_is_connected_and_the_others_are_not(dialect: Dialect) -
 def test_no_password_of_a_pool_gets_out(dialect: Dialect) -> None:
     shown = msgspec.json.encode(reading(dialect)) + msgspec.json.encode(dialect.parse_specs(right_specs(dialect)))
     assert b"never-shown" not in shown
+
+
+def placed(answer: Any, place: Sequence[str | int], value: object) -> Any:
+    """Returns the answer with the value at this place."""
+    if not place:
+        return value
+    if isinstance(answer, dict):
+        return {**answer, place[0]: placed(answer.get(str(place[0])), place[1:], value)}
+    return [placed(each, place[1:], value) if at == place[0] else each for at, each in enumerate(answer)]
+
+
+@dialects
+def test_a_fault_that_the_device_tells_is_shown(dialect: Dialect) -> None:
+    assert (dialect.name in FAULTS) != (dialect.name in WITHOUT_FAULTS)
+    if dialect.name in WITHOUT_FAULTS:
+        pytest.skip("it tells none, or in a text of its own")
+    which, place, value, shown = FAULTS[dialect.name]
+    answers = right_answers(dialect)
+    answers[which] = json.dumps(placed(json.loads(answers[which]), place, value)).encode()
+    assert dialect.parse(answers, None).faults == [shown]
+
+
+def keys_in(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_in, value.values()))
+    return set().union(*map(keys_in, value)) if isinstance(value, list) else set()
+
+
+def without_key(value: Any, key: str) -> Any:
+    """Returns the answer without what stands under this name, wherever it is, also in an Avalon's text."""
+    if isinstance(value, dict):
+        return {name: without_key(each, key) for name, each in value.items() if name != key}
+    if isinstance(value, list):
+        return [without_key(each, key) for each in value]
+    return re.sub(rf"\b{re.escape(key)}\[[^\]]*\]", "", value) if isinstance(value, str) else value
+
+
+def names_in(answer: bytes) -> set[str]:
+    return keys_in(json.loads(answer)) | set(re.findall(r"(\w+)\[", answer.decode()))
+
+
+def figures_of(found: AsicReading) -> list[float | None]:
+    """Returns every figure of which 0 would be a claim."""
+    boards = [
+        value
+        for board in found.boards
+        for value in (board.hashrate_hs, board.chips, board.inlet_temperature_c, board.outlet_temperature_c)
+    ]
+    pools = [pool.accepted for pool in found.pools if pool.state is PoolState.CONNECTED]
+    return [found.hashrate_hs, found.average_hashrate_hs, found.expected_hashrate_hs, found.uptime_s, found.power_w,
+            found.temperature_c, *found.fans_rpm, *boards, *pools]  # fmt: skip
+
+
+@dialects
+def test_a_value_that_is_missing_is_unknown_and_never_a_no(dialect: Dialect) -> None:
+    """Firmware moves and renames values: without one there is no 0, no dead pool and no fault, and no two boards in
+    one slot."""
+    answers, whole = right_answers(dialect), reading(dialect)
+    dead = {pool.url for pool in whole.pools if pool.state is PoolState.DISCONNECTED}
+    for which, answer in enumerate(answers):
+        for name in sorted(names_in(answer)):
+            less = list(answers)
+            less[which] = json.dumps(without_key(json.loads(answer), name)).encode()
+            try:
+                found = dialect.parse(less, None)
+            except BadReply:
+                continue
+            assert 0 not in figures_of(found), name
+            assert {pool.url for pool in found.pools if pool.state is PoolState.DISCONNECTED} <= dead | {None}, name
+            assert found.faults == [], name
+            assert len({board.slot for board in found.boards}) == len(found.boards), name
 
 
 @dialects

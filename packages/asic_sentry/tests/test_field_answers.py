@@ -201,6 +201,23 @@ def test_a_board_with_more_chips_than_the_table_is_another_variant() -> None:
     assert [(board.chips, board.expected_chips) for board in found.boards] == [(88, None), (60, 63)]
 
 
+def test_the_fans_of_a_hammer_are_found_where_it_counts_them() -> None:
+    chains = {f"chain_acn{slot}": 105 for slot in (1, 2, 3)}
+    fans = {"fan_num": 2, "fan1": 0, "fan2": 0, "fan5": 5600, "fan6": 5610}
+    stats = {**STATUS, "STATS": [{"Type": "Hammer D10"}, {"MHS 5s": "15600.5", **chains, **fans}]}
+    summary = {**STATUS, "SUMMARY": [{"Elapsed": 9, "MHS 5s": "15600.5"}]}
+    assert read("hammer", stats, summary, POOLS).fans_rpm == [5600, 5610]
+
+
+def test_a_chain_whose_chips_are_unknown_is_no_dead_board() -> None:
+    row = models.find("Antminer", "S19 Pro")
+    assert row is not None
+    chains = {f"chain_rate{slot}": "36600.5" for slot in (1, 2, 3)}
+    values = {"Elapsed": 9, "GHS 5s": "109800.5", "chain_acn2": 114, "chain_acn3": 114, "chain_acn4": 0, **chains}
+    found = read("antminer", {**STATUS, "STATS": [{"Type": "Antminer S19 Pro"}, values]}, POOLS, model=row)
+    assert [(board.slot, board.chips) for board in found.boards] == [(1, None), (2, 114), (3, 114)]
+
+
 def recorded(folder: str, *names: str) -> list[bytes]:
     if not FIELD.is_dir():
         pytest.skip("no recorded answers here")

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
-from sentry_kit.parsing import count, number, positive, scaled, temperature, text
+from sentry_kit.parsing import count, positive, scaled, temperature, text
 
 from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import answer_of, pools_of, section, windows
@@ -21,8 +21,8 @@ from asic_sentry.dialects.parsing import (
     Row,
     checked,
     expected_chips,
-    fan_speeds,
     first_rate,
+    fitted_fans,
     hottest,
     hottest_of,
     limited_boards,
@@ -93,7 +93,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         power_w=_power(stats),
         temperature_c=hottest_of(boards),
         boards=boards,
-        fans_rpm=_fans(stats),
+        fans_rpm=fitted_fans([stats[fan] for fan in _FANS if fan in stats], stats.get("fan_num")),
         pools=pools,
         rejected_percent=_rejected_percent(pools, summary),
         faults=_faults(stats),
@@ -147,11 +147,15 @@ def _average(stats: Row, summary: Row, factor: float) -> float | None:
 
 
 def _boards(stats: Row, factor: float, model: Model | None) -> Iterator[AsicBoard]:
-    """Returns every chain with chips; and one without, if the model has more boards."""
-    chains = [(chain, count(stats[chain.chips])) for chain in _CHAINS if chain.chips in stats]
-    missing = (model.boards or 0) - sum(1 for _, chips in chains if chips) if model else 0
-    for chain, chips in chains:
-        if not chips:
+    """Returns every chain with chips; and one without, if the model has more boards. A chain whose chips are unknown
+    is a board if it hashes."""
+    chains = [
+        (chain, count(stats.get(chain.chips))) for chain in _CHAINS if chain.chips in stats or chain.rate in stats
+    ]
+    fitted = [(chips is None and positive(stats.get(chain.rate)) is not None) or bool(chips) for chain, chips in chains]
+    missing = (model.boards or 0) - sum(fitted) if model else 0
+    for (chain, chips), is_fitted in zip(chains, fitted, strict=True):
+        if not is_fitted:
             if chips is None or missing <= 0:
                 continue
             missing -= 1
@@ -170,18 +174,6 @@ def _chip_temperature(stats: Row, chain: _Chain) -> float | None:
     if isinstance(readings, str):
         return hottest(map(temperature, readings.split("-")))
     return temperature(stats.get(chain.old_temperature))
-
-
-def _fans(stats: Row) -> list[float | None]:
-    """Returns the first `fan_num` fans. The S9 has 2, with the keys fan3 and fan6."""
-    speeds = [stats[fan] for fan in _FANS if fan in stats]
-    fitted = count(stats.get("fan_num"))
-    if fitted is None:
-        return fan_speeds(speeds)
-    if any(number(each) for each in speeds[fitted:]):
-        turning = [each for each in speeds if number(each)]
-        return fan_speeds(turning + [0] * (fitted - len(turning)))
-    return fan_speeds(speeds[:fitted])
 
 
 @lru_cache(maxsize=256)

@@ -27,6 +27,7 @@ from asic_sentry.dialects.parsing import (
     objects,
     rejected_percent,
     sample,
+    slot_of,
     sum_if_all_known,
 )
 from asic_sentry.dialects.web import beside, get
@@ -46,7 +47,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     chips = _chips_of_board((optional_section(replies[3], "ASCCount") or [{}])[0])
     heat = {count(each.get("ID")): each for each in optional_section(replies[6], "Temperature")}
     supplies = optional_section(replies[5], "PSU")
-    boards = limited_boards(_board(each, chips, heat, model) for each in rows)
+    boards = limited_boards(_board(each, place, chips, heat, model) for place, each in enumerate(rows, start=1))
     rate = first_rate(_WINDOWS, 1e6, summary)
     return AsicReading(
         uptime_s=count(summary.get("Elapsed")),
@@ -77,12 +78,12 @@ def _fans(fans: Sequence[Row], supplies: Sequence[Row]) -> Iterator[object]:
         yield from (each[key] for key in sorted(each) if key.startswith("FanSpeed"))
 
 
-def _board(each: Row, chips: int | None, heat: Mapping[int | None, Row], model: Model | None) -> AsicBoard:
+def _board(each: Row, place: int, chips: int | None, heat: Mapping[int | None, Row], model: Model | None) -> AsicBoard:
     """`Temperature` is the board's, at an unknown place; it is shown as the outlet's, which is the warmer side.
 
     `heat` has all sensors of each board, and of the control board under 0.
     """
-    slot, rate = count(each.get("ID", each.get("DEV"))) or 0, first_rate(_WINDOWS, 1e6, each)
+    slot, rate = slot_of(each.get("ID", each.get("DEV")), place), first_rate(_WINDOWS, 1e6, each)
     sensors = heat.get(slot, {})
     return AsicBoard(
         slot=slot,

@@ -18,8 +18,8 @@ from asic_sentry.dialects.parsing import (
     Row,
     checked,
     expected_chips,
-    fan_speeds,
     first_rate,
+    fitted_fans,
     hottest,
     hottest_of,
     limited_boards,
@@ -33,6 +33,7 @@ from asic_sentry.models import Model
 HAMMER_MAKE, VOLCMINER_MAKE = "Hammer", "VolcMiner"
 _NAMES = {HAMMER_MAKE: ("hammer", "blackminer"), VOLCMINER_MAKE: ("volcminer",)}
 _SLOTS = range(1, 17)
+_FANS = tuple(f"fan{slot}" for slot in _SLOTS)
 _WINDOWS = windows("MHS", "5s", "1m", "5m", "15m")
 
 
@@ -62,18 +63,12 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         average_hashrate_hs=scaled(summary.get("MHS av", stats.get("MHS av")), 1e6),
         temperature_c=hottest_of(boards),
         boards=boards,
-        fans_rpm=fan_speeds(stats[f"fan{slot}"] for slot in _fans(stats)),
+        fans_rpm=fitted_fans([stats[fan] for fan in _FANS if fan in stats], stats.get("fan_num")),
         pools=pools_of(replies[2]),
         rejected_percent=rejected_percent(summary.get("Accepted"), summary.get("Rejected")),
         faults=["chips"] if any("x" in str(stats.get(f"chain_acs{slot}", "")) for slot in _SLOTS) else [],
         algorithm="Scrypt",
     )
-
-
-def _fans(stats: Row) -> list[int]:
-    fitted = count(stats.get("fan_num"))
-    slots = [slot for slot in _SLOTS if f"fan{slot}" in stats]
-    return slots if fitted is None else slots[:fitted]
 
 
 def _boards(stats: Row, model: Model | None) -> Iterator[AsicBoard]:

@@ -30,6 +30,7 @@ from asic_sentry.dialects.parsing import (
     pool_of,
     rejected_percent_of,
     sample,
+    slot_of,
 )
 from asic_sentry.dialects.web import get, mapping_of
 from asic_sentry.failures import bad_response
@@ -86,13 +87,13 @@ def _boards(stats: Row, factor: float | None, model: Model | None) -> Iterator[A
     chains = objects(stats.get("chain"))
     missing = (model.boards or 0) - sum(1 for each in chains if count(each.get("asic_num"))) if model else 0
     for place, each in enumerate(chains):
-        chips, slot = count(each.get("asic_num")), count(each.get("index"))
+        chips, slot = count(each.get("asic_num")), slot_of(each.get("index"), place)
         if not chips:
             if missing <= 0:
                 continue
             missing -= 1
         yield AsicBoard(
-            slot=place if slot is None else slot,
+            slot=slot,
             hashrate_hs=scaled(each.get("rate_real"), factor),
             outlet_temperature_c=hottest(map(temperature, _list(each.get("temp_pcb")))),
             chip_temperature_c=hottest(map(_chip_temperature, _list(each.get("temp_chip")))),

@@ -24,6 +24,7 @@ from asic_sentry.dialects.parsing import (
     limited_boards,
     rejected_percent,
     sample,
+    slot_of,
 )
 from asic_sentry.models import Model
 
@@ -41,7 +42,9 @@ def parse_braiins(replies: Sequence[bytes], model: Model | None) -> AsicReading:
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = section(replies[0], "SUMMARY")[0]
     temps, details = (_by_id(replies[place], name) for place, name in ((3, "TEMPS"), (6, "DEVDETAILS")))
-    boards = limited_boards(_board(each, temps, details, model) for each in section(replies[1], "DEVS"))
+    boards = limited_boards(
+        _board(each, place, temps, details, model) for place, each in enumerate(section(replies[1], "DEVS"))
+    )
     tuner = (optional_section(replies[5], "TUNERSTATUS") or [{}])[0]
     rate = first_rate(_WINDOWS, 1e6, summary)
     return AsicReading(
@@ -64,13 +67,15 @@ def _by_id(reply: bytes, name: str) -> Mapping[object, Row]:
     return {count(each.get("ID")): each for each in optional_section(reply, name)}
 
 
-def _board(each: Row, temps: Mapping[object, Row], details: Mapping[object, Row], model: Model | None) -> AsicBoard:
-    slot = count(each.get("ID", each.get("ASC")))
+def _board(
+    each: Row, place: int, temps: Mapping[object, Row], details: Mapping[object, Row], model: Model | None
+) -> AsicBoard:
+    slot = slot_of(each.get("ID", each.get("ASC")), place)
     rate = first_rate(_WINDOWS, 1e6, each)
     chips = count(details.get(slot, {}).get("Chips"))
     heat = temperature(temps.get(slot, {}).get("Chip"))
     return AsicBoard(
-        slot=slot or 0,
+        slot=slot,
         hashrate_hs=rate.hashrate_hs,
         outlet_temperature_c=temperature(temps.get(slot, {}).get("Board")),
         chip_temperature_c=temperature(each.get("Temperature")) if heat is None else heat,

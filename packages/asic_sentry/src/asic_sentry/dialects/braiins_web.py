@@ -31,6 +31,7 @@ from asic_sentry.dialects.parsing import (
     pool_of,
     rejected_percent_of,
     sample,
+    slot_of,
 )
 from asic_sentry.dialects.web import get, list_of, mapping_of, post
 from asic_sentry.failures import bad_response, error_status
@@ -111,10 +112,10 @@ def _parse_graphql(data: Row, model: Model | None) -> AsicReading:
 
 
 def _solver(each: Row, place: int, model: Model | None) -> AsicBoard:
-    slot, chips = count(each.get("name")), count(part(each, "hwDetails").get("chips"))
+    slot, chips = slot_of(each.get("name"), place), count(part(each, "hwDetails").get("chips"))
     heat = {str(sensor.get("name")): sensor.get("degreesC") for sensor in objects(each.get("temperatures"))}
     return AsicBoard(
-        slot=place if slot is None else slot,
+        slot=slot,
         hashrate_hs=scaled(part(each, "realHashrate").get("mhs5S"), 1e6),
         outlet_temperature_c=temperature(heat.get("Board")),
         chip_temperature_c=temperature(heat.get("Chip")),
@@ -220,9 +221,9 @@ def _rate(stats: Row, is_stopped: bool) -> Rate:
 
 
 def _hashboard(each: Row, place: int, model: Model | None, is_stopped: bool) -> AsicBoard:
-    slot, chips = count(each.get("id")), count(each.get("chips_count"))
+    slot, chips = slot_of(each.get("id"), place), count(each.get("chips_count"))
     return AsicBoard(
-        slot=place if slot is None else slot,
+        slot=slot,
         hashrate_hs=_rate(part(each, "stats"), is_stopped).hashrate_hs,
         inlet_temperature_c=_degrees(each.get("lowest_inlet_temp")),
         outlet_temperature_c=hottest([_degrees(each.get("highest_outlet_temp")), _degrees(each.get("board_temp"))]),

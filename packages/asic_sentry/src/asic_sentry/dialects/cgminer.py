@@ -93,11 +93,12 @@ def pools_of(reply: bytes) -> list[AsicPool]:
 
 def _pool(each: Row) -> AsicPool:
     url = "URL" if text(each.get("URL")) else "Stratum URL"
-    return pool_of(each, _state(each), url=url, user="User", accepted="Accepted", rejected="Rejected", stale="Stale")
+    state = pool_state(each.get("Status"), each.get("Stratum Active"))
+    return pool_of(each, state, url=url, user="User", accepted="Accepted", rejected="Rejected", stale="Stale")
 
 
-def _state(each: Row) -> PoolState | None:
-    status, active = each.get("Status"), each.get("Stratum Active")
+def pool_state(status: object, active: object) -> PoolState | None:
+    """Returns the state of a pool whose status is "Alive" or another text; None if a value is missing."""
     if not isinstance(status, str):
         return None
     if status.lower() != "alive":

@@ -28,6 +28,7 @@ from asic_sentry.dialects.parsing import (
     objects,
     rejected_percent,
     sample,
+    slot_of,
     sum_if_all_known,
 )
 from asic_sentry.dialects.web import beside, get, mapping_of
@@ -80,10 +81,10 @@ def _power(reply: bytes) -> float | None:
 
 
 def _board(each: Row, place: int, model: Model | None) -> AsicBoard:
-    slot, chips = count(each.get("ID", each.get("PGA"))), count(each.get("chip-nr"))
+    slot, chips = slot_of(each.get("ID", each.get("PGA")), place), count(each.get("chip-nr"))
     rate = first_rate(_WINDOWS, 1e6, each)
     return AsicBoard(
-        slot=place if slot is None else slot,
+        slot=slot,
         hashrate_hs=rate.hashrate_hs,
         inlet_temperature_c=temperature(each.get("tstemp-1")),
         outlet_temperature_c=temperature(each.get("tstemp-2", each.get("Temperature"))),

@@ -27,6 +27,7 @@ from asic_sentry.dialects.parsing import (
     objects,
     pool_of,
     sample,
+    slot_of,
 )
 from asic_sentry.failures import bad_response, error_status
 from asic_sentry.framing import HTTP_HEAD, http_body
@@ -67,7 +68,7 @@ def _data(reply: bytes) -> Row:
 def _parse(data: Row, model: Model | None) -> AsicReading:
     unit = data.get("unit")
     hashrate_hs = _hashrate(data.get("rtpow"), unit)
-    boards = limited_boards(_board(each, unit, model) for each in objects(data.get("boards")))
+    boards = limited_boards(_board(each, place, unit, model) for place, each in enumerate(objects(data.get("boards"))))
     return AsicReading(
         uptime_s=_seconds(data.get("runtime")),
         hashrate_hs=hashrate_hs,
@@ -99,10 +100,10 @@ def _seconds(runtime: object) -> int | None:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
-def _board(each: Row, unit: object, model: Model | None) -> AsicBoard:
+def _board(each: Row, place: int, unit: object, model: Model | None) -> AsicBoard:
     chips = count(each.get("chipnum"))
     return AsicBoard(
-        slot=count(each.get("no")) or 0,
+        slot=slot_of(each.get("no"), place),
         hashrate_hs=_hashrate(each.get("rtpow"), unit),
         inlet_temperature_c=temperature(each.get("intmp")),
         outlet_temperature_c=temperature(each.get("outtmp")),

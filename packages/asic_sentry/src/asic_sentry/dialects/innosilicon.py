@@ -28,6 +28,7 @@ from asic_sentry.dialects.parsing import (
     part,
     rejected_percent,
     sample,
+    slot_of,
 )
 from asic_sentry.dialects.web import beside, mapping_of, post
 from asic_sentry.models import Model
@@ -78,10 +79,10 @@ def _board(
     each: Row, chain: Row, place: int, model: Model | None, heat: Mapping[int | None, float | None]
 ) -> AsicBoard:
     """`chain` is the board's row of `stats`; empty if there is not one for each board. `heat` is from the page."""
-    slot, chips = count(each.get("ASC", each.get("ID"))), count(chain.get("Num active chips"))
+    slot, chips = slot_of(each.get("ASC", each.get("ID")), place), count(chain.get("Num active chips"))
     rate = first_rate(_WINDOWS, 1e6, each)
     return AsicBoard(
-        slot=place if slot is None else slot,
+        slot=slot,
         hashrate_hs=rate.hashrate_hs,
         chip_temperature_c=hottest(
             [

@@ -155,6 +155,12 @@ def expected_chips(model: Model | None, chips: int | None) -> int | None:
     return None if expected is None or (chips or 0) > expected else expected
 
 
+def slot_of(value: object, place: int) -> int:
+    """Returns the board's number; its place in the answer if the firmware does not tell one: boards differ in it."""
+    slot = count(value)
+    return place if slot is None else slot
+
+
 def limited_boards(boards: Iterable[AsicBoard]) -> list[AsicBoard]:
     return list(boards)[:_BOARD_LIMIT]
 
@@ -162,6 +168,17 @@ def limited_boards(boards: Iterable[AsicBoard]) -> list[AsicBoard]:
 def fan_speeds(values: Iterable[object]) -> list[float | None]:
     """Returns rpm. Unlike other zeros, 0 is a value here: the fan stands still."""
     return [number(each) for each in values][:_FAN_LIMIT]
+
+
+def fitted_fans(speeds: Sequence[object], fan_num: object) -> list[float | None]:
+    """Returns the first `fan_num` of the fans; all if it is unknown. The S9 has 2, with the keys fan3 and fan6."""
+    fitted = count(fan_num)
+    if fitted is None:
+        return fan_speeds(speeds)
+    if any(number(each) for each in speeds[fitted:]):
+        turning = [each for each in speeds if number(each)]
+        return fan_speeds(turning + [0] * (fitted - len(turning)))
+    return fan_speeds(speeds[:fitted])
 
 
 def limited_pools(pools: Iterable[AsicPool]) -> list[AsicPool]:

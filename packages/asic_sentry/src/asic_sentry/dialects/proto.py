@@ -22,6 +22,7 @@ from asic_sentry.dialects.parsing import (
     pool_of,
     rejected_percent_of,
     sample,
+    slot_of,
 )
 from asic_sentry.dialects.web import get, list_of, mapping_of
 from asic_sentry.failures import bad_response
@@ -51,7 +52,7 @@ def parse_proto(replies: Sequence[bytes], _model: Model | None) -> AsicReading:
 
 def _parse(replies: Sequence[bytes]) -> AsicReading:
     mining, telemetry = _section(replies[0], "mining-status"), mapping_of(MAKE, replies[1], "hashboards")
-    boards = limited_boards(_board(each) for each in objects(telemetry.get("hashboards")))
+    boards = limited_boards(_board(each, place) for place, each in enumerate(objects(telemetry.get("hashboards"))))
     pools = limited_pools(_pool(each) for each in objects(mapping_of(MAKE, replies[2], "pools")["pools"]))
     return AsicReading(
         uptime_s=count(mining.get("reboot_uptime_s")),
@@ -77,10 +78,10 @@ def _hashrate(mining: Row) -> float | None:
     return scaled(mining.get("hashrate_ghs"), 1e9)
 
 
-def _board(each: Row) -> AsicBoard:
+def _board(each: Row, place: int) -> AsicBoard:
     rate, sensors = part(each, "hashrate"), part(each, "temperature")
     return AsicBoard(
-        slot=count(each.get("index")) or 0,
+        slot=slot_of(each.get("index"), place),
         hashrate_hs=scaled(rate.get("value"), _TERAHASHES.get(str(rate.get("unit", "")).upper())),
         inlet_temperature_c=temperature(sensors.get("inlet")),
         outlet_temperature_c=temperature(sensors.get("outlet")),

@@ -29,6 +29,7 @@ from asic_sentry.dialects.parsing import (
     pool_of,
     rejected_percent_of,
     sample,
+    slot_of,
 )
 from asic_sentry.dialects.web import get, mapping_of
 from asic_sentry.models import Model
@@ -59,7 +60,8 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary, info = mapping_of(FIRMWARE, replies[0], "miner"), mapping_of(FIRMWARE, replies[1], "fw_name")
     miner, status = part(summary, "miner"), part(part(summary, "miner"), "miner_status")
     factor = _UNITS.get(str(info.get("hr_measure")))
-    boards = limited_boards(_board(each, factor, model) for each in objects(miner.get("chains")))
+    chains = objects(miner.get("chains"))
+    boards = limited_boards(_board(each, place, factor, model) for place, each in enumerate(chains))
     pools = limited_pools(_pool(each) for each in objects(miner.get("pools")))
     is_stopped = status.get("miner_state") in _STOPPED
     return AsicReading(
@@ -86,12 +88,12 @@ def _seconds(uptime: object) -> int | None:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
-def _board(each: Row, factor: float | None, model: Model | None) -> AsicBoard:
+def _board(each: Row, place: int, factor: float | None, model: Model | None) -> AsicBoard:
     """Water-cooled boards have the temperatures of the water, others one of the board. Each is the highest."""
     bad = count(part(each, "chip_statuses").get("red"))
     expected = expected_chips(model, None)
     return AsicBoard(
-        slot=count(each.get("id")) or 0,
+        slot=slot_of(each.get("id"), place),
         hashrate_hs=scaled(each.get("hashrate_rt"), factor),
         inlet_temperature_c=temperature(each.get("inlet_water_temp")),
         outlet_temperature_c=hottest(

@@ -25,6 +25,7 @@ from asic_sentry.dialects.parsing import (
     mac,
     rejected_percent,
     sample,
+    slot_of,
 )
 from asic_sentry.failures import BadReply, bad_response
 from asic_sentry.framing import until_nul
@@ -59,7 +60,7 @@ def parse_whatsminer(replies: Sequence[bytes], model: Model | None) -> AsicReadi
 
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = section(replies[0], "SUMMARY")[0]
-    boards = limited_boards(_board(each, model) for each in section(replies[1], "DEVS"))
+    boards = limited_boards(_board(each, place, model) for place, each in enumerate(section(replies[1], "DEVS")))
     rate = first_rate(_WINDOWS, 1e6, summary)
     realtime = scaled(summary.get("HS RT"), 1e6)
     return AsicReading(
@@ -78,12 +79,12 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     )
 
 
-def _board(each: Row, model: Model | None) -> AsicBoard:
+def _board(each: Row, place: int, model: Model | None) -> AsicBoard:
     """`Temperature` is left out: it is measured somewhere on the board, neither at the inlet nor at the outlet."""
     rate = first_rate(_WINDOWS, 1e6, each)
     chips = count(each.get("Effective Chips"))
     return AsicBoard(
-        slot=count(each.get("Slot", each.get("ASC"))) or 0,
+        slot=slot_of(each.get("Slot", each.get("ASC")), place),
         hashrate_hs=rate.hashrate_hs,
         chip_temperature_c=temperature(each.get("Chip Temp Max")),
         chips=chips,

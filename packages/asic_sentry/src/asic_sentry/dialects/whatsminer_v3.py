@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
+from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
 from protocol.plain_words import quoted
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
+from asic_sentry.dialects.cgminer import pool_state
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
@@ -22,6 +23,7 @@ from asic_sentry.dialects.parsing import (
     objects,
     pool_of,
     sample,
+    slot_of,
 )
 from asic_sentry.dialects.whatsminer import MAKE, model_and_variant
 from asic_sentry.failures import bad_response, error_status
@@ -65,7 +67,8 @@ def _message(reply: bytes) -> Row:
 
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = _message(replies[0])["summary"]
-    boards = limited_boards(_board(each, model) for each in objects(_message(replies[1])["edevs"]))
+    rows = objects(_message(replies[1])["edevs"])
+    boards = limited_boards(_board(each, place, model) for place, each in enumerate(rows))
     return AsicReading(
         uptime_s=count(summary.get("elapsed")),
         hashrate_hs=scaled(summary.get("hash-realtime"), 1e12),
@@ -86,10 +89,10 @@ def _errors(entries: object) -> list[str]:
     return [f"error {code[:8]}" for code in dict.fromkeys(codes)][:_ERRORS_LIMIT]
 
 
-def _board(each: Row, model: Model | None) -> AsicBoard:
-    slot, chips = count(each.get("slot", each.get("id"))), count(each.get("effective-chips"))
+def _board(each: Row, place: int, model: Model | None) -> AsicBoard:
+    chips = count(each.get("effective-chips"))
     return AsicBoard(
-        slot=slot or 0,
+        slot=slot_of(each.get("slot", each.get("id")), place),
         hashrate_hs=scaled(each.get("hash-realtime", each.get("hash-average")), 1e12),
         chip_temperature_c=temperature(each.get("chip-temp-max")),
         chips=chips,
@@ -98,10 +101,7 @@ def _board(each: Row, model: Model | None) -> AsicBoard:
 
 
 def _pool(each: Row) -> AsicPool:
-    alive, active = str(each.get("status", "")).lower() == "alive", each.get("stratum-active")
-    state = PoolState.CONNECTED if active is True else PoolState.STANDBY
-    known = state if isinstance(active, bool) else None
-    return pool_of(each, known if alive else PoolState.DISCONNECTED, user="account")
+    return pool_of(each, pool_state(each.get("status"), each.get("stratum-active")), user="account")
 
 
 def parse_whatsminer_v3_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
