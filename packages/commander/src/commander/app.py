@@ -11,6 +11,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from commander.accounts.networks import KNOWN
+from commander.accounts.proxy_users import ProxyHeaders
 from commander.error_handlers import refuse
 from commander.intake import asic as asic_intake
 from commander.intake import cpu_gpu as intake
@@ -110,4 +111,5 @@ def _behind_proxy(app: ASGIApp, settings: Settings) -> ASGIApp:
     proxies = networks_of(settings.trusted_proxies)
     if not proxies:
         return app
-    return BehindProxy(app, proxies, only_proxies=settings.tls is TlsMode.OFF, refuse=refuse)
+    users = ProxyHeaders(settings.user_header, settings.role_header)
+    return BehindProxy(app, proxies, users=users, only_proxies=settings.tls is TlsMode.OFF, refuse=refuse)

@@ -10,10 +10,11 @@ from litestar.types import ExceptionHandlersMap, Scope, Send
 
 from commander.accounts.auth import is_for_machines
 from commander.accounts.domain import NotSignedIn
+from commander.accounts.proxy_users import BadProxyUser
 from commander.registry.kinds import PATHS, RigKind
 from commander.registry.sections import ASICS, RIGS
 from commander.web.errors import NOT_FOUND, extra_headers, problem_of, send_problem
-from commander.web.shell import error_page
+from commander.web.shell import error_page, plain_page
 from commander.web.step_up import asks_by_page, confirmation_page
 
 AnyRequest = Request[Any, Any, Any]
@@ -26,6 +27,8 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
     problem, retry_after_s = problem_of(error)
     if not is_for_machines(path):
         section = ASICS if path.startswith(PATHS[RigKind.ASIC]) else RIGS
+        if isinstance(error, BadProxyUser):
+            return plain_page(problem.status, problem.title, problem.detail)
         if asks_by_page(error, path):
             return confirmation_page(request.scope, error, section=section)
         if problem.code == NOT_FOUND:

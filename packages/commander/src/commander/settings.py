@@ -19,6 +19,10 @@ PREFIX = "COMMANDER_"
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 WIDEST_NETWORK = {4: 8, 6: 7}  # bits of the widest networks that may be proxies: 10.0.0.0/8 and fc00::/7
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
+_OTHER_HEADERS = frozenset(
+    {"authorization", "cookie", "host", "origin", "user-agent", "x-forwarded-for", "x-forwarded-proto"}
+)  # they say something else
 MOST = 100_000.0  # seconds, hours or days: clocks can't represent many more
 
 
@@ -45,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     database_url: str = ""
     trusted_proxies: str = ""
+    user_header: str = ""
+    role_header: str = ""
     hosts: str = ""
     report_every_s: float = 10.0
     playbooks_every_s: float = 60.0
@@ -86,6 +92,9 @@ EXPECTED = {
     "database_url": "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE, special characters as %XX",
     "trusted_proxies": "addresses or networks of the proxies, with commas between, such as 10.0.0.5 or 10.77.0.0/24; "
     "not every address",
+    "user_header": "the header in which the proxies name the person whom they have logged in, such as X-Remote-User; "
+    "it needs COMMANDER_TRUSTED_PROXIES",
+    "role_header": "the header in which they name the person's role: view, operate or own; without it all have view",
     "hosts": "further names of the commander, with commas between, such as farm.lan; its own names are known",
     "report_every_s": "seconds from 1 to 3600",
     "playbooks_every_s": "seconds from 1 to 3600",
@@ -192,6 +201,8 @@ def _check(settings: Settings, names: Mapping[str, str]) -> None:
         "public_url": bool(settings.public_url) and not _is_url(settings.public_url),
         "database_url": bool(settings.database_url) and not is_database_url(settings.database_url),
         "trusted_proxies": not _are_proxies(settings.trusted_proxies),
+        "user_header": not _is_header(settings.user_header),
+        "role_header": not _is_header(settings.role_header),
         "hosts": not all(_HOST_NAME.fullmatch(name) for name in listed(settings.hosts)),
         "report_every_s": not 1 <= settings.report_every_s <= 3600,
         "playbooks_every_s": not 1 <= settings.playbooks_every_s <= 3600,
@@ -220,11 +231,31 @@ def _check(settings: Settings, names: Mapping[str, str]) -> None:
             f"{name_of('nats_url', names)} is for several commanders, which need one database: set "
             "COMMANDER_DATABASE_URL to a PostgreSQL, or leave it out."
         )
+    for name in ("user_header", "role_header"):
+        if getattr(settings, name) and not settings.trusted_proxies:
+            raise BadSetting(
+                f"{name_of(name, names)} needs the proxy's address in COMMANDER_TRUSTED_PROXIES: only a proxy that is "
+                "named there is believed."
+            )
+    if settings.role_header and settings.role_header.lower() == settings.user_header.lower():
+        raise BadSetting(
+            f"{name_of('user_header', names)} and {name_of('role_header', names)} are the same header; give each its "
+            "own."
+        )
+    if settings.role_header and not settings.user_header:
+        raise BadSetting(
+            f"{name_of('role_header', names)} needs COMMANDER_USER_HEADER: without a name there is no person with that "
+            "role."
+        )
     if settings.tls is TlsMode.OFF and not settings.trusted_proxies and not is_loopback(settings.host):
         raise BadSetting(
             f"{name_of('tls', names)} is “off”, which would send miners' data in clear: set COMMANDER_HOST=127.0.0.1, "
             "or name the proxy in front of the commander in COMMANDER_TRUSTED_PROXIES."
         )
+
+
+def _is_header(text: str) -> bool:
+    return not text or (_HEADER.fullmatch(text) is not None and text.lower() not in _OTHER_HEADERS)
 
 
 def _is_url(text: str) -> bool:

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp, Scope
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import ApiKey, NotSignedIn, User, check_role
 from commander.accounts.networks import sender_is_known
+from commander.accounts.proxy_users import proxy_session
 from commander.accounts.route_roles import SOCKET, least_role
 from commander.audit.actor import Actor, act_as
 
@@ -44,7 +45,10 @@ def actor_of(user: User, connection: AnyConnection) -> Actor:
 
 
 async def sender(account_actions: AccountActions, connection: AnyConnection) -> User | None:
-    """Returns the sender. API keys open what is made for machines, a session opens pages too. Raises `KeyExpired`."""
+    """Returns the sender. API keys open what is made for machines, a session opens pages too.
+
+    A person whom a trusted proxy names comes before a session. Raises `KeyExpired` or `BadProxyUser`.
+    """
     user = await _sender(account_actions, connection)
     if user is not None:
         sender_is_known(connection.scope)
@@ -55,6 +59,8 @@ async def _sender(account_actions: AccountActions, connection: AnyConnection) ->
     scheme, _, key = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and is_for_machines(connection.url.path):
         return await account_actions.api_key_of(key.strip())
+    if session := proxy_session(connection.scope):
+        return session
     cookie = connection.cookies.get(account_actions.cookies.session)
     return await account_actions.session_of(cookie) if cookie else None
 

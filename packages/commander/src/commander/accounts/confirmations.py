@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from commander.accounts import access_store, store
 from commander.accounts.actions import AccountActions
-from commander.accounts.domain import NotSignedIn, Session, WrongConfirmation
+from commander.accounts.domain import NotSignedIn, ProxySession, Session, WrongConfirmation
 from commander.accounts.second_factor_actions import SecondFactorActions
 from commander.audit.store import record
 from commander.db import Database
@@ -37,6 +37,8 @@ class Confirmations:
 
         A try counts as wrong from its beginning: tries that run at the same time can't exceed the limit.
         """
+        if isinstance(session, ProxySession):  # the proxy confirms each request
+            return session
         if self._wrong[session.id] >= TRIES_MOST:
             raise _ended()
         self._wrong[session.id] += 1

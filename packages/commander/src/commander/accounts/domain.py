@@ -134,6 +134,20 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class ProxySession(Session):
+    """A person whom a trusted reverse proxy has logged in, for one request. It has no password and is not stored.
+
+    It always counts as confirmed: the proxy confirms each request.
+    """
+
+
+class OfProxy(AccountError):
+    """The proxy does this, not the commander."""
+
+    kind = ErrorKind(409, "of_proxy", "The proxy does this")
+
+
+@dataclass(frozen=True, slots=True)
 class NamedKey:
     """An API key, or a site token: its text is shown once, and only its hash is kept."""
 
@@ -151,6 +165,7 @@ class ApiKey(NamedKey):
     expires_at: datetime | None = None
 
 
+PROXY_OWNERS = "proxy "  # the beginning of what `socket_owner` returns for a `ProxySession`
 User = Session | ApiKey  # who sends a request
 
 
@@ -168,6 +183,15 @@ def check_role(user: User, least: Role) -> None:
     raise RoleTooLow(
         f"{sender} has the role “{user.role}”, and this needs “{least}”. Ask the owner of this commander for that role."
     )
+
+
+def check_not_of_proxy(session: Session) -> None:
+    """Raises `OfProxy` for a person whom a proxy has logged in: they have no password and no second factor here."""
+    if isinstance(session, ProxySession):
+        raise OfProxy(
+            "The reverse proxy in front of this commander has logged you in. Log out there, and change your password "
+            "and your second factor there."
+        )
 
 
 def is_confirmed(user: User, *, now: datetime) -> bool:
@@ -216,7 +240,9 @@ def check_not_expired(key: ApiKey, *, now: datetime) -> None:
 
 
 def socket_owner(user: User) -> str:
-    """Returns a text that names the session or key to which a WebSocket belongs: `17`, `key 3`."""
+    """Returns a text that names the session or key to which a WebSocket belongs: `17`, `key 3`, `proxy anna`."""
+    if isinstance(user, ProxySession):
+        return f"{PROXY_OWNERS}{user.access_name}"
     return str(user.id) if isinstance(user, Session) else key_owner(user.id)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from commander.accounts.domain import PROXY_OWNERS
 from commander.live.channels import Channels
 from commander.live.frames import Frames
 
@@ -27,4 +28,5 @@ class HangUp:
         pages = (frames.sessions() for frames in self._all_frames())
         if sessions := self._channels.sessions().union(*pages):
             for session in sessions - await valid_owners():
-                self.close(session)
+                if not session.startswith(PROXY_OWNERS):  # see `BELIEVED_S`
+                    self.close(session)

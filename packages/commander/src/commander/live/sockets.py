@@ -12,7 +12,7 @@ from litestar.exceptions import WebSocketDisconnect
 
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN, sender
-from commander.accounts.domain import AccountError, RoleTooLow, User, check_role, socket_owner
+from commander.accounts.domain import AccountError, ProxySession, RoleTooLow, User, check_role, socket_owner
 from commander.accounts.route_roles import SOCKET, least_role
 from commander.live.badge import Badge
 from commander.live.channels import Channels, is_channel
@@ -24,7 +24,9 @@ SESSION_ENDED = 4401
 FORBIDDEN = 4403
 NOT_SPOKEN_HERE = 4404
 TOO_MANY_SOCKETS = 4429
+ASK_THE_PROXY = 1012  # the page connects again, and the proxy says who it is
 SEND_TIMEOUT_S = 20
+BELIEVED_S = 600.0  # so long is a WebSocket open for a person whom a proxy has logged in; then the proxy is asked again
 
 Outbox = asyncio.Queue[str | None]
 
@@ -55,7 +57,7 @@ async def page_socket(
         viewer = frames.join(key, make_view, session=socket_owner(user), stamp=query.get("seq"))
         try:
             with badge.watched(shown) as news:
-                await pump(socket, viewer.outbox, news, cut=partial(frame_for, user.role))
+                await pump(socket, viewer.outbox, news, cut=partial(frame_for, user.role), at_most_s=longest_s(user))
         finally:
             frames.leave(key, viewer)
 
@@ -80,7 +82,7 @@ async def events_socket(
             return
         with channels.subscribed(names, session=socket_owner(user)) as subscription:
             await socket.accept()
-            await pump(socket, subscription.messages, cut=partial(json_for, user.role))
+            await pump(socket, subscription.messages, cut=partial(json_for, user.role), at_most_s=longest_s(user))
 
 
 @asynccontextmanager
@@ -117,16 +119,24 @@ async def hang_up(socket: AnySocket, code: int, reason: str) -> None:
     await socket.close(code, reason[:100])
 
 
-async def pump(socket: AnySocket, *outboxes: Outbox, cut: Callable[[str], str]) -> None:
+def longest_s(user: User) -> float | None:
+    """Returns for how long a WebSocket of this sender stays open; None: as long as its session or key is valid."""
+    return BELIEVED_S if isinstance(user, ProxySession) else None
+
+
+async def pump(socket: AnySocket, *outboxes: Outbox, cut: Callable[[str], str], at_most_s: float | None = None) -> None:
     """Sends the texts of all outboxes until a None comes, or the other side closes or takes no more.
 
-    `cut` returns of each text what this role may see.
+    `cut` returns of each text what this role may see. After `at_most_s` it closes.
     """
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_gone(socket)), *(group.create_task(_send(socket, each, cut)) for each in outboxes)]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait(tasks, timeout=at_most_s, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
+    if not ended:
+        with suppress(WebSocketDisconnect):
+            await socket.close(ASK_THE_PROXY, "connect again")
 
 
 async def _send(socket: AnySocket, outbox: Outbox, cut: Callable[[str], str]) -> None:

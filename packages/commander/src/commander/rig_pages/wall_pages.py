@@ -29,7 +29,7 @@ from commander.saved_views.domain import LinkExpired, NoSuchLink, ViewLink
 from commander.saved_views.links import ViewLinks
 from commander.web.errors import extra_headers, problem_of
 from commander.web.role_filter import frame_for
-from commander.web.shell import Page, page
+from commander.web.shell import Page, page, plain_page
 
 PATH = "/view/{token:str}"
 HERE = "?live"  # the page's WebSocket has the page's own address
@@ -120,8 +120,7 @@ def wall_page(views: RigViews, link: ViewLink, query: IndexQuery) -> Html:
 def refused_page(error: CommanderError) -> Html:
     """Returns a plain page that says why the link shows nothing."""
     problem, retry_after_s = problem_of(error)
-    about = Page(title=problem.title, section=None)
-    html = page("rig_pages/wall_refused.html", about, status=problem.status, detail=problem.detail)
+    html = plain_page(problem.status, problem.title, problem.detail)
     html.headers.update(SECRET_ADDRESS | extra_headers(error, retry_after_s))
     return html
 

@@ -28,9 +28,11 @@ from commander.accounts.domain import (
     BadNewPassword,
     BadRole,
     NotSignedIn,
+    ProxySession,
     Role,
     Session,
     WrongConfirmation,
+    check_not_of_proxy,
     is_enough,
 )
 from commander.accounts.second_factor_actions import SecondFactorActions
@@ -140,7 +142,7 @@ class AccessPage:
         me, may_own = self.session, is_enough(self.session.role, Role.OWN)
         everybody, all_sessions = await self.accesses.all(), await self.accounts.sessions()
         views = [access_view(each, all_sessions, me) for each in everybody]
-        mine = next((each for each in everybody if each.id == me.access_id), None)
+        mine = next((each for each in everybody if each.id == me.access_id), None) or _of_proxy(me)
         if mine is None:
             raise NotSignedIn("Your access was removed.")
         dialog = dialog or self._asked(mine, everybody)
@@ -152,7 +154,12 @@ class AccessPage:
             status=WRONG if dialog and dialog.errors else 200,
             may_own=may_own,
             mine=OwnAccessView(
-                mine.name, ROLE_WORDS[mine.role], mine.is_owner, mine.totp, await self.second_factors.codes_left(me)
+                name=mine.name,
+                role=ROLE_WORDS[mine.role],
+                is_owner=mine.is_owner,
+                is_of_proxy=isinstance(me, ProxySession),
+                totp=mine.totp,
+                recovery_codes=await self.second_factors.codes_left(me),
             ),
             accesses=views,
             sessions=[session_view(each, me) for each in sessions_of(me, all_sessions)],
@@ -185,6 +192,8 @@ class AccessPage:
             return AccessDialog(kind, link_id=id_in(self._query.get("link", "")))
         if kind in ("edit", "remove"):
             return AccessDialog(kind, target.id, name=target.name, role=target.role) if target else None
+        if isinstance(self.session, ProxySession) and kind in OWN_DIALOGS:
+            return None
         if kind == "second-factor":
             return None if mine.totp else self.app_dialog()
         if kind in ("second-factor-off", "codes") and not mine.totp:
@@ -260,6 +269,7 @@ async def change_password(
     access_page: NamedDependency[AccessPage],
     confirmations: NamedDependency[Confirmations],
 ) -> Html | Redirect:
+    check_not_of_proxy(access_page.session)
     try:
         session = await confirmations.confirm(access_page.session, password=data.old)
         await access_page.accesses.change_own_password(session, data.new)
@@ -271,6 +281,7 @@ async def change_password(
 
 @post(PATH + "/second-factor", status_code=200, dependencies=DEPENDENCIES, include_in_schema=False)
 async def switch_on(data: URLEncodedBody[SecondFactorForm], access_page: NamedDependency[AccessPage]) -> Html:
+    check_not_of_proxy(access_page.session)
     try:
         codes = await access_page.second_factors.switch_on(access_page.session, data.secret, data.code)
     except WrongCode as error:
@@ -280,12 +291,14 @@ async def switch_on(data: URLEncodedBody[SecondFactorForm], access_page: NamedDe
 
 @post(PATH + "/second-factor/off", include_in_schema=False)
 async def switch_off(request: SessionRequest, second_factors: NamedDependency[SecondFactorActions]) -> Redirect:
+    check_not_of_proxy(request.user)
     await second_factors.switch_off(request.user)
     return done("off")
 
 
 @post(PATH + "/recovery-codes", status_code=200, dependencies=DEPENDENCIES, include_in_schema=False)
 async def replace_codes(access_page: NamedDependency[AccessPage]) -> Html:
+    check_not_of_proxy(access_page.session)
     return await access_page.show(codes=await access_page.second_factors.replace_recovery_codes(access_page.session))
 
 
@@ -317,6 +330,13 @@ HANDLERS: list[HTTPRouteHandler] = [
     *(show_access, add_access, edit_access, remove_access, change_password),
     *(switch_on, switch_off, replace_codes, end_others, make_view_link, revoke_view_link),
 ]
+
+
+def _of_proxy(session: Session) -> Access | None:
+    """Returns the access of a person whom a proxy has logged in, for this page; None for another session."""
+    if not isinstance(session, ProxySession):
+        return None
+    return Access(session.access_id, session.access_name, session.role, totp=False, created_at=session.created_at)
 
 
 def errors_of(error: CommanderError) -> dict[str, str]:

@@ -34,11 +34,12 @@ class AccessView:
 
 @dataclass(frozen=True, slots=True)
 class OwnAccessView:
-    """The access of the person who looks."""
+    """The access of the person who looks. `is_of_proxy`: a reverse proxy has logged them in."""
 
     name: str
     role: str
     is_owner: bool
+    is_of_proxy: bool
     totp: bool
     recovery_codes: int
 

@@ -16,7 +16,7 @@ from litestar.response import Redirect
 from commander.accounts.access_actions import AccessActions
 from commander.accounts.access_domain import OWNER_ID, LoginFields
 from commander.accounts.actions import AccountActions
-from commander.accounts.auth import OPEN
+from commander.accounts.auth import OPEN, sender
 from commander.accounts.domain import (
     AccountError,
     BadDays,
@@ -27,6 +27,7 @@ from commander.accounts.domain import (
     Session,
     TooManyTries,
     WrongPassword,
+    check_not_of_proxy,
     checked_role,
 )
 from commander.accounts.networks import sender_is_known
@@ -87,8 +88,7 @@ async def login(
     access_actions: NamedDependency[AccessActions],
 ) -> Html | Redirect:
     going = local_path(request.query_params.get("next", HOME))
-    cookie = request.cookies.get(account_actions.cookies.session)
-    if cookie and await account_actions.session_of(cookie):
+    if await sender(account_actions, request):
         return Redirect(going, status_code=303)
     return login_page(going, fields=await access_actions.login_fields())
 
@@ -127,6 +127,7 @@ async def log_in(
 
 @post("/logout", include_in_schema=False)
 async def log_out(request: PageRequest, account_actions: NamedDependency[AccountActions]) -> Redirect:
+    check_not_of_proxy(request.user)
     await account_actions.log_out(request.user)
     answer = Redirect("/login", status_code=303)
     answer.set_cookie(account_actions.cookies.end_of_session())

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from commander.accounts.proxy_users import ProxyHeaders
 from commander.problems import CommanderError, ErrorKind
 from commander.settings import IpNetwork
 from commander.web.bodies import Refuse, header, method_of
@@ -30,11 +31,14 @@ class NotTheProxy(CommanderError):
 
 
 class BehindProxy:
-    """ASGI middleware. `only_proxies`: other senders are refused."""
+    """ASGI middleware. `only_proxies`: other senders are refused. `users` are the headers that name people."""
 
-    def __init__(self, app: ASGIApp, proxies: Sequence[IpNetwork], *, only_proxies: bool, refuse: Refuse) -> None:
+    def __init__(
+        self, app: ASGIApp, proxies: Sequence[IpNetwork], *, users: ProxyHeaders, only_proxies: bool, refuse: Refuse
+    ) -> None:
         self._app = app
         self._proxies = proxies
+        self._users = users
         self._only_proxies = only_proxies
         self._refuse = refuse
 
@@ -54,6 +58,7 @@ class BehindProxy:
             scope["scheme"] = scheme.replace("http", "ws") if is_socket else scheme
         if address := self._sender(scope):
             scope["client"] = (address, 0)
+        self._users.note(scope)
 
     def _sender(self, scope: Scope) -> str | None:
         """Returns the nearest address that is no proxy; None if what stands there is no address."""

@@ -122,3 +122,8 @@ def error_page(status: int, title: str, detail: str, *, section: Section) -> Res
     """Returns a page with an error and what to do; `detail` may be empty if the title is enough."""
     about = Page(title=title, section=section)
     return page("web/error.html", about, status=status, detail=detail)
+
+
+def plain_page(status: int, title: str, detail: str) -> Response[str]:
+    """Returns a page with an error for somebody who may see nothing else: it leads to no other page."""
+    return page("web/plain.html", Page(title=title, section=None), status=status, detail=detail)
