@@ -14,7 +14,7 @@ import pytest
 from asic_payloads import body_of
 from asic_sentry.access import Login, using
 from asic_sentry.asics import store
-from asic_sentry.asics.login_check import refused
+from asic_sentry.asics.login_check import refusal_of_pages, refused
 from asic_sentry.asics.logins import enter_login, load_logins, login_for, move_logins
 from asic_sentry.dialects.dialect import Dialect, LibraryCall, Question
 from asic_sentry.dialects.registry import ALLOWED, BY_NAME
@@ -297,11 +297,14 @@ async def test_a_wrong_password_for_pages_costs_no_sample_and_is_not_sent_again(
     async with with_pages(pages, network, monkeypatch) as (identity, seen):
         with using(WRONG):
             samples = [await poll(identity) for _ in range(3)]
+        noted, not_noted = (refusal_of_pages(identity, login) for login in (WRONG, RIGHT))
         log_ins = [each for each in seen if WRONG.password in each]
         reason = await refused(identity, WRONG)
         assert await refused(identity, RIGHT) is None
     assert all(isinstance(each, Sample) and each.log.hashrate_hs and each.log.power_w is None for each in samples)
     assert len(log_ins) == 1
+    assert (noted or "").startswith("It refuses the password")
+    assert not_noted is None
     assert reason is not None  # entered again, it is tried again
     assert WRONG.password not in reason
 

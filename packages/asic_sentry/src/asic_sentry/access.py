@@ -25,7 +25,7 @@ _DETAIL_LIMIT = 200
 _AGAIN_AFTER_S = 900.0
 T = TypeVar("T")
 _NEEDED = "It needs a password. Enter it on the sentry's page, or with “asic-sentry password”."
-_REFUSED = (
+REFUSED = (
     "It refuses the password that was entered. Enter the right one on the sentry's page, or with “asic-sentry "
     "password”."
 )
@@ -93,8 +93,8 @@ async def authorised(access: Access, request: bytes, key: str, send: Send, *, op
     ASIC is still polled as often as before.
     """
     login = _login.get()
-    if optional and login is not None and _refused_until_s.get((key, login, access), 0.0) > time.monotonic():
-        raise WrongPassword(FailureKind.ERROR_STATUS, _REFUSED)
+    if optional and login is not None and (sentence := refusal_of(access, login, key)):
+        raise WrongPassword(FailureKind.ERROR_STATUS, sentence)
     try:
         if login is None:
             return await access.open_answer(request, send)
@@ -103,7 +103,7 @@ async def authorised(access: Access, request: bytes, key: str, send: Send, *, op
         if login is None:
             raise error_status(f"{error}. {_NEEDED}") from error
         _refused_until_s.keep((key, login, access), time.monotonic() + _AGAIN_AFTER_S)
-        raise WrongPassword(FailureKind.ERROR_STATUS, f"{error}. {_REFUSED}"[:_DETAIL_LIMIT]) from error
+        raise WrongPassword(FailureKind.ERROR_STATUS, f"{error}. {REFUSED}"[:_DETAIL_LIMIT]) from error
 
 
 class _OfDevices(OrderedDict[tuple[str, Login, Access], T]):
@@ -113,6 +113,11 @@ class _OfDevices(OrderedDict[tuple[str, Login, Access], T]):
         self[key] = value
         while len(self) > _SESSIONS_LIMIT:
             self.popitem(last=False)
+
+
+def refusal_of(access: Access, login: Login, key: str) -> str | None:
+    """Returns the sentence if the device refused this log-in a short time ago."""
+    return REFUSED if _refused_until_s.get((key, login, access), 0.0) > time.monotonic() else None
 
 
 def forget_refusals(login: Login) -> None:

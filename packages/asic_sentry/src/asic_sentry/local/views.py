@@ -20,6 +20,7 @@ from sentry_kit.store import State
 
 from asic_sentry.agent import Agent
 from asic_sentry.asics.asic import AsicState, refusal_text, state_of
+from asic_sentry.asics.login_check import refusal_of_pages
 from asic_sentry.asics.store import ModelOverride
 from asic_sentry.device import Device
 from asic_sentry.scan import ScannedAsic, Scans
@@ -186,7 +187,8 @@ def _notes(device: Device) -> list[str]:
         notices.append(f"{asic.failure.kind}: {asic.failure.detail}{since}")
     if device.log and asic.failure is None and device.log.faults:
         notices.append(f"Reports a fault: {', '.join(device.log.faults)}.")
-    return notices + ([asic.news] if asic.news else [])
+    refused = refusal_of_pages(asic.identity, device.login) if device.login and asic.failure is None else None
+    return notices + [note for note in (refused, asic.news) if note]
 
 
 def _figures(sample: AsicLog | None) -> list[Figure]:
