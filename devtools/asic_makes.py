@@ -126,6 +126,7 @@ LUXOS = {
     "version": lambda at: said(at, "VERSION", [{"API": "3.7", **LUXOS_ABOUT}], LUXMINER),
     "power": lambda at: said(at, "POWER", [{"PSU": False, "Watts": at.power(2760)}], LUXMINER),
     "temps": luxos_temps,
+    "events": lambda at: said(at, "EVENTS", [{"Code": "MINER_TUNED", "Target": "MINER"}], LUXMINER),
     "config": lambda at: said(at, "CONFIG", [{"MACAddr": at.mac, "Hostname": "stand-in", "Profile": "290MHz",
                                                "SerialNumber": f"STAND-IN-{at.number}"}], LUXMINER),
 }  # fmt: skip

@@ -27,7 +27,8 @@ BAD_CHIP: Fault = (0, ("STATS", 1, "chain_acs1"), " ooxo", "chips")
 OVERHEATED = [{"type": "temp", "status": "e", "code": 3, "msg": "too hot"}]
 FAULTS: dict[str, Fault] = {
     **dict.fromkeys(("braiins", "auradine", "goldshell"), DEAD),
-    **dict.fromkeys(("luxos", "hammer", "volcminer"), BAD_CHIP),
+    **dict.fromkeys(("hammer", "volcminer"), BAD_CHIP),
+    "luxos": (4, ("EVENTS",), [{"Code": "FAN_FAILURE", "Target": "MINER"}], "fan failure"),
     **dict.fromkeys(
         ("whatsminer_v1", "whatsminer_v2"),
         (0, ("SUMMARY", 0), {"MHS 5m": 1.0, "Error Code Count": 1, "Error Code 0": 540}, "error 540"),

@@ -201,6 +201,17 @@ def test_a_board_with_more_chips_than_the_table_is_another_variant() -> None:
     assert [(board.chips, board.expected_chips) for board in found.boards] == [(88, None), (60, 63)]
 
 
+def test_what_luxos_says_is_wrong_now_is_a_fault_and_what_the_owner_did_is_none() -> None:
+    stats = {**STATUS, "STATS": [{"Type": "Antminer S19"}, {"Elapsed": 9, "GHS 5s": 1.0, "chain_acs1": " ox"}]}
+    codes = [("SHUTDOWN_USER", 0), ("BOARD_ASIC_INIT_FAILURE", 2), ("BOARD_NOT_DETECTED", None), ("SLEEP", None)]
+    events = [{"Code": code, "Target": "BOARD", "ID": board} for code, board in codes]
+    events += [{"Code": "PSU_PANIC", "Target": "MINER"}, {"Code": None}]
+    refused = {"STATUS": [{"STATUS": "E", "Code": 14, "Msg": "Invalid command"}]}
+    found = read("luxos", stats, POOLS, refused, refused, {**STATUS, "EVENTS": events})
+    assert found.faults == ["chips", "board 2 asic init failure", "board not detected", "psu panic"]
+    assert read("luxos", stats, POOLS, refused, refused, refused).faults == ["chips"]
+
+
 def test_the_fans_of_a_hammer_are_found_where_it_counts_them() -> None:
     chains = {f"chain_acn{slot}": 105 for slot in (1, 2, 3)}
     fans = {"fan_num": 2, "fan1": 0, "fan2": 0, "fan5": 5600, "fan6": 5610}

@@ -22,7 +22,7 @@ READING = {
     *("get.device.info", "get.miner.status summary", "get.miner.status edevs", "get.miner.status pools"),
     *("GET /api/system/info", "POST /user/userpanel post=4"),
     *(f"GET /cgi-bin/{name}.cgi" for name in ("stats", "pools", "summary", "get_power", "get_system_info")),
-    *("temps", "fans", "tunerstatus", "asccount", "power", "config"),
+    *("temps", "fans", "tunerstatus", "asccount", "power", "config", "events"),
     *("GET /summary", "GET /temps", "GET /capabilities", "GET /network"),
     *(f"GET /api/v1/{name}" for name in ("system", "network", "hardware", "mining", "pools", "cooling", "errors")),
     *("GET /api/v1/telemetry?level=miner,hashboard", "GET /api/v1/summary", "GET /api/v1/info"),

@@ -1,6 +1,7 @@
-"""LuxOS on Antminers: cgminer's API. `stats` and `pools` are an Antminer's; `power`, `temps` and `config` are its own.
+"""LuxOS on Antminers: cgminer's API. `stats` and `pools` are an Antminer's; the other commands are its own.
 
-`temps` has four sensors of each board; `METADATA` says which of them are at the intake and which at the exhaust.
+`events` has what is wrong now: an event is there until its cause is gone. `temps` has four sensors of each board;
+`METADATA` says which of them are at the intake and which at the exhaust.
 """
 
 from collections.abc import Sequence
@@ -17,16 +18,22 @@ from asic_sentry.dialects.parsing import AsicReading, Row, checked, hottest, hot
 from asic_sentry.models import Model
 
 FIRMWARE = "LuxOS"
+_HARMLESS = {
+    *("SLEEP", "IDLE", "REBOOT_USER", "SHUTDOWN_USER", "REBOOT_SYSINIT"),
+    *("MINER_TUNING", "MINER_TUNED", "HASH_ON_DISCONNECT"),
+}
+_FAULTS_LIMIT = 16
 _CORNERS = ("TopLeft", "TopRight", "BottomLeft", "BottomRight")
 
 
 def parse_luxos(replies: Sequence[bytes], model: Model | None) -> AsicReading:
-    """Reads `stats`, `pools`, and what the version knows of `power` and `temps`; `summary` if values were missing."""
-    reading = parse_antminer([*replies[:2], *replies[4:]], model)
-    return checked(FIRMWARE, lambda: _with_own(reading, replies[2], replies[3]))
+    """Reads `stats`, `pools`, and what the version knows of `power`, `temps` and `events`; `summary` if values were
+    missing."""
+    reading = parse_antminer([*replies[:2], *replies[5:]], model)
+    return checked(FIRMWARE, lambda: _with_own(reading, *replies[2:5]))
 
 
-def _with_own(reading: AsicReading, power: bytes, temps: bytes) -> AsicReading:
+def _with_own(reading: AsicReading, power: bytes, temps: bytes, events: bytes) -> AsicReading:
     watts = positive((optional_section(power, "POWER") or [{}])[0].get("Watts"))
     boards = _with_sensors(reading.boards, temps)
     return msgspec.structs.replace(
@@ -34,7 +41,21 @@ def _with_own(reading: AsicReading, power: bytes, temps: bytes) -> AsicReading:
         power_w=reading.power_w if watts is None else watts,
         boards=boards,
         temperature_c=hottest([reading.temperature_c, hottest_of(boards)]),
+        faults=[*reading.faults, *_faults(optional_section(events, "EVENTS"))],
     )
+
+
+def _faults(events: Sequence[Row]) -> list[str]:
+    """Returns events such as "fan failure" and "board 2 asic init failure", without those that the owner has caused."""
+    found = []
+    for event in events:
+        code, board = text(event.get("Code")), count(event.get("ID"))
+        if code is None or code in _HARMLESS:
+            continue
+        words = code.lower().replace("_", " ")
+        is_of_board = text(event.get("Target")) == "BOARD" and board is not None
+        found.append(f"board {board} {words.removeprefix('board ')}" if is_of_board else words)
+    return [each[:64] for each in dict.fromkeys(found)][:_FAULTS_LIMIT]
 
 
 def _with_sensors(boards: Sequence[AsicBoard], temps: bytes) -> list[AsicBoard]:
@@ -88,7 +109,7 @@ LUXOS = Dialect(
     port=cgminer.PORT,
     poll_questions=(
         *(cgminer.command(name) for name in ("stats", "pools")),
-        *(cgminer.command(name, optional=True) for name in ("power", "temps")),
+        *(cgminer.command(name, optional=True) for name in ("power", "temps", "events")),
     ),
     parse=parse_luxos,
     specs_questions=(cgminer.command("version"), cgminer.command("config", optional=True)),
