@@ -10,7 +10,7 @@ from tests.farm import CommanderProcess
 
 from .conftest import OpenPage
 from .people_and_sentries import Farm, Rig
-from .test_looks import must_be_open_to_all
+from .test_looks import must_be_open_to_all, settled_asics
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -85,6 +85,26 @@ async def test_a_wall_screen_is_open_to_all_from_a_phone_to_a_wall(
         for where in (".head .row", f"#rig-{hall[0].id}")
     ]
     assert lefts[0] == lefts[1], "each figure stands below its heading"
+
+
+async def test_a_wall_screen_of_asics_is_open_to_all(farm: Farm, open_page: OpenPage) -> None:
+    settled_asics(farm)
+    person = await open_page("/asics")
+    await person.get_by_role("link", name="Save view").click()
+    await person.get_by_label("Name", exact=True).fill("All ASICs")
+    await person.keyboard.press("Enter")
+    await person.get_by_role("link", name="Make a link to view All ASICs").click()
+    await person.get_by_role("button", name="Make the link").click()
+    link = await person.locator("#made-link").inner_text()
+    wall = await open_page(link.strip(), logged_in=False)
+    await expect(wall.locator("#rows .row")).to_have_count(3)
+    await expect(wall.locator("#waiting-rows .row")).to_have_count(1)
+    await expect(wall.locator(LEADS_ON)).to_have_count(0)
+    await must_be_open_to_all(wall)
+    await person.goto("/asics")
+    await person.get_by_role("link", name="Remove view All ASICs").click()
+    await person.get_by_role("button", name="Remove view").click()
+    await expect(wall.get_by_role("heading", name="This link is not valid")).to_be_visible()
 
 
 async def test_an_ended_link_leaves_a_plain_page_on_the_screen(
