@@ -186,9 +186,10 @@ class SmallCommander:
         asked = msgspec.json.decode(await _body(request), type=Adoption)
         adopted = []
         for each in asked.rigs:
-            rig = self.keys.get(each.key)
+            key = each.name if each.key is None else each.key
+            rig = self.keys.get(key)
             if rig is None:
-                rig = self.keys[each.key] = self.add_rig(each.name)
+                rig = self.keys[key] = self.add_rig(each.name)
             else:
                 self.renew(rig)
             adopted.append(AdoptedRig(name=rig.name, token=str(rig.token)))

@@ -54,6 +54,18 @@ async def test_a_revoked_site_token_registers_nothing_and_its_asics_stay(farm: F
     assert len((await farm.get(ASICS)).json()) == 1
 
 
+async def test_an_asic_without_a_key_is_known_by_its_name(farm: Farm) -> None:
+    site = await farm.site_token()
+    named = [{"name": "hall-2 left"}, {"name": "hall-2 right"}]
+    first = await adopt(farm, site, named)
+    assert [each["name"] for each in first] == [each["name"] for each in named]
+    again = await adopt(farm, site, named[1:])
+    assert again[0]["name"] == "hall-2 right"
+    assert again[0]["token"] != first[1]["token"]
+    assert len((await farm.get(ASICS)).json()) == 2
+    assert (await farm.client.post(ADOPT, json={"rigs": [{"name": " "}]}, headers=site)).status_code == 422
+
+
 @on_sqlite
 async def test_a_site_token_registers_a_bounded_number_of_asics(settings: Settings) -> None:
     async with running(replace(settings, site_rigs=3)) as client:

@@ -153,14 +153,15 @@ class AsicReceipt(Message, frozen=True, kw_only=True, gc=False):
 
 
 class AdoptedAsic(Message, frozen=True, kw_only=True, gc=False):
-    """An ASIC that a site's sentry found. The same `key` (its MAC, else its address) again is the same rig again.
+    """An ASIC that a site's sentry found. The same `key` again is the same rig again.
 
-    A name that another rig has gets a number behind it. A rig that is registered again keeps its record and the name
-    that it has by now; its token is new, and the old one stops working.
+    The key is its MAC, else its address. Without a key the name is the key. A name that another rig has gets a number
+    behind it. A rig that is registered again keeps its record and the name that it has by now; its token is new, and
+    the old one stops working.
     """
 
     name: Name
-    key: Name
+    key: Name | None = None
 
 
 class Adoption(Message, frozen=True, kw_only=True, gc=False):

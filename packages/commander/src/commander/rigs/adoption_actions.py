@@ -99,12 +99,17 @@ class TakenNames:
 
 
 def _checked(at: int, asic: AdoptedAsic) -> tuple[str, str]:
-    if not asic.key.strip():
+    key = _key_of(asic)
+    if asic.key is not None and not key:
         raise BadAdoption(at, "key", "Give its MAC, or its address where the MAC is not known.")
     try:
-        return asic.key.strip(), checked_name(asic.name)
+        return key, checked_name(asic.name)
     except BadName as error:
         raise BadAdoption(at, "name", str(error)) from error
+
+
+def _key_of(asic: AdoptedAsic) -> str:
+    return (asic.name if asic.key is None else asic.key).strip()
 
 
 class AdoptionActions:
@@ -149,7 +154,7 @@ class AdoptionActions:
             self._tokens.forget(token_hash)
         for each in made.new:
             self._live.added(ids[each.key], each.name, now)
-        keys = [asic.key.strip() for asic in adoption.rigs]
+        keys = [_key_of(asic) for asic in adoption.rigs]
         return AdoptionAnswer(rigs=[AdoptedRig(name=made.names[key], token=str(made.tokens[key])) for key in keys])
 
     def _new_token(self) -> Token:
