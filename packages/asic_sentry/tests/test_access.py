@@ -14,16 +14,19 @@ import pytest
 from asic_payloads import body_of
 from asic_sentry.access import Login, using
 from asic_sentry.asics import store
+from asic_sentry.asics.asic import NO_OVERRIDE, Asic, Rig
 from asic_sentry.asics.login_check import refusal_of_pages, refused
 from asic_sentry.asics.logins import enter_login, load_logins, login_for, move_logins
+from asic_sentry.device import Device, ask
 from asic_sentry.dialects.dialect import Dialect, LibraryCall, Question
-from asic_sentry.dialects.registry import ALLOWED, BY_NAME
+from asic_sentry.dialects.registry import ALLOWED, BY_NAME, DIALECTS
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
-from asic_sentry.poll import Identity, Sample, poll, specs_of
+from asic_sentry.poll import Identity, Sample, poll, specs_of, utc_now
 from asic_wire import framed
 from fake_asics import make_asics, running
 from protocol.asic_messages import AsicSpecs
+from protocol.tokens import TokenKind, new_token
 from right_answers import moment
 from sentry_kit import store as kit
 from sentry_kit.errors import BadUse
@@ -338,6 +341,58 @@ async def test_a_braiins_os_over_rest_takes_the_token_without_a_word_before_it(n
     assert "power target 3031 W" in (found.specs.software_version or "")
     assert isinstance(sample, Sample)
     assert sample.log.power_w
+
+
+async def test_an_asic_that_refuses_its_password_is_read_without_it_where_that_is_possible(
+    network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offset = PORT - 80
+    usual = tuple(dialect._replace(port=dialect.port + offset) for dialect in DIALECTS)
+    monkeypatch.setattr("asic_sentry.identify.DIALECTS", usual)
+    monkeypatch.setattr("asic_sentry.scan.DIALECTS", usual)
+    async with (
+        running(make_asics(1, network, ["braiins"], port_base=offset)),
+        locked(network, "braiins_rest", TOKEN) as (ip, asic),
+    ):
+        asic.log_in = "/api/v1/auth/login", {"username": RIGHT.user, "password": RIGHT.password}
+        asic.header, asic.open = "Authorization: {token}", "/api/v1/version"
+        with using(RIGHT):
+            found = await identify(ip)
+        assert isinstance(found, Identity)
+        assert found.dialect == "braiins_rest"
+        device = device_of(found)
+        device.login = RIGHT
+        assert isinstance(await ask(device, lambda _device: utc_now(), lambda: 0.0), Sample)
+        asic.log_in = "/api/v1/auth/login", {"username": RIGHT.user, "password": "another one"}
+        asic.token = "tok-2"
+        for _ in range(3):
+            failure = await ask(device, lambda _device: utc_now(), lambda: 0.0)
+            assert isinstance(failure, PollFailure)
+            assert "It refuses the password" in failure.detail
+            device.failed(failure)
+        sample = await ask(device, lambda _device: utc_now(), lambda: 0.0)
+    assert isinstance(sample, Sample)
+    assert sample.log.hashrate_hs
+    assert device.asic.identity.dialect == "braiins"
+
+
+def device_of(identity: Identity) -> Device:
+    asic = Asic(
+        id=1,
+        identity=identity,
+        operator_model=None,
+        rig=Rig(None, None),
+        token=new_token(TokenKind.ASIC, pin=None),
+        mac=None,
+        override=NO_OVERRIDE,
+        refusal=None,
+        failure=None,
+        failing_since=None,
+        answered=True,
+        identified_at=utc_now(),
+        news=None,
+    )
+    return Device(asic, NO_OVERRIDE, specs_due_s=1.0, identify_due_s=1.0)
 
 
 def test_a_password_is_stored_by_address_or_model_and_never_shown(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from protocol.asic_messages import AsicLog, AsicSpecs
 
 from asic_sentry.access import Login, using
 from asic_sentry.asics.asic import Asic, Override
+from asic_sentry.dialects.registry import BY_NAME
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
 from asic_sentry.poll import Identity, Sample, poll, specs_of
@@ -99,12 +100,19 @@ class Device:
         """
         if failure.kind is not FailureKind.LOCAL_LIMIT:
             self.failures += 1
-        self.bad_responses = self.bad_responses + 1 if failure.kind is FailureKind.BAD_RESPONSE else 0
+        self.bad_responses = self.bad_responses + 1 if self._may_speak_otherwise(failure.kind) else 0
         before = self.asic.failure
         if before is not None and before.kind is failure.kind:
             return False
         self.touch(failure=failure, failing_since=self.asic.failing_since or datetime.now(UTC))
         return True
+
+    def _may_speak_otherwise(self, kind: FailureKind) -> bool:
+        """Returns whether another dialect may read the ASIC: after such an answer, or after a wrong password if there
+        is one that needs none."""
+        if kind is FailureKind.ERROR_STATUS:
+            return BY_NAME[self.asic.identity.dialect].has_substitute
+        return kind is FailureKind.BAD_RESPONSE
 
     def note_other_device(self, mac: str) -> PollFailure:
         """Stores that another device answers at the ASIC's address. Its values must not be reported for this ASIC."""

@@ -287,6 +287,7 @@ BRAIINS_REST = Dialect(
     parse_specs=parse_rest_specs,
     probe=_VERSION,
     recognise=recognise_rest,
+    has_substitute=True,
     firmware="Braiins OS from 25.07; needs a password",
     unread="errors; power is the tuner's estimate",
     recorded=True,

@@ -62,7 +62,8 @@ class Dialect(NamedTuple):
     `recognise` raises `BadReply` unless the answer to `probe` may come from a device that speaks this dialect. At an
     unusual port `probe_at_other_port` is asked instead, if there is one. Without a `probe` a dialect is tried last,
     on devices that answer and speak no other dialect. `instead` names a dialect that reads more of a device with these
-    specs; it is tried next.
+    specs; it is tried next. One that is named so has the flag `has_substitute`: if the device refuses it, the other one
+    still reads the device.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Dialect(NamedTuple):
     is_installed: Callable[[], bool] = lambda: True
     specs_within_s: float = USUAL_WITHIN_S
     instead: Callable[[AsicSpecs], str | None] = lambda _specs: None
+    has_substitute: bool = False
     firmware: str = ""
     unread: str = ""
     recorded: bool = False
