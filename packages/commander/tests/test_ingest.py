@@ -114,6 +114,31 @@ async def test_what_a_dead_worker_held_is_given_to_another(
     assert worker.counts.stored == 20
 
 
+async def test_what_nats_gives_to_nobody_is_asked_for_again(
+    queue: Queue, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As NATS 2.9 can do after it was killed: logs wait, workers ask, and nothing is delivered."""
+    monkeypatch.setattr("commander.scaled.worker.ACK_WAIT_S", 0.2)
+    monkeypatch.setattr("commander.scaled.stream.STUCK_AFTER_S", 1.0)
+    await add_rigs(database)
+    async with queue.intake() as intake, queue.client() as client:
+        await settle_stream(client, queue.names, queue.limits)
+        await settle_consumer(client, queue.names)
+        await intake.write([a_log(1, second) for second in range(20)])
+        dead = await client.jetstream().pull_subscribe_bind(WORKERS, stream=queue.names.stream)
+        kept = await dead.fetch(20, timeout=2)
+        assert len(kept) == 20
+
+        async def is_stored() -> bool:
+            for message in kept:
+                await message.in_progress()
+            return len(await stored_logs(database)) == 20
+
+        async with queue.worker(database):
+            await eventually(is_stored, within_s=30)
+            await eventually(lambda: is_empty(queue))
+
+
 async def test_new_logs_are_stored_though_nats_lost_the_end_of_its_stream(database: Database, tmp_path: Path) -> None:
     """As after a power failure: NATS writes what its consumers know and the messages to its disk at different times."""
     await add_rigs(database)

@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
+    ConsumerInfo,
     DeliverPolicy,
     DiscardPolicy,
     RetentionPolicy,
@@ -26,6 +27,7 @@ from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, NatsAway
 log = logging.getLogger(__name__)
 DUPLICATE_WINDOW_S = 120  # a log that is sent again later is a duplicate to the database only
 ACK_WAIT_S = 2.0  # then what a dead worker held, or one that NATS lost, is given to another
+STUCK_AFTER_S = 6 * ACK_WAIT_S
 HELD_BY_WORKERS = 20_000  # not yet acknowledged by workers, all together
 WORKERS = "ingest"
 
@@ -140,7 +142,26 @@ async def settle_consumer(client: Client, names: StreamNames) -> None:
     Web nodes call it, too, before they send: after a power failure NATS can know more of the consumer than of the
     stream, and would deliver no new log until the stream has as many messages again.
     """
-    config = ConsumerConfig(
+    manager = client.jetstream(timeout=ANSWER_TIMEOUT_S)
+    try:
+        workers = await manager.add_consumer(names.stream, _consumer())
+        stream = await manager.stream_info(names.stream)  # after the consumer: what it was given stands in the stream
+        if workers.delivered and workers.delivered.stream_seq > stream.state.last_seq:
+            log.warning("NATS has lost logs: its stream %s ends before what workers were given", names.stream)
+            await renew_consumer(client, names)
+    except APIError as error:
+        raise NatsAway(f"JetStream refuses the consumer {WORKERS}: {error.description}") from error
+
+
+async def renew_consumer(client: Client, names: StreamNames) -> None:
+    """Lets NATS deliver every message of the stream again. To the database, those that are stored are duplicates."""
+    manager = client.jetstream(timeout=ANSWER_TIMEOUT_S)
+    await manager.delete_consumer(names.stream, WORKERS)
+    await manager.add_consumer(names.stream, _consumer())
+
+
+def _consumer() -> ConsumerConfig:
+    return ConsumerConfig(
         durable_name=WORKERS,
         deliver_policy=DeliverPolicy.ALL,
         ack_policy=AckPolicy.EXPLICIT,
@@ -148,13 +169,32 @@ async def settle_consumer(client: Client, names: StreamNames) -> None:
         max_deliver=-1,
         max_ack_pending=HELD_BY_WORKERS,
     )
-    manager = client.jetstream(timeout=ANSWER_TIMEOUT_S)
-    try:
-        workers = await manager.add_consumer(names.stream, config)
-        stream = await manager.stream_info(names.stream)  # after the consumer: what it was given stands in the stream
-        if workers.delivered and workers.delivered.stream_seq > stream.state.last_seq:
-            log.warning("NATS has lost logs: its stream %s ends before what workers were given", names.stream)
-            await manager.delete_consumer(names.stream, WORKERS)
-            await manager.add_consumer(names.stream, config)
-    except APIError as error:
-        raise NatsAway(f"JetStream refuses the consumer {WORKERS}: {error.description}") from error
+
+
+class Standstill:
+    """Finds messages that NATS gives to no worker, though workers ask for them.
+
+    NATS 2.9 does not always deliver again what a worker held when NATS was killed.
+    """
+
+    def __init__(self) -> None:
+        self._seen: ConsumerInfo | None = None
+        self._since_s = 0.0
+
+    def has_lasted(self, workers: ConsumerInfo, now_s: float) -> bool:
+        """Returns whether messages wait and none was delivered or acknowledged for `STUCK_AFTER_S`.
+
+        `workers` is the consumer's state now, `now_s` a monotonic time.
+        """
+        before, self._seen = self._seen, workers
+        is_waiting = (workers.num_pending or 0) + (workers.num_ack_pending or 0) > 0
+        if not is_waiting or before is None or _place(before) != _place(workers):
+            self._since_s = now_s
+        return now_s - self._since_s >= STUCK_AFTER_S
+
+
+def _place(workers: ConsumerInfo) -> tuple[int | None, ...]:
+    """Returns what changes when a message comes, is delivered or is acknowledged."""
+    delivered = workers.delivered.consumer_seq if workers.delivered else None
+    floor = workers.ack_floor.stream_seq if workers.ack_floor else None
+    return delivered, floor, workers.num_ack_pending, workers.num_pending

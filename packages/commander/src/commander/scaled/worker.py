@@ -28,16 +28,19 @@ from commander.problems import DatabaseProblem
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.store import NewLog
 from commander.scaled.dead_letters import DeadLetter, put_aside
-from commander.scaled.nats_bus import Bus
+from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus
 from commander.scaled.pull import Pull, pulling
 from commander.scaled.stream import (
     ACK_WAIT_S,
+    STUCK_AFTER_S,
     WORKERS,
     CommittedLog,
     QueueLimits,
+    Standstill,
     StreamNames,
     decode_log,
     encode_stored,
+    renew_consumer,
     settle_consumer,
     settle_stream,
 )
@@ -102,13 +105,14 @@ class Ingest:
         stop = asyncio.Event()
         async with pulling(client, self._names.stream, WORKERS) as pull, asyncio.TaskGroup() as group:
             group.create_task(self._work(client, pull, stop))
-            holding = group.create_task(self._hold(client, pull))
+            beside = [group.create_task(self._hold(client, pull)), group.create_task(self._look_for_standstill(client))]
             try:
                 yield
             finally:
                 stop.set()
                 pull.hurry()
-                holding.cancel()
+                for task in beside:
+                    task.cancel()
 
     async def _work(self, client: Client, pull: Pull, stop: asyncio.Event) -> None:
         """Works until `stop`; the batch that is being written is finished first."""
@@ -140,6 +144,20 @@ class Ingest:
             with suppress(NatsError, OSError):
                 await _answer(client, [message for message in held if message.reply in before], STILL_WORKING)
             before = {message.reply for message in held}
+
+    async def _look_for_standstill(self, client: Client) -> None:
+        """Renews the consumer if NATS keeps messages from this worker, which asks for them."""
+        standstill = Standstill()
+        while True:
+            await asyncio.sleep(ACK_WAIT_S)
+            with suppress(NatsError, OSError, TimeoutError):
+                workers = await client.jetstream(timeout=ANSWER_TIMEOUT_S).consumer_info(self._names.stream, WORKERS)
+                if standstill.has_lasted(workers, time.monotonic()) and not self._messages:
+                    log.warning(
+                        "NATS has delivered no log for %g s, though some wait; it is asked again", STUCK_AFTER_S
+                    )
+                    await renew_consumer(client, self._names)
+                    standstill = Standstill()
 
     async def _batch(self, client: Client, writer: LogWriter, messages: Sequence[Msg]) -> None:
         """Raises `DatabaseProblem` when all of it was given back."""
