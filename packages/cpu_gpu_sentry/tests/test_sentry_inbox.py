@@ -1,7 +1,7 @@
 """The sentry's inbox: which items it names, which it takes, and what it does with a commander that has no inbox."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import httpx
@@ -18,11 +18,17 @@ from protocol.playbook_messages import Playbooks
 from protocol.tokens import Token, TokenKind, new_token
 from sentry_kit.client import CommanderClient, CommanderError
 from sentry_kit.rig_uploader import DiskTrouble
-from signatures import RIG_ID, SigningKey, guard_of, store_in_memory
+from signatures import RIG_ID, SigningKey, close_stores, guard_of, store_in_memory
 
 TOKEN = new_token(TokenKind.RIG, pin=None)
 NOTHING = msgspec.json.encode(Playbooks(playbooks=[]))
 NO_INBOX = Problem(title="Not found", status=404, detail="There is nothing here.", code="not_found")
+
+
+@pytest.fixture(autouse=True)
+def closed_stores() -> Iterator[None]:
+    yield
+    close_stores()
 
 
 class Kept:

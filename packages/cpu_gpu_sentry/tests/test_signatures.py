@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,10 +19,16 @@ from sentry_kit import store
 from sentry_kit.copies import Copies
 from sentry_kit.running import move_aside
 from sentry_kit.store import Enrolment, State, load_enrolment, save_enrolment
-from signatures import RIG_ID, SigningKey, guard_of, store_in_memory
+from signatures import RIG_ID, SigningKey, close_stores, guard_of, store_in_memory
 
 TOKEN = new_token(TokenKind.RIG, pin="ab" * 32)
 URL = "https://commander.lan:8443"
+
+
+@pytest.fixture(autouse=True)
+def closed_stores() -> Iterator[None]:
+    yield
+    close_stores()
 
 
 def enrolled(key: SigningKey | None, rig_id: int = RIG_ID) -> Enrolment:

@@ -15,10 +15,20 @@ T = TypeVar("T")
 RIG_ID = 7
 
 
+_stores: list[sqlite3.Connection] = []
+
+
 def store_in_memory() -> sqlite3.Connection:
+    """The test's module closes it: its fixture calls `close_stores`."""
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.executescript(SCHEMA)
+    _stores.append(db)
     return db
+
+
+def close_stores() -> None:
+    while _stores:
+        _stores.pop().close()
 
 
 def guard_of(db: sqlite3.Connection | None = None) -> SignatureGuard:
