@@ -17,14 +17,17 @@ export function lastOf(span: string, now_s: number): Range {
   return { from_s: now_s - (SPANS[span] ?? SPANS[USUAL] ?? 0), to_s: now_s, span: span in SPANS ? span : USUAL };
 }
 
+/** Values may lie so far apart. */
+const APART_S = 600;
+
 /**
  * Shortens `range` to begin at the first value (`first_s`), with at least an hour. Null if the rig existed before
- * (`born_s`): then it was silent, and the chart shows that.
+ * (`born_s`): then it was silent, and the chart shows that. Null, too, if there can be an older value just before.
  */
 export function youngRange(range: Range, born_s: number | null, first_s: number | undefined): Range | null {
   if (!range.span || born_s === null || first_s === undefined || born_s <= range.from_s) return null;
   const from_s = Math.min(first_s, range.to_s - SHORTEST_YOUNG_S);
-  return from_s > range.from_s ? { ...range, from_s } : null;
+  return from_s > range.from_s + APART_S ? { ...range, from_s } : null;
 }
 
 /** Whether `range` is shorter than its name says. */
