@@ -27,6 +27,7 @@ import httpx
 import psutil
 import pytest
 from commander.accounts.cookies import Cookies
+from commander.scaled.stream import STUCK_AFTER_S
 from scaled_farm import PASSWORD, ScaledFarm, WebNode, scaled_farm
 
 from tests.farm import ROOT, eventually
@@ -214,7 +215,8 @@ def stored(farm: ScaledFarm) -> Counter[Log]:
 def await_empty_queue(farm: ScaledFarm, acknowledged: Counter[Log]) -> None:
     """Counts, and compares afterwards: reading every log again and again would keep the workers from storing them."""
     try:
-        eventually(lambda: count_stored(farm) >= acknowledged.total(), within_s=30, what="the queue's emptying")
+        within_s = STUCK_AFTER_S + 30  # NATS may have to be asked again for what it held when it was killed
+        eventually(lambda: count_stored(farm) >= acknowledged.total(), within_s=within_s, what="the queue's emptying")
     except AssertionError as error:
         missing = acknowledged - stored(farm)
         figures = [{name: value for name, value in each.figures().items() if value} for each in farm.workers]

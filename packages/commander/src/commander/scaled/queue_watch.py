@@ -14,7 +14,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus
-from commander.scaled.stream import WORKERS, StreamNames
+from commander.scaled.stream import WORKERS, StreamNames, backlog_of
 from commander.web.exposition import Metric, gauge
 
 LOOK_EVERY_S = 2.0
@@ -34,18 +34,12 @@ class QueueState(msgspec.Struct, frozen=True):
 
 
 async def queue_state(client: Client, names: StreamNames) -> QueueState:
-    """Asks NATS. Raises `NatsError`, `OSError` or `TimeoutError`.
-
-    Messages below the workers' ack floor do not wait: NATS 2.9 can bring them back when it is killed, delivers them
-    to no worker, and keeps them until they are too old.
-    """
+    """Asks NATS. Raises `NatsError`, `OSError` or `TimeoutError`."""
     jetstream = client.jetstream(timeout=ANSWER_TIMEOUT_S)
     stream = await jetstream.stream_info(names.stream)
-    workers = await jetstream.consumer_info(names.stream, WORKERS)
-    waiting = (workers.num_pending or 0) + (workers.num_ack_pending or 0)
-    floor = workers.ack_floor.stream_seq if workers.ack_floor else 0
-    oldest_at = await _came_at(jetstream, names, floor + 1) if waiting else None
-    return QueueState(waiting, oldest_at, stream.state.bytes, stream.config.max_bytes)
+    backlog = backlog_of(await jetstream.consumer_info(names.stream, WORKERS))
+    oldest_at = await _came_at(jetstream, names, backlog.floor + 1) if backlog.logs else None
+    return QueueState(backlog.logs, oldest_at, stream.state.bytes, stream.config.max_bytes)
 
 
 async def _came_at(jetstream: JetStreamContext, names: StreamNames, sequence: int) -> datetime | None:

@@ -27,7 +27,7 @@ from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, NatsAway
 log = logging.getLogger(__name__)
 DUPLICATE_WINDOW_S = 120  # a log that is sent again later is a duplicate to the database only
 ACK_WAIT_S = 2.0  # then what a dead worker held, or one that NATS lost, is given to another
-STUCK_AFTER_S = 6 * ACK_WAIT_S
+STUCK_AFTER_S = 30.0  # longer than a worker needs for a batch while the database is slow
 HELD_BY_WORKERS = 20_000  # not yet acknowledged by workers, all together
 WORKERS = "ingest"
 
@@ -171,30 +171,32 @@ def _consumer() -> ConsumerConfig:
     )
 
 
+class Backlog(NamedTuple):
+    """`logs` are those that no worker has acknowledged; all up to the sequence number `floor` are acknowledged."""
+
+    logs: int
+    floor: int
+
+
+def backlog_of(workers: ConsumerInfo) -> Backlog:
+    """Messages below the floor do not wait: NATS 2.9 can bring them back when it is killed, and delivers them to no
+    worker."""
+    logs = (workers.num_pending or 0) + (workers.num_ack_pending or 0)
+    return Backlog(logs, workers.ack_floor.stream_seq if workers.ack_floor else 0)
+
+
 class Standstill:
-    """Finds messages that NATS gives to no worker, though workers ask for them.
+    """Finds logs that NATS delivers to no worker, also while newer ones come and are stored.
 
     NATS 2.9 does not always deliver again what a worker held when NATS was killed.
     """
 
     def __init__(self) -> None:
-        self._seen: ConsumerInfo | None = None
+        self._floor = -1
         self._since_s = 0.0
 
-    def has_lasted(self, workers: ConsumerInfo, now_s: float) -> bool:
-        """Returns whether messages wait and none was delivered or acknowledged for `STUCK_AFTER_S`.
-
-        `workers` is the consumer's state now, `now_s` a monotonic time.
-        """
-        before, self._seen = self._seen, workers
-        is_waiting = (workers.num_pending or 0) + (workers.num_ack_pending or 0) > 0
-        if not is_waiting or before is None or _place(before) != _place(workers):
-            self._since_s = now_s
+    def has_lasted(self, backlog: Backlog, now_s: float) -> bool:
+        """Returns whether the oldest log that waits has been the same for `STUCK_AFTER_S`. `now_s` is monotonic."""
+        if not backlog.logs or backlog.floor != self._floor:
+            self._floor, self._since_s = backlog.floor, now_s
         return now_s - self._since_s >= STUCK_AFTER_S
-
-
-def _place(workers: ConsumerInfo) -> tuple[int | None, ...]:
-    """Returns what changes when a message comes, is delivered or is acknowledged."""
-    delivered = workers.delivered.consumer_seq if workers.delivered else None
-    floor = workers.ack_floor.stream_seq if workers.ack_floor else None
-    return delivered, floor, workers.num_ack_pending, workers.num_pending

@@ -19,6 +19,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
 from protocol.plain_words import sentence
 
 from commander.db import Database
@@ -28,7 +29,7 @@ from commander.problems import DatabaseProblem
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.store import NewLog
 from commander.scaled.dead_letters import DeadLetter, put_aside
-from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus
+from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus, NatsAway
 from commander.scaled.pull import Pull, pulling
 from commander.scaled.stream import (
     ACK_WAIT_S,
@@ -38,6 +39,7 @@ from commander.scaled.stream import (
     QueueLimits,
     Standstill,
     StreamNames,
+    backlog_of,
     decode_log,
     encode_stored,
     renew_consumer,
@@ -146,18 +148,21 @@ class Ingest:
             before = {message.reply for message in held}
 
     async def _look_for_standstill(self, client: Client) -> None:
-        """Renews the consumer if NATS keeps messages from this worker, which asks for them."""
-        standstill = Standstill()
+        """Renews the consumer if its oldest log is not delivered, and makes it again if a renewal was cut off."""
+        standstill, jetstream = Standstill(), client.jetstream(timeout=ANSWER_TIMEOUT_S)
         while True:
             await asyncio.sleep(ACK_WAIT_S)
-            with suppress(NatsError, OSError, TimeoutError):
-                workers = await client.jetstream(timeout=ANSWER_TIMEOUT_S).consumer_info(self._names.stream, WORKERS)
-                if standstill.has_lasted(workers, time.monotonic()) and not self._messages:
-                    log.warning(
-                        "NATS has delivered no log for %g s, though some wait; it is asked again", STUCK_AFTER_S
-                    )
-                    await renew_consumer(client, self._names)
+            with suppress(NatsError, OSError, TimeoutError, NatsAway):
+                try:
+                    backlog = backlog_of(await jetstream.consumer_info(self._names.stream, WORKERS))
+                except NotFoundError:
+                    await settle_consumer(client, self._names)
+                    continue
+                # A worker that waits for the database has messages, so none is renewed then.
+                if standstill.has_lasted(backlog, time.monotonic()) and not self._messages:
+                    log.warning("NATS has not delivered its oldest log for %g s: it is asked again", STUCK_AFTER_S)
                     standstill = Standstill()
+                    await renew_consumer(client, self._names)
 
     async def _batch(self, client: Client, writer: LogWriter, messages: Sequence[Msg]) -> None:
         """Raises `DatabaseProblem` when all of it was given back."""
