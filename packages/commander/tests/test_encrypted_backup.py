@@ -27,6 +27,10 @@ from commander.backup.passphrase import passphrase_of
 from commander.backup.restore import restore
 from commander.db import open_database, sqlite_path
 from commander.farm_tokens.tables import farm_tokens
+from commander.registry.kinds import RigKind
+from commander.saved_views.actions import SavedViewActions
+from commander.saved_views.links import ViewLinks
+from commander.saved_views.tables import view_links
 from commander.settings import Settings, load_settings
 from commander.signing import open_signer
 from commander_farm import RIGS, Farm, a_log, on_sqlite, running
@@ -159,26 +163,33 @@ async def test_expired_keys_are_not_listed_and_accesses_are(settings: Settings, 
         await actions.create_api_key("ends", days=1)
         await actions.create_api_key("lasts", days=30)
         ids = {name: (await people.add(name, Role.VIEW, PASSPHRASE))[0].id for name in ("stays", "changed", "gone")}
+        await SavedViewActions(database, on_end=lambda owner: None).save(RigKind.CPU_GPU, "wall", "")
+        for days in (1, 30):
+            await ViewLinks(database).make(1, days)
         soon = {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}
         async with database.transaction() as db:
             await db.execute(sa.update(api_keys).where(api_keys.c.name == "ends").values(soon))
             await db.execute(sa.update(farm_tokens).where(farm_tokens.c.name == "a").values(soon))
+            await db.execute(sa.update(view_links).where(view_links.c.id == 1).values(soon))
         await asyncio.to_thread(backup, settings, path)
         for name in ("ends", "lasts"):
             await actions.revoke_api_key_named(name)
         async with database.transaction() as db:
             await db.execute(sa.delete(farm_tokens))
+            await db.execute(sa.delete(view_links))
             await access_store.delete_access(db, ids["gone"])
             await access_store.update_access(db, ids["changed"], {"role": Role.OPERATE, "password_hash": "newer"})
     assert [answer.status_code for answer in tokens] == [201, 201]
     for revoke in (False, True):
         await asyncio.to_thread(restore, settings, path, force=True, revokes=partial(answer, revoke=revoke))
         assert set(asked) == {
-            *(("API key", "lasts"), ("farm token", "b")),
+            *(("API key", "lasts"), ("farm token", "b"), ("view link", "wall")),
             *(("access", "changed"), ("access", "gone")),
         }, "before the question nothing is revoked"
         async with open_database(settings.database_url) as database, database.reading() as db:
             found = {each.name: each.role for each in await access_store.all_accesses(db)}
+            links = (await db.execute(sa.select(view_links.c.id).order_by(view_links.c.id))).scalars().all()
+        assert links == ([1] if revoke else [1, 2])
         if not revoke:
             assert found == {"owner": "own", "stays": "view", "changed": "view", "gone": "view"}
             await undo_accesses(settings, ids)
@@ -190,6 +201,7 @@ async def undo_accesses(settings: Settings, ids: dict[str, int]) -> None:
     async with open_database(settings.database_url) as database, database.transaction() as db:
         await db.execute(sa.delete(api_keys).where(api_keys.c.name != "kept key"))
         await db.execute(sa.delete(farm_tokens))
+        await db.execute(sa.delete(view_links))
         await access_store.delete_access(db, ids["gone"])
         await access_store.update_access(db, ids["changed"], {"role": Role.OPERATE, "password_hash": "newer"})
 

@@ -22,10 +22,12 @@ from commander.db import Database, is_postgresql, open_database, sqlite_path
 from commander.farm_tokens.tables import farm_tokens
 from commander.problems import DatabaseProblem
 from commander.registry.tables import asic_rigs, cpu_gpu_rigs
+from commander.saved_views.tables import saved_views, view_links
 
 ACCESS = "access"
 _HASH_BYTES = 32
-_NAMED = {"API key": api_keys, "site token": site_tokens, "farm token": farm_tokens}
+_NAMED = {"API key": api_keys, "site token": site_tokens, "farm token": farm_tokens, "view link": view_links}
+_NAME_OF_VIEW = sa.select(saved_views.c.name).where(saved_views.c.id == view_links.c.view_id).scalar_subquery()
 _OF_RIGS = {"token of the rig": cpu_gpu_rigs, "token of the ASIC": asic_rigs}
 
 
@@ -55,7 +57,7 @@ class StoredKey(NamedTuple):
 async def keys_before(url: str) -> list[StoredKey] | None:
     """Returns the keys of the farm that is about to be replaced; None if there is none, or it can't be read.
 
-    It may be of an earlier version, so no column is read that came later. Of keys that have expired nothing follows.
+    It may be of an earlier version, so no column is read that came later. Expired keys are read too, without effect.
     """
     if not is_postgresql(url) and not sqlite_path(url).exists():
         return None
@@ -79,7 +81,8 @@ async def _keys_in(url: str, *, valid_at: datetime | None) -> list[StoredKey]:
 
 async def _keys_of(db: AsyncConnection, what: str, table: sa.Table, valid_at: datetime | None) -> list[StoredKey]:
     hashes = table.c.key_hash if "key_hash" in table.c else table.c.token_hash
-    query = sa.select(table.c.id, table.c.created_at, table.c.name, hashes).order_by(table.c.name)
+    name = table.c.name if table is not view_links else _NAME_OF_VIEW
+    query = sa.select(table.c.id, table.c.created_at, name, hashes).order_by(name)
     if "revoked_at" in table.c:
         query = query.where(table.c.revoked_at.is_(None))
     if "expires_at" in table.c and valid_at is not None:
