@@ -17,7 +17,7 @@ from commander.accounts.access_domain import (
     name_key_of,
 )
 from commander.accounts.actions import AccountActions
-from commander.accounts.domain import Role, Session, check_new_password, new_password
+from commander.accounts.domain import NotSignedIn, Role, Session, check_new_password, new_password
 from commander.audit.store import record
 from commander.db import Database
 
@@ -129,13 +129,17 @@ class AccessActions:
     async def change_own_password(self, session: Session, password: str) -> None:
         """Changes the password of a session's access, and ends its other sessions.
 
-        The caller confirms the session first. Raises `BadNewPassword` or `OwnerStays`.
+        The caller confirms the session first. Raises `BadNewPassword`, `OwnerStays`, or `NotSignedIn` if the
+        session has ended meanwhile.
         """
         if session.access_id == OWNER_ID:
             raise OwnerStays("Change the owner's password on the commander's machine with `commander set-password`.")
         check_new_password(password)
         hashed = await self._accounts.hash_password(password)
         async with self._database.transaction() as db:
+            sessions = await access_store.session_ids_of(db, session.access_id)
+            if session.id not in (*sessions, *self._accounts.unstored.ids_of(session.access_id)):
+                raise NotSignedIn("This session has ended. Log in again.")
             await access_store.update_access(db, session.access_id, {"password_hash": hashed})
             ended = await access_store.delete_sessions_of(db, session.access_id, but=session.id)
             await record(db, "password changed", session.access_name, "Its other sessions have ended.", at=self._now())
