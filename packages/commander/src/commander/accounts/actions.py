@@ -1,7 +1,6 @@
 """Logging in and out, and keys for scripts. Only hashes are kept."""
 
 import asyncio
-import hashlib
 import logging
 import math
 import secrets
@@ -35,6 +34,7 @@ from commander.accounts.domain import (
     has_ended,
     key_owner,
     new_password,
+    secret_hash,
     socket_owner,
 )
 from commander.accounts.login_guard import LoginGuard
@@ -182,14 +182,14 @@ class AccountActions:
                 if await access_store.password_hashes(db, access.id, OWNER_ID) != opened.hashes:
                     raise WrongPassword("The password has just been changed.")
                 await store.insert_session(
-                    db, _hash(cookie), access_id=access.id, address=address, user_agent=user_agent, now=now
+                    db, secret_hash(cookie), access_id=access.id, address=address, user_agent=user_agent, now=now
                 )
                 await record(db, "logged in", detail=detail, actor=actor, at=now)
         except DBAPIError as error:
             if not is_full(error):
                 raise
             log.warning("a session could not be stored, it lasts until the next start: %s", error.orig)
-            self.unstored.add(_hash(cookie), opened, address=address, user_agent=user_agent, now=now)
+            self.unstored.add(secret_hash(cookie), opened, address=address, user_agent=user_agent, now=now)
         return cookie
 
     async def _record_failure(self, stranger: Actor, user_agent: str) -> None:
@@ -210,7 +210,7 @@ class AccountActions:
             return await access_store.password_hash_of(db, OWNER_ID)
 
     async def session_of(self, cookie: str) -> Session | None:
-        now, cookie_hash = self._now(), _hash(cookie)
+        now, cookie_hash = self._now(), secret_hash(cookie)
         async with self._database.reading() as db:
             if self.unstored.has(cookie_hash):
                 everybody, hashes = await access_store.all_accesses(db), await access_store.password_hashes(db)
@@ -289,7 +289,7 @@ class AccountActions:
         text, name, now = API_KEY_PREFIX + secrets.token_hex(32), checked_key_name(name), self._now()
         expires_at = expiry(days, now=now)
         async with self._database.transaction() as db:
-            key = await store.insert_api_key(db, name, _hash(text), role=role, expires_at=expires_at, now=now)
+            key = await store.insert_api_key(db, name, secret_hash(text), role=role, expires_at=expires_at, now=now)
             until = f", valid until {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
             await record(db, "API key made", key.name, f"role {role}{until}", at=now)
         return key, text
@@ -298,7 +298,7 @@ class AccountActions:
         """Returns the key with this text; None if there is none. Raises `KeyExpired`."""
         now = self._now()
         async with self._database.reading() as db:
-            key = await store.find_api_key(db, _hash(text))
+            key = await store.find_api_key(db, secret_hash(text))
         if key:
             check_not_expired(key, now=now)
         if key and (key.last_used_at is None or abs(now - key.last_used_at) > SEEN_EVERY):
@@ -349,8 +349,3 @@ class AccountActions:
             return await asyncio.to_thread(_hasher.verify, hashed, password)
         except VerificationError:
             return False
-
-
-def _hash(text: str) -> bytes:
-    """Of 256 random bits: a fast hash is enough."""
-    return hashlib.sha256(text.encode()).digest()

@@ -1,5 +1,6 @@
 """The password, sessions, API keys and site tokens: what is allowed."""
 
+import hashlib
 import math
 import re
 import secrets
@@ -265,10 +266,12 @@ def check_new_password(text: str) -> None:
 
 def new_password() -> str:
     """Returns a random password that can be read out: 80 bits, and as long as a new one must be."""
-    groups = [secrets.token_hex(2) for _ in range(5)]
-    while len("-".join(groups)) < PASSWORD_LEAST:
-        groups.append(secrets.token_hex(2))
-    return "-".join(groups)
+    return "-".join(secrets.token_hex(2) for _ in range(5))
+
+
+def secret_hash(secret: str) -> bytes:
+    """Returns what is stored of a cookie, key or link of 256 random bits; a fast hash is enough for that many."""
+    return hashlib.sha256(secret.encode()).digest()
 
 
 def checked_key_name(text: str) -> str:

@@ -62,8 +62,7 @@ class UnstoredSessions:
     def add(self, cookie_hash: bytes, opened: OpenedAccess, *, address: str, user_agent: str, now: datetime) -> None:
         self._made += 1
         access_id = opened.access.id
-        hashes = _hashes_for(access_id, opened.hashes)
-        self._sessions[cookie_hash] = Unstored(-self._made, access_id, now, address, user_agent[:256], hashes)
+        self._sessions[cookie_hash] = Unstored(-self._made, access_id, now, address, user_agent[:256], opened.hashes)
         if len(self._sessions) > MOST:
             del self._sessions[next(iter(self._sessions))]
 

@@ -1,12 +1,12 @@
 """Queries about identities and machines. None commits."""
 
-import hashlib
 from datetime import datetime
 
 import sqlalchemy as sa
 from protocol.enrolment_messages import Identity
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from commander.accounts.domain import secret_hash
 from commander.machines.domain import KnownMachine
 from commander.machines.tables import rig_identities as identities
 from commander.machines.tables import rig_machines as machines
@@ -17,7 +17,7 @@ MACHINES_KEPT = 16  # of a rig, and as many that wait to be it
 
 def hash_of_key(key: str) -> bytes:
     """The key proves which rig a sentry is, so only its hash is stored."""
-    return hashlib.sha256(key.encode()).digest()
+    return secret_hash(key)
 
 
 async def rig_of_key(db: AsyncConnection, key: str) -> int | None:

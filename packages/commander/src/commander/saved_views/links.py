@@ -1,13 +1,12 @@
 """View links: made, listed and revoked by people, opened by wall screens. Only hashes are kept."""
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from commander.accounts.domain import TooManyTries
+from commander.accounts.domain import TooManyTries, secret_hash
 from commander.accounts.login_guard import Failures, Senders, wait_text
 from commander.accounts.networks import sender_network
 from commander.accounts.visits import note_visit
@@ -59,7 +58,7 @@ class ViewLinks:
                 raise NoSuchView("Choose a saved view.")
             if await link_store.count_links(db) >= LINKS_MOST:
                 raise TooManyLinks(f"There are {LINKS_MOST} view links. Revoke one first.")
-            await link_store.insert_link(db, view_id, _hash(token), expires_at=expires_at, now=now)
+            await link_store.insert_link(db, view_id, secret_hash(token), expires_at=expires_at, now=now)
             await record(db, "view link made", name, f"valid until {expires_at:%Y-%m-%d %H:%M} UTC", at=now)
         return name, token
 
@@ -80,7 +79,7 @@ class ViewLinks:
 
         A try counts as wrong from its beginning: tries that run at the same time can't exceed the limit.
         """
-        token_hash, now = _hash(token), self._now()
+        token_hash, now = secret_hash(token), self._now()
         turn = None if token_hash in self._known else self._turn(address)
         try:
             async with self._database.reading() as db:
@@ -119,8 +118,3 @@ class ViewLinks:
 
     async def _note(self, link: ViewLink) -> None:
         await note_visit(self._database, partial(link_store.touch_link, link_id=link.id, now=self._now()))
-
-
-def _hash(token: str) -> bytes:
-    """Of 256 random bits: a fast hash is enough."""
-    return hashlib.sha256(token.encode()).digest()
