@@ -13,6 +13,7 @@ from commander.accounts.domain import TooManyTries
 from commander.accounts.login_guard import OF_ONE_SENDER
 from commander.db import Database, open_database
 from commander.live import open_sockets
+from commander.live.sockets import TOO_MANY_SOCKETS
 from commander.registry.kinds import RigKind
 from commander.rig_pages.wall import without_links
 from commander.saved_views.actions import SavedViewActions
@@ -171,6 +172,26 @@ async def test_a_view_that_can_not_be_read_does_not_show_all_rigs(farm: Farm) ->
 
 
 @on_sqlite
+async def test_a_view_of_offline_rigs_counts_no_others(farm: Farm) -> None:
+    await farm.report(await farm.add("rig-07"), a_log())
+    page = (await farm.client.get(await make_link(farm, query="health=offline"))).text
+    counts = re.search(r'id="counts".*?</', page, re.DOTALL)
+    assert counts
+    assert "Offline" in page
+    assert not re.search(r"Online|Stale|With faults|>All", page)
+
+
+@on_sqlite
+async def test_while_the_database_fails_a_link_shows_a_plain_page(farm: Farm) -> None:
+    link = await make_link(farm)
+    async with open_database(farm.settings.database_url) as database, database.transaction() as db:
+        await db.execute(sa.text("DROP TABLE view_links"))
+    answer = await farm.client.get(link)
+    assert (answer.status_code, answer.headers["refresh"]) == (503, "5")
+    assert LEADS_ON.findall(answer.text[answer.text.index("<body") :]) == []
+
+
+@on_sqlite
 async def test_wrong_links_are_limited_and_keep_out_neither_a_known_link_nor_a_log_in(farm: Farm) -> None:
     known, other = await make_link(farm), await make_link(farm, "Other", "")
     assert (await farm.client.get(known)).status_code == 200
@@ -178,6 +199,7 @@ async def test_wrong_links_are_limited_and_keep_out_neither_a_known_link_nor_a_l
         assert (await farm.client.get(f"/view/mw_view_{number}")).status_code == 404
     refused = await farm.client.get("/view/mw_view_x")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert refused.headers["refresh"] == "60", "a wall screen has no keyboard"
     assert "Too many links that are not valid from your address" in refused.text
     assert (await farm.client.get(other)).status_code == 429, "it was never seen here: it may be a guess"
     assert (await farm.client.get(known)).status_code == 200
@@ -234,6 +256,32 @@ async def test_the_page_is_live_and_hears_of_no_other_rig(served_farm: Farm, wal
     assert not re.search(r"elsewhere|9\.00 kH/s|data-rename|data-total|chart", text)
     assert LEADS_ON.findall(text) == []
     assert MONERO not in text
+
+
+async def test_a_screen_that_connects_after_another_rig_has_reported_is_not_told_to_start_again(
+    served_farm: Farm,
+) -> None:
+    farm = served_farm
+    rig, other = await farm.add("rig-07"), await farm.add("rig-08-elsewhere")
+    await tag(farm, rig.id, "hall:2")
+    await farm.report(rig, a_log(hashrate_hs=4_000.0))
+    await farm.report(other, a_log(hashrate_hs=8_000.0))
+    address = await hello(farm, await make_link(farm))
+    await farm.report(other, a_log(hashrate_hs=9_000.0))
+    async with farm.socket(address) as socket:
+        await farm.report(rig, a_log(hashrate_hs=5_000.0))
+        frames = [str(await socket.recv())]
+        while "5.00 kH/s" not in frames[-1]:
+            frames.append(str(await socket.recv()))
+    assert [each for each in frames if each.endswith("\n")] == [], "an empty frame means: load the page again"
+
+
+async def test_the_socket_of_a_screen_that_has_to_wait_is_closed_so_that_it_comes_again(served_farm: Farm) -> None:
+    for number in range(OF_ONE_SENDER.free):
+        assert (await served_farm.client.get(f"/view/mw_view_{number}")).status_code == 404
+    async with served_farm.socket("/view/mw_view_x?live=") as socket:
+        await socket.wait_closed()
+    assert socket.close_code == TOO_MANY_SOCKETS
 
 
 async def must_close(socket: ClientConnection) -> None:

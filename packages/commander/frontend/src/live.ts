@@ -16,6 +16,7 @@ import { clockText } from "./clock";
 import { localise } from "./times";
 import { badgeText, markTab, setTitle, titleText } from "./title";
 
+const CONNECT_AGAIN = 1012; // at once: a reverse proxy says who it is, or the commander starts again
 const SESSION_ENDED = 4401;
 const NOT_SPOKEN_HERE = 4404;
 const RETRY_MS = 800;
@@ -136,6 +137,7 @@ function rest(): void {
 
 function lost(code: number): void {
   if (code === SESSION_ENDED) return location.reload();
+  if (code === CONNECT_AGAIN) return connect();
   if (code === NOT_SPOKEN_HERE) return void refresh(); // the commander is another version than this page
   tellState("offline");
   void pause(RETRY_MS * (0.25 + 0.75 * Math.random())).then(connect);

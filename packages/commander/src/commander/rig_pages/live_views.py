@@ -140,7 +140,7 @@ class IndexView:
             return RESYNC
         if index.now_at == since:
             return None
-        return "".join([*self._changed_rows(since, chain(*self._places.values())), *self._totals_now()])
+        return "".join([*self._changed_rows(since, chain(*self._places.values())), *self._totals_now()]) or None
 
     def step(self, since: int, now_s: float) -> str | None:
         changes = self._reordered()

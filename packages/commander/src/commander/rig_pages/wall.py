@@ -49,9 +49,12 @@ def wall_key(query: IndexQuery) -> Hashable:
 
 
 def wall_parts(views: RigViews, order: RowOrder, query: IndexQuery) -> Fragments:
-    """Returns the parts of the page around the rows."""
+    """Returns the parts of the page around the rows. Other counts than that of the view would be of rigs outside it."""
+    links = health_links(order, query)
+    if query.health or query.faulty:
+        links = [each for each in links if each.current]
     parts = {
-        "counts": macro(TEMPLATE, "counts", health_links(order, query)),
+        "counts": macro(TEMPLATE, "counts", links),
         "total": macro(TEMPLATE, "total", pager(order, query).text),
         "empty": macro(TEMPLATE, "empty", _why_empty(views, order, query)),
     }

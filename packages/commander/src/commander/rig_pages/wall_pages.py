@@ -13,13 +13,14 @@ from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
+from sqlalchemy.exc import DBAPIError
 
 from commander.accounts.auth import OPEN
 from commander.accounts.domain import TooManyTries
 from commander.accounts.networks import sender_is_known
 from commander.live.open_sockets import OpenSockets, TooManySockets
 from commander.live.sockets import SESSION_ENDED, TOO_MANY_SOCKETS, AnySocket, hang_up, pump
-from commander.problems import CommanderError, DatabaseProblem
+from commander.problems import DatabaseProblem
 from commander.rig_pages.columns import column_classes
 from commander.rig_pages.listing import IndexQuery, shown
 from commander.rig_pages.live_views import RigViews
@@ -47,7 +48,7 @@ async def show_wall(
 ) -> Html:
     try:
         link, query = await _opened(token, request, view_links, walls)
-    except (*REFUSED, DatabaseProblem) as error:
+    except (*REFUSED, DatabaseProblem, DBAPIError) as error:
         return refused_page(error)
     request.scope["user"] = link  # the page is cut down to its role
     return wall_page(walls[link.rig_kind], link, query)
@@ -66,7 +67,7 @@ async def wall_socket(
         link, query = await _opened(token, socket, view_links, walls)
         with open_sockets.counted(link.owner):
             await _send_frames(socket, link, query, walls[link.rig_kind], view_links)
-    except TooManySockets as error:
+    except (TooManySockets, TooManyTries) as error:  # the page connects again by itself
         await hang_up(socket, TOO_MANY_SOCKETS, str(error))
     except REFUSED as error:
         await hang_up(socket, SESSION_ENDED, str(error))
@@ -117,11 +118,16 @@ def wall_page(views: RigViews, link: ViewLink, query: IndexQuery) -> Html:
     return html
 
 
-def refused_page(error: CommanderError) -> Html:
-    """Returns a plain page that says why the link shows nothing."""
+def refused_page(error: Exception) -> Html:
+    """Returns a plain page that says why the link shows nothing.
+
+    If that can pass, the browser loads it again by itself: a wall screen has no keyboard.
+    """
     problem, retry_after_s = problem_of(error)
     html = plain_page(problem.status, problem.title, problem.detail)
     html.headers.update(SECRET_ADDRESS | extra_headers(error, retry_after_s))
+    if retry_after_s:
+        html.headers["Refresh"] = str(retry_after_s)
     return html
 
 
