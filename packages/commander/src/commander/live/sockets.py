@@ -93,22 +93,21 @@ async def _counted_user(
 
     The socket counts as soon as it is allowed: sockets that open at the same time can't exceed the limit.
     """
+    user: User | None = None
     with ExitStack() as counted:
         try:
-            user = await sender(account_actions, socket)
-            if user is None:
+            found = await sender(account_actions, socket)
+            if found is None:
                 await hang_up(socket, SESSION_ENDED, "not signed in")
             else:
-                check_role(user, least_role(SOCKET, socket.url.path))
-                counted.enter_context(open_sockets.counted(socket_owner(user)))
+                check_role(found, least_role(SOCKET, socket.url.path))
+                counted.enter_context(open_sockets.counted(socket_owner(found)))
+                user = found
         except TooManySockets as error:
-            user = None
             await hang_up(socket, TOO_MANY_SOCKETS, str(error))
         except RoleTooLow as error:
-            user = None
             await hang_up(socket, FORBIDDEN, str(error))
         except AccountError as error:
-            user = None
             await hang_up(socket, SESSION_ENDED, str(error))
         yield user
 

@@ -170,7 +170,7 @@ class AccessPage:
             codes=codes,
             links=links,
             link=next((each for each in links if dialog and each.id == dialog.link_id), None),
-            view_choices=view_choices(await self._saved_views.all()),
+            view_choices=view_choices(await self._saved_views.all()) if may_own else [],
             made_link=made_link,
             notice=NOTICES.get(self._query.get("done", "")),
         )
