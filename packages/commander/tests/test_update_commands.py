@@ -1,6 +1,8 @@
 """The command `update_sentry`: which versions there are, the hashes that it carries, and the growing batch."""
 
+import asyncio
 import hashlib
+import os
 from collections import Counter
 
 import pytest
@@ -9,8 +11,9 @@ from command_sentry import CommandSentry
 from commander.commands.domain import Batch, BatchState
 from commander.commands.updates import versions
 from commander.db import Database
+from commander.settings import Settings
 from commander.wheels.store import WheelStore
-from commander_farm import Farm, post_form
+from commander_farm import Farm, on_sqlite, post_form, serving
 from protocol.command_messages import CommandAction, CommandState
 
 COMMANDS = "/api/v1/commands"
@@ -49,14 +52,38 @@ async def test_an_update_names_the_other_wheels_of_the_store_the_newest_versions
     fill_store(farm, "0.2.0")
     wheels = ["httpx-0.28.0-py3-none-any.whl", *(f"msgspec-0.{n}.0-cp311-cp311-win_amd64.whl" for n in range(300))]
     others = ["minewarden_asic_sentry-0.2.0-py3-none-any.whl", "pip-26.0-py3-none-any.whl"]
+    folder = farm.settings.data_dir / "packages"
     for name in wheels + others:
-        (farm.settings.data_dir / "packages" / name).write_bytes(name.encode())
+        (folder / name).write_bytes(name.encode())
+    for name in wheels[1:-255]:  # too old to be named, and so never read
+        (folder / name).unlink()
+        (folder / name).symlink_to("/nowhere")
     rig = await farm.add()
     made = await farm.client.post(COMMANDS, json={"action": "update_sentry", "rigs": [rig.id]}, headers=farm.auth)
     assert made.status_code == 202, made.text
     (delivered,) = await CommandSentry(farm, rig).fetch()
     named = {each["file_name"]: each["sha256"] for each in delivered["arguments"]["dependencies"]}  # type: ignore[index]
     assert named == {name: hashlib.sha256(name.encode()).hexdigest() for name in [wheels[0], *wheels[-255:]]}
+
+
+@on_sqlite
+async def test_requests_are_answered_while_an_update_reads_wheels(settings: Settings) -> None:
+    async with serving(settings) as client:
+        farm = Farm(client, settings)
+        await farm.make_key()
+        rig = await farm.add()
+        fill_store(farm, "0.2.0")
+        slow = settings.data_dir / "packages" / "httpx-0.28.0-py3-none-any.whl"
+        os.mkfifo(slow)  # who reads it waits until somebody has written it
+        async with asyncio.TaskGroup() as group:
+            body = {"action": "update_sentry", "rigs": [rig.id]}
+            made = group.create_task(client.post(COMMANDS, json=body, headers=farm.auth))
+            written = await asyncio.to_thread(slow.open, "wb")  # returns when the commander has opened it
+            try:
+                assert (await client.get("/healthz")).text == "ok"
+            finally:
+                written.close()
+        assert made.result().status_code == 202
 
 
 async def test_the_form_of_an_update_reads_no_wheel(farm: Farm) -> None:

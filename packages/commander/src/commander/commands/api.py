@@ -86,7 +86,7 @@ class CommandsApi(Controller):
         wheel_store: NamedDependency[WheelStore],
     ) -> MadeResponse:
         """Tell CPU/GPU rigs to do something; each rig's state is in the command's `targets`."""
-        order = order_of(data, live, wheel_store, made_by=author_of(request.user))
+        order = await order_of(data, live, wheel_store, made_by=author_of(request.user))
         check_role(request.user, least_role_for(order.action))
         return made_response(await actions.make_command(database, notify_commands, order))
 
@@ -142,7 +142,7 @@ class CommandsApi(Controller):
 HANDLERS: list[ControllerRouterHandler] = [CommandsApi]
 
 
-def order_of(data: CommandBody, live: LiveRigs, wheel_store: WheelStore, *, made_by: str) -> Order:
+async def order_of(data: CommandBody, live: LiveRigs, wheel_store: WheelStore, *, made_by: str) -> Order:
     """Raises `UnknownAction`, `BadArguments`, `BadSelection` or `NoTargets`."""
     action = checked_action(data.action)
     arguments = checked_arguments(action, data.arguments or CommandArguments())
@@ -150,7 +150,7 @@ def order_of(data: CommandBody, live: LiveRigs, wheel_store: WheelStore, *, made
         action=action,
         rig_ids=chosen_rigs(live, select=data.select, rig_ids=data.rigs),
         made_by=made_by,
-        arguments=with_wheels(action, arguments, wheel_store),
+        arguments=await with_wheels(action, arguments, wheel_store),
         reason=data.reason,
         selection=data.select,
         batch=None if data.batch is None else Batch(data.batch.size, data.batch.max_failures, data.batch.growing),

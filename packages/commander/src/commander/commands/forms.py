@@ -51,7 +51,7 @@ class CommandForm:
         rigs = {"rigs": ",".join(map(str, self.rig_ids))} if self.rig_ids else {"select": self.select or ""}
         return f"/commands/new?{urlencode({'action': self.action, **rigs})}"
 
-    def order(self, live: LiveRigs, wheel_store: WheelStore, *, made_by: str) -> Order:
+    async def order(self, live: LiveRigs, wheel_store: WheelStore, *, made_by: str) -> Order:
         """Raises `UnknownAction`, `NoTargets`, `BadSelection`, `BadBatch`, `BatchNotConfirmed` or `BadArguments`."""
         action = checked_action(self.action)
         select = None if self.rig_ids else self.select
@@ -62,7 +62,7 @@ class CommandForm:
             action=action,
             rig_ids=rig_ids,
             made_by=made_by,
-            arguments=with_wheels(action, CommandArguments(version=self.version.strip() or None), wheel_store),
+            arguments=await with_wheels(action, CommandArguments(version=self.version.strip() or None), wheel_store),
             reason=self.reason,
             selection=select,
             batch=self._batch(default_batch(len(rig_ids), action)),

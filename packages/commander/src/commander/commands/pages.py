@@ -127,7 +127,7 @@ async def make(
     fields = {name: str(value) for name, value in (await request.form()).items()}
     form = form_of(fields)
     try:
-        order = form.order(live, wheel_store, made_by=author_of(request.user))
+        order = await form.order(live, wheel_store, made_by=author_of(request.user))
         check_role(request.user, least_role_for(order.action))
         made = await actions.make_command(database, notify_commands, order)
     except RoleTooLow:

@@ -1,5 +1,7 @@
 """Updates of sentries: the versions that the commander's wheel store has, and the hashes that a command carries."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Iterable
 
 from packaging.version import InvalidVersion, Version
@@ -8,7 +10,7 @@ from protocol.command_messages import DEPENDENCIES_MAX, CommandAction, CommandAr
 from commander.commands.domain import BadArguments
 from commander.wheels.fetching import INSTALLER
 from commander.wheels.own import PROJECTS
-from commander.wheels.store import Wheel, WheelStore
+from commander.wheels.store import Wheel, WheelFile, WheelStore
 
 SENTRY = "minewarden-cpu-gpu-sentry"
 OWN = ("minewarden-protocol", "minewarden-sentry-kit", SENTRY)  # packages of one release: one version
@@ -20,13 +22,17 @@ def versions(wheel_store: WheelStore) -> list[str]:
     return sorted(set.intersection(*by_project), key=Version, reverse=True)
 
 
-def with_wheels(action: CommandAction, arguments: CommandArguments, wheel_store: WheelStore) -> CommandArguments:
+async def with_wheels(action: CommandAction, arguments: CommandArguments, wheel_store: WheelStore) -> CommandArguments:
     """Adds the wheels of an update with their hashes; without a version it is the newest.
 
     Raises `BadArguments` if the store does not have the version.
     """
     if action is not CommandAction.UPDATE_SENTRY:
         return arguments
+    return await asyncio.to_thread(_with_wheels, arguments, wheel_store)  # it may read hundreds of megabytes
+
+
+def _with_wheels(arguments: CommandArguments, wheel_store: WheelStore) -> CommandArguments:
     available = versions(wheel_store)
     if not available:
         raise BadArguments(
@@ -45,16 +51,18 @@ def with_wheels(action: CommandAction, arguments: CommandArguments, wheel_store:
 def _dependencies(wheel_store: WheelStore) -> list[Wheel]:
     """Returns the wheels of all projects but our own, for every system and Python.
 
-    If they are more than a command may name, the oldest versions are left out.
+    If they are more than a command may name, the oldest versions are left out and not read.
     """
-    found: list[tuple[int, Wheel]] = []
-    for project in wheel_store.projects():
-        if project not in (*PROJECTS, INSTALLER):
-            wheels = wheel_store.wheels_of(project)
-            newest_first = sorted({each.version for each in wheels}, key=Version, reverse=True)
-            found += [(newest_first.index(each.version), each) for each in wheels]
-    found.sort(key=lambda ranked: ranked[0])
-    return [wheel for _, wheel in found[:DEPENDENCIES_MAX]]
+    projects: defaultdict[str, list[WheelFile]] = defaultdict(list)
+    for file in wheel_store.files():
+        if file.project not in (*PROJECTS, INSTALLER):
+            projects[file.project].append(file)
+    ranked: list[tuple[int, WheelFile]] = []
+    for files in projects.values():
+        newest_first = sorted({each.version for each in files}, reverse=True)
+        ranked += [(newest_first.index(each.version), each) for each in files]
+    ranked.sort(key=lambda pair: pair[0])
+    return [wheel_store.read(file) for _, file in ranked[:DEPENDENCIES_MAX]]
 
 
 def _hashes(wheels: Iterable[Wheel]) -> list[WheelHash]:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
@@ -20,6 +21,14 @@ class Wheel:
     sha256: str
 
 
+class WheelFile(NamedTuple):
+    """A wheel's file, of which only the name was read. `project` is as in `Wheel`."""
+
+    path: Path
+    project: str
+    version: Version
+
+
 class WheelStore:
     """Reads the folder at each call. A file's hash is kept for as long as its size and time of change stay."""
 
@@ -27,46 +36,48 @@ class WheelStore:
         self._folder = folder
         self._hashes: dict[tuple[str, int, int], str] = {}
 
-    def projects(self) -> list[str]:
-        """Returns the normalized names of all projects, sorted."""
-        return sorted({project for _, project, _ in self._names()})
-
-    def wheels_of(self, project: str, version: str | None = None) -> list[Wheel]:
-        """Returns the wheels of a project, the newest version last; or those of one version. It reads them."""
-        wanted, only = canonicalize_name(project), None if version is None else Version(version)
-        found = [(each, path) for path, name, each in self._names() if name == wanted and only in (None, each)]
-        return [self._wheel(path, wanted, each) for each, path in sorted(found)]
-
-    def versions_of(self, project: str) -> set[str]:
-        """Returns the versions of a project, without reading its wheels."""
-        wanted = canonicalize_name(project)
-        return {str(version) for _, name, version in self._names() if name == wanted}
-
-    def has(self, project: str, version: str) -> bool:
-        """Returns whether there is a wheel of this version, without reading it."""
-        wanted = (canonicalize_name(project), Version(version))
-        return any((name, each) == wanted for _, name, each in self._names())
-
-    def file(self, file_name: str) -> Path | None:
-        """Returns the path of a wheel; None if the store has no wheel of exactly this name."""
-        return next((path for path, _, _ in self._names() if path.name == file_name), None)
-
-    def file_names(self) -> list[str]:
-        return [path.name for path, _, _ in self._names()]
-
-    def _names(self) -> list[tuple[Path, str, Version]]:
+    def files(self) -> list[WheelFile]:
+        """Returns the wheels by their file names, without reading them."""
         found = []
         for path in sorted(self._folder.glob("*.whl")):
             try:
                 name, version, _, _ = parse_wheel_filename(path.name)
             except InvalidWheelFilename:  # a person put it there
                 continue
-            found.append((path, str(name), version))
+            found.append(WheelFile(path, str(name), version))
         return found
 
-    def _wheel(self, path: Path, project: str, version: Version) -> Wheel:
-        facts = path.stat()
-        key = (path.name, facts.st_size, facts.st_mtime_ns)
+    def read(self, file: WheelFile) -> Wheel:
+        facts = file.path.stat()
+        key = (file.path.name, facts.st_size, facts.st_mtime_ns)
         if key not in self._hashes:
-            self._hashes[key] = hashlib.sha256(path.read_bytes()).hexdigest()
-        return Wheel(path.name, project, str(version), self._hashes[key])
+            with file.path.open("rb") as opened:
+                self._hashes[key] = hashlib.file_digest(opened, "sha256").hexdigest()
+        return Wheel(file.path.name, file.project, str(file.version), self._hashes[key])
+
+    def projects(self) -> list[str]:
+        """Returns the normalized names of all projects, sorted."""
+        return sorted({each.project for each in self.files()})
+
+    def wheels_of(self, project: str, version: str | None = None) -> list[Wheel]:
+        """Returns the wheels of a project, the newest version last; or those of one version. It reads them."""
+        wanted, only = canonicalize_name(project), None if version is None else Version(version)
+        found = [each for each in self.files() if each.project == wanted and only in (None, each.version)]
+        return [self.read(each) for each in sorted(found, key=lambda file: file.version)]
+
+    def versions_of(self, project: str) -> set[str]:
+        """Returns the versions of a project, without reading its wheels."""
+        wanted = canonicalize_name(project)
+        return {str(each.version) for each in self.files() if each.project == wanted}
+
+    def has(self, project: str, version: str) -> bool:
+        """Returns whether there is a wheel of this version, without reading it."""
+        wanted = (canonicalize_name(project), Version(version))
+        return any((each.project, each.version) == wanted for each in self.files())
+
+    def file(self, file_name: str) -> Path | None:
+        """Returns the path of a wheel; None if the store has no wheel of exactly this name."""
+        return next((each.path for each in self.files() if each.path.name == file_name), None)
+
+    def file_names(self) -> list[str]:
+        return [each.path.name for each in self.files()]
