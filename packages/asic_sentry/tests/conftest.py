@@ -2,12 +2,17 @@
 
 import itertools
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from asic_commander import SmallCommander, serving_commander
+from asic_sentry.local.page import Page
+from page_browser import SECRET, Browser, browser_at
 from sentry_farm import Sentry, running_sentry
+from sentry_kit.local_page.access import Access
+from sentry_kit.local_page.one_time import new_code
 
 _NETWORKS = itertools.count()
 SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "asic"
@@ -44,3 +49,12 @@ async def sentry(tmp_path: Path, commander: SmallCommander) -> AsyncIterator[Sen
     """Connected to that commander, without ASICs."""
     async with running_sentry(tmp_path, commander) as running:
         yield running
+
+
+@pytest.fixture
+async def browser(sentry: Sentry) -> AsyncIterator[Browser]:
+    page = Page(sentry.agent, sentry.path)
+    app = page.app("127.0.0.1", Access(SECRET, "cookie"))
+    async with browser_at(app) as http, browser_at(app) as other_mac:
+        assert (await http.get("/login", params={"code": new_code(SECRET, time.time())})).status_code == 303
+        yield Browser(sentry, page, http, other_mac)

@@ -1,83 +1,23 @@
 """The local page of a real agent, asked as a browser without its script asks."""
 
 import re
-import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
-import pytest
 from asic_commander import SmallCommander, problem, serving_commander
 from asic_sentry.access import Login
 from asic_sentry.addresses import Network
 from asic_sentry.asics.asic import Override, Refusal
 from asic_sentry.asics.logins import load_logins
 from asic_sentry.device import Device
-from asic_sentry.local import views
-from asic_sentry.local.page import Page
 from asic_sentry.local.views import in_trouble
 from fake_asics import make_asics, running
+from page_browser import PORT, Browser, error, live_parts, row
 from protocol.asic_messages import AsicLog
 from protocol.tokens import TokenKind, new_token
 from protocol.units import UNKNOWN
 from sentry_farm import BASE, Sentry, put
 from sentry_kit import store as kit
-from sentry_kit.local_page.access import Access
-from sentry_kit.local_page.one_time import new_code
-from sentry_kit.local_page.shell import LocalApp
-
-PORT = str(BASE + 80)
-SECRET = bytes(range(32))
-
-
-@dataclass
-class Browser:
-    sentry: Sentry
-    page: Page
-    http: httpx.AsyncClient  # the owner's
-    other_mac: httpx.AsyncClient
-
-    async def get(self, path: str = "/") -> str:
-        answer = await self.http.get(path)
-        assert answer.status_code == 200
-        return answer.text
-
-    async def send(self, path: str, **form: str | list[str]) -> httpx.Response:
-        return await self.http.post(path, data=form)
-
-
-def browser_at(app: LocalApp) -> httpx.AsyncClient:
-    page = "http://127.0.0.1:8472"
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=page, headers={"Origin": page})
-
-
-@pytest.fixture
-async def browser(sentry: Sentry) -> AsyncIterator[Browser]:
-    page = Page(sentry.agent, sentry.path)
-    app = page.app("127.0.0.1", Access(SECRET, "cookie"))
-    async with browser_at(app) as http, browser_at(app) as other_mac:
-        assert (await http.get("/login", params={"code": new_code(SECRET, time.time())})).status_code == 303
-        yield Browser(sentry, page, http, other_mac)
-
-
-def row(html: str, key: int) -> str:
-    found = re.search(rf'<tr id="asic-{key}">.*?</tr>', html, re.DOTALL)
-    assert found, html
-    return found[0]
-
-
-def error(html: str, field: str) -> str:
-    found = re.search(rf'id="{field}-error" role="alert">([^<]*)<', html)
-    return found[1] if found else ""
-
-
-async def live_parts(page: Page) -> str:
-    """Returns the first event that a browser gets: all live parts."""
-    async for event in page.live.owners.events():
-        return event
-    raise AssertionError("no event came")
 
 
 async def test_a_new_sentry_says_what_to_do(browser: Browser) -> None:
@@ -339,65 +279,6 @@ async def test_many_are_shown_in_parts(browser: Browser, commander: SmallCommand
     first, second = await browser.get(), await browser.get("/?page=2")
     assert (first.count("<tr id="), second.count("<tr id=")) == (250, 50)
     assert (await browser.get("/?page=x&change=9999999999999")).count("<tr id=") == 250
-
-
-FORMS: dict[str, dict[str, str]] = {
-    "/connect": {"url": "https://192.0.2.1:8443", "token": ""},
-    "/add": {"ip": "192.0.2.1", "model": "", "port": "", "token": "x"},
-    "/token": {"id": "1", "token": "x"},
-    "/remove": {"id": "1"},
-    "/enter": {"id": "1", "power_w": "1", "coin": "x"},
-    "/model": {"model": "S19 Pro", "power_w": "1", "coin": ""},
-    "/password": {"id": "1", "user": "root", "password": "x"},
-    "/model-password": {"model": "Elphapex DG1+", "user": "root", "password": "x"},
-    "/scan": {"network": "192.0.2.0/30"},
-    "/scan/stop": {},
-    "/adopt": {"ip": "192.0.2.1", "name": "{ip}"},
-}
-
-
-def test_every_form_of_the_page_is_tried_without_its_owner() -> None:
-    templates = Path(views.__file__).parent / "templates"
-    forms = {found for each in templates.iterdir() for found in re.findall(r'action="([^"]+)"', each.read_text())}
-    assert forms == set(FORMS)
-
-
-@pytest.mark.parametrize("path", list(FORMS))
-async def test_a_form_of_anybody_but_the_owner_changes_nothing(
-    browser: Browser, commander: SmallCommander, network: str, path: str
-) -> None:
-    browser.sentry.add(make_asics(1, network, ["iceriver"], port_base=BASE), commander)
-    await browser.sentry.until(lambda: len(browser.sentry.agent.poller.devices) == 1)
-    before = "\n".join(browser.sentry.db.iterdump())
-    assert len(_lasting(before)) == 2
-    answer = await browser.other_mac.post(path, data=FORMS[path])
-    assert (answer.status_code, "asic-sentry page" in answer.text) == (403, True)
-    assert _lasting("\n".join(browser.sentry.db.iterdump())) == _lasting(before)
-    assert browser.sentry.agent.scans.current is None
-
-
-def _lasting(dump: str) -> list[str]:
-    """Returns what the store keeps of ASICs, models and the commander's address, without the results of polls."""
-    asics = re.findall(r"""INSERT INTO "asic" VALUES\(\d+,'([\d.]+)'.*?(mw_asic_\w+)'""", dump)
-    return [
-        *map(str, asics),
-        *re.findall(r"""(?:INSERT INTO "(?:model_entry|login)".*|INSERT INTO "enrolment" VALUES\(1,'[^']*)""", dump),
-    ]
-
-
-async def test_anybody_may_look_but_sees_no_form(browser: Browser, commander: SmallCommander, network: str) -> None:
-    rig = browser.sentry.add(make_asics(1, network, ["iceriver"], port_base=BASE), commander)
-    await browser.sentry.until(lambda: len(browser.sentry.agent.poller.devices) == 1)
-    key = browser.sentry.device(next(iter(rig))).asic.id
-    page = (await browser.other_mac.get(f"/?change={key}")).text
-    live = await anext(browser.page.live.others.events())
-    for shown in (page, live):
-        assert next(iter(rig)) in shown
-        assert "<form" not in shown
-        assert "Change" not in shown
-        assert ">Edit</a>" not in shown
-    assert "asic-sentry page" in page
-    assert "Change" in await browser.get()
 
 
 async def test_buttons_and_facts_have_the_usual_words(

@@ -1,0 +1,170 @@
+"""Pages beside an open API: read with a log-in, and never needed for a sample."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, cast
+
+import pytest
+from asic_payloads import body_of
+from asic_sentry.access import using
+from asic_sentry.asics.login_check import refusal_of_pages, refused
+from asic_sentry.dialects.dialect import Dialect, LibraryCall, Question
+from asic_sentry.dialects.registry import ALLOWED, BY_NAME
+from asic_sentry.poll import Identity, Sample, poll, specs_of
+from asic_wire import framed
+from fake_asics import make_asics, running
+from locked_asic import RIGHT, TOKEN, WRONG, let_the_server_take_what_has_connected
+from protocol.asic_messages import AsicSpecs
+from right_answers import moment
+
+
+class Pages(NamedTuple):
+    """Pages of a fake that want a token: the request for it, with the right password, and how the token is given and
+    shown. `denial` is the answer without one."""
+
+    kind: str
+    port: int
+    log_in: str
+    answer: str
+    header: str
+    denial: str
+
+
+PAGES = (
+    Pages(
+        "auradine",
+        8080,
+        'POST /token {"command":"token","user":"root","password":"s3cret päss"}',
+        '{"STATUS":[{"STATUS":"S"}],"Token":[{"Token":"tok-1"}]}',
+        f"Token: {TOKEN}",
+        '{"STATUS":[{"STATUS":"E","Msg":"Invalid or expired token"}]}',
+    ),
+    Pages(
+        "innosilicon",
+        80,
+        "POST /api/auth username=root&password=s3cret%20p%C3%A4ss",
+        '{"jwt":"tok-1"}',
+        f"Authorization: Bearer {TOKEN}",
+        '{"success":false,"token":"expired"}',
+    ),
+    Pages(
+        "goldshell",
+        80,
+        "GET /user/login?username=root&password=s3cret%20p%C3%A4ss&cipher=false",
+        '{"JWT Token":"tok-1"}',
+        f"Authorization: Bearer {TOKEN}",
+        "<html>Log in</html>",
+    ),
+)
+BASE = 20_000
+
+
+@asynccontextmanager
+async def with_pages(
+    pages: Pages, network: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Identity, list[str]]]:
+    """A fake ASIC with an open API and locked pages, at usual ports + 20,000; and the requests to its pages."""
+    dialect = moved(BY_NAME[pages.kind])
+    monkeypatch.setitem(BY_NAME, pages.kind, dialect)
+    monkeypatch.setitem(cast(dict[str, Any], ALLOWED), pages.kind, {each.name: each for each in dialect.questions})
+    seen: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        length = re.search(r"Content-Length: (\d+)", head)
+        body = (await reader.readexactly(int(length[1]))).decode() if length else ""
+        asked = " ".join([*head.split(" ", 2)[:2], *([body] if body else [])])
+        seen.append(asked)
+        if asked == pages.log_in:
+            answer = pages.answer.encode()
+        elif f"\r\n{pages.header}\r\n" in head:
+            answer = body_of(pages.kind, asked, moment())
+        else:
+            answer = pages.denial.encode()
+        writer.write(framed("http", answer))
+        await writer.drain()
+        writer.close()
+
+    asics = make_asics(1, network, [pages.kind], port_base=BASE)
+    async with running(asics) as farm:
+        server = await asyncio.start_server(serve, farm.asics[0].ip, pages.port + BASE)
+        async with server:
+            yield Identity(ip=farm.asics[0].ip, port=dialect.port, dialect=pages.kind, specs=AsicSpecs()), seen
+            await let_the_server_take_what_has_connected()
+
+
+def moved(dialect: Dialect) -> Dialect:
+    def at_other_port(question: Question | LibraryCall) -> Question | LibraryCall:
+        if isinstance(question, Question) and question.port is not None:
+            return question._replace(port=question.port + BASE)
+        return question
+
+    return dialect._replace(
+        port=dialect.port + BASE,
+        poll_questions=tuple(map(at_other_port, dialect.poll_questions)),
+        specs_questions=tuple(map(at_other_port, dialect.specs_questions)),
+    )
+
+
+@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.kind)
+async def test_pages_beside_an_open_api_add_power_and_mac_with_the_password(
+    pages: Pages, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with with_pages(pages, network, monkeypatch) as (identity, seen):
+        with using(RIGHT):
+            sample, about = await poll(identity), await specs_of(identity)
+            again = await poll(identity)
+    assert isinstance(sample, Sample)
+    assert isinstance(again, Sample)
+    assert isinstance(about, AsicSpecs)
+    assert sample.log.power_w
+    assert again.log.power_w
+    assert about.mac is not None
+    assert seen.count(pages.log_in) == 1  # the token is used again
+
+
+@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.kind)
+async def test_pages_beside_an_open_api_are_left_alone_without_a_password(
+    pages: Pages, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with with_pages(pages, network, monkeypatch) as (identity, seen):
+        sample, about = await poll(identity), await specs_of(identity)
+    assert isinstance(sample, Sample)
+    assert isinstance(about, AsicSpecs)
+    assert (sample.log.power_w, about.mac) == (None, None)
+    assert sample.log.hashrate_hs
+    assert [each for each in seen if each != "GET /mcb/status"] == []  # which needs no password in a Goldshell
+
+
+@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.kind)
+async def test_a_wrong_password_for_pages_costs_no_sample_and_is_not_sent_again(
+    pages: Pages, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with with_pages(pages, network, monkeypatch) as (identity, seen):
+        with using(WRONG):
+            samples = [await poll(identity) for _ in range(3)]
+        noted, not_noted = (refusal_of_pages(identity, login) for login in (WRONG, RIGHT))
+        log_ins = [each for each in seen if WRONG.password in each]
+        reason = await refused(identity, WRONG)
+        assert await refused(identity, RIGHT) is None
+    assert all(isinstance(each, Sample) and each.log.hashrate_hs and each.log.power_w is None for each in samples)
+    assert len(log_ins) == 1
+    assert (noted or "").startswith("It refuses the password")
+    assert not_noted is None
+    assert reason is not None  # entered again, it is tried again
+    assert WRONG.password not in reason
+
+
+@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.kind)
+async def test_pages_of_an_asic_at_an_unusual_port_are_not_asked(
+    pages: Pages, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with with_pages(pages, network, monkeypatch) as (identity, seen):
+        monkeypatch.setitem(BY_NAME, pages.kind, BY_NAME[pages.kind]._replace(port=4028))
+        with using(RIGHT):
+            sample = await poll(identity)
+    assert isinstance(sample, Sample)
+    assert sample.log.power_w is None
+    assert seen == []
