@@ -168,3 +168,16 @@ async def test_pages_of_an_asic_at_an_unusual_port_are_not_asked(
     assert isinstance(sample, Sample)
     assert sample.log.power_w is None
     assert seen == []
+
+
+@pytest.mark.parametrize("answer", ["[" * 60_000, '{"a":' * 60_000, '{"Token":[],"jwt":7}', "7", "", "<html>"])
+@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.kind)
+async def test_an_answer_to_the_log_in_that_can_not_be_read_costs_no_sample(
+    pages: Pages, answer: str, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with with_pages(pages._replace(answer=answer), network, monkeypatch) as (identity, seen):
+        with using(RIGHT):
+            sample = await poll(identity)
+    assert isinstance(sample, Sample)
+    assert seen.count(pages.log_in) == 1
+    assert (sample.log.power_w, sample.log.hashrate_hs is None) == (None, False)

@@ -248,7 +248,7 @@ class Token(NamedTuple):
             found = msgspec.json.decode(reply)
             for key in self.place:
                 found = found[key]
-        except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError) as error:
             raise Unauthorised("The log-in gives no token", "") from error
         if not isinstance(found, str) or not found:
             raise Unauthorised("The log-in gives no token", "")
