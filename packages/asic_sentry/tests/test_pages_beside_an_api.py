@@ -3,15 +3,16 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, cast
 
 import pytest
 from asic_payloads import body_of
-from asic_sentry.access import using
+from asic_sentry.access import Token, using
 from asic_sentry.asics.login_check import refusal_of_pages, refused
 from asic_sentry.dialects.dialect import Dialect, LibraryCall, Question
 from asic_sentry.dialects.registry import ALLOWED, BY_NAME
+from asic_sentry.failures import BadReply
 from asic_sentry.poll import Identity, Sample, poll, specs_of
 from asic_wire import framed
 from fake_asics import make_asics, running
@@ -168,6 +169,53 @@ async def test_pages_of_an_asic_at_an_unusual_port_are_not_asked(
     assert isinstance(sample, Sample)
     assert sample.log.power_w is None
     assert seen == []
+
+
+LOG_IN_PAGES = ["<!doctype html><title>Log in</title>", " unauthorized"]
+DENIALS = [
+    *(pytest.param(pages, page, id=f"{pages.kind}-{page[:2]!r}") for pages in PAGES for page in LOG_IN_PAGES),
+    *(
+        pytest.param(PAGES[0], text, id=text)
+        for text in ('{"error":"invalid token"}', '{"STATUS":[{"STATUS":"E","Msg":"Session expired"}]}')
+    ),
+]
+
+
+@pytest.mark.parametrize(("pages", "denial"), DENIALS)
+async def test_a_page_that_shows_the_log_in_or_an_error_is_asked_again_with_a_token(
+    pages: Pages, denial: str, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with with_pages(pages._replace(denial=denial), network, monkeypatch) as (identity, seen):
+        with using(RIGHT):
+            sample, about = await poll(identity), await specs_of(identity)
+    assert isinstance(sample, Sample)
+    assert isinstance(about, AsicSpecs)
+    assert sample.log.power_w
+    assert about.mac is not None
+    assert seen.count(pages.log_in) == 1
+
+
+ANSWERS = [
+    b"",
+    b"7",
+    b"null",
+    b"[]",
+    b"{}",
+    b"{",
+    b"\0",
+    b'{"token":1}',
+    b'{"STATUS":7,"session":{}}',
+    b'[{"token":[]}]',
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=repr)
+@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.kind)
+def test_whether_a_page_denies_is_known_of_any_answer(pages: Pages, answer: bytes) -> None:
+    for question in BY_NAME[pages.kind].questions:
+        if isinstance(question, Question) and isinstance(question.access, Token):
+            with suppress(BadReply):
+                question.access.denies(answer)
 
 
 @pytest.mark.parametrize("answer", ["[" * 60_000, '{"a":' * 60_000, '{"Token":[],"jwt":7}', "7", "", "<html>"])

@@ -30,7 +30,8 @@ from asic_sentry.dialects.parsing import (
     slot_of,
     sum_if_all_known,
 )
-from asic_sentry.dialects.web import beside, get
+from asic_sentry.dialects.web import beside, get, is_web_page
+from asic_sentry.failures import BadReply, FailureKind
 from asic_sentry.models import Model
 
 MAKE = "Auradine"
@@ -121,8 +122,20 @@ def _specs(replies: Sequence[bytes | None]) -> AsicSpecs:
 
 
 def _denies(answer: bytes) -> bool:
-    """Returns whether a page answers that the token is missing or has expired."""
-    return any(word in answer.lower() for word in _DENIALS) and not optional_section(answer, "STATUS")
+    """Returns whether a page answers that the token is missing or has expired, or with the page for the log-in."""
+    if is_web_page(answer):
+        return True
+    return any(word in answer.lower() for word in _DENIALS) and not _is_success(answer)
+
+
+def _is_success(answer: bytes) -> bool:
+    """Returns whether the answer has a status, which is no error. Raises `BadReply` if it can't be read."""
+    try:
+        return "STATUS" in cgminer.answer_of(answer)
+    except BadReply as error:
+        if error.kind is FailureKind.ERROR_STATUS:
+            return False
+        raise
 
 
 def _page(name: str) -> Question:

@@ -31,7 +31,7 @@ from asic_sentry.dialects.parsing import (
     slot_of,
     sum_if_all_known,
 )
-from asic_sentry.dialects.web import beside, get, mapping_of
+from asic_sentry.dialects.web import beside, get, is_web_page, mapping_of
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
 
@@ -126,18 +126,13 @@ def _specs(replies: Sequence[bytes | None]) -> AsicSpecs:
     )
 
 
-def _denies(answer: bytes) -> bool:
-    """Returns whether the page for the log-in comes instead of the values."""
-    return not answer.lstrip().startswith((b"{", b"["))
-
-
 _WEB_PORT = 80
 _ACCESS = Token(
     "/user/login",
     "username={user}&password={password}&cipher=false",
     ("JWT Token",),
     in_address=True,
-    denies=_denies,
+    denies=is_web_page,
 )
 _STATUS = beside(get("/mcb/status", access=_ACCESS), _WEB_PORT, only_with_login=False)
 _SETTING = beside(get("/mcb/setting", access=_ACCESS), _WEB_PORT)

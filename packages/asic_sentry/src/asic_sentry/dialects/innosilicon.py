@@ -30,7 +30,7 @@ from asic_sentry.dialects.parsing import (
     sample,
     slot_of,
 )
-from asic_sentry.dialects.web import beside, mapping_of, post
+from asic_sentry.dialects.web import beside, is_web_page, mapping_of, post
 from asic_sentry.models import Model
 
 MAKE = "Innosilicon"
@@ -113,7 +113,7 @@ def _specs(replies: Sequence[bytes | None]) -> AsicSpecs:
 
 
 def _denies(answer: bytes) -> bool:
-    return mapping_of(MAKE, answer).get("success") is False
+    return is_web_page(answer) or mapping_of(MAKE, answer).get("success") is False
 
 
 def _page(name: str) -> Question:

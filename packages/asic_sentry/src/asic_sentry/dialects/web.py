@@ -27,6 +27,11 @@ def beside(question: Question, port: int, *, only_with_login: bool = True) -> Qu
     return question._replace(optional=True, port=port, only_with_login=only_with_login)
 
 
+def is_web_page(reply: bytes) -> bool:
+    """Returns whether a page for people, such as the one for the log-in, comes instead of values."""
+    return bool(reply.strip()) and not reply.lstrip().startswith((b"{", b"["))
+
+
 def mapping_of(make: str, reply: bytes, *keys: str) -> Row:
     """Returns the object in the answer. Raises `BadReply` if it is none, or if it lacks one of `keys`."""
     answer = decode(reply)
