@@ -90,6 +90,18 @@ async def test_a_device_that_is_read_is_recognised_by_its_own_dialect(network: s
     assert found.dialect == kind
 
 
+async def test_an_answer_that_a_dialect_fails_on_is_a_failure_of_that_device(
+    network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recognise(answer: bytes) -> None:
+        raise KeyError(answer)
+
+    broken = tuple(dialect._replace(recognise=recognise) for dialect in DIALECTS)
+    monkeypatch.setattr("asic_sentry.identify.DIALECTS", broken)
+    failure = await refusal(network, cgminer("bdminer 4.11.1"))
+    assert failure == PollFailure(FailureKind.BAD_RESPONSE, "The sentry failed on its answer; see the log.")
+
+
 def test_a_realm_of_any_length_is_no_error_of_its_own() -> None:
     for realm in (b"x" * 5000, b"", b'a"b'):
         head = b'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm="' + realm + b'"\r\n\r\n'

@@ -1,5 +1,7 @@
 """ASICs that got another address: found by their MAC, in the kernel's table or by looking around."""
 
+import asyncio
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,6 +132,31 @@ async def test_a_stranger_at_its_address_is_not_reported_until_it_is_back(world:
         await world.look((asic.ip, "0x2", "02:00:00:00:00:01"))
         world.sentry.agent.poller.poll_now(device.asic.id)
         await world.sentry.until(lambda: device.last_ms > before and device.asic.failure is None)
+
+
+async def test_a_look_that_fails_does_not_end_the_next_ones(
+    world: World, network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asic_sentry.relocate._LOOK_EVERY_S", 0.01)
+    agent, errors = world.sentry.agent, [sqlite3.OperationalError("database or disk is full")]
+    mac = "02:00:00:00:00:05"
+
+    async def write(change: Callable[[sqlite3.Connection], None]) -> None:
+        if errors:
+            raise errors.pop()
+        await agent._remember(change)
+
+    asic = make_asics(1, network, ["antminer"], port_base=BASE)[0]
+    async with running([asic]), asyncio.TaskGroup() as group:
+        world.add(asic, None)
+        await world.sentry.until(lambda: any(each.log for each in agent.poller))
+        relocator = Relocator(agent.poller, write, arp=arp(tmp_path, (asic.ip, "0x2", mac)))
+        looks = group.create_task(relocator.run_for_ever())
+        await world.sentry.until(
+            lambda: world.sentry.asic(asic.ip).mac == mac and world.sentry.device(asic.ip).asic.mac == mac
+        )
+        looks.cancel()
+    assert errors == []
 
 
 def identity(ip: str) -> Identity:

@@ -42,6 +42,11 @@ class BadReply(PollError):
     """The answer does not fit the dialect (`bad_response`), or the device reports an error (`error_status`)."""
 
 
+def broken() -> PollFailure:
+    """Returns the failure for an answer that the sentry itself fails on: a fault of its own, which is in its log."""
+    return PollFailure(FailureKind.BAD_RESPONSE, "The sentry failed on its answer; see the log.")
+
+
 def bad_response(detail: str) -> BadReply:
     return BadReply(FailureKind.BAD_RESPONSE, detail)
 

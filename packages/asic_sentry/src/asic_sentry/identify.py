@@ -6,6 +6,7 @@ complete poll: every identified ASIC can be polled.
 
 import asyncio
 import ipaddress
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,11 +14,13 @@ import msgspec
 
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.registry import DIALECTS
-from asic_sentry.failures import FailureKind, PollError, PollFailure
+from asic_sentry.failures import FailureKind, PollError, PollFailure, broken
 from asic_sentry.families import family_in, sentence
 from asic_sentry.models import make_and_model, makes_of
 from asic_sentry.poll import Identity, poll, read_specs
 from asic_sentry.transport import ask
+
+log = logging.getLogger(__name__)
 
 # If nothing was found, the first of these failures that happened is reported.
 _MOST_SPECIFIC_FIRST = (
@@ -45,6 +48,14 @@ async def identify(ip: str, port: int | None = None, model: str | None = None) -
     `model` is also the name of an ASIC that does not report its model.
     """
     address = str(ipaddress.ip_address(ip))
+    try:
+        return await _identified(address, port, model)
+    except Exception:
+        log.exception("identification_broken ip=%s", address)
+        return broken()
+
+
+async def _identified(address: str, port: int | None, model: str | None) -> Identity | PollFailure:
     failures: list[PollFailure] = []
     of_dialect: dict[str, PollFailure] = {}
     answers: dict[Probe, bytes | PollFailure] = {}

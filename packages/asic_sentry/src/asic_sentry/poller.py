@@ -16,7 +16,7 @@ from sentry_kit.timestamps import SharedTimestamps
 from asic_sentry.asics.asic import Asic, Override, override_for, with_override
 from asic_sentry.asics.logins import Logins, login_for
 from asic_sentry.device import SPECS_AFTER_S, Device, ask
-from asic_sentry.failures import FailureKind, PollFailure
+from asic_sentry.failures import PollFailure, broken
 from asic_sentry.poll import Identity, Sample
 from asic_sentry.schedule import Due, Schedule
 
@@ -136,7 +136,7 @@ class Poller:
             answer = await ask(device, self._timestamp, self._clocks.monotonic_s)
         except Exception:
             log.exception("poll_broken ip=%s", identity.ip)
-            answer = PollFailure(FailureKind.BAD_RESPONSE, "The sentry failed on its answer; see the log.")
+            answer = broken()
         if self.devices.get(due.key) is device and device.asic.ip == identity.ip:  # not removed or moved meanwhile
             if device.asic.identity is not identity and device.version != version:
                 self.listeners.identified(device)

@@ -69,7 +69,10 @@ class Relocator:
     async def run_for_ever(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                log.exception("looking_for_asics_broken")
 
     async def look(self) -> None:
         macs = macs_by_ip(self._arp)
@@ -93,9 +96,10 @@ class Relocator:
         }
         if not new:
             return
-        for key, mac in new.items():
-            self._poller.devices[key].touch(mac=mac)
         await self._write(lambda db: store.note_macs(db, new))
+        for device in self._poller:
+            if device.asic.id in new:
+                device.touch(mac=new[device.asic.id])
 
     def _note_other_devices(self, macs: Mapping[str, str]) -> None:
         """Compares MACs of the ARP table only: the MAC that an ASIC reports itself may be that of another interface."""
