@@ -19,11 +19,12 @@ from fake_asics import make_asics, running
 from locked_asic import RIGHT, TOKEN, WRONG, let_the_server_take_what_has_connected
 from protocol.asic_messages import AsicSpecs
 from right_answers import moment
+from virtual_time import in_virtual_time
 
 
 class Pages(NamedTuple):
     """Pages of a fake that want a token: the request for it, with the right password, and how the token is given and
-    shown. `denial` is the answer without one."""
+    shown. `denial` is the answer without one, and `broken` a request whose answer has another shape."""
 
     kind: str
     port: int
@@ -31,6 +32,7 @@ class Pages(NamedTuple):
     answer: str
     header: str
     denial: str
+    broken: str = ""
 
 
 PAGES = (
@@ -64,9 +66,12 @@ BASE = 20_000
 
 @asynccontextmanager
 async def with_pages(
-    pages: Pages, network: str, monkeypatch: pytest.MonkeyPatch
+    pages: Pages, network: str, monkeypatch: pytest.MonkeyPatch, *, after_s: float = 0.0
 ) -> AsyncIterator[tuple[Identity, list[str]]]:
-    """A fake ASIC with an open API and locked pages, at usual ports + 20,000; and the requests to its pages."""
+    """A fake ASIC with an open API and locked pages, at usual ports + 20,000; and the requests to its pages.
+
+    A page answers after `after_s`, unless the sentry has gone by then.
+    """
     dialect = moved(BY_NAME[pages.kind])
     monkeypatch.setitem(BY_NAME, pages.kind, dialect)
     monkeypatch.setitem(cast(dict[str, Any], ALLOWED), pages.kind, {each.name: each for each in dialect.questions})
@@ -81,11 +86,12 @@ async def with_pages(
         if asked == pages.log_in:
             answer = pages.answer.encode()
         elif f"\r\n{pages.header}\r\n" in head:
-            answer = body_of(pages.kind, asked, moment())
+            answer = b'{"STATUS":"S"}' if asked == pages.broken else body_of(pages.kind, asked, moment())
         else:
             answer = pages.denial.encode()
-        writer.write(framed("http", answer))
-        await writer.drain()
+        if not after_s or not await has_gone(reader, after_s):
+            writer.write(framed("http", answer))
+            await writer.drain()
         writer.close()
 
     asics = make_asics(1, network, [pages.kind], port_base=BASE)
@@ -94,6 +100,16 @@ async def with_pages(
         async with server:
             yield Identity(ip=farm.asics[0].ip, port=dialect.port, dialect=pages.kind, specs=AsicSpecs()), seen
             await let_the_server_take_what_has_connected()
+
+
+async def has_gone(reader: asyncio.StreamReader, within_s: float) -> bool:
+    try:
+        async with asyncio.timeout(within_s):
+            with suppress(ConnectionError):
+                await reader.read()
+    except TimeoutError:
+        return False
+    return True
 
 
 def moved(dialect: Dialect) -> Dialect:
@@ -169,6 +185,48 @@ async def test_pages_of_an_asic_at_an_unusual_port_are_not_asked(
     assert isinstance(sample, Sample)
     assert sample.log.power_w is None
     assert seen == []
+
+
+@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.kind)
+@pytest.mark.parametrize(("after_s", "requests"), [(60.0, 1), (1.9, 3)])
+@in_virtual_time
+async def test_pages_that_are_silent_or_slow_cost_no_sample(
+    pages: Pages, network: str, monkeypatch: pytest.MonkeyPatch, after_s: float, requests: int
+) -> None:
+    async with with_pages(pages, network, monkeypatch, after_s=after_s) as (identity, seen):
+        with using(RIGHT):
+            sample = await poll(identity)
+            asked = len(seen)
+            about = await specs_of(identity)
+    assert isinstance(sample, Sample), sample
+    assert isinstance(about, AsicSpecs)
+    assert sample.log.hashrate_hs
+    assert asked <= requests
+
+
+@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.kind)
+@pytest.mark.parametrize("body", ["[]", "{}", "7", '{"STATUS":"S"}', "{", '{"a":' * 60_000])
+async def test_an_unexpected_page_costs_no_value_of_the_api(
+    pages: Pages, body: str, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with with_pages(pages._replace(denial=body), network, monkeypatch) as (identity, _seen):
+        without = await poll(identity)
+        with using(RIGHT):
+            sample, about = await poll(identity), await specs_of(identity)
+    assert isinstance(without, Sample)
+    assert isinstance(sample, Sample), sample
+    assert isinstance(about, AsicSpecs), about
+    assert (sample.log.boards != [], len(sample.log.pools)) == (True, len(without.log.pools))
+
+
+async def test_one_unexpected_page_costs_its_own_values_alone(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with with_pages(PAGES[0]._replace(broken="GET /fan"), network, monkeypatch) as (identity, seen):
+        with using(RIGHT):
+            sample = await poll(identity)
+    assert "GET /fan" in seen
+    assert isinstance(sample, Sample)
+    assert sample.log.power_w
+    assert any(board.chip_temperature_c for board in sample.log.boards)
 
 
 LOG_IN_PAGES = ["<!doctype html><title>Log in</title>", " unauthorized"]

@@ -1,8 +1,10 @@
 """Polls one identified ASIC: its values each time, its specs seldom."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import msgspec
 from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
@@ -16,10 +18,13 @@ from asic_sentry.coins import coin_of
 from asic_sentry.dialects.dialect import USUAL_WITHIN_S, Dialect, LibraryCall, Question
 from asic_sentry.dialects.parsing import AsicReading
 from asic_sentry.dialects.registry import BY_NAME
-from asic_sentry.failures import FailureKind, PollError, PollFailure
+from asic_sentry.failures import BadReply, FailureKind, PollError, PollFailure
 from asic_sentry.transport import ask
 
+_PAGES_WITHIN_S = 4.0  # less than a whole poll may take
 _LOG = Reader(AsicLog)
+
+T = TypeVar("T")
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,18 +77,73 @@ async def poll(identity: Identity, now: Callable[[], datetime] = utc_now) -> Sam
 
 async def _read(identity: Identity, dialect: Dialect, model: models.Model | None) -> AsicReading:
     ip, port = identity.ip, identity.port
-    replies = [await _poll_reply(ip, port, dialect, each) for each in dialect.poll_questions]
-    reading = dialect.parse(replies, model)
+    questions = list(dialect.poll_questions)
+    answers = await _answers(ip, port, dialect, questions)
+
+    def parse(answers: Sequence[bytes | None]) -> AsicReading:
+        return dialect.parse([each or b"" for each in answers], model)
+
+    reading = _parsed(parse, questions, answers)
     gap = dialect.gap_question
     if gap is not None and None in (reading.hashrate_hs, reading.uptime_s, reading.rejected_percent):
-        replies.append(await ask(ip, port, dialect.name, gap.name))
-        reading = dialect.parse(replies, model)
+        questions.append(gap)
+        answers.append(await ask(ip, port, dialect.name, gap.name))
+        reading = _parsed(parse, questions, answers)
     return reading
 
 
-async def _poll_reply(ip: str, port: int, dialect: Dialect, question: Question | LibraryCall) -> bytes:
-    """Returns the answer; an empty one if there is none to an optional question."""
-    return await _specs_reply(ip, port, dialect, question) or b""
+async def _answers(
+    ip: str, port: int, dialect: Dialect, questions: Sequence[Question | LibraryCall]
+) -> list[bytes | None]:
+    """Returns the answers in order; None for a missing one to an optional question: some firmwares close the connection
+    when it is unknown.
+
+    A port of pages that did not answer in time is not asked again, and pages get a part of the time only: the other
+    values do not wait for them.
+    """
+    answers: list[bytes | None] = []
+    silent: set[int] = set()
+    pages_until_s = asyncio.get_running_loop().time() + _PAGES_WITHIN_S
+    for question in questions:
+        page_port = question.port if isinstance(question, Question) else None
+        if not is_asked(port, dialect, question) or page_port in silent:
+            answers.append(None)
+            continue
+        try:
+            async with asyncio.timeout_at(None if page_port is None else pages_until_s):
+                answers.append(await ask(ip, port, dialect.name, question.name))
+        except (PollError, TimeoutError) as error:
+            if not question.optional:
+                raise
+            answers.append(None)
+            if page_port is not None and _is_late(error):
+                silent.add(page_port)
+    return answers
+
+
+def _is_late(error: PollError | TimeoutError) -> bool:
+    return not isinstance(error, PollError) or error.kind in (FailureKind.CONNECT_TIMEOUT, FailureKind.READ_TIMEOUT)
+
+
+def _parsed(
+    parse: Callable[[Sequence[bytes | None]], T],
+    questions: Sequence[Question | LibraryCall],
+    answers: Sequence[bytes | None],
+) -> T:
+    """Returns the values. An answer to an optional question that can't be read is left out."""
+    try:
+        return parse(answers)
+    except BadReply:
+        kept = [None if question.optional else answer for question, answer in zip(questions, answers, strict=True)]
+        if kept == answers:
+            raise
+    values = parse(kept)
+    for place, answer in enumerate(answers):
+        if answer is not None and kept[place] is None:
+            tried = [*kept[:place], answer, *kept[place + 1 :]]
+            with suppress(BadReply):
+                values, kept = parse(tried), tried
+    return values
 
 
 async def specs_of(identity: Identity) -> AsicSpecs | PollFailure:
@@ -95,28 +155,16 @@ async def read_specs(ip: str, port: int, dialect: Dialect) -> AsicSpecs | PollFa
     """Returns the ASIC's specs. Asking every 30 to 60 minutes is enough."""
     try:
         async with asyncio.timeout(dialect.specs_within_s):
-            replies = [await _specs_reply(ip, port, dialect, each) for each in dialect.specs_questions]
-        return dialect.parse_specs(replies)
+            answers = await _answers(ip, port, dialect, dialect.specs_questions)
+        return _parsed(dialect.parse_specs, dialect.specs_questions, answers)
     except PollError as error:
         return error.failure
     except TimeoutError:
         return too_slow(dialect.specs_within_s)
 
 
-async def _specs_reply(ip: str, port: int, dialect: Dialect, question: Question | LibraryCall) -> bytes | None:
-    """None if there is no answer to an optional question: some firmwares close the connection when it is unknown."""
-    if question.optional and not is_asked(port, dialect, question):
-        return None
-    try:
-        return await ask(ip, port, dialect.name, question.name)
-    except PollError:
-        if question.optional:
-            return None
-        raise
-
-
 def is_asked(port: int, dialect: Dialect, question: Question | LibraryCall) -> bool:
-    """Returns whether to ask an optional question. The other ports of an ASIC at an unusual port are unknown."""
+    """Returns whether to ask a question. The other ports of an ASIC at an unusual port are unknown."""
     if isinstance(question, LibraryCall):
         return True
     return (question.port is None or port == dialect.port) and (has_login() or not question.only_with_login)
