@@ -58,6 +58,8 @@ packed with gzip or zstd and have 4 MiB at most unpacked.
 | call | body | answer |
 |---|---|---|
 | `GET /api/v1/sentry` | | 200 `SentryWelcome` |
+| `POST /api/v1/sentry/installed` | | 204; sent by the line of the installation before the sentry connects, \
+for the page that shows the steps |
 | `POST /api/v1/sentry/enrol` | `Identity` | 201 `Enrolled`; with a farm token, or with the token of the rig whose \
 data folder was copied; see [enrolment](#enrolment) |
 | `PUT /api/v1/sentry/identity` | `Identity` | 204; sent at each start, before anything else |

@@ -1,4 +1,4 @@
-"""A rig is added, and its card follows the sentry: connected, first report."""
+"""A rig is added, and its card follows the sentry: installed, connected, first report."""
 
 import httpx
 import pytest
@@ -39,15 +39,17 @@ async def test_the_card_ticks_what_the_sentry_has_done(farm: Farm, open_page: Op
     page = await open_page(f"/cpu-gpu/{rig.id}?dialog=token")
     await page.get_by_role("button", name="Create a new token").click()
     ticks = page.locator("#enrol-ticks li")
-    await expect(ticks).to_have_text(["Not connected yet", "No report yet"])
+    await expect(ticks).to_have_text(["Not installed yet", "Not connected yet", "No report yet"])
     await live(page)
     await must_be_open_to_all(page)
     headers = {"Authorization": f"Bearer {await page.locator('#enrol-token').inner_text()}"}
+    told(farm.client.post("/api/v1/sentry/installed", headers=headers))
+    await expect(ticks).to_have_text(["Installed ✓", "Not connected yet", "No report yet"])
     told(farm.client.get("/api/v1/sentry", headers=headers))
-    await expect(ticks).to_have_text(["Connected ✓", "No report yet"])
+    await expect(ticks).to_have_text(["Installed ✓", "Connected ✓", "No report yet"])
     told(farm.client.post("/api/v1/sentry/logs", json={"logs": [log_of(17_000)]}, headers=headers))
-    await expect(ticks).to_have_text(["Connected ✓", "First report ✓"])
+    await expect(ticks).to_have_text(["Installed ✓", "Connected ✓", "First report ✓"])
 
 
 def told(answer: httpx.Response) -> None:
-    assert answer.status_code == 200, answer.text
+    assert answer.is_success, answer.text

@@ -10,6 +10,7 @@ from commander.rigs.enrolment import linux_install
 from commander_farm import Farm, a_log, post_form
 from live_farm import LiveFarm, Screen
 
+NOTHING_YET = ["Not installed yet", "Not connected yet", "No report yet"]
 README = Path(__file__).parents[3] / "README.md"
 
 
@@ -54,9 +55,9 @@ def test_a_connection_is_ticked_before_the_first_report() -> None:
     farm.add("rig-07")
     screen = Screen(farm, RigView(farm.views, 1))
     farm.index.set_connected(1)
-    assert ticks_in(screen.step()) == ["Connected ✓", "No report yet"]
+    assert ticks_in(screen.step()) == ["Installed ✓", "Connected ✓", "No report yet"]
     farm.report(1)
-    assert ticks_in(screen.step()) == ["Connected ✓", "First report ✓"]
+    assert ticks_in(screen.step()) == ["Installed ✓", "Connected ✓", "First report ✓"]
 
 
 async def test_a_new_token_unticks_what_the_old_one_did(person: httpx.AsyncClient, farm: Farm) -> None:
@@ -64,4 +65,4 @@ async def test_a_new_token_unticks_what_the_old_one_did(person: httpx.AsyncClien
     await farm.report(rig, a_log())
     html = (await post_form(person, f"/cpu-gpu/{rig.id}/token")).text
     assert 'id="enrol-again"' in html
-    assert ticks_in(html) == ["Not connected yet", "No report yet"]
+    assert ticks_in(html) == NOTHING_YET

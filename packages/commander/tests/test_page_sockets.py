@@ -27,10 +27,11 @@ async def open_page(person: Farm, path: str) -> connect:
     return person.socket(f"{live[1].replace('&amp;', '&')}&seq={seq[1]}", Cookie=cookie)
 
 
-async def read_until(socket: ClientConnection, wanted: str) -> None:
-    """Several ticks may lie between a change and the frame that shows it."""
-    while wanted not in str(await socket.recv()):
+async def read_until(socket: ClientConnection, wanted: str) -> str:
+    """Returns the frame. Several ticks may lie between a change and the frame that shows it."""
+    while wanted not in (frame := str(await socket.recv())):
         pass
+    return frame
 
 
 async def test_an_index_page_hears_of_a_new_rig_and_of_its_figures(person: Farm) -> None:

@@ -1,4 +1,5 @@
-"""The sentries' API except the door for logs (`intake.py`): who am I, and what this rig is made of."""
+"""The sentries' API except the door for logs (`intake.py`): who am I, what this rig is made of, how far its
+installation is."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -60,6 +61,26 @@ def _rig_name(live: LiveRigs, rig_id: int) -> RigName:
     return rig
 
 
+@post(
+    "/api/v1/sentry/installed",
+    opt={OPEN: True},
+    status_code=204,
+    responses=problems(401, 410),
+    tags=["sentries"],
+    security=BEARER,
+)
+async def note_installed(
+    request: Request,  # type: ignore[type-arg]
+    tokens: NamedDependency[Tokens],
+    lives: NamedDependency[Lives],
+) -> None:
+    """The line with this token has installed the sentry and connects it next. The open page of the rig shows it."""
+    token = bearer_token(request.headers.get("authorization"))
+    holder = await tokens.holder_of(token)
+    if token.kind in RIG_KINDS:
+        lives[RIG_KINDS[token.kind]].index.set_installed(holder)
+
+
 class Logs(Message, frozen=True, kw_only=True, gc=False):
     """Body of `POST /api/v1/sentry/logs`; a log that does not read like this is rejected by itself."""
 
@@ -99,4 +120,4 @@ async def put_specs(
     await rig_actions.set_specs({rig_id: msgspec.json.encode(specs)})
 
 
-HANDLERS = [welcome, post_logs, put_specs]
+HANDLERS = [welcome, note_installed, post_logs, put_specs]

@@ -117,6 +117,12 @@ class OperationalIndex:
             state.specs, state.hardware, state.connected = specs, hardware_of(specs), True
             self._update_faults(state)
 
+    def set_installed(self, rig_id: int) -> None:
+        state = self.rigs.get(rig_id)
+        if state and not state.installed:
+            state.installed = True
+            self.touch_page(rig_id)
+
     def set_connected(self, rig_id: int) -> None:
         state = self.rigs.get(rig_id)
         if state and not state.connected:
@@ -126,7 +132,7 @@ class OperationalIndex:
     def replace_token(self, rig_id: int) -> None:
         """Notes that no sentry has used the newest token yet."""
         if state := self.rigs.get(rig_id):
-            state.connected = state.reported = False
+            state.installed = state.connected = state.reported = False
             self.touch_page(rig_id)
 
     def set_two_sentries(self, rig_id: int, seen: bool, *, at: datetime) -> None:

@@ -77,6 +77,7 @@ class RigState:
     too_many_works: bool = False  # too many: some are “other”
     wrong_clock: bool = False  # its newest logs were refused for their time
     wrong_clock_since: datetime | None = None
+    installed: bool = False  # the line with the newest token has installed a sentry
     connected: bool = False  # a sentry has used the newest token
     reported: bool = False  # and has sent a log with it
     playbooks: list[PlaybookNow] = field(default_factory=list)

@@ -23,8 +23,8 @@ class Enrolment:
     """A new token, shown once: alone and in finished commands.
 
     `lines` has, by the id of a system, the one line that does everything there. It needs `has_packages`: the commander
-    has the packages that it installs. `waiting`: the rig has never reported. `connected` and `reported`: what its
-    sentry has done with this token.
+    has the packages that it installs. `waiting`: the rig has never reported. `installed`, `connected` and `reported`:
+    what has been done with this token.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Enrolment:
     systems: list[SystemSteps]
     lines: Mapping[str, str]
     has_packages: bool
+    installed: bool = False
     connected: bool = False
     reported: bool = False
 

@@ -42,6 +42,7 @@ function Install-Sentry {
     icacls $Root /inheritance:r /grant:r '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F' | Out-Null
     Test-Last "The rights of $Root can't be set."
     if (-not (Test-Path (Join-Path $Environment '.installed'))) { Install-Version $base }
+    Send-Installed
     $env:CPU_GPU_SENTRY_DATA_DIR = $Root
     & $Python -I -m cpu_gpu_sentry enroll --url $Url --token $Token
     Test-Last 'The sentry is installed, and not enrolled; see above.'
@@ -75,6 +76,17 @@ function Install-Version([string] $Base) {
     } finally {
         Remove-Item -Recurse -Force $work
     }
+}
+
+function Send-Installed { # for the page with the line; without this step the sentry is installed as well
+    $ErrorActionPreference = 'Continue'
+    $env:MINEWARDEN_TOKEN = $Token
+    $env:MINEWARDEN_CA = if ($Ca -match 'BEGIN') { $Ca } else { '' }
+    $code = 'import os, ssl, sys, urllib.request as r; s = ssl.create_default_context(cadata=os.environ.get(''MINEWARDEN_CA'') or None); ' +
+        'q = r.Request(sys.argv[1], data=b'''', headers={''Authorization'': ''Bearer '' + os.environ[''MINEWARDEN_TOKEN'']}, method=''POST''); ' +
+        'r.build_opener(r.HTTPSHandler(context=s), r.ProxyHandler({})).open(q, timeout=10).close()'
+    & $Python -I -c $code "$Url/api/v1/sentry/installed" 2>$null
+    Remove-Item Env:MINEWARDEN_TOKEN, Env:MINEWARDEN_CA -ErrorAction SilentlyContinue
 }
 
 function Remove-Sentry {

@@ -169,6 +169,17 @@ install_version() {
     [ -n "$ACCOUNT" ] || copy_launcher # the commander updates sentries that run as root
 }
 
+report_installed() { # for the page with the line; without this step the sentry is installed as well
+    TOKEN=$TOKEN "$HOME_DIR/current/bin/python" -I - "$URL" "$CA" <<'END_OF_PYTHON' 2>/dev/null || true
+import os, ssl, sys, urllib.request
+url, ca = sys.argv[1:]
+secure = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca or None))
+bearer = {"Authorization": "Bearer " + os.environ["TOKEN"]}
+call = urllib.request.Request(url + "/api/v1/sentry/installed", data=b"", headers=bearer, method="POST")
+urllib.request.build_opener(secure, urllib.request.ProxyHandler({})).open(call, timeout=10).close()
+END_OF_PYTHON
+}
+
 copy_launcher() { # the small program that starts the newest version, and goes back to the last one if that fails
     launcher=$("$HOME_DIR/current/bin/python" -I -c 'import pathlib, sentry_kit; print(pathlib.Path(sentry_kit.__file__).parent / "launcher.py")')
     if [ -e "$launcher" ]; then
@@ -228,6 +239,7 @@ install_all() {
     make_work
     make_folders
     install_version
+    report_installed
     write_command
     connect
     if [ ! -d /etc/systemd/system ]; then
