@@ -41,7 +41,8 @@ def fuzz(arguments: argparse.Namespace, role: str) -> bool:
                 document.write_bytes(owner.get("/schema/openapi.json").raise_for_status().content)
                 for path in ("cpu-gpu-rigs", "asic-rigs"):
                     owner.post(f"/api/v1/{path}", json={"name": "rig-1"}).raise_for_status()
-            return _ask_all(arguments, commander, document, role) and _log_is_clean(commander)
+            answers_are_right = _ask_all(arguments, commander, document, role)
+            return _log_is_clean(commander) and answers_are_right
         finally:
             commander.stop()
 
