@@ -81,6 +81,30 @@ def test_what_an_administrator_types_is_for_the_service_s_user_and_data() -> Non
     assert line.endswith("/bin/commander set-password")
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("it's mine'", "it's mine'"),
+        ("'it is \"mine\"'", 'it is "mine"'),
+        ('"it\'s mine"', "it's mine"),
+        ("'\"mine\"'", '"mine"'),
+        (r'"a \"b\" \$c \n"', r'a "b" $c \n'),
+        (r"'a\b'", r"a\b"),
+        (r"a\ \"b", 'a "b'),
+        ("\"a\" 'b'c", "abc"),
+        ('"', '"'),
+        ("", ""),
+    ],
+)
+def test_quotes_in_the_service_s_file_are_read_as_systemd_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, value: str
+) -> None:
+    file = tmp_path / "commander.env"
+    file.write_text(f"COMMANDER_PASSWORD={written}\n")
+    monkeypatch.setattr(Service, "settings_file", file)
+    assert (settings_of_service(SERVICE).password or "") == value
+
+
 def test_the_service_s_settings_are_those_of_its_file_and_its_own_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """`commander install-service` and `uninstall-service`."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ from commander.wheels.scripts import CPU_GPU
 from commander.wheels.store import FOLDER, WheelStore
 
 _LIMIT_S = 120
+_QUOTED = re.compile(r"""'(?P<single>[^']*)'\s*|"(?P<double>(?:[^"\\]|\\.)*)"\s*""")
+_ESCAPED = re.compile(r"""\\(["\\`$])""")
 _FIREWALLS = {
     "ufw": "ufw allow {port}/tcp",
     "firewall-cmd": "firewall-cmd --permanent --add-port={port}/tcp && firewall-cmd --reload",
@@ -127,4 +130,13 @@ def _read_file(path: Path) -> dict[str, str]:
     except OSError as error:
         raise ServiceProblem(f"{path} can't be read ({reason(error)}).") from error
     pairs = [line.strip().partition("=") for line in lines if "=" in line and not line.strip().startswith(("#", ";"))]
-    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+    return {name.strip(): _unquoted(value.strip()) for name, _, value in pairs}
+
+
+def _unquoted(value: str) -> str:
+    """Returns the value as systemd reads it: quotes count only at its begin, and a backslash not in single quotes."""
+    parts = list[str]()
+    while quoted := _QUOTED.match(value):
+        parts.append(_ESCAPED.sub(r"\1", quoted["double"]) if quoted["single"] is None else quoted["single"])
+        value = value[quoted.end() :]
+    return "".join((*parts, re.sub(r"\\(.)", r"\1", value)))
