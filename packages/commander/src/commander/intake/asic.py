@@ -7,7 +7,7 @@ that can't be read are rejected with the index -1. If every item is over its bud
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -36,23 +36,18 @@ from commander.web.body_gate import address_of
 PATH = "/api/v1/sentry/asic-logs"
 ITEMS_BETWEEN_BREATHS = 50  # about 2 ms of decoding; then others may have the event loop
 SPECS_INDEX = -1
-LONGEST_WAIT_S = 60  # the sentry's other ASICs wait as well
+ALL_REFUSED_WAIT_S = 60  # the sentry's other ASICs wait as well
 
 _specs_reader = Reader(AsicSpecs, any_value=False)
 
 
 @dataclass(slots=True)
 class Item:
-    """One ASIC's part of a report: whose it is, or why it is refused; `specs` only if they have changed.
-
-    `cost` was charged to its budget. `wait_s` is the time until its budget has something left, if it is over it.
-    """
+    """One ASIC's part of a report: whose it is, or why it is refused; `specs` only if they have changed."""
 
     rig_id: int = 0
     error: str | None = None
     specs: bytes | None = None
-    cost: Cost | None = None
-    wait_s: float | None = None
     logs: Sorted = field(default_factory=Sorted)
 
     def receipt(self, written: Written, rig: RigName | None) -> AsicItemReceipt:
@@ -102,28 +97,11 @@ class AsicIntake:
             if any(isinstance(holder, int) for holder in holders):
                 share.sender_is_known()
                 sender_is_known(scope)
-            return await self._charged(report, holders, unreadable, run=header(scope, b"sentry-run"))
-
-    async def _charged(
-        self,
-        report: Sequence[AsicReportItem],
-        holders: Sequence[int | TokenError],
-        unreadable: dict[int, str],
-        *,
-        run: str | None,
-    ) -> AsicReceipt:
-        """Stores the items; an error gives their charges back."""
-        items = list[Item]()
-        try:
-            await self._sort_out(report, holders, items, run=run)
-            for index, why in unreadable.items():
-                items[index].logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=why))
-            return await self._take(items)
-        except Exception:
-            for item in items:
-                if item.cost is not None:
-                    self._budgets.give_back(item.rig_id, item.cost)
-            raise
+            with ExitStack() as charges:
+                items = await self._sort_out(report, holders, charges, run=header(scope, b"sentry-run"))
+                for index, why in unreadable.items():
+                    items[index].logs.rejected.append(RejectedLog(index=SPECS_INDEX, reason=why))
+                return await self._take(items)
 
     async def _recognise(self, scope: Scope, share: Share) -> None:
         """Counts the body as the farm's if the header has a valid token, which is optional here."""
@@ -145,23 +123,26 @@ class AsicIntake:
         self,
         report: Sequence[AsicReportItem],
         holders: Sequence[int | TokenError],
-        items: list[Item],
+        charges: ExitStack,
         *,
         run: str | None,
-    ) -> None:
-        """Appends the items. Raises `OverBudget` if all of them are over their budgets."""
-        now = self._now()
+    ) -> list[Item]:
+        """Returns the items; `charges` gives back what they cost after an error.
+
+        Raises `OverBudget` if all of them are over their budgets.
+        """
+        now, items = self._now(), list[Item]()
         for at, (item, holder) in enumerate(zip(report, holders, strict=True)):
-            items.append(self._charged_item(item, holder))
+            items.append(self._charged_item(item, holder, charges))
             if items[-1].error is None:
                 await self._read_logs(items[-1], item, run=run, now=now)
             if at % ITEMS_BETWEEN_BREATHS == ITEMS_BETWEEN_BREATHS - 1:
                 await asyncio.sleep(0)
-        waits_s = [item.wait_s for item in items if item.wait_s is not None]
-        if waits_s and len(waits_s) == len(items):
-            raise OverBudget(min(LONGEST_WAIT_S, *waits_s))
+        if items and all(item.error == OVER_BUDGET for item in items):
+            raise OverBudget(ALL_REFUSED_WAIT_S)
+        return items
 
-    def _charged_item(self, item: AsicReportItem, holder: int | TokenError) -> Item:
+    def _charged_item(self, item: AsicReportItem, holder: int | TokenError, charges: ExitStack) -> Item:
         """An item without logs and specs costs nothing: it only asks whether the token is valid."""
         if isinstance(holder, TokenError):
             return Item(error="invalid_token" if isinstance(holder, InvalidToken) else "rig_removed")
@@ -169,10 +150,10 @@ class AsicIntake:
             return Item(holder)
         cost = Cost(len(item.logs), len(item.specs) + sum(map(len, item.logs)))
         try:
-            self._budgets.charge(holder, cost)
-        except OverBudget as error:  # its logs stay with the sentry, which sends them again
-            return Item(holder, error=OVER_BUDGET, wait_s=error.wait_s)
-        return Item(holder, cost=cost)
+            charges.enter_context(self._budgets.charged(holder, cost))
+        except OverBudget:  # its logs stay with the sentry, which sends them again
+            return Item(holder, error=OVER_BUDGET)
+        return Item(holder)
 
     async def _read_logs(self, item: Item, sent: AsicReportItem, *, run: str | None, now: datetime) -> None:
         two = self._runs.two_sentries(item.rig_id, run, time.monotonic())

@@ -32,8 +32,7 @@ class OverBudget(CommanderError):
             "If no person sends old logs again, somebody else may have the token; then give the rig a new token. "
             "COMMANDER_RIG_MB_A_DAY sets the limit."
         )
-        self.wait_s = min(LONGEST_WAIT_S, max(LEAST_WAIT_S, wait_s))
-        self.retry_after_s = math.ceil(self.wait_s)
+        self.retry_after_s = math.ceil(min(LONGEST_WAIT_S, max(LEAST_WAIT_S, wait_s)))
 
 
 class Cost(NamedTuple):
