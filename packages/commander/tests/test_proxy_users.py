@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
+from commander.accounts.domain import ApiKey, ProxySession, Session
 from commander.live import sockets
 from commander.settings import BadSetting, Settings, load_settings
 from commander_farm import PASSWORD, RIGS, Farm, on_sqlite, post_form, serving
@@ -183,10 +185,17 @@ async def test_a_websocket_of_the_proxys_user_asks_the_proxy_again(
             async with farm.socket(path, **anna()) as socket:
                 await socket.wait_closed()
                 assert socket.close_code == 1012, path
-            async with farm.socket("/api/v1/events?channels=incidents", **farm.auth) as other:
-                await farm.get(RIGS)
-                await other.ping()
             monkeypatch.undo()
+
+
+def test_only_the_websocket_of_the_proxys_user_has_a_longest_time() -> None:
+    def session(kind: type[Session]) -> Session:
+        return kind(id=1, created_at=now, last_seen_at=now, address="", user_agent="")
+
+    now = datetime.now(UTC)
+    assert sockets.longest_s(session(ProxySession)) == sockets.BELIEVED_S
+    assert sockets.longest_s(session(Session)) is None
+    assert sockets.longest_s(ApiKey(id=1, name="script", created_at=now, last_used_at=None)) is None
 
 
 @pytest.mark.parametrize(
