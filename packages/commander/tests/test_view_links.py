@@ -30,9 +30,7 @@ LINK = re.compile(r"/view/(mw_view_[0-9a-f]{64})")
 LEADS_ON = re.compile(r"<(?:a|form|button|input|select|textarea|iframe)\b")
 
 
-async def make_link(
-    farm: Farm, name: str = "Hall 2", query: str = "select=tag%3Ahall%3A2", path: str = "/cpu-gpu"
-) -> str:
+async def make_link(farm: Farm, name: str = "Hall 2", query: str = HALL_2, path: str = "/cpu-gpu") -> str:
     """Saves a view and makes a link to it; returns the link's path."""
     await farm.log_in()
     assert (await post_form(farm.client, f"{path}/views", name=name, back=query)).status_code == 303
@@ -77,9 +75,7 @@ async def test_the_token_is_shown_once_and_only_its_hash_is_stored(farm: Farm) -
     page = (await farm.client.get("/access")).text
     assert token not in page
     table = page[page.index('id="links-title"') :]
-    assert re.search(
-        r'<a href="/cpu-gpu\?select=tag%3Ahall%3A2">Hall 2</a></th><td data-label="Of">CPU/GPU rigs</td>', table
-    )
+    assert re.search(rf'<a href="/cpu-gpu\?{HALL_2}">Hall 2</a></th><td data-label="Of">CPU/GPU rigs</td>', table)
     assert 'data-label="Last used">never' not in table, "it was used just now"
     assert (await stored(farm))[0]["last_used_at"] is not None
 
@@ -91,7 +87,7 @@ async def test_the_page_shows_the_rigs_of_the_view_and_leads_nowhere(farm: Farm)
     log["miners"][0]["algorithms"][0] |= {"pool": f"{MONERO}.example:443", "user": MONERO}  # type: ignore[index]
     for each in (rig, other):
         await farm.report(each, log)
-    link = await make_link(farm, query="select=tag%3Ahall%3A2&columns=temp,pool,worker&sort=name")
+    link = await make_link(farm, query=f"{HALL_2}&columns=temp,pool,worker&sort=name")
     answer = await farm.client.get(link)
     assert answer.status_code == 200
     html = answer.text
@@ -165,7 +161,7 @@ async def test_a_view_that_can_not_be_read_does_not_show_all_rigs(farm: Farm) ->
     await farm.add("rig-07")
     link = await make_link(farm)
     async with open_database(farm.settings.database_url) as database, database.transaction() as db:
-        await db.execute(sa.update(saved_views).values(query="select=tag%3Ahall%3A2&sort=of-an-older-version"))
+        await db.execute(sa.update(saved_views).values(query=f"{HALL_2}&sort=of-an-older-version"))
     answer = await farm.client.get(link)
     assert answer.status_code == 404
     assert "rig-07" not in answer.text
@@ -390,7 +386,7 @@ async def test_a_viewer_is_shown_no_view_links(farm: Farm) -> None:
     assert (await farm.client.post("/api/v1/accesses", json=body, headers=farm.auth)).status_code == 201
     await post_form(farm.client, "/login", name="anna", password="a long password")
     assert "links-title" not in (await farm.client.get("/access")).text
-    assert "Make a link" not in (await farm.client.get("/cpu-gpu?select=tag%3Ahall%3A2")).text
+    assert "Make a link" not in (await farm.client.get(f"/cpu-gpu?{HALL_2}")).text
     assert (await farm.client.get("/access?dialog=view-link")).status_code == 403
     assert (await post_form(farm.client, "/access/view-links/1/revoke")).status_code == 403
 

@@ -21,7 +21,7 @@ from commander.app import create_app
 from commander.backup import BackupProblem
 from commander.backup.make import backup
 from commander.backup.restore import finish_pending
-from commander.damage import Damage, check_database, check_modes
+from commander.damage import check_database, check_modes
 from commander.db import is_postgresql, open_database
 from commander.farm_lease import check_alone, holding_database
 from commander.live.long_poll import LongPoll
@@ -49,7 +49,7 @@ class CannotServe(Exception):
 def serve(settings: Settings, *, is_new: bool = False) -> None:
     """Until SIGTERM or SIGINT. `is_new`: begin a new farm if that of the data directory is lost.
 
-    Raises `CannotServe`, `TlsError` or `DatabaseProblem`.
+    Raises `CannotServe`, `Damage`, `TlsError` or `DatabaseProblem`.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     _allow_many_connections()
@@ -75,12 +75,9 @@ def serve(settings: Settings, *, is_new: bool = False) -> None:
 
 def _prepare_database(settings: Settings, *, is_new: bool) -> None:
     """Brings the database to this version before the CA is made: a CA without a farm then means that one was lost."""
-    try:
-        check_modes(settings)
-        asyncio.run(check_alone(settings))
-        check_database(settings, is_new=is_new)
-    except Damage as error:
-        raise CannotServe(str(error)) from error
+    check_modes(settings)
+    asyncio.run(check_alone(settings))
+    check_database(settings, is_new=is_new)
     if is_postgresql(settings.database_url):
         _copy_postgresql(settings)
     migrate(settings.database_url)

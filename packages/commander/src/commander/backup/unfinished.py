@@ -21,13 +21,20 @@ _ZIP = re.compile(rb"PK\x03\x04.{26}(database|tls/)", re.DOTALL)  # the name of 
 _HEAD_BYTES = 64
 
 
-def hold(file: IO[bytes]) -> None:
-    """Locks a new file until it is closed. Windows needs no lock: an open file can't be removed there."""
-    if sys.platform != "win32":
-        import fcntl
+def hold(file: IO[bytes]) -> bool:
+    """Locks the file until it is closed. Returns False if another process holds it, or its disk has no locks.
 
-        with suppress(OSError):  # a network's disk without locks: then its left-overs stay
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    Windows needs no lock: an open file can't be removed there.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def remove_left_overs(folder: Path, database: str) -> None:
@@ -59,16 +66,4 @@ def _is_ours_and_dead(path: Path, *, is_copy: bool) -> bool:
     with os.fdopen(descriptor, "rb") as file:
         head = file.read(_HEAD_BYTES)
         is_ours = is_copy or not head or head.startswith(MAGIC) or _ZIP.match(head) is not None
-        return is_ours and not _is_held(file)
-
-
-def _is_held(file: IO[bytes]) -> bool:
-    if sys.platform == "win32":
-        return False
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # it is locked, or the disk has no locks
-        return True
-    return False
+        return is_ours and hold(file)

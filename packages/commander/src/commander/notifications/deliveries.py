@@ -208,7 +208,7 @@ async def _put_back(db: AsyncConnection, chosen: Sequence[Unsent], failure: Deli
     """
     text = str(failure)
     if failure.is_refusal and len(chosen) > 1:
-        await delivery_store.take_apart(db, [each.id for each in chosen], text, due_at=now)
+        await delivery_store.put_back(db, [each.id for each in chosen], text, due_at=now, alone=True)
         return
     tries = {each.id: next_try(each.made_at, each.attempts + 1, failure.retry_after_s, now=now) for each in chosen}
     again = [moment for moment in tries.values() if moment is not None]

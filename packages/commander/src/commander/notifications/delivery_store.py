@@ -78,16 +78,13 @@ async def finish(
     await db.execute(query.values(state=state, error=error, finished_at=at))
 
 
-async def put_back(db: AsyncConnection, message_ids: Collection[int], error: str, *, due_at: datetime) -> None:
-    """Puts messages back that could not be sent."""
+async def put_back(
+    db: AsyncConnection, message_ids: Collection[int], error: str, *, due_at: datetime, alone: bool = False
+) -> None:
+    """Puts messages back that could not be sent. `alone`: each is then sent by itself, and not in a summary."""
     query = sa.update(messages).where(messages.c.id.in_(message_ids), messages.c.state == MessageState.SENDING)
-    await db.execute(query.values(state=MessageState.WAITING, error=error, due_at=due_at))
-
-
-async def take_apart(db: AsyncConnection, message_ids: Collection[int], error: str, *, due_at: datetime) -> None:
-    """Puts messages back whose summary was refused: each is sent by itself."""
-    query = sa.update(messages).where(messages.c.id.in_(message_ids), messages.c.state == MessageState.SENDING)
-    await db.execute(query.values(state=MessageState.WAITING, is_held=False, error=error, due_at=due_at))
+    values = {"state": MessageState.WAITING, "error": error, "due_at": due_at}
+    await db.execute(query.values(values | ({"is_held": False} if alone else {})))
 
 
 async def release(db: AsyncConnection, *, now: datetime) -> None:

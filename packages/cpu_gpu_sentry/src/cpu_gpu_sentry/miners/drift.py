@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 from protocol.messages import UNKNOWN_ALGORITHM, MinerReading, MinerState
+from protocol.units import listed
 
 from cpu_gpu_sentry.miners.ccminer import records_of
 from cpu_gpu_sentry.miners.registry import SOFTWARE, Software
@@ -35,9 +36,8 @@ def drift(software: Software, reading: MinerReading, replies: Sequence[bytes]) -
         return None
     parts = [f"tells no {', '.join(untold)}"] if untold else []
     if strange:
-        more = f" and {len(strange) - _KEYS_SHOWN} more" if len(strange) > _KEYS_SHOWN else ""
-        shown = ", ".join(repr(key[:40]) for key in strange[:_KEYS_SHOWN])
-        parts.append(f"has keys that this version of the sentry does not know: {shown}{more}")
+        shown = listed([repr(key[:40]) for key in strange], _KEYS_SHOWN)
+        parts.append(f"has keys that this version of the sentry does not know: {shown}")
     return f"{software.title} {reading.version or 'of an unknown version'} {'; it '.join(parts)}."
 
 
