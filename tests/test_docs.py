@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import write_docs
+from commander.alert_rules.domain import RuleName
 from commander.settings import Settings
 from commander.software.catalogue import shipped
 from commander.software.placeholders import BUILT_IN, OF_THE_RIG
+from protocol.command_messages import CommandAction
 
 from tests.test_imports import LAYERS
 
@@ -43,6 +45,40 @@ def test_contributing_lists_every_layer_in_order() -> None:
     table = contributing.partition("| layer |")[2].partition("\n\n")[0]
     cells = [line.split("|")[2] for line in table.splitlines()[2:]]
     assert tuple(re.findall(r"`(\w+)/?`", "".join(cells))) == LAYERS
+
+
+def test_contributing_names_files_and_tests_that_there_are() -> None:
+    """A path is from the root, from a package's `src`, from the commander's own folder there, or a template's name."""
+    commander = ROOT / "packages/commander/src/commander"
+    sources = [ROOT, *ROOT.glob("packages/*/src"), commander, *commander.glob("*/")]
+    tests = {path.name: path for folder in ("packages", "tests") for path in (ROOT / folder).rglob("test_*.py")}
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    recipes = contributing.partition("## Adding a metric\n")[2].partition("\n## Devtools")[0]
+    named = re.findall(r"`((?:[\w.-]+/)+[\w.-]*|test_\w+\.py)`", recipes)
+    assert len(set(named)) > 40
+    paths = {name: (name, name.replace("/", "/templates/", 1)) for name in named if "NOUN" not in name}
+    assert [
+        name
+        for name, possible in paths.items()
+        if name not in tests and not any((source / path).exists() for source in sources for path in possible)
+    ] == []
+
+
+def test_the_recipes_name_what_the_code_has() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    recipes = contributing.partition("## Adding a metric\n")[2].partition("\n## Adding a noun")[0]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("packages/*/**/*.py"))
+    code += (ROOT / "devtools" / "asic_payloads.py").read_text(encoding="utf-8")
+    names = set(re.findall(r"`([A-Z][A-Z_]+|[A-Z]\w+[a-z])`", recipes)) - {"None"}
+    assert {"CommandAction", "WORDS", "SHIPPED", "JUDGES", "SOURCES", "KINDS", "SETS"} <= names
+    assert {name for name in names if not re.search(rf"^(class {name}\b|{name}\b.* = )", code, re.MULTILINE)} == set()
+
+
+def test_the_docs_name_every_command_and_every_alert_rule() -> None:
+    for page, names in (("commands.md", CommandAction), ("alerts.md", RuleName)):
+        rows = re.findall(r"^\| (.+) \|$", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE)
+        cells = {cell for row in rows for cell in row.split(" | ")}
+        assert {f"`{name}`" for name in names} - cells == set(), page
 
 
 def test_every_page_of_the_docs_has_a_link_in_the_readme() -> None:

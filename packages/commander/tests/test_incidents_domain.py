@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from commander.alert_rules.domain import RuleName
+from commander.alert_rules.domain import SHIPPED, RuleName
+from commander.alert_rules.judging import JUDGES
 from commander.alert_rules.levels import Level
+from commander.alert_rules.words import TEXTS
 from commander.incidents.conditions import Changes
 from commander.incidents.domain import (
     Condition,
@@ -265,6 +267,12 @@ def test_pieces_have_each_change_once_and_what_is_deleted_first() -> None:
     assert [piece.is_last for piece in pieces] == [False] * 7 + [True]
     assert all(len(piece.deleted) + len(piece.updated) + len(piece.new) <= 4 for piece in pieces)
     assert [piece.is_last for piece in pieces_of(Changes(), [])] == [True]
+
+
+def test_each_rule_has_its_limits_its_words_and_its_judge() -> None:
+    assert {each.rule for each in SHIPPED.values()} == set(RuleName)
+    assert {rule for rule, _ in TEXTS} == set(RuleName)
+    assert set(JUDGES) == set(RuleName) - {RuleName.COMMANDER}, "the commander's checks judge it"
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RuleName if rule is not RuleName.COMMANDER])
