@@ -15,19 +15,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from asic_sentry.access import Login
-from asic_sentry.addresses import BadAddress, Network, check_address
+from asic_sentry.addresses import BadAddress, Network
 from asic_sentry.agent import Agent
 from asic_sentry.asics import store
 from asic_sentry.asics.addition import NotAdded, add, give_token
 from asic_sentry.asics.adoption import PATTERN, BadPattern, CannotAdopt, adopt, check_pattern
 from asic_sentry.asics.asic import Override
-from asic_sentry.asics.login_check import refused
-from asic_sentry.asics.logins import BadLogin, enter_login, entered_logins, ip_key
+from asic_sentry.asics.logins import BadLogin, entered_logins, ip_key
 from asic_sentry.asics.overrides import BadOverride, changed_override, check_model
 from asic_sentry.connect import connect
 from asic_sentry.device import Device
-from asic_sentry.local import views
+from asic_sentry.local import passwords, views
 from asic_sentry.models import names_by_make
 from asic_sentry.settings import ASIC_USER, DISTRIBUTION
 
@@ -222,30 +220,24 @@ class Page:
         return await self._done()
 
     async def _password(self, request: Request) -> Response:
-        """Stores the log-in of one ASIC, unless the ASIC refuses it."""
         form = await form_of(request)
         device = self._changing(form.get("id", ""))
         if device is None:
             return await self._done()
-        ip, login = device.asic.ip, _login_in(form)
         try:
-            if login is not None and (reason := await refused(device.asic.identity, login)):
-                raise BadLogin(reason)
-            await self._change(lambda db: enter_login(db, ip, None, login))
+            await passwords.take_for_asic(form, device.asic.identity, self._change)
         except BadLogin as error:
             values = {"id": form["id"], "user": form.get("user", "")}
             return self._render(request, 422, {"password": str(error)}, "password", **values)
         return await self._done()
 
     async def _model_password(self, request: Request) -> Response:
-        """Stores the log-in of a model, or of the ASIC at an address; it need not be listed yet."""
         form = await form_of(request)
-        name, login = form.get("model", "").strip(), _login_in(form)
         try:
-            await self._change(lambda db: enter_login(db, *_ip_or_model(name), login))
+            await passwords.take_for_model(form, self._change)
         except (BadLogin, BadOverride) as error:
             field = "password" if isinstance(error, BadLogin) else error.field
-            values = {"model": name, "user": form.get("user", "")}
+            values = {"model": form.get("model", "").strip(), "user": form.get("user", "")}
             return self._render(request, 422, {field: str(error)}, "model-password", **values)
         return await self._done()
 
@@ -291,18 +283,6 @@ class Page:
 
 def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-
-def _login_in(form: Mapping[str, str]) -> Login | None:
-    """Returns the log-in in a form; None if its button “Remove” was pressed."""
-    return None if "remove" in form else Login(form.get("user", "").strip(), form.get("password", ""))
-
-
-def _ip_or_model(name: str) -> tuple[str | None, str | None]:
-    try:
-        return check_address(name, None)[0], None
-    except BadAddress:
-        return None, name
 
 
 def _override_texts(override: Override) -> Mapping[str, str]:
