@@ -11,13 +11,19 @@ from asic_sentry.asics.asic import Override, Refusal
 from asic_sentry.asics.logins import load_logins
 from asic_sentry.device import Device
 from asic_sentry.local.views import in_trouble
+from asic_sentry.poll import Identity
 from fake_asics import make_asics, running
+from locked_asic import PORT as LOCKED_PORT
+from locked_asic import RIGHT, TOKEN, WRONG, locked
 from page_browser import PORT, Browser, error, live_parts, row
-from protocol.asic_messages import AsicLog
+from protocol.asic_messages import AsicLog, AsicSpecs
 from protocol.tokens import TokenKind, new_token
 from protocol.units import UNKNOWN
-from sentry_farm import BASE, Sentry, put
+from sentry_farm import BASE, Sentry, put, put_identity
 from sentry_kit import store as kit
+
+LENGTH = "Give a password of 1 to 256 characters."
+LOG_IN = "POST /api/v1/unlock"
 
 
 async def test_a_new_sentry_says_what_to_do(browser: Browser) -> None:
@@ -177,6 +183,27 @@ async def test_a_password_is_entered_for_one_and_for_a_model_and_never_shown(
         assert browser.sentry.device(ip).login is None
         assert (await browser.send("/model-password", model="192.0.2.77", remove="1")).status_code == 303
     assert set(load_logins(browser.sentry.db)) == {"model elphapexdg1+"}
+
+
+async def test_a_password_that_the_asic_refuses_is_not_stored_and_one_that_can_not_be_is_not_sent(
+    browser: Browser, network: str
+) -> None:
+    async with locked(network, "vnish", TOKEN) as (ip, asic):
+        put_identity(browser.sentry.db, Identity(ip=ip, port=LOCKED_PORT, dialect="vnish", specs=AsicSpecs()))
+        await browser.sentry.until(lambda: any(device.failures for device in browser.sentry.agent.poller))
+        key = str(browser.sentry.device(ip).asic.id)
+        for password in ("", "x" * 257):
+            answer = await browser.send("/password", id=key, user="root", password=password)
+            assert (answer.status_code, error(answer.text, "asic-password")) == (422, LENGTH)
+        assert LOG_IN not in asic.seen
+        answer = await browser.send("/password", id=key, user="root", password=WRONG.password)
+        assert (answer.status_code, LOG_IN in asic.seen) == (422, True)
+        assert "It refuses the password that was entered." in error(answer.text, "asic-password")
+        assert load_logins(browser.sentry.db) == {}
+        answer = await browser.send("/password", id=key, user="root", password=RIGHT.password)
+        assert answer.status_code == 303
+        await browser.sentry.until(lambda: browser.sentry.device(ip).log is not None)
+    assert list(load_logins(browser.sentry.db).values()) == [RIGHT]
 
 
 async def test_a_dead_asic_keeps_no_figures(browser: Browser, commander: SmallCommander, network: str) -> None:

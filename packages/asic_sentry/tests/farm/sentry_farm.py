@@ -47,10 +47,16 @@ def identity_of(asic: FakeAsic) -> Identity:
 
 
 def put(db: sqlite3.Connection, asic: FakeAsic, rig: CommandersRig | None = None, *, mac: str | None = None) -> Asic:
-    """Without asking anybody."""
+    """Adds it without asking anybody."""
+    return put_identity(db, identity_of(asic), rig, mac=mac)
+
+
+def put_identity(
+    db: sqlite3.Connection, identity: Identity, rig: CommandersRig | None = None, *, mac: str | None = None
+) -> Asic:
     token = rig.token if rig else new_token(TokenKind.ASIC, pin=None)
     known = Rig(rig.id, rig.name) if rig else Rig(None, None)
-    new = NewAsic(identity=identity_of(asic), operator_model=None, mac=mac, token=token, rig=known)
+    new = NewAsic(identity=identity, operator_model=None, mac=mac, token=token, rig=known)
     with kit.transaction(db):
         key = store.put_asic(db, new, datetime.now(UTC))
     return next(each for each in store.load_asics(db) if each.id == key)

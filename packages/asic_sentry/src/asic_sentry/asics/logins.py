@@ -49,6 +49,12 @@ def login_for(logins: Logins, ip: str, model: str | None) -> Login | None:
     return logins.get(ip_key(ip)) or (logins.get(_model_key(model)) if model else None)
 
 
+def check_login(login: Login) -> None:
+    """Raises `BadLogin` if the log-in can't be stored."""
+    if not login.password or len(login.password) > _LIMIT or len(login.user) > _LIMIT:
+        raise BadLogin("Give a password of 1 to 256 characters.")
+
+
 def enter_login(db: sqlite3.Connection, ip: str | None, model: str | None, login: Login | None) -> str:
     """Stores the log-in; None removes it. Returns a sentence about it, without the password."""
     name = check_address(ip, None)[0] if ip is not None else check_model(model or "")
@@ -56,8 +62,7 @@ def enter_login(db: sqlite3.Connection, ip: str | None, model: str | None, login
     if login is None:
         removed = db.execute("DELETE FROM login WHERE key = ?", (key,)).rowcount
         return f"{name}: the password was removed." if removed else f"{name}: no password was entered."
-    if not login.password or len(login.password) > _LIMIT or len(login.user) > _LIMIT:
-        raise BadLogin("Give a password of 1 to 256 characters.")
+    check_login(login)
     db.execute("INSERT OR REPLACE INTO login VALUES (?, ?, ?)", (key, login.user, login.password))
     return f"{name}: a password for the user “{login.user}” is stored. It is used for reading only."
 

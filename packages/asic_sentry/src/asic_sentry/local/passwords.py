@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from asic_sentry.access import Login
 from asic_sentry.addresses import BadAddress, check_address
 from asic_sentry.asics.login_check import refused
-from asic_sentry.asics.logins import BadLogin, enter_login
+from asic_sentry.asics.logins import BadLogin, check_login, enter_login
 from asic_sentry.poll import Identity
 
 Form = Mapping[str, str]
@@ -16,8 +16,10 @@ Change = Callable[[Callable[[sqlite3.Connection], object]], Awaitable[None]]  # 
 async def take_for_asic(form: Form, identity: Identity, change: Change) -> None:
     """Stores the log-in of one ASIC, unless the ASIC refuses it. Raises `BadLogin`."""
     login = _login_in(form)
-    if login is not None and (reason := await refused(identity, login)):
-        raise BadLogin(reason)
+    if login is not None:
+        check_login(login)
+        if reason := await refused(identity, login):
+            raise BadLogin(reason)
     await change(lambda db: enter_login(db, identity.ip, None, login))
 
 
