@@ -16,6 +16,7 @@ from asic_sentry.identify import identify
 from asic_sentry.poll import Identity, Sample, poll, utc_now
 from fake_asics import make_asics, running
 from locked_asic import PORT, RIGHT, TOKEN, WRONG, locked
+from protocol.asic_messages import AsicSpecs
 from protocol.tokens import TokenKind, new_token
 from sentry_kit import store as kit
 from sentry_kit.errors import BadUse
@@ -72,6 +73,29 @@ async def test_a_token_that_has_expired_is_asked_for_again(network: str) -> None
             assert isinstance(failure, PollFailure)
             asic.token = "tok-1"
             assert isinstance(await poll(found), Sample)
+
+
+@pytest.mark.parametrize("challenge", ['Digest realm="farm", nonce="a1"', 'basic realm="farm"'])
+async def test_a_device_that_wants_http_digest_or_basic_is_not_sent_the_password(network: str, challenge: str) -> None:
+    """The question of VNish is asked first at port 80, of whatever device is there."""
+    async with locked(network, "antminer_web") as (ip, asic):
+        asic.challenge = f"WWW-Authenticate: {challenge}\r\n"
+        with using(RIGHT):
+            found = await identify(ip, PORT)
+            failure = await poll(Identity(ip=ip, port=PORT, dialect="vnish", specs=AsicSpecs()))
+    assert isinstance(found, PollFailure)
+    assert isinstance(failure, PollFailure)
+    assert failure.kind is FailureKind.BAD_RESPONSE
+    assert "refuses the password" not in failure.detail
+    assert "POST /api/v1/unlock" not in asic.seen
+
+
+@pytest.mark.parametrize("challenge", ["Bearer", 'Bearer realm="x"', ""])
+async def test_a_device_that_wants_a_token_is_asked_for_one(network: str, challenge: str) -> None:
+    async with locked(network, "vnish", TOKEN) as (ip, asic):
+        asic.challenge = f"WWW-Authenticate: {challenge}\r\n"
+        with using(RIGHT):
+            assert isinstance(await identify(ip, PORT), Identity)
 
 
 async def test_a_password_is_checked_before_it_is_stored(network: str) -> None:

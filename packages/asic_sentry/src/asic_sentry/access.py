@@ -21,6 +21,7 @@ from asic_sentry.failures import BadReply, FailureKind, bad_response, error_stat
 
 _SESSIONS_LIMIT = 4096
 _FIELD = re.compile(r"\{(?:user|password)\}")
+_OTHER_WAY = re.compile(r"(?i)\s*(digest|basic)\b")
 _DETAIL_LIMIT = 200
 _AGAIN_AFTER_S = 900.0
 T = TypeVar("T")
@@ -188,7 +189,7 @@ class Token(NamedTuple):
 
     `form` has `{user}` and `{password}` in it: JSON, or the fields of a form. With `in_address` it is a part of the
     address. `place` is where the token stands in the answer. `denies` knows answers that mean "not logged in" although
-    their status is 200.
+    their status is 200. A device that wants HTTP Digest or Basic is not sent the password, which would go in clear.
     """
 
     path: str
@@ -228,7 +229,9 @@ class Token(NamedTuple):
                 _sessions.pop((key, login, self), None)  # it has expired
         try:
             return await self.open_answer(request, send)  # it may be open
-        except Unauthorised:
+        except Unauthorised as refused:
+            if other := _OTHER_WAY.match(refused.challenge):
+                raise bad_response(f"{refused}: it wants a log-in by HTTP {other[1].title()}.") from refused
             token = await self._token(login, send)
             _sessions.keep((key, login, self), token)
         return await self.open_answer(self._with(token, request), send)

@@ -28,6 +28,7 @@ class LockedAsic:
     log_in: tuple[str, dict[str, str]] = ("/api/v1/unlock", {"pw": "s3cret päss"})
     header: str = "Authorization: Bearer {token}"
     open: str = ""  # a page that needs no log-in
+    challenge: str = ""  # the usual one: HTTP Digest, or Bearer where a token is given
     seen: list[str] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,7 +55,10 @@ class LockedAsic:
         return framed("http", body_of(self.kind, f"{method} {path}", moment()))
 
     def refusal(self) -> bytes:
-        challenge = f'WWW-Authenticate: Digest realm="{REALM}", nonce="{NONCE}", qop="auth", algorithm=MD5\r\n'
+        digest = f'WWW-Authenticate: Digest realm="{REALM}", nonce="{NONCE}", qop="auth", algorithm=MD5\r\n'
+        challenge = self.challenge or (
+            digest if self.token is None else f'WWW-Authenticate: Bearer realm="{REALM}"\r\n'
+        )
         return f"HTTP/1.1 401 Unauthorized\r\n{challenge}Content-Length: 0\r\n\r\n".encode()
 
     def is_logged_in(self, head: str, method: str, path: str) -> bool:
