@@ -82,7 +82,8 @@ def _data(reply: bytes) -> Row:
 
 
 def recognise_graphql(about: bytes) -> None:
-    if not checked(MAKE, lambda: part(_data(about), "bos")):
+    """Also looks at errors, which any GraphQL server answers to an unknown question."""
+    if not checked(MAKE, lambda: part(part(mapping_of(MAKE, about), "data"), "bos")):
         raise bad_response(f"The answer is not that of {MAKE}: it has no bos.")
 
 
@@ -139,7 +140,8 @@ def parse_graphql_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
 
 def _graphql_specs(about: Row, model: bytes | None) -> AsicSpecs:
     bos = part(about, "bos")
-    named = part(part(_data(model), "bosminer"), "info").get("modelName") if model else None
+    data = part(mapping_of(MAKE, model), "data") if model else {}
+    named = part(part(data, "bosminer"), "info").get("modelName")
     make, name = models.make_and_model(text(named) or "")
     return AsicSpecs(
         make=make,
