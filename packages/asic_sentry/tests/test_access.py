@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asic_sentry.access import Login, using
@@ -10,7 +11,7 @@ from asic_sentry.asics.asic import NO_OVERRIDE, Asic, Rig
 from asic_sentry.asics.login_check import refused
 from asic_sentry.asics.logins import enter_login, load_logins, login_for, move_logins
 from asic_sentry.device import Device, ask
-from asic_sentry.dialects.registry import DIALECTS
+from asic_sentry.dialects.registry import BY_NAME, DIALECTS
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
 from asic_sentry.poll import Identity, Sample, poll, utc_now
@@ -160,6 +161,35 @@ async def test_an_asic_that_refuses_its_password_is_read_without_it_where_that_i
     assert isinstance(sample, Sample)
     assert sample.log.hashrate_hs
     assert device.asic.identity.dialect == "braiins"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "specs", "better", "log_in"),
+    [
+        (
+            "braiins",
+            AsicSpecs(),
+            "braiins_rest",
+            ("/api/v1/auth/login", {"username": "root", "password": RIGHT.password}),
+        ),
+        ("antminer", AsicSpecs(software_version="Vnish 1.2.6"), "vnish", ("/api/v1/unlock", {"pw": RIGHT.password})),
+    ],
+)
+async def test_a_password_is_checked_with_the_pages_of_an_asic_that_is_read_over_its_api(
+    network: str, monkeypatch: pytest.MonkeyPatch, dialect: str, specs: AsicSpecs, better: str, log_in: Any
+) -> None:
+    """The pages would be asked for more values, once the password is stored."""
+    monkeypatch.setitem(BY_NAME, better, BY_NAME[better]._replace(port=PORT))
+    identity = Identity(ip=network.replace(".0/24", ".1"), port=4028, dialect=dialect, specs=specs)
+    async with locked(network, better, TOKEN) as (ip, asic):
+        asic.log_in, asic.header = log_in, {"braiins_rest": "Authorization: {token}"}.get(better, asic.header)
+        assert ip == identity.ip
+        assert await refused(identity, RIGHT) is None
+        assert f"POST {log_in[0]}" in asic.seen
+        assert "It refuses the password" in (await refused(identity, WRONG) or "")
+        unusual = Identity(ip=ip, port=14_028, dialect=dialect, specs=specs)
+        assert await refused(unusual, WRONG) is None  # its pages are at an unknown port
+    assert await refused(identity, WRONG) is None  # nothing answers
 
 
 def device_of(identity: Identity) -> Device:

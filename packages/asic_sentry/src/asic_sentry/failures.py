@@ -30,6 +30,11 @@ class PollError(Exception):
         self.kind = kind
 
     @property
+    def is_late(self) -> bool:
+        """Returns whether the device took too long, so that a next question may take as long."""
+        return self.kind in (FailureKind.CONNECT_TIMEOUT, FailureKind.READ_TIMEOUT)
+
+    @property
     def failure(self) -> PollFailure:
         return PollFailure(self.kind, str(self))
 

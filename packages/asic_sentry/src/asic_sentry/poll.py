@@ -116,13 +116,9 @@ async def _answers(
             if not question.optional:
                 raise
             answers.append(None)
-            if page_port is not None and _is_late(error):
+            if page_port is not None and (isinstance(error, TimeoutError) or error.is_late):
                 silent.add(page_port)
     return answers
-
-
-def _is_late(error: PollError | TimeoutError) -> bool:
-    return not isinstance(error, PollError) or error.kind in (FailureKind.CONNECT_TIMEOUT, FailureKind.READ_TIMEOUT)
 
 
 def _parsed(

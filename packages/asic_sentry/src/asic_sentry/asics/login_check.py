@@ -1,7 +1,9 @@
 """Checks a log-in with the ASIC, before it is stored and while it is used."""
 
+from collections.abc import Iterator
+
 from asic_sentry.access import Login, WrongPassword, forget_refusals, refusal_of, using
-from asic_sentry.dialects.dialect import Question
+from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.registry import BY_NAME
 from asic_sentry.failures import PollError
 from asic_sentry.poll import Identity, is_asked
@@ -20,19 +22,30 @@ def refusal_of_pages(identity: Identity, login: Login) -> str | None:
 
 async def refused(identity: Identity, login: Login) -> str | None:
     """Returns the reason if the ASIC refuses this log-in. An ASIC that does not answer, or needs none, refuses none."""
-    dialect = BY_NAME[identity.dialect]
     forget_refusals(login)
-    for question in dialect.questions:
-        if not isinstance(question, Question) or question.access is None:
-            continue
-        try:
-            with using(login):
-                if question.optional and not is_asked(identity.port, dialect, question):
-                    continue
-                await ask(identity.ip, identity.port, identity.dialect, question.name)
-        except WrongPassword as error:
-            return str(error)
-        except PollError:
-            continue
-        return None
+    with using(login):
+        for dialect, port, question in _questions_with_login(identity):
+            try:
+                await ask(identity.ip, port, dialect.name, question.name)
+            except WrongPassword as error:
+                return str(error)
+            except PollError as error:
+                if error.is_late:
+                    return None
+            else:
+                return None
     return None
+
+
+def _questions_with_login(identity: Identity) -> Iterator[tuple[Dialect, int, Question]]:
+    """Gives the questions of the ASIC's dialect, and of the one that reads more of the ASIC with a password."""
+    own = BY_NAME[identity.dialect]
+    dialects = [(own, identity.port)]
+    if identity.port == own.port and (name := own.instead(identity.specs)):
+        dialects.append((BY_NAME[name], BY_NAME[name].port))
+    for dialect, port in dialects:
+        for question in dialect.questions:
+            if not isinstance(question, Question) or question.access is None:
+                continue
+            if is_asked(port, dialect, question):
+                yield dialect, port, question
