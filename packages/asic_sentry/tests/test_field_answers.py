@@ -43,7 +43,13 @@ def avalon(text: str, model: models.Model | None = None) -> AsicReading:
         ("Ver[nano3-1] PS[0 0 0 3 2790 91 325] MPO[90]", 91),  # the seventh is a voltage
         ("Ver[nano3-1] PS[0 0 0 3 2790 91 325]", 91),  # the model's nominal power says so, too
         ("Ver[Q-1] PS[0 1220 2240 70 1560 2245 1670] MPO[1674]", 1670),
-        ("Ver[9999-1] PS[0 1220 2240 70 1560 2245 1670]", 1670),  # nothing to compare it with
+        ("Ver[9999-1] PS[0 1220 2240 70 1560 2245 1670]", None),  # nothing to compare it with
+        ("Ver[9999-1] PS[0 0 0 3 2790 91 325]", None),
+        ("Ver[9999-1] PS[0 0 0 3 2790 91 325] MPO[90]", None),  # the sixth is the power of a Nano 3 alone
+        ("PS[0 1220 2240 70 1560 2245 1670] MPO[1674]", 1670),
+        ("Ver[15-194-1] PS[0 1210 1190 297 3500 1190 3700] MPO[3515]", 3700),
+        ("Ver[15-194-1] PS[0 1210 1190 297 3500 1190] MPO[3515]", None),  # the sixth is a voltage
+        ("Ver[15-194-1] PS[0 1210 1190 297 3500 1190 9000]", None),
         ("Ver[Q-1] PS[0 1220 2240 70 1560 2245 9000] MPO[800]", None),
         ("Ver[15-194-1] PS[0 1210 1190 297 3500 1190 3700] WALLPOWER[3710] MPO[3515]", 3710),
     ],
@@ -75,6 +81,27 @@ def test_an_idle_avalon_of_three_boards_hashes_nothing() -> None:
 def test_a_list_of_boards_that_does_not_fit_is_unknown() -> None:
     found = avalon("MGHS[60000 61000 62000] TA[481] MTmax[77 79] EEPROM[160 160]")
     assert [(board.chips, board.chip_temperature_c) for board in found.boards] == [(None, None)] * 3
+
+
+@pytest.mark.parametrize("heat", ["TMax[78]", "TMax[78] MTmax[66 67]", "MTmax[66 78]", "TMax[66] MTmax[66 78]"])
+def test_the_hottest_chip_of_an_avalon_counts_also_if_its_board_is_unknown(heat: str) -> None:
+    found = avalon(f"Ver[15-194-24] Temp[31] {heat} MGHS[60000 61000 62000] TA[480]")
+    assert [board.chip_temperature_c for board in found.boards] == [None, None, None]
+    assert found.temperature_c == 78
+
+
+def test_the_dead_one_of_an_avalons_three_boards_is_seen() -> None:
+    found = avalon(
+        "Ver[15-194-24] SYSTEMSTATU[Work: In Work, Hash Board: 3 ] Temp[31] TMax[79] MTmax[77 0 79] TA[320] "
+        "EEPROM[160 0 160] MGHS[60000.5 0.0 61000.5] ECHU[0 512 0]",
+        models.find("Avalon", "A15"),
+    )
+    assert [(board.slot, board.chips, board.expected_chips) for board in found.boards] == [
+        *((0, 160, 160), (1, 0, 160), (2, 160, 160))
+    ]
+    assert [board.hashrate_hs for board in found.boards] == [60000.5e9, 0, 61000.5e9]
+    assert [board.chip_temperature_c for board in found.boards] == [77, None, 79]
+    assert found.faults == ["error ECHU 512"]
 
 
 def test_an_avalon_a15_is_found_in_the_table_and_has_a_firmware() -> None:

@@ -41,9 +41,11 @@ _GENERATION = re.compile(r"1[5-9][A-Za-z]*")
 _VERSION = re.compile(r"(?i)(?:avalon\s*)?([a-z0-9]+)-")
 # A single share weighs much in 5 s of a small Avalon.
 _WINDOWS = windows("MHS", "1m", "30s", "5s", "5m", "15m")
-# The places of the power in PS[…]. Canaan's API manual names the seventh value output power; in the first Nano 3 it is
-# a voltage, and the sixth one is the power. No model draws more than a quarter over its limit (MPO) or nominal power.
-_POWER_PLACES = (6, 5)
+# The place of the power in PS[…]. Canaan's API manual names the seventh value output power. In the first Nano 3 it is a
+# voltage, and the sixth one is the power, which is a voltage in other models. No model draws more than a quarter over
+# its limit (MPO) or nominal power; without one of them the value may be anything.
+_POWER_PLACES = (6,)
+_OTHER_POWER_PLACES = {"Nano 3": (6, 5)}
 _ABOVE_LIMIT = 1.25
 
 
@@ -72,7 +74,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(summary.get("MHS 15m"), 1e6),
         power_w=_power(modules, model or _model_of(modules)),
-        temperature_c=hottest_of(boards),
+        temperature_c=hottest([hottest_of(boards), *map(_hottest_chip, modules)]),
         boards=boards,
         fans_rpm=fan_speeds(module[key] for module in modules for key in module if _FAN.fullmatch(key)),
         pools=pools_of(replies[2]),
@@ -121,8 +123,6 @@ def _board(module: Mapping[str, str], slot: int, place: int, boards: int, model:
     chips = _chips(module, place, boards)
     of_board = scaled(_at(_list(module, "MGHS"), place, boards), 1e9)
     hashrate_hs = scaled(module.get("GHSspd"), 1e9) if boards == 1 else 0.0 if _is_idle(module) else of_board
-    hot = _list(module, "MTmax")
-    hottest_chip = temperature(_at(hot, place, boards)) if boards > 1 else hottest(map(temperature, hot))
     inlet = [temperature(module.get(key)) for key in ("HBITemp", "ITemp", "Temp")]
     outlet = [temperature(module.get(key)) for key in ("HBOTemp", "OTemp")]
     return AsicBoard(
@@ -130,10 +130,17 @@ def _board(module: Mapping[str, str], slot: int, place: int, boards: int, model:
         hashrate_hs=hashrate_hs,
         inlet_temperature_c=next((value for value in inlet if value is not None), None),
         outlet_temperature_c=next((value for value in outlet if value is not None), None),
-        chip_temperature_c=hottest_chip if boards > 1 else hottest([hottest_chip, temperature(module.get("TMax"))]),
+        chip_temperature_c=(
+            temperature(_at(_list(module, "MTmax"), place, boards)) if boards > 1 else _hottest_chip(module)
+        ),
         chips=chips,
         expected_chips=expected_chips(model, chips),
     )
+
+
+def _hottest_chip(module: Mapping[str, str]) -> float | None:
+    """Returns the temperature of the hottest chip on any board: `TMax` has one value, `MTmax` one for each board."""
+    return hottest(map(temperature, [module.get("TMax"), *_list(module, "MTmax")]))
 
 
 def _list(module: Mapping[str, str], key: str) -> list[str]:
@@ -165,12 +172,15 @@ def _power(modules: Sequence[Mapping[str, str]], model: Model | None) -> float |
 
 
 def _supply(module: Mapping[str, str], model: Model | None) -> float | None:
-    """Returns the power in `PS`, from the first place whose value is within the limit; None if no value is."""
-    fields = _list(module, "PS")
+    """Returns the power in `PS`, from the first place whose value is within the limit; None if no value is, or if no
+    limit is known."""
     limit = positive(module.get("MPO")) or (model.nominal_power_w if model else None)
-    places = _POWER_PLACES if limit else _POWER_PLACES[:1]
+    if limit is None:
+        return None
+    fields = _list(module, "PS")
+    places = _OTHER_POWER_PLACES.get(model.name, _POWER_PLACES) if model else _POWER_PLACES
     powers = [positive(fields[place]) for place in places if len(fields) > place]
-    return next((each for each in powers if each and (limit is None or each <= limit * _ABOVE_LIMIT)), None)
+    return next((each for each in powers if each and each <= limit * _ABOVE_LIMIT), None)
 
 
 def _faults(modules: Sequence[Mapping[str, str]]) -> list[str]:
