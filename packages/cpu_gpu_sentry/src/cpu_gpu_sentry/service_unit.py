@@ -39,6 +39,8 @@ SERVICE = Service(
         "# Miners of playbooks go on when the sentry is stopped or updated; the new sentry finds them again.",
         "KillMode=process",
         "Nice=5",
+        "# Scripts of playbooks begin with 0022 again.",
+        "UMask=0077",
         "NoNewPrivileges=yes",
         f"CapabilityBoundingSet=~{' '.join(_NEVER_USED)}",
         "ProtectSystem=strict",
