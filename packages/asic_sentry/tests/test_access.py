@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asic_sentry.access import Login, using
+from asic_sentry import transport
+from asic_sentry.access import Login, WrongPassword, using
 from asic_sentry.asics import store
 from asic_sentry.asics.asic import NO_OVERRIDE, Asic, Rig
-from asic_sentry.asics.login_check import refused
+from asic_sentry.asics.login_check import refusal_of_pages, refused
 from asic_sentry.asics.logins import enter_login, load_logins, login_for, move_logins
 from asic_sentry.device import Device, ask
 from asic_sentry.dialects.registry import BY_NAME, DIALECTS
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
-from asic_sentry.poll import Identity, Sample, poll, utc_now
+from asic_sentry.poll import Identity, Sample, poll, specs_of, utc_now
 from fake_asics import make_asics, running
 from locked_asic import PORT, RIGHT, TOKEN, WRONG, locked
 from protocol.asic_messages import AsicSpecs
@@ -97,6 +98,26 @@ async def test_a_device_that_wants_a_token_is_asked_for_one(network: str, challe
         asic.challenge = f"WWW-Authenticate: {challenge}\r\n"
         with using(RIGHT):
             assert isinstance(await identify(ip, PORT), Identity)
+
+
+async def test_a_refusal_is_no_longer_shown_once_the_device_accepts_the_password(network: str) -> None:
+    """The profile of VNish is optional; its other questions have the same log-in."""
+    async with locked(network, "vnish", TOKEN) as (ip, asic):
+        with using(RIGHT):
+            found = await identify(ip, PORT)
+            assert isinstance(found, Identity)
+            asic.token = "tok-2"  # the fake still gives the first token
+            assert isinstance(await poll(found), PollFailure)
+            assert refusal_of_pages(found, RIGHT) is None  # its failure says it
+            with pytest.raises(WrongPassword):
+                await transport.ask(ip, PORT, "vnish", "/api/v1/perf-summary")
+            assert "It refuses the password" in (refusal_of_pages(found, RIGHT) or "")
+            asic.token = TOKEN
+            assert isinstance(await poll(found), Sample)
+            assert refusal_of_pages(found, RIGHT) is None
+            about = await specs_of(found)
+    assert isinstance(about, AsicSpecs)
+    assert about.software_version == "profile 3250 watt ~ 110 TH"
 
 
 async def test_a_password_is_checked_before_it_is_stored(network: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 import pytest
@@ -172,6 +173,25 @@ async def test_a_wrong_password_for_pages_costs_no_sample_and_is_not_sent_again(
     assert not_noted is None
     assert reason is not None  # entered again, it is tried again
     assert WRONG.password not in reason
+
+
+@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.kind)
+async def test_a_password_that_pages_refused_is_tried_again_after_a_quarter_of_an_hour(
+    pages: Pages, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("asic_sentry.access.time", SimpleNamespace(monotonic=lambda: now[0]))
+    async with with_pages(pages, network, monkeypatch) as (identity, seen):
+
+        async def log_ins_after(seconds: float) -> int:
+            now[0] += seconds
+            with using(WRONG):
+                assert isinstance(await poll(identity), Sample)
+            return sum(WRONG.password in each for each in seen)
+
+        counts = [await log_ins_after(seconds) for seconds in (0, 10, 880, 20, 10)]
+        assert refusal_of_pages(identity, WRONG) is not None
+    assert counts == [1, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.kind)

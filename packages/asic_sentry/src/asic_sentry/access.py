@@ -94,17 +94,21 @@ async def authorised(access: Access, request: bytes, key: str, send: Send, *, op
     ASIC is still polled as often as before.
     """
     login = _login.get()
-    if optional and login is not None and (sentence := refusal_of(access, login, key)):
+    if login is None:
+        try:
+            return await access.open_answer(request, send)
+        except Unauthorised as error:
+            raise error_status(f"{error}. {_NEEDED}") from error
+    if optional and (sentence := refusal_of(access, login, key)):
         raise WrongPassword(FailureKind.ERROR_STATUS, sentence)
     try:
-        if login is None:
-            return await access.open_answer(request, send)
-        return await access.answer(request, login, key, send)
+        answer = await access.answer(request, login, key, send)
     except Unauthorised as error:
-        if login is None:
-            raise error_status(f"{error}. {_NEEDED}") from error
-        _refused_until_s.keep((key, login, access), time.monotonic() + _AGAIN_AFTER_S)
+        if optional:
+            _refused_until_s.keep((key, login, access), time.monotonic() + _AGAIN_AFTER_S)
         raise WrongPassword(FailureKind.ERROR_STATUS, f"{error}. {REFUSED}"[:_DETAIL_LIMIT]) from error
+    _refused_until_s.pop((key, login, access), None)
+    return answer
 
 
 class _OfDevices(OrderedDict[tuple[str, Login, Access], T]):
@@ -117,7 +121,7 @@ class _OfDevices(OrderedDict[tuple[str, Login, Access], T]):
 
 
 def refusal_of(access: Access, login: Login, key: str) -> str | None:
-    """Returns the sentence if the device refused this log-in a short time ago."""
+    """Returns the sentence if the device refused this log-in for an optional question and has not accepted it since."""
     return REFUSED if _refused_until_s.get((key, login, access), 0.0) > time.monotonic() else None
 
 
