@@ -5,14 +5,15 @@ has the MAC, the serial number, the temperatures at both sides of each board and
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
+from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
 from asic_sentry import models
 from asic_sentry.access import PLAIN, Token
 from asic_sentry.dialects.braiins import MAKE
+from asic_sentry.dialects.cgminer import is_alive
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
@@ -21,6 +22,7 @@ from asic_sentry.dialects.parsing import (
     checked,
     expected_chips,
     fan_speeds,
+    first_rate,
     hottest,
     hottest_of,
     limited_boards,
@@ -29,6 +31,7 @@ from asic_sentry.dialects.parsing import (
     objects,
     part,
     pool_of,
+    pool_state,
     rejected_percent_of,
     sample,
     slot_of,
@@ -40,16 +43,7 @@ from asic_sentry.models import Model
 _ALGORITHM = "SHA-256"
 _WINDOWS = (("last_1m", 60), ("last_5m", 300), ("last_15m", 900), ("last_5s", 5))
 _NOT_MINING = {1, 3, 4}  # not started, paused, suspended
-_STATUSES = {"ALIVE": True, "DEAD": False}
-
-
-def _pool_state(alive: object, active: object) -> PoolState | None:
-    if not isinstance(alive, bool) or (alive and not isinstance(active, bool)):
-        return None
-    if not alive:
-        return PoolState.DISCONNECTED
-    return PoolState.CONNECTED if active else PoolState.STANDBY
-
+_GRAPHQL_WINDOWS = (("mhs5S", 5),)
 
 # --- GraphQL
 
@@ -97,10 +91,11 @@ def _parse_graphql(data: Row, model: Model | None) -> AsicReading:
     solver = part(info, "workSolver")
     boards = limited_boards(_solver(each, place, model) for place, each in enumerate(objects(solver["childSolvers"])))
     pools = limited_pools(_graphql_pools(objects(info.get("poolGroups"))))
+    rate = first_rate(_GRAPHQL_WINDOWS, 1e6, part(solver, "realHashrate"))
     return AsicReading(
         uptime_s=count(part(part(data, "bos"), "uptime").get("durationS")),
-        hashrate_hs=scaled(part(solver, "realHashrate").get("mhs5S"), 1e6),
-        hashrate_window_s=5,
+        hashrate_hs=rate.hashrate_hs,
+        hashrate_window_s=rate.window_s,
         expected_hashrate_hs=scaled(solver.get("nominalMhs"), 1e6) or None,
         power_w=positive(part(part(info, "summary"), "power").get("approxConsumptionW")),
         temperature_c=hottest_of(boards),
@@ -117,7 +112,7 @@ def _solver(each: Row, place: int, model: Model | None) -> AsicBoard:
     heat = {str(sensor.get("name")): sensor.get("degreesC") for sensor in objects(each.get("temperatures"))}
     return AsicBoard(
         slot=slot,
-        hashrate_hs=scaled(part(each, "realHashrate").get("mhs5S"), 1e6),
+        hashrate_hs=first_rate(_GRAPHQL_WINDOWS, 1e6, part(each, "realHashrate")).hashrate_hs,
         outlet_temperature_c=temperature(heat.get("Board")),
         chip_temperature_c=temperature(heat.get("Chip")),
         chips=chips,
@@ -128,9 +123,9 @@ def _solver(each: Row, place: int, model: Model | None) -> AsicBoard:
 def _graphql_pools(groups: Sequence[Row]) -> Iterator[AsicPool]:
     for group in groups:
         for each in objects(group.get("pools")):
-            shares, alive = part(each, "shares"), _STATUSES.get(str(each.get("status")).upper())
+            shares, state = part(each, "shares"), pool_state(is_alive(each.get("status")), each.get("active"))
             named = {"accepted": shares.get("acceptedSolutions"), "rejected": shares.get("rejectedSolutions")}
-            yield pool_of({**each, **named}, _pool_state(alive, each.get("active")))
+            yield pool_of({**each, **named}, state)
 
 
 def parse_graphql_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
@@ -217,9 +212,8 @@ def _rate(stats: Row, is_stopped: bool) -> Rate:
     """Returns the hashrate; 0 while the ASIC does not mine: its means still have what it did before."""
     if is_stopped:
         return Rate(0.0)
-    means: Mapping[str, object] = part(stats, "real_hashrate")
-    found = ((_gigahashes(means.get(key)), window_s) for key, window_s in _WINDOWS)
-    return next((Rate(rate, window_s) for rate, window_s in found if rate is not None), Rate())
+    means = part(stats, "real_hashrate")
+    return first_rate(_WINDOWS, 1e9, {key: part(means, key).get("gigahash_per_second") for key in means})
 
 
 def _hashboard(each: Row, place: int, model: Model | None, is_stopped: bool) -> AsicBoard:
@@ -239,7 +233,7 @@ def _rest_pools(groups: Sequence[Row]) -> Iterator[AsicPool]:
     for group in groups:
         for each in objects(group.get("pools")):
             shares = {key.removesuffix("_shares"): value for key, value in part(each, "stats").items()}
-            yield pool_of({**shares, **each}, _pool_state(each.get("alive"), each.get("active")))
+            yield pool_of({**shares, **each}, pool_state(each.get("alive"), each.get("active")))
 
 
 def parse_rest_specs(replies: Sequence[bytes | None]) -> AsicSpecs:

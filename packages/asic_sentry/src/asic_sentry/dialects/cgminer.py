@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from protocol.asic_messages import AsicPool, PoolState
+from protocol.asic_messages import AsicPool
 from protocol.plain_words import quoted
 from sentry_kit.parsing import text
 
 from asic_sentry.dialects.dialect import Question
-from asic_sentry.dialects.parsing import Row, Windows, checked, decode, limited_pools, objects, pool_of
+from asic_sentry.dialects.parsing import Row, Windows, checked, decode, limited_pools, objects, pool_of, pool_state
 from asic_sentry.failures import BadReply, FailureKind, bad_response, error_status
 from asic_sentry.framing import until_nul
 
@@ -93,16 +93,10 @@ def pools_of(reply: bytes) -> list[AsicPool]:
 
 def _pool(each: Row) -> AsicPool:
     url = "URL" if text(each.get("URL")) else "Stratum URL"
-    state = pool_state(each.get("Status"), each.get("Stratum Active"))
+    state = pool_state(is_alive(each.get("Status")), each.get("Stratum Active"))
     return pool_of(each, state, url=url, user="User", accepted="Accepted", rejected="Rejected", stale="Stale")
 
 
-def pool_state(status: object, active: object) -> PoolState | None:
-    """Returns the state of a pool whose status is "Alive" or another text; None if a value is missing."""
-    if not isinstance(status, str):
-        return None
-    if status.lower() != "alive":
-        return PoolState.DISCONNECTED
-    if not isinstance(active, bool):
-        return None
-    return PoolState.CONNECTED if active else PoolState.STANDBY
+def is_alive(status: object) -> bool | None:
+    """Returns whether a pool's status is "Alive"; None if it is no text."""
+    return status.lower() == "alive" if isinstance(status, str) else None

@@ -185,6 +185,15 @@ def limited_pools(pools: Iterable[AsicPool]) -> list[AsicPool]:
     return list(pools)[:_POOL_LIMIT]
 
 
+def pool_state(is_alive: object, is_active: object) -> PoolState | None:
+    """Returns the state of a pool; None if a value is missing."""
+    if is_alive is False:
+        return PoolState.DISCONNECTED
+    if is_alive is not True or not isinstance(is_active, bool):
+        return None
+    return PoolState.CONNECTED if is_active else PoolState.STANDBY
+
+
 def pool_of(
     each: Row,
     state: PoolState | None,

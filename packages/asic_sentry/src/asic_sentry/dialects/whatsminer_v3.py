@@ -6,7 +6,7 @@ from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
 from protocol.plain_words import quoted
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
-from asic_sentry.dialects.cgminer import pool_state
+from asic_sentry.dialects.cgminer import is_alive
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
@@ -22,6 +22,7 @@ from asic_sentry.dialects.parsing import (
     mac,
     objects,
     pool_of,
+    pool_state,
     sample,
     slot_of,
 )
@@ -101,7 +102,7 @@ def _board(each: Row, place: int, model: Model | None) -> AsicBoard:
 
 
 def _pool(each: Row) -> AsicPool:
-    return pool_of(each, pool_state(each.get("status"), each.get("stratum-active")), user="account")
+    return pool_of(each, pool_state(is_alive(each.get("status")), each.get("stratum-active")), user="account")
 
 
 def parse_whatsminer_v3_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
