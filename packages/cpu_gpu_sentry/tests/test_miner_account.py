@@ -182,6 +182,20 @@ def test_without_an_account_it_runs_as_today_and_says_why(
     miner_account._make_account.cache_clear()
 
 
+@as_root
+def test_an_account_that_was_there_is_not_called_made(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(miner_account, "NAME", "root")
+    miner_account._make_account.cache_clear()
+    assert runs_as(folders.data_dir, wants_root=False).account is None
+    miner_account._make_account.cache_clear()
+    assert [each for each in caplog.messages if "miner_account" in each] == [
+        "miner_account_not_made root is there, and is root's"
+    ]
+
+
 def test_a_file_that_goes_away_while_others_are_shut_out_does_no_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

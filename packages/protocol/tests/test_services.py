@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from xml.etree import ElementTree
 
 import pytest
-from protocol.service_setup import Place, ServiceProblem, install_service, uninstall_service
+from protocol.service_setup import Place, ServiceProblem, install_service, make_account, uninstall_service
 from protocol.services import Service, task_xml, unit_text
 
 SERVICE = Service(
@@ -65,6 +65,21 @@ def test_an_account_for_programs_that_it_starts_is_made(
     )
     assert any("will run as root: `useradd" in line for line in said) is bool(code)
     assert place.unit(service).exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_an_account_that_can_not_be_looked_up_in_time_is_a_problem_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("protocol.service_setup._LIMIT_S", 1e-9)
+    with pytest.raises(ServiceProblem, match="The user root can't be looked up: `id` does not answer"):
+        make_account("root", tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_an_account_that_is_there_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # without useradd
+    assert make_account("root", tmp_path) is False
 
 
 @pytest.mark.parametrize("code", [0, 1])

@@ -153,15 +153,22 @@ def _data_dir(service: Service) -> Path | None:
     return Path(named).absolute() if named else None
 
 
-def make_account(account: str, home: PurePath) -> None:
-    """Makes the account without a password and a shell, unless it is there. Raises `ServiceProblem`."""
+def make_account(account: str, home: PurePath) -> bool:
+    """Makes the account without a password and a shell, unless it is there. Returns whether it was made.
+
+    Raises `ServiceProblem`.
+    """
     try:
         known = subprocess.run(["/usr/bin/id", account], capture_output=True, timeout=_LIMIT_S, check=False)  # noqa: S603
-        if known.returncode:
-            place = ("--home-dir", str(home), "--no-create-home")
-            _run("useradd", "--system", "--user-group", *place, "--shell", "/usr/sbin/nologin", account)
     except OSError as error:
         raise ServiceProblem(f"The user {account} can't be looked up ({reason(error)}).") from error
+    except subprocess.TimeoutExpired as error:
+        raise ServiceProblem(f"The user {account} can't be looked up: `id` does not answer.") from error
+    if known.returncode == 0:
+        return False
+    place = ("--home-dir", str(home), "--no-create-home")
+    _run("useradd", "--system", "--user-group", *place, "--shell", "/usr/sbin/nologin", account)
+    return True
 
 
 def _write(path: Path, text: str) -> None:

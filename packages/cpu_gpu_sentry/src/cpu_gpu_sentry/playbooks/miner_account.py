@@ -97,8 +97,8 @@ def _make_account() -> None:
     from protocol.service_setup import NO_HOME, ServiceProblem, make_account  # only a new machine needs these
 
     try:
-        make_account(NAME, NO_HOME)
+        is_new = make_account(NAME, NO_HOME)
     except ServiceProblem as error:
         log.warning("miner_account_not_made %s", error)
     else:
-        log.info("miner_account_made %s", NAME)
+        log.info("miner_account_made %s" if is_new else "miner_account_not_made %s is there, and is root's", NAME)
