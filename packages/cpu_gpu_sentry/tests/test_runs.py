@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from cpu_gpu_sentry.playbooks import runs, system
+from cpu_gpu_sentry.playbooks.errors import Trouble
 from cpu_gpu_sentry.playbooks.folders import Folders
 from cpu_gpu_sentry.playbooks.output import last_lines
 from cpu_gpu_sentry.playbooks.packages import package_key
@@ -51,6 +52,15 @@ def living(folders: Folders) -> list[psutil.Process]:
 
 def printed(folders: Folders, note: RunNote) -> list[str]:
     return last_lines(folders.of(note.playbook_id) / "output", note.run, 20)
+
+
+def test_a_keeper_that_does_not_begin_in_time_is_a_trouble_that_is_tried_again(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cpu_gpu_sentry.playbooks.system_posix._START_S", 1e-9)
+    with pytest.raises(Trouble, match=r"could not be started \(code -9: it did not begin within"):
+        started(folders, "exec sleep 600")
+    assert list(folders.of("p1").glob("start-*.json")) == []
 
 
 def test_it_runs_in_the_software_s_folder_with_a_terminal_and_its_end_is_known(folders: Folders) -> None:

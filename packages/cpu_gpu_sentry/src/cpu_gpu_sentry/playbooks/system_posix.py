@@ -53,13 +53,17 @@ def held(lock: Path) -> Iterator[None]:
 
 
 def start_keeper(folder: Path, start: Path, environment: Mapping[str, str]) -> int:
-    """Returns when the keeper goes on by itself, in a session of its own: its exit code."""
+    """Returns when the keeper goes on by itself, in a session of its own: its exit code. One that is late is killed."""
     with (folder / "keeper.log").open("wb") as output:
-        keeper = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-I", "-S", str(KEEPER), str(folder), str(start)],
-            env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            start_new_session=True, timeout=_START_S, check=False,
-        )  # fmt: skip
+        try:
+            keeper = subprocess.run(  # noqa: S603 - our own program
+                [sys.executable, "-I", "-S", str(KEEPER), str(folder), str(start)],
+                env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True, timeout=_START_S, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            output.write(f"it did not begin within {_START_S:g} s".encode())
+            return -signal.SIGKILL
     return keeper.returncode
 
 
