@@ -59,6 +59,10 @@ def miner(state: str = "mining", **values: object) -> Log:
     return {"miners": [{"software": "xmrig", "state": state, "algorithms": [work | values]}]}
 
 
+def answering(trouble: str, state: str = "api_silent") -> Log:
+    return {"miners": [{"software": "xmrig", "state": state, "trouble": trouble, "algorithms": []}]}
+
+
 def board(**values: object) -> Log:
     hottest_c = max(value for name, value in (BOARD | values).items() if name.endswith("_c") and value is not None)
     return {"boards": [BOARD | values, BOARD | {"slot": 2}], "temperature_c": hottest_c}
@@ -85,6 +89,11 @@ FIRING = [
     pytest.param("fan", ASIC, {"fans_rpm": [6000, 0, 5000]}, 120, {"fans_rpm": [0, 0, 0]}, id="ASIC fan"),
     pytest.param("no_hashrate", CPU_GPU, miner(hashrate_hs=0), 300, miner(hashrate_hs=None), id="0 H/s"),
     pytest.param("no_hashrate", CPU_GPU, miner("api_silent"), 300, miner("starting"), id="API silent"),
+    pytest.param("no_hashrate", CPU_GPU, answering("access_denied"), 300, miner("starting"), id="wants a token"),
+    pytest.param("no_hashrate", CPU_GPU, answering("unreadable"), 300, miner("starting"), id="can't be read"),
+    pytest.param(
+        *("no_hashrate", CPU_GPU, answering("no_job", "starting"), 300, miner("starting")), id="no job from the pool"
+    ),
     pytest.param("no_hashrate", CPU_GPU, miner("failed"), 300, miner("unknown"), id="miner failed"),
     pytest.param("no_hashrate", CPU_GPU, {"miners": []}, 300, miner(), id="no miner"),
     pytest.param("no_hashrate", ASIC, {"hashrate_hs": 0}, 300, {"hashrate_hs": None}, id="ASIC 0 H/s"),

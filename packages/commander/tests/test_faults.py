@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import httpx
 import msgspec
@@ -37,6 +38,10 @@ def a_miner(**more: object) -> Json:
     return {"software": "xmrig", "state": "mining", "algorithms": [algorithm], "devices": [], **more}
 
 
+def silent(trouble: str | None = None, state: str = "api_silent") -> Json:
+    return a_miner(state=state, trouble=trouble, algorithms=[])
+
+
 def shares(**counts: int) -> list[Json]:
     return [a_miner(algorithms=[{"algorithm": "rx/0", "hashrate_hs": 1.0, **counts}])]
 
@@ -61,7 +66,16 @@ def after(
         ({}, []),
         ({"miners": []}, ["No miner"]),
         ({"miners": [a_miner(state="failed")]}, ["Miner failed"]),
-        ({"miners": [a_miner(state="api_silent", algorithms=[])]}, ["API silent"]),
+        ({"miners": [silent()]}, ["API silent"]),
+        ({"miners": [silent("refused")]}, ["API silent"]),
+        ({"miners": [silent("no_answer")]}, ["API silent"]),
+        ({"miners": [silent("of a newer sentry")]}, ["API silent"]),
+        ({"miners": [silent("access_denied")]}, ["Wants a token"]),
+        ({"miners": [silent("unreadable")]}, ["Can't be read"]),
+        ({"miners": [silent("unreadable"), a_miner(software="trex")]}, ["Can't be read: xmrig"]),
+        ({"miners": [silent("access_denied", state="starting")]}, ["Wants a token"]),
+        ({"miners": [silent("no_job", state="starting")]}, ["No job from the pool"]),
+        ({"miners": [silent("no_job", state="stalled")]}, ["No job from the pool"]),
         ({"miners": [a_miner(state="stalled")]}, ["Not mining"]),
         ({"miners": [a_miner(state="stopped")]}, ["Not mining"]),
         ({"miners": [a_miner(state="starting", algorithms=[])]}, []),
@@ -150,6 +164,25 @@ async def test_scripts_read_the_worst_trouble_of_a_rig(farm: Farm) -> None:
     await farm.report_asic(asic, an_asic_log(faults=["fan"]))
     of_asic = (await farm.get(f"{ASICS}/{asic.id}")).json()["trouble"]
     assert of_asic == {"rule": "asic_fault", "severity": "critical", "text": "Fan fault"}
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("trouble", "text"),
+    [(None, "API silent"), ("access_denied", "Wants a token"), ("unreadable", "Can't be read")],
+)
+async def test_every_page_and_the_api_say_why_a_miner_gives_no_values(
+    person: httpx.AsyncClient, farm: Farm, trouble: str | None, text: str
+) -> None:
+    rig = await farm.add("rig-07")
+    await farm.report(rig, {**a_log(), "miners": [silent(trouble)]})
+    shown = (await farm.get(f"{RIGS}/{rig.id}")).json()
+    assert shown["faults"] == [text]
+    assert shown["trouble"] == {"rule": "no_hashrate", "severity": "critical", "text": text}
+    for path in ("/", "/cpu-gpu", f"/cpu-gpu/{rig.id}"):
+        html = unescape((await person.get(path)).text)
+        assert text in html, path
+        assert text == "API silent" or "API silent" not in html, path
 
 
 def test_the_silence_of_a_rig_comes_before_its_last_faults() -> None:

@@ -12,7 +12,7 @@ _STATES = {
     MinerState.API_SILENT: "API silent",
     MinerState.UNKNOWN: "Unknown",
 }
-_TROUBLES = {
+_TROUBLES: dict[MinerTrouble | None, str] = {
     MinerTrouble.ACCESS_DENIED: "Wants a token",
     MinerTrouble.UNREADABLE: "Can't be read",
     MinerTrouble.NO_JOB: "No job from the pool",
@@ -21,8 +21,12 @@ _TROUBLES = {
 
 def miner_word(miner: MinerReading) -> str:
     """Returns the word for its state, or for its trouble if that says more."""
-    trouble = _TROUBLES.get(miner.trouble) if miner.trouble else None
-    return trouble or _STATES[miner.state]
+    return _TROUBLES.get(miner.trouble, "") or _STATES[miner.state]
+
+
+def has_word_for_trouble(miner: MinerReading) -> bool:
+    """Returns whether its trouble says more than its state."""
+    return miner.trouble in _TROUBLES
 
 
 def miner_name(miner: MinerReading, others: list[MinerReading]) -> str:

@@ -23,7 +23,7 @@ TEXTS: dict[Slot, RuleText] = {
     (RuleName.HASHRATE_LOW, None): RuleText(
         "Low hashrate", "A rig mines with less than {} of its usual hashrate for the same algorithm", "%"
     ),
-    (RuleName.NO_HASHRATE, None): RuleText("Not mining", "A rig reports 0 H/s, or its miner does not answer"),
+    (RuleName.NO_HASHRATE, None): RuleText("Not mining", "A rig reports 0 H/s, or its miner gives no values"),
     (RuleName.NO_SHARES, None): RuleText(
         "No shares", "The pool has accepted no share for {}, or for ten times the usual gap if that is longer", "s"
     ),

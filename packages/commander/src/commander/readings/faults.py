@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerReading, MinerState
+from protocol.miner_words import has_word_for_trouble, miner_word
 
 GPU_TOO_HOT_C = 85.0
 GPU_MEMORY_TOO_HOT_C = 108.0
@@ -43,13 +44,14 @@ def _of_miners(log: CpuGpuLog) -> Iterator[Fault]:
 
 
 def _words_of(miner: MinerReading) -> str:
-    """Returns why the software mines nothing; empty if it mines, starts, or nothing is known."""
+    """Returns why the software mines nothing or gives no values; empty if it mines, starts, or nothing is known."""
     if miner.state is MinerState.FAILED:
         return "Miner failed"
-    if miner.state is MinerState.API_SILENT:
-        return "API silent"
-    is_idle = miner.state in (MinerState.STALLED, MinerState.STOPPED)
-    return "Not mining" if is_idle or _hashes_nothing(miner) else ""
+    if miner.state is MinerState.STOPPED:
+        return "Not mining"
+    if miner.state is MinerState.API_SILENT or has_word_for_trouble(miner):
+        return miner_word(miner)
+    return "Not mining" if miner.state is MinerState.STALLED or _hashes_nothing(miner) else ""
 
 
 def _hashes_nothing(miner: MinerReading) -> bool:
