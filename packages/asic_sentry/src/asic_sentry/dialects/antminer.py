@@ -1,8 +1,9 @@
 """Stock Antminer and firmware with the same API (VNish, Hiveon, MSK): cgminer's API with `GHS` values.
 
-`stats` has numbered keys per chain: chips `chain_acnN`, rate `chain_rateN`, temperatures `temp_chipN` ("78-50-69-70";
-in older firmware `temp2_N`), and `fanN`. Chains start at 1, on the S9 at 6. `stats` contains everything in `summary`
-but the shares, which `pools` counts.
+`stats` has numbered keys per chain: chips `chain_acnN`, rate `chain_rateN`, temperatures of chips `temp_chipN`
+("78-50-69-70"; in older firmware `temp2_N` and `temp3_N`) and of the board `temp_pcbN` (in older firmware `tempN`), and
+`fanN`. Chains start at 1, on the S9 at 6. `stats` contains everything in `summary` but the shares, which `pools`
+counts.
 """
 
 import re
@@ -11,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
-from sentry_kit.parsing import count, positive, scaled, temperature, text
+from sentry_kit.parsing import count, positive, scaled, text
 
 from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import answer_of, pools_of, section, windows
@@ -23,8 +24,8 @@ from asic_sentry.dialects.parsing import (
     expected_chips,
     first_rate,
     fitted_fans,
-    hottest,
     hottest_of,
+    hottest_sensor,
     limited_boards,
     rejected_percent,
     sample,
@@ -46,13 +47,21 @@ class _Chain(NamedTuple):
     chips: str
     chip_states: str
     rate: str
-    temperatures: str
-    old_temperature: str
     power: str
+    chip_sensors: Sequence[str]
+    board_sensors: Sequence[str]
 
 
-_KEYS = ("chain_acn", "chain_acs", "chain_rate", "temp_chip", "temp2_", "chain_power")
-_CHAINS = tuple(_Chain(slot, *(f"{name}{slot}" for name in _KEYS)) for slot in _SLOTS)
+def _chain(slot: int) -> _Chain:
+    def keys(*names: str) -> list[str]:
+        return [f"{name}{slot}" for name in names]
+
+    chips, chip_states, rate, power = keys("chain_acn", "chain_acs", "chain_rate", "chain_power")
+    sensors = keys("temp_chip", "temp2_", "temp3_"), keys("temp_pcb", "temp")
+    return _Chain(slot, chips, chip_states, rate, power, *sensors)
+
+
+_CHAINS = tuple(map(_chain, _SLOTS))
 _WINDOWS = windows("GHS", "5s", "1m", "5m", "30m")
 # Words that other firmware adds to the model's name.
 _FIRMWARE = re.compile(
@@ -162,18 +171,11 @@ def _boards(stats: Row, factor: float, model: Model | None) -> Iterator[AsicBoar
         yield AsicBoard(
             slot=chain.slot,
             hashrate_hs=scaled(stats.get(chain.rate), factor),
-            chip_temperature_c=_chip_temperature(stats, chain),
+            outlet_temperature_c=hottest_sensor(*map(stats.get, chain.board_sensors)),
+            chip_temperature_c=hottest_sensor(*map(stats.get, chain.chip_sensors)),
             chips=chips,
             expected_chips=expected_chips(model, chips),
         )
-
-
-def _chip_temperature(stats: Row, chain: _Chain) -> float | None:
-    """Returns the hottest of the chain's sensors. Those of its board (`temp_pcb`) are cooler, at unknown places."""
-    readings = stats.get(chain.temperatures)
-    if isinstance(readings, str):
-        return hottest(map(temperature, readings.split("-")))
-    return temperature(stats.get(chain.old_temperature))
 
 
 @lru_cache(maxsize=256)

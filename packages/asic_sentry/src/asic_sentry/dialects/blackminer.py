@@ -1,13 +1,13 @@
 """Hammer and VolcMiner: cgminer's API with an Antminer's `stats` in MH/s, in which a comma is missing.
 
 VolcMiners answer at port 8359 and want an end of line after the question. `version` or `stats` has `Type`, such as
-"Hammer D10" or "VolcMiner D1". `tempN` is a chain's temperature; counts may be texts ("156.0000").
+"Hammer D10" or "VolcMiner D1". `tempN` is a board's temperature; counts may be texts ("156.0000").
 """
 
 from collections.abc import Iterator, Sequence
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
-from sentry_kit.parsing import count, scaled, temperature, text
+from sentry_kit.parsing import count, scaled, text
 
 from asic_sentry import models
 from asic_sentry.dialects import cgminer
@@ -20,8 +20,8 @@ from asic_sentry.dialects.parsing import (
     expected_chips,
     first_rate,
     fitted_fans,
-    hottest,
     hottest_of,
+    hottest_sensor,
     limited_boards,
     rejected_percent,
     sample,
@@ -33,6 +33,7 @@ from asic_sentry.models import Model
 HAMMER_MAKE, VOLCMINER_MAKE = "Hammer", "VolcMiner"
 _NAMES = {HAMMER_MAKE: ("hammer", "blackminer"), VOLCMINER_MAKE: ("volcminer",)}
 _SLOTS = range(1, 17)
+_CHIP_SENSORS = ("temp2_", "temp3_", "temp_chip")
 _FANS = tuple(f"fan{slot}" for slot in _SLOTS)
 _WINDOWS = windows("MHS", "5s", "1m", "5m", "15m")
 
@@ -79,18 +80,14 @@ def _boards(stats: Row, model: Model | None) -> Iterator[AsicBoard]:
     for slot, each in chips.items():
         if slot > fitted:
             continue
-        readings = [stats.get(f"temp{slot}"), stats.get(f"temp2_{slot}"), *_texts(stats.get(f"temp_chip{slot}"))]
         yield AsicBoard(
             slot=slot,
             hashrate_hs=scaled(stats.get(f"chain_rate{slot}"), 1e6),
-            chip_temperature_c=hottest(map(temperature, readings)),
+            outlet_temperature_c=hottest_sensor(stats.get(f"temp_pcb{slot}"), stats.get(f"temp{slot}")),
+            chip_temperature_c=hottest_sensor(*(stats.get(f"{name}{slot}") for name in _CHIP_SENSORS)),
             chips=each,
             expected_chips=expected_chips(model, each),
         )
-
-
-def _texts(readings: object) -> list[str]:
-    return readings.split("-") if isinstance(readings, str) else []
 
 
 def parse_hammer_specs(replies: Sequence[bytes | None]) -> AsicSpecs:

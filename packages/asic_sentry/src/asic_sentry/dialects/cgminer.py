@@ -82,9 +82,9 @@ def windows(prefix: str, *names: str) -> Windows:
     return tuple((f"{prefix} {name}", _SECONDS[name]) for name in names)
 
 
-def dead_boards(rows: Iterable[Row]) -> list[str]:
+def dead_boards(rows: Iterable[Row], key: str = "Status") -> list[str]:
     """Returns the fault "board" if one of `devs` has a status that is not `Alive`."""
-    return ["board"] if any((text(each.get("Status")) or "Alive").lower() != "alive" for each in rows) else []
+    return ["board"] if any((text(each.get(key)) or "Alive").lower() != "alive" for each in rows) else []
 
 
 def pools_of(reply: bytes) -> list[AsicPool]:

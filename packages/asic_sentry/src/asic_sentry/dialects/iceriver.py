@@ -21,6 +21,7 @@ from asic_sentry.dialects.parsing import (
     expected_chips,
     fan_speeds,
     hottest_of,
+    hottest_sensor,
     limited_boards,
     limited_pools,
     mac,
@@ -68,7 +69,8 @@ def _data(reply: bytes) -> Row:
 def _parse(data: Row, model: Model | None) -> AsicReading:
     unit = data.get("unit")
     hashrate_hs = _hashrate(data.get("rtpow"), unit)
-    boards = limited_boards(_board(each, place, unit, model) for place, each in enumerate(objects(data.get("boards"))))
+    rows = objects(data.get("boards"))
+    boards = limited_boards(_board(each, place, unit, model) for place, each in enumerate(rows))
     return AsicReading(
         uptime_s=_seconds(data.get("runtime")),
         hashrate_hs=hashrate_hs,
@@ -79,7 +81,7 @@ def _parse(data: Row, model: Model | None) -> AsicReading:
         fans_rpm=fan_speeds(data.get("fans") or []),
         pools=limited_pools(_pool(each) for each in objects(data.get("pools"))),
         rejected_percent=percent(data.get("reject")),
-        faults=[fault for flag, fault in _FAULTS if data.get(flag) is False],
+        faults=_faults(data, rows),
     )
 
 
@@ -106,10 +108,16 @@ def _board(each: Row, place: int, unit: object, model: Model | None) -> AsicBoar
         slot=slot_of(each.get("no"), place),
         hashrate_hs=_hashrate(each.get("rtpow"), unit),
         inlet_temperature_c=temperature(each.get("intmp")),
-        outlet_temperature_c=temperature(each.get("outtmp")),
+        outlet_temperature_c=hottest_sensor(each.get("outtmp"), each.get("pcbtemp")),
         chips=chips,
         expected_chips=expected_chips(model, chips),
     )
+
+
+def _faults(data: Row, boards: Sequence[Row]) -> list[str]:
+    """Returns the states that are false, and "board" if that of a board is."""
+    faults = [fault for flag, fault in _FAULTS if data.get(flag) is False]
+    return [*faults, "board"] if any(each.get("state") is False for each in boards) else faults
 
 
 def _pool(each: Row) -> AsicPool:

@@ -69,7 +69,8 @@ def _with_sensors(boards: Sequence[AsicBoard], temps: bytes) -> list[AsicBoard]:
         msgspec.structs.replace(
             board,
             inlet_temperature_c=_hottest_at("intake", rows.get(board.slot - 1, {}), places),
-            outlet_temperature_c=_hottest_at("exhaust", rows.get(board.slot - 1, {}), places),
+            outlet_temperature_c=_hottest_at("exhaust", rows.get(board.slot - 1, {}), places)
+            or board.outlet_temperature_c,
         )
         for board in boards
     ]

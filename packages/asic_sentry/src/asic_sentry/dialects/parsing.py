@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
 from sentry_kit import parsing
-from sentry_kit.parsing import count, number, scaled, text
+from sentry_kit.parsing import count, number, scaled, temperature, text
 
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
@@ -16,6 +17,7 @@ from asic_sentry.models import Model
 _BOARD_LIMIT, _FAN_LIMIT, _POOL_LIMIT = 64, 64, 16
 _CONTROL_TO_SPACE = bytes.maketrans(bytes(range(32)), b" " * 32)
 _MISSING_COMMA = re.compile(rb"}\s*{")
+_BETWEEN_SENSORS = re.compile(r"(?<=\d)-")  # a minus before a number is its sign
 _MAC = re.compile(r"[0-9A-F]{12}")
 
 T = TypeVar("T")
@@ -84,6 +86,23 @@ def sample(dialect: str, parse: Callable[[], AsicReading]) -> AsicReading:
 def hottest(values: Iterable[float | None]) -> float | None:
     """Returns the highest of the known values. A mean would hide the board that is too hot."""
     return max((value for value in values if value is not None), default=None)
+
+
+def hottest_sensor(*readings: object) -> float | None:
+    """Returns the highest temperature of all sensors: each reading is a number, or a text such as "78-50-69-70"."""
+    highest = None
+    for each in readings:  # a loop: called some ten times per poll
+        if not each:
+            continue
+        value = _in_text(each[:64]) if isinstance(each, str) else temperature(each)
+        if value is not None and (highest is None or value > highest):
+            highest = value
+    return highest
+
+
+@lru_cache(maxsize=4096)
+def _in_text(reading: str) -> float | None:
+    return hottest(map(temperature, _BETWEEN_SENSORS.split(reading)))
 
 
 def hottest_of(boards: Sequence[AsicBoard]) -> float | None:

@@ -10,7 +10,7 @@ from protocol.asic_messages import AsicBoard, AsicSpecs
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
 from asic_sentry.dialects import cgminer
-from asic_sentry.dialects.cgminer import answer_of, pools_of, section, windows
+from asic_sentry.dialects.cgminer import answer_of, dead_boards, pools_of, section, windows
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
@@ -60,7 +60,8 @@ def parse_whatsminer(replies: Sequence[bytes], model: Model | None) -> AsicReadi
 
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = section(replies[0], "SUMMARY")[0]
-    boards = limited_boards(_board(each, place, model) for place, each in enumerate(section(replies[1], "DEVS")))
+    rows = section(replies[1], "DEVS")
+    boards = limited_boards(_board(each, place, model) for place, each in enumerate(rows))
     rate = first_rate(_WINDOWS, 1e6, summary)
     realtime = scaled(summary.get("HS RT"), 1e6)
     return AsicReading(
@@ -70,22 +71,24 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         average_hashrate_hs=scaled(summary.get("MHS av"), 1e6),
         expected_hashrate_hs=scaled(summary.get("Factory GHS"), 1e9) or None,
         power_w=positive(summary.get("Power")),
-        temperature_c=hottest([hottest_of(boards), temperature(summary.get("Chip Temp Max"))]),
+        temperature_c=hottest(
+            [hottest_of(boards), *(temperature(summary.get(key)) for key in ("Chip Temp Max", "Temperature"))]
+        ),
         boards=boards,
         fans_rpm=fan_speeds(summary[key] for key in ("Fan Speed In", "Fan Speed Out") if key in summary),
         pools=pools_of(replies[2]),
         rejected_percent=rejected_percent(summary.get("Accepted"), summary.get("Rejected")),
-        faults=_errors(summary),
+        faults=dead_boards(rows) + _errors(summary),
     )
 
 
 def _board(each: Row, place: int, model: Model | None) -> AsicBoard:
-    """`Temperature` is left out: it is measured somewhere on the board, neither at the inlet nor at the outlet."""
     rate = first_rate(_WINDOWS, 1e6, each)
     chips = count(each.get("Effective Chips"))
     return AsicBoard(
         slot=slot_of(each.get("Slot", each.get("ASC")), place),
         hashrate_hs=rate.hashrate_hs,
+        outlet_temperature_c=temperature(each.get("Temperature")),
         chip_temperature_c=temperature(each.get("Chip Temp Max")),
         chips=chips,
         expected_chips=expected_chips(model, chips),

@@ -6,7 +6,7 @@ from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
 from protocol.plain_words import quoted
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
-from asic_sentry.dialects.cgminer import is_alive
+from asic_sentry.dialects.cgminer import dead_boards, is_alive
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
@@ -69,19 +69,28 @@ def _message(reply: bytes) -> Row:
 def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     summary = _message(replies[0])["summary"]
     rows = objects(_message(replies[1])["edevs"])
-    boards = limited_boards(_board(each, place, model) for place, each in enumerate(rows))
+    heat = _heat(summary.get("board-temperature"))
+    of_boards = heat if len(heat) == len(rows) else [None] * len(rows)
+    boards = limited_boards(
+        _board(each, place, board_c, model) for place, (each, board_c) in enumerate(zip(rows, of_boards, strict=True))
+    )
     return AsicReading(
         uptime_s=count(summary.get("elapsed")),
         hashrate_hs=scaled(summary.get("hash-realtime"), 1e12),
         average_hashrate_hs=scaled(summary.get("hash-average"), 1e12),
         expected_hashrate_hs=scaled(summary.get("factory-hash"), 1e12) or None,
         power_w=positive(summary.get("power-realtime")),
-        temperature_c=hottest([hottest_of(boards), temperature(summary.get("chip-temp-max"))]),
+        temperature_c=hottest([hottest_of(boards), temperature(summary.get("chip-temp-max")), *heat]),
         boards=boards,
         fans_rpm=fan_speeds(summary[key] for key in ("fan-speed-in", "fan-speed-out") if key in summary),
         pools=limited_pools(_pool(each) for each in objects(_message(replies[2])["pools"])),
-        faults=_errors(_message(replies[3]).get("error-code")),
+        faults=dead_boards(rows, "status") + _errors(_message(replies[3]).get("error-code")),
     )
+
+
+def _heat(values: object) -> list[float | None]:
+    """Returns the temperatures of the boards: one for each, if the firmware tells them."""
+    return [temperature(each) for each in values] if isinstance(values, list) else []
 
 
 def _errors(entries: object) -> list[str]:
@@ -90,11 +99,12 @@ def _errors(entries: object) -> list[str]:
     return [f"error {code[:8]}" for code in dict.fromkeys(codes)][:_ERRORS_LIMIT]
 
 
-def _board(each: Row, place: int, model: Model | None) -> AsicBoard:
+def _board(each: Row, place: int, board_c: float | None, model: Model | None) -> AsicBoard:
     chips = count(each.get("effective-chips"))
     return AsicBoard(
         slot=slot_of(each.get("slot", each.get("id")), place),
         hashrate_hs=scaled(each.get("hash-realtime", each.get("hash-average")), 1e12),
+        outlet_temperature_c=board_c,
         chip_temperature_c=temperature(each.get("chip-temp-max")),
         chips=chips,
         expected_chips=expected_chips(model, chips),
