@@ -9,3 +9,4 @@ ASICS = Section(
     PATHS[RigKind.ASIC],
     icon="M6 6h12v12H6zM9 2v4M15 2v4M9 18v4M15 18v4M2 9h4M2 15h4M18 9h4M18 15h4",
 )
+SECTIONS = {RigKind.CPU_GPU: RIGS, RigKind.ASIC: ASICS}

@@ -9,10 +9,11 @@ from protocol import units
 
 from commander.live.operational_index import OperationalIndex
 from commander.live.rig_state import Health
-from commander.registry.kinds import PATHS, RigKind
+from commander.registry.kinds import RigKind
 from commander.rig_pages.columns import LABELS, extra_columns
 from commander.rig_pages.listing import PER_PAGE, WHOLE, IndexQuery, RowOrder, Sort, pages, shown
 from commander.rig_pages.selected import selection_problem
+from commander.saved_views.domain import view_address
 from commander.saved_views.store import SavedView
 from commander.selections.domain import quoted
 
@@ -82,9 +83,9 @@ def extra_headings(query: IndexQuery) -> list[Column]:
 
 @dataclass(frozen=True, slots=True)
 class SavedLink:
-    """A saved view; `remove_href` opens the dialog that removes it, and is empty unless the page is that view.
+    """A saved view. `remove_href` opens the dialog that removes it; `link_href` leads to the form for a view link.
 
-    So is `link_href`, which leads to the form for a view link.
+    Both are empty unless the page shows this view now.
     """
 
     label: str
@@ -95,11 +96,11 @@ class SavedLink:
 
 
 def saved_links(saved: Iterable[SavedView], query: IndexQuery) -> list[SavedLink]:
-    path, here = PATHS[query.kind], urlencode(query.but().parameters())
+    here = urlencode(query.but().parameters())
     return [
         SavedLink(
             view.name,
-            f"{path}?{view.query}" if view.query else path,
+            view_address(query.kind, view.query),
             query.address(dialog="view-remove", view=view.id) if view.query == here else "",
             f"/access?dialog=view-link&view={view.id}" if view.query == here else "",
             view.query == here,

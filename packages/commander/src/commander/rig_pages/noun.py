@@ -2,8 +2,7 @@
 
 from commander.noun import Built, Core, Noun
 from commander.registry.kinds import RigKind
-from commander.registry.sections import ASICS as ASICS_SECTION
-from commander.registry.sections import RIGS as RIGS_SECTION
+from commander.registry.sections import SECTIONS
 from commander.rig_pages import (
     approvals,
     command_pages,
@@ -42,6 +41,6 @@ NOUN = Noun(
         *wall_pages.HANDLERS,
     ],
     rig_handlers=[*pages.HANDLERS, *tag_pages.HANDLERS, *view_pages.HANDLERS, *log_pages.HANDLERS],
-    sections=[RIGS_SECTION, ASICS_SECTION],
+    sections=list(SECTIONS.values()),
     build=build,
 )

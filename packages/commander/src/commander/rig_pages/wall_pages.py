@@ -26,13 +26,13 @@ from commander.rig_pages.listing import IndexQuery, shown
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.navigation import columns, extra_headings
 from commander.rig_pages.wall import Walls, WallView, wall_key, wall_parts, wall_query, without_links
-from commander.saved_views.domain import LinkExpired, NoSuchLink, ViewLink
+from commander.saved_views.domain import LINKS_AT, LinkExpired, NoSuchLink, ViewLink
 from commander.saved_views.links import ViewLinks
 from commander.web.errors import extra_headers, problem_of
 from commander.web.role_filter import frame_for
 from commander.web.shell import Page, page, plain_page
 
-PATH = "/view/{token:str}"
+PATH = f"{LINKS_AT}/{{token:str}}"
 HERE = "?live"  # the page's WebSocket has the page's own address
 SECRET_ADDRESS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 REFUSED = (NoSuchLink, LinkExpired, TooManyTries)

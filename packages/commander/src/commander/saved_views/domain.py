@@ -1,4 +1,4 @@
-"""View links: who has one sees one saved view without a log-in, until a certain time."""
+"""View links: a link shows one saved view without a log-in, until it expires."""
 
 import secrets
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from commander.accounts.domain import BadDays, Role
 from commander.problems import CommanderError, ErrorKind
-from commander.registry.kinds import RigKind
+from commander.registry.kinds import PATHS, RigKind
 
 LINK_PREFIX = "mw_view_"
+LINKS_AT = "/view"  # and the token
 LINK_DAYS = 30  # as the form proposes
 LINK_DAYS_MOST = 365
 LINKS_MOST = 50
@@ -60,6 +61,11 @@ class ViewLink:
     def owner(self) -> str:
         """The owner of its WebSockets, beside those that `socket_owner` names."""
         return link_owner(self.id)
+
+
+def view_address(kind: RigKind, query: str) -> str:
+    """Returns the address of the index page that shows this view."""
+    return f"{PATHS[kind]}?{query}" if query else PATHS[kind]
 
 
 def link_owner(link_id: int) -> str:

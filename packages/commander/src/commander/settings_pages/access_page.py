@@ -39,7 +39,7 @@ from commander.accounts.second_factor_actions import SecondFactorActions
 from commander.accounts.views import ROLE_WORDS, session_view
 from commander.problems import CommanderError
 from commander.saved_views.actions import SavedViewActions
-from commander.saved_views.domain import NoSuchView, TooManyLinks
+from commander.saved_views.domain import LINKS_AT, NoSuchView, TooManyLinks
 from commander.saved_views.links import ViewLinks
 from commander.settings import Settings
 from commander.settings_pages.access_views import (
@@ -157,7 +157,7 @@ class AccessPage:
                 name=mine.name,
                 role=ROLE_WORDS[mine.role],
                 is_owner=mine.is_owner,
-                is_of_proxy=isinstance(me, ProxySession),
+                by_proxy=isinstance(me, ProxySession),
                 totp=mine.totp,
                 recovery_codes=await self.second_factors.codes_left(me),
             ),
@@ -176,7 +176,7 @@ class AccessPage:
         )
 
     def link_address(self, token: str) -> str:
-        return f"{self._public_url}/view/{token}"
+        return f"{self._public_url}{LINKS_AT}/{token}"
 
     def app_dialog(self, secret: str = "", errors: dict[str, str] | None = None) -> AccessDialog:
         """The dialog with the QR code, of a new secret or of the one in a form that comes back."""

@@ -8,13 +8,12 @@ from commander.accounts.access_domain import Access
 from commander.accounts.domain import Role, Session
 from commander.accounts.second_factor import address_for_app, in_groups, new_secret, qr_svg
 from commander.accounts.views import KEY_ROLES, ROLE_WORDS
-from commander.registry.kinds import PATHS, RigKind
-from commander.registry.sections import ASICS, RIGS
-from commander.saved_views.domain import LINK_DAYS, ViewLink
+from commander.registry.kinds import RigKind
+from commander.registry.sections import SECTIONS
+from commander.saved_views.domain import LINK_DAYS, ViewLink, view_address
 from commander.saved_views.store import SavedView
 
 ROLES = [(role, words) for role, words in reversed(KEY_ROLES) if role is not Role.METRICS]  # of people
-SECTIONS = {RigKind.CPU_GPU: RIGS, RigKind.ASIC: ASICS}
 Errors = Mapping[str, str]
 
 
@@ -34,12 +33,12 @@ class AccessView:
 
 @dataclass(frozen=True, slots=True)
 class OwnAccessView:
-    """The access of the person who looks. `is_of_proxy`: a reverse proxy has logged them in."""
+    """The access of the person who looks. `by_proxy`: a reverse proxy has logged this person in."""
 
     name: str
     role: str
     is_owner: bool
-    is_of_proxy: bool
+    by_proxy: bool
     totp: bool
     recovery_codes: int
 
@@ -120,7 +119,7 @@ def link_views(links: Iterable[ViewLink], *, now: datetime) -> list[LinkView]:
             id=link.id,
             name=link.name,
             rigs=SECTIONS[link.rig_kind].label,
-            address=f"{PATHS[link.rig_kind]}?{link.query}" if link.query else PATHS[link.rig_kind],
+            address=view_address(link.rig_kind, link.query),
             created_at=link.created_at,
             expires_at=link.expires_at,
             last_used_at=link.last_used_at,
