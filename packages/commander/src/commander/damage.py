@@ -106,8 +106,8 @@ def _check_wal(path: Path) -> None:
     """
     wal, index = _wal(path), path.with_name(f"{path.name}-shm")
     way_on = (
-        "Put the file back, or restore a backup with `commander restore --force FILE`. If the newest changes may be "
-        "lost, remove "
+        "Put the file back, or restore a backup with `commander restore --force FILE`. Or go on without the newest "
+        "changes: remove "
     )
     if index.exists() and not wal.exists() and path.exists():
         raise Damage(

@@ -1,8 +1,8 @@
 """Known browsers: those that have logged in before. A cookie with a signature says so, for one access.
 
-The key of the signature is the stored hash of that access's password. A new password therefore makes its browsers
-unknown, and nothing else has to be kept. A known browser still needs the password: it only does not wait behind
-strangers. It is known for its own access alone, so that no person guesses another's password with it.
+The key of the signature is the stored hash of that access's password. So nothing else has to be stored, and after a
+new password no browser of this access is known any more. A known browser needs the password too, but it does not wait
+while strangers guess. It is known for one access alone: for the password of another one it waits like a stranger.
 """
 
 import hashlib

@@ -12,10 +12,9 @@ _NAMES_SHOWN = 20
 
 
 def revokes_by(answer: bool | None) -> Callable[[Sequence[StoredKey]], bool]:
-    """Returns a function that lists the keys and returns whether to revoke them; None: a person is asked.
+    """Returns a function that lists the keys and returns whether to revoke them. `answer` None: it asks a person.
 
-    Without a terminal there is no one to ask. Then they are kept, as if the question is not answered, and the list says
-    so: the restore is done already.
+    Without a terminal, or without an answer, the keys are kept, and a line says so. The farm is restored already then.
     """
 
     def decide(keys: Sequence[StoredKey]) -> bool:

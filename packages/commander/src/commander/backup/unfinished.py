@@ -1,6 +1,7 @@
-"""Unfinished files of backups. The process that writes one holds a lock on it, so those of killed ones are known.
+"""Unfinished files of backups. The process that writes one holds a lock on it. A file without a lock is a left-over.
 
-Their names end with sixteen random letters, which other users can't guess. So no later backup overwrites them.
+Each name has sixteen random hex digits, which other users can't guess. So no backup uses a name again, and left-overs
+stay until they are removed here.
 """
 
 import os

@@ -28,9 +28,9 @@ class OverBudget(CommanderError):
 
     def __init__(self, wait_s: float) -> None:
         super().__init__(
-            "This rig's token has sent far more logs than one rig makes. Nothing is lost: the sentry sends them later. "
-            "If no person sends old logs again, somebody else may have the token; then give the rig a new token. "
-            "COMMANDER_RIG_MB_A_DAY sets the limit."
+            "Far more logs came with this rig's token than one rig makes. Nothing is lost: the sentry keeps its logs "
+            "and sends them later. If you did not send old logs yourself, somebody else may have the token: give the "
+            "rig a new one. COMMANDER_RIG_MB_A_DAY sets the limit."
         )
         self.retry_after_s = math.ceil(min(LONGEST_WAIT_S, max(LEAST_WAIT_S, wait_s)))
 

@@ -26,7 +26,7 @@ NOT_SPOKEN_HERE = 4404
 TOO_MANY_SOCKETS = 4429
 ASK_THE_PROXY = 1012  # the page connects again, and the proxy says who it is
 SEND_TIMEOUT_S = 20
-BELIEVED_S = 600.0  # so long is a WebSocket open for a person whom a proxy has logged in; then the proxy is asked again
+BELIEVED_S = 600.0  # a WebSocket of a person whom a proxy has logged in closes then, and the proxy decides again
 
 Outbox = asyncio.Queue[str | None]
 

@@ -50,9 +50,9 @@ async def machines_of(db: AsyncConnection, rig_id: int) -> list[KnownMachine]:
 async def insert_machine(
     db: AsyncConnection, rig_id: int, identity: Identity, *, now: datetime, is_accepted: bool
 ) -> None:
-    """Notes a machine of the rig. Of too many, those that have not been seen for the longest time are forgotten.
+    """Notes a machine of the rig. If there are too many, it removes those that were not seen for the longest time.
 
-    Only machines that the rig has been make another such one forgotten: however many copies ask, the rig stays known.
+    Accepted machines and others are counted apart. So the rig's own machine stays known, however many copies ask.
     """
     values = {"rig_id": rig_id, "macs": " ".join(sorted(set(identity.macs))), "asked_at": now, "seen_at": now}
     values |= {"machine_id": identity.machine_id, "board_serial": identity.board_serial, "is_accepted": is_accepted}

@@ -202,9 +202,9 @@ class Deliveries:
 
 
 async def _put_back(db: AsyncConnection, chosen: Sequence[Unsent], failure: DeliveryFailure, now: datetime) -> None:
-    """Lets messages be tried again that were not sent; gives up those that are refused or too old.
+    """Puts messages back that were not sent, so that they are tried again. Gives up those that are refused or too old.
 
-    A summary that is refused says nothing of its messages: each is then sent by itself.
+    If a summary is refused, one of its messages may be the reason. So each is then sent by itself.
     """
     text = str(failure)
     if failure.is_refusal and len(chosen) > 1:

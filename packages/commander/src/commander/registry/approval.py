@@ -41,7 +41,7 @@ async def waiting_copies(db: AsyncConnection, rig_id: int) -> int:
 
 
 async def original_of(db: AsyncConnection, rig_id: int) -> int:
-    """Returns the rig whose waiting copy this one is, also through other waiting copies; or else the rig itself.
+    """Returns the rig of which this one is a waiting copy, or the copy of a waiting copy. Without one: the rig itself.
 
     The original may have been removed.
     """
