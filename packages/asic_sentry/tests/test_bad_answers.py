@@ -104,13 +104,19 @@ def test_random_bytes_are_never_a_sample(dialect: Dialect, data: st.DataObject) 
 @dialects
 @SMALL
 @given(data=st.data())
-def test_bytes_that_are_not_utf_8_are_never_a_sample(dialect: Dialect, data: st.DataObject) -> None:
-    replies = right_answers(dialect)
+def test_bytes_that_are_not_utf_8_cost_their_own_field_and_no_other(dialect: Dialect, data: st.DataObject) -> None:
+    """A name with other bytes is another name, so that what stands under it is unknown."""
+    replies, right = right_answers(dialect), parsed(dialect, right_answers(dialect))
+    assert right is not None
     which = data.draw(st.sampled_from([place for place, reply in enumerate(replies) if b'"' in reply]))
     quotes = [at for at, byte in enumerate(replies[which]) if byte == ord('"')]
     at = data.draw(st.sampled_from(quotes[::2])) + 1
     replies[which] = replies[which][:at] + b"\xff\xfe" + replies[which][at:]
-    assert parsed(dialect, replies) is None
+    found = parsed(dialect, replies)
+    if found is not None:
+        assert found.hashrate_hs in (right.hashrate_hs, right.average_hashrate_hs, None)
+        assert found.uptime_s in (right.uptime_s, None)
+        assert found.power_w in (right.power_w, None)
 
 
 @dialects

@@ -1,5 +1,6 @@
 """Helpers that read an ASIC's reply: bytes in, struct out, no I/O. All parsers raise `BadReply` and nothing else."""
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -9,6 +10,7 @@ import msgspec
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
 from sentry_kit import parsing
+from sentry_kit.lenient import decoded, read_json
 from sentry_kit.parsing import count, number, scaled, temperature, text
 
 from asic_sentry.failures import bad_response
@@ -53,18 +55,22 @@ class AsicReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is typed
-    """Returns the reply's JSON. Some firmwares omit a comma between objects or put control characters into texts."""
+    """Returns the reply's JSON, also if the firmware writes invalid JSON: it omits a comma between objects, puts
+    control characters or letters of Latin-1 into texts, or writes NaN, `03000` or a comma too many. An answer that is
+    cut off is none: its hashrate may be there, while boards, pools or faults are not."""
     body = reply.strip(b"\0 \t\r\n")
     if not body:
         raise bad_response("The answer is empty.")
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        repaired = _MISSING_COMMA.sub(b"},{", body.translate(_CONTROL_TO_SPACE))
+        text_of_reply = decoded(_MISSING_COMMA.sub(b"},{", body.translate(_CONTROL_TO_SPACE)))
     try:
-        return msgspec.json.decode(repaired)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise bad_response(f"The answer is not JSON: {quoted(body)}.") from error
+        return msgspec.json.decode(text_of_reply)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        with contextlib.suppress(ValueError):
+            return read_json(text_of_reply, may_end_early=False)
+    raise bad_response(f"The answer is not JSON: {quoted(body)}.")
 
 
 def checked(dialect: str, parse: Callable[[], T]) -> T:

@@ -25,9 +25,8 @@ from protocol.plain_words import quoted
 from protocol.reading import Reader
 from sentry_kit import parsing
 from sentry_kit.impossible import left_out
+from sentry_kit.lenient import decoded, read_json
 from sentry_kit.parsing import BadReply, count, name, number, positive, scaled
-
-from cpu_gpu_sentry.miners.lenient import read_json
 
 STARTING_S = 120  # building a DAG or a dataset, or waiting for the pool: no hashrate is no fault until then
 NO_JOB = "Its pool gives it no work."
@@ -52,18 +51,9 @@ def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is ty
         return msgspec.json.decode(reply.rstrip(b"\0"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as strict:
         try:
-            return read_json(decoded(reply))
+            return read_json(decoded(reply.rstrip(b"\0")))
         except ValueError:
             raise BadReply(f"The answer is not JSON: {quoted(reply)}.") from strict
-
-
-def decoded(reply: bytes) -> str:
-    """Returns the answer's text. If it is not UTF-8 it is read as Latin-1, in which every byte is a letter."""
-    body = reply.rstrip(b"\0")
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return body.decode("latin-1")
 
 
 def decode_all(replies: Sequence[bytes]) -> list[Any]:

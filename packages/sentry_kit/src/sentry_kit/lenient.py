@@ -1,11 +1,12 @@
-"""Reads invalid JSON of mining software: unquoted words, leading zeros, NaN, a missing end.
+"""Reads invalid JSON of mining software and ASICs: unquoted words, leading zeros, NaN, a comma too many, a missing end.
 
 A word without quotes is a text, also `004`. NaN and infinities are None. If the end is missing, only the complete
-members of the outermost object count: a list that is cut off would give a total that is too low.
+members of the outermost object count, if at all: a list that is cut off would give a total that is too low.
 """
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _DEPTH_LIMIT = 32
@@ -25,11 +26,21 @@ class NotJson(ValueError):
 
 
 class _CutOff(Exception):
-    """The text ends within a value."""
+    """The text ends within a value. `members` are the complete ones of the outermost object."""
+
+    members: Mapping[str, Any] = {}
 
 
-def read_json(text: str) -> Any:
-    """Returns the value in `text`; raises `NotJson`."""
+def decoded(reply: bytes) -> str:
+    """Returns the reply's text. If it is not UTF-8 it is read as Latin-1, in which every byte is a letter."""
+    try:
+        return reply.decode()
+    except UnicodeDecodeError:
+        return reply.decode("latin-1")
+
+
+def read_json(text: str, *, may_end_early: bool = True) -> Any:
+    """Returns the value in `text`; raises `ValueError`."""
     start = _after_space(text, 0)
     if text[start : start + 1] not in ("{", "["):
         raise NotJson("It begins neither with { nor with [.")
@@ -38,6 +49,8 @@ def read_json(text: str) -> Any:
             return _list(text, start, 1)[0]
         return _object(text, start, 1)[0]
     except _CutOff as error:
+        if may_end_early and error.members:
+            return dict(error.members)
         raise NotJson("It ends too early.") from error
 
 
@@ -62,7 +75,7 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
 
 
 def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
-    """Returns the object that begins at `at`, and its end. A cut-off outermost object keeps its complete members."""
+    """Returns the object that begins at `at`, and its end."""
     members: dict[str, Any] = {}
     at = _after_space(text, at + 1)
     try:
@@ -70,10 +83,9 @@ def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
             key, value, at = _member(text, at, depth)
             at = _after_comma(text, at, "}")
             members[key] = value
-    except _CutOff:
-        if depth > 1 or not members:
-            raise
-        return members, len(text)
+    except _CutOff as error:
+        error.members = members if depth == 1 else {}
+        raise
     return members, at + 1
 
 
