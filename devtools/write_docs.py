@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import msgspec
+from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.service_unit import SERVICE as ASIC_SERVICE
 from asic_sentry.settings import Settings as AsicSentrySettings
@@ -277,13 +278,20 @@ def asics_page() -> str:
 
 
 def _make_rows() -> Iterator[str]:
-    yield "| make | firmware | port | requests of a poll | not read | written after |\n|---|---|---|---|---|---|\n"
+    yield "| make | firmware | ports | requests of a poll | not read | written after |\n|---|---|---|---|---|---|\n"
     for dialect in sorted(DIALECTS, key=lambda each: (not each.makes, sorted(each.makes), each.port)):
         makes = ", ".join(sorted(dialect.makes)) or "others"
         asked = ", ".join(f"`{question.title}`" for question in dialect.poll_questions)
         source = "recorded answers" if dialect.recorded else "source, not recorded"
-        port = "" if not dialect.makes else f"{dialect.port}"
-        yield f"| {makes} | {dialect.firmware} | {port} | {asked} | {dialect.unread} | {source} |\n"
+        yield f"| {makes} | {dialect.firmware} | {_ports_of(dialect)} | {asked} | {dialect.unread} | {source} |\n"
+
+
+def _ports_of(dialect: Dialect) -> str:
+    """Returns the port of the API, then those of pages beside it: a firewall between them has to let all pass."""
+    if not dialect.makes:
+        return ""
+    pages = {each.port for each in dialect.questions if isinstance(each, Question) and each.port is not None}
+    return ", ".join(map(str, [dialect.port, *sorted(pages)]))
 
 
 PAGES = {

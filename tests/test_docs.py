@@ -19,6 +19,13 @@ def test_the_generated_pages_are_what_the_code_says() -> None:
     assert write_docs.outdated() == [], "run `make docs`"
 
 
+def test_the_table_of_asics_has_the_ports_of_web_pages_beside_an_api() -> None:
+    page = (ROOT / "docs" / "asics.md").read_text(encoding="utf-8")
+    ports = dict(re.findall(r"^\| (\w+) \| [^|]* \| ([\d, ]+) \|", page, re.MULTILINE))
+    expected = {"Auradine": "4028, 8080", "Innosilicon": "4028, 80", "Goldshell": "4028, 80", "IceRiver": "80"}
+    assert {make: ports[make] for make in expected} == expected
+
+
 def test_every_make_target_is_explained_by_make_help_and_named_in_contributing() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
