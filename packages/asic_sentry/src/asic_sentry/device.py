@@ -111,7 +111,7 @@ class Device:
         """Returns whether another dialect may read the ASIC: after such an answer, or after a wrong password if there
         is one that needs none."""
         if kind is FailureKind.ERROR_STATUS:
-            return BY_NAME[self.asic.identity.dialect].has_substitute
+            return BY_NAME[self.asic.identity.dialect].is_better
         return kind is FailureKind.BAD_RESPONSE
 
     def note_other_device(self, mac: str) -> PollFailure:

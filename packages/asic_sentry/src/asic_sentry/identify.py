@@ -152,7 +152,7 @@ async def _try(
 
 async def _better(found: Identity, dialect: Dialect, port: int | None) -> Identity | None:
     """Returns the device as read by a dialect that reads more values of its firmware, at that dialect's own port."""
-    name = dialect.instead(found.specs)
+    name = dialect.better(found.specs)
     if name is None or port is not None:
         return None
     other = next(each for each in DIALECTS if each.name == name)

@@ -80,8 +80,8 @@ class Poller:
                 device = self._new_device(asic, override, now_s)
                 device.login = login_for(logins, asic.ip, asic.model_name)
             else:
-                has_login = device.take_login(login_for(logins, asic.ip, asic.model_name), now_s)
-                if device.update(asic, override) or has_login:
+                is_other_login = device.take_login(login_for(logins, asic.ip, asic.model_name), now_s)
+                if device.update(asic, override) or is_other_login:
                     self.schedule.hurry(asic.id, now_s)
             self.devices[asic.id] = device
         for key in before:

@@ -41,7 +41,7 @@ def _questions_with_login(identity: Identity) -> Iterator[tuple[Dialect, int, Qu
     """Gives the questions of the ASIC's dialect, and of the one that reads more of the ASIC with a password."""
     own = BY_NAME[identity.dialect]
     dialects = [(own, identity.port)]
-    if identity.port == own.port and (name := own.instead(identity.specs)):
+    if identity.port == own.port and (name := own.better(identity.specs)):
         dialects.append((BY_NAME[name], BY_NAME[name].port))
     for dialect, port in dialects:
         for question in dialect.questions:

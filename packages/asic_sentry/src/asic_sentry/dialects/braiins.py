@@ -112,7 +112,7 @@ BRAIINS = Dialect(
     recognise=cgminer.recognise_as(MAKE, "BOSer", "BOSminer"),
     probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
     firmware="Braiins OS, Braiins OS+",
-    instead=lambda _specs: "braiins_rest",  # it answers only with a password
+    better=lambda _specs: "braiins_rest",  # it answers only with a password
     unread="MAC, tuning profile: over HTTP with a password; power is the tuner's estimate",
     recorded=True,
 )

@@ -61,8 +61,8 @@ class Dialect(NamedTuple):
 
     `recognise` raises `BadReply` unless the answer to `probe` may come from a device that speaks this dialect. At an
     unusual port `probe_at_other_port` is asked instead, if there is one. Without a `probe` a dialect is tried last,
-    on devices that answer and speak no other dialect. `instead` names a dialect that reads more of a device with these
-    specs; it is tried next. One that is named so has the flag `has_substitute`: if the device refuses it, the other one
+    on devices that answer and speak no other dialect. `better` names a dialect that reads more of a device with these
+    specs; it is tried next. One that is named so has the flag `is_better`: if the device refuses it, the other dialect
     still reads the device.
     """
 
@@ -80,8 +80,8 @@ class Dialect(NamedTuple):
     hangs_if_asked_otherwise: bool = False
     is_installed: Callable[[], bool] = lambda: True
     specs_within_s: float = USUAL_WITHIN_S
-    instead: Callable[[AsicSpecs], str | None] = lambda _specs: None
-    has_substitute: bool = False
+    better: Callable[[AsicSpecs], str | None] = lambda _specs: None
+    is_better: bool = False
     firmware: str = ""
     unread: str = ""
     recorded: bool = False

@@ -151,6 +151,6 @@ VNISH = Dialect(
     parse_specs=parse_vnish_specs,
     probe=_INFO,
     recognise=recognise_vnish,
-    has_substitute=True,
+    is_better=True,
     firmware="VNish, AnthillOS",
 )
