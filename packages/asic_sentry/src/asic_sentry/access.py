@@ -256,7 +256,7 @@ class Token(NamedTuple):
             for key in self.place:
                 found = found[key]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError) as error:
-            raise Unauthorised("The log-in gives no token", "") from error
+            raise Unauthorised("The device answered the log-in without a token", "") from error
         if not isinstance(found, str) or not found:
-            raise Unauthorised("The log-in gives no token", "")
+            raise Unauthorised("The device answered the log-in without a token", "")
         return found

@@ -42,7 +42,9 @@ def command_line() -> CommandLine:
     leave = line.command(
         "leave", _leave, "stop and delete all that playbooks installed, and disconnect from the commander"
     )
-    leave.add_argument("--yes", action="store_true", help="do not ask in a terminal; elsewhere nothing is asked")
+    leave.add_argument(
+        "--yes", action="store_true", help="do not ask for confirmation; without a terminal it is never asked for"
+    )
     image = line.command(
         "prepare-image",
         _prepare_image,

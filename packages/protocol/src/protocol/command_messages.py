@@ -215,8 +215,8 @@ class LadderAct(StrEnum):
 class LadderEvent(Message, frozen=True, kw_only=True, gc=False):
     """One act of the ladder with its reason, such as "rebooted: GPU 03:00.0 fell off the bus, Xid 79".
 
-    `id` identifies it: sent again, it is the same event. `age_s` is the time since it happened, by a clock that
-    nothing sets; `at` is the rig's own clock, which may be wrong. `failed` says that an act could not be carried out.
+    `id` identifies it: sent again, it is the same event. `age_s` is the time since it happened, by a clock that can't
+    be set; `at` is the rig's own clock, which may be wrong. `failed` says that an act could not be carried out.
     """
 
     id: Name

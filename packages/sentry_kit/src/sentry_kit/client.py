@@ -320,7 +320,9 @@ def _busy(problem: Problem, retry_after_s: float | None) -> Busy:
     if problem.code == "machine_unclear":
         return Busy(problem.detail, retry_after_s)
     if problem.code == "over_budget":
-        return OverBudget("The commander got far more logs than a rig makes; the rest wait here.", retry_after_s)
+        return OverBudget(
+            "The commander has received more logs than it accepts from one rig; the others wait here.", retry_after_s
+        )
     return Busy("The commander is busy; the logs wait here.", retry_after_s)
 
 

@@ -18,8 +18,8 @@ An update in steps:
 3. The new version writes `update-proof.json` when the commander has confirmed its first report.
 4. The launcher writes `update-result.json`, deletes `update-trial.json`, and keeps the new version and the one before.
 
-On a disk that can't be written the old version runs, because nothing says that the new one works; the rest of the way
-back waits for the disk.
+If the disk can't be written, the old version runs: there is no proof that the new one works. The launcher writes the
+outcome when the disk can be written again.
 
 If 3 does not come within three minutes, or the new version ends three times, the launcher writes the reason into
 `update-trial.json`, moves `current` back, and starts the old version. The file's `why_back` makes this final.

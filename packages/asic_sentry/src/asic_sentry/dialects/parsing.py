@@ -181,7 +181,7 @@ def expected_chips(model: Model | None, chips: int | None) -> int | None:
 
 
 def slot_of(value: object, place: int) -> int:
-    """Returns the board's number; its place in the answer if the firmware does not tell one: boards differ in it."""
+    """Returns the board's number, or its place in the answer if it has none: no two boards have the same one."""
     slot = count(value)
     return place if slot is None else slot
 

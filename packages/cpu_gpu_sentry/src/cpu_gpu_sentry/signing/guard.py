@@ -98,14 +98,16 @@ class SignatureGuard:
         key = key_from_hex(welcome.signing_key or "")
         if self.pin is not None:
             if key is not None and key != self.pin.public_key:
-                log.warning("signing_key_differs the rig goes on to accept the key %s only", self.pin.key_id)
+                log.warning("signing_key_differs the rig still accepts the key %s only", self.pin.key_id)
             return
         if key is None or welcome.rig is None:
             return
         pin = SigningPin(key, welcome.rig.id, AT_FIRST_SIGHT)
         await self._on_disk(lambda: self._pin_once(token, pin))
         await self.reload()
-        log.warning("signing_key_pinned at first sight: %s; from now on only its items are accepted", pin.key_id)
+        log.warning(
+            "signing_key_pinned %s: the first one that the commander named; no other one is accepted now", pin.key_id
+        )
         self._changed()
 
     def _pin_once(self, token: Token, pin: SigningPin) -> None:
