@@ -183,5 +183,9 @@ async def test_whatever_a_sentry_sends_is_answered_and_a_good_log_beside_it_is_s
     told, good = answer.json()["results"]
     refused = [rejected for rejected in told["rejected"] if rejected["index"] >= 0]
     assert told["stored"] + told["duplicates"] + len(refused) == len(sent)
+    assert all(isinstance(log, dict) and "taken_at" not in log for log in logs) <= (told["stored"] == len(sent))
+    assert {each["index"] for each in refused} <= {
+        at for at, log in enumerate(logs) if not isinstance(log, dict) or "taken_at" in log
+    }
     assert (told["error"], good["stored"]) == (None, 1)
     assert (await farm.get(f"{ASICS}/{wild.id}")).status_code == 200

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import httpx
-from commander_farm import ASICS, LOGS, RIGS, Farm, Rig, a_log, an_asic_log, on_sqlite
+from commander_farm import ASIC_LOGS, ASICS, LOGS, RIGS, Farm, Rig, a_log, an_asic_log, on_sqlite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -79,21 +79,24 @@ async def sent(farm: Farm, rig: Rig, *logs: object) -> httpx.Response:
     return await farm.client.post(LOGS, content=json.dumps({"logs": logs}), headers=headers)
 
 
+async def sent_of_asic(farm: Farm, asic: Rig, log: object) -> dict[str, Any]:
+    body, headers = json.dumps({"items": [{"token": asic.token, "logs": [log]}]}), {"Content-Type": "application/json"}
+    result: dict[str, Any] = (await farm.client.post(ASIC_LOGS, content=body, headers=headers)).json()["results"][0]
+    return result
+
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just("x" * 300),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=6,
 )
-SAMPLE = a_log()
-FIELDS = sorted(SAMPLE.keys() - {"taken_at"})
+FIELDS = sorted(a_log().keys() - {"taken_at"})
+ASIC_FIELDS = sorted(an_asic_log().keys() - {"taken_at"})
 
 
-@on_sqlite
-@given(field=st.sampled_from(FIELDS), deep=st.booleans(), value=JSON_VALUES)
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_no_value_of_one_field_costs_a_log(farm: Farm, field: str, *, deep: bool, value: object) -> None:
-    rig = await farm.add(f"rig-{len((await farm.get(RIGS)).json())}")
-    log = copy.deepcopy(a_log())
+def with_value(log: dict[str, Any], field: str, value: object, *, deep: bool) -> dict[str, Any]:
+    """The log with another value in this field; if `deep`, in a field of the first part that stands there."""
+    log = copy.deepcopy(log)
     within: Any = log
     while deep and within[field] and isinstance(within[field], dict | list):
         inner = within[field] if isinstance(within[field], dict) else within[field][0]
@@ -101,7 +104,26 @@ async def test_no_value_of_one_field_costs_a_log(farm: Farm, field: str, *, deep
             break
         within, field = inner, sorted(inner)[len(field) % len(inner)]
     within[field] = value
-    answer = (await sent(farm, rig, log)).json()
+    return log
+
+
+@on_sqlite
+@given(field=st.sampled_from(FIELDS), deep=st.booleans(), value=JSON_VALUES)
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_value_of_one_field_costs_a_log(farm: Farm, field: str, *, deep: bool, value: object) -> None:
+    rig = await farm.add(f"rig-{len((await farm.get(RIGS)).json())}")
+    answer = (await sent(farm, rig, with_value(a_log(), field, value, deep=deep))).json()
     assert (answer["stored"], answer["rejected"]) == (1, [])
     for page in (f"{RIGS}/{rig.id}", f"/cpu-gpu/{rig.id}", f"/cpu-gpu/{rig.id}/log"):
+        assert (await farm.get(page)).status_code == 200
+
+
+@on_sqlite
+@given(field=st.sampled_from(ASIC_FIELDS), deep=st.booleans(), value=JSON_VALUES)
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_value_of_one_field_costs_an_asics_log(farm: Farm, field: str, *, deep: bool, value: object) -> None:
+    asic = await farm.add_asic(f"asic-{len((await farm.get(ASICS)).json())}")
+    result = await sent_of_asic(farm, asic, with_value(an_asic_log(), field, value, deep=deep))
+    assert (result["error"], result["stored"], result["rejected"]) == (None, 1, [])
+    for page in (f"{ASICS}/{asic.id}", f"/asics/{asic.id}", f"/asics/{asic.id}/log"):
         assert (await farm.get(page)).status_code == 200
