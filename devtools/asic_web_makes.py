@@ -165,9 +165,9 @@ VNISH = {
 }
 
 
-def gigahashes(rate: float) -> dict[str, Any]:
+def gigahashes(rate: float, boards: int = 1) -> dict[str, Any]:
     return {
-        "nominal_hashrate": {"gigahash_per_second": 37_000.0},
+        "nominal_hashrate": {"gigahash_per_second": 37_000.0 * boards},
         "real_hashrate": {f"last_{window}": {"gigahash_per_second": rate} for window in ("5s", "1m", "15m", "30m")},
     }
 
@@ -184,7 +184,7 @@ def braiins_boards(at: Moment) -> dict[str, Any]:
 
 
 def braiins_stats(at: Moment) -> dict[str, Any]:
-    return {"miner_stats": gigahashes(at.total(36_000, 3)),
+    return {"miner_stats": gigahashes(at.total(36_000, 3), 3),
             "power_stats": {"approximated_consumption": {"watt": at.power(3020)}}}  # fmt: skip
 
 

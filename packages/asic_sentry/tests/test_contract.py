@@ -68,6 +68,37 @@ def test_a_device_at_work_hashes_on_all_boards(dialect: Dialect) -> None:
     assert mining.faults == []
 
 
+# In H/s: the ASIC's hashrate, and that of a board.
+HASHRATES = {
+    **dict.fromkeys(("antminer", "antminer_web", "vnish"), (109.8e12, 36.6e12)),
+    **dict.fromkeys(("whatsminer_v1", "whatsminer_v2"), (111.9e12, 37.3e12)),
+    "whatsminer_v3": (186e12, 62e12),
+    **dict.fromkeys(("avalon", "avalon_stats"), (88e12, 88e12)),
+    "axeos": (1.18e12, 1.18e12),
+    "iceriver": (12e12, 4e12),
+    "braiins": (94.8e12, 31.6e12),
+    **dict.fromkeys(("braiins_graphql", "braiins_rest"), (108e12, 36e12)),
+    "auradine": (150e12, 50e12),
+    "luxos": (120e12, 40e12),
+    "proto": (144e12, 36e12),
+    "epic": (141e12, 47e12),
+    "sealminer": (219e12, 73e12),
+    "innosilicon": (57e12, 19e12),
+    "goldshell": (1.6e12, 0.8e12),
+    "elphapex": (13.98e9, 4.66e9),
+    **dict.fromkeys(("hammer", "volcminer"), (15.9e9, 5.3e9)),
+}
+
+
+@dialects
+def test_all_hashrates_are_in_hashes_per_second(dialect: Dialect) -> None:
+    mining, (hashrate_hs, of_board_hs) = reading(dialect), HASHRATES[dialect.name]
+    assert mining.hashrate_hs == pytest.approx(hashrate_hs, rel=0.1)
+    assert [board.hashrate_hs for board in mining.boards] == pytest.approx([of_board_hs] * len(mining.boards), rel=0.1)
+    others = [each for each in (mining.average_hashrate_hs, mining.expected_hashrate_hs) if each is not None]
+    assert others == pytest.approx([hashrate_hs] * len(others), rel=0.1)
+
+
 @dialects
 def test_a_dead_board_is_seen(dialect: Dialect) -> None:
     """As a board without a hashrate or chips, or as a fault."""

@@ -73,6 +73,26 @@ def test_the_sensors_on_an_icerivers_boards_count() -> None:
     assert changed("iceriver", 0, (sensors[0], "0.00-0.00")) == changed("iceriver", 0)
 
 
+@pytest.mark.parametrize(
+    ("temps", "right"),
+    [
+        (b"", (None, 70.5, 70.5)),
+        (b'{"STATUS":[{"STATUS":"E","Code":14,"Msg":"Invalid command"}]}', (None, 70.5, 70.5)),
+        (b'{"TEMPS":[{"ID":6,"Board":58.5,"Chip":0.0}]}', (58.5, 70.5, 70.5)),
+        (b'{"TEMPS":[{"ID":6,"Board":58.5,"Chip":74.5}]}', (58.5, 74.5, 74.5)),
+    ],
+)
+def test_a_braiins_os_without_its_temps_has_a_temperature_of_each_board(
+    temps: bytes, right: tuple[float | None, float | None, float | None]
+) -> None:
+    answers = right_answers(BY_NAME["braiins"])
+    devs = json.loads(answers[1])
+    for row in devs["DEVS"]:
+        row["Temperature"] = 70.5
+    answers[1], answers[3] = json.dumps(devs).encode(), temps
+    assert heat(BY_NAME["braiins"].parse(answers, None)) == right
+
+
 def test_the_temperature_of_a_whatsminers_board_counts() -> None:
     for name in ("whatsminer_v1", "whatsminer_v2"):
         found = changed(name, 1, (("DEVS", 1, "Temperature"), 121.5))
