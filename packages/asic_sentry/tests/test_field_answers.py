@@ -191,6 +191,10 @@ def test_all_sensors_and_fans_of_a_nerdaxe_count() -> None:
         ("Bitmain Antminer S19j Pro+", "S19j Pro+"),
         ("Antminer S21 Hyd. LuxOS", "S21 Hyd."),
         ("Antminer S17 Braiins OS+ 22.08", "S17"),
+        ("Antminer V9", "V9"),
+        ("Antminer V9 v.2.6.0.39", "V9"),
+        ("V9 Hiveon", "V9"),
+        ("Antminer S19 v2", "S19"),
         ("Antminer S23 Imm", "S23 Imm"),  # not in the table: kept as it is
         ("", None),
     ],

@@ -67,3 +67,9 @@ def test_a_bitcoin_model_needs_between_8_and_300_joules_per_terahash(model: mode
 )
 def test_what_a_person_calls_an_asic_leads_to_its_makes(said: str, makes: set[str]) -> None:
     assert models.makes_of(said) == makes
+
+
+def test_an_antminer_v9_mines_sha_256() -> None:
+    row = models.find("Antminer", "V9")
+    assert row is not None
+    assert (row.algorithm, row.chips) == ("SHA-256", None)

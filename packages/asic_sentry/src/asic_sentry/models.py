@@ -48,6 +48,7 @@ SERIES = (
     ("Antminer", "HS", *HANDSHAKE),
     ("Antminer", "S", *SHA),
     ("Antminer", "T", *SHA),
+    ("Antminer", "V", *SHA),
     ("Antminer", "L", *SCRYPT),
     ("Antminer", "D", *X11),
     ("Antminer", "Z", *EQUIHASH),

@@ -63,9 +63,10 @@ def _chain(slot: int) -> _Chain:
 
 _CHAINS = tuple(map(_chain, _SLOTS))
 _WINDOWS = windows("GHS", "5s", "1m", "5m", "30m")
-# Words that other firmware adds to the model's name.
+_MAKER = re.compile(r"(?i)^(bitmain\s+)?antminer\b\s*")
+# Words that other firmware adds to the model's name. A version stands behind the name: there is a model V9.
 _FIRMWARE = re.compile(
-    r"(?i)^(bitmain\s+)?antminer\b|\(.*$|\bv\.?\s?\d[\w.]*.*$"
+    r"(?i)\(.*$|(?<=.)\bv\.?\s?\d[\w.]*.*$"
     r"|\b(hive\s?on|vnish|luxos|luxminer|msk\w*|braiins(\s?os)?\+?|bosminer|asic\.to|blissz|anthill|xminer)\b.*$"
 )
 _IN_PARENTHESES = re.compile(r"\(([^)]+)\)")
@@ -192,7 +193,7 @@ def model_name(name: object) -> str | None:
     full_name = text(name)
     if full_name is None:
         return None
-    return text(_VARIANT.sub("", _FIRMWARE.sub(" ", full_name).strip()))
+    return text(_VARIANT.sub("", _FIRMWARE.sub(" ", _MAKER.sub("", full_name)).strip()))
 
 
 def parse_antminer_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
