@@ -46,6 +46,9 @@ def test_an_unquoted_word_with_leading_zeros_is_a_text() -> None:
         (b'{"name": "caf\xe9", "speed": 5}', {"name": "caf\xe9", "speed": 5}),
         (b'{"path": "C:\\miner\\x", "line": "a\nb", "both": "\\ud83d\\ude00", bad: 1}',
          {"path": "C:minerx", "line": "a\nb", "both": "\U0001f600", "bad": 1}),
+        (b'{"name": "caf\xe9", "pool": "caf\xc3\xa9"}', {"name": "caf\xe9", "pool": "caf\xe9"}),
+        (b'{"a":, "b": [1, , 2], "c": }', {"a": None, "b": [1, None, 2], "c": None}),
+        (b'{"a": ' + b"9" * 5000 + b', "b": 1}', {"a": float("inf"), "b": 1}),
         (b'{"speed": 5, "list": [1, 2], "tail": {"a": 1, "b', {"speed": 5, "list": [1, 2]}),
         (b'{"speed": 5, "list": [1, 2', {"speed": 5}),
         (b'{"speed": 5, "power": 12', {"speed": 5}),  # it may go on: 120

@@ -1,7 +1,8 @@
-"""Reads invalid JSON of mining software and ASICs: unquoted words, leading zeros, NaN, a comma too many, a missing end.
+"""Reads invalid JSON of miners and ASICs: unquoted words, leading zeros, NaN, a comma too many, no value, no end.
 
-A word without quotes is a text, also `004`. NaN and infinities are None. If the end is missing, only the complete
-members of the outermost object count, if at all: a list that is cut off would give a total that is too low.
+A word without quotes is a text, also `004`. NaN, infinities and missing values are None. If the end is missing, only
+the complete members of the outermost object count, if at all: a list that is cut off would give a total that is too
+low, and a number at the very end may continue.
 """
 
 import json
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _DEPTH_LIMIT = 32
+_EXACT_DIGITS = 20
+_LATIN_1 = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}  # from "surrogateescape"
 _SPACE = re.compile(r"[\s\ufeff]*")
 _WORD = re.compile(r"[^\s,:\[\]{}\"][^,\[\]{}\"\r\n]*")
 _NAME = re.compile(r"\w+")
@@ -25,6 +28,10 @@ class NotJson(ValueError):
     """The text can't be read as JSON, not even leniently."""
 
 
+class Incomplete(dict[str, Any]):
+    """The outermost object of a text whose end is missing: it may have had more members."""
+
+
 class _CutOff(Exception):
     """The text ends within a value. `members` are the complete ones of the outermost object."""
 
@@ -32,15 +39,13 @@ class _CutOff(Exception):
 
 
 def decoded(reply: bytes) -> str:
-    """Returns the reply's text. If it is not UTF-8 it is read as Latin-1, in which every byte is a letter."""
-    try:
-        return reply.decode()
-    except UnicodeDecodeError:
-        return reply.decode("latin-1")
+    """Returns the reply's text. A byte that is not UTF-8 is read as Latin-1, in which every byte is a letter."""
+    return reply.decode(errors="surrogateescape").translate(_LATIN_1)
 
 
 def read_json(text: str, *, may_end_early: bool = True) -> Any:
-    """Returns the value in `text`; raises `ValueError`."""
+    """Returns the value in `text`; raises `ValueError`. If the end may be missing, the result may be `Incomplete`."""
+    text = text.rstrip()
     start = _after_space(text, 0)
     if text[start : start + 1] not in ("{", "["):
         raise NotJson("It begins neither with { nor with [.")
@@ -50,7 +55,7 @@ def read_json(text: str, *, may_end_early: bool = True) -> Any:
         return _object(text, start, 1)[0]
     except _CutOff as error:
         if may_end_early and error.members:
-            return dict(error.members)
+            return Incomplete(error.members)
         raise NotJson("It ends too early.") from error
 
 
@@ -69,6 +74,8 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
             return _object(text, at, depth)
         case "[":
             return _list(text, at, depth)
+        case "," | "}" | "]":
+            return None, at
         case '"':
             return _string(text, at)
     return _word(text, at)
@@ -81,8 +88,8 @@ def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
     try:
         while text[at : at + 1] != "}":
             key, value, at = _member(text, at, depth)
-            at = _after_comma(text, at, "}")
             members[key] = value
+            at = _after_comma(text, at, "}")
     except _CutOff as error:
         error.members = members if depth == 1 else {}
         raise
@@ -149,7 +156,7 @@ def _word(text: str, at: int) -> tuple[Any, int]:
     """Returns a number, a constant, or an unquoted text."""
     match = _WORD.match(text, at)
     if match is None:
-        raise NotJson("A value is missing.")
+        raise NotJson("A value can't be read.")
     if match.end() == len(text):
         raise _CutOff  # it may continue
     word = match[0].strip()
@@ -157,4 +164,10 @@ def _word(text: str, at: int) -> tuple[Any, int]:
         return _CONSTANTS[word], match.end()
     if _NO_FIGURES.fullmatch(word):
         return None, match.end()
-    return (json.loads(word) if _NUMBER.fullmatch(word) else word), match.end()
+    return (_number(word) if _NUMBER.fullmatch(word) else word), match.end()
+
+
+def _number(word: str) -> int | float:
+    """Returns the number. One of thousands of digits is infinite; Python refuses to read it as an int."""
+    number: int | float = json.loads(word) if len(word) <= _EXACT_DIGITS else float(word)
+    return number

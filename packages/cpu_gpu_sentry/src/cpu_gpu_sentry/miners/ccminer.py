@@ -82,7 +82,9 @@ def _rate(record: Record) -> float | None:
 
 
 def _cpu(summary: Record, threads: list[Record]) -> MinerDevice:
-    of_threads = known_sum([_rate(thread) for thread in threads])
+    rates = [_rate(thread) for thread in threads]
+    is_whole = len(rates) == count(summary.get("CPUS")) and None not in rates
+    of_threads = known_sum(rates) if is_whole else None
     return MinerDevice(
         device="cpu",
         hashrates_hs=[_rate(summary) if of_threads is None else of_threads],

@@ -90,7 +90,8 @@ def _parse_old(summary: Any, version: str) -> MinerReading:
     algorithms = [_old_algorithm(summary, factor)]
     devices = [_old_device(card, position, factor) for position, card in enumerate(cards)]
     has_job = names_a_job([mapping(summary.get("Mining")).get("Algorithm")])
-    return reading("lolminer", version, count(session.get("Uptime")), algorithms, devices, has_job=has_job)
+    uptime_s = count(session.get("Uptime"))
+    return reading("lolminer", version, uptime_s, algorithms, devices, has_job=has_job, answer=summary)
 
 
 def _old_algorithm(summary: Any, factor: float | None) -> AlgorithmReading:

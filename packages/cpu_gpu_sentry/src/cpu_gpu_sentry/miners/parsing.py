@@ -25,7 +25,7 @@ from protocol.plain_words import quoted
 from protocol.reading import Reader
 from sentry_kit import parsing
 from sentry_kit.impossible import left_out
-from sentry_kit.lenient import decoded, read_json
+from sentry_kit.lenient import Incomplete, decoded, read_json
 from sentry_kit.parsing import BadReply, count, name, number, positive, scaled
 
 STARTING_S = 120  # building a DAG or a dataset, or waiting for the pool: no hashrate is no fault until then
@@ -156,18 +156,23 @@ def reading(
     devices: list[MinerDevice],
     *,
     has_job: bool | None = None,
+    answer: object = None,
 ) -> MinerReading:
-    """Returns a miner that answers. `has_job`: its pool has given it work; None if that is unknown."""
+    """Returns a miner that answers. `has_job`: its pool has given it work; None if that is unknown.
+
+    If the end of `answer` is missing, what is not in it is unknown.
+    """
     hashrate_hs = known_sum([each.hashrate_hs for each in algorithms])
+    is_whole = not isinstance(answer, Incomplete)
     miner = MinerReading(
         software=software,
         version=name(version),
-        state=state_of(hashrate_hs, uptime_s),
+        state=state_of(hashrate_hs, uptime_s) if is_whole or hashrate_hs is not None else MinerState.UNKNOWN,
         uptime_s=uptime_s,
         algorithms=algorithms,
         devices=devices,
     )
-    return _without_job(miner) if has_job is False and not hashrate_hs else miner
+    return _without_job(miner) if has_job is False and is_whole and not hashrate_hs else miner
 
 
 def _without_job(miner: MinerReading) -> MinerReading:

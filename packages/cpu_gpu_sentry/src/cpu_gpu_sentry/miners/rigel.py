@@ -42,7 +42,8 @@ def _parse(stat: Any) -> MinerReading:
     devices = [_device(card, position, names) for position, card in enumerate(cards)]
     algorithms = [_algorithm(stat, each) for each in names]
     uptime_s = count(stat.get("uptime"))
-    return reading("rigel", stat.get("version"), uptime_s, algorithms, devices, has_job=names_a_job(algorithm_names))
+    has_job = names_a_job(algorithm_names)
+    return reading("rigel", stat.get("version"), uptime_s, algorithms, devices, has_job=has_job, answer=stat)
 
 
 def _algorithm(stat: Any, algorithm: str) -> AlgorithmReading:

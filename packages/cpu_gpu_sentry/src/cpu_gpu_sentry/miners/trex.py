@@ -8,8 +8,10 @@ ccminer's way.
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.lenient import Incomplete
 from sentry_kit.parsing import count, number, percent, positive, temperature, text
 
 from cpu_gpu_sentry.miners.ccminer import parse_records
@@ -49,9 +51,12 @@ def _parse(summary: Any) -> MinerReading:
         _device([_same_card(half, card) for half in halves], position, older_shares[position])
         for position, card in enumerate(summary["gpus"])
     ]
+    if isinstance(summary, Incomplete) and "dual_stat" not in summary:  # there may be shares of a second algorithm
+        cards = [msgspec.structs.replace(card, accepted=None, rejected=None) for card in cards]
     algorithms = [_algorithm(half) for half in halves]
     has_job = names_a_job([summary.get("algorithm")])
-    return reading("trex", summary.get("version"), count(summary.get("uptime")), algorithms, cards, has_job=has_job)
+    uptime_s = count(summary.get("uptime"))
+    return reading("trex", summary.get("version"), uptime_s, algorithms, cards, has_job=has_job, answer=summary)
 
 
 def _algorithm(half: Any) -> AlgorithmReading:

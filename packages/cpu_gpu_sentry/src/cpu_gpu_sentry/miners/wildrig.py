@@ -42,7 +42,8 @@ def _parse(status: Any) -> MinerReading:
     devices = [_device(windows, position, places) for position, windows in enumerate(cards)]
     has_job = names_a_job([status.get("algo")]) and is_connected(mapping(status.get("connection")))
     uptime_s = count(status.get("uptime"))
-    return reading("wildrig", status.get("version"), uptime_s, [_algorithm(status)], devices, has_job=has_job)
+    version, whole = status.get("version"), [_algorithm(status)]
+    return reading("wildrig", version, uptime_s, whole, devices, has_job=has_job, answer=status)
 
 
 @dataclass(frozen=True, slots=True)

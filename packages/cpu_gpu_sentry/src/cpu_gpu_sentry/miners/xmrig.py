@@ -9,6 +9,7 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.lenient import Incomplete
 from sentry_kit.parsing import BadReply, count, number, percent, positive, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
@@ -39,13 +40,16 @@ def parse_xmrig(replies: Sequence[bytes]) -> MinerReading:
 def _parse(summary: Any, backends: Any = None) -> MinerReading:
     if "hashrate" not in summary:
         raise BadReply("The answer does not look like xmrig's summary.")
+    if isinstance(summary, Incomplete) and "kind" not in summary:
+        raise BadReply("The answer ends before it says whether it is a proxy's.")
     if summary.get("kind") == "proxy":
         return read_proxy(summary)
     backends = _as_backends(backends or [])
     uptime_s = count(summary.get("uptime"))
     devices = [device for backend in backends for device in _devices(backend)]
     has_job = names_a_job([summary.get("algo")]) and is_connected(mapping(summary.get("connection")))
-    return reading("xmrig", summary.get("version"), uptime_s, [_algorithm(summary)], devices, has_job=has_job)
+    version, whole = summary.get("version"), [_algorithm(summary)]
+    return reading("xmrig", version, uptime_s, whole, devices, has_job=has_job, answer=summary)
 
 
 def _algorithm(summary: Any) -> AlgorithmReading:
