@@ -14,7 +14,7 @@ FAULTS = {
     "truncated": "half an answer, then the end",
     "reset": "half an answer, then a reset of the connection",
     "garbage": "an answer that is no JSON",
-    "not_utf8": "an answer whose text is not UTF-8",
+    "not_utf8": "an answer that begins with bytes that are not UTF-8",
     "error_status": "says that access is denied",
     "huge": "10 MB of answer",
 }
@@ -112,7 +112,7 @@ def _spoilt(body: bytes, fault: str) -> bytes:
         case "garbage":
             return b"<html>not a miner</html>"
         case "not_utf8":
-            return body.replace(b'"', b'"\xff\xfe', 1)
+            return b"\xff\xfe" + body
         case "huge":
             return body + b" " * HUGE_BYTES
     raise ValueError(f"“{fault}” is no fault; there are {', '.join(FAULTS)}.")
