@@ -21,7 +21,7 @@ from asic_sentry.failures import BadReply, FailureKind, bad_response, error_stat
 
 _SESSIONS_LIMIT = 4096
 _FIELD = re.compile(r"\{(?:user|password)\}")
-_OTHER_WAY = re.compile(r"(?i)\s*(digest|basic)\b")
+_WAY = re.compile(r"(?i)\s*(digest|basic|bearer)\b")
 _DETAIL_LIMIT = 200
 _AGAIN_AFTER_S = 900.0
 T = TypeVar("T")
@@ -143,6 +143,13 @@ def _with_header(request: bytes, header: str) -> bytes:
     return head + b"\r\n" + header.encode("latin-1", "replace") + b"\r\n\r\n" + body
 
 
+def _check_way(refused: Unauthorised, way: str) -> None:
+    """Raises `BadReply` if the device wants a log-in by another way, so that it has not refused the password."""
+    wanted = _WAY.match(refused.challenge)
+    if wanted and wanted[1].lower() != way:
+        raise bad_response(f"{refused}: it wants a log-in by HTTP {wanted[1].title()}.") from refused
+
+
 class Digest(NamedTuple):
     """A log-in by HTTP Digest, which never sends the password itself."""
 
@@ -165,6 +172,7 @@ class Digest(NamedTuple):
             try:
                 answer = await send(_with_header(request, f"Authorization: {header}") if header else request)
             except Unauthorised as error:
+                _check_way(error, "digest")
                 attempt = _next_attempt(flow, asked, error)
             else:
                 _sessions.keep((key, login, self), auth)
@@ -234,8 +242,7 @@ class Token(NamedTuple):
         try:
             return await self.open_answer(request, send)  # it may be open
         except Unauthorised as refused:
-            if other := _OTHER_WAY.match(refused.challenge):
-                raise bad_response(f"{refused}: it wants a log-in by HTTP {other[1].title()}.") from refused
+            _check_way(refused, "bearer")
             token = await self._token(login, send)
             _sessions.keep((key, login, self), token)
         return await self.open_answer(self._with(token, request), send)
