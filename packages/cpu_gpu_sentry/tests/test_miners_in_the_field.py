@@ -1,6 +1,7 @@
 """Answers from the field: invalid JSON, lists that do not match, numbers that mean unknown. Bytes in, message out."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from cpu_gpu_sentry.miners.registry import SOFTWARE
 from protocol.messages import MinerReading, MinerState
 from sentry_kit.parsing import BadReply
 
+_WITHOUT_RATES = re.compile(rb'("(?:hashrate2|hashrate2_raw|speed2|total_hashrate2_raw)"): [^,\n]+')
 ANSWERS = Path(__file__).parent / "answers"
 TEAMREDMINER = [f"teamredminer__{name}" for name in ("devs", "pools", "summary", "second", "devdetails")]
 
@@ -173,6 +175,64 @@ def test_bzminer_s_pool_that_no_card_works_for_is_not_mined() -> None:
     for card in told["devices"]:
         card["pool"] = [place + 1 if place else 0 for place in card["pool"]]
     assert read("bzminer", told) == read("bzminer", answer("bzminer__zil"))
+
+
+def idle_lolminer(told: Any) -> None:
+    told["Algorithms"][1] |= {"Worker_Performance": [], "Worker_Accepted": [], "Total_Performance": 0}
+
+
+def idle_onezerominer(told: Any) -> None:
+    told["algos"][1] |= {"hashrates": [], "devices_accepted_shares": [], "total_hashrate": 0}
+
+
+def idle_trex(told: Any) -> None:
+    told["dual_stat"] |= {"gpus": [], "hashrate": 0}
+
+
+def idle_gminer(told: Any) -> None:
+    for card in told["devices"]:
+        for key in ("speed2", "accepted_shares2", "rejected_shares2"):
+            card.pop(key, None)
+
+
+def idle_nbminer(told: Any) -> None:
+    told["miner"] |= {"total_hashrate2": "0.000 ", "total_hashrate2_raw": 0}
+    for card in told["miner"]["devices"]:
+        del card["hashrate2"], card["hashrate2_raw"]
+
+
+def idle_rigel(told: Any) -> None:
+    told["algorithm"] = "autolykos2+kheavyhash+zil"
+    told["pools"]["zil"] = told["pools"]["kheavyhash"]
+
+
+IDLE = {
+    "lolminer": (idle_lolminer, ["Autolykos V2"]),
+    "onezerominer": (idle_onezerominer, ["dynexsolve"]),
+    "trex": (idle_trex, ["ethash"]),
+    "gminer": (idle_gminer, ["Etchash"]),
+    "nbminer": (idle_nbminer, ["hns"]),
+    "rigel": (idle_rigel, ["autolykos2", "kheavyhash"]),
+}
+
+
+@pytest.mark.parametrize("software", IDLE)
+def test_an_algorithm_that_no_device_works_for_is_not_mined(software: str) -> None:
+    spoil, mined = IDLE[software]
+    told = answer(f"{software}__dual")
+    whole = read(software, told)
+    spoil(told)
+    miner = read(software, told)
+    assert [each.algorithm for each in miner.algorithms] == mined
+    assert miner.algorithms == whole.algorithms[: len(mined)]
+    assert [card.hashrates_hs for card in miner.devices] == [card.hashrates_hs[: len(mined)] for card in whole.devices]
+
+
+@pytest.mark.parametrize("software", ["lolminer", "onezerominer", "trex", "gminer", "nbminer", "rigel"])
+def test_an_algorithm_whose_hashrate_is_unknown_is_mined(software: str) -> None:
+    told = json.loads(_WITHOUT_RATES.sub(rb"\1: null", raw(f"{software}__dual")))
+    whole = read(software, answer(f"{software}__dual"))
+    assert [each.algorithm for each in read(software, told).algorithms] == [each.algorithm for each in whole.algorithms]
 
 
 def test_bzminer_s_figures_that_do_not_fit_its_card_s_pools_are_unknown() -> None:

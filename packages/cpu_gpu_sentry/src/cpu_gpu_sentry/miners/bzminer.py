@@ -17,6 +17,7 @@ from cpu_gpu_sentry.miners.parsing import (
     decode,
     known_sum,
     lined_up,
+    mined,
     names_a_job,
     pci_of_bus,
     reading,
@@ -49,7 +50,7 @@ def _parse(status: Any) -> MinerReading:
 def _worked_for(cards: list[Any], pools: int) -> list[int]:
     """Returns the indexes of the pools that cards work for; all pools if no card names one."""
     named = {place for card in cards for place in card.get("pool") or []}
-    return [place for place in range(pools) if place in named] or list(range(pools))
+    return mined(range(pools), lambda place: place not in named)
 
 
 def _algorithm(pool: Any, position: int, cards: list[Any], rates: list[float | None], pools: int) -> AlgorithmReading:

@@ -19,6 +19,7 @@ from cpu_gpu_sentry.miners.parsing import (
     checked,
     decode,
     known_sum,
+    mined,
     names_a_job,
     pci_address,
     reading,
@@ -47,9 +48,10 @@ def _parse(stat: Any) -> MinerReading:
     cards = stat["devices"]
     names = _names(stat)
     halves = ["", "2"] if len(names) > 1 or any(card.get("speed2") for card in cards) else [""]
+    halves = mined(halves, lambda half: not any(f"speed{half}" in card for card in cards))
     devices = [_device(stat, card, position, halves) for position, card in enumerate(cards)]
     algorithms = [
-        _algorithm(stat, half, at(names, place), [card.hashrates_hs[place] for card in devices])
+        _algorithm(stat, half, at(names, 1 if half else 0), [card.hashrates_hs[place] for card in devices])
         for place, half in enumerate(halves)
     ]
     version = (stat.get("miner") or "").removeprefix("GMiner")

@@ -17,7 +17,9 @@ from cpu_gpu_sentry.miners.parsing import (
     checked,
     decode,
     lined_up,
+    lists_nobody,
     mapping,
+    mined,
     names_a_job,
     pci_address,
     reading,
@@ -39,11 +41,15 @@ def _parse(summary: Any) -> MinerReading:
     version = summary["Software"].removeprefix("lolMiner").strip()
     if "Algorithms" not in summary:
         return _parse_old(summary, version)
-    algorithms, workers = summary["Algorithms"], summary["Workers"]
+    algorithms, workers = mined(summary["Algorithms"], _is_idle), summary["Workers"]
     devices = [_device(worker, position, algorithms, len(workers)) for position, worker in enumerate(workers)]
     uptime_s = count(summary["Session"].get("Uptime"))
     has_job = names_a_job([each.get("Algorithm") for each in algorithms])
     return reading("lolminer", version, uptime_s, [_algorithm(each) for each in algorithms], devices, has_job=has_job)
+
+
+def _is_idle(each: Any) -> bool:
+    return lists_nobody(each.get("Worker_Performance"), each.get("Total_Performance"))
 
 
 def _algorithm(each: Any) -> AlgorithmReading:

@@ -15,6 +15,7 @@ from cpu_gpu_sentry.miners.parsing import (
     checked,
     decode,
     mapping,
+    mined,
     pci_address,
     reading,
     total,
@@ -31,14 +32,15 @@ def parse_nanominer(replies: Sequence[bytes]) -> MinerReading:
 
 def _parse(stats: Any) -> MinerReading:
     algorithms = {name: mapping(each) for entry in stats["Algorithms"] for name, each in entry.items()}
-    worked = {
-        name: each for name, each in algorithms.items() if set(each) - {"CurrentPool", "Total", "ReconnectionCount"}
-    }
-    algorithms = worked or algorithms  # an algorithm without devices is not mined
+    algorithms = {name: algorithms[name] for name in mined(list(algorithms), lambda name: _is_idle(algorithms[name]))}
     cards = {name: mapping(card) for entry in stats["Devices"] for name, card in entry.items()}
     devices = [_device(name, card, list(algorithms.values())) for name, card in cards.items()]
     whole = [_algorithm(name, each) for name, each in algorithms.items()]
     return reading("nanominer", None, count(stats.get("WorkTime")), whole, devices, has_job=bool(algorithms))
+
+
+def _is_idle(each: dict[str, Any]) -> bool:
+    return not set(each) - {"CurrentPool", "Total", "ReconnectionCount"}
 
 
 def _algorithm(name: str, each: dict[str, Any]) -> AlgorithmReading:

@@ -14,6 +14,7 @@ from sentry_kit.parsing import count, name, number, percent, positive, temperatu
 from cpu_gpu_sentry.miners.parsing import (
     checked,
     decode,
+    mined,
     names_a_job,
     pci_of_bus,
     reading,
@@ -34,15 +35,19 @@ def parse_nbminer(replies: Sequence[bytes]) -> MinerReading:
 def _parse(status: Any) -> MinerReading:
     miner, stratum = status["miner"], status["stratum"]
     halves = ["", "2"] if stratum.get("dual_mine") is True or number(miner.get("total_hashrate2_raw")) else [""]
-    algorithms = [
-        _algorithm(miner, stratum, half, algorithm)
-        for half, algorithm in zip(halves, _names(stratum.get("algorithm"), len(halves)), strict=True)
-    ]
+    names = dict(zip(halves, _names(stratum.get("algorithm"), len(halves)), strict=True))
+    halves = mined(halves, lambda half: _is_idle(miner, f"hashrate{half}"))
+    algorithms = [_algorithm(miner, stratum, half, names[half]) for half in halves]
     devices = [_device(card, position, halves) for position, card in enumerate(miner["devices"])]
     version = (name(status.get("version")) or "").removeprefix("v")
     has_job = names_a_job([stratum["algorithm"]]) if "algorithm" in stratum else None
     uptime_s = seconds_since(status.get("start_time"))
     return reading("nbminer", version, uptime_s, algorithms, devices, has_job=has_job)
+
+
+def _is_idle(miner: Any, key: str) -> bool:
+    is_told = any(key in card or f"{key}_raw" in card for card in miner["devices"])
+    return not is_told and not _rate(miner, f"total_{key}")
 
 
 def _names(algorithms: object, algorithm_count: int) -> list[str]:

@@ -10,7 +10,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from protocol.messages import (
@@ -38,6 +38,7 @@ _PCI = re.compile(r"(?:([0-9a-fA-F]{1,8}):)?([0-9a-fA-F]{1,4}):([0-9a-fA-F]{1,2}
 _READING = Reader(MinerReading)
 
 
+Part = TypeVar("Part")
 Parser = Callable[[Sequence[bytes]], MinerReading]
 
 
@@ -128,6 +129,19 @@ def seconds_since(epoch_s: object) -> int | None:
     """The uptime of software that tells when it was started."""
     started = positive(epoch_s)
     return None if started is None else count(time.time() - started)
+
+
+def mined(parts: Sequence[Part], is_idle: Callable[[Part], bool]) -> list[Part]:
+    """Returns the algorithms, or pools, that are mined. Those that no device works for are not, if there is another.
+
+    `is_idle`: the answer says that no device works for it. A device whose hashrate is 0 or unknown works for it.
+    """
+    return [part for part in parts if not is_idle(part)] or list(parts)
+
+
+def lists_nobody(rates: object, whole: object) -> bool:
+    """Returns whether the list of the devices' hashrates is there and empty, and their total is not above 0."""
+    return rates == [] and not number(whole)
 
 
 def total(counts: Sequence[int | None]) -> int | None:

@@ -16,6 +16,7 @@ from cpu_gpu_sentry.miners.parsing import (
     checked,
     decode,
     mapping,
+    mined,
     names_a_job,
     pci_address,
     reading,
@@ -39,11 +40,17 @@ def _parse(stat: Any) -> MinerReading:
     algorithm_names = [each.strip() for each in (name(stat.get("algorithm")) or "").split("+")]
     names = [algorithm_or_unknown(each) for each in algorithm_names]
     cards = [card for card in stat["devices"] or [] if card.get("selected") is not False]
+    names = mined(names, lambda each: _is_idle(stat, cards, each))
     devices = [_device(card, position, names) for position, card in enumerate(cards)]
     algorithms = [_algorithm(stat, each) for each in names]
     uptime_s = count(stat.get("uptime"))
     has_job = names_a_job(algorithm_names)
     return reading("rigel", stat.get("version"), uptime_s, algorithms, devices, has_job=has_job, answer=stat)
+
+
+def _is_idle(stat: Any, cards: list[Any], algorithm: str) -> bool:
+    is_told = any(algorithm in mapping(card.get("hashrate")) for card in cards)
+    return not is_told and not number(mapping(stat.get("hashrate")).get(algorithm))
 
 
 def _algorithm(stat: Any, algorithm: str) -> AlgorithmReading:

@@ -18,6 +18,7 @@ from cpu_gpu_sentry.miners.parsing import (
     decode,
     known_sum,
     mapping,
+    mined,
     names_a_job,
     pci_of_bus,
     reading,
@@ -39,7 +40,7 @@ def parse_srbminer(replies: Sequence[bytes]) -> MinerReading:
 
 
 def _parse(status: Any) -> MinerReading:
-    halves = _worked_for(status["algorithms"] if "algorithms" in status else [_as_algorithm(status)])
+    halves = mined(status["algorithms"] if "algorithms" in status else [_as_algorithm(status)], _is_idle)
     cards = {card["device"].lower(): card for card in status.get("gpu_devices") or status.get("devices") or []}
     names = {name: None for half in halves for name in _rates(half, "gpu") if name != "total"}
     devices = [_device(name, cards.get(name, {}), halves) for name in {**dict.fromkeys(cards), **names}]
@@ -68,10 +69,8 @@ def _as_algorithm(status: Any) -> dict[str, Any]:
     }
 
 
-def _worked_for(halves: list[Any]) -> list[Any]:
-    """Leaves out algorithms that no device works for, if there is another one."""
-    worked = [half for half in halves if _mines(_rates(half, "gpu")) or _mines(_rates(half, "cpu"))]
-    return worked or halves
+def _is_idle(half: Any) -> bool:
+    return not _mines(_rates(half, "gpu")) and not _mines(_rates(half, "cpu"))
 
 
 def _rates(half: Any, kind: str) -> dict[str, Any]:
