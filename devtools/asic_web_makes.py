@@ -213,6 +213,8 @@ BRAIINS_REST = {
         "fans": [{"position": slot, "rpm": 5800 + slot} for slot in range(4)],
         "highest_temperature": {"temperature": {"degree_c": 72.5}}},
     "GET /api/v1/miner/details": braiins_details,
+    "GET /api/v1/miner/errors": lambda at: {"errors": [
+        {"components": [], "error_codes": [], "message": "No pool is known yet", "timestamp": "2015-01-01T00:00:37Z"}]},
     "GET /api/v1/performance/tuner-state": lambda at: {
         "mode_state": {"powertargetmodestate": {"current_target": {"watt": 3031}}}},
 }  # fmt: skip
@@ -245,6 +247,7 @@ BRAIINS_GRAPHQL = {
             "workSolver{realHashrate{mhs5S}nominalMhs childSolvers{name realHashrate{mhs5S}hwDetails{chips}"
             "temperatures{name degreesC}}}poolGroups{pools{url user status active shares{acceptedSolutions"
             " rejectedSolutions}}}}}}"): graphql_figures,
+    graphql("{events{appeals{__typename}}}"): lambda at: {"data": {"events": {"appeals": []}}},
     graphql("{bos{hostname info{version{full}}}}"): lambda at: {
         "data": {"bos": {"hostname": "stand-in", "info": {"version": {"full": "2026-01-05-0-00000000-24.09-plus"}}}}},
     graphql("{bosminer{info{modelName}}}"): lambda at: {

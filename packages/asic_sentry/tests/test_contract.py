@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ Fault = tuple[int, tuple[str | int, ...], object, str]
 DEAD: Fault = (1, ("DEVS", 0, "Status"), "Dead", "board")
 BAD_CHIP: Fault = (0, ("STATS", 1, "chain_acs1"), " ooxo", "chips")
 OVERHEATED = [{"type": "temp", "status": "e", "code": 3, "msg": "too hot"}]
+NOW = datetime.now(UTC).isoformat()
 FAULTS: dict[str, Fault] = {
     **dict.fromkeys(("braiins", "auradine", "goldshell"), DEAD),
     **dict.fromkeys(("hammer", "volcminer"), BAD_CHIP),
@@ -42,9 +44,11 @@ FAULTS: dict[str, Fault] = {
     "iceriver": (0, ("data", "fanstate"), False, "fan"),
     "vnish": (0, ("miner", "miner_status", "failure_code"), 7, "error 7"),
     "proto": (4, (), [{"source": "psu", "error_code": "PsuFault"}], "psu PsuFault"),
+    "braiins_rest": (5, ("errors",), [{"message": "Fan 1 is lost", "timestamp": NOW}], "Fan 1 is lost"),
+    "braiins_graphql": (1, ("data", "events", "appeals"), [{"__typename": "FanLostAppeal"}], "fan lost"),
     "epic": (0, ("Status", "Last Error"), "Fan failure", "Fan failure"),
 }
-WITHOUT_FAULTS = {"avalon", "avalon_stats", "braiins_rest", "braiins_graphql"}  # Avalons: see test_field_answers
+WITHOUT_FAULTS = {"avalon", "avalon_stats"}  # Avalons: see test_field_answers
 
 
 def reading(dialect: Dialect, state: str = "mining") -> AsicReading:

@@ -27,7 +27,7 @@ READING = {
     *(f"GET /api/v1/{name}" for name in ("system", "network", "hardware", "mining", "pools", "cooling", "errors")),
     *("GET /api/v1/telemetry?level=miner,hashboard", "GET /api/v1/summary", "GET /api/v1/info"),
     *(f"GET /api/v1/{name}" for name in ("perf-summary", "version", "performance/tuner-state", "cooling/state")),
-    *(f"GET /api/v1/miner/{name}" for name in ("stats", "hw/hashboards", "details")),
+    *(f"GET /api/v1/miner/{name}" for name in ("stats", "hw/hashboards", "details", "errors")),
     *("GET /fan", "GET /psu", "GET /temperature", "GET /ipreport"),
     *("GET /mcb/status", "GET /mcb/setting", "GET /mcb/cgminer?cgminercmd=devs"),
     *("POST /api/getAll {}", "POST /api/getErrorDetail {}"),

@@ -121,13 +121,13 @@ def test_an_auradine_with_a_password(recorded: Recorded) -> None:
 def test_a_braiins_os_over_rest(
     recorded: Recorded, folder: str, hashrate_hs: float, power_w: float, shares: int, version: str
 ) -> None:
-    names = ("miner_stats", "miner_hw_hashboards", "pools", "cooling_state", "miner_details")
+    names = ("miner_stats", "miner_hw_hashboards", "pools", "cooling_state", "miner_details", "miner_errors")
     found = figures(recorded, "braiins_rest", folder, *names)
     assert found.hashrate_hs == pytest.approx(hashrate_hs, rel=1e-4)
     assert (found.hashrate_window_s, found.power_w, len(found.fans_rpm)) == (60, power_w, 4)
     assert [board.chips for board in found.boards] == [110, 110, 110]
     assert [pool.state for pool in found.pools] == [C, S]
-    assert found.pools[0].accepted == shares
+    assert (found.pools[0].accepted, found.faults) == (shares, [])  # its errors are months old
     assert found.temperature_c is not None
     assert all(board.inlet_temperature_c and board.outlet_temperature_c for board in found.boards)
     about = specs(recorded, "braiins_rest", folder, "miner_details", "performance_tuner_state")
@@ -144,7 +144,9 @@ def test_a_braiins_os_over_graphql(recorded: Recorded) -> None:
         of_part = each["bosminer"]["info"]
         info |= of_part | {"workSolver": info["workSolver"] | of_part.get("workSolver", {})}
     answer = {"data": {"bos": parts[0]["bos"], "bosminer": {"info": info}}}
-    found = BY_NAME["braiins_graphql"].parse([json.dumps(answer).encode()], None)
+    replies = [json.dumps(answer).encode(), recorded("braiins-24.09/gql_events")]
+    found = BY_NAME["braiins_graphql"].parse(replies, None)
+    assert found.faults == []
     assert found.hashrate_hs == pytest.approx(230.7e12, rel=1e-4)
     assert (found.power_w, found.uptime_s, found.fans_rpm) == (3572, 717_641, [6414, 6414, 6354, 6324])
     assert found.boards[0].chips == 65

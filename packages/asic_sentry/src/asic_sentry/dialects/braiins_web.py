@@ -6,6 +6,7 @@ has the MAC, the serial number, the temperatures at both sides of each board and
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs
 from sentry_kit.parsing import count, positive, scaled, temperature, text
@@ -13,6 +14,7 @@ from sentry_kit.parsing import count, positive, scaled, temperature, text
 from asic_sentry import models
 from asic_sentry.access import PLAIN, Token
 from asic_sentry.dialects.braiins import MAKE
+from asic_sentry.dialects.braiins_errors import appeals_of, errors_of
 from asic_sentry.dialects.cgminer import is_alive
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.parsing import (
@@ -59,6 +61,7 @@ _FIGURES = _query(
     "temperatures{name degreesC}}}poolGroups{pools{url user status active shares{acceptedSolutions"
     " rejectedSolutions}}}}}}",
 )
+_APPEALS = _query("graphql_events", "{events{appeals{__typename}}}", optional=True)
 _ABOUT = _query("graphql_about", "{bos{hostname info{version{full}}}}")
 _MODEL = _query("graphql_model", "{bosminer{info{modelName}}}", optional=True)
 
@@ -82,11 +85,11 @@ def recognise_graphql(about: bytes) -> None:
 
 
 def parse_graphql(replies: Sequence[bytes], model: Model | None) -> AsicReading:
-    """Reads the one answer that has all values."""
-    return sample(MAKE, lambda: _parse_graphql(_data(replies[0]), model))
+    """Reads the one answer that has all values, and the open appeals if the version knows them."""
+    return sample(MAKE, lambda: _parse_graphql(_data(replies[0]), appeals_of(replies[1]), model))
 
 
-def _parse_graphql(data: Row, model: Model | None) -> AsicReading:
+def _parse_graphql(data: Row, faults: list[str], model: Model | None) -> AsicReading:
     info = part(part(data, "bosminer"), "info")
     solver = part(info, "workSolver")
     boards = limited_boards(_solver(each, place, model) for place, each in enumerate(objects(solver["childSolvers"])))
@@ -103,6 +106,7 @@ def _parse_graphql(data: Row, model: Model | None) -> AsicReading:
         fans_rpm=fan_speeds(each.get("rpm") for each in objects(info.get("fans"))),
         pools=pools,
         rejected_percent=rejected_percent_of(pools),
+        faults=faults,
         algorithm=_ALGORITHM,
     )
 
@@ -151,7 +155,7 @@ BRAIINS_GRAPHQL = Dialect(
     name="braiins_graphql",
     makes=frozenset({"Antminer", "Braiins"}),
     port=80,
-    poll_questions=(_FIGURES,),
+    poll_questions=(_FIGURES, _APPEALS),
     parse=parse_graphql,
     specs_questions=(_ABOUT, _MODEL),
     parse_specs=parse_graphql_specs,
@@ -171,7 +175,7 @@ def recognise_rest(version: bytes) -> None:
 
 
 def parse_rest(replies: Sequence[bytes], model: Model | None) -> AsicReading:
-    """Reads `miner/stats`, `miner/hw/hashboards`, `pools`, `cooling/state` and `miner/details`."""
+    """Reads `miner/stats`, `miner/hw/hashboards`, `pools`, `cooling/state`, `miner/details` and `miner/errors`."""
     return sample(MAKE, lambda: _parse_rest(replies, model))
 
 
@@ -183,9 +187,9 @@ def _parse_rest(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     boards = limited_boards(_hashboard(each, place, model, is_stopped) for place, each in enumerate(hashboards))
     pools = limited_pools(_rest_pools(objects(list_of(MAKE, replies[2]))))
     cooling = mapping_of(MAKE, replies[3], "fans")
-    rate = _rate(stats, is_stopped)
+    rate, uptime_s = _rate(stats, is_stopped), count(details.get("bosminer_uptime_s"))
     return AsicReading(
-        uptime_s=count(details.get("bosminer_uptime_s")),
+        uptime_s=uptime_s,
         hashrate_hs=rate.hashrate_hs,
         hashrate_window_s=rate.window_s,
         average_hashrate_hs=_gigahashes(part(stats, "real_hashrate").get("last_30m")),
@@ -196,6 +200,7 @@ def _parse_rest(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         fans_rpm=fan_speeds(each.get("rpm") for each in objects(cooling["fans"])),
         pools=pools,
         rejected_percent=rejected_percent_of(pools),
+        faults=errors_of(replies[5], uptime_s, datetime.now(UTC)),
         algorithm=_ALGORITHM,
     )
 
@@ -277,6 +282,7 @@ BRAIINS_REST = Dialect(
         *(get(f"/api/v1/{path}", access=_ACCESS) for path in ("miner/stats", "miner/hw/hashboards", "pools")),
         get("/api/v1/cooling/state", access=_ACCESS),
         _DETAILS,
+        get("/api/v1/miner/errors", optional=True, access=_ACCESS),
     ),
     parse=parse_rest,
     specs_questions=(_DETAILS, get("/api/v1/performance/tuner-state", optional=True, access=_ACCESS)),
@@ -285,6 +291,6 @@ BRAIINS_REST = Dialect(
     recognise=recognise_rest,
     is_better=True,
     firmware="Braiins OS from 25.07; needs a password",
-    unread="errors; power is the tuner's estimate",
+    unread="power is the tuner's estimate",
     recorded=True,
 )

@@ -1,0 +1,69 @@
+"""Errors of Braiins OS, as its own page shows them.
+
+The REST API lists all errors since the last reset with their times, also those of earlier days, and does not say which
+are over. GraphQL lists what is open now (`appeals`): an empty list in all recordings, so only its types are asked for.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from sentry_kit.parsing import text
+
+from asic_sentry.dialects.braiins import MAKE
+from asic_sentry.dialects.parsing import Row, objects, part
+from asic_sentry.dialects.web import mapping_of
+from asic_sentry.failures import bad_response
+
+_COUNTS_FOR = timedelta(hours=1)
+_FAULTS_LIMIT, _NAME_LIMIT = 16, 64
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def errors_of(reply: bytes, uptime_s: int | None, now: datetime) -> list[str]:
+    """Returns what was reported in the last hour and since the mining program's start."""
+    if not reply:
+        return []
+    uptime = _COUNTS_FOR if uptime_s is None else timedelta(seconds=min(uptime_s, _COUNTS_FOR.total_seconds()))
+    errors = objects(mapping_of(MAKE, reply, "errors")["errors"])
+    return _limited(words for each in errors if _is_of_last(uptime, each, now) for words in _words(each))
+
+
+def _is_of_last(time: timedelta, error: Row, now: datetime) -> bool:
+    """Returns whether the error is not older. A clock that was not yet set says 2015."""
+    try:
+        happened_at = datetime.fromisoformat(error.get("timestamp", ""))
+    except (TypeError, ValueError):
+        return False
+    if happened_at.tzinfo is None:
+        happened_at = happened_at.replace(tzinfo=UTC)
+    return -_COUNTS_FOR <= now - happened_at <= time
+
+
+def _words(error: Row) -> Iterator[str]:
+    """Yields "V2 Overcurrent protection triggered or short circuit" for each code; without codes the message."""
+    codes = [each for each in objects(error.get("error_codes")) if text(each.get("code")) or text(each.get("reason"))]
+    for each in codes:
+        yield f"{text(each.get('code')) or ''} {text(each.get('reason')) or ''}".strip()
+    message = text(error.get("message"))
+    if not codes and message:
+        yield message
+
+
+def appeals_of(reply: bytes) -> list[str]:
+    """Returns the open appeals, such as "fan failure" for the type FanFailureAppeal."""
+    answer = mapping_of(MAKE, reply) if reply else {}
+    if reply and not answer.keys() & {"data", "errors"}:  # errors: this version does not know the question
+        raise bad_response(f"The answer is not that of {MAKE}: it has no data.")
+    appeals = part(part(answer, "data"), "events").get("appeals")
+    types = [text(each.get("__typename")) for each in objects(appeals)]
+    return _limited(_plain(each) for each in types if each)
+
+
+def _plain(name: str) -> str:
+    words = [word.lower() for word in _WORD.findall(name.removesuffix("Appeal"))]
+    return " ".join(words) or name
+
+
+def _limited(faults: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(each[:_NAME_LIMIT] for each in faults))[:_FAULTS_LIMIT]
