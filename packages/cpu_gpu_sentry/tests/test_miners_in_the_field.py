@@ -105,6 +105,19 @@ def test_a_card_hotter_than_anything_is_a_card_that_does_not_answer(heat: int) -
     assert (card.temperature_c, card.memory_temperature_c) == (None, None)
 
 
+@pytest.mark.parametrize("shares", [4294967295, 4294967294, 2**53, 2**64 - 1])
+def test_shares_that_are_a_negative_number_without_its_sign_are_unknown(shares: int) -> None:
+    told = answer("gminer__dual") | {"total_accepted_shares": shares, "total_rejected_shares": 4_000_000_000}
+    told["devices"][0]["accepted_shares"] = shares
+    miner = read("gminer", told)
+    assert (miner.algorithms[0].accepted, miner.algorithms[0].rejected) == (None, 4_000_000_000)
+    assert [card.accepted for card in miner.devices] == [None, 50]
+    told = answer("xmrig__summary")
+    told["results"] |= {"shares_total": shares}
+    (work,) = read("xmrig", told).algorithms
+    assert (work.accepted, work.rejected) == (told["results"]["shares_good"], None)
+
+
 def test_a_figure_that_can_not_be_costs_itself_alone() -> None:
     told = answer("gminer__dual")
     told["devices"][0] |= {"power_usage": 65535, "core_clock": 4294967295, "speed": 1e23}

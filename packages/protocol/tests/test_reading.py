@@ -37,6 +37,13 @@ JSON_VALUES = st.recursive(
 ) | st.sampled_from([[0.0] * 600, [None] * 600, [{}] * 600, [[[[[]]]]]])
 
 
+def test_shares_that_are_a_negative_number_without_its_sign_cost_themselves_alone() -> None:
+    work = {"algorithm": "rx/0", "hashrate_hs": 5.0, "accepted": 4_294_967_295, "rejected": 4_000_000_000}
+    log = WHOLE["CpuGpuLog"] | {"miners": [{"software": "xmrig", "state": "mining", "algorithms": [work]}]}
+    (read,) = READERS["CpuGpuLog"].decode(json.dumps(log).encode()).miners[0].algorithms
+    assert (read.accepted, read.rejected, read.hashrate_hs) == (None, 4_000_000_000, 5.0)
+
+
 def places(value: Any, at: Place = ()) -> Iterator[Place]:
     """Yields each part of a message at any depth."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

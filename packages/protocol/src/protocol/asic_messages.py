@@ -19,6 +19,7 @@ from protocol.messages import (
     RigName,
     Seconds,
     Share,
+    Shares,
     Temperature,
     Text,
 )
@@ -69,9 +70,9 @@ class AsicPool(Message, frozen=True, kw_only=True, gc=False):
     url: Text | None = None
     user: Text | None = None
     state: PoolState | None = None
-    accepted: Count | None = None
-    rejected: Count | None = None
-    stale: Count | None = None
+    accepted: Shares | None = None
+    rejected: Shares | None = None
+    stale: Shares | None = None
 
 
 class AsicLog(Message, frozen=True, kw_only=True, gc=False):

@@ -32,6 +32,7 @@ Size = Annotated[int, within("memory_bytes")]
 Parts = Annotated[int, within("chips")]
 Port = Annotated[int, within("api_port")]
 Count = Annotated[int, within("count")]
+Shares = Annotated[int, within("accepted")]
 
 
 PROXIES = frozenset({"xmrig-proxy"})  # passes on other miners' work: no total counts its hashrate
@@ -102,10 +103,10 @@ class AlgorithmReading(Message, frozen=True, kw_only=True, gc=False):
     algorithm: Name
     coin: Name | None = None
     hashrate_hs: Hashrate | None = None
-    accepted: Count | None = None
-    rejected: Count | None = None
-    stale: Count | None = None
-    invalid: Count | None = None
+    accepted: Shares | None = None
+    rejected: Shares | None = None
+    stale: Shares | None = None
+    invalid: Shares | None = None
     pool: Text | None = None
     user: Text | None = None
 
@@ -118,8 +119,8 @@ class MinerDevice(Message, frozen=True, kw_only=True, gc=False):
 
     device: Name
     hashrates_hs: Annotated[list[Hashrate | None], Meta(max_length=8)] = []
-    accepted: Count | None = None
-    rejected: Count | None = None
+    accepted: Shares | None = None
+    rejected: Shares | None = None
     temperature_c: Temperature | None = None
     memory_temperature_c: Temperature | None = None
     fan_percent: FanPercent | None = None

@@ -12,6 +12,7 @@ from protocol import figures
 from protocol.plain_words import why
 
 HIGHEST = 1e24
+_HIGHEST_COUNT = figures.FIGURES["accepted"].bounds.highest
 _NAME_LIMIT, _TEXT_LIMIT = 64, 256
 _NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 _OTHER_SHAPE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, msgspec.MsgspecError)
@@ -71,8 +72,9 @@ def temperature(value: object) -> float | None:
 
 
 def count(value: object) -> int | None:
+    """Returns a whole number; None for one such as 4294967295, which is a -1 of 32 bits."""
     result = number(value)
-    return int(result) if result is not None and result <= 2**53 else None
+    return int(result) if result is not None and result <= _HIGHEST_COUNT else None
 
 
 def name(value: object) -> str | None:
