@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import msgspec
-from asic_sentry.dialects.dialect import Dialect, Question
+from asic_sentry.dialects.dialect import Dialect, Part, Question
 from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.service_unit import SERVICE as ASIC_SERVICE
 from asic_sentry.settings import Settings as AsicSentrySettings
@@ -278,12 +278,15 @@ def asics_page() -> str:
 
 
 def _make_rows() -> Iterator[str]:
-    yield "| make | firmware | ports | requests of a poll | not read | written after |\n|---|---|---|---|---|---|\n"
+    yield "| make | firmware | ports | read | not read | remark | requests of a poll | written after |\n"
+    yield "|---|---|---|---|---|---|---|---|\n"
     for dialect in sorted(DIALECTS, key=lambda each: (not each.makes, sorted(each.makes), each.port)):
         makes = ", ".join(sorted(dialect.makes)) or "others"
         asked = ", ".join(f"`{question.title}`" for question in dialect.poll_questions)
+        read = ", ".join(part for part in Part if part not in dialect.lacks)
+        told = f"{read} | {', '.join(dialect.lacks)} | {dialect.remark} | {asked}"
         source = "recorded answers" if dialect.recorded else "source, not recorded"
-        yield f"| {makes} | {dialect.firmware} | {_ports_of(dialect)} | {asked} | {dialect.unread} | {source} |\n"
+        yield f"| {makes} | {dialect.firmware} | {_ports_of(dialect)} | {told} | {source} |\n"
 
 
 def _ports_of(dialect: Dialect) -> str:

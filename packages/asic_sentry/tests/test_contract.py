@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from asic_sentry.dialects.dialect import Dialect
+from asic_sentry.dialects.dialect import Dialect, Part
 from asic_sentry.dialects.parsing import AsicReading
 from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.failures import BadReply
+from asic_sentry.models import find
 from protocol.asic_messages import PoolState
 from right_answers import right_answers, right_specs
 
@@ -46,9 +47,11 @@ FAULTS: dict[str, Fault] = {
     "proto": (4, (), [{"source": "psu", "error_code": "PsuFault"}], "psu PsuFault"),
     "braiins_rest": (5, ("errors",), [{"message": "Fan 1 is lost", "timestamp": NOW}], "Fan 1 is lost"),
     "braiins_graphql": (1, ("data", "events", "appeals"), [{"__typename": "FanLostAppeal"}], "fan lost"),
+    **dict.fromkeys(
+        ("avalon", "avalon_stats"), (1, ("STATS", 0, "MM ID0:Summary"), "GHSspd[88000.00] FanErr[1]", "fan")
+    ),
     "epic": (0, ("Status", "Last Error"), "Fan failure", "Fan failure"),
 }
-WITHOUT_FAULTS = {"avalon", "avalon_stats"}  # Avalons: see test_field_answers
 
 
 def reading(dialect: Dialect, state: str = "mining") -> AsicReading:
@@ -157,9 +160,6 @@ def placed(answer: Any, place: Sequence[str | int], value: object) -> Any:
 
 @dialects
 def test_a_fault_that_the_device_tells_is_shown(dialect: Dialect) -> None:
-    assert (dialect.name in FAULTS) != (dialect.name in WITHOUT_FAULTS)
-    if dialect.name in WITHOUT_FAULTS:
-        pytest.skip("it tells none, or in a text of its own")
     which, place, value, shown = FAULTS[dialect.name]
     answers = right_answers(dialect)
     answers[which] = json.dumps(placed(json.loads(answers[which]), place, value)).encode()
@@ -221,3 +221,25 @@ def test_a_value_that_is_missing_is_unknown_and_never_a_no(dialect: Dialect) -> 
 def test_a_dialect_says_what_speaks_it(dialect: Dialect) -> None:
     assert dialect.firmware
     assert dialect.makes
+
+
+def test_no_two_rows_of_the_docs_are_of_the_same_firmware() -> None:
+    assert len({(dialect.makes, dialect.firmware) for dialect in DIALECTS}) == len(DIALECTS)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_a_dialect_reads_all_but_what_it_says_it_lacks(dialect: Dialect) -> None:
+    about = dialect.parse_specs(right_specs(dialect))
+    found = dialect.parse(right_answers(dialect), find(about.make or "", about.model or ""))
+    read = {
+        Part.HASHRATE: found.hashrate_hs,
+        Part.BOARDS: found.boards,
+        Part.CHIPS: any(board.chips for board in found.boards),
+        Part.FANS: found.fans_rpm,
+        Part.TEMPERATURES: found.temperature_c,
+        Part.POWER: found.power_w,
+        Part.POOLS: found.pools,
+        Part.FAULTS: dialect.name in FAULTS,
+        Part.MAC: about.mac,
+    }
+    assert tuple(part for part in Part if not read[part]) == dialect.lacks

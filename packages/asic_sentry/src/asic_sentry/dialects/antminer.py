@@ -16,7 +16,7 @@ from sentry_kit.parsing import count, positive, scaled, text
 
 from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import answer_of, pools_of, section, windows
-from asic_sentry.dialects.dialect import Dialect
+from asic_sentry.dialects.dialect import Dialect, Part
 from asic_sentry.dialects.parsing import (
     AsicReading,
     Row,
@@ -228,6 +228,7 @@ ANTMINER = Dialect(
     gap_question=cgminer.command("summary"),
     better=lambda specs: "vnish" if "vnish" in (specs.software_version or "").lower() else None,
     firmware="stock, Hiveon, MSK and other firmware with the same API",
-    unread="the MAC; power of stock firmware",
+    lacks=(Part.POWER, Part.MAC),
+    remark="Hiveon and MSK report their power",
     recorded=True,
 )

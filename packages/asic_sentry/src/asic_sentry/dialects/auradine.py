@@ -167,6 +167,6 @@ AURADINE = Dialect(
     recognise=cgminer.recognise_as(MAKE, "GCMiner", "FluxOS"),
     probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
     firmware="FluxOS",
-    unread="without a password: power, fans, chip temperatures, MAC",
+    remark="power, fans, chip temperatures and MAC need a password",
     recorded=True,
 )

@@ -231,10 +231,11 @@ AVALON = Dialect(
     probe=cgminer.PROBE,
     recognise=recognise_avalon,
     probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
-    firmware="stock",
+    firmware="stock, with `litestats`",
     recorded=True,
 )
 AVALON_STATS = AVALON._replace(
     name="avalon_stats",
+    firmware="stock, without `litestats`",
     poll_questions=(cgminer.command("summary"), cgminer.command("stats"), cgminer.command("pools")),
 )

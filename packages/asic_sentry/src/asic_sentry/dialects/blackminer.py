@@ -12,7 +12,7 @@ from sentry_kit.parsing import count, scaled, text
 from asic_sentry import models
 from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import pools_of, section, windows
-from asic_sentry.dialects.dialect import Dialect, Question
+from asic_sentry.dialects.dialect import Dialect, Part, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
     Row,
@@ -130,7 +130,7 @@ HAMMER = Dialect(
     recognise=recognise_blackminer,
     probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
     firmware="stock",
-    unread="power, MAC",
+    lacks=(Part.POWER, Part.MAC),
 )
 VOLCMINER = HAMMER._replace(
     name="volcminer",

@@ -13,7 +13,7 @@ from sentry_kit.parsing import count, number, positive, scaled, temperature, tex
 from asic_sentry import models
 from asic_sentry.access import Digest
 from asic_sentry.dialects.antminer import model_name
-from asic_sentry.dialects.dialect import Dialect
+from asic_sentry.dialects.dialect import Dialect, Part
 from asic_sentry.dialects.parsing import (
     AsicReading,
     Row,
@@ -188,6 +188,6 @@ ANTMINER_WEB = ELPHAPEX_WEB._replace(
     parse_specs=parse_antminer_web_specs,
     recognise=recognise_antminer_web,
     firmware="stock, where port 4028 is closed; needs a password",
-    unread="power",
+    lacks=(Part.POWER,),
     recorded=False,
 )

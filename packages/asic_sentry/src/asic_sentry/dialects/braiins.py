@@ -12,7 +12,7 @@ from sentry_kit.parsing import count, positive, scaled, temperature, text
 from asic_sentry import models
 from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import dead_boards, optional_section, pools_of, section, windows
-from asic_sentry.dialects.dialect import Dialect
+from asic_sentry.dialects.dialect import Dialect, Part
 from asic_sentry.dialects.parsing import (
     AsicReading,
     Row,
@@ -113,6 +113,7 @@ BRAIINS = Dialect(
     probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
     firmware="Braiins OS, Braiins OS+",
     better=lambda _specs: "braiins_rest",  # it answers only with a password
-    unread="MAC, tuning profile: over HTTP with a password; power is the tuner's estimate",
+    lacks=(Part.MAC,),
+    remark="power is the tuner's estimate; MAC and tuning profile are read over HTTP with a password",
     recorded=True,
 )

@@ -16,7 +16,7 @@ from asic_sentry.access import PLAIN, Token
 from asic_sentry.dialects.braiins import MAKE
 from asic_sentry.dialects.braiins_errors import appeals_of, errors_of
 from asic_sentry.dialects.cgminer import is_alive
-from asic_sentry.dialects.dialect import Dialect, Question
+from asic_sentry.dialects.dialect import Dialect, Part, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
     Rate,
@@ -162,7 +162,8 @@ BRAIINS_GRAPHQL = Dialect(
     probe=_ABOUT,
     recognise=recognise_graphql,
     firmware="Braiins OS up to 25.05, where port 4028 is closed",
-    unread="MAC, tuning profile; power is the tuner's estimate",
+    lacks=(Part.MAC,),
+    remark="power is the tuner's estimate",
     recorded=True,
 )
 
@@ -291,6 +292,6 @@ BRAIINS_REST = Dialect(
     recognise=recognise_rest,
     is_better=True,
     firmware="Braiins OS from 25.07; needs a password",
-    unread="power is the tuner's estimate",
+    remark="power is the tuner's estimate",
     recorded=True,
 )

@@ -5,6 +5,7 @@ A question holds the exact bytes that are sent. Dialects declare their questions
 """
 
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import NamedTuple
 
 from protocol.asic_messages import AsicSpecs
@@ -52,12 +53,27 @@ class LibraryCall(NamedTuple):
         return self.name
 
 
+class Part(StrEnum):
+    """A part of an ASIC that a dialect reads, or lacks."""
+
+    HASHRATE = "hashrate"
+    BOARDS = "boards"
+    CHIPS = "chips"
+    FANS = "fans"
+    TEMPERATURES = "temperatures"
+    POWER = "power"
+    POOLS = "pools"
+    FAULTS = "faults"
+    MAC = "MAC"
+
+
 class Dialect(NamedTuple):
     """`parse` gets the answers to `poll_questions`, and the answer to `gap_question` if a hashrate, an uptime or the
     shares were missing in those. `parse_specs` gets the answers to `specs_questions`; None for a missing optional one.
 
-    `firmware` and `unread` are for the table of makes in the docs: what speaks it, and what is not read. `recorded`
-    says that answers of real devices were at hand; else it is written after other programs' sources.
+    `firmware`, `lacks` and `remark` are for the table of makes in the docs: what speaks it, what is not read, and what
+    is read in part. `recorded` says that answers of real devices were at hand; else it is written after other programs'
+    sources.
 
     `recognise` raises `BadReply` unless the answer to `probe` may come from a device that speaks this dialect. At an
     unusual port `probe_at_other_port` is asked instead, if there is one. Without a `probe` a dialect is tried last,
@@ -83,7 +99,8 @@ class Dialect(NamedTuple):
     better: Callable[[AsicSpecs], str | None] = lambda _specs: None
     is_better: bool = False
     firmware: str = ""
-    unread: str = ""
+    lacks: tuple[Part, ...] = ()
+    remark: str = ""
     recorded: bool = False
 
     @property

@@ -8,7 +8,7 @@ from protocol.coins import algorithm_name
 from sentry_kit.parsing import count, number, positive, scaled, temperature, text
 
 from asic_sentry import models
-from asic_sentry.dialects.dialect import Dialect
+from asic_sentry.dialects.dialect import Dialect, Part
 from asic_sentry.dialects.parsing import (
     AsicReading,
     Row,
@@ -160,6 +160,6 @@ EPIC = Dialect(
     recognise=recognise_epic,
     hangs_if_asked_otherwise=True,
     firmware="PowerPlay, also on Antminers",
-    unread="chips that work",
+    lacks=(Part.CHIPS,),
     recorded=True,
 )

@@ -149,5 +149,5 @@ GOLDSHELL = Dialect(
     recognise=recognise_goldshell,
     probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
     firmware="stock",
-    unread="power of several boards; without a password: power, MAC",
+    remark="power and MAC need a password; power of several boards is unknown",
 )

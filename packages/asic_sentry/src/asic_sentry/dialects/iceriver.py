@@ -12,7 +12,7 @@ from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.plain_words import quoted
 from sentry_kit.parsing import count, number, percent, temperature, text
 
-from asic_sentry.dialects.dialect import Dialect, Question
+from asic_sentry.dialects.dialect import Dialect, Part, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
     Row,
@@ -162,6 +162,6 @@ ICERIVER = Dialect(
     probe=_USERPANEL,
     recognise=recognise_iceriver,
     firmware="stock",
-    unread="power",
+    lacks=(Part.POWER,),
     recorded=True,
 )

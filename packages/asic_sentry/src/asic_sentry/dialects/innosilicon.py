@@ -13,7 +13,7 @@ from asic_sentry import models
 from asic_sentry.access import Token
 from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import dead_boards, optional_section, pools_of, section, windows
-from asic_sentry.dialects.dialect import Dialect, Question
+from asic_sentry.dialects.dialect import Dialect, Part, Question
 from asic_sentry.dialects.parsing import (
     AsicReading,
     Row,
@@ -141,5 +141,6 @@ INNOSILICON = Dialect(
     recognise=cgminer.recognise_as(MAKE, "inno"),
     probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
     firmware="stock",
-    unread="fans; without a password: power, MAC, errors",
+    lacks=(Part.FANS,),
+    remark="power, MAC and errors need a password",
 )

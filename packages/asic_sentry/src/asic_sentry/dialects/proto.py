@@ -6,7 +6,7 @@ from typing import Any
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from sentry_kit.parsing import count, positive, scaled, temperature, text
 
-from asic_sentry.dialects.dialect import Dialect
+from asic_sentry.dialects.dialect import Dialect, Part
 from asic_sentry.dialects.parsing import (
     AsicReading,
     Row,
@@ -143,6 +143,6 @@ PROTO = Dialect(
     probe=_SYSTEM,
     recognise=recognise_proto,
     firmware="ProtoOS",
-    unread="chips",
+    lacks=(Part.CHIPS,),
     recorded=True,
 )

@@ -20,7 +20,7 @@ from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.coins import algorithm_name
 from sentry_kit.parsing import count, number, positive, temperature, text
 
-from asic_sentry.dialects.dialect import Dialect, LibraryCall
+from asic_sentry.dialects.dialect import Dialect, LibraryCall, Part
 from asic_sentry.dialects.parsing import (
     AsicReading,
     Row,
@@ -193,4 +193,5 @@ PYASIC_RS = Dialect(
     is_installed=is_installed,
     specs_within_s=15.0,
     firmware="what the library reads, with the extra [all-firmware]",
+    lacks=(Part.FAULTS,),
 )

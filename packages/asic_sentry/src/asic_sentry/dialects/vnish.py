@@ -152,5 +152,6 @@ VNISH = Dialect(
     probe=_INFO,
     recognise=recognise_vnish,
     is_better=True,
+    remark="chips of models in our table",
     firmware="VNish, AnthillOS",
 )

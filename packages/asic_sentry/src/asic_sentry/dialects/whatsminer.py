@@ -152,9 +152,11 @@ WHATSMINER_V1 = Dialect(
     probe=cgminer.PROBE,
     recognise=recognise_whatsminer,
     probe_at_other_port=cgminer.PROBE_AT_OTHER_PORT,
-    firmware="stock up to 2024",
+    firmware="stock up to 2024, version 1 of the API",
     recorded=True,
 )
 WHATSMINER_V2 = WHATSMINER_V1._replace(
-    name="whatsminer_v2", poll_questions=(_command("summary"), _command("edevs"), _command("pools"))
+    name="whatsminer_v2",
+    poll_questions=(_command("summary"), _command("edevs"), _command("pools")),
+    firmware="stock up to 2024, version 2 of the API",
 )

@@ -146,6 +146,6 @@ WHATSMINER_V3 = Dialect(
     probe=_DEVICE_INFO,
     recognise=recognise_whatsminer_v3,
     hangs_if_asked_otherwise=True,
-    firmware="stock, newer",
+    firmware="stock, version 3 of the API",
     recorded=True,
 )
