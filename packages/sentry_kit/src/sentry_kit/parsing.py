@@ -12,6 +12,7 @@ from protocol import figures
 from protocol.plain_words import why
 
 HIGHEST = 1e24
+_NO_NUMBER_BEFORE = ("#", "x", "X")  # 1.#INF is how Windows writes infinity; 0x1f is hexadecimal
 _HIGHEST_COUNT = figures.FIGURES["accepted"].bounds.highest
 _NAME_LIMIT, _TEXT_LIMIT = 64, 256
 _NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
@@ -47,7 +48,9 @@ def _leading_number(value: str) -> float | None:
     if value.isdecimal():
         return float(value)
     match = _NUMBER.match(value)
-    return float(match[0]) if match else None
+    if match is None or value[match.end() : match.end() + 1] in _NO_NUMBER_BEFORE:
+        return None
+    return float(match[0])
 
 
 def scaled(value: object, factor: float | None) -> float | None:

@@ -49,7 +49,7 @@ def _parse(status: Any) -> MinerReading:
 
 def _worked_for(cards: list[Any], pools: int) -> list[int]:
     """Returns the indexes of the pools that cards work for; all pools if no card names one."""
-    named = {place for card in cards for place in card.get("pool") or []}
+    named = {place for card in cards for place in _places(card, 0)}
     return mined(range(pools), lambda place: place not in named)
 
 
@@ -74,10 +74,14 @@ def _solutions(kind: str, pool: Any, position: int, cards: list[Any], pools: int
     return count(known_sum([number(each) for each in of_cards])) if of_pool is None else of_pool
 
 
-def _of(card: Any, array: str, pool: int, pools: int) -> object:
+def _places(card: Any, pools: int) -> list[int | None]:
+    """Returns the indexes of the pools that a card works for; all of them if it does not say."""
     places = card.get("pool")
-    if places is None:
-        places = list(range(pools))
+    return list(range(pools)) if places is None else [count(place) for place in places]
+
+
+def _of(card: Any, array: str, pool: int, pools: int) -> object:
+    places = _places(card, pools)
     return lined_up(card.get(array), len(places))[places.index(pool)] if pool in places else None
 
 

@@ -51,7 +51,7 @@ def _fields(replies: Sequence[bytes]) -> list[list[str]]:
     """The longer result: old versions answer `miner_getstat2` with an error, or as `miner_getstat1`."""
     results: list[Any] = [mapping(answer).get("result") for answer in decode_all(replies)]
     result = max((each for each in results if isinstance(each, list)), key=len, default=[])
-    if len(result) < 4 or not isinstance(result[0], str):
+    if len(result) < 4 or not isinstance(result[0], str | None):
         raise BadReply("The answer does not look like that of miner_getstat1.")
     return [each.split(";") if isinstance(each, str) and each else [] for each in result]
 

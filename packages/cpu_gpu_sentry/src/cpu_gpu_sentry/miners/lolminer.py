@@ -10,7 +10,7 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
-from sentry_kit.parsing import count, number, percent, positive, scaled, temperature, text
+from sentry_kit.parsing import count, name, number, percent, positive, scaled, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
@@ -38,7 +38,7 @@ def parse_lolminer(replies: Sequence[bytes]) -> MinerReading:
 
 
 def _parse(summary: Any) -> MinerReading:
-    version = summary["Software"].removeprefix("lolMiner").strip()
+    version = (name(summary["Software"]) or "").removeprefix("lolMiner").strip()
     if "Algorithms" not in summary:
         return _parse_old(summary, version)
     algorithms, workers = mined(summary["Algorithms"], _is_idle), summary["Workers"]

@@ -41,7 +41,7 @@ def parse_srbminer(replies: Sequence[bytes]) -> MinerReading:
 
 def _parse(status: Any) -> MinerReading:
     halves = mined(status["algorithms"] if "algorithms" in status else [_as_algorithm(status)], _is_idle)
-    cards = {card["device"].lower(): card for card in status.get("gpu_devices") or status.get("devices") or []}
+    cards = {name: card for card in _cards(status) if (name := (text(card["device"]) or "").lower())}
     names = {name: None for half in halves for name in _rates(half, "gpu") if name != "total"}
     devices = [_device(name, cards.get(name, {}), halves) for name in {**dict.fromkeys(cards), **names}]
     cpu = [_total(_rates(half, "cpu")) for half in halves]
@@ -53,10 +53,15 @@ def _parse(status: Any) -> MinerReading:
     return reading("srbminer", status.get("miner_version"), uptime_s, algorithms, devices, has_job=has_job)
 
 
+def _cards(status: Any) -> list[Any]:
+    cards: list[Any] = status.get("gpu_devices") or status.get("devices") or []
+    return cards
+
+
 def _as_algorithm(status: Any) -> dict[str, Any]:
     """The only algorithm of an older answer, in the shape of the newer list's element."""
-    cards = status.get("gpu_devices") or status.get("devices") or []
-    of_cards = mapping(at(status.get("gpu_hashrate"), 0)) or {card["device"]: card.get("hashrate") for card in cards}
+    named = {text(card["device"]): card.get("hashrate") for card in _cards(status)}
+    of_cards = mapping(at(status.get("gpu_hashrate"), 0)) or {name: rate for name, rate in named.items() if name}
     return {
         "name": status.get("algorithm") or status.get("cryptonight_type"),
         "now": status["hashrate_total_now"],

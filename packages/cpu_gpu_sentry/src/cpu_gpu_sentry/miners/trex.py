@@ -79,7 +79,7 @@ def _algorithm(half: Any) -> AlgorithmReading:
 def _same_card(half: Any, card: Any) -> dict[str, Any]:
     """That card in this half of a dual answer; empty if it does not take part."""
     cards = half.get("gpus") or []
-    return next((each for each in cards if each.get("gpu_id") == card.get("gpu_id")), {})
+    return next((each for each in cards if count(each.get("gpu_id")) == count(card.get("gpu_id"))), {})
 
 
 def _device(in_halves: list[dict[str, Any]], position: int, older_shares: object) -> MinerDevice:
