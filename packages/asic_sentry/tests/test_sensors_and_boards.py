@@ -58,6 +58,13 @@ def test_all_sensors_of_a_chain_count(
     assert heat(chain(name, **values), -1) == right
 
 
+def test_the_sensors_beside_the_controller_of_an_antminers_board_count() -> None:
+    assert heat(chain("antminer", temp_pcb6="45-42", temp_pic6="45-88"), -1) == (88, None, 88)
+    for name in ("antminer_web", "elphapex"):
+        found = changed(name, 0, (("STATS", 0, "chain", 1, "temp_pic"), [51, 119, 60]))
+        assert (found.boards[1].outlet_temperature_c, found.temperature_c) == (119, 119)
+
+
 @pytest.mark.parametrize(
     ("reading", "right"),
     [("50-78-69", 78), ("-50", None), ("-50-60", 60), ("50--78", 50), (71.5, 71.5), ("", None), ("9" * 999, None)],

@@ -1,9 +1,9 @@
 """Stock Antminer and firmware with the same API (VNish, Hiveon, MSK): cgminer's API with `GHS` values.
 
 `stats` has numbered keys per chain: chips `chain_acnN`, rate `chain_rateN`, temperatures of chips `temp_chipN`
-("78-50-69-70"; in older firmware `temp2_N` and `temp3_N`) and of the board `temp_pcbN` (in older firmware `tempN`), and
-`fanN`. Chains start at 1, on the S9 at 6. `stats` contains everything in `summary` but the shares, which `pools`
-counts.
+("78-50-69-70"; in older firmware `temp2_N` and `temp3_N`) and of the board `temp_pcbN` and `temp_picN` (in older
+firmware `tempN`), and `fanN`. Chains start at 1, on the S9 at 6. `stats` contains everything in `summary` but the
+shares, which `pools` counts.
 """
 
 import re
@@ -57,7 +57,7 @@ def _chain(slot: int) -> _Chain:
         return [f"{name}{slot}" for name in names]
 
     chips, chip_states, rate, power = keys("chain_acn", "chain_acs", "chain_rate", "chain_power")
-    sensors = keys("temp_chip", "temp2_", "temp3_"), keys("temp_pcb", "temp")
+    sensors = keys("temp_chip", "temp2_", "temp3_"), keys("temp_pcb", "temp_pic", "temp")
     return _Chain(slot, chips, chip_states, rate, power, *sensors)
 
 

@@ -95,7 +95,9 @@ def _boards(stats: Row, factor: float | None, model: Model | None) -> Iterator[A
         yield AsicBoard(
             slot=slot,
             hashrate_hs=scaled(each.get("rate_real"), factor),
-            outlet_temperature_c=hottest(map(temperature, _list(each.get("temp_pcb")))),
+            outlet_temperature_c=hottest(
+                temperature(value) for sensors in ("temp_pcb", "temp_pic") for value in _list(each.get(sensors))
+            ),
             chip_temperature_c=hottest(map(_chip_temperature, _list(each.get("temp_chip")))),
             chips=chips,
             expected_chips=expected_chips(model, chips),
