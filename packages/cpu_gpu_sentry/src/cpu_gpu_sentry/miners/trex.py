@@ -54,12 +54,17 @@ def _parse(summary: Any) -> MinerReading:
         _device([_same_card(half, card) for half in halves], position, older_shares[position])
         for position, card in enumerate(summary["gpus"])
     ]
-    if isinstance(summary, Incomplete) and "dual_stat" not in summary:  # there may be shares of a second algorithm
+    if _may_be_dual(summary):  # the shares of a card are those of both algorithms
         cards = [msgspec.structs.replace(card, accepted=None, rejected=None) for card in cards]
     algorithms = [_algorithm(half) for half in halves]
     has_job = names_a_job([summary.get("algorithm")])
     uptime_s = count(summary.get("uptime"))
     return reading("trex", summary.get("version"), uptime_s, algorithms, cards, has_job=has_job, answer=summary)
+
+
+def _may_be_dual(summary: Any) -> bool:
+    """Returns whether a second algorithm may be missing with the end. Where members are sorted, it precedes `gpus`."""
+    return isinstance(summary, Incomplete) and "dual_stat" not in summary and list(summary) != sorted(summary)
 
 
 def _algorithm(half: Any) -> AlgorithmReading:
