@@ -152,6 +152,27 @@ async def test_a_miner_that_is_not_there_is_silent(http: httpx.AsyncClient, soft
     assert miner.state is MinerState.API_SILENT
 
 
+@pytest.mark.parametrize("missing", [1, 800])
+async def test_an_answer_over_http_that_ends_too_early_is_read_as_far_as_it_is_whole(
+    http: httpx.AsyncClient, missing: int
+) -> None:
+    body = (ANSWERS / "gminer__dual.json").read_bytes().rstrip()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:-missing])
+        await writer.drain()
+
+    async with api(behave) as port:
+        miner = await poll(http, Watch("gminer", port))
+    if missing == 1:
+        assert (miner.state, miner.algorithms[0].hashrate_hs) == (MinerState.MINING, 81_500_000)
+    else:
+        assert (miner.state, miner.trouble) == (MinerState.API_SILENT, MinerTrouble.UNREADABLE)
+        assert miner.reason is not None
+        assert miner.reason.startswith("It answers, but can't be read.")
+
+
 async def test_miniz_is_asked_by_a_post(http: httpx.AsyncClient) -> None:
     body, asked = (ANSWERS / "miniz__getstat.json").read_bytes(), b""
 

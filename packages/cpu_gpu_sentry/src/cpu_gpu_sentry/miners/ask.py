@@ -36,10 +36,14 @@ async def _fetch(http: httpx.AsyncClient, watch: Watch, path: str, posted: str |
             return None
         if response.status_code != 200:
             raise _refusal(response.status_code, has_token=watch.access_token is not None)
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > _ANSWER_LIMIT_BYTES:
-                raise _too_long()
+        try:
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _ANSWER_LIMIT_BYTES:
+                    raise _too_long()
+        except httpx.RemoteProtocolError:  # its end is missing; what is whole may still be read
+            if not body:
+                raise
     return body
 
 
