@@ -8,8 +8,12 @@ import pytest
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.parsing import AsicReading, decode
 from asic_sentry.dialects.registry import DIALECTS
-from asic_sentry.failures import BadReply
+from asic_sentry.failures import BadReply, PollFailure
+from asic_sentry.framing import LIMIT_BYTES
+from asic_sentry.identify import identify
 from right_answers import right_answers
+from sentry_kit.lenient import read_json
+from wrong_servers import http, wrong_server
 
 OURS = [dialect for dialect in DIALECTS if dialect.name != "pyasic_rs"]  # a library writes that answer
 dialects = pytest.mark.parametrize("dialect", OURS, ids=lambda dialect: dialect.name)
@@ -85,3 +89,39 @@ def test_invalid_json_is_read(reply: bytes, right: object) -> None:
 def test_what_is_cut_off_or_no_json_is_the_one_error(reply: bytes) -> None:
     with pytest.raises(BadReply):
         decode(reply)
+
+
+@pytest.fixture
+def read_leniently(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that the lenient reader gets from now on, in order."""
+    texts: list[str] = []
+
+    def counted(text: str, *, may_end_early: bool = True) -> Any:
+        texts.append(text)
+        return read_json(text, may_end_early=may_end_early)
+
+    monkeypatch.setattr("asic_sentry.dialects.parsing.read_json", counted)
+    return texts
+
+
+def with_a_nan(size: int) -> bytes:
+    return b'{"not read":nan,"a":[' + b"1," * ((size - 23) // 2) + b"]}"
+
+
+def test_a_long_answer_that_is_invalid_is_not_read_leniently(read_leniently: list[str]) -> None:
+    """The lenient reader would take seconds for it, in which no other ASIC is polled."""
+    with pytest.raises(BadReply):
+        decode(with_a_nan(LIMIT_BYTES))
+    assert read_leniently == []
+    assert decode(with_a_nan(64 * 1024))["a"][:2] == [1, 1]
+    assert len(read_leniently) == 1
+
+
+@pytest.mark.parametrize("answer", [with_a_nan(60_001), b"[" * 60_002])
+async def test_one_answer_to_all_questions_is_read_leniently_once(answer: bytes, read_leniently: list[str]) -> None:
+    async with wrong_server(http("200 OK", answer)) as port:
+        found = await identify("127.0.0.1", port)
+    assert isinstance(found, PollFailure)
+    assert len(read_leniently) <= 2  # with the head, as cgminer's questions get it, and without
+    assert len(set(read_leniently)) == len(read_leniently)
+    assert answer.decode() in read_leniently

@@ -17,6 +17,8 @@ from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
 
 _BOARD_LIMIT, _FAN_LIMIT, _POOL_LIMIT = 64, 64, 16
+_LENIENT_LIMIT_BYTES = 64 * 1024  # recorded answers have 11 at most; a mebibyte would take seconds
+_LENIENT_KEPT = 8  # more than the answers of one poll
 _CONTROL_TO_SPACE = bytes.maketrans(bytes(range(32)), b" " * 32)
 _MISSING_COMMA = re.compile(rb"}\s*{")
 _BETWEEN_SENSORS = re.compile(r"(?<=\d)-")  # a minus before a number is its sign
@@ -57,7 +59,8 @@ class AsicReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is typed
     """Returns the reply's JSON, also if the firmware writes invalid JSON: it omits a comma between objects, puts
     control characters or letters of Latin-1 into texts, or writes NaN, `03000` or a comma too many. An answer that is
-    cut off is none: its hashrate may be there, while boards, pools or faults are not."""
+    cut off is none: its hashrate may be there, while boards, pools or faults are not. A long answer must be valid but
+    for its commas and texts."""
     body = reply.strip(b"\0 \t\r\n")
     if not body:
         raise bad_response("The answer is empty.")
@@ -68,9 +71,18 @@ def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is ty
     try:
         return msgspec.json.decode(text_of_reply)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        with contextlib.suppress(ValueError):
-            return read_json(text_of_reply, may_end_early=False)
-    raise bad_response(f"The answer is not JSON: {quoted(body)}.")
+        found = _read_leniently(text_of_reply) if len(body) <= _LENIENT_LIMIT_BYTES else None
+    if found is None:
+        raise bad_response(f"The answer is not JSON: {quoted(body)}.")
+    return found
+
+
+@lru_cache(maxsize=_LENIENT_KEPT)
+def _read_leniently(text_of_reply: str) -> Any:
+    """Returns the object or list; None if it can't be read. It is slow, and each dialect is asked about an answer."""
+    with contextlib.suppress(ValueError):
+        return read_json(text_of_reply, may_end_early=False)
+    return None
 
 
 def checked(dialect: str, parse: Callable[[], T]) -> T:
