@@ -210,7 +210,9 @@ def test_onezerominer_s_arrays_line_up_with_its_cards() -> None:
             algorithm="dynexsolve", coin="Dynex", hashrate_hs=4000.5, accepted=40, rejected=2, invalid=1,
             pool="pool.example:443",
         ),
-        AlgorithmReading(algorithm="zil", hashrate_hs=15, accepted=5, rejected=6, invalid=7, pool="zil.example:1"),
+        AlgorithmReading(
+            algorithm="zil", coin="Zilliqa", hashrate_hs=15, accepted=5, rejected=6, invalid=7, pool="zil.example:1"
+        ),
     ]  # fmt: skip
     assert miner.devices == [
         MinerDevice(

@@ -1,6 +1,7 @@
 """Mining software's APIs as real servers on the loopback, well and in trouble."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,17 @@ async def test_a_miner_is_asked_for_all_that_its_parser_needs(http: httpx.AsyncC
         miner = await poll(http, Watch("xmrig", port, coin="Ravencoin"))
     assert [device.device for device in miner.devices] == ["0000:0a:00.0", "0000:10:00.0"]
     assert (miner.algorithms[0].coin, miner.algorithms[0].hashrate_hs) == ("Ravencoin", 61000000.5)
+
+
+@pytest.mark.parametrize(("coin", "coins"), [("Bugna", ["Bugna"]), ("Ergo", ["Kaspa"]), ("Own coin", ["Own coin"])])
+async def test_the_coin_of_an_algorithm_that_is_left_out_is_not_another_s(
+    http: httpx.AsyncClient, coin: str, coins: list[str]
+) -> None:
+    told = json.loads((ANSWERS / "lolminer__dual.json").read_bytes())
+    told["Algorithms"][0] |= {"Worker_Performance": [], "Total_Performance": 0}
+    async with api({b"/summary": json.dumps(told).encode()}) as port:
+        miner = await poll(http, Watch("lolminer", port, coin=coin))
+    assert [each.coin for each in miner.algorithms] == coins
 
 
 async def test_an_old_xmrig_is_asked_in_the_old_way(http: httpx.AsyncClient) -> None:

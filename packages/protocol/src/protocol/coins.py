@@ -80,6 +80,7 @@ COINS = (
     Coin("Zano", "ZANO"),
     Coin("Zcash", "ZEC"),
     Coin("Zephyr", "ZEPH"),
+    Coin("Zilliqa", "ZIL"),
 )
 
 _SHA256_COINS = ("Bitcoin", "Bitcoin Cash", "Bitcoin SV", "DigiByte", "eCash", "Peercoin", "Fractal Bitcoin")
@@ -130,6 +131,7 @@ ALGORITHMS = (
     Algorithm("verthash", "vertcoin", ("Vertcoin",), "verthash"),
     Algorithm("verushash", "verus verushashv2 verushash22", ("Verus",), "verushash"),
     Algorithm("X11", coins=("Dash",)),
+    Algorithm("zil", "zilliqa", ("Zilliqa",), "zil"),
     Algorithm("zkSNARK", "aleo", ("Aleo",), "zksnark"),
 )
 
@@ -171,6 +173,12 @@ def usual_coin(algorithm: str) -> str | None:
 def only_coin(algorithm: str) -> str | None:
     """Returns the coin if this spelling stands for one coin alone. Kawpow, Ethash and others serve several: None."""
     return _SURE.get(_plain(algorithm))
+
+
+def may_be_coin_of(algorithm: str, coin: str) -> bool:
+    """Returns False if the table has the coin for other algorithms alone. Coins that it has for none may be any's."""
+    row, name = _BY_SPELLING.get(_plain(algorithm)), coin_name(coin)
+    return row is None or not row.coins or name in row.coins or all(name not in each.coins for each in ALGORITHMS)
 
 
 def pool_words(algorithm: str) -> Mapping[str, str]:

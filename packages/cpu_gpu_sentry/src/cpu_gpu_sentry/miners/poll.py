@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import httpx
 import msgspec
-from protocol.messages import AlgorithmReading, MinerReading, MinerState, MinerTrouble
+from protocol.coins import may_be_coin_of
+from protocol.messages import MinerReading, MinerState, MinerTrouble
 from sentry_kit.parsing import BadReply
 
 from cpu_gpu_sentry.miners.ask import NoAnswer, over_http, over_tcp, why
@@ -101,8 +102,17 @@ async def _ask_over_tcp(watch: Watch, line: Line) -> bytes | None:
 
 
 def _for_coin(reading: MinerReading, coin: str | None) -> MinerReading:
-    """Sets the coin that the operator entered for the first algorithm; most miners have only one."""
-    if coin is None or not reading.algorithms:
+    """Sets the coin that the operator entered for the first algorithm; most miners have only one.
+
+    Where the parser may have left out the first one, an algorithm that can't be that coin's does not get it.
+    """
+    may_leave_out = SOFTWARE[reading.software].leaves_out_idle
+    places = enumerate(reading.algorithms)
+    place = next(
+        (nth for nth, each in places if coin and (not may_leave_out or may_be_coin_of(each.algorithm, coin))), None
+    )
+    if coin is None or place is None:
         return reading
-    first: AlgorithmReading = msgspec.structs.replace(reading.algorithms[0], coin=coin)
-    return msgspec.structs.replace(reading, algorithms=[first, *reading.algorithms[1:]])
+    algorithms = list(reading.algorithms)
+    algorithms[place] = msgspec.structs.replace(algorithms[place], coin=coin)
+    return msgspec.structs.replace(reading, algorithms=algorithms)

@@ -30,7 +30,8 @@ class Software:
     """`parse` gets the answers in the order of the questions; the optional ones may be missing.
 
     `keys` are the top-level keys of the first answer that its parser was written for, and `untold` the figures of a
-    reading that it never tells: what differs is drift.
+    reading that it never tells: what differs is drift. `leaves_out_idle`: the parser leaves out an algorithm that no
+    device works for.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Software:
     parse: Parser
     keys: frozenset[str]
     untold: frozenset[str] = frozenset()
+    leaves_out_idle: bool = False
 
 
 _GETSTAT1, _GETSTAT2 = json_rpc("miner_getstat1"), json_rpc("miner_getstat2", optional=True)
@@ -58,9 +60,11 @@ SOFTWARE = {
         xmrig_proxy.KEYS,
         untold=frozenset({"algorithm", "devices"}),
     ),
-    "lolminer": Software("lolMiner", (Question("/summary"),), lolminer.parse_lolminer, lolminer.KEYS),
-    "trex": Software("T-Rex", (Question("/summary"),), trex.parse_trex, trex.KEYS | ccminer.KEYS),
-    "gminer": Software("GMiner", (Question("/stat"),), gminer.parse_gminer, gminer.KEYS),
+    "lolminer": Software(
+        "lolMiner", (Question("/summary"),), lolminer.parse_lolminer, lolminer.KEYS, leaves_out_idle=True
+    ),
+    "trex": Software("T-Rex", (Question("/summary"),), trex.parse_trex, trex.KEYS | ccminer.KEYS, leaves_out_idle=True),
+    "gminer": Software("GMiner", (Question("/stat"),), gminer.parse_gminer, gminer.KEYS, leaves_out_idle=True),
     "teamredminer": Software(
         "TeamRedMiner",
         (
@@ -73,11 +77,17 @@ SOFTWARE = {
         teamredminer.parse_teamredminer,
         teamredminer.KEYS,
     ),
-    "srbminer": Software("SRBMiner-Multi", (Question("/"),), srbminer.parse_srbminer, srbminer.KEYS),
-    "rigel": Software("Rigel", (Question("/stat"),), rigel.parse_rigel, rigel.KEYS),
-    "nbminer": Software("NBMiner", (Question("/api/v1/status"),), nbminer.parse_nbminer, nbminer.KEYS),
-    "bzminer": Software("bzminer", (Question("/status"),), bzminer.parse_bzminer, bzminer.KEYS),
-    "onezerominer": Software("OneZeroMiner", (Question("/"),), onezerominer.parse_onezerominer, onezerominer.KEYS),
+    "srbminer": Software(
+        "SRBMiner-Multi", (Question("/"),), srbminer.parse_srbminer, srbminer.KEYS, leaves_out_idle=True
+    ),
+    "rigel": Software("Rigel", (Question("/stat"),), rigel.parse_rigel, rigel.KEYS, leaves_out_idle=True),
+    "nbminer": Software(
+        "NBMiner", (Question("/api/v1/status"),), nbminer.parse_nbminer, nbminer.KEYS, leaves_out_idle=True
+    ),
+    "bzminer": Software("bzminer", (Question("/status"),), bzminer.parse_bzminer, bzminer.KEYS, leaves_out_idle=True),
+    "onezerominer": Software(
+        "OneZeroMiner", (Question("/"),), onezerominer.parse_onezerominer, onezerominer.KEYS, leaves_out_idle=True
+    ),
     "wildrig": Software("WildRig-Multi", (Question("/"),), wildrig.parse_wildrig, wildrig.KEYS),
     "miniz": Software(
         "miniZ",
@@ -101,7 +111,12 @@ SOFTWARE = {
         "TT-Miner", (_GETSTAT1,), claymore.parse_ttminer, claymore.KEYS, untold=frozenset({"algorithm"})
     ),
     "nanominer": Software(
-        "nanominer", (Question("/stats"),), nanominer.parse_nanominer, nanominer.KEYS, untold=frozenset({"version"})
+        "nanominer",
+        (Question("/stats"),),
+        nanominer.parse_nanominer,
+        nanominer.KEYS,
+        untold=frozenset({"version"}),
+        leaves_out_idle=True,
     ),
     "bminer": Software(
         "bminer",

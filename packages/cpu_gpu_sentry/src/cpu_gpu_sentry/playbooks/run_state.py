@@ -16,6 +16,7 @@ from cpu_gpu_sentry.playbooks.pool_lines import with_pool_trouble
 from cpu_gpu_sentry.playbooks.runs import RunNote
 from cpu_gpu_sentry.playbooks.scripts import fingerprint, script_body
 from cpu_gpu_sentry.playbooks.watchdog import fault_of, restart_mends
+from cpu_gpu_sentry.playbooks.work_coins import with_coins
 from cpu_gpu_sentry.watches import Watch
 
 LAST_LINES = 20
@@ -155,14 +156,10 @@ class RunState:
                 reading = without_trouble(reading)
         if reading.trouble is MinerTrouble.NO_JOB and not self.shows_trouble:
             reading = without_trouble(reading)
-        algorithms = [self._with_coin(each, place) for place, each in enumerate(reading.algorithms)]
+        software = SOFTWARE.get(reading.software)
+        may_leave_out = software is not None and software.leaves_out_idle
+        algorithms = with_coins(reading.algorithms, self.playbook.works, may_leave_out=may_leave_out)
         return msgspec.structs.replace(reading, playbook_id=self.playbook.id, algorithms=algorithms)
-
-    def _with_coin(self, reading: AlgorithmReading, place: int) -> AlgorithmReading:
-        """Adds the coin of the playbook's work. Software knows only its algorithm; both list them in one order."""
-        works = self.playbook.works
-        coin = works[place].coin if place < len(works) else None
-        return msgspec.structs.replace(reading, coin=coin) if coin else reading
 
     def status(self) -> PlaybookStatus:
         return PlaybookStatus(
