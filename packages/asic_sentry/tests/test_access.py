@@ -149,7 +149,7 @@ async def test_a_password_is_checked_before_it_is_stored(network: str) -> None:
 async def test_a_braiins_os_over_rest_takes_the_token_without_a_word_before_it(network: str) -> None:
     async with locked(network, "braiins_rest", TOKEN) as (ip, asic):
         asic.log_in = "/api/v1/auth/login", {"username": RIGHT.user, "password": RIGHT.password}
-        asic.header, asic.open = "Authorization: {token}", "/api/v1/version"
+        asic.header, asic.open = "Authorization: {token}", ("/api/v1/version",)
         without = await identify(ip, PORT)
         with using(RIGHT):
             found = await identify(ip, PORT)
@@ -176,7 +176,7 @@ async def test_an_asic_that_refuses_its_password_is_read_without_it_where_that_i
         locked(network, "braiins_rest", TOKEN) as (ip, asic),
     ):
         asic.log_in = "/api/v1/auth/login", {"username": RIGHT.user, "password": RIGHT.password}
-        asic.header, asic.open = "Authorization: {token}", "/api/v1/version"
+        asic.header, asic.open = "Authorization: {token}", ("/api/v1/version",)
         with using(RIGHT):
             found = await identify(ip)
         assert isinstance(found, Identity)

@@ -104,10 +104,12 @@ async def authorised(access: Access, request: bytes, key: str, send: Send, *, op
     try:
         answer = await access.answer(request, login, key, send)
     except Unauthorised as error:
+        _sessions.pop((key, login, access), None)
         if optional:
             _refused_until_s.keep((key, login, access), time.monotonic() + _AGAIN_AFTER_S)
         raise WrongPassword(FailureKind.ERROR_STATUS, f"{error}. {REFUSED}"[:_DETAIL_LIMIT]) from error
-    _refused_until_s.pop((key, login, access), None)
+    if is_accepted(access, login, key):  # else the page is open and says nothing of the password
+        _refused_until_s.pop((key, login, access), None)
     return answer
 
 
@@ -125,13 +127,18 @@ def refusal_of(access: Access, login: Login, key: str) -> str | None:
     return REFUSED if _refused_until_s.get((key, login, access), 0.0) > time.monotonic() else None
 
 
+def is_accepted(access: Access, login: Login, key: str) -> bool:
+    """Returns whether the device accepted this log-in the last time that a question needed it."""
+    return (key, login, access) in _sessions
+
+
 def forget_refusals(login: Login) -> None:
     """Lets a log-in that was refused be tried again at once: it was entered again."""
     for key in [key for key in _refused_until_s if key[1] == login]:
         del _refused_until_s[key]
 
 
-_sessions = _OfDevices[object]()  # the last challenge, or the token
+_sessions = _OfDevices[object]()  # the last challenge that was answered, or the token: of log-ins that were accepted
 _refused_until_s = _OfDevices[float]()
 
 
@@ -175,7 +182,8 @@ class Digest(NamedTuple):
                 _check_way(error, "digest")
                 attempt = _next_attempt(flow, asked, error)
             else:
-                _sessions.keep((key, login, self), auth)
+                if header:
+                    _sessions.keep((key, login, self), auth)
                 return answer
 
 

@@ -27,7 +27,7 @@ class LockedAsic:
     token: str | None = None
     log_in: tuple[str, dict[str, str]] = ("/api/v1/unlock", {"pw": "s3cret päss"})
     header: str = "Authorization: Bearer {token}"
-    open: str = ""  # a page that needs no log-in
+    open: tuple[str, ...] = ()  # pages that need no log-in
     challenge: str = ""  # the usual one: HTTP Digest, or Bearer where a token is given
     seen: list[str] = field(default_factory=list)
 
@@ -50,7 +50,7 @@ class LockedAsic:
         if path == self.log_in[0]:
             is_right = json.loads(body) == self.log_in[1]
             return framed("http", b'{"token": "tok-1"}') if is_right and self.token else self.refusal()
-        if path != self.open and not self.is_logged_in(head, method, path):
+        if path not in self.open and not self.is_logged_in(head, method, path):
             return self.refusal()
         return framed("http", body_of(self.kind, f"{method} {path}", moment()))
 
