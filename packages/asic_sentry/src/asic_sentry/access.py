@@ -132,6 +132,11 @@ def is_accepted(access: Access, login: Login, key: str) -> bool:
     return (key, login, access) in _sessions
 
 
+def forget_acceptance(access: Access, login: Login, key: str) -> None:
+    """Lets the next question that needs a log-in use the password itself, and not what is left of an earlier log-in."""
+    _sessions.pop((key, login, access), None)
+
+
 def forget_refusals(login: Login) -> None:
     """Lets a log-in that was refused be tried again at once: it was entered again."""
     for key in [key for key in _refused_until_s if key[1] == login]:

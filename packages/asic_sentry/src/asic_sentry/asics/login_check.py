@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from asic_sentry.access import Login, WrongPassword, forget_refusals, refusal_of, using
+from asic_sentry.access import (
+    Access,
+    Login,
+    WrongPassword,
+    forget_acceptance,
+    forget_refusals,
+    is_accepted,
+    refusal_of,
+    using,
+)
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.registry import BY_NAME
 from asic_sentry.failures import PollError
@@ -21,10 +30,15 @@ def refusal_of_pages(identity: Identity, login: Login) -> str | None:
 
 
 async def refused(identity: Identity, login: Login) -> str | None:
-    """Returns the reason if the ASIC refuses this log-in. An ASIC that does not answer, or needs none, refuses none."""
+    """Returns the reason if the ASIC refuses this log-in. An ASIC that does not answer, or needs none, refuses none.
+
+    A page that is open says nothing of the log-in: then the next one is asked.
+    """
     forget_refusals(login)
     with using(login):
-        for dialect, port, question in _questions_with_login(identity):
+        for dialect, port, question, access in _questions_with_login(identity):
+            key = f"{identity.ip}:{question.port or port}"
+            forget_acceptance(access, login, key)
             try:
                 await ask(identity.ip, port, dialect.name, question.name)
             except WrongPassword as error:
@@ -32,13 +46,13 @@ async def refused(identity: Identity, login: Login) -> str | None:
             except PollError as error:
                 if error.is_late:
                     return None
-            else:
+            if is_accepted(access, login, key):
                 return None
     return None
 
 
-def _questions_with_login(identity: Identity) -> Iterator[tuple[Dialect, int, Question]]:
-    """Gives the questions of the ASIC's dialect, and of the one that reads more of the ASIC with a password."""
+def _questions_with_login(identity: Identity) -> Iterator[tuple[Dialect, int, Question, Access]]:
+    """Yields the questions of the ASIC's dialect, and of the one that reads more of the ASIC with a password."""
     own = BY_NAME[identity.dialect]
     dialects = [(own, identity.port)]
     if identity.port == own.port and (name := own.better(identity.specs)):
@@ -48,4 +62,4 @@ def _questions_with_login(identity: Identity) -> Iterator[tuple[Dialect, int, Qu
             if not isinstance(question, Question) or question.access is None:
                 continue
             if is_asked(port, dialect, question):
-                yield dialect, port, question
+                yield dialect, port, question, question.access
