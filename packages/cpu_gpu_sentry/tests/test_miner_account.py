@@ -196,6 +196,22 @@ def test_an_account_that_was_there_is_not_called_made(
     ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="accounts are made on Linux")
+def test_an_account_that_appears_between_two_look_ups_is_used_and_not_called_root_s(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(miner_account, "NAME", "nobody")
+    look_up, answers = miner_account._look_up, [None]
+    monkeypatch.setattr(miner_account, "_look_up", lambda: answers.pop() if answers else look_up())
+    miner_account._make_account.cache_clear()
+    found = find_account()
+    miner_account._make_account.cache_clear()
+    assert found is not None
+    assert found.name == "nobody"
+    assert [each for each in caplog.messages if "miner_account" in each] == ["miner_account_not_made nobody is there"]
+
+
 def test_a_file_that_goes_away_while_others_are_shut_out_does_no_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

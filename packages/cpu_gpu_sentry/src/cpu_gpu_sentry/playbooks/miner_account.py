@@ -101,4 +101,13 @@ def _make_account() -> None:
     except ServiceProblem as error:
         log.warning("miner_account_not_made %s", error)
     else:
-        log.info("miner_account_made %s" if is_new else "miner_account_not_made %s is there, and is root's", NAME)
+        log.info("miner_account_made %s" if is_new else f"miner_account_not_made %s is there{_whose()}", NAME)
+
+
+def _whose() -> str:
+    import pwd
+
+    try:
+        return ", and is root's" if pwd.getpwnam(NAME).pw_uid == 0 else ""
+    except KeyError:
+        return ""
