@@ -92,7 +92,7 @@ def test_what_an_administrator_types_is_for_the_service_s_user_and_data() -> Non
         (r"'a\b'", r"a\b"),
         (r"a\ \"b", 'a "b'),
         ("\"a\" 'b'c", "abc"),
-        ('"', '"'),
+        ("a\\\\", "a\\"),
         ("", ""),
     ],
 )
@@ -103,6 +103,31 @@ def test_quotes_in_the_service_s_file_are_read_as_systemd_reads_them(
     file.write_text(f"COMMANDER_PASSWORD={written}\n")
     monkeypatch.setattr(Service, "settings_file", file)
     assert (settings_of_service(SERVICE).password or "") == value
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ('"', "a quote that its line does not close"),
+        ("'it is mine", "a quote that its line does not close"),
+        (r'"mine\"', "a quote that its line does not close"),
+        ("'a' \"b", "a quote that its line does not close"),
+        ("mine\\", "ends with a backslash"),
+        ("'a'\\", "ends with a backslash"),
+        ("a\\\\\\", "ends with a backslash"),
+    ],
+)
+def test_a_value_that_systemd_would_continue_on_the_next_line_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, problem: str
+) -> None:
+    file = tmp_path / "commander.env"
+    file.write_text(f"COMMANDER_PASSWORD={written}\nCOMMANDER_PORT=443\n")
+    monkeypatch.setattr(Service, "settings_file", file)
+    with pytest.raises(ServiceProblem) as refused:
+        settings_of_service(SERVICE)
+    assert str(refused.value).startswith(f"{file}: the value of COMMANDER_PASSWORD ")
+    assert problem in str(refused.value)
+    assert "mine" not in str(refused.value)
 
 
 def test_the_service_s_settings_are_those_of_its_file_and_its_own_folder(

@@ -20,6 +20,7 @@ from commander.wheels.store import FOLDER, WheelStore
 
 _LIMIT_S = 120
 _QUOTED = re.compile(r"""'(?P<single>[^']*)'\s*|"(?P<double>(?:[^"\\]|\\.)*)"\s*""")
+_PAIR = re.compile(r"\\(.)")
 _ESCAPED = re.compile(r"""\\(["\\`$])""")
 _FIREWALLS = {
     "ufw": "ufw allow {port}/tcp",
@@ -130,13 +131,23 @@ def _read_file(path: Path) -> dict[str, str]:
     except OSError as error:
         raise ServiceProblem(f"{path} can't be read ({reason(error)}).") from error
     pairs = [line.strip().partition("=") for line in lines if "=" in line and not line.strip().startswith(("#", ";"))]
-    return {name.strip(): _unquoted(value.strip()) for name, _, value in pairs}
+    return {name.strip(): _unquoted(value.strip(), name.strip(), path) for name, _, value in pairs}
 
 
-def _unquoted(value: str) -> str:
-    """Returns the value as systemd reads it: quotes count only at its begin, and a backslash not in single quotes."""
+def _unquoted(value: str, name: str, path: Path) -> str:
+    """Returns the value as systemd reads it: quotes count only at its begin, and a backslash not in single quotes.
+
+    Raises `ServiceProblem` if systemd would take the next lines into the value.
+    """
     parts = list[str]()
     while quoted := _QUOTED.match(value):
         parts.append(_ESCAPED.sub(r"\1", quoted["double"]) if quoted["single"] is None else quoted["single"])
         value = value[quoted.end() :]
-    return "".join((*parts, re.sub(r"\\(.)", r"\1", value)))
+    if value.startswith(("'", '"')):
+        raise ServiceProblem(f"{path}: the value of {name} has a quote that its line does not close. Close it.")
+    if _PAIR.sub("", value).endswith("\\"):
+        raise ServiceProblem(
+            f"{path}: the value of {name} ends with a backslash, so the next line would belong to it. Remove it, or "
+            "write the value in single quotes."
+        )
+    return "".join((*parts, _PAIR.sub(r"\1", value)))
