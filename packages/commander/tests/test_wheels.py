@@ -16,6 +16,7 @@ import pytest
 from commander import VERSION
 from commander.settings import Settings, load_settings
 from commander.tls import prepare_tls
+from commander.wheels import own
 from commander.wheels.fetching import fetch_locked
 from commander.wheels.line import Installing, linux_line, windows_line
 from commander.wheels.lock_file import Locked, needed, read_lock
@@ -203,6 +204,12 @@ def test_the_lock_names_what_the_sentries_need_and_nothing_of_the_commander() ->
     assert {"httpx", "anyio", "msgspec", "psutil", "uvloop", "starlette", "h11", "typing-extensions", "pip"} <= names
     assert not names & {"sqlalchemy", "litestar", "alembic", "pytest", "ruff"}
     assert all(each.hashes and each.version for each in read_lock(LOCK))
+
+
+def test_a_wheel_that_takes_too_long_to_build_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "_BUILD_LIMIT_S", 0.01)
+    with pytest.raises(CannotFetch, match=r"protocol was not built within 0\.01 s"):
+        own_wheels(tmp_path)
 
 
 def test_what_our_own_wheels_require_is_in_the_lock(tmp_path: Path) -> None:

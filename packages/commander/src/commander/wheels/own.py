@@ -71,7 +71,14 @@ def required_by(wheel: Path) -> list[str]:
 
 def _build(package: Path, work: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(work)]
-    done = subprocess.run(command, cwd=package, capture_output=True, text=True, timeout=_BUILD_LIMIT_S, check=False)  # noqa: S603
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, cwd=package, capture_output=True, text=True, timeout=_BUILD_LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CannotFetch(
+            f"The wheel of {package} was not built within {_BUILD_LIMIT_S} s; type the same command again."
+        ) from error
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no reason was given"]
         raise CannotFetch(
