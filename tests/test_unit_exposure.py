@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,17 @@ def test_the_page_about_security_says_what_needs_each_thing_that_stays_open_to_a
     left_open = {name: row for row in rows for name in row if name.startswith(tuple(map(thing_of, lines)))}
     assert [row for row in rows if row not in left_open.values()] == [], "nothing of this is open any longer"
     assert [line for line in lines if not any(name.startswith(thing_of(line)) for name in left_open)] == []
+
+
+def test_the_lines_that_the_page_about_security_offers_open_what_the_unit_closes(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    table = page.partition("| lines of the drop-in |\n")[2].partition("\n\n")[0]
+    offered = re.findall(r"`((?:CapabilityBoundingSet|SystemCallFilter|RestrictAddressFamilies)=(\S+))`", table)
+    assert len(offered) >= 4
+    closed = {thing_of(line) for line in re.findall(r"^✓ (\S+)", analyze(CPU_GPU_SENTRY, tmp_path), re.MULTILINE)}
+    wider = replace(CPU_GPU_SENTRY, lines=(*CPU_GPU_SENTRY.lines, *dict.fromkeys(line for line, _ in offered)))
+    opened = {thing_of(line) for line in re.findall(r"^✗ (\S+)", analyze(wider, tmp_path), re.MULTILINE)}
+    assert {thing for _, thing in offered} <= closed & opened
 
 
 def thing_of(line: str) -> str:
