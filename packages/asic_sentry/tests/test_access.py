@@ -77,42 +77,6 @@ async def test_a_token_that_has_expired_is_asked_for_again(network: str) -> None
             assert isinstance(await poll(found), Sample)
 
 
-@pytest.mark.parametrize("challenge", ['Digest realm="farm", nonce="a1"', 'basic realm="farm"'])
-async def test_a_device_that_wants_http_digest_or_basic_is_not_sent_the_password(network: str, challenge: str) -> None:
-    """The question of VNish is asked first at port 80, of whatever device is there."""
-    async with locked(network, "antminer_web") as (ip, asic):
-        asic.challenge = f"WWW-Authenticate: {challenge}\r\n"
-        with using(RIGHT):
-            found = await identify(ip, PORT)
-            failure = await poll(Identity(ip=ip, port=PORT, dialect="vnish", specs=AsicSpecs()))
-    assert isinstance(found, PollFailure)
-    assert isinstance(failure, PollFailure)
-    assert failure.kind is FailureKind.BAD_RESPONSE
-    assert "refuses the password" not in failure.detail
-    assert "POST /api/v1/unlock" not in asic.seen
-
-
-@pytest.mark.parametrize("challenge", ['Basic realm="farm"', "Bearer"])
-async def test_a_device_that_wants_another_log_in_than_http_digest_does_not_refuse_the_password(
-    network: str, challenge: str
-) -> None:
-    async with locked(network, "antminer_web") as (ip, asic):
-        asic.challenge = f"WWW-Authenticate: {challenge}\r\n"
-        with using(RIGHT):
-            failure = await poll(Identity(ip=ip, port=PORT, dialect="antminer_web", specs=AsicSpecs()))
-    assert isinstance(failure, PollFailure)
-    assert failure.kind is FailureKind.BAD_RESPONSE
-    assert f"it wants a log-in by HTTP {challenge.split()[0]}." in failure.detail
-
-
-@pytest.mark.parametrize("challenge", ["Bearer", 'Bearer realm="x"', ""])
-async def test_a_device_that_wants_a_token_is_asked_for_one(network: str, challenge: str) -> None:
-    async with locked(network, "vnish", TOKEN) as (ip, asic):
-        asic.challenge = f"WWW-Authenticate: {challenge}\r\n"
-        with using(RIGHT):
-            assert isinstance(await identify(ip, PORT), Identity)
-
-
 async def test_a_refusal_is_no_longer_shown_once_the_device_accepts_the_password(network: str) -> None:
     """The profile of VNish is optional; its other questions have the same log-in."""
     async with locked(network, "vnish", TOKEN) as (ip, asic):

@@ -42,6 +42,7 @@ def test_an_answer_is_whole_at_its_last_byte(
         (after_length, b""),
         (http_body, b"SSH-2.0-OpenSSH"),
         (http_body, b"HTTP/1.1 what"),
+        (http_body, OK + b"X: " + b"x" * 16_384 + b"\r\n\r\n"),
         (http_body, OK + b"Content-Length: 99999999\r\n\r\n"),
         (http_body, OK + b"Content-Length: 9\r\n\r\n{"),
         (http_body, OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"),

@@ -17,11 +17,11 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from asic_sentry.challenges import of_scheme, other_schemes
 from asic_sentry.failures import BadReply, FailureKind, bad_response, error_status
 
 _SESSIONS_LIMIT = 4096
 _FIELD = re.compile(r"\{(?:user|password)\}")
-_WAY = re.compile(r"(?i)\s*(digest|basic|bearer)\b")
 _DETAIL_LIMIT = 200
 _AGAIN_AFTER_S = 900.0
 T = TypeVar("T")
@@ -44,11 +44,11 @@ class Login(msgspec.Struct, frozen=True):
 
 
 class Unauthorised(BadReply):
-    """The device answers 401 or 403. `challenge` is its `WWW-Authenticate`, which may be empty."""
+    """The device answers 401 or 403. `challenges` are those of its `WWW-Authenticate`; there may be none."""
 
-    def __init__(self, status_text: str, challenge: str) -> None:
+    def __init__(self, status_text: str, challenges: tuple[str, ...] = ()) -> None:
         super().__init__(FailureKind.ERROR_STATUS, status_text)
-        self.challenge = challenge
+        self.challenges = challenges
 
 
 class WrongPassword(BadReply):
@@ -155,11 +155,9 @@ def _with_header(request: bytes, header: str) -> bytes:
     return head + b"\r\n" + header.encode("latin-1", "replace") + b"\r\n\r\n" + body
 
 
-def _check_way(refused: Unauthorised, way: str) -> None:
-    """Raises `BadReply` if the device wants a log-in by another way, so that it has not refused the password."""
-    wanted = _WAY.match(refused.challenge)
-    if wanted and wanted[1].lower() != way:
-        raise bad_response(f"{refused}: it wants a log-in by HTTP {wanted[1].title()}.") from refused
+def _other_way(refused: Unauthorised, schemes: str) -> BadReply:
+    """Returns the failure of a device that wants a log-in in another way: it has not refused the password."""
+    return bad_response(f"{refused}: it wants a log-in by HTTP {schemes}.")
 
 
 class Digest(NamedTuple):
@@ -184,7 +182,6 @@ class Digest(NamedTuple):
             try:
                 answer = await send(_with_header(request, f"Authorization: {header}") if header else request)
             except Unauthorised as error:
-                _check_way(error, "digest")
                 attempt = _next_attempt(flow, asked, error)
             else:
                 if header:
@@ -194,7 +191,11 @@ class Digest(NamedTuple):
 
 def _next_attempt(flow: object, asked: httpx.Request, refused: Unauthorised) -> httpx.Request:
     """Returns the request with an answer to the challenge. Raises `refused` if there is none, or no further attempt."""
-    response = httpx.Response(401, headers={"WWW-Authenticate": refused.challenge}, request=asked)
+    challenges = of_scheme("digest", refused.challenges)
+    if not challenges and (others := other_schemes("digest", refused.challenges)):
+        raise _other_way(refused, others) from refused
+    headers = [(b"WWW-Authenticate", each.encode("latin-1")) for each in challenges]
+    response = httpx.Response(401, headers=headers, request=asked)
     try:
         attempt: httpx.Request = flow.send(response)  # type: ignore[attr-defined]  # a generator
     except (StopIteration, httpx.HTTPError, KeyError, ValueError, NotImplementedError) as error:
@@ -214,7 +215,7 @@ class Token(NamedTuple):
 
     `form` has `{user}` and `{password}` in it: JSON, or the fields of a form. With `in_address` it is a part of the
     address. `place` is where the token stands in the answer. `denies` knows answers that mean "not logged in" although
-    their status is 200. A device that wants HTTP Digest or Basic is not sent the password, which would go in clear.
+    their status is 200. The password goes in clear: a device that names another scheme than Bearer is not sent it.
     """
 
     path: str
@@ -255,7 +256,8 @@ class Token(NamedTuple):
         try:
             return await self.open_answer(request, send)  # it may be open
         except Unauthorised as refused:
-            _check_way(refused, "bearer")
+            if others := other_schemes("bearer", refused.challenges):
+                raise _other_way(refused, others) from refused
             token = await self._token(login, send)
             _sessions.keep((key, login, self), token)
         return await self.open_answer(self._with(token, request), send)
@@ -266,7 +268,7 @@ class Token(NamedTuple):
     async def open_answer(self, request: bytes, send: Send) -> bytes:
         answer = await send(request)
         if self.denies(answer):
-            raise Unauthorised("Not logged in", "")
+            raise Unauthorised("Not logged in")
         return answer
 
     async def _token(self, login: Login, send: Send) -> str:
@@ -276,7 +278,7 @@ class Token(NamedTuple):
             for key in self.place:
                 found = found[key]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError) as error:
-            raise Unauthorised("The device answered the log-in without a token", "") from error
+            raise Unauthorised("The device answered the log-in without a token") from error
         if not isinstance(found, str) or not found:
-            raise Unauthorised("The device answered the log-in without a token", "")
+            raise Unauthorised("The device answered the log-in without a token")
         return found

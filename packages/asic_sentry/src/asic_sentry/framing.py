@@ -10,6 +10,7 @@ from collections.abc import Callable
 from protocol.plain_words import quoted
 
 from asic_sentry.access import Unauthorised
+from asic_sentry.challenges import challenges_in
 from asic_sentry.failures import BadReply, bad_response, error_status
 
 LIMIT_BYTES = 1024 * 1024
@@ -19,7 +20,6 @@ _CHUNK_LIMIT = 4096  # all chunks are read again with each piece that arrives
 _UNKNOWN_THERE = {b"400", b"404", b"405"}
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ?([^\r\n]*)")
 _REFUSED = {b"401", b"403"}
-_CHALLENGE = re.compile(rb"(?i)\r\nWWW-Authenticate: *([^\r\n]{1,1024})")
 _REALM = re.compile(r'(?i)realm="([^"]{1,64})"')
 _LENGTH = re.compile(rb"(?i)\r\nContent-Length: *(\d{1,18})[ \t]*\r\n")
 _CHUNKED = re.compile(rb"(?i)\r\nTransfer-Encoding: *chunked[ \t]*\r\n")
@@ -57,6 +57,8 @@ def http_body(received: bytes | bytearray, ended: bool) -> bytes | None:
         if ended or len(received) > _HEAD_LIMIT_BYTES or not b"HTTP/1.".startswith(bytes(received[:7])):
             raise bad_response(f"The answer is not HTTP: {quoted(received)}.")
         return None
+    if len(head) > _HEAD_LIMIT_BYTES:
+        raise bad_response(f"The answer's headers are larger than {_HEAD_LIMIT_BYTES} bytes.")
     status = _STATUS.match(head)
     if status is None:
         raise bad_response(f"The answer is not HTTP: {quoted(head)}.")
@@ -69,10 +71,9 @@ def http_body(received: bytes | bytearray, ended: bool) -> bytes | None:
 
 
 def _unauthorised(status_text: str, head: bytes) -> Unauthorised:
-    challenge = _CHALLENGE.search(head)
-    text = challenge[1].decode("latin-1") if challenge else ""
-    realm = _REALM.search(text)
-    return Unauthorised(f"{status_text}, realm “{realm[1]}”" if realm else status_text, text)
+    challenges = challenges_in(head)
+    realm = _REALM.search(", ".join(challenges))
+    return Unauthorised(f"{status_text}, realm “{realm[1]}”" if realm else status_text, challenges)
 
 
 def _body(head: bytes, received: bytes | bytearray, start: int, ended: bool) -> bytes | None:
