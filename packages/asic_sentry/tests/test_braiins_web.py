@@ -80,23 +80,28 @@ NOON = datetime(2026, 3, 22, 12, 0, tzinfo=UTC)
 CODES = [{"code": "V2", "reason": "Overcurrent protection triggered", "hint": "Replace the board."}]
 
 
-def error(time: object, message: object = "Failed to resolve (“pool.example”, 3336)", codes: object = ()) -> Any:
+FAULT = "V2 Overcurrent protection triggered"
+
+
+def error(time: object, codes: object = CODES, message: object = "Tuner error") -> Any:
     return {"components": [], "error_codes": codes, "message": message, "timestamp": time}
 
 
 @pytest.mark.parametrize(
     ("errors", "faults"),
     [
-        ([error("2026-03-22T11:43:43.268950Z")], ["Failed to resolve (“pool.example”, 3336)"]),
-        ([error("2026-03-22T11:43:43Z"), error("2026-03-22T11:44:14.317114Z")],
-         ["Failed to resolve (“pool.example”, 3336)"]),
-        ([error("2026-03-22T11:50:00Z", "Tuner error", CODES)], ["V2 Overcurrent protection triggered"]),
-        ([error("2026-03-22T11:50:00Z", "m" * 99, [{"code": None}, 7])], ["m" * 64]),
+        ([error("2026-03-22T11:43:43.268950Z")], [FAULT]),
+        ([error("2026-03-22T11:43:43Z"), error("2026-03-22T11:44:14.317114Z")], [FAULT]),
+        ([error("2026-03-22T11:50:00Z", [*CODES, {"code": "F1"}, {"reason": "r" * 99}])], [FAULT, "F1", "r" * 64]),
+        ([error("2026-03-22T11:50:00Z", codes, message)
+          for message in ("Failed to resolve (“pool.example”, 3336)", "No pool is known yet")
+          for codes in ([], None, [{"code": None}, 7])], []),  # messages
         ([error("2026-03-22T10:59:59Z")], []),  # old
         ([error("2026-03-22T11:20:00Z")], []),  # of the run before this one
         ([error("2015-01-01T00:00:37.638808Z")], []),  # the clock was not set: when it was is unknown
         ([error("2031-01-01T00:00:00Z")], []),
-        ([error(None), error(7), error("soon"), error("2026-03-22T11:50:00Z", None), None], []),
+        ([error(None), error(7), error("soon"), None], []),
+        ([error("2026-03-22T11:50:00Z", message=None)], [FAULT]),
     ],
 )  # fmt: skip
 def test_the_errors_of_the_last_hour_and_of_this_run_are_faults(errors: Any, faults: list[str]) -> None:
@@ -104,8 +109,8 @@ def test_the_errors_of_the_last_hour_and_of_this_run_are_faults(errors: Any, fau
 
 
 def test_without_an_uptime_the_errors_of_the_last_hour_are_faults() -> None:
-    reply = encoded({"errors": [error("2026-03-22T11:01:00"), error("2026-03-22T10:59:00Z", "older")]})
-    assert errors_of(reply, None, NOON) == ["Failed to resolve (“pool.example”, 3336)"]
+    reply = encoded({"errors": [error("2026-03-22T11:01:00"), error("2026-03-22T10:59:00Z", [{"code": "older"}])]})
+    assert errors_of(reply, None, NOON) == [FAULT]
     assert errors_of(b"", None, NOON) == []
 
 

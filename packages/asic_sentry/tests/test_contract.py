@@ -45,7 +45,12 @@ FAULTS: dict[str, Fault] = {
     "iceriver": (0, ("data", "fanstate"), False, "fan"),
     "vnish": (0, ("miner", "miner_status", "failure_code"), 7, "error 7"),
     "proto": (4, (), [{"source": "psu", "error_code": "PsuFault"}], "psu PsuFault"),
-    "braiins_rest": (5, ("errors",), [{"message": "Fan 1 is lost", "timestamp": NOW}], "Fan 1 is lost"),
+    "braiins_rest": (
+        5,
+        ("errors",),
+        [{"error_codes": [{"code": "F1", "reason": "Fan lost"}], "timestamp": NOW}],
+        "F1 Fan lost",
+    ),
     "braiins_graphql": (1, ("data", "events", "appeals"), [{"__typename": "FanLostAppeal"}], "fan lost"),
     **dict.fromkeys(
         ("avalon", "avalon_stats"), (1, ("STATS", 0, "MM ID0:Summary"), "GHSspd[88000.00] FanErr[1]", "fan")

@@ -1,7 +1,8 @@
 """Errors of Braiins OS, as its own page shows them.
 
 The REST API lists all errors since the last reset with their times, also those of earlier days, and does not say which
-are over. GraphQL lists what is open now (`appeals`): an empty list in all recordings, so only its types are asked for.
+are over. Those without a code are messages, such as "Failed to resolve" or "No pool is known yet", and no faults. GraphQL
+lists what is open now (`appeals`): an empty list in all recordings, so only its types are asked for.
 """
 
 import re
@@ -21,7 +22,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def errors_of(reply: bytes, uptime_s: int | None, now: datetime) -> list[str]:
-    """Returns what was reported in the last hour and since the mining program's start."""
+    """Returns the errors with codes of the last hour and since the mining program's start."""
     if not reply:
         return []
     uptime = _COUNTS_FOR if uptime_s is None else timedelta(seconds=min(uptime_s, _COUNTS_FOR.total_seconds()))
@@ -41,13 +42,10 @@ def _is_of_last(time: timedelta, error: Row, now: datetime) -> bool:
 
 
 def _words(error: Row) -> Iterator[str]:
-    """Yields "V2 Overcurrent protection triggered or short circuit" for each code; without codes the message."""
-    codes = [each for each in objects(error.get("error_codes")) if text(each.get("code")) or text(each.get("reason"))]
-    for each in codes:
-        yield f"{text(each.get('code')) or ''} {text(each.get('reason')) or ''}".strip()
-    message = text(error.get("message"))
-    if not codes and message:
-        yield message
+    """Yields "V2 Overcurrent protection triggered or short circuit" for each code."""
+    for each in objects(error.get("error_codes")):
+        if words := f"{text(each.get('code')) or ''} {text(each.get('reason')) or ''}".strip():
+            yield words
 
 
 def appeals_of(reply: bytes) -> list[str]:
