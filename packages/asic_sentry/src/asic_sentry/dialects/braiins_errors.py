@@ -1,8 +1,8 @@
 """Errors of Braiins OS, as its own page shows them.
 
 The REST API lists all errors since the last reset with their times, also those of earlier days, and does not say which
-are over. Those without a code are messages, such as "Failed to resolve" or "No pool is known yet", and no faults. GraphQL
-lists what is open now (`appeals`): an empty list in all recordings, so only its types are asked for.
+are over. Those without a code are messages, such as "Failed to resolve" or "No pool is known yet", and no faults.
+GraphQL lists what is open now (`appeals`): an empty list in all recordings, so only its types are asked for.
 """
 
 import re
