@@ -1,7 +1,6 @@
 """`commander serve`: the application under uvicorn, with HTTPS."""
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -24,6 +23,7 @@ from commander.backup.restore import finish_pending
 from commander.damage import check_database, check_modes
 from commander.db import is_postgresql, open_database
 from commander.farm_lease import check_alone, holding_database
+from commander.garbage import collect_at_intervals, tune
 from commander.live.long_poll import LongPoll
 from commander.lock import CommanderRuns, only_commander
 from commander.migrations import migrate, revision_at
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 ANSWERED_AFTER_S = 0.05  # held requests are answered before their connections are cut
 OWN_FILES = 128  # the database's, the listener, and what asks other servers
 WITHOUT_LIMIT = 1_000_000
-GC_THRESHOLD = (20_000, 20, 50)  # Python's own (700, 10, 10) took a seventh of the intake's time
 
 
 class CannotServe(Exception):
@@ -65,7 +64,7 @@ def serve(settings: Settings, *, is_new: bool = False) -> None:
         # uvicorn raises the signal that ended it again, for the handler before its own. That is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: None)
-        gc.set_threshold(*GC_THRESHOLD)
+        tune()
         server.run(sockets=[listener])
         if server.has_lost_database:
             raise CannotServe("Another commander has taken the database; the lines above say more.")
@@ -128,22 +127,23 @@ class Server(uvicorn.Server):
         self._long_poll = long_poll
         self._settings = settings
         self._connections = connections
-        self._acceptors: list[asyncio.Task[None]] = []
+        self._work: list[asyncio.Task[None]] = []
         self.has_lost_database = False
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         async with (
             holding_database(self._settings, on_taken=self._end_without_database),
-            asyncio.TaskGroup() as self._accepting,
+            asyncio.TaskGroup() as self._group,
         ):
             await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts all but uvicorn's own servers, and accepts by ours."""
+        """Starts all but uvicorn's own servers, accepts by ours, and collects garbage."""
         await super().startup(sockets=[])
         for listener in sockets or []:
             acceptor = Acceptor(listener, self._connections, self._protocol, self.config.ssl)
-            self._acceptors.append(self._accepting.create_task(acceptor.run()))
+            self._work.append(self._group.create_task(acceptor.run()))
+        self._work.append(self._group.create_task(collect_at_intervals()))
 
     def _protocol(self) -> asyncio.Protocol:
         return LimitedProtocol(
@@ -156,8 +156,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._long_poll.close()
         await asyncio.sleep(ANSWERED_AFTER_S)
-        for acceptor in self._acceptors:
-            acceptor.cancel()
+        for task in self._work:
+            task.cancel()
         for connection in list(self.server_state.connections):
             if isinstance(connection, HttpToolsProtocol) and (
                 not connection.cycle or connection.cycle.response_complete

@@ -1,0 +1,32 @@
+"""What Python's garbage collector is made to do while the commander serves."""
+
+import asyncio
+import gc
+import weakref
+from contextlib import suppress
+
+import pytest
+from commander import garbage
+from commander.garbage import collect_at_intervals
+
+
+class Cycle:
+    """Refers to itself, as a closed connection and its transport refer to each other."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+async def test_a_cycle_in_the_oldest_generation_is_collected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(garbage, "EVERY_S", 0.01)
+    cycle, is_gone = Cycle(), asyncio.Event()
+    _reference = weakref.ref(cycle, lambda _: is_gone.set())
+    gc.collect()  # what is alive now gets into the oldest generation
+    del cycle
+    assert not is_gone.is_set()
+    collecting = asyncio.create_task(collect_at_intervals())
+    async with asyncio.timeout(30):
+        await is_gone.wait()
+    collecting.cancel()
+    with suppress(asyncio.CancelledError):
+        await collecting
