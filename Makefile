@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.tools:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE # each of the tests' hundreds of processes would compile what it imports
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock dist run demo demo-scaled test-fast test check fmt bench docs docs-site screenshots audit fuzz
+.PHONY: help setup lock dist run demo demo-scaled test-fast test check fmt bench docs docs-site screenshots audit fuzz kills soak
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -85,6 +85,13 @@ fuzz: .venv/ready .fuzz-venv/ready ## ask the API generated questions with each 
 fmt: .venv/ready ## mend style where a program can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+kills: .venv/ready ## the tests that kill programs, with 200 kills of the commander and 100 of each sentry; 40 minutes
+	KILLS=200 $(PYTEST) tests/system/test_kill_commander.py
+	KILLS=100 $(PYTEST) tests/system/test_kill_sentry.py tests/system/test_kill_reports.py
+
+soak: .venv/ready ## an hour of 2,000 rigs and 20 viewers: does the commander stay as it was? MINUTES=5: a shorter one
+	PYTHONPATH=devtools $(BIN)/python -m bench.soak --minutes $(or $(MINUTES),60)
 
 bench: .venv/ready ## what it costs; prints figures, asserts nothing. PARTS=intake: a part; PEERS=1: others beside it
 	@PYTHONPATH=devtools PEERS=$(PEERS) $(BIN)/python -m bench.run $(PARTS)

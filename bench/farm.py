@@ -160,17 +160,17 @@ async def first_bytes(client: httpx.AsyncClient, path: str) -> FirstBytes:
 
 
 class LivePage:
-    """The index as a browser opens it: the page, then its socket, which knows what the page has seen."""
+    """A page as a browser opens it: the page, then its socket, which knows what the page has seen."""
 
-    def __init__(self, browser: httpx.AsyncClient, port: int, tls: ssl.SSLContext) -> None:
-        self._browser, self._port, self._tls = browser, port, tls
+    def __init__(self, browser: httpx.AsyncClient, port: int, tls: ssl.SSLContext, path: str = "/cpu-gpu") -> None:
+        self._browser, self._port, self._tls, self._path = browser, port, tls, path
         self._socket: ClientConnection | None = None
 
     async def __aenter__(self) -> ClientConnection:
-        page = (await self._browser.get("/cpu-gpu")).raise_for_status().text
+        page = (await self._browser.get(self._path)).raise_for_status().text
         live = unescape(found(r'data-live="([^"]*)"', page))
         stamp = urlencode({"seq": found(r'data-seq="([^"]*)"', page)})
-        address = f"wss://127.0.0.1:{self._port}{live}&{stamp}"
+        address = f"wss://127.0.0.1:{self._port}{live}{'&' if '?' in live else '?'}{stamp}"
         cookie = "; ".join(f"{name}={value}" for name, value in self._browser.cookies.items())
         origin = f"https://127.0.0.1:{self._port}"
         self._socket = await connect(

@@ -1,4 +1,4 @@
-"""What Python's garbage collector is made to do while the commander serves."""
+"""The garbage collector of Python, while the commander serves."""
 
 import asyncio
 import gc
