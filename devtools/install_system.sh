@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need of the system: Debian's packages, by name. Without root it says what to install.
-# `promtool` goes into .tools, for Debian 12's package of it, prometheus, would start a server; the tests can do
-# without it.
+# `promtool` and `nginx` go into .tools, because their packages would start a server; the tests can do without them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,32 +8,36 @@ present() {
     case "$1" in
         chromium) [ -x /usr/bin/chromium ] ;;
         fonts-* | lib*) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
-        promtool) [ -x .tools/promtool ] || command -v promtool >/dev/null ;;
+        promtool | nginx) [ -x ".tools/$1" ] || PATH=$PATH:/usr/sbin command -v "$1" >/dev/null ;;
         python3-venv) python3 -c "import ensurepip" 2>/dev/null ;;
         postgresql) compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }
 
-fetch_promtool() { # Debian 13 and newer have it in a package of its own
-    local folder package
+fetch_alone() { # PROGRAM PACKAGE...: takes a program out of the first package that has it
+    local program=$1 folder package found
+    shift
     folder=$(mktemp -d)
-    for package in promtool prometheus; do
-        (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq $package && dpkg-deb --extract ./${package}_*.deb .) \
+    for package in "$@"; do
+        (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq "$package" && dpkg-deb --extract ./"${package}"_*.deb .) \
             2>/dev/null || continue
-        [ -x "$folder/usr/bin/promtool" ] && install -D "$folder/usr/bin/promtool" .tools/promtool && break
+        found=$(compgen -G "$folder/usr/*bin/$program") && install -D "$found" ".tools/$program" && break
     done
-    [ -x .tools/promtool ] || echo "promtool could not be fetched out of Debian's packages: its test is skipped." >&2
+    if ldd ".tools/$program" 2>/dev/null | grep -q "not found"; then
+        rm ".tools/$program" # it needs libraries that are not here
+    fi
+    [ -x ".tools/$program" ] || echo "$program could not be fetched out of Debian's packages: its tests are skipped." >&2
     rm -rf "$folder"
 }
 
 missing=()
-promtool=present
+alone=()
 for package in "$@"; do
     if present "$package"; then
         continue
-    elif [ "$package" = promtool ]; then
-        promtool=missing
+    elif [ "$package" = promtool ] || [ "$package" = nginx ]; then
+        alone+=("$package")
     else
         missing+=("$package")
     fi
@@ -46,7 +49,10 @@ if [ ${#missing[@]} -gt 0 ] && ! may_install; then
     echo "The tests need: ${missing[*]}. Install with: sudo apt-get install ${missing[*]}" >&2
     exit 1
 fi
-if [ ${#missing[@]} -gt 0 ] || { [ $promtool = missing ] && may_install; }; then
+if ! may_install; then
+    alone=()
+fi
+if [ ${#missing[@]} -gt 0 ] || [ ${#alone[@]} -gt 0 ]; then
     apt-get update -qq
 fi
 if [ ${#missing[@]} -gt 0 ]; then
@@ -58,4 +64,9 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
-[ $promtool = present ] || fetch_promtool
+for program in ${alone[@]+"${alone[@]}"}; do
+    case "$program" in
+        promtool) fetch_alone promtool promtool prometheus ;; # Debian 13 and newer have it in a package of its own
+        nginx) fetch_alone nginx nginx ;;
+    esac
+done
