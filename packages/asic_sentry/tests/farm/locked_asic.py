@@ -30,19 +30,39 @@ class LockedAsic:
     open: tuple[str, ...] = ()  # pages that need no log-in
     challenge: str = ""  # the usual one: HTTP Digest, or Bearer where a token is given
     seen: list[str] = field(default_factory=list)
+    serving: set["asyncio.Task[None]"] = field(default_factory=set)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self.serve_one(reader, writer))
+        self.serving.add(task)
+        task.add_done_callback(self.serving.discard)
+
+    async def end(self) -> None:
+        """Ends what is still being served."""
+        await let_the_server_take_what_has_connected()
+        for task in self.serving:
+            task.cancel()
+        await asyncio.gather(*self.serving, return_exceptions=True)
+        await let_the_server_take_what_has_connected()
+
+    async def serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers one request. What is no HTTP is a question of another dialect."""
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            length = re.search(r"Content-Length: (\d+)", head)
-            body = await reader.readexactly(int(length[1])) if length else b""
-            is_http = "HTTP/1.1" in head
-            writer.write(self.answer(head, body) if is_http else b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            await writer.drain()
-        writer.close()
+        try:
+            await self.answer_one(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
+
+    async def answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        length = re.search(r"Content-Length: (\d+)", head)
+        body = await reader.readexactly(int(length[1])) if length else b""
+        is_http = "HTTP/1.1" in head
+        writer.write(self.answer(head, body) if is_http else b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
 
     def answer(self, head: str, body: bytes) -> bytes:
         method, path = head.split(" ", 2)[:2]
@@ -69,8 +89,8 @@ class LockedAsic:
     def is_digest(self, head: str, method: str, path: str) -> bool:
         """Returns whether the request proves that its sender knows the password (RFC 7616)."""
         fields = dict(re.findall(r'(\w+)="?([^",\r]+)"?', head.partition("Authorization: Digest ")[2]))
-        if not fields:
-            return False
+        if not fields.keys() >= {"username", "nc", "cnonce", "response"}:
+            return False  # nothing, or an answer to another challenge than the usual one
         first = md5(f"{fields['username']}:{REALM}:{RIGHT.password}")
         parts = (first, NONCE, fields["nc"], fields["cnonce"], "auth", md5(f"{method}:{path}"))
         return md5(":".join(parts)) == str(fields["response"])
@@ -86,7 +106,7 @@ async def locked(network: str, kind: str, token: str | None = None) -> AsyncIter
     server = await asyncio.start_server(asic.serve, ip, PORT)
     async with server:
         yield ip, asic
-        await let_the_server_take_what_has_connected()
+        await asic.end()
 
 
 async def let_the_server_take_what_has_connected() -> None:
