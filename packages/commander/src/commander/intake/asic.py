@@ -36,17 +36,21 @@ from commander.web.body_gate import address_of
 PATH = "/api/v1/sentry/asic-logs"
 ITEMS_BETWEEN_BREATHS = 50  # about 2 ms of decoding; then others may have the event loop
 SPECS_INDEX = -1
-ALL_REFUSED_WAIT_S = 60  # the sentry's other ASICs wait as well
+LONGEST_WAIT_S = 60  # the sentry's other ASICs wait as well
 
 _specs_reader = Reader(AsicSpecs, any_value=False)
 
 
 @dataclass(slots=True)
 class Item:
-    """One ASIC's part of a report: whose it is, or why it is refused; `specs` only if they have changed."""
+    """One ASIC's part of a report: whose it is, or why it is refused; `specs` only if they have changed.
+
+    `retry_after_s` is set if it is over its budget.
+    """
 
     rig_id: int = 0
     error: str | None = None
+    retry_after_s: int = 0
     specs: bytes | None = None
     logs: Sorted = field(default_factory=Sorted)
 
@@ -138,8 +142,8 @@ class AsicIntake:
                 await self._read_logs(items[-1], item, run=run, now=now)
             if at % ITEMS_BETWEEN_BREATHS == ITEMS_BETWEEN_BREATHS - 1:
                 await asyncio.sleep(0)
-        if items and all(item.error == OVER_BUDGET for item in items):
-            raise OverBudget(ALL_REFUSED_WAIT_S)
+        if items and all(item.retry_after_s for item in items):
+            raise OverBudget(min(LONGEST_WAIT_S, *(item.retry_after_s for item in items)))
         return items
 
     def _charged_item(self, item: AsicReportItem, holder: int | TokenError, charges: ExitStack) -> Item:
@@ -151,8 +155,8 @@ class AsicIntake:
         cost = Cost(len(item.logs), len(item.specs) + sum(map(len, item.logs)))
         try:
             charges.enter_context(self._budgets.charged(holder, cost))
-        except OverBudget:  # its logs stay with the sentry, which sends them again
-            return Item(holder, error=OVER_BUDGET)
+        except OverBudget as error:  # its logs stay with the sentry, which sends them again
+            return Item(holder, error=OVER_BUDGET, retry_after_s=error.retry_after_s)
         return Item(holder)
 
     async def _read_logs(self, item: Item, sent: AsicReportItem, *, run: str | None, now: datetime) -> None:
