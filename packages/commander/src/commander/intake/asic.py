@@ -50,7 +50,7 @@ class Item:
 
     rig_id: int = 0
     error: str | None = None
-    retry_after_s: int = 0
+    retry_after_s: int | None = None
     specs: bytes | None = None
     logs: Sorted = field(default_factory=Sorted)
 
@@ -142,8 +142,9 @@ class AsicIntake:
                 await self._read_logs(items[-1], item, run=run, now=now)
             if at % ITEMS_BETWEEN_BREATHS == ITEMS_BETWEEN_BREATHS - 1:
                 await asyncio.sleep(0)
-        if items and all(item.retry_after_s for item in items):
-            raise OverBudget(min(LONGEST_WAIT_S, *(item.retry_after_s for item in items)))
+        waits_s = [item.retry_after_s for item in items if item.retry_after_s is not None]
+        if waits_s and len(waits_s) == len(items):
+            raise OverBudget(min(LONGEST_WAIT_S, *waits_s))
         return items
 
     def _charged_item(self, item: AsicReportItem, holder: int | TokenError, charges: ExitStack) -> Item:
