@@ -76,8 +76,10 @@ async def test_no_part_of_a_row_reaches_into_another(farm: Farm, open_page: Open
         }"""
     )
     assert overlaps == []
-    sticks_out = "cells => cells.filter(each => each.scrollWidth > each.clientWidth).map(each => each.textContent.trim())"
-    assert await page.locator(f"#rows #rig-{asic.id} [data-figure]").evaluate_all(sticks_out) == []
+    texts = await page.locator(f"#rows #rig-{asic.id} [data-figure]").evaluate_all(
+        "cells => cells.filter(each => each.scrollWidth > each.clientWidth).map(each => each.textContent.trim())"
+    )
+    assert texts == [], "they stick out of their cells"
 
 
 async def test_fifty_adopted_asics_are_seen_by_everybody(farm: Farm, open_page: OpenPage) -> None:
