@@ -97,6 +97,7 @@ async def watch(commander: CommanderProcess, viewers: Viewers, for_s: float) -> 
         if done:
             looking.result()
     looking.cancel()
+    print(line_of(samples[from_line:]), flush=True)
     return samples
 
 
@@ -148,9 +149,12 @@ def differences(commander: CommanderProcess, ledger: Path) -> list[str]:
                 stored[key, rig_id, EPOCH + timedelta(microseconds=taken_at_us)] += 1
     print(f"{acknowledged.total():,} logs acknowledged, {stored.total():,} stored.")
     lost, more = acknowledged - stored, stored - acknowledged
-    return [f"{count:,} acknowledged logs are not stored." for count in (lost.total(),) if count] + [
-        f"{count:,} stored logs were not acknowledged, or are stored twice." for count in (more.total(),) if count
-    ]
+    found = []
+    if lost:
+        found.append(f"{lost.total():,} acknowledged logs are not stored.")
+    if more:
+        found.append(f"{more.total():,} stored logs were not acknowledged, or are stored twice.")
+    return found
 
 
 def errors(commander: CommanderProcess) -> list[str]:
