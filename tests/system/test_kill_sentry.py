@@ -56,7 +56,7 @@ def _all_is_whole(rig: PlaybookRig, playbooks: list[Playbook]) -> bool:
 
 
 @pytest.mark.timeout(3_600)
-def test_thirty_kills_at_random_moments_end_in_what_is_wanted(tmp_path: Path) -> None:
+def test_kills_at_random_moments_end_in_what_is_wanted(tmp_path: Path) -> None:
     chance = random.Random(20261120)  # noqa: S311 - the same moments each time
     with playbook_rig(tmp_path) as rig:
         playbooks: list[Playbook] = []

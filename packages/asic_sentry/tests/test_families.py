@@ -99,7 +99,8 @@ async def test_an_answer_that_a_dialect_fails_on_is_a_failure_of_that_device(
     broken = tuple(dialect._replace(recognise=recognise) for dialect in DIALECTS)
     monkeypatch.setattr("asic_sentry.identify.DIALECTS", broken)
     failure = await refusal(network, cgminer("bdminer 4.11.1"))
-    assert failure == PollFailure(FailureKind.BAD_RESPONSE, "The sentry failed on its answer; see the log.")
+    sentence = "The sentry can't process this ASIC's answer; see the sentry's log."
+    assert failure == PollFailure(FailureKind.BAD_RESPONSE, sentence)
 
 
 def test_a_realm_of_any_length_is_no_error_of_its_own() -> None:

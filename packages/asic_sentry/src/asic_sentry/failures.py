@@ -49,7 +49,7 @@ class BadReply(PollError):
 
 def broken() -> PollFailure:
     """Returns the failure for an answer that the sentry itself fails on: a fault of its own, which is in its log."""
-    return PollFailure(FailureKind.BAD_RESPONSE, "The sentry failed on its answer; see the log.")
+    return PollFailure(FailureKind.BAD_RESPONSE, "The sentry can't process this ASIC's answer; see the sentry's log.")
 
 
 def bad_response(detail: str) -> BadReply:

@@ -135,8 +135,9 @@ def _read_file(path: Path) -> dict[str, str]:
 
 
 def _unquoted(value: str, name: str, path: Path) -> str:
-    """Returns the value as systemd reads it: quotes count only at its begin, and a backslash not in single quotes.
+    """Returns the value as systemd reads it.
 
+    Quotes count only at its beginning. A backslash does not count in single quotes.
     Raises `ServiceProblem` if systemd would take the next lines into the value.
     """
     parts = list[str]()
