@@ -15,6 +15,7 @@ from asic_sentry.scan import ScannedAsic
 from fake_asics import FakeAsic, make_asics, running
 from protocol.asic_messages import AsicSpecs
 from sentry_farm import BASE, Sentry, put
+from sentry_kit.uploader import DiskTrouble
 
 HEAD = "IP address       HW type     Flags       HW address            Mask     Device\n"
 
@@ -138,7 +139,7 @@ async def test_a_look_that_fails_does_not_end_the_next_ones(
     world: World, network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asic_sentry.relocate._LOOK_EVERY_S", 0.01)
-    agent, errors = world.sentry.agent, [sqlite3.OperationalError("database or disk is full")]
+    agent, errors = world.sentry.agent, [DiskTrouble("database or disk is full")]
     mac = "02:00:00:00:00:05"
 
     async def write(change: Callable[[sqlite3.Connection], None]) -> None:
@@ -157,6 +158,21 @@ async def test_a_look_that_fails_does_not_end_the_next_ones(
         )
         looks.cancel()
     assert errors == []
+
+
+async def test_an_asic_that_is_removed_during_a_search_costs_the_others_nothing(world: World, network: str) -> None:
+    gone, stays = make_asics(2, network, ["antminer"], port_base=BASE)
+    poller = world.sentry.agent.poller
+    world.add(gone, "02:00:00:00:00:01")
+    world.add(stays, "02:00:00:00:00:02")
+    await world.sentry.until(lambda: len(list(poller)) == 2)
+    lost = [world.sentry.device(asic.ip) for asic in (gone, stays)]
+    to = [identity(network.replace("0/24", str(number))) for number in (101, 102)]
+    asics = [ScannedAsic(at, device.asic.mac) for at, device in zip(to, lost, strict=True)]
+    del poller.devices[lost[0].asic.id]
+    await Relocator(poller, world.sentry.agent._remember)._move(lost, asics)
+    assert lost[1].asic.ip == to[1].ip
+    assert world.sentry.asic(to[1].ip).mac == "02:00:00:00:00:02"
 
 
 def identity(ip: str) -> Identity:

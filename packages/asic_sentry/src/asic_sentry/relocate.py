@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from sentry_kit.errors import SentryError
+
 from asic_sentry.access import using
 from asic_sentry.addresses import Network
 from asic_sentry.arp import ARP_FILE, macs_by_ip
@@ -71,8 +73,8 @@ class Relocator:
             await asyncio.sleep(_LOOK_EVERY_S)
             try:
                 await self.look()
-            except Exception:
-                log.exception("looking_for_asics_broken")
+            except SentryError as error:
+                log.warning("looking_for_asics %s", error)
 
     async def look(self) -> None:
         macs = macs_by_ip(self._arp)
@@ -147,21 +149,25 @@ class Relocator:
         return scan.asics
 
     async def _move(self, lost: Sequence[Device], asics: Sequence[ScannedAsic]) -> None:
+        """Stores the new addresses, and then polls the ASICs there. One may have been removed meanwhile."""
+        devices = {device.asic.id: device for device in lost if device.asic.id in self._poller.devices}
         taken = {device.asic.ip: device.asic.id for device in self._poller}
-        moved = relocations([device.asic for device in lost], asics, taken)
+        moved = relocations([device.asic for device in devices.values()], asics, taken)
         if not moved:
             return
-        news = {key: relocation_text(self._poller.devices[key].asic, to) for key, to in moved.items()}
-        addresses = {self._poller.devices[key].asic.ip: to.ip for key, to in moved.items()}
-        for key, to in moved.items():
-            log.warning("asic_moved from=%s to=%s", self._poller.devices[key].asic.ip, to.ip)
-            self._poller.moved(self._poller.devices[key], to, news[key])
+        news = {key: relocation_text(devices[key].asic, to) for key, to in moved.items()}
+        before = {key: devices[key].asic.ip for key in moved}
+        addresses = {before[key]: to.ip for key, to in moved.items()}
 
         def write(db: sqlite3.Connection) -> None:
             store.move_asics(db, moved, news)
             move_logins(db, addresses)
 
         await self._write(write)
+        for key, to in moved.items():
+            if key in self._poller.devices:
+                log.warning("asic_moved from=%s to=%s", before[key], to.ip)
+                self._poller.moved(devices[key], to, news[key])
 
 
 def _ports(devices: Sequence[Device]) -> list[int]:
