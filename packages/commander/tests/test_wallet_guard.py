@@ -2,9 +2,10 @@
 
 import pytest
 from commander.readings.traits import accounts_of
-from commander.readings.wallet_guard import Difference, differences, same_pool, same_user, wallet_words
+from commander.readings.wallet_guard import Difference, differences, same_user, wallet_words
 from protocol.messages import AlgorithmReading, MinerReading, MinerState
 from protocol.playbook_messages import PlaybookWork, WalletEvidence
+from protocol.pools import same_pool
 
 WALLET = "44AFFq5kSiGBoZ4NMDwYtN18obc8"
 WORK = PlaybookWork(algorithm="rx/0", coin="Monero", pool="stratum+ssl://Pool.example:443", user=WALLET)

@@ -95,6 +95,25 @@ def test_one_algorithm_without_a_name_has_the_coin_of_the_only_work() -> None:
     assert found.coin == "X"
 
 
+@pytest.mark.parametrize("pool", ["1.2.3.4:3000", "ergo.example", "erg….example:3000"])
+def test_another_spelling_of_the_pool_is_no_other_work(pool: str) -> None:
+    works = [PlaybookWork(coin="Ergo", pool="ergo.example:3000")]
+    (found,) = with_coins([AlgorithmReading(algorithm="unknown", pool=pool)], works, may_leave_out=True)
+    assert found.coin == "Ergo"
+
+
+def test_a_port_that_the_playbook_leaves_out_is_no_other_work() -> None:
+    works = [PlaybookWork(coin="Ergo", pool="ergo.example")]
+    reading = AlgorithmReading(algorithm="unknown", pool="ergo.example:3000")
+    assert [each.coin for each in with_coins([reading], works, may_leave_out=True)] == ["Ergo"]
+
+
+def test_two_addresses_that_may_be_one_work_s_pool_get_no_coin() -> None:
+    works = [PlaybookWork(coin="Own first", pool="first.example:4444")]
+    readings = [AlgorithmReading(algorithm="unknown", pool=f"192.0.2.{last}:4444") for last in (1, 2)]
+    assert [each.coin for each in with_coins(readings, works, may_leave_out=True)] == [None, None]
+
+
 def test_two_works_with_one_algorithm_are_known_by_pool() -> None:
     works = [PlaybookWork(algorithm="ethash", coin=each, pool=f"{each}.example:1") for each in ("one", "two")]
     reading = AlgorithmReading(algorithm="Ethash", pool="stratum+tcp://two.example:1")

@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from protocol.asic_messages import AsicPool
+from protocol.pools import same_pool
 
-from commander.readings.wallet_guard import same_pool, same_user
+from commander.readings.wallet_guard import same_user
 
 MAX_LENGTH = 2_000
 _BETWEEN = re.compile(r"[\s,]+")

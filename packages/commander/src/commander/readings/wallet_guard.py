@@ -1,12 +1,11 @@
 """The wallet guard: compares a miner's pool and wallet with those of its playbook. Unknown values are no alarm."""
 
-import ipaddress
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from protocol.playbook_messages import PlaybookWork, WalletEvidence
+from protocol.pools import COMPARED_KEPT, is_shortened, same_pool
 
 from commander.readings.traits import Account
 
@@ -16,8 +15,6 @@ _EVIDENCE = {
     WalletEvidence.SCRIPT: "Not reported by the software. The script that started it has the playbook's wallet.",
     WalletEvidence.NEITHER: "Not reported by the software, and found in neither its process nor its script.",
 }
-COMPARED_KEPT = 16_384  # they are compared with every log, and stay the same for weeks
-_HIDDEN = re.compile(r"\*|\.\.\.|…")  # some software shortens what it shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +67,10 @@ def _of_account(works: Sequence[PlaybookWork], account: Account) -> list[Differe
 
 
 @lru_cache(maxsize=COMPARED_KEPT)
-def same_pool(reported: str, expected: str) -> bool:
-    """Returns whether both are one pool. Scheme, user, case and a missing port do not matter."""
-    host, port = _host_and_port(reported)
-    expected_host, expected_port = _host_and_port(expected)
-    if host != expected_host and not (_is_address(host) or _is_address(expected_host) or _HIDDEN.search(host)):
-        return False  # the address behind a name is not known here
-    if _is_address(host) and _is_address(expected_host) and host != expected_host:
-        return False
-    return port == expected_port or not port or not expected_port
-
-
-@lru_cache(maxsize=COMPARED_KEPT)
 def same_user(reported: str, expected: str) -> bool:
     """Returns whether both are one account. Software adds the worker, and leaves out prefixes such as "kaspa:"."""
     reported, expected = reported.strip().casefold(), expected.strip().casefold()
-    if not reported or _HIDDEN.search(reported):
+    if not reported or is_shortened(reported):
         return True
     forms = (expected, expected.rpartition(":")[2])
     return any(_begins_with(each, form) for form in forms for each in (reported, reported.partition(":")[2]))
@@ -93,18 +78,3 @@ def same_user(reported: str, expected: str) -> bool:
 
 def _begins_with(reported: str, account: str) -> bool:
     return reported == account or reported.startswith(tuple(account + mark for mark in _SEPARATORS))
-
-
-def _host_and_port(pool: str) -> tuple[str, str]:
-    plain = pool.strip().casefold().rpartition("://")[2].rpartition("@")[2].partition("/")[0]
-    host, colon, port = plain.rpartition(":")
-    if not colon or not port.isdecimal() or (plain.count(":") > 1 and not host.endswith("]")):
-        host, port = plain, ""
-    return host.strip("[]").rstrip("."), port
-
-
-def _is_address(host: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(host))
-    except ValueError:
-        return False

@@ -6,6 +6,7 @@ import msgspec
 from protocol.coins import algorithm_name, may_be_coin_of
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading
 from protocol.playbook_messages import PlaybookWork
+from protocol.pools import same_pool
 
 
 def with_coins(
@@ -40,8 +41,8 @@ def _works_of(
     taken = [work for work in works if any(_is_same_algorithm(each, work) for each in algorithms)]
     possible = [work for work in works if work not in taken and _may_be(reading, work)]
     of_pool = [work for work in possible if _is_same_pool(reading.pool, work.pool)]
-    is_alone = sum(each.pool == reading.pool for each in algorithms) == 1
-    return [work for work in possible if work in in_place] or (of_pool if is_alone and len(of_pool) == 1 else [])
+    is_sure = len(of_pool) == 1 and sum(_is_same_pool(each.pool, of_pool[0].pool) is True for each in algorithms) == 1
+    return [work for work in possible if work in in_place] or (of_pool if is_sure else [])
 
 
 def _may_be(reading: AlgorithmReading, work: PlaybookWork) -> bool:
@@ -62,9 +63,5 @@ def _is_same_algorithm(reading: AlgorithmReading, work: PlaybookWork) -> bool | 
 
 
 def _is_same_pool(reported: str | None, expected: str | None) -> bool | None:
-    return _plain(reported) == _plain(expected) if reported and expected else None
-
-
-def _plain(pool: str) -> str:
-    """Returns host and port, without scheme, user and path."""
-    return pool.strip().casefold().rpartition("://")[2].rpartition("@")[2].partition("/")[0]
+    """Returns None if one of them is unknown, and True if nothing that is known of the two differs."""
+    return same_pool(reported, expected) if reported and expected else None
