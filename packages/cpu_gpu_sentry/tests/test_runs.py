@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,6 +18,7 @@ from cpu_gpu_sentry.playbooks.packages import package_key
 from cpu_gpu_sentry.playbooks.processes import end, environment_for, mark_of, marked
 from cpu_gpu_sentry.playbooks.runs import RunNote, StartRequest
 from protocol.playbook_messages import Archive, Platform, Playbook, SoftwarePackage
+from waiting import eventually
 
 pytestmark = pytest.mark.system
 PACKAGE = SoftwarePackage(
@@ -39,13 +39,6 @@ def started(folders: Folders, script: str, name: str = "p1") -> RunNote:
     return runs.start(folders, StartRequest(playbook, 4000, 0), runs.write_script(folders, playbook, 4000))
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def living(folders: Folders) -> list[psutil.Process]:
     return marked([f"{mark_of(folders.data_dir)}:"])
 
@@ -57,7 +50,7 @@ def printed(folders: Folders, note: RunNote) -> list[str]:
 def test_a_keeper_that_does_not_begin_in_time_is_a_trouble_that_is_tried_again(
     folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cpu_gpu_sentry.playbooks.system_posix._START_S", 1e-9)
+    monkeypatch.setattr("cpu_gpu_sentry.playbooks.system_posix.START_S", 1e-9)
     with pytest.raises(Trouble, match=r"could not be started \(code -9: it did not begin within"):
         started(folders, "exec sleep 600")
     assert list(folders.of("p1").glob("start-*.json")) == []

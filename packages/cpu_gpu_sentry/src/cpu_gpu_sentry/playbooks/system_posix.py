@@ -15,12 +15,12 @@ from protocol.playbook_messages import Platform
 from sentry_kit.read_only import is_read_only
 
 from cpu_gpu_sentry.playbooks import keeper_posix
+from cpu_gpu_sentry.playbooks.late_keepers import START_S, TOO_LATE
 
 HERE = Platform.LINUX
 SYNCS_AT_ONCE = True  # `sync_folder` is enough; `fsync` of 100,000 files takes minutes
 KEEPER = Path(keeper_posix.__file__)
 ALREADY_RUNS = keeper_posix.ALREADY_RUNS
-_START_S = 20
 
 
 def is_held(lock: Path) -> bool:
@@ -53,16 +53,19 @@ def held(lock: Path) -> Iterator[None]:
 
 
 def start_keeper(folder: Path, start: Path, environment: Mapping[str, str]) -> int:
-    """Returns when the keeper goes on by itself, in a session of its own: its exit code. One that is late is killed."""
+    """Starts the keeper in its own session. Returns its exit code once it runs in the background.
+
+    A late keeper is killed.
+    """
     with (folder / "keeper.log").open("wb") as output:
         try:
             keeper = subprocess.run(  # noqa: S603 - our own program
                 [sys.executable, "-I", "-S", str(KEEPER), str(folder), str(start)],
                 env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, timeout=_START_S, check=False,
+                start_new_session=True, timeout=START_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            output.write(f"it did not begin within {_START_S:g} s".encode())
+            output.write(TOO_LATE)
             return -signal.SIGKILL
     return keeper.returncode
 

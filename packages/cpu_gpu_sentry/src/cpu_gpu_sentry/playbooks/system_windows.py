@@ -21,12 +21,12 @@ import psutil
 from protocol.playbook_messages import Platform
 
 from cpu_gpu_sentry.playbooks import keeper_windows
+from cpu_gpu_sentry.playbooks.late_keepers import START_S, TOO_LATE
 
 HERE = Platform.WINDOWS
 SYNCS_AT_ONCE = False  # nothing syncs a whole folder there: each file is synced when it is written
 KEEPER = Path(keeper_windows.__file__)
 ALREADY_RUNS = keeper_windows.ALREADY_RUNS
-_START_S = 20.0
 _STEP_S = 0.05
 _DETACHED = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW | subprocess.CREATE_BREAKAWAY_FROM_JOB
 
@@ -64,17 +64,22 @@ def held(lock: Path) -> Iterator[None]:
 
 
 def start_keeper(folder: Path, start: Path, environment: Mapping[str, str]) -> int:
-    """Returns when the keeper has taken over the start file, or has ended: then its exit code."""
+    """Returns when the keeper has taken over the start file, or has ended: then its exit code. A late one is killed."""
     with (folder / "keeper.log").open("wb") as output:
         keeper = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-I", "-S", str(KEEPER), str(folder), str(start)],
             env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output, creationflags=_DETACHED,
         )  # fmt: skip
-    deadline = time.monotonic() + _START_S
-    while start.exists() and time.monotonic() < deadline:
-        if keeper.poll() is not None:
-            return keeper.returncode
-        time.sleep(_STEP_S)
+        deadline = time.monotonic() + START_S
+        while start.exists() and time.monotonic() < deadline:
+            if keeper.poll() is not None:
+                return keeper.returncode
+            time.sleep(_STEP_S)
+        if start.exists():
+            keeper.kill()
+            keeper.wait()
+            output.write(TOO_LATE)
+            return 1
     keeper.returncode = 0  # it outlives this process, which does not wait for it
     return 0
 
