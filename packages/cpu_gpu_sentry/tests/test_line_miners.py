@@ -99,6 +99,12 @@ def test_ccminer_s_power_is_milliwatt_and_its_place_decimal() -> None:
     ]  # fmt: skip
 
 
+def test_a_letter_of_another_encoding_in_ccminer_s_answer_is_kept() -> None:
+    summary = b"NAME=ccminer;VER=2.3;ALGO=x16r;GPUS=1;KHS=25000.50;UPTIME=300;ACC=4;REJ=0|\0"
+    miner = SOFTWARE["ccminer"].parse([summary, b"POOL=x;ALGO=x16r;URL=pool.example:4567;USER=caf\xe9;STALE=0|\0"])
+    assert miner.algorithms[0].user == "café"
+
+
 def test_ccminer_s_summary_alone_is_enough_and_trex_s_first_api_was_the_same() -> None:
     assert parse("ccminer", "ccminer__summary.txt").algorithms[0].hashrate_hs == 25_000_500
     assert parse("trex", "ccminer__summary.txt").software == "trex"

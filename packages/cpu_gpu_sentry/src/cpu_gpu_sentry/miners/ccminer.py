@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
+from sentry_kit.lenient import decoded
 from sentry_kit.parsing import BadReply, count, percent, positive, scaled, temperature, text
 
 from cpu_gpu_sentry.miners.parsing import (
@@ -55,8 +56,7 @@ def parse_records(software: str, replies: Sequence[bytes]) -> MinerReading:
 
 
 def records_of(reply: bytes) -> list[Record]:
-    """A card's name may be in any encoding, and does not matter."""
-    *records, tail = reply.rstrip(b"\0").decode(errors="replace").split("|")
+    *records, tail = decoded(reply.rstrip(b"\0")).split("|")
     if ";" in tail:  # cut off; its last number may be, too
         records.append(tail.rpartition(";")[0])
     return [dict(pair.strip().split("=", 1) for pair in each.split(";") if "=" in pair) for each in records]
