@@ -106,12 +106,12 @@ def _for_coin(reading: MinerReading, coin: str | None) -> MinerReading:
 
     Where the parser may have left out the first one, an algorithm that can't be that coin's does not get it.
     """
+    if coin is None:
+        return reading
     may_leave_out = SOFTWARE[reading.software].leaves_out_idle
     places = enumerate(reading.algorithms)
-    place = next(
-        (nth for nth, each in places if coin and (not may_leave_out or may_be_coin_of(each.algorithm, coin))), None
-    )
-    if coin is None or place is None:
+    place = next((nth for nth, each in places if not may_leave_out or may_be_coin_of(each.algorithm, coin)), None)
+    if place is None:
         return reading
     algorithms = list(reading.algorithms)
     algorithms[place] = msgspec.structs.replace(algorithms[place], coin=coin)
