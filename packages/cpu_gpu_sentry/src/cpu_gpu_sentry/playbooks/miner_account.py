@@ -100,8 +100,11 @@ def _make_account() -> None:
         is_new = make_account(NAME, NO_HOME)
     except ServiceProblem as error:
         log.warning("miner_account_not_made %s", error)
+        return
+    if is_new:
+        log.info("miner_account_made %s", NAME)
     else:
-        log.info("miner_account_made %s" if is_new else f"miner_account_not_made %s is there{_whose()}", NAME)
+        log.info("miner_account_not_made %s is there%s", NAME, _whose())
 
 
 def _whose() -> str:
