@@ -17,7 +17,7 @@ from cpu_gpu_sentry.miners.parsing import (
     checked,
     decode,
     lined_up,
-    lists_nobody,
+    lists_no_device,
     mapping,
     mined,
     names_a_job,
@@ -49,7 +49,7 @@ def _parse(summary: Any) -> MinerReading:
 
 
 def _is_idle(each: Any) -> bool:
-    return lists_nobody(each.get("Worker_Performance"), each.get("Total_Performance"))
+    return lists_no_device(each.get("Worker_Performance"), each.get("Total_Performance"))
 
 
 def _algorithm(each: Any) -> AlgorithmReading:

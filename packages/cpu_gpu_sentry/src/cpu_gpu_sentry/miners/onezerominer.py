@@ -15,7 +15,7 @@ from cpu_gpu_sentry.miners.parsing import (
     checked,
     decode,
     lined_up,
-    lists_nobody,
+    lists_no_device,
     mined,
     names_a_job,
     pci_of_bus,
@@ -34,7 +34,7 @@ def parse_onezerominer(replies: Sequence[bytes]) -> MinerReading:
 
 
 def _parse(status: Any) -> MinerReading:
-    algorithms = mined(status["algos"], lambda each: lists_nobody(each.get("hashrates"), each.get("total_hashrate")))
+    algorithms = mined(status["algos"], lambda each: lists_no_device(each.get("hashrates"), each.get("total_hashrate")))
     cards = status["devices"]
     devices = [_device(card, position, algorithms, len(cards)) for position, card in enumerate(cards)]
     uptime_s = count(status.get("uptime_seconds"))

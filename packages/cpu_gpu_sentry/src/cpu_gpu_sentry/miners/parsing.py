@@ -139,7 +139,7 @@ def mined(parts: Sequence[Part], is_idle: Callable[[Part], bool]) -> list[Part]:
     return [part for part in parts if not is_idle(part)] or list(parts)
 
 
-def lists_nobody(rates: object, whole: object) -> bool:
+def lists_no_device(rates: object, whole: object) -> bool:
     """Returns whether the list of the devices' hashrates is there and empty, and their total is not above 0."""
     return rates == [] and not number(whole)
 

@@ -20,7 +20,7 @@ from cpu_gpu_sentry.miners.parsing import (
     checked,
     decode,
     lined_up,
-    lists_nobody,
+    lists_no_device,
     mapping,
     mined,
     names_a_job,
@@ -48,7 +48,7 @@ def parse_trex(replies: Sequence[bytes]) -> MinerReading:
 
 def _parse(summary: Any) -> MinerReading:
     halves = [summary, *([summary["dual_stat"]] if mapping(summary.get("dual_stat")).get("algorithm") else [])]
-    halves = mined(halves, lambda half: lists_nobody(half.get("gpus"), half.get("hashrate")))
+    halves = mined(halves, lambda half: lists_no_device(half.get("gpus"), half.get("hashrate")))
     older_shares = lined_up(summary.get("stat_by_gpu"), len(summary["gpus"]))
     cards = [
         _device([_same_card(half, card) for half in halves], position, older_shares[position])
