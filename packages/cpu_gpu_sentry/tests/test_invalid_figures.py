@@ -4,12 +4,10 @@ import json
 import re
 from collections.abc import Iterator
 
-import msgspec
 import pytest
 from cpu_gpu_sentry.miners.parsing import with_prefix
 from cpu_gpu_sentry.miners.registry import SOFTWARE
-from miner_answers import CASES, SETS, answers
-from protocol.messages import MinerReading
+from miner_answers import CASES, SETS, answers, read
 from sentry_kit.parsing import number
 
 NO_FIGURES = [b"nan", b"-nan(ind)", b"NaN", b"inf", b"-Infinity", b"1.#INF", b"", b"9" * 5000]
@@ -40,11 +38,6 @@ def _with_mark(answer: object, place: Place) -> object:
     copy = answer.copy()
     copy[place[0]] = _with_mark(answer[place[0]], place[1:])  # type: ignore[index]  # a key of this part
     return copy
-
-
-def read(software: str, replies: list[bytes]) -> MinerReading:
-    # Some software reports when it was started, so that its uptime follows from the clock.
-    return msgspec.structs.replace(SOFTWARE[software].parse(replies), uptime_s=None)
 
 
 def spoilt(replies: list[bytes], raw: bytes, *, of_numbers: bool) -> Iterator[tuple[list[bytes], list[bytes], object]]:

@@ -5,8 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from protocol.tokens import TokenKind, new_token
 from sentry_kit import store
 from sentry_kit.copies import Copies
 from sentry_kit.store import Enrolment, State
+from waiting import eventually
 
 IS_ROOT = sys.platform != "win32" and os.geteuid() == 0
 as_root = pytest.mark.skipif(not IS_ROOT, reason="only root may give a process to another user")
@@ -88,13 +88,6 @@ def printed(folders: Folders, note: RunNote) -> list[str]:
     return last_lines(folders.of(note.playbook_id) / "output", note.run, 50)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @as_root
 def test_a_miner_can_read_nothing_of_the_sentry(folders: Folders, account: MinerAccount) -> None:
     secrets = sorted(str(each) for each in folders.data_dir.iterdir() if each.name not in ("playbooks", "software"))
@@ -104,7 +97,7 @@ def test_a_miner_can_read_nothing_of_the_sentry(folders: Folders, account: Miner
         f"ls {each}/ >/dev/null 2>&1 || cat {each} >/dev/null 2>&1 && echo read {each}" for each in secrets
     )
     note = started(folders, f"id -u; ls {folders.data_dir} 2>&1; {looks}\necho done")
-    until(lambda: "done" in printed(folders, note))
+    eventually(lambda: "done" in printed(folders, note))
     lines = printed(folders, note)
     assert lines[0] == str(account.uid)
     assert "Permission denied" in lines[1]
@@ -125,7 +118,7 @@ def test_a_miner_works_in_its_own_folder_and_can_not_become_root(folders: Folder
         )
     )
     note = started(folders, script)
-    until(lambda: "done" in printed(folders, note))
+    eventually(lambda: "done" in printed(folders, note))
     lines = printed(folders, note)
     assert lines[0] == str(folders.software / package_key(PACKAGE))
     assert {"written", "home", "script safe", "said"} <= set(lines)
@@ -139,7 +132,7 @@ def test_a_miner_works_in_its_own_folder_and_can_not_become_root(folders: Folder
 @as_root
 def test_a_miner_s_whole_tree_is_ended(folders: Folders, account: MinerAccount) -> None:
     note = started(folders, "sleep 601 & setsid sleep 602 & echo ready; exec sleep 603")
-    until(lambda: "ready" in printed(folders, note))
+    eventually(lambda: "ready" in printed(folders, note))
     assert runs.find_running(folders) == {"p1": note}
     runs.end_runs(folders, ["p1"])
     assert runs.find_running(folders) == {}
@@ -148,7 +141,7 @@ def test_a_miner_s_whole_tree_is_ended(folders: Folders, account: MinerAccount) 
 @as_root
 def test_what_runs_as_root_is_not_what_a_miner_could_change(folders: Folders, account: MinerAccount) -> None:
     note = started(folders, "echo evil >sub/miner; echo done")
-    until(lambda: "done" in printed(folders, note))
+    eventually(lambda: "done" in printed(folders, note))
     shared, own = package_key(PACKAGE), software_key(playbook(root=True))
     assert software_key(playbook()) == shared
     assert own != shared

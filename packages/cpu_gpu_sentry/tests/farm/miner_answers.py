@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from cpu_gpu_sentry.miners.registry import SOFTWARE
+from protocol.messages import MinerReading
 
 ANSWERS = Path(__file__).parents[1] / "answers"
 SETS = [
@@ -47,3 +50,8 @@ CASES = pytest.mark.parametrize("answered", SETS, ids=[names[1] for names in SET
 def answers(answered: tuple[str, ...]) -> tuple[str, list[bytes]]:
     software, *names = answered
     return software, [(ANSWERS / name).read_bytes() for name in names]
+
+
+def read(software: str, replies: list[bytes]) -> MinerReading:
+    """Parses the answers. Leaves out the uptime: where software reports its start, it follows from the clock."""
+    return msgspec.structs.replace(SOFTWARE[software].parse(replies), uptime_s=None)
