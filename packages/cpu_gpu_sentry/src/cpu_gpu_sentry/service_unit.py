@@ -1,7 +1,7 @@
 """The sentry as a service of its rig.
 
-Miners inherit every restriction, and no later playbook can lift one. So only what no miner needs is closed. What stays
-open, and what for: docs/security.md, "What the services may do".
+Miners inherit every restriction, and no later playbook can lift one. So the unit forbids only what no miner needs.
+docs/security.md says what stays allowed, and why.
 """
 
 from protocol.services import Service
