@@ -165,7 +165,8 @@ async def test_login_asks_again_until_it_is_right_and_comes_back(open_page: Open
     page = await open_page("/cpu-gpu?sort=power", logged_in=False)
     for password in ("wrong", "<script>"):
         await page.get_by_label("Password").fill(password)
-        await page.keyboard.press("Enter")
+        async with page.expect_event("domcontentloaded"):  # the page before it says the same
+            await page.keyboard.press("Enter")
         await expect(page.get_by_text("That is not the password.")).to_be_visible()
         await expect(page.get_by_label("Password")).to_be_focused()
     await page.get_by_label("Password").fill(PASSWORD)
