@@ -90,7 +90,7 @@ async def test_a_device_that_is_read_is_recognised_by_its_own_dialect(network: s
     assert found.dialect == kind
 
 
-async def test_an_answer_that_a_dialect_fails_on_is_a_failure_of_that_device(
+async def test_an_answer_that_its_own_dialect_fails_on_is_named_too(
     network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def recognise(answer: bytes) -> None:
@@ -100,7 +100,7 @@ async def test_an_answer_that_a_dialect_fails_on_is_a_failure_of_that_device(
     monkeypatch.setattr("asic_sentry.identify.DIALECTS", broken)
     failure = await refusal(network, cgminer("bdminer 4.11.1"))
     sentence = "The sentry can't process this ASIC's answer; see the sentry's log."
-    assert failure == PollFailure(FailureKind.BAD_RESPONSE, sentence)
+    assert failure == PollFailure(FailureKind.BAD_RESPONSE, f"This is a bdminer (SealMiner). {sentence}")
 
 
 def test_a_realm_of_any_length_is_no_error_of_its_own() -> None:

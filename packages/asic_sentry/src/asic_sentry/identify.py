@@ -8,7 +8,8 @@ import asyncio
 import ipaddress
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -39,6 +40,9 @@ _OTHER_FIRMWARE = {FailureKind.BAD_RESPONSE, FailureKind.ERROR_STATUS, FailureKi
 _DETAIL_LIMIT = 400
 _WITHIN_S, _AFTER_SILENCE_S = 15.0, 2.0
 
+_LOGGED: set[str] = set()  # dialects of which the log has a traceback
+
+T = TypeVar("T")
 Probe = tuple[int, Question]
 
 
@@ -64,9 +68,10 @@ async def _identified(address: str, port: int | None, model: str | None) -> Iden
             rest = candidates(port, model)
             while rest:
                 dialect = rest.pop(0)
-                result = await _try(address, port, dialect, answers)
+                result = await _guarded(address, dialect, _try(address, port, dialect, answers))
                 if isinstance(result, Identity):
-                    return _named(await _better(result, dialect, port) or result, model)
+                    better = await _guarded(address, dialect, _better(result, dialect, port))
+                    return _named(better if isinstance(better, Identity) else result, model)
                 failures.append(result)
                 of_dialect[dialect.name] = result
                 if result.kind in _FINAL:
@@ -79,6 +84,16 @@ async def _identified(address: str, port: int | None, model: str | None) -> Iden
         return failure
     found = await _other_firmware(address, model) if port is None else None
     return found or _as_it_calls_itself(failure, answers.values(), of_dialect)
+
+
+async def _guarded(ip: str, dialect: Dialect, step: Awaitable[T]) -> T | PollFailure:
+    """Returns the result of a step of this dialect. If the dialect is faulty, the others are still tried."""
+    try:
+        return await step
+    except Exception:
+        log.error("dialect_broken ip=%s dialect=%s", ip, dialect.name, exc_info=dialect.name not in _LOGGED)
+        _LOGGED.add(dialect.name)
+        return broken()
 
 
 def _as_it_calls_itself(
@@ -97,7 +112,7 @@ async def _other_firmware(ip: str, model: str | None) -> Identity | None:
     """Tries the dialects without a probe: they are asked last, and only about a device that answers."""
     for dialect in _possible(model):
         if dialect.probe is None and dialect.is_installed():
-            specs = await read_specs(ip, dialect.port, dialect)
+            specs = await _guarded(ip, dialect, read_specs(ip, dialect.port, dialect))
             if not isinstance(specs, PollFailure):
                 return _named(Identity(ip=ip, port=dialect.port, dialect=dialect.name, specs=specs), model)
     return None
@@ -150,14 +165,13 @@ async def _try(
     return await _proven(ip, at, dialect)
 
 
-async def _better(found: Identity, dialect: Dialect, port: int | None) -> Identity | None:
+async def _better(found: Identity, dialect: Dialect, port: int | None) -> Identity | PollFailure | None:
     """Returns the device as read by a dialect that reads more values of its firmware, at that dialect's own port."""
     name = dialect.better(found.specs)
     if name is None or port is not None:
         return None
     other = next(each for each in DIALECTS if each.name == name)
-    result = await _proven(found.ip, other.port, other)
-    return result if isinstance(result, Identity) else None
+    return await _proven(found.ip, other.port, other)
 
 
 async def _answer(ip: str, port: int, dialect: Dialect, question: Question) -> bytes | PollFailure:
@@ -191,4 +205,5 @@ def _without(make: str, model: str) -> str | None:
 
 
 def most_specific(failures: Sequence[PollFailure]) -> PollFailure:
-    return min(failures, key=lambda failure: _MOST_SPECIFIC_FIRST.index(failure.kind))
+    """Returns the failure that says most. A fault of the sentry comes before other answers that can't be read."""
+    return min(failures, key=lambda failure: (_MOST_SPECIFIC_FIRST.index(failure.kind), failure != broken()))
