@@ -8,7 +8,8 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -17,12 +18,14 @@ import pytest
 from argon2 import PasswordHasher
 from commander.accounts import actions
 from commander.accounts.actions import AccountActions
+from commander.accounts.tables import sessions
 from commander.db import Database, open_database
 from commander.incidents.running import Rounds
 from commander.live.rigs import Lives
 from commander.migrations import migrate
 from commander.settings import Settings
 from commander_farm import PASSWORD, POSTGRESQL, SQLITE, Farm, running, serving, settings_of
+from every_change import World, make_world
 from nats_server import NatsServer, running_nats
 from playbook_farm import Playbooks
 from postgresql_server import SMALL_WAL, PostgresqlServer, memory, running_server
@@ -113,6 +116,24 @@ async def served_farm(settings: Settings) -> AsyncIterator[Farm]:
         farm = Farm(client, settings)
         await farm.make_key()
         yield farm
+
+
+@pytest.fixture(scope="module")
+def made_world(empty_farm: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Made by a commander that has ended: its folder can be copied, which is faster than thirty requests."""
+    folder = tmp_path_factory.mktemp("world")
+    shutil.copy(empty_farm, folder)
+    return asyncio.run(make_world(settings_of(folder, f"sqlite:///{folder / 'commander.db'}")))
+
+
+@pytest.fixture
+async def world(made_world: World, settings: Settings) -> AsyncIterator[World]:
+    shutil.copytree(made_world.farm.settings.data_dir, settings.data_dir, dirs_exist_ok=True)
+    async with open_database(settings.database_url) as database, database.transaction() as db:
+        await db.execute(sessions.update().values(confirmed_at=datetime.now(UTC)))  # the world may be old by now
+    async with running(settings) as client:
+        client.cookies.update(made_world.farm.client.cookies)
+        yield replace(made_world, farm=Farm(client, settings, made_world.farm.auth))
 
 
 @pytest.fixture(scope="session", autouse=True)
