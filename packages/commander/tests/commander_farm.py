@@ -10,9 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 import uvicorn
 import websockets
 from commander.accounts.actions import AccountActions
+from commander.accounts.tables import sessions
 from commander.app import create_app
 from commander.db import open_database
 from commander.live.long_poll import LongPoll
@@ -194,3 +196,9 @@ class Farm:
     async def log_in(self) -> None:
         answer = await self.client.post("/login", data={"password": PASSWORD})
         assert answer.is_redirect or answer.is_success, answer.text
+
+
+async def make_stale(farm: Farm) -> None:
+    """Lets the passwords of all sessions have been typed eleven minutes ago."""
+    async with open_database(farm.settings.database_url) as database, database.transaction() as db:
+        await db.execute(sa.update(sessions).values(confirmed_at=datetime.now(UTC) - timedelta(minutes=11)))

@@ -20,14 +20,13 @@ from commander.accounts.domain import BadKeyName, NotSignedIn, Role, Session, Wr
 from commander.accounts.route_roles import RIGHTS, SOCKET
 from commander.accounts.second_factor import RECOVERY_CODES, STEP_S, matching_step
 from commander.accounts.second_factor_actions import TOTP_PURPOSE, SecondFactorActions
-from commander.accounts.tables import sessions
 from commander.db import Database, metadata, open_database
 from commander.saved_views.actions import SavedViewActions
 from commander.saved_views.links import ViewLinks
 from commander.sealing import Sealer, SecretsUnreadable
 from commander.settings_pages.access_page import AccessPage
 from commander.tls import SECRETS_KEY
-from commander_farm import PASSWORD, Farm, on_sqlite, post_form
+from commander_farm import PASSWORD, Farm, make_stale, on_sqlite, post_form
 from filelock import FileLock
 from litestar.testing import RequestFactory
 from playbook_farm import Playbooks
@@ -54,12 +53,6 @@ async def log_in(farm: Farm, name: str = "", password: str = LONG, code: str = "
 async def audit(farm: Farm) -> list[dict[str, str]]:
     entries = (await farm.get("/api/v1/audit")).json()["entries"]
     return list(entries)
-
-
-async def make_stale(farm: Farm) -> None:
-    """Lets the passwords of all sessions have been typed eleven minutes ago."""
-    async with open_database(farm.settings.database_url) as database, database.transaction() as db:
-        await db.execute(sa.update(sessions).values(confirmed_at=datetime.now(UTC) - timedelta(minutes=11)))
 
 
 @on_sqlite

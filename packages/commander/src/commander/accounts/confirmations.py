@@ -1,18 +1,29 @@
 """Asks people for their password, or a code, again before what moves money or gives access."""
 
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from commander.accounts import access_store, store
 from commander.accounts.actions import AccountActions
-from commander.accounts.domain import NotSignedIn, ProxySession, Session, WrongConfirmation
+from commander.accounts.domain import (
+    CONFIRMED_FOR,
+    NotSignedIn,
+    ProxySession,
+    Session,
+    User,
+    WrongConfirmation,
+    check_confirmed,
+    is_confirmed,
+)
 from commander.accounts.second_factor_actions import SecondFactorActions
 from commander.audit.store import record
 from commander.db import Database
 
 TRIES_MOST = 5
+RIGS_UNCONFIRMED = 10  # a change of the playbooks of more rigs needs the password again
 
 
 class Confirmations:
@@ -25,12 +36,25 @@ class Confirmations:
         second_factors: SecondFactorActions,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._accounts = accounts
         self._second_factors = second_factors
         self._now = now
         self._wrong: Counter[int] = Counter()  # by session, also for one that has ended: a request of it may still run
+        self._changed = ChangedRigs(now_s)
+
+    def check_for_rigs(self, user: User, rig_ids: Collection[int]) -> None:
+        """Raises `ConfirmationNeeded` before a change of playbooks, if it makes more than `RIGS_UNCONFIRMED` rigs.
+
+        Rigs that the session has changed in the last 10 minutes count too: many small changes are one large one.
+        """
+        now = self._now()
+        if not isinstance(user, Session) or is_confirmed(user, now=now):
+            return
+        if not self._changed.add(user.id, rig_ids):
+            check_confirmed(user, now=now)
 
     async def confirm(self, session: Session, *, password: str = "", code: str = "") -> Session:
         """Returns the confirmed session. Raises `WrongConfirmation`, or `NotSignedIn` when the session has ended.
@@ -71,6 +95,33 @@ class Confirmations:
             return
         await self._accounts.end_session(session.id, by=session)
         raise _ended()
+
+
+class ChangedRigs:
+    """The rigs whose playbooks each session has changed in the last 10 minutes, without a confirmation."""
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self._now_s = now_s
+        self._changed_s: dict[int, dict[int, float]] = {}  # by session, then by rig
+
+    def add(self, session_id: int, rig_ids: Collection[int]) -> bool:
+        """Returns whether the session may change these rigs too; only then they count."""
+        self._forget()
+        changed_s = self._changed_s.get(session_id, {}) | dict.fromkeys(rig_ids, self._now_s())
+        if len(changed_s) > RIGS_UNCONFIRMED:
+            return False
+        if changed_s:
+            self._changed_s[session_id] = changed_s
+        return True
+
+    def _forget(self) -> None:
+        since_s = self._now_s() - CONFIRMED_FOR.total_seconds()
+        for session_id, changed_s in list(self._changed_s.items()):
+            kept = {rig_id: at_s for rig_id, at_s in changed_s.items() if at_s > since_s}
+            if kept:
+                self._changed_s[session_id] = kept
+            else:
+                del self._changed_s[session_id]
 
 
 def _ended() -> NotSignedIn:

@@ -17,7 +17,6 @@ PASSWORD_LEAST = 12
 KEY_DAYS_MOST = 3650
 OWNER_NAME = "owner"  # the access that the commander's own password opens
 CONFIRMED_FOR = timedelta(minutes=10)
-RIGS_UNCONFIRMED = 10  # a change of the playbooks of more rigs needs the password again
 _KEY_NAME = re.compile(r"[\w][\w .:#()+@/-]{0,63}")
 
 
@@ -209,12 +208,6 @@ def check_confirmed(user: User, *, now: datetime) -> None:
             "This changes where money goes or who has access: send your password again, as "
             'POST /api/v1/confirmation {"password": "…"}, and then repeat the request within 10 minutes.'
         )
-
-
-def check_confirmed_for(user: User, rigs: int, *, now: datetime) -> None:
-    """Raises `ConfirmationNeeded` for a change of playbooks on many rigs."""
-    if rigs > RIGS_UNCONFIRMED:
-        check_confirmed(user, now=now)
 
 
 def checked_role(text: str) -> Role:

@@ -5,7 +5,7 @@ one with it, so a line may also be about a part of a route: `…/{playbook_id}/p
 here: their handlers say `opt={OPEN: True}`.
 
 `confirmed`: it moves money or gives access, so a person types the password again if that was more than 10 minutes ago
-(`web/step_up.py`). A playbook on more than ten rigs needs that too: `check_confirmed`.
+(`web/step_up.py`). Playbooks of more than ten rigs need that too: `Confirmations.check_for_rigs`.
 
 Some rights depend on what a request says, not on its address. Its handler then calls `check_role`: to rename a rig,
 and for the commands `shutdown` and `update_sentry`.

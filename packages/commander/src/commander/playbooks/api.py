@@ -10,6 +10,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler
 from protocol.playbook_messages import Platform
 
+from commander.accounts.confirmations import Confirmations
 from commander.accounts.domain import author_of
 from commander.db import Database
 from commander.live.playbooks import PlaybookNow
@@ -105,8 +106,10 @@ class RigPlaybooksApi(Controller):
         data: Annotated[PlaybookBody, Body()],
         request: AnyRequest,
         playbook_actions: NamedDependency[PlaybookActions],
+        confirmations: NamedDependency[Confirmations],
     ) -> PlaybookAnswer:
         """Add one; its sentry starts it at once."""
+        confirmations.check_for_rigs(request.user, [rig_id])
         author = author_of(request.user)
         added = await playbook_actions.add(rig_id, _spec(data), author=author, paused=bool(data.paused))
         return playbook_answer(added, None)
@@ -182,12 +185,14 @@ class PlaybooksApi(Controller):
         data: Annotated[PlaybookBody, Body()],
         request: AnyRequest,
         playbook_actions: NamedDependency[PlaybookActions],
+        confirmations: NamedDependency[Confirmations],
         live: NamedDependency[LiveRigs],
     ) -> PlaybookAnswer:
         """Change it; its sentry restarts it if software or script differ."""
-        author, spec = author_of(request.user), _spec(data)
+        author, spec, was = author_of(request.user), _spec(data), await playbook_actions.find(playbook_id)
+        confirmations.check_for_rigs(request.user, [was.rig_id])
         if data.root is None:
-            spec = replace(spec, root=(await playbook_actions.find(playbook_id)).spec.root)
+            spec = replace(spec, root=was.spec.root)
         return _answer(await playbook_actions.change(playbook_id, spec, author=author, paused=data.paused), live)
 
     @delete(responses=problems(400, 401, 404))
@@ -237,9 +242,11 @@ class PlaybooksApi(Controller):
         revision: FromPath[int],
         request: AnyRequest,
         playbook_actions: NamedDependency[PlaybookActions],
+        confirmations: NamedDependency[Confirmations],
         live: NamedDependency[LiveRigs],
     ) -> PlaybookAnswer:
         """Make an earlier revision the newest again."""
+        confirmations.check_for_rigs(request.user, [(await playbook_actions.find(playbook_id)).rig_id])
         return _answer(await playbook_actions.use_again(playbook_id, revision, author=author_of(request.user)), live)
 
 

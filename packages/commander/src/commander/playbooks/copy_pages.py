@@ -5,7 +5,6 @@ Rigs are chosen by a selection, by ticks, or by both pages before this one: `rig
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +15,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from protocol import units
 
-from commander.accounts.domain import author_of, check_confirmed_for
+from commander.accounts.confirmations import Confirmations
+from commander.accounts.domain import author_of
 from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
 from commander.playbooks.actions import PlaybookActions
@@ -95,6 +95,7 @@ async def copy(
     request: PageRequest,
     live: NamedDependency[LiveRigs],
     playbook_actions: NamedDependency[PlaybookActions],
+    confirmations: NamedDependency[Confirmations],
 ) -> Html:
     """Shows what each rig would get and, with `apply`, copies."""
     playbook, fields = await playbook_of_rig(playbook_actions, rig_id, playbook_id), await request.form()
@@ -103,7 +104,7 @@ async def copy(
         return _choice_page(live, playbook, form, error=form.problem or "Choose the rigs that are to have it too.")
     ids = [state.id for state in form.wanted]
     if "apply" in fields:
-        check_confirmed_for(request.user, len(ids), now=datetime.now(UTC))
+        confirmations.check_for_rigs(request.user, ids)
         copies = await playbook_actions.copy(playbook_id, ids, author=author_of(request.user))
         return _results_page(live, playbook, copies)
     return _preview_page(live, playbook, await playbook_actions.plan_copies(playbook_id, ids))

@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from commander.accounts.confirmations import Confirmations
 from commander.accounts.domain import author_of
 from commander.addresses.actions import AddressActions
 from commander.addresses.coins import COINS
@@ -69,6 +70,7 @@ async def add(
     playbook_actions: NamedDependency[PlaybookActions],
     software_actions: NamedDependency[SoftwareActions],
     address_actions: NamedDependency[AddressActions],
+    confirmations: NamedDependency[Confirmations],
 ) -> Html | Redirect:
     state, fields = live.find(rig_id), await _fields(request)
     form = form_from(fields)
@@ -78,6 +80,7 @@ async def add(
             return await _form_page(
                 state, form, playbook_actions, software_actions, address_actions, preview=preview.script
             )
+        confirmations.check_for_rigs(request.user, [rig_id])
         added = await playbook_actions.add(rig_id, spec_of(form), author=author_of(request.user))
     except BadPlaybook as error:
         return await _form_page(
@@ -119,6 +122,7 @@ async def change(
     playbook_actions: NamedDependency[PlaybookActions],
     software_actions: NamedDependency[SoftwareActions],
     address_actions: NamedDependency[AddressActions],
+    confirmations: NamedDependency[Confirmations],
 ) -> Html | Redirect:
     playbook, fields = await playbook_of_rig(playbook_actions, rig_id, playbook_id), await _fields(request)
     state, form = live.find(rig_id), form_from(fields)
@@ -136,6 +140,7 @@ async def change(
                 preview=preview.script,
                 effect=effect,
             )
+        confirmations.check_for_rigs(request.user, [rig_id])
         await playbook_actions.change(playbook_id, spec_of(form), author=author_of(request.user))
     except BadPlaybook as error:
         errors = errors_of(error.fields)

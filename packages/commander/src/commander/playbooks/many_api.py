@@ -1,6 +1,5 @@
 """Playbooks of many rigs at once, for people's scripts: copy, pause and resume."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -9,7 +8,8 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body, FromPath
 
-from commander.accounts.domain import author_of, check_confirmed_for
+from commander.accounts.confirmations import Confirmations
+from commander.accounts.domain import author_of
 from commander.live.rigs import LiveRigs
 from commander.playbooks.actions import PlaybookActions
 from commander.selections.choice import targets
@@ -59,11 +59,12 @@ async def copy_playbook(
     data: Annotated[CopyTo, Body()],
     request: AnyRequest,
     playbook_actions: NamedDependency[PlaybookActions],
+    confirmations: NamedDependency[Confirmations],
     live: NamedDependency[LiveRigs],
 ) -> list[CopyAnswer]:
     """Copy it to other rigs. The answer has a result for each rig."""
     rig_ids = await _others(data, live, playbook_actions, playbook_id)
-    check_confirmed_for(request.user, len(rig_ids), now=datetime.now(UTC))
+    confirmations.check_for_rigs(request.user, rig_ids)
     copies = await playbook_actions.copy(playbook_id, rig_ids, author=author_of(request.user))
     return [CopyAnswer(**each._asdict()) for each in copies]
 

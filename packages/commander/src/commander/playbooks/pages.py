@@ -8,6 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from commander.accounts.confirmations import Confirmations
 from commander.accounts.domain import author_of
 from commander.live.rigs import LiveRigs
 from commander.playbooks.actions import PlaybookActions
@@ -98,8 +99,10 @@ async def use_again(
     live: NamedDependency[LiveRigs],
     playbook_actions: NamedDependency[PlaybookActions],
     playbook_sync: NamedDependency[PlaybookSync],
+    confirmations: NamedDependency[Confirmations],
 ) -> Html | Redirect:
     playbook = await playbook_of_rig(playbook_actions, rig_id, playbook_id)
+    confirmations.check_for_rigs(request.user, [rig_id])
     try:
         await playbook_actions.use_again(playbook_id, revision, author=author_of(request.user))
     except BadPlaybook as error:

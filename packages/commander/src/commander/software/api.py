@@ -1,6 +1,5 @@
 """Mining software for people's scripts."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +9,8 @@ from litestar.params import Body, FromPath
 from litestar.types import ControllerRouterHandler
 from protocol.playbook_messages import Archive
 
-from commander.accounts.domain import author_of, check_confirmed_for
+from commander.accounts.confirmations import Confirmations
+from commander.accounts.domain import author_of
 from commander.dependents import Use, UseAnswer, use_answers
 from commander.software.actions import SoftwareActions, SoftwareWithUses
 from commander.software.domain import CatalogueEntry, Download, Hardware, MiningSoftware
@@ -86,10 +86,11 @@ class SoftwareApi(Controller):
         data: Annotated[SoftwareBody, Body()],
         request: Request[Any, Any, Any],
         software_actions: NamedDependency[SoftwareActions],
+        confirmations: NamedDependency[Confirmations],
     ) -> SoftwareAnswer:
         """Change an entry; playbooks that use it get a new revision, and their rigs install it again and restart."""
         author, used_by = author_of(request.user), (await software_actions.find(software_id)).used_by
-        check_confirmed_for(request.user, len({use.rig_id for use in used_by}), now=datetime.now(UTC))
+        confirmations.check_for_rigs(request.user, {use.rig_id for use in used_by})
         changed: SoftwareWithUses = await software_actions.change(
             software_id, _about(data), author=author, confirmed=True
         )

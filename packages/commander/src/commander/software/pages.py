@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -12,7 +11,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
-from commander.accounts.domain import author_of, check_confirmed_for
+from commander.accounts.confirmations import Confirmations
+from commander.accounts.domain import author_of
 from commander.dependents import InUse, NotConfirmed, Use
 from commander.live.rigs import LiveRigs
 from commander.registry.kinds import RigKind
@@ -105,9 +105,10 @@ async def change(
     data: URLEncodedBody[SoftwareForm],
     request: PageRequest,
     software_actions: NamedDependency[SoftwareActions],
+    confirmations: NamedDependency[Confirmations],
 ) -> Html | Redirect:
     with_uses, author = await software_actions.find(software_id), author_of(request.user)
-    check_confirmed_for(request.user, len({use.rig_id for use in with_uses.used_by}), now=datetime.now(UTC))
+    confirmations.check_for_rigs(request.user, {use.rig_id for use in with_uses.used_by})
     try:
         await software_actions.change(software_id, software_of(data), author=author, confirmed=data.confirmed == "yes")
     except BadSoftware as error:

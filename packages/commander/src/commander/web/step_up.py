@@ -1,8 +1,8 @@
 """Asks a person for the password again before what moves money or gives access, so that nothing typed is lost.
 
-The table of routes says which requests need it (`confirmed`); a handler asks for it by `check_confirmed`. A form that
-needs it is answered with a page that has all its fields and asks for the password. That page sends the same form to
-the same address again, with the password, and the request is carried out.
+The table of routes says which requests need it (`confirmed`); a handler that changes playbooks asks for it by
+`Confirmations.check_for_rigs`. A form that needs it is answered with a page that has all its fields and asks for the
+password. That page sends the same form to the same address again, with the password, and the request is carried out.
 """
 
 from collections.abc import Callable
