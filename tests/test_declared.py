@@ -4,6 +4,8 @@ import ast
 import functools
 import importlib.metadata
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
@@ -121,3 +123,12 @@ def test_all_five_distributions_are_looked_at() -> None:
 )
 def test_an_undeclared_import_is_caught(code: str, missing: dict[str, str]) -> None:
     assert undeclared(imported(code), {"sqlalchemy"}) == missing
+
+
+def test_git_keeps_no_symbolic_link() -> None:
+    """A link to a place of one machine, such as `.tools`, would replace what other checkouts have there."""
+    git = ["git", "-C", str(PACKAGES.parent), "ls-files", "--stage"]
+    if shutil.which("git") is None or subprocess.run(git, capture_output=True, check=False).returncode:
+        pytest.skip("this is not a checkout")
+    listed = subprocess.run(git, capture_output=True, check=True, text=True).stdout.splitlines()
+    assert [line.split("\t")[1] for line in listed if line.startswith("120000")] == []
