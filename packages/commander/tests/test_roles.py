@@ -2,14 +2,15 @@
 
 import asyncio
 import re
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 
+import expected_roles
 import pytest
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN
 from commander.accounts.domain import Role, is_enough
-from commander.accounts.route_roles import RIGHTS, SOCKET, least_role
+from commander.accounts.route_roles import DIALOGS, RIGHTS, SOCKET, least_role
 from commander.db import open_database
 from commander.live import open_sockets
 from commander.live.long_poll import LongPoll
@@ -17,7 +18,7 @@ from commander.routes import Routes
 from commander.services import Services
 from commander.settings import Settings
 from commander.web.role_filter import html_for, json_for
-from commander_farm import ASICS, LOGS, RIGS, Farm, a_log, on_sqlite
+from commander_farm import ASICS, LOGS, PASSWORD, RIGS, Farm, a_log, on_sqlite, post_form
 from litestar.routes import HTTPRoute, WebSocketRoute
 from websockets import ConnectionClosed
 
@@ -28,30 +29,85 @@ LOWER = (Role.METRICS, Role.VIEW, Role.OPERATE)
 Auth = dict[str, str]
 
 
-def routes_of(settings: Settings) -> set[tuple[str, str]]:
-    """Returns the method and address of each route that needs a sender."""
-    found: set[tuple[str, str]] = set()
+def roles_of(settings: Settings) -> dict[tuple[str, str], str]:
+    """Returns the least role of each route, as a request to it would need."""
+    found: dict[tuple[str, str], str] = {}
     for route in Routes(Services(settings, None, LongPoll())).site.routes:
+        address = re.sub(r"\{\w+\}", "1", route.path_format)
         if isinstance(route, HTTPRoute):
-            handlers = [each for each in route.route_handlers if not each.opt.get(OPEN)]
-            methods = {str(method) for each in handlers for method in each.http_methods}
-            found |= {(method, route.path_format) for method in methods - {"OPTIONS"}}
+            for handler in route.route_handlers:
+                is_open = handler.opt.get(OPEN)
+                methods = {str(method) for method in handler.http_methods} - {"OPTIONS"}
+                found |= {(each, route.path_format): OPEN if is_open else least_role(each, address) for each in methods}
         elif isinstance(route, WebSocketRoute):
-            found.add((SOCKET, route.path_format))
-    return found - WITHOUT_LOG_IN
+            found[(SOCKET, route.path_format)] = least_role(SOCKET, address)
+    return found | dict.fromkeys(WITHOUT_LOG_IN, OPEN)
 
 
 @on_sqlite
-def test_each_route_has_a_least_role(settings: Settings) -> None:
-    routes = routes_of(settings)
+def test_each_route_needs_the_role_that_is_written_by_hand(settings: Settings) -> None:
+    expected, actual = expected_roles.routes(), roles_of(settings)
+    assert {each: role for each, role in actual.items() if expected.get(each) != role} == {}, "in expected_roles.py?"
+    assert sorted(set(expected) - set(actual)) == [], "no such route"
+
+
+@on_sqlite
+def test_each_route_stands_in_the_commander_s_table(settings: Settings) -> None:
+    routes = {each for each, role in roles_of(settings).items() if role != OPEN}
     missing = sorted(" ".join(each) for each in routes - set(RIGHTS))
     assert missing == [], "write these routes into accounts/route_roles.py; until then they need the role own"
     parts = {("POST", "/cpu-gpu/{rig_id}/playbooks/{playbook_id}/" + action) for action in ("pause", "resume")}
     assert sorted(" ".join(each) for each in set(RIGHTS) - routes - parts) == [], "no such route"
 
 
+@on_sqlite
+def test_each_dialog_and_live_view_needs_the_role_that_is_written_by_hand(settings: Settings) -> None:
+    dialogs, views = (expected_roles.by_name(each) for each in (expected_roles.DIALOGS, expected_roles.LIVE_VIEWS))
+    assert {name: least_role("GET", "/", f"dialog={name}") for name in dialogs} == dialogs
+    assert set(DIALOGS) <= set(dialogs)
+    there = Services(settings, None, LongPoll()).live_views._by_name
+    assert {name: least_role(SOCKET, "/live", f"view={name}") for name in there} == views
+
+
+@on_sqlite
+async def test_a_viewer_s_sockets_carry_what_the_role_may_see(served_farm: Farm) -> None:
+    views = expected_roles.by_name(expected_roles.LIVE_VIEWS)
+    access = {"name": "anna", "role": "view", "password": "a long enough password"}
+    assert (await served_farm.client.post("/api/v1/accesses", json=access, headers=served_farm.auth)).is_success
+    cookie = await cookie_of(served_farm, name="anna", password=access["password"])
+    for name, role in views.items():
+        for address in (f"/live?view={name}", f"/live?view=quiet&view={name}"):
+            assert (await refusal(served_farm, address, Cookie=cookie) == 4403) is (role is not Role.VIEW), address
+    owner = await cookie_of(served_farm, password=PASSWORD)
+    assert await refusal(served_farm, "/live?view=farm-tokens", Cookie=owner) is None
+
+
+@on_sqlite
+async def test_channels_are_for_the_role_view_and_the_higher_ones(served_farm: Farm) -> None:
+    viewer, metrics = await key(served_farm, Role.VIEW), await key(served_farm, Role.METRICS)
+    for name in expected_roles.CHANNELS:
+        assert await refusal(served_farm, f"/api/v1/events?channels={name}", **viewer) is None, name
+        assert await refusal(served_farm, f"/api/v1/events?channels={name}", **metrics) == 4403, name
+
+
+async def cookie_of(farm: Farm, **fields: str) -> str:
+    """Logs in and returns the cookie of the session."""
+    farm.client.cookies.clear()
+    assert (await post_form(farm.client, "/login", **fields)).status_code == 303
+    return "; ".join(f"{name}={value}" for name, value in farm.client.cookies.items())
+
+
+async def refusal(farm: Farm, address: str, **headers: str) -> int | None:
+    """Returns the code with which a socket is closed as soon as it opens; None if it stays open."""
+    async with farm.socket(address, **headers) as socket:
+        with suppress(ConnectionClosed):
+            await (await socket.ping())
+        return socket.close_code
+
+
 def test_what_is_not_in_the_table_is_for_the_owner() -> None:
     assert least_role("GET", "/no/such/page") is Role.OWN
+    assert least_role(SOCKET, "/live", "view=no-such-view") is Role.OWN
     assert least_role("POST", "/cpu-gpu/7/playbooks/3/remove") is Role.OWN
     assert least_role("POST", "/cpu-gpu/7/playbooks/3/pause") is Role.OPERATE
     assert least_role("GET", "/cpu-gpu", "dialog=add") is Role.OWN

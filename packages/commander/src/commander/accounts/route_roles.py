@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 from commander.accounts.domain import Role
 
 SOCKET = "WS"
+LIVE = "/live"
 _TABLE = """
 /                                                                      GET view
 /access                                                                GET view, POST own confirmed
@@ -206,6 +207,14 @@ DIALOGS = {
     **dict.fromkeys(("tags", "add-maintenance", "end-maintenance"), Role.OPERATE),
     **dict.fromkeys(("password", "second-factor", "second-factor-off", "codes"), Role.VIEW),  # of one's own access
 }
+# The view of an open page, `/live?view=…`, and the least role for it. One that is not here needs `own`.
+LIVE_VIEWS = dict.fromkeys(
+    (
+        *("alerts", "asic", "asic-log", "asics", "command", "commands", "incident", "incidents", "names", "overview"),
+        *("playbooks", "quiet", "rig", "rig-log", "rigs", "tags"),
+    ),
+    Role.VIEW,
+)
 _PART = re.compile(r"\{\w+\}")
 
 
@@ -238,10 +247,10 @@ _MATCHERS = _matchers()
 
 
 def least_role(method: str, path: str, query: str = "") -> Role:
-    """Returns the least role for a request to this address; for the highest of its dialogs, if it names several."""
-    least = _right(method, path).role
-    dialogs = parse_qs(query).get("dialog", []) if method == "GET" else []
-    return max([least, *(DIALOGS.get(each, Role.OWN) for each in dialogs)], key=list(Role).index)
+    """Returns the least role for a request to this address; of several dialogs or views the highest one counts."""
+    name, roles = ("view", LIVE_VIEWS) if (method, path) == (SOCKET, LIVE) else ("dialog", DIALOGS)
+    named = parse_qs(query).get(name, []) if method in ("GET", SOCKET) else []
+    return max([_right(method, path).role, *(roles.get(each, Role.OWN) for each in named)], key=list(Role).index)
 
 
 def needs_confirmation(method: str, path: str) -> bool:

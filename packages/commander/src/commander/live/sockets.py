@@ -13,7 +13,7 @@ from litestar.exceptions import WebSocketDisconnect
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN, sender
 from commander.accounts.domain import AccountError, ProxySession, RoleTooLow, User, check_role, socket_owner
-from commander.accounts.route_roles import SOCKET, least_role
+from commander.accounts.route_roles import LIVE, SOCKET, least_role
 from commander.live.badge import Badge
 from commander.live.channels import Channels, is_channel
 from commander.live.open_sockets import OpenSockets, TooManySockets
@@ -34,7 +34,7 @@ Outbox = asyncio.Queue[str | None]
 AnySocket = WebSocket[Any, Any, Any]
 
 
-@websocket("/live", opt={OPEN: True})
+@websocket(LIVE, opt={OPEN: True})
 async def page_socket(
     socket: AnySocket,
     account_actions: NamedDependency[AccountActions],
@@ -100,7 +100,7 @@ async def _counted_user(
             if found is None:
                 await hang_up(socket, SESSION_ENDED, "not signed in")
             else:
-                check_role(found, least_role(SOCKET, socket.url.path))
+                check_role(found, least_role(SOCKET, socket.url.path, socket.url.query))
                 counted.enter_context(open_sockets.counted(socket_owner(found)))
                 user = found
         except TooManySockets as error:
