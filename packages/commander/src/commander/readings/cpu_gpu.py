@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from copy import copy
+from operator import attrgetter
 from typing import TypeVar
 
 from msgspec.structs import force_setattr
@@ -17,6 +18,10 @@ from commander.readings.traits import mining_of_cpu_gpu
 Number = TypeVar("Number", int, float)
 
 OF_GPU_AND_MINER = tuple(name for name in gauges_of(Holder.GPU) if name in MinerDevice.__struct_fields__)
+_of_both = attrgetter(*OF_GPU_AND_MINER)  # all values in one step: the cards of each log that comes in are read by it
+_NOTHING = (None,) * len(OF_GPU_AND_MINER)
+_in_summary = attrgetter("power_w", "temperature_c", "fan_percent", "fan_rpm", "memory_temperature_c")
+_NO_CARDS = ((), (), (), (), ())
 
 
 def summary_of(log: CpuGpuLog) -> RigSummary:
@@ -26,33 +31,27 @@ def summary_of(log: CpuGpuLog) -> RigSummary:
     for reading in readings:
         work = Work(reading.coin, reading.algorithm)
         hashrates[work] = total((hashrates.get(work), reading.hashrate_hs))
-    gpus = (
-        merged_devices(log)
-        if any(_has_readings(device) for miner in log.miners for device in miner.devices)
-        else log.gpus
-    )
+    devices = [device for miner in log.miners for device in miner.devices]
+    is_left_to_drivers = [*map(_of_both, devices)].count(_NOTHING) == len(devices)  # as by most miners
+    gpus = log.gpus if is_left_to_drivers else merged_devices(log)
+    cards = zip(*map(_in_summary, gpus), strict=True) if gpus else _NO_CARDS
+    powers_w, temperatures_c, fans_percent, fans_rpm, memories_c = cards
     cpu = log.cpu or CpuReading()
     return RigSummary(
         hashrates_hs=bounded(hashrates),
-        power_w=total([cpu.power_w, *[gpu.power_w for gpu in gpus]]),
-        temperature_c=highest([cpu.temperature_c, *[gpu.temperature_c for gpu in gpus]]),
-        fan_percent=highest([gpu.fan_percent for gpu in gpus]),
-        fan_rpm=highest([gpu.fan_rpm for gpu in gpus]),
+        power_w=total([cpu.power_w, *powers_w]),
+        temperature_c=highest([cpu.temperature_c, *temperatures_c]),
+        fan_percent=highest(fans_percent),
+        fan_rpm=highest(fans_rpm),
         accepted=total([reading.accepted for reading in readings]),
         rejected=total([reading.rejected for reading in readings]),
         uptime_s=log.uptime_s,
-        memory_temperature_c=highest([gpu.memory_temperature_c for gpu in gpus]),
+        memory_temperature_c=highest(memories_c),
         faults=faults_of(log, gpus),
         miners=len(log.miners),
         gpus=sum(not gpu.is_lost for gpu in log.gpus),
         mining=mining_of_cpu_gpu(log),
     )
-
-
-def _has_readings(device: MinerDevice) -> bool:
-    """Returns whether the mining software reports a metric of the card that its driver may not."""
-    figures = (device.temperature_c, device.memory_temperature_c, device.fan_percent, device.power_w)
-    return any(figure is not None for figure in figures)
 
 
 def merged_devices(log: CpuGpuLog) -> list[GpuReading]:
@@ -67,9 +66,12 @@ def merged_devices(log: CpuGpuLog) -> list[GpuReading]:
 
 def _filled(gpu: GpuReading, device: MinerDevice) -> GpuReading:
     """Returns the card with the miner's values wherever it has none. Called for the cards of each log that comes in."""
+    values = _of_both(device)
+    if values == _NOTHING:
+        return gpu
     filled = gpu
-    for name in OF_GPU_AND_MINER:
-        if getattr(gpu, name) is None and (value := getattr(device, name)) is not None:
+    for name, own, value in zip(OF_GPU_AND_MINER, _of_both(gpu), values, strict=True):
+        if own is None and value is not None:
             filled = copy(gpu) if filled is gpu else filled
             force_setattr(filled, name, value)  # quicker than `replace`; nothing else refers to the copy yet
     return filled
@@ -93,4 +95,5 @@ def total(values: Iterable[Number | None]) -> Number | None:
 
 
 def highest(values: Iterable[float | None]) -> float | None:
-    return max([value for value in values if value is not None], default=None)
+    numbers = [value for value in values if value is not None]
+    return max(numbers) if numbers else None

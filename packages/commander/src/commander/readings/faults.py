@@ -13,6 +13,7 @@ CPU_TOO_HOT_C = 95.0
 FAN_NEEDED_ABOVE_C = 60.0
 REJECTED_TOO_MANY_PERCENT = 8.0
 CONFIDENCE_Z = 1.96  # 95 %
+_MINING = MinerState.MINING
 
 
 class Fault(NamedTuple):
@@ -39,6 +40,8 @@ def faults_of(log: CpuGpuLog, gpus: list[GpuReading]) -> tuple[Fault, ...]:
 
 def _of_miners(log: CpuGpuLog) -> Iterator[Fault]:
     for miner in log.miners:
+        if miner.state is _MINING and miner.trouble is None and any([each.hashrate_hs for each in miner.algorithms]):
+            continue  # the usual log: it is worked out for every one that comes in
         if words := _words_of(miner):
             yield Fault("no_hashrate", f"{words}: {miner.software}" if len(log.miners) > 1 else words)
 
@@ -82,9 +85,11 @@ def card_name(device: str) -> str:
 
 
 def _of_shares(log: CpuGpuLog) -> Iterator[Fault]:
-    readings = [each for miner in log.miners if miner.software not in PROXIES for each in miner.algorithms]
-    accepted = sum(each.accepted or 0 for each in readings)
-    refused = sum((each.rejected or 0) + (each.stale or 0) + (each.invalid or 0) for each in readings)
+    accepted = refused = 0
+    for miner in log.miners:
+        for each in miner.algorithms if miner.software not in PROXIES else ():
+            accepted += each.accepted or 0
+            refused += (each.rejected or 0) + (each.stale or 0) + (each.invalid or 0)
     if refused and surely_percent(refused, accepted + refused) >= REJECTED_TOO_MANY_PERCENT:
         yield Fault("rejected", "{} rejected", f"{100 * refused / (accepted + refused):.0f} %")
 

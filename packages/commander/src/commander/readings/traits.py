@@ -61,9 +61,9 @@ def mining_of_cpu_gpu(log: CpuGpuLog) -> Mining:
     readings = [each for miner in log.miners for each in miner.algorithms][:READINGS_SEARCHED]
     return Mining(
         ip=log.lan_ip,
-        software=_distinct(miner.software for miner in log.miners),
-        pools=_distinct(each.pool for each in readings),
-        workers=_distinct(each.user for each in readings),
+        software=_distinct([miner.software for miner in log.miners]),
+        pools=_distinct([each.pool for each in readings]),
+        workers=_distinct([each.user for each in readings]),
         of_playbooks=tuple(
             [PlaybookMiner(each.playbook_id, accounts_of(each)) for each in log.miners if each.playbook_id]
         ),
@@ -144,4 +144,4 @@ def _joined(*words: str | None) -> str:
 
 
 def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(intern(text) for text in texts if text))  # farms have many rigs of one model
+    return tuple(dict.fromkeys([intern(text) for text in texts if text]))  # farms have many rigs of one model
