@@ -1,13 +1,13 @@
 """One commander at a time on a PostgreSQL database, unless NATS joins them."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 import pytest
 from commander import farm_lease
 from commander.__main__ import WrongUse, prepare_database
-from commander.farm_lease import DatabaseTaken, check_alone, holding_database
+from commander.farm_lease import AnotherKey, DatabaseTaken, check_alone, holding_database
 from commander.migrations import revision_at
 from commander.migrations.revisions import HEAD
 from commander.postgresql import connect
@@ -50,6 +50,23 @@ async def test_commanders_that_nats_joins_share_the_database_and_one_without_is_
     async with holding_database(alone, ignored):
         with pytest.raises(DatabaseTaken, match="A commander without NATS"):
             await check_alone(joined)
+
+
+A_KEY, ANOTHER_KEY = "00000000c0ffee00", "ffffffffc0ffee00"
+
+
+@pytest.mark.parametrize(("first", "second"), [(A_KEY, ANOTHER_KEY), (A_KEY, None), (None, A_KEY)])
+async def test_a_web_node_with_another_signing_key_is_refused_while_the_first_runs(
+    joined: Settings, first: str | None, second: str | None
+) -> None:
+    def as_node(key_id: str | None) -> AbstractAsyncContextManager[None]:
+        return holding_database(joined, ignored, signing_key_id=key_id, is_web_node=True)
+
+    async with as_node(first), as_node(first), holding_database(joined, ignored):
+        with pytest.raises(AnotherKey, match="has another key that signs playbooks"):
+            await as_node(second).__aenter__()
+    async with as_node(second):
+        pass
 
 
 async def test_a_command_changes_no_tables_while_commanders_that_nats_joins_run(joined: Settings) -> None:

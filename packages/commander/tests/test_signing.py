@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from secrets import token_hex
 
 import msgspec
 import pytest
@@ -9,11 +10,12 @@ from commander.live.cluster import SingleNode
 from commander.live.inbox import Inbox, inbox_item
 from commander.live.long_poll import LongPoll
 from commander.settings import Settings
-from commander.signing import Signer, SigningProblem, open_signer
-from commander_farm import RIGS, Farm, Rig, on_sqlite, running
+from commander.signing import UNSIGNED, Signer, SigningProblem, open_signer
+from commander_farm import RIGS, Farm, Rig, on_postgresql, on_sqlite, running
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec.structs import replace
+from nats_server import NatsServer
 from pages import page
 from playbook_farm import STATUS, Playbooks
 from protocol.inbox_messages import InboxItem, InboxItems, signed_part
@@ -86,6 +88,27 @@ def test_several_commanders_share_the_key_or_sign_nothing(tmp_path: Path) -> Non
     assert one is not None
     assert two is not None
     assert one.public_key == two.public_key
+
+
+@on_postgresql
+async def test_pages_say_where_nothing_is_signed(settings: Settings, nats_server: NatsServer, tmp_path: Path) -> None:
+    alone = replace(settings, nats_url=nats_server.url, nats_prefix=f"signing-{token_hex(4)}")
+    async with running(alone) as client:
+        farm = Farm(client, alone)
+        await farm.make_key()
+        rig = await farm.add()
+        at = f"/cpu-gpu/{rig.id}/playbooks"
+        made = await Playbooks(farm).add(rig)
+    paths = ["/settings", at, f"{at}/{made['id']}"]
+    assert [UNSIGNED in html for html in await pages_of(alone, paths)] == [True] * 3
+    shared = replace(alone, ca_dir=tmp_path / "ca")
+    assert [UNSIGNED in html for html in await pages_of(shared, paths)] == [False] * 3
+
+
+async def pages_of(settings: Settings, paths: list[str]) -> list[str]:
+    async with running(settings) as client:
+        await Farm(client, settings).log_in()
+        return [await page(client, path) for path in paths]
 
 
 def test_a_signature_is_about_the_body_the_kind_the_rig_and_the_number() -> None:

@@ -128,8 +128,13 @@ async def other_commanders(connection: Connection) -> int:
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1 "
         "AND pid <> pg_backend_pid()"
     )
+    return await count_after_kills(connection, query, APPLICATION)
+
+
+async def count_after_kills(connection: Connection, query: str, *arguments: object) -> int:
+    """Returns the count of a query, looked at again for a moment while it is not 0."""
     for _ in range(LOOKS):
-        if not (count := int(await connection.fetchval(query, APPLICATION))):
+        if not (count := int(await connection.fetchval(query, *arguments))):
             break
         await asyncio.sleep(LOOK_EVERY_S)
     return count

@@ -30,6 +30,7 @@ from commander.migrations import migrate, revision_at
 from commander.migrations.revisions import HEAD
 from commander.problems import DatabaseProblem
 from commander.settings import Settings, networks_of
+from commander.signing import Signer, open_signer, unsigned_text
 from commander.tls import TlsFiles, prepare_tls
 from commander.web.acceptor import Acceptor
 from commander.web.connections import Connections, limits_for
@@ -57,9 +58,12 @@ def serve(settings: Settings, *, is_new: bool = False) -> None:
         tls = prepare_tls(settings, now=datetime.now(UTC))
         for note in tls.facts.notes if tls else ():
             print_line(note)
+        signer = open_signer(settings)
+        if text := unsigned_text(settings):
+            log.warning(text)
         long_poll = LongPoll()
         connections = Connections(limits_for(_free_descriptors()), proxies=_proxy_addresses(settings))
-        server = Server(_config(settings, tls, long_poll, connections), long_poll, settings, connections)
+        server = Server(_config(settings, tls, long_poll, connections), long_poll, settings, connections, signer)
         print_line(f"Minewarden's commander: {settings.public_url}")
         # uvicorn raises the signal that ended it again, for the handler before its own. That is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -121,9 +125,15 @@ class Server(uvicorn.Server):
     """Ends at once: over TLS, a sentry that waits for its next report would not answer the close of its connection."""
 
     def __init__(
-        self, config: uvicorn.Config, long_poll: LongPoll, settings: Settings, connections: Connections
+        self,
+        config: uvicorn.Config,
+        long_poll: LongPoll,
+        settings: Settings,
+        connections: Connections,
+        signer: Signer | None,
     ) -> None:
         super().__init__(config)
+        self._signing_key_id = signer.key_id if signer else None
         self._long_poll = long_poll
         self._settings = settings
         self._connections = connections
@@ -132,7 +142,12 @@ class Server(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         async with (
-            holding_database(self._settings, on_taken=self._end_without_database),
+            holding_database(
+                self._settings,
+                on_taken=self._end_without_database,
+                signing_key_id=self._signing_key_id,
+                is_web_node=True,
+            ),
             asyncio.TaskGroup() as self._group,
         ):
             await super().serve(sockets)

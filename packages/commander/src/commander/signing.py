@@ -22,6 +22,11 @@ from commander.tls import PLAYBOOK_KEY, write_private
 
 log = logging.getLogger(__name__)
 
+UNSIGNED = (
+    "Playbooks and commands are not signed: who steals the database can choose what rigs run. Set COMMANDER_CA_DIR on "
+    "all web nodes, to one folder that they share or that has the same files; see docs/scaling.md."
+)
+
 
 class SigningProblem(Exception):
     """The key can't be used; the text says what to do."""
@@ -68,10 +73,9 @@ class Signer:
 def open_signer(settings: Settings) -> Signer | None:
     """Returns the signer, with a new key if there is none yet. Raises `SigningProblem`.
 
-    Returns None if this commander is one of several and they share no folder: each would sign with another key.
+    Returns None if `unsigned_text` says why.
     """
-    if settings.nats_url and settings.ca_dir is None:
-        log.warning("Playbooks are not signed. Set COMMANDER_CA_DIR to a folder that all web nodes share.")
+    if unsigned_text(settings):
         return None
     folder = settings.ca_dir or settings.data_dir / "tls"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,6 +86,14 @@ def open_signer(settings: Settings) -> Signer | None:
             write_private(path, _pem(Ed25519PrivateKey.generate()))
             log.info("A key that signs playbooks was made: %s", path)
         return Signer(_read(path), is_new=is_new)
+
+
+def unsigned_text(settings: Settings) -> str:
+    """Returns what the log and pages say where nothing is signed; else an empty text.
+
+    One of several commanders that share no folder signs nothing: each would sign with another key.
+    """
+    return UNSIGNED if settings.nats_url and settings.ca_dir is None else ""
 
 
 def _pem(key: Ed25519PrivateKey) -> bytes:

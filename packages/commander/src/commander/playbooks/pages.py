@@ -18,6 +18,8 @@ from commander.playbooks.lookup import playbook_of_rig
 from commander.playbooks.sync import PlaybookSync
 from commander.playbooks.views import list_sections, page_sections, playbook_view
 from commander.registry.sections import RIGS
+from commander.settings import Settings
+from commander.signing import unsigned_text
 from commander.web.ids import id_in
 from commander.web.shell import Page, page
 
@@ -27,7 +29,12 @@ PageRequest = Request[Any, Any, Any]
 
 
 @get("/cpu-gpu/{rig_id:int}/playbooks", include_in_schema=False)
-async def show_all(rig_id: FromPath[int], request: PageRequest, live: NamedDependency[LiveRigs]) -> Html:
+async def show_all(
+    rig_id: FromPath[int],
+    request: PageRequest,
+    live: NamedDependency[LiveRigs],
+    settings: NamedDependency[Settings],
+) -> Html:
     state, query = live.find(rig_id), request.query_params
     playbook_text = str(query.get("playbook", "")) if query.get("dialog") == "remove" else ""
     removing = None if (asked_id := id_in(playbook_text)) is None else playbook_view(state, asked_id)
@@ -44,6 +51,7 @@ async def show_all(rig_id: FromPath[int], request: PageRequest, live: NamedDepen
         sections=list_sections(state),
         removing=removing,
         removed="removed" in query,
+        unsigned=unsigned_text(settings),
     )
 
 
@@ -55,6 +63,7 @@ async def show(
     live: NamedDependency[LiveRigs],
     playbook_actions: NamedDependency[PlaybookActions],
     playbook_sync: NamedDependency[PlaybookSync],
+    settings: NamedDependency[Settings],
 ) -> Html:
     playbook = await playbook_of_rig(playbook_actions, rig_id, playbook_id)
     query = request.query_params
@@ -63,6 +72,7 @@ async def show(
         playbook_actions,
         playbook_sync,
         playbook,
+        settings,
         looking_at=id_in(str(query.get("revision", ""))),
         removing=query.get("dialog") == "remove",
     )
@@ -100,6 +110,7 @@ async def use_again(
     playbook_actions: NamedDependency[PlaybookActions],
     playbook_sync: NamedDependency[PlaybookSync],
     confirmations: NamedDependency[Confirmations],
+    settings: NamedDependency[Settings],
 ) -> Html | Redirect:
     playbook = await playbook_of_rig(playbook_actions, rig_id, playbook_id)
     confirmations.check_for_rigs(request.user, [rig_id])
@@ -107,7 +118,9 @@ async def use_again(
         await playbook_actions.use_again(playbook_id, revision, author=author_of(request.user))
     except BadPlaybook as error:
         wrong = f"Revision {revision} can't be used again. {error}"
-        return await _playbook_page(live, playbook_actions, playbook_sync, playbook, looking_at=revision, wrong=wrong)
+        return await _playbook_page(
+            live, playbook_actions, playbook_sync, playbook, settings, looking_at=revision, wrong=wrong
+        )
     return Redirect(f"/cpu-gpu/{rig_id}/playbooks/{playbook_id}", status_code=303)
 
 
@@ -127,6 +140,7 @@ async def _playbook_page(
     playbook_actions: PlaybookActions,
     playbook_sync: PlaybookSync,
     playbook: StoredPlaybook,
+    settings: Settings,
     *,
     looking_at: int | None = None,
     removing: bool = False,
@@ -154,6 +168,7 @@ async def _playbook_page(
         changes=_changes(revisions, looking_at),
         removing=removing,
         wrong=wrong,
+        unsigned=unsigned_text(settings),
     )
 
 

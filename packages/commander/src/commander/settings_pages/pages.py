@@ -44,6 +44,7 @@ from commander.accounts.views import (
 )
 from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
+from commander.signing import unsigned_text
 from commander.tls import CertificateFacts
 from commander.web.assets import ASSETS_AT, NOTICES
 from commander.web.shell import Page, Section, page
@@ -271,6 +272,7 @@ async def settings_page(
         keys=keys,
         certificate=certificate_view(certificate) if certificate else None,
         public_url=settings.public_url,
+        unsigned=unsigned_text(settings),
         notices=f"{ASSETS_AT}/{NOTICES}",
         revoking=_key_of(keys, revoking),
         new_key=new_key,
