@@ -137,6 +137,20 @@ class CommanderProcess:
             return False
 
 
+def refusal(commander: CommanderProcess, *options: str) -> str:
+    """Returns the one sentence of a commander that does not start."""
+    return sentence_of(commander.run("serve", *options))
+
+
+def sentence_of(done: "subprocess.CompletedProcess[str]") -> str:
+    """Returns the one sentence with which a command of the commander has ended."""
+    assert done.returncode == 1, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("commander: ")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[0]
+
+
 def commander_command(*arguments: str, python: str = sys.executable) -> list[str]:
     return [python, "-m", "commander", *arguments]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commander.migrations.revisions import HEAD
 
-from tests.farm import CommanderProcess, commander_command, eventually
+from tests.farm import CommanderProcess, commander_command, eventually, refusal
 
 pytestmark = pytest.mark.system
 
@@ -28,16 +28,6 @@ def left(tmp_path: Path) -> CommanderProcess:
 
 def database_of(commander: CommanderProcess, suffix: str = "") -> Path:
     return commander.data_dir / f"commander.db{suffix}"
-
-
-def refusal(commander: CommanderProcess, *options: str) -> str:
-    """The one sentence of a commander that does not start."""
-    done = commander.run("serve", *options)
-    assert done.returncode == 1, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("commander: ")]
-    assert len(lines) == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    return lines[0]
 
 
 def test_a_farm_whose_database_is_gone_is_not_replaced_by_an_empty_one(left: CommanderProcess) -> None:

@@ -15,10 +15,12 @@ import sqlalchemy as sa
 from commander.db import Database, open_database
 from commander.intake.postgresql_writer import PostgresqlWriter
 from commander.intake.writers import Written
-from commander.migrations import migrate
+from commander.migrations import migrate, revision_at
+from commander.migrations.revisions import HEAD
 from commander.raw_logs.store import NewLog
 from commander.raw_logs.tables import dead_letters
 from commander.registry.kinds import RigKind
+from commander.scaled.ingest_command import DATABASE_AGAIN_AFTER_S, migrated
 from commander.scaled.metrics_server import metrics_server
 from commander.scaled.stream import WORKERS, encode_log, settle_consumer, settle_stream
 from commander.scaled.worker import Ingest
@@ -294,3 +296,19 @@ async def own_database(server: PostgresqlServer) -> AsyncIterator[Database]:
     await asyncio.to_thread(migrate, server.url())
     async with open_database(server.url()) as database:
         yield database
+
+
+async def test_a_worker_leaves_the_tables_of_an_earlier_version_to_a_web_node(database: Database) -> None:
+    async def set_revision(revision: str) -> None:
+        async with database.transaction() as db:
+            await db.execute(sa.text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+
+    await set_revision("0005")
+    stop = asyncio.Event()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        waiting = group.create_task(migrated(database.url, stop))
+        await asyncio.sleep(2 * DATABASE_AGAIN_AFTER_S)
+        assert not waiting.done()
+        assert await revision_at(database.url) == "0005"
+        await set_revision(HEAD)
+        assert await waiting

@@ -20,13 +20,14 @@ from commander.accounts.actions import AccountActions
 from commander.accounts.domain import KEY_DAYS_MOST, AccountError, Role, check_new_password
 from commander.audit.actor import COMMAND_LINE, act_as
 from commander.backup import BackupProblem
+from commander.backup.before_migration import migrate_after_copy
 from commander.backup.swap import check_nothing_pending
 from commander.damage import Damage, check_database
 from commander.db import open_database
 from commander.farm_lease import DatabaseTaken, check_unused
 from commander.lock import CommanderRuns, only_commander
 from commander.migrate_data import MigrateDataProblem
-from commander.migrations import is_at_head, migrate
+from commander.migrations import is_at_head
 from commander.problems import DatabaseProblem
 from commander.service_unit import SERVICE
 from commander.settings import BadSetting, Settings, load_settings
@@ -85,13 +86,16 @@ def serve_command(
     new: Annotated[
         bool, typer.Option("--new", help="Begin a new farm where the database of the old one is lost.")
     ] = False,
+    without_copy: Annotated[
+        bool, typer.Option("--without-copy", help="Change the tables after an update without a copy of the database.")
+    ] = False,
     version: Version = False,
 ) -> None:
     """Run everything in one process: web pages, API, intake, jobs. Settings come from the environment."""
     from commander.serve import CannotServe, serve
 
     try:
-        serve(settings(), is_new=new)
+        serve(settings(), is_new=new, with_copy=not without_copy)
     except CannotServe as error:
         end(str(error))
 
@@ -282,7 +286,7 @@ def prepare_database(chosen: Settings) -> None:
             check_database(chosen, is_new=False)
             if not is_at_head(chosen.database_url):
                 asyncio.run(check_unused(chosen))
-                migrate(chosen.database_url)
+                migrate_after_copy(chosen)
     except (CommanderRuns, DatabaseTaken) as error:
         if isinstance(error, DatabaseTaken) or not is_at_head(chosen.database_url):
             raise WrongUse(

@@ -17,18 +17,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import BadNewPassword, check_new_password
 from commander.app import create_app
-from commander.backup import BackupProblem
-from commander.backup.make import backup
+from commander.backup.before_migration import migrate_after_copy
 from commander.backup.restore import finish_pending
 from commander.damage import check_database, check_modes
-from commander.db import is_postgresql, open_database
+from commander.db import open_database
 from commander.farm_lease import check_alone, holding_database
 from commander.garbage import collect_at_intervals, tune
 from commander.live.long_poll import LongPoll
 from commander.lock import CommanderRuns, only_commander
-from commander.migrations import migrate, revision_at
-from commander.migrations.revisions import HEAD
-from commander.problems import DatabaseProblem
 from commander.settings import Settings, networks_of
 from commander.signing import Signer, open_signer, unsigned_text
 from commander.tls import TlsFiles, prepare_tls
@@ -46,15 +42,16 @@ class CannotServe(Exception):
     """The server can't start; the text says why and what to do."""
 
 
-def serve(settings: Settings, *, is_new: bool = False) -> None:
+def serve(settings: Settings, *, is_new: bool = False, with_copy: bool = True) -> None:
     """Until SIGTERM or SIGINT. `is_new`: begin a new farm if that of the data directory is lost.
 
-    Raises `CannotServe`, `Damage`, `TlsError` or `DatabaseProblem`.
+    `with_copy`: the tables of the database change only after a copy of it. Raises `CannotServe`, `Damage`, `TlsError`
+    or `DatabaseProblem`.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     _allow_many_connections()
     with _alone(settings), _listening(settings) as listener:
-        _prepare_database(settings, is_new=is_new)
+        _prepare_database(settings, is_new=is_new, with_copy=with_copy)
         tls = prepare_tls(settings, now=datetime.now(UTC))
         for note in tls.facts.notes if tls else ():
             print_line(note)
@@ -76,29 +73,13 @@ def serve(settings: Settings, *, is_new: bool = False) -> None:
             raise CannotServe("The commander could not start; the lines above say why.")
 
 
-def _prepare_database(settings: Settings, *, is_new: bool) -> None:
+def _prepare_database(settings: Settings, *, is_new: bool, with_copy: bool) -> None:
     """Brings the database to this version before the CA is made: a CA without a farm then means that one was lost."""
     check_modes(settings)
     asyncio.run(check_alone(settings))
     check_database(settings, is_new=is_new)
-    if is_postgresql(settings.database_url):
-        _copy_postgresql(settings)
-    migrate(settings.database_url)
+    migrate_after_copy(settings, with_copy=with_copy)
     asyncio.run(_prepare_password(settings))
-
-
-def _copy_postgresql(settings: Settings) -> None:
-    """Makes a backup before the tables change. A failure stops nothing: each step is one transaction."""
-    revision = asyncio.run(revision_at(settings.database_url))
-    if revision in (None, HEAD):
-        return
-    place = settings.data_dir / f"before-{HEAD}-{datetime.now(UTC):%Y%m%dT%H%M%S}.zip"
-    try:
-        backup(settings, place)
-    except (BackupProblem, DatabaseProblem) as error:
-        print_line(f"The tables of the database change now. No copy of them as they were could be made: {error}")
-    else:
-        print_line(f"The tables of the database change now. A backup of the database as it was: {place}")
 
 
 async def _prepare_password(settings: Settings) -> None:

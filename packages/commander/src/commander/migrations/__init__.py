@@ -12,22 +12,23 @@ from commander.migrations.copies import copy_before
 from commander.migrations.revisions import HEAD, check_known
 
 
-def migrate(database: Path | str) -> bool:
+def migrate(database: Path | str, *, with_copy: bool = True) -> bool:
     """Bring the database, an SQLite file or any URL, to `HEAD`; True if a step was taken.
 
-    Not inside an event loop. Raises `DatabaseProblem`.
+    An SQLite file is copied before; for PostgreSQL see `backup.before_migration`. Not inside an event loop. Raises
+    `DatabaseProblem`.
     """
     if isinstance(database, str) and is_postgresql(database):
         return asyncio.run(_migrate_postgresql(database))
-    return _migrate_sqlite(database if isinstance(database, Path) else sqlite_path(database))
+    return _migrate_sqlite(database if isinstance(database, Path) else sqlite_path(database), with_copy=with_copy)
 
 
-def _migrate_sqlite(path: Path) -> bool:
+def _migrate_sqlite(path: Path, *, with_copy: bool) -> bool:
     with connect_sqlite(path) as connection:
         revision = sqlite_revision(connection)
     connection.close()
     check_known(revision)
-    if revision not in (None, HEAD):
+    if with_copy and revision not in (None, HEAD):
         copy_before(path, revision)
     if revision != HEAD:
         _upgrade(f"sqlite:///{path}", None)
@@ -55,10 +56,10 @@ async def revision_at(url: str) -> str | None:
 
 
 def sqlite_revision(connection: sqlite3.Connection) -> str | None:
-    try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
+    """Returns None for an empty database. One that can't be read is none: the driver's error says why."""
+    if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'").fetchone()[0]:
         return None
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return row[0] if row else None
 
 

@@ -4,8 +4,10 @@ import logging
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+
+from protocol.reasons import reason
 
 from commander.problems import DatabaseProblem
 
@@ -14,25 +16,39 @@ MIB = 1024 * 1024
 log = logging.getLogger(__name__)
 
 
+class NoCopy(DatabaseProblem):
+    """The database could not be copied, so its tables stay as they are. `why` is a sentence without its full stop."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The tables of the database must change, and no copy of it could be made before: {why}. Nothing was "
+            "changed. Mend that and start the commander again; or put the old commander back; or make a copy yourself "
+            "and type `commander serve --without-copy`."
+        )
+
+
 def copy_before(path: Path, revision: str) -> Path:
-    """Returns the copy, whole or not there. Older copies are removed, but for one. Raises `DatabaseProblem`."""
+    """Returns the copy, whole or not there. Older copies are removed, but for one. Raises `NoCopy`."""
     target = path.with_name(f"{path.name}.revision-{revision}")
     part = target.with_name(f"{target.name}.part")
-    _check_room(path)
-    part.unlink(missing_ok=True)
-    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        _copy(path, part)
-    except sqlite3.Error as error:
+        _check_room(path)
         part.unlink(missing_ok=True)
-        raise DatabaseProblem(
-            f"{path} could not be copied before its tables change ({error}), so nothing was changed. Mend that and "
-            "start the commander again."
-        ) from error
-    part.replace(target)
-    _drop_old(path)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _copy(path, part)
+        part.replace(target)
+    except (sqlite3.Error, OSError) as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise NoCopy(f"{target} can't be written ({why_not(error)})") from error
+    drop_old(path.parent, f"{path.name}.revision-*")
     log.info("The tables of the database change. A copy of the database as it was: %s", target)
     return target
+
+
+def why_not(error: Exception) -> str:
+    """Returns the reason of an error as a part of a sentence."""
+    return reason(error) if isinstance(error, OSError) else str(error).rstrip(".")
 
 
 def _copy(path: Path, part: Path) -> None:
@@ -49,17 +65,15 @@ def _check_room(path: Path) -> None:
     wal = path.with_name(f"{path.name}-wal")
     needed = path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
     if free_bytes(path.parent) < needed:
-        raise DatabaseProblem(
-            f"There is no room for a copy of the database before its tables change: {path.parent} needs "
-            f"{needed // MIB + 1} MiB free. Make room, or put the old commander back; nothing was changed."
-        )
+        raise NoCopy(f"there is no room for it, {path.parent} needs {needed // MIB + 1} MiB free")
 
 
 def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _drop_old(path: Path) -> None:
-    copies = sorted(path.parent.glob(f"{path.name}.revision-*"), key=lambda copy: copy.stat().st_mtime)
+def drop_old(folder: Path, pattern: str) -> None:
+    """Removes all but the newest copies."""
+    copies = sorted(folder.glob(pattern), key=lambda copy: copy.stat().st_mtime)
     for copy in copies[:-KEPT]:
         copy.unlink(missing_ok=True)

@@ -10,7 +10,8 @@ from functools import partial
 
 from commander.db import open_database
 from commander.metrics import process_metrics
-from commander.migrations import migrate
+from commander.migrations import migrate, revision_at
+from commander.migrations.revisions import HEAD
 from commander.problems import DatabaseAway
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.dictionaries import use_newest
@@ -69,14 +70,18 @@ async def stopped_by_signals() -> AsyncIterator[asyncio.Event]:
 
 
 async def migrated(url: str, stop: asyncio.Event) -> bool:
-    """Waits for the database; returns whether it is up to date. False: `stop` came first."""
+    """Waits for the database; returns whether it is up to date. False: `stop` came first.
+
+    An empty database gets its tables here. Those of an earlier version are changed by a web node, after a copy.
+    """
     while not stop.is_set():
         try:
-            await asyncio.to_thread(partial(migrate, url))
+            if await revision_at(url) in (None, HEAD):
+                await asyncio.to_thread(partial(migrate, url))
+                return True
+            log.warning("waiting until a web node of this version has changed the tables of the database")
         except DatabaseAway as error:
             log.warning("waiting for the database: %s", error)
-        else:
-            return True
         with suppress(TimeoutError):
             async with asyncio.timeout(DATABASE_AGAIN_AFTER_S):
                 await stop.wait()
