@@ -121,12 +121,16 @@ def test_only_an_open_value_is_lost(reply: bytes, right: object) -> None:
     assert decode(reply) == right
 
 
-@pytest.mark.parametrize(("software", "key"), [("trex", "gpus"), ("rigel", "devices")])
-def test_a_hashrate_that_is_cut_off_is_no_stalled_miner_and_no_missing_job(software: str, key: str) -> None:
+@pytest.mark.parametrize(
+    ("software", "key", "state"), [("trex", "gpus", MinerState.MINING), ("rigel", "devices", MinerState.UNKNOWN)]
+)
+def test_a_hashrate_that_is_cut_off_is_no_stalled_miner_and_no_missing_job(
+    software: str, key: str, state: MinerState
+) -> None:
     _, (first,) = answers((software, f"{software}__dual.json"))
     reply = json.dumps({key: json.loads(first)[key], "uptime": 7200}).encode()
     miner = read(software, [reply.removesuffix(b"}") + b","])
-    assert (miner.state, miner.trouble) == (MinerState.UNKNOWN, None)
+    assert (miner.state, miner.trouble) == (state, None)
 
 
 def test_a_number_that_is_cut_off_is_never_shown() -> None:

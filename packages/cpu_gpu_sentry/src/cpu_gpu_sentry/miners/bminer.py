@@ -16,10 +16,10 @@ from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
     checked,
     decode_all,
-    known_sum,
     mapping,
     reading,
     seconds_since,
+    total,
     words,
 )
 
@@ -37,14 +37,13 @@ def _parse(answers: list[Any]) -> MinerReading:
     if "miners" in answers[0]:
         return _parse_first(answers[0])
     cards = _cards(answers)
-    names = list(
-        dict.fromkeys(algorithm_or_unknown(each.get("algorithm")) for card in cards.values() for each in _solvers(card))
-    )
-    devices = [_device(index, card, names) for index, card in cards.items()]
+    rates = {index: _rates(card) for index, card in cards.items()}
+    names = list(dict.fromkeys(name for each in rates.values() for name in each))
+    devices = [_device(index, card, [rates[index].get(name) for name in names]) for index, card in cards.items()]
     pools: dict[str, Any] = {name: pool for each in answers for name, pool in mapping(each.get("stratums")).items()}
     algorithms = [
-        _algorithm(name, [device.hashrates_hs[position] for device in devices], mapping(pools.get(name)))
-        for position, name in enumerate(names)
+        _algorithm(name, [each[name] for each in rates.values() if name in each], mapping(pools.get(name)))
+        for name in names
     ]
     return reading("bminer", None, None, algorithms, devices, has_job=any(name != UNKNOWN_ALGORITHM for name in names))
 
@@ -60,9 +59,10 @@ def _cards(answers: list[Any]) -> Cards:
     return cards
 
 
-def _solvers(card: dict[str, Any]) -> list[Any]:
+def _rates(card: dict[str, Any]) -> dict[str, float | None]:
+    """Returns the card's hashrate of each algorithm that it works for."""
     solvers: list[Any] = card.get("solvers") or []
-    return solvers
+    return {algorithm_or_unknown(each.get("algorithm")): _rate(mapping(each.get("speed_info"))) for each in solvers}
 
 
 def _algorithm(algorithm: str, rates: list[float | None], pool: dict[str, Any]) -> AlgorithmReading:
@@ -71,7 +71,7 @@ def _algorithm(algorithm: str, rates: list[float | None], pool: dict[str, Any]) 
     return AlgorithmReading(
         algorithm=algorithm,
         coin=only_coin(algorithm),
-        hashrate_hs=known_sum(rates),
+        hashrate_hs=total(rates),
         accepted=count(pool.get("accepted_shares")),
         rejected=count(pool.get("rejected_shares")),
         pool=address,
@@ -85,19 +85,12 @@ def _pool_and_user(uri: object) -> tuple[str | None, str | None]:
     return text(pool.partition("/")[0]), text(unquote(account.partition(":")[0]))
 
 
-def _device(index: str, card: dict[str, Any], names: list[str]) -> MinerDevice:
-    rates = {
-        algorithm_or_unknown(each.get("algorithm")): _rate(mapping(each.get("speed_info"))) for each in _solvers(card)
-    }
-    return _with_health(index, card, [rates.get(name) for name in names])
-
-
 def _rate(speed: dict[str, Any]) -> float | None:
     hashes = number(speed.get("hash_rate"))
     return number(speed.get("solution_rate")) if hashes is None else hashes
 
 
-def _with_health(index: str, health: dict[str, Any], rates: list[float | None]) -> MinerDevice:
+def _device(index: str, health: dict[str, Any], rates: list[float | None]) -> MinerDevice:
     clocks = mapping(health.get("clocks"))
     return MinerDevice(
         device=f"gpu{index}",
@@ -115,10 +108,10 @@ def _parse_first(status: Any) -> MinerReading:
     shares = mapping(status.get("stratum"))
     whole = AlgorithmReading(
         algorithm=UNKNOWN_ALGORITHM,
-        hashrate_hs=known_sum(list(rates.values())),
+        hashrate_hs=total(list(rates.values())),
         accepted=count(shares.get("accepted_shares")),
         rejected=count(shares.get("rejected_shares")),
     )
-    devices = [_with_health(key, mapping(status["miners"][key].get("device")), [rate]) for key, rate in rates.items()]
+    devices = [_device(key, mapping(status["miners"][key].get("device")), [rate]) for key, rate in rates.items()]
     version = (status.get("version") or "").removeprefix("v")
     return reading("bminer", version, seconds_since(status.get("start_time")), [whole], devices)

@@ -39,8 +39,8 @@ def _parse(status: Any) -> MinerReading:
     places = _worked_for(cards, len(pools))
     devices = [_device(card, position, places, len(pools)) for position, card in enumerate(cards)]
     algorithms = [
-        _algorithm(pools[place], place, cards, [card.hashrates_hs[nth] for card in devices], len(pools))
-        for nth, place in enumerate(places)
+        _algorithm(pools[place], place, [card for card in cards if place in _places(card, len(pools))], len(pools))
+        for place in places
     ]
     version = (status.get("bzminer_version") or "").removeprefix("v")
     has_job = names_a_job([pools[place].get("algorithm") for place in places])
@@ -53,12 +53,13 @@ def _worked_for(cards: list[Any], pools: int) -> list[int]:
     return mined(range(pools), lambda place: place not in named)
 
 
-def _algorithm(pool: Any, position: int, cards: list[Any], rates: list[float | None], pools: int) -> AlgorithmReading:
+def _algorithm(pool: Any, position: int, cards: list[Any], pools: int) -> AlgorithmReading:
+    """Returns the work for a pool. `cards` are those that work for it."""
     algorithm = algorithm_or_unknown(pool.get("algorithm"))
     return AlgorithmReading(
         algorithm=algorithm,
         coin=only_coin(algorithm),
-        hashrate_hs=known_sum(rates),
+        hashrate_hs=total([number(_of(card, "hashrate", position, pools)) for card in cards]),
         accepted=_solutions("valid", pool, position, cards, pools),
         rejected=_solutions("rejected", pool, position, cards, pools),
         stale=_solutions("stale", pool, position, cards, pools),
@@ -68,7 +69,7 @@ def _algorithm(pool: Any, position: int, cards: list[Any], rates: list[float | N
 
 
 def _solutions(kind: str, pool: Any, position: int, cards: list[Any], pools: int) -> int | None:
-    """Returns the pool's own count; else the sum of the devices that report one."""
+    """Returns the pool's own count; else the sum of the cards that report one."""
     of_pool = count(pool.get(f"{kind}_solutions"))
     of_cards = [_of(card, f"{kind}_solutions", position, pools) for card in cards]
     return count(known_sum([number(each) for each in of_cards])) if of_pool is None else of_pool

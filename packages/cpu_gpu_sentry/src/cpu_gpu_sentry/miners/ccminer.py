@@ -14,10 +14,10 @@ from sentry_kit.parsing import BadReply, count, percent, positive, scaled, tempe
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
     checked,
-    known_sum,
     names_a_job,
     pci_of_bus,
     reading,
+    total,
     unplaced,
     words,
 )
@@ -83,8 +83,7 @@ def _rate(record: Record) -> float | None:
 
 def _cpu(summary: Record, threads: list[Record]) -> MinerDevice:
     rates = [_rate(thread) for thread in threads]
-    is_whole = len(rates) == count(summary.get("CPUS")) and None not in rates
-    of_threads = known_sum(rates) if is_whole else None
+    of_threads = total(rates) if len(rates) == count(summary.get("CPUS")) else None
     return MinerDevice(
         device="cpu",
         hashrates_hs=[_rate(summary) if of_threads is None else of_threads],

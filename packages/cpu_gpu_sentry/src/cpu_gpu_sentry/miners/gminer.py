@@ -18,7 +18,6 @@ from cpu_gpu_sentry.miners.parsing import (
     at,
     checked,
     decode,
-    known_sum,
     mined,
     names_a_job,
     pci_address,
@@ -51,7 +50,7 @@ def _parse(stat: Any) -> MinerReading:
     halves = mined(halves, lambda half: not any(f"speed{half}" in card for card in cards))
     devices = [_device(stat, card, position, halves) for position, card in enumerate(cards)]
     algorithms = [
-        _algorithm(stat, half, at(names, 1 if half else 0), [card.hashrates_hs[place] for card in devices])
+        _algorithm(stat, half, at(names, 1 if half else 0), _rates(cards, devices, half, place))
         for place, half in enumerate(halves)
     ]
     version = (stat.get("miner") or "").removeprefix("GMiner")
@@ -66,12 +65,17 @@ def _names(stat: Any) -> list[object]:
     return [whole, second] if second else list(_BOTH.split(whole, maxsplit=1)) if whole else [None]
 
 
+def _rates(cards: list[Any], devices: list[MinerDevice], half: str, place: int) -> list[float | None]:
+    """Returns the hashrates of the cards that work for this algorithm; a card that does not has none there."""
+    return [device.hashrates_hs[place] for card, device in zip(cards, devices, strict=True) if f"speed{half}" in card]
+
+
 def _algorithm(stat: Any, half: str, algorithm_name: object, rates: list[float | None]) -> AlgorithmReading:
     algorithm = algorithm_or_unknown(algorithm_name)
     return AlgorithmReading(
         algorithm=algorithm,
         coin=only_coin(algorithm),
-        hashrate_hs=known_sum(rates),
+        hashrate_hs=total(rates),
         accepted=_shares(stat, "accepted", half),
         rejected=_shares(stat, "rejected", half),
         stale=_shares(stat, "stale", half),

@@ -14,7 +14,6 @@ from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
     checked,
     decode,
-    known_sum,
     names_a_job,
     pci_address,
     reading,
@@ -40,7 +39,7 @@ def _parse(stat: Any) -> MinerReading:
     whole = AlgorithmReading(
         algorithm=algorithm,
         coin=only_coin(algorithm),
-        hashrate_hs=known_sum([number(card.get("speed_sps")) for card in cards]),
+        hashrate_hs=total([number(card.get("speed_sps")) for card in cards]),
         accepted=total([device.accepted for device in devices]),
         rejected=total([device.rejected for device in devices]),
         pool=text(stat.get("current_server")),

@@ -38,6 +38,7 @@ _PCI = re.compile(r"(?:([0-9a-fA-F]{1,8}):)?([0-9a-fA-F]{1,4}):([0-9a-fA-F]{1,2}
 _READING = Reader(MinerReading)
 
 
+Number = TypeVar("Number", int, float)
 Part = TypeVar("Part")
 Parser = Callable[[Sequence[bytes]], MinerReading]
 
@@ -144,10 +145,13 @@ def lists_no_device(rates: object, whole: object) -> bool:
     return rates == [] and not number(whole)
 
 
-def total(counts: Sequence[int | None]) -> int | None:
-    """Returns the sum; None if one value is unknown, because a sum that omits one looks like a restart."""
-    reported = [each for each in counts if each is not None]
-    return sum(reported) if reported and len(reported) == len(counts) else None
+def total(values: Sequence[Number | None]) -> Number | None:
+    """Returns the sum; None if one value is unknown.
+
+    A sum that omits one would look like a card that does not mine, or like a restart.
+    """
+    known = [each for each in values if each is not None]
+    return sum(known) if known and len(known) == len(values) else None
 
 
 def known_sum(values: Sequence[float | None]) -> float | None:
@@ -176,7 +180,7 @@ def reading(
 
     If the end of `answer` is missing, what is not in it is unknown.
     """
-    hashrate_hs = known_sum([each.hashrate_hs for each in algorithms])
+    hashrate_hs = known_sum([_known_part(each, devices, place) for place, each in enumerate(algorithms)])
     is_whole = not isinstance(answer, Incomplete)
     miner = MinerReading(
         software=software,
@@ -187,6 +191,13 @@ def reading(
         devices=devices,
     )
     return _without_job(miner) if has_job is False and is_whole and not hashrate_hs else miner
+
+
+def _known_part(algorithm: AlgorithmReading, devices: Sequence[MinerDevice], place: int) -> float | None:
+    """Returns an algorithm's hashrate. If that is unknown, returns the known part of it: these devices mine."""
+    if algorithm.hashrate_hs is not None:
+        return algorithm.hashrate_hs
+    return known_sum([device.hashrates_hs[place] for device in devices if place < len(device.hashrates_hs)])
 
 
 def _without_job(miner: MinerReading) -> MinerReading:

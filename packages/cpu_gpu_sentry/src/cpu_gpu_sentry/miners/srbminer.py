@@ -16,7 +16,6 @@ from cpu_gpu_sentry.miners.parsing import (
     at,
     checked,
     decode,
-    known_sum,
     mapping,
     mined,
     names_a_job,
@@ -94,7 +93,7 @@ def _total(rates: dict[str, Any]) -> float | None:
 def _current(half: Any) -> float | None:
     """Returns the hashrate of cards and CPU together; None if one that mines does not report it."""
     totals = [_total(rates) for rates in (_rates(half, "gpu"), _rates(half, "cpu")) if _mines(rates)]
-    return known_sum(totals) if None not in totals else None
+    return total(totals)
 
 
 def _algorithm(half: Any) -> AlgorithmReading:

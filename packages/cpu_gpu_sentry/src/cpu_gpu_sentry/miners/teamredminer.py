@@ -18,7 +18,6 @@ from cpu_gpu_sentry.miners.parsing import (
     at,
     checked,
     decode_all,
-    known_sum,
     lined_up,
     mapping,
     names_a_job,
@@ -106,7 +105,7 @@ def _algorithm(sections: Sections, half: str) -> AlgorithmReading:
     return AlgorithmReading(
         algorithm=algorithm,
         coin=only_coin(algorithm),
-        hashrate_hs=known_sum([_rate(card) for card in cards]) if hashrate_hs is None else hashrate_hs,
+        hashrate_hs=total([_rate(card) for card in cards]) if hashrate_hs is None else hashrate_hs,
         accepted=_shares("Accepted", summary, cards),
         rejected=_shares("Rejected", summary, cards),
         stale=count(pool.get("Stale")),

@@ -17,11 +17,11 @@ from cpu_gpu_sentry.miners.parsing import (
     checked,
     decode_all,
     is_connected,
-    known_sum,
     mapping,
     names_a_job,
     pci_address,
     reading,
+    total,
     words,
 )
 from cpu_gpu_sentry.miners.xmrig_proxy import read_proxy
@@ -55,13 +55,13 @@ def _parse(summary: Any, backends: Any = None) -> MinerReading:
 def _algorithm(summary: Any) -> AlgorithmReading:
     results, connection = summary.get("results") or {}, summary.get("connection") or {}
     algorithm = algorithm_or_unknown(summary.get("algo"))
-    good, total = count(results.get("shares_good")), count(results.get("shares_total"))
+    good, every = count(results.get("shares_good")), count(results.get("shares_total"))
     return AlgorithmReading(
         algorithm=algorithm,
         coin=only_coin(algorithm),
         hashrate_hs=_current(summary["hashrate"]["total"]),
         accepted=good,
-        rejected=None if good is None or total is None or total < good else total - good,
+        rejected=None if good is None or every is None or every < good else every - good,
         pool=text(connection.get("pool")),
         user=text(connection.get("user")),
     )
@@ -78,7 +78,7 @@ def _as_backends(answer: Any) -> Any:
     if not isinstance(answer, dict) or not answer.get("threads"):
         return answer if isinstance(answer, list) else []
     threads = answer["threads"]
-    whole = known_sum([_current(thread.get("hashrate") or []) for thread in threads])
+    whole = total([_current(thread.get("hashrate") or []) for thread in threads])
     return [{"type": threads[0]["type"], "enabled": True, "algo": threads[0]["algo"], "hashrate": [whole], **answer}]
 
 
@@ -105,7 +105,7 @@ def _card(device: str, threads: list[Any]) -> MinerDevice:
     fans = [speed for speed in map(percent, health.get("fan_speed") or []) if speed is not None]
     return MinerDevice(
         device=device,
-        hashrates_hs=[known_sum([_current(thread.get("hashrate") or []) for thread in threads])],
+        hashrates_hs=[total([_current(thread.get("hashrate") or []) for thread in threads])],
         temperature_c=temperature(health.get("temperature")),
         fan_percent=max(fans, default=None),
         power_w=positive(health.get("power")),
