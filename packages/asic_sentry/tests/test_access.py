@@ -22,6 +22,9 @@ from protocol.asic_messages import AsicSpecs
 from protocol.tokens import TokenKind, new_token
 from sentry_kit import store as kit
 from sentry_kit.errors import BadUse
+from virtual_time import in_virtual_time
+
+OFFSET = PORT - 80
 
 
 @pytest.mark.parametrize(("kind", "token"), [("elphapex", None), ("antminer_web", None), ("vnish", "tok-1")])
@@ -131,12 +134,11 @@ async def test_a_braiins_os_over_rest_takes_the_token_without_a_word_before_it(n
 async def test_an_asic_that_refuses_its_password_is_read_without_it_where_that_is_possible(
     network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offset = PORT - 80
-    usual = tuple(dialect._replace(port=dialect.port + offset) for dialect in DIALECTS)
+    usual = tuple(dialect._replace(port=dialect.port + OFFSET) for dialect in DIALECTS)
     monkeypatch.setattr("asic_sentry.identify.DIALECTS", usual)
     monkeypatch.setattr("asic_sentry.scan.DIALECTS", usual)
     async with (
-        running(make_asics(1, network, ["braiins"], port_base=offset)),
+        running(make_asics(1, network, ["braiins"], port_base=OFFSET)),
         locked(network, "braiins_rest", TOKEN) as (ip, asic),
     ):
         asic.log_in = "/api/v1/auth/login", {"username": RIGHT.user, "password": RIGHT.password}
@@ -159,6 +161,31 @@ async def test_an_asic_that_refuses_its_password_is_read_without_it_where_that_i
     assert isinstance(sample, Sample)
     assert sample.log.hashrate_hs
     assert device.asic.identity.dialect == "braiins"
+
+
+@in_virtual_time
+async def test_a_silent_api_does_not_hide_that_the_pages_refuse_the_password(
+    network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After three refusals the ASIC is identified again, and its port 4028 is asked first."""
+    usual = tuple(dialect._replace(port=dialect.port + OFFSET) for dialect in DIALECTS)
+    monkeypatch.setattr("asic_sentry.identify.DIALECTS", usual)
+    monkeypatch.setattr("asic_sentry.scan.DIALECTS", usual)
+    async with (
+        running(make_asics(1, network, ["braiins"], [("silent", 1)], OFFSET)),
+        locked(network, "braiins_rest", TOKEN) as (ip, asic),
+    ):
+        asic.log_in = "/api/v1/auth/login", {"username": RIGHT.user, "password": RIGHT.password}
+        asic.header, asic.open = "Authorization: {token}", ("/api/v1/version",)
+        identity = Identity(ip=ip, port=PORT, dialect="braiins_rest", specs=AsicSpecs())
+        device = device_of(identity)
+        device.login = WRONG
+        for _ in range(4):
+            failure = await ask(device, lambda _device: utc_now(), lambda: 0.0)
+            assert isinstance(failure, PollFailure)
+            assert "It refuses the password" in failure.detail
+            device.failed(failure)
+    assert device.identify_due_s > 1.0, "it was identified again"
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,9 @@ def test_random_bytes_give_bytes_or_the_one_error(framing: Framing, received: by
         return
     assert answer is None or isinstance(answer, bytes)
     assert len(answer or b"") <= LIMIT_BYTES
+
+
+def test_a_status_of_any_length_leaves_room_for_what_to_do() -> None:
+    with pytest.raises(BadReply) as refused:
+        http_body(b"HTTP/1.1 401 " + b"x" * 5000 + b"\r\n\r\n", True)
+    assert str(refused.value) == f"HTTP 401 {'x' * 64}"

@@ -30,6 +30,7 @@ REFUSED = (
     "It refuses the password that was entered. Enter the right one on the sentry's page, or with “asic-sentry "
     "password”."
 )
+_ABOUT_PASSWORDS = tuple(each.partition(".")[0] for each in (_NEEDED, REFUSED))
 Send = Callable[[bytes], Awaitable[bytes]]  # sends a complete request and returns the answer's body
 
 
@@ -67,6 +68,11 @@ class Access(Protocol):
 
     async def open_answer(self, request: bytes, send: Send) -> bytes:
         """Returns the answer without a log-in. Raises `Unauthorised` if the device wants one."""
+
+
+def is_about_password(sentence: str) -> bool:
+    """Returns whether the sentence says that a password is missing or wrong."""
+    return any(each in sentence for each in _ABOUT_PASSWORDS)
 
 
 _login: ContextVar[Login | None] = ContextVar("login", default=None)

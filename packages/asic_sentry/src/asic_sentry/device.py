@@ -13,7 +13,7 @@ from asic_sentry.access import Login, using
 from asic_sentry.asics.asic import Asic, Override
 from asic_sentry.dialects.registry import BY_NAME
 from asic_sentry.failures import FailureKind, PollFailure
-from asic_sentry.identify import identify
+from asic_sentry.identify import identify, most_specific
 from asic_sentry.poll import Identity, Sample, poll, specs_of
 from asic_sentry.scan import usual_port
 
@@ -136,14 +136,20 @@ async def _ask(
     device: Device, timestamp: Callable[[Device], datetime], clock_s: Callable[[], float]
 ) -> Sample | PollFailure:
     """Polls once. The ASIC is identified again after three bad answers, after a change of its firmware, and once a
-    day."""
-    now_s = clock_s()
+    day.
+
+    After bad answers the failure that says more is reported: an ASIC that refuses the password at its pages may be
+    silent at the ports of other dialects.
+    """
+    now_s, failure = clock_s(), None
     if device.other_mac or device.bad_responses >= _BAD_BEFORE_IDENTIFYING or now_s >= device.identify_due_s:
         failure = await _identify(device, now_s)
-        if failure is not None and (device.other_mac or device.bad_responses):
+        if failure is not None and device.other_mac:
             return failure
     answer = await poll(device.asic.identity, partial(timestamp, device))
-    if isinstance(answer, Sample) and now_s >= device.specs_due_s:
+    if isinstance(answer, PollFailure):
+        return answer if failure is None or not device.bad_responses else most_specific([failure, answer])
+    if now_s >= device.specs_due_s:
         return await _check_specs(device, now_s) or answer
     return answer
 

@@ -16,6 +16,7 @@ from asic_sentry.failures import BadReply, bad_response, error_status
 LIMIT_BYTES = 1024 * 1024
 HTTP_HEAD = b"Host: {host}\r\nAccept: application/json\r\nConnection: close\r\n"
 _HEAD_LIMIT_BYTES = 16 * 1024
+_STATUS_LIMIT = 64
 _CHUNK_LIMIT = 4096  # all chunks are read again with each piece that arrives
 _UNKNOWN_THERE = {b"400", b"404", b"405"}
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ?([^\r\n]*)")
@@ -63,7 +64,7 @@ def http_body(received: bytes | bytearray, ended: bool) -> bytes | None:
     if status is None:
         raise bad_response(f"The answer is not HTTP: {quoted(head)}.")
     if status[1] != b"200":
-        status_text = f"HTTP {status[1].decode()} {status[2].decode('latin-1').strip()}".strip()
+        status_text = f"HTTP {status[1].decode()} {status[2].decode('latin-1').strip()[:_STATUS_LIMIT]}".strip()
         if status[1] in _REFUSED:
             raise _unauthorised(status_text, bytes(head))
         raise bad_response(f"{status_text}.") if status[1] in _UNKNOWN_THERE else error_status(status_text)

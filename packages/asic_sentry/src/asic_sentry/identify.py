@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
+from asic_sentry.access import is_about_password
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.failures import FailureKind, PollError, PollFailure, broken
@@ -104,7 +105,8 @@ def _as_it_calls_itself(
     family = next((family for text in texts if (family := family_in(text)) is not None), None)
     if family is None or (failure.kind is FailureKind.ERROR_STATUS and not failure.detail.startswith("HTTP ")):
         return failure  # an error in the device's own words
-    reason = next((of_dialect[name].detail for name in sorted(family.dialects) if name in of_dialect), None)
+    own = [of_dialect[name] for name in sorted(family.dialects) if name in of_dialect]
+    reason = most_specific([*own, failure]).detail if own else None  # its other port may be closed
     return PollFailure(failure.kind, sentence(family, reason)[:_DETAIL_LIMIT])
 
 
@@ -205,5 +207,10 @@ def _without(make: str, model: str) -> str | None:
 
 
 def most_specific(failures: Sequence[PollFailure]) -> PollFailure:
-    """Returns the failure that says most. A fault of the sentry comes before other answers that can't be read."""
-    return min(failures, key=lambda failure: (_MOST_SPECIFIC_FIRST.index(failure.kind), failure != broken()))
+    """Returns the failure that says most. Of one kind, first is one about a password, then a fault of the sentry."""
+
+    def order(failure: PollFailure) -> tuple[int, bool, bool]:
+        is_other_error = not is_about_password(failure.detail)
+        return _MOST_SPECIFIC_FIRST.index(failure.kind), is_other_error, failure != broken()
+
+    return min(failures, key=order)

@@ -14,10 +14,10 @@ from typing import cast
 
 from protocol.reasons import reason
 
-from asic_sentry.access import authorised
+from asic_sentry.access import Unauthorised, authorised
 from asic_sentry.dialects.dialect import LibraryCall, Question
 from asic_sentry.dialects.registry import ALLOWED
-from asic_sentry.failures import BadReply, FailureKind, NoAnswer, PollError
+from asic_sentry.failures import BadReply, FailureKind, NoAnswer, PollError, error_status
 from asic_sentry.framing import LIMIT_BYTES, Framing, http_body, too_large
 
 CONNECT_S, READ_S = 2.0, 3.0
@@ -89,9 +89,17 @@ async def ask(ip: str, port: int, dialect: str, question: str) -> bytes:
         return await request.call(ip)
     port = request.port or port
     if request.access is None:
-        return await _exchange(ip, port, request, request.request)
+        return await _open_answer(ip, port, request)
     send = partial(_exchange, ip, port, request)
     return await authorised(request.access, request.request, f"{ip}:{port}", send, optional=request.optional)
+
+
+async def _open_answer(ip: str, port: int, question: Question) -> bytes:
+    """Returns the answer to a question that devices of its dialect answer without a log-in."""
+    try:
+        return await _exchange(ip, port, question, question.request)
+    except Unauthorised as error:
+        raise error_status(f"{error}. It wants a log-in. The sentry has none for this kind of ASIC.") from error
 
 
 async def _exchange(ip: str, port: int, question: Question, request: bytes) -> bytes:
