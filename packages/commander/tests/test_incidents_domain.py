@@ -285,3 +285,7 @@ def test_each_rule_has_a_sentence_for_one_rig_and_for_many(rule: RuleName) -> No
         assert "rule" not in sentence, "the words of a rule that nobody described"
         assert not sentence.endswith(".")
     assert words_of(rule).rigs != f"with {rule}"
+
+
+def test_a_miner_whose_api_wants_a_token_is_not_said_to_mine_nothing() -> None:
+    assert title_of(RuleName.NO_HASHRATE, Extent(1, 1, "rig-07", "", False, NOW, NOW)) == "rig-07 reports no hashrate"

@@ -38,7 +38,7 @@ class Extent(NamedTuple):
 TITLES = {
     "offline": TitleWords("stopped reporting", "stopped reporting"),
     "hashrate_low": TitleWords("has a low hashrate", "have a low hashrate"),
-    "no_hashrate": TitleWords("mines nothing", "mine nothing"),
+    "no_hashrate": TitleWords("reports no hashrate", "report no hashrate"),  # it may mine: its API may want a token
     "no_shares": TitleWords("gets no shares accepted", "get no shares accepted"),
     "rejected": TitleWords("has many rejected shares", "have many rejected shares"),
     "temperature": TitleWords("is too hot", "are too hot"),
