@@ -40,7 +40,7 @@ main() {
         "$PREFIX/bin/pip" install --quiet --disable-pip-version-check "$root/packages/protocol" "$root/packages/commander"
     fi
     write_command
-    commander install-service $start
+    commander install-service --packages-follow $start
     commander fetch-packages
 }
 

@@ -32,7 +32,10 @@ def of_click(group: TyperGroup, before: str = "") -> dict[str, set[str]]:
         if isinstance(command, TyperGroup):
             found |= of_click(command, f"{before}{name} ")
         else:
-            found[f"{before}{name}"] = {option for each in command.params for option in each.opts if option[:2] == "--"}
+            shown = [
+                each for each in command.params if not getattr(each, "hidden", False)
+            ]  # others are for our scripts
+            found[f"{before}{name}"] = {option for each in shown for option in each.opts if option[:2] == "--"}
     return found
 
 

@@ -55,6 +55,9 @@ async def test_the_first_installation_prints_an_address_and_a_password_that_work
     fetch = lines["Before the first rig, fetch what rigs install"]
     assert fetch == lines["To change the password"].replace("set-password", "fetch-packages")
     said.clear()
+    install(OURS, settings, said.append, start=True, packages_follow=True, place=place)
+    assert not any("fetch-packages" in line for line in said)
+    said.clear()
     (tmp_path / "data/packages").mkdir()
     (tmp_path / "data/packages/minewarden_cpu_gpu_sentry-0.0.1-py3-none-any.whl").touch()  # of another version
     install(OURS, settings, said.append, start=True, place=place)

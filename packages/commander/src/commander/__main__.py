@@ -237,6 +237,7 @@ def fetch_packages_command(version: Version = False) -> None:
 def install_service_command(
     show: Annotated[bool, typer.Option("--print", help="Print the service, and change nothing.")] = False,
     no_start: Annotated[bool, typer.Option("--no-start", help="Do not start it now.")] = False,
+    packages_follow: Annotated[bool, typer.Option("--packages-follow", hidden=True)] = False,
     version: Version = False,
 ) -> None:
     """Run the commander as a service of this machine: user, unit, data folder, start. Prints address and password."""
@@ -247,7 +248,8 @@ def install_service_command(
     if show:
         typer.echo(rendered(SERVICE).rstrip())
     else:
-        install(SERVICE, settings_of_service(SERVICE), typer.echo, start=not no_start)
+        chosen = settings_of_service(SERVICE)
+        install(SERVICE, chosen, typer.echo, start=not no_start, packages_follow=packages_follow)
 
 
 @cli.command("uninstall-service")

@@ -37,8 +37,19 @@ def settings_of_service(service: Service) -> Settings:
     return load_settings({service.setting: str(data_dir_of(service)), **filed})
 
 
-def install(service: Service, settings: Settings, say: Say, *, start: bool, place: Place | None = None) -> None:
-    """Makes user, unit, data folder and, at the first installation, a password. Raises `ServiceProblem`."""
+def install(
+    service: Service,
+    settings: Settings,
+    say: Say,
+    *,
+    start: bool,
+    packages_follow: bool = False,
+    place: Place | None = None,
+) -> None:
+    """Makes user, unit, data folder and, at the first installation, a password. Raises `ServiceProblem`.
+
+    `packages_follow`: the caller fetches the packages next, so nothing asks a person to.
+    """
     install_service(service, say, start=False, place=place)
     account = None if sys.platform == "win32" else service.account
     is_first = _is_first(settings)
@@ -54,7 +65,7 @@ def install(service: Service, settings: Settings, say: Say, *, start: bool, plac
         say(f"To change the password: {_line(service, account, settings, 'set-password')}")
     say(f"Data: {settings.data_dir}")
     say(f"Rigs and browsers connect to TCP port {settings.port}. {_firewall_hint(settings.port)}")
-    if not WheelStore(settings.data_dir / FOLDER).has(CPU_GPU.distribution, VERSION):
+    if not packages_follow and not WheelStore(settings.data_dir / FOLDER).has(CPU_GPU.distribution, VERSION):
         say(f"Before the first rig, fetch what rigs install: {_line(service, account, settings, 'fetch-packages')}")
 
 
