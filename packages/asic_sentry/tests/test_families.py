@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import asic_payloads as payloads
 import pytest
@@ -13,25 +11,10 @@ from asic_sentry.families import FAMILIES, family_in
 from asic_sentry.framing import http_body
 from asic_sentry.identify import identify
 from asic_sentry.poll import Identity
+from asic_server import serving
 from fake_asics import make_asics, running
 
 PORT = 24_028
-
-
-@asynccontextmanager
-async def answering(ip: str, answer: Callable[[bytes], bytes]) -> AsyncIterator[None]:
-    """Something at the address that answers each request with the same bytes, and closes."""
-
-    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(answer(await reader.read(4096)))
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(one, ip, PORT)
-    async with server:
-        yield
-        for _turn in range(10):  # asyncio leaks a connection that it has accepted but not yet shown
-            await asyncio.sleep(0)
 
 
 def cgminer(description: str, **values: float) -> bytes:
@@ -41,7 +24,12 @@ def cgminer(description: str, **values: float) -> bytes:
 
 async def refusal(network: str, answer: bytes) -> PollFailure:
     ip = network.replace(".0/24", ".1")
-    async with answering(ip, lambda _request: answer):
+
+    async def serve(reader: asyncio.StreamReader) -> bytes:
+        await reader.read(4096)
+        return answer
+
+    async with serving(ip, PORT, serve):
         found = await identify(ip, PORT)
     assert isinstance(found, PollFailure), found
     return found

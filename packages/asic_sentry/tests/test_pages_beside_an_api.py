@@ -1,7 +1,6 @@
 """Pages beside an open API: read with a log-in, and never needed for a sample."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
@@ -15,9 +14,10 @@ from asic_sentry.dialects.dialect import Dialect, LibraryCall, Question
 from asic_sentry.dialects.registry import ALLOWED, BY_NAME
 from asic_sentry.failures import BadReply
 from asic_sentry.poll import Identity, Sample, poll, specs_of
+from asic_server import NOT_HTTP, read_request, serving
 from asic_wire import framed
 from fake_asics import make_asics, running
-from locked_asic import RIGHT, TOKEN, WRONG, let_the_server_take_what_has_connected
+from locked_asic import RIGHT, TOKEN, WRONG
 from protocol.asic_messages import AsicSpecs
 from right_answers import moment
 from virtual_time import in_virtual_time
@@ -78,29 +78,24 @@ async def with_pages(
     monkeypatch.setitem(cast(dict[str, Any], ALLOWED), pages.kind, {each.name: each for each in dialect.questions})
     seen: list[str] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        length = re.search(r"Content-Length: (\d+)", head)
-        body = (await reader.readexactly(int(length[1]))).decode() if length else ""
-        asked = " ".join([*head.split(" ", 2)[:2], *([body] if body else [])])
+    async def answer(reader: asyncio.StreamReader) -> bytes:
+        request = await read_request(reader)
+        if request is None:
+            return NOT_HTTP
+        asked = " ".join([request.line, *([request.body] if request.body else [])])
         seen.append(asked)
         if asked == pages.log_in:
-            answer = pages.answer.encode()
-        elif f"\r\n{pages.header}\r\n" in head:
-            answer = b'{"STATUS":"S"}' if asked == pages.broken else body_of(pages.kind, asked, moment())
+            body = pages.answer.encode()
+        elif f"\r\n{pages.header}\r\n" in request.head:
+            body = b'{"STATUS":"S"}' if asked == pages.broken else body_of(pages.kind, asked, moment())
         else:
-            answer = pages.denial.encode()
-        if not after_s or not await has_gone(reader, after_s):
-            writer.write(framed("http", answer))
-            await writer.drain()
-        writer.close()
+            body = pages.denial.encode()
+        return b"" if after_s and await has_gone(reader, after_s) else framed("http", body)
 
-    asics = make_asics(1, network, [pages.kind], port_base=BASE)
-    async with running(asics) as farm:
-        server = await asyncio.start_server(serve, farm.asics[0].ip, pages.port + BASE)
-        async with server:
-            yield Identity(ip=farm.asics[0].ip, port=dialect.port, dialect=pages.kind, specs=AsicSpecs()), seen
-            await let_the_server_take_what_has_connected()
+    async with running(make_asics(1, network, [pages.kind], port_base=BASE)) as farm:
+        ip = farm.asics[0].ip
+        async with serving(ip, pages.port + BASE, answer):
+            yield Identity(ip=ip, port=dialect.port, dialect=pages.kind, specs=AsicSpecs()), seen
 
 
 async def has_gone(reader: asyncio.StreamReader, within_s: float) -> bool:

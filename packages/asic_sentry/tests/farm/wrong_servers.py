@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from asic_server import serving
 from authorities import older_authority
 
 
@@ -39,18 +40,12 @@ ANSWERS = {
 async def wrong_server(answer: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Answers every request with that on a port of 127.0.0.1, and closes the connection."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.read(65536)
-            writer.write(answer)
-            await writer.drain()
-            writer.close()
-        except OSError:  # the sentry has gone
-            writer.close()
+    async def serve(reader: asyncio.StreamReader) -> bytes:
+        await reader.read(65536)
+        return answer
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    async with server:
-        yield int(server.sockets[0].getsockname()[1])
+    async with serving("127.0.0.1", 0, serve, tls) as port:
+        yield port
 
 
 def tls_of_somebody(folder: Path, name: str = "localhost") -> ssl.SSLContext:
