@@ -76,7 +76,7 @@ class People:
 
 def _refusal(answer: Answer) -> str:
     if answer.status == 401:
-        return "The API key is not valid; make one with `commander api-key create NAME`."
+        return "The API key is not valid; make one with `commander api-key create NAME --role own`."
     return f"The commander refused ({answer.status}): {answer.body[:300].decode(errors='replace')}"
 
 

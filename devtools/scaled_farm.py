@@ -153,7 +153,7 @@ class ScaledFarm:
     def api_key(self, name: str = "scaled") -> str:
         """A new key for scripts."""
         done = subprocess.run(
-            [sys.executable, "-m", "commander", "api-key", "create", name],
+            [sys.executable, "-m", "commander", "api-key", "create", name, "--role", "own"],
             env=os.environ | dict(self.web[0].environment),
             capture_output=True,
             text=True,

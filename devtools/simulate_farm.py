@@ -164,7 +164,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--remove", action="store_true", help="remove the rigs at the end")
     given = parser.parse_args(argv)
     if not given.api_key:
-        parser.error("--api-key (or the variable API_KEY) is needed; `commander api-key create NAME` makes one")
+        parser.error("--api-key (or API_KEY) is needed; `commander api-key create NAME --role own` makes one")
     if min(given.rigs, given.asics) < 0 or given.rigs + given.asics < 1 or given.connections < 1:
         parser.error("--rigs and --asics together, and --connections, must be 1 or more")
     return given

@@ -109,6 +109,15 @@ def test_a_key_is_printed_with_its_role_and_its_end(commander: CommanderProcess)
         assert script.get("/api/v1/cpu-gpu-rigs").status_code == 403
 
 
+def test_a_key_that_may_do_everything_is_printed_with_a_warning(commander: CommanderProcess) -> None:
+    done = commander.run("api-key", "create", "all")
+    assert done.stdout.split()[-1].startswith("mw_key_")
+    assert done.stderr.startswith("WARNING: this key may do everything and has no end")
+    assert "may do everything: " in commander.run("api-key", "create", "a week", "--days", "7").stderr
+    for role in ("view", "own"):
+        assert commander.run("api-key", "create", role, "--role", role).stderr == "", "somebody chose that role"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import uvicorn
 import websockets
 from commander.accounts.actions import AccountActions
+from commander.accounts.domain import Role
 from commander.accounts.tables import sessions
 from commander.app import create_app
 from commander.db import open_database
@@ -151,7 +152,7 @@ class Farm:
 
     async def make_key(self, name: str = "tests") -> None:
         async with open_database(self.settings.database_url) as database:
-            _, key = await AccountActions(database).create_api_key(name)
+            _, key = await AccountActions(database).create_api_key(name, Role.OWN)
         self.auth = {"Authorization": f"Bearer {key}"}
 
     async def add(self, name: str = "rig-01") -> Rig:

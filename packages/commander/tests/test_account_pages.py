@@ -5,6 +5,8 @@ import re
 import httpx
 import pytest
 import sqlalchemy as sa
+from commander.accounts.actions import AccountActions
+from commander.accounts.domain import ApiKey, Role
 from commander.accounts.views import browser_text
 from commander.db import open_database
 from commander.settings import Settings
@@ -168,9 +170,9 @@ async def test_every_page_has_a_socket_but_the_login_page(farm: Farm) -> None:
 
 async def test_an_api_key_is_shown_once_and_works_until_it_is_revoked(farm: Farm) -> None:
     await farm.log_in()
-    html = (await farm.client.post("/settings/api-keys", data={"name": "backup <b>"})).text
+    html = (await farm.client.post("/settings/api-keys", data={"name": "backup <b>", "role": "view"})).text
     assert "A key's name has" not in html or "aria-invalid" in html
-    html = (await farm.client.post("/settings/api-keys", data={"name": "backup"})).text
+    html = (await farm.client.post("/settings/api-keys", data={"name": "backup", "role": "view"})).text
     key = re.search(r'id="created-key"[^>]*>(mw_key_[0-9a-f]+)<', html)
     assert key
     listed = (await farm.client.get("/settings")).text
@@ -236,6 +238,23 @@ async def test_a_key_is_made_with_a_role_and_an_end(farm: Farm) -> None:
     assert "No end" not in row
     auth = {"Authorization": f"Bearer {key[1]}"}
     assert (await farm.client.delete("/api/v1/cpu-gpu-rigs/1", headers=auth)).status_code == 403
+
+
+async def test_a_new_key_has_the_least_role_and_an_end_unless_somebody_chooses_more(farm: Farm) -> None:
+    await farm.log_in()
+    form = (await farm.client.get("/settings")).text.split('action="/settings/api-keys"')[1].split("</form>")[0]
+    assert re.findall(r'<option value="(\w+)" selected', form) == ["metrics"]
+    assert re.search(r'name="days"[^>]* value="90"', form)
+    await farm.client.post("/settings/api-keys", data={"name": "wall"})
+    (key,) = [each for each in await keys_of(farm) if each.name == "wall"]
+    assert key.role is Role.METRICS
+    assert key.expires_at
+    assert (key.expires_at - key.created_at).days == 90
+
+
+async def keys_of(farm: Farm) -> list[ApiKey]:
+    async with open_database(farm.settings.database_url) as database:
+        return await AccountActions(database).api_keys()
 
 
 @pytest.mark.parametrize(

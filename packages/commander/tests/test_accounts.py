@@ -408,14 +408,14 @@ async def test_a_visit_to_a_clock_that_was_ahead_does_not_make_a_session_live_lo
 
 
 async def test_api_keys_are_named_listed_and_revoked(account_actions: AccountActions) -> None:
-    key, text = await account_actions.create_api_key(" grafana ")
+    key, text = await account_actions.create_api_key(" grafana ", Role.VIEW)
     assert key.name == "grafana"
     assert await account_actions.api_key_of(text) is not None
     assert await account_actions.api_key_of(text[:-1]) is None
     with pytest.raises(KeyNameTaken):
-        await account_actions.create_api_key("grafana")
+        await account_actions.create_api_key("grafana", Role.VIEW)
     with pytest.raises(BadKeyName):
-        await account_actions.create_api_key("<script>")
+        await account_actions.create_api_key("<script>", Role.VIEW)
     assert [listed.last_used_at for listed in await account_actions.api_keys()] == [NOON]
     await account_actions.revoke_api_key_named("grafana")
     assert await account_actions.api_key_of(text) is None
@@ -426,7 +426,7 @@ async def test_api_keys_are_named_listed_and_revoked(account_actions: AccountAct
 async def test_no_secret_is_at_rest_in_clear(account_actions: AccountActions, database: Database) -> None:
     await account_actions.set_password("a long secret")
     cookie = await log_in(account_actions, "a long secret")
-    _, key = await account_actions.create_api_key("grafana")
+    _, key = await account_actions.create_api_key("grafana", Role.VIEW)
     async with database.reading() as db:
         rows = [row for table in metadata.sorted_tables for row in await db.execute(sa.select(table))]
     kept = b"".join(value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row)

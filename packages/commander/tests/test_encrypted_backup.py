@@ -160,8 +160,8 @@ async def test_expired_keys_are_not_listed_and_accesses_are(settings: Settings, 
         tokens = [await client.post("/api/v1/farm-tokens", json={"name": name}, headers=farm.auth) for name in "ab"]
     async with open_database(settings.database_url) as database:
         actions, people = AccountActions(database), AccessActions(database, AccountActions(database))
-        await actions.create_api_key("ends", days=1)
-        await actions.create_api_key("lasts", days=30)
+        await actions.create_api_key("ends", Role.OWN, days=1)
+        await actions.create_api_key("lasts", Role.OWN, days=30)
         ids = {name: (await people.add(name, Role.VIEW, PASSPHRASE))[0].id for name in ("stays", "changed", "gone")}
         await SavedViewActions(database, on_end=lambda owner: None).save(RigKind.CPU_GPU, "wall", "")
         for days in (1, 30):

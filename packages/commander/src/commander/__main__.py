@@ -61,6 +61,10 @@ Version = Annotated[
     bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=say_version)
 ]
 
+MAY_EVERYTHING = (
+    "WARNING: this key may do everything{end}: who has it decides what all rigs mine. If the script needs less, revoke "
+    "the key, and make one with a role and an end, such as --role view --days 90."
+)
 KNOWN = (  # their text is for people
     *(BadSetting, TlsError, SigningProblem, AccountError, WrongUse, DatabaseProblem, BackupProblem, MigrateDataProblem),
     *(CannotFetch, Damage, ServiceProblem),
@@ -136,8 +140,11 @@ def set_password(
 def create_key(
     name: KeyName,
     role: Annotated[
-        Role, typer.Option("--role", help="What the key may do: metrics opens /metrics alone, own opens everything.")
-    ] = Role.OWN,
+        Role | None,
+        typer.Option(
+            "--role", help="What the key may do: metrics opens /metrics alone, own opens everything (default)."
+        ),
+    ] = None,
     days: Annotated[
         int | None, typer.Option("--days", min=1, max=KEY_DAYS_MOST, help="How long it is valid; else until revoked.")
     ] = None,
@@ -145,8 +152,10 @@ def create_key(
 ) -> None:
     """Make a key and print it. It is shown only once."""
     _, text = with_account_actions(
-        settings(), lambda account_actions: account_actions.create_api_key(name, role, days=days)
+        settings(), lambda account_actions: account_actions.create_api_key(name, role or Role.OWN, days=days)
     )
+    if role is None:
+        typer.echo(MAY_EVERYTHING.format(end="" if days else " and has no end"), err=True)
     typer.echo(f"API key {name.strip()} (it is not shown again): {text}")
 
 

@@ -284,7 +284,7 @@ class AccountActions:
             first = await store.set_first_password_hash(db, hashed, now=self._now())
         return made if first else None  # else another commander made one at the same moment
 
-    async def create_api_key(self, name: str, role: Role = Role.OWN, *, days: int | None = None) -> tuple[ApiKey, str]:
+    async def create_api_key(self, name: str, role: Role, *, days: int | None = None) -> tuple[ApiKey, str]:
         """A key and its text, which is not kept. Raises `BadKeyName`, `KeyNameTaken` or `BadDays`."""
         text, name, now = API_KEY_PREFIX + secrets.token_hex(32), checked_key_name(name), self._now()
         expires_at = expiry(days, now=now)

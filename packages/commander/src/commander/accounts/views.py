@@ -25,11 +25,12 @@ SYSTEMS = (
     ("Linux", "Linux"),
 )
 ROLE_WORDS = {Role.METRICS: "Metrics", Role.VIEW: "View", Role.OPERATE: "Operate", Role.OWN: "Own"}
+USUAL_DAYS = "90"
 KEY_ROLES = [
-    (Role.OWN, "Own: everything"),
-    (Role.OPERATE, "Operate: incidents, maintenance, tags, commands, pausing"),
-    (Role.VIEW, "View: look at everything but tokens and wallets"),
     (Role.METRICS, "Metrics: /metrics alone, for Prometheus"),
+    (Role.VIEW, "View: look at everything but tokens and wallets"),
+    (Role.OPERATE, "Operate: incidents, maintenance, tags, commands, pausing"),
+    (Role.OWN, "Own: everything"),
 ]
 MODES = {
     TlsMode.AUTO: "The commander's own certificate authority (COMMANDER_TLS=auto)",
@@ -69,11 +70,11 @@ class ApiKeyView(KeyView):
 
 @dataclass(frozen=True, slots=True)
 class NewKeyView:
-    """The form of a new API key: its fields, and the errors of these."""
+    """The form of a new API key: its fields, and the errors of these. At first it has the least role, and an end."""
 
     name: str = ""
-    role: str = Role.OWN
-    days: str = ""
+    role: str = Role.METRICS
+    days: str = USUAL_DAYS
     errors: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ from commander.registry.sections import SECTIONS
 from commander.saved_views.domain import LINK_DAYS, ViewLink, view_address
 from commander.saved_views.store import SavedView
 
-ROLES = [(role, words) for role, words in reversed(KEY_ROLES) if role is not Role.METRICS]  # of people
+ROLES = [(role, words) for role, words in KEY_ROLES if role is not Role.METRICS]  # of people
 Errors = Mapping[str, str]
 
 

@@ -69,11 +69,11 @@ class LoginForm(msgspec.Struct, frozen=True):
 
 
 class KeyForm(msgspec.Struct, frozen=True):
-    """`days` is empty for a key that is valid until it is revoked."""
+    """`days` is empty for a key that is valid until it is revoked. What is not sent is as in the empty form."""
 
     name: str = ""
-    role: str = Role.OWN
-    days: str = ""
+    role: str = NO_KEY.role
+    days: str = NO_KEY.days
 
 
 def local_path(text: str) -> str:
