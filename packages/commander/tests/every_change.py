@@ -227,6 +227,7 @@ async def fill(farm: Farm) -> World:
     site = await farm.site_token("hall 1")
     found = {"rigs": [{"name": "asic-02", "key": "02:00:5E:00:00:01"}]}
     (await farm.client.post("/api/v1/sentry/asic-rigs", json=found, headers=site)).raise_for_status()
+    farm.client.cookies.clear()  # another browser
     await farm.log_in()
     order = {"action": "fetch_log", "rigs": [rig.id]}
     waiting = await playbooks.post("/api/v1/commands", order, status=202)

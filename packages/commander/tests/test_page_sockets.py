@@ -3,9 +3,6 @@
 import re
 
 import pytest
-from commander.accounts.actions import AccountActions
-from commander.db import open_database
-from commander.live import loop
 from commander.web.security import is_cross_site
 from commander_farm import RIGS, Farm, a_log
 from websockets import ClientConnection, ConnectionClosed, InvalidStatus, connect
@@ -47,21 +44,6 @@ async def test_a_removed_rigs_page_is_sent_to_the_index(person: Farm) -> None:
     async with await open_page(person, f"/cpu-gpu/{rig.id}") as socket:
         await person.client.delete(f"{RIGS}/{rig.id}", headers=person.auth)
         await read_until(socket, 'data-go="/cpu-gpu?removed=rig-01"')
-
-
-async def test_a_page_is_hung_up_when_its_session_ends_elsewhere(person: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "TICKS_BETWEEN_LOOKS", 1)
-    async with await open_page(person, "/cpu-gpu") as socket:
-        async with open_database(person.settings.database_url) as database:
-            await AccountActions(database).set_password("another one")
-        with pytest.raises(ConnectionClosed):
-            await read_until_closed(socket)
-    assert socket.close_code == 4401
-
-
-async def read_until_closed(socket: ClientConnection) -> None:
-    async for _frame in socket:
-        pass
 
 
 async def test_without_a_session_the_page_is_told_why(served_farm: Farm) -> None:

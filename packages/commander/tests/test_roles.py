@@ -290,7 +290,7 @@ async def test_a_metrics_key_opens_no_socket(served_farm: Farm) -> None:
 
 @on_sqlite
 async def test_the_sockets_of_one_key_are_bounded(served_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_sockets, "SOCKETS_MOST", 2)
+    monkeypatch.setattr(open_sockets, "OF_KEY", 2)
     auth, address = await key(served_farm, Role.VIEW), "/api/v1/events?channels=incidents"
     async with served_farm.socket(address, **auth), served_farm.socket(address, **auth):
         async with served_farm.socket(address, **auth) as third:
@@ -306,7 +306,7 @@ async def test_the_sockets_of_one_key_are_bounded(served_farm: Farm, monkeypatch
 async def test_sockets_that_open_at_the_same_time_are_bounded(
     served_farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(open_sockets, "SOCKETS_MOST", 2)
+    monkeypatch.setattr(open_sockets, "OF_ACCESS", 2)
     await served_farm.log_in()
     cookie = "; ".join(f"{name}={value}" for name, value in served_farm.client.cookies.items())
     async with AsyncExitStack() as stack:
@@ -319,16 +319,31 @@ async def test_sockets_that_open_at_the_same_time_are_bounded(
         assert sorted(each.close_code or 0 for each in opened) == [0, 0] + [4429] * 6
 
 
+@on_sqlite
+async def test_all_sessions_of_an_access_share_one_limit(served_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_sockets, "OF_ACCESS", 2)
+    access = {"name": "anna", "role": "view", "password": "a long enough password"}
+    await served_farm.client.post("/api/v1/accesses", json=access, headers=served_farm.auth)
+    annas = [await cookie_of(served_farm, name="anna", password=access["password"]) for _ in range(3)]
+    owners = await cookie_of(served_farm, password=PASSWORD)
+    page = "/live?view=quiet"
+    async with AsyncExitStack() as stack:
+        for cookie in annas[:2]:
+            await stack.enter_async_context(served_farm.socket(page, Cookie=cookie))
+        assert [await refusal(served_farm, page, Cookie=each) for each in (annas[2], annas[0])] == [4429, 4429]
+        assert await refusal(served_farm, page, Cookie=owners) is None, "another access has a limit of its own"
+
+
 def test_a_socket_counts_at_once_and_no_longer_than_it_is_open() -> None:
     sockets = open_sockets.OpenSockets()
     with ExitStack() as stack:
-        for _ in range(open_sockets.SOCKETS_MOST):
-            stack.enter_context(sockets.counted("7"))
-        with pytest.raises(open_sockets.TooManySockets), sockets.counted("7"):
+        for _ in range(2):
+            stack.enter_context(sockets.counted("key 7", most=2))
+        with pytest.raises(open_sockets.TooManySockets), sockets.counted("key 7", most=2):
             pass
-        with sockets.counted("8"):
+        with sockets.counted("key 8", most=2):
             pass
-    with sockets.counted("7"):
+    with sockets.counted("key 7", most=2):
         pass
 
 

@@ -331,7 +331,7 @@ async def test_an_ended_link_is_told_why_its_socket_closes(served_farm: Farm) ->
 
 @on_sqlite
 async def test_the_sockets_of_a_link_are_limited(served_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_sockets, "SOCKETS_MOST", 1)
+    monkeypatch.setattr(open_sockets, "OF_LINK", 1)
     address = await hello(served_farm, await make_link(served_farm))
     async with served_farm.socket(address) as first:
         await first.ping()

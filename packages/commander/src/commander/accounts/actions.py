@@ -92,11 +92,13 @@ class AccountActions:
         device_cookie: str = "",
         name: str = "",
         code: str = "",
+        former_cookie: str = "",
     ) -> str:
         """A new session's cookie. Raises `WrongPassword` or `TooManyTries`.
 
         `device_cookie` is that of the browser, see `accounts.devices`. `name` is that of the access; without one it is
-        the owner's. `code` is that of the second factor, if the access has one.
+        the owner's. `code` is that of the second factor, if the access has one. `former_cookie` is that of the session
+        which the browser has had: it ends, because the browser forgets it.
         """
         address, name = address[:64], name.strip() or OWNER
         device = await self._device_of(device_cookie)
@@ -110,7 +112,10 @@ class AccountActions:
                 raise
             if opened:
                 turn.take_back()
-                return await self._begin_session(opened, address=address, user_agent=user_agent)
+                cookie = await self._begin_session(opened, address=address, user_agent=user_agent)
+                if former_cookie:
+                    await self._end_former(former_cookie, Actor(opened.access.name, address))
+                return cookie
             await self._record_failure(Actor(STRANGER, address), user_agent)
         raise WrongPassword("That is not the password.")
 
@@ -192,6 +197,14 @@ class AccountActions:
             self.unstored.add(secret_hash(cookie), opened, address=address, user_agent=user_agent, now=now)
         return cookie
 
+    async def _end_former(self, cookie: str, actor: Actor) -> None:
+        """Ends the session that the browser had before. If that fails, people must still be able to log in."""
+        try:
+            if former := await self.session_of(cookie):
+                await self._end(former.id, "session ended", "The same browser has logged in again.", actor=actor)
+        except (DBAPIError, DatabaseProblem) as error:
+            log.warning("the session that a browser had before could not be ended: %s", error)
+
     async def _record_failure(self, stranger: Actor, user_agent: str) -> None:
         """Writes a failed log-in into the audit log; of very many only the first of an hour, so that it can't fill."""
         now = self._now()
@@ -232,12 +245,12 @@ class AccountActions:
             check_role(by, Role.OWN)
         await self._end(session_id, "session ended")
 
-    async def _end(self, session_id: int, what: str) -> None:
+    async def _end(self, session_id: int, what: str, why: str = "", *, actor: Actor | None = None) -> None:
         if not self.unstored.end(session_id):
             async with self._database.transaction() as db:
                 if ended := await store.delete_session(db, session_id):
-                    detail = browser_text(ended.user_agent)
-                    await record(db, what, f"session from {ended.address}", detail, at=self._now())
+                    detail = f"{browser_text(ended.user_agent)} {why}".strip()
+                    await record(db, what, f"session from {ended.address}", detail, actor=actor, at=self._now())
         self._on_end(str(session_id))
 
     async def sessions(self) -> list[Session]:

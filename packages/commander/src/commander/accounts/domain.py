@@ -240,6 +240,13 @@ def socket_owner(user: User) -> str:
     return str(user.id) if isinstance(user, Session) else key_owner(user.id)
 
 
+def socket_user(user: User) -> str:
+    """Returns a text that names whose WebSockets are counted together: those of an access in all its sessions."""
+    if isinstance(user, Session) and not isinstance(user, ProxySession):
+        return f"access {user.access_id}"
+    return socket_owner(user)
+
+
 def key_owner(key_id: int) -> str:
     """Returns what `socket_owner` does, for the API key of this id."""
     return f"key {key_id}"

@@ -17,7 +17,8 @@ from commander.registry.kinds import RigKind
 log = logging.getLogger(__name__)
 TICK_S = 0.25
 TICKS_BETWEEN_LOOKS = 20
-TICKS_BETWEEN_ROLL_CALLS = 4
+ROLL_CALL_EVERY_S = 1.0  # WebSockets close within 2 s after the end of their session: docs/access.md
+TICKS_BETWEEN_ROLL_CALLS = round(ROLL_CALL_EVERY_S / TICK_S)
 
 OnOffline = Callable[[RigKind, list[RigState]], Awaitable[None]]
 

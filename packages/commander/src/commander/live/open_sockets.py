@@ -1,4 +1,4 @@
-"""Bounds the WebSockets that one session, API key or view link has open."""
+"""Bounds the WebSockets that one access, API key or view link has open."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,26 +6,27 @@ from contextlib import contextmanager
 
 from commander.problems import CommanderError, ErrorKind
 
-SOCKETS_MOST = 64
+OF_ACCESS = 256  # all people of a farm may share one
+OF_KEY = OF_LINK = 64
 
 
 class TooManySockets(CommanderError):
-    """A session, API key or view link has `SOCKETS_MOST` WebSockets open."""
+    """An access, API key or view link has as many WebSockets open as it may."""
 
     kind = ErrorKind(429, "too_many_sockets", "Too many sockets", retry_after_s=60)
 
 
 class OpenSockets:
-    """Counts the WebSockets of this process by their owner, see `socket_owner` and `link_owner`."""
+    """Counts the WebSockets of this process by their owner, see `socket_user` and `link_owner`."""
 
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
 
     @contextmanager
-    def counted(self, owner: str) -> Iterator[None]:
+    def counted(self, owner: str, *, most: int) -> Iterator[None]:
         """Counts one more as long as this lasts. Raises `TooManySockets`."""
-        if self._open[owner] >= SOCKETS_MOST:
-            raise TooManySockets(f"{SOCKETS_MOST} WebSockets are open already; close some of them.")
+        if self._open[owner] >= most:
+            raise TooManySockets(f"{most} WebSockets are open already; close some of them.")
         self._open[owner] += 1
         try:
             yield

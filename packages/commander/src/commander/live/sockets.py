@@ -12,8 +12,18 @@ from litestar.exceptions import WebSocketDisconnect
 
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN, sender
-from commander.accounts.domain import AccountError, ProxySession, RoleTooLow, User, check_role, socket_owner
+from commander.accounts.domain import (
+    AccountError,
+    ApiKey,
+    ProxySession,
+    RoleTooLow,
+    User,
+    check_role,
+    socket_owner,
+    socket_user,
+)
 from commander.accounts.route_roles import LIVE, SOCKET, least_role
+from commander.live import open_sockets as limits
 from commander.live.badge import Badge
 from commander.live.channels import Channels, is_channel
 from commander.live.open_sockets import OpenSockets, TooManySockets
@@ -101,7 +111,8 @@ async def _counted_user(
                 await hang_up(socket, SESSION_ENDED, "not signed in")
             else:
                 check_role(found, least_role(SOCKET, socket.url.path, socket.url.query))
-                counted.enter_context(open_sockets.counted(socket_owner(found)))
+                most = limits.OF_KEY if isinstance(found, ApiKey) else limits.OF_ACCESS
+                counted.enter_context(open_sockets.counted(socket_user(found), most=most))
                 user = found
         except TooManySockets as error:
             await hang_up(socket, TOO_MANY_SOCKETS, str(error))

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from commander.accounts.auth import OPEN
 from commander.accounts.domain import TooManyTries
 from commander.accounts.networks import sender_is_known
+from commander.live import open_sockets as limits
 from commander.live.open_sockets import OpenSockets, TooManySockets
 from commander.live.sockets import SESSION_ENDED, TOO_MANY_SOCKETS, AnySocket, hang_up, pump
 from commander.problems import DatabaseProblem
@@ -65,7 +66,7 @@ async def wall_socket(
     """Frames for one open page: `?seq=<stamp of the page>`. The link says which view it is."""
     try:
         link, query = await _opened(token, socket, view_links, walls)
-        with open_sockets.counted(link.owner):
+        with open_sockets.counted(link.owner, most=limits.OF_LINK):
             await _send_frames(socket, link, query, walls[link.rig_kind], view_links)
     except (TooManySockets, TooManyTries) as error:  # the page connects again by itself
         await hang_up(socket, TOO_MANY_SOCKETS, str(error))

@@ -113,6 +113,7 @@ async def log_in(
             device_cookie=device,
             name=data.name,
             code=data.code,
+            former_cookie=request.cookies.get(cookies.session, ""),
         )
     except WrongPassword as error:
         fields = await access_actions.login_fields()
