@@ -12,7 +12,7 @@ from commander.__main__ import run
 from commander.accounts.actions import AccountActions
 from commander.db import open_database
 
-from tests.farm import PASSWORD, CommanderProcess, eventually, simulated_farm
+from tests.farm import PASSWORD, CommanderProcess, eventually, running_commander, simulated_farm
 
 pytestmark = pytest.mark.system
 
@@ -85,6 +85,12 @@ def set_directly(commander: CommanderProcess, password: str) -> None:
             await AccountActions(database).set_password(password)
 
     asyncio.run(work())
+
+
+def test_an_address_without_https_is_warned_of_at_the_start(tmp_path: Path) -> None:
+    more = {"COMMANDER_TLS": "off", "COMMANDER_PUBLIC_URL": "http://farm.example"}
+    with running_commander(tmp_path, **more) as commander:
+        assert "COMMANDER_PUBLIC_URL is http://farm.example, which is not HTTPS" in commander.log.read_text()
 
 
 def test_a_printed_api_key_works_until_it_is_revoked(commander: CommanderProcess) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 from commander.app import create_app
-from commander.settings import Settings
+from commander.settings import Settings, in_clear_text
 from commander.web.proxies import address_in
-from commander_farm import Farm, on_sqlite
+from commander_farm import PASSWORD, Farm, on_sqlite
 from litestar.enums import ScopeType
 from litestar.testing import AsyncTestClient
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -74,6 +75,57 @@ async def test_with_tls_off_nobody_but_the_proxy_is_answered(behind: Settings, p
         logs = await client.post("/api/v1/sentry/logs", json={"logs": []})
         assert logs.status_code == 403
         assert (await client.get("/healthz")).text == "ok"
+
+
+@on_sqlite
+@pytest.mark.parametrize(("scheme", "is_secure"), [("https", True), ("http", False)])
+async def test_who_came_to_the_proxy_by_https_gets_secure_cookies(
+    behind: Settings, scheme: str, is_secure: bool
+) -> None:
+    """Although COMMANDER_PUBLIC_URL says nothing of HTTPS."""
+    headers = {"X-Forwarded-Proto": scheme}
+    async with seen_from(PROXY, replace(behind, public_url="http://testserver.local")) as client:
+        form = {"password": PASSWORD}
+        logged_in = await client.post("/login", data=form, headers=headers, follow_redirects=False)
+        cookie = {"Cookie": logged_in.headers["set-cookie"].partition(";")[0]}
+        logged_out = await client.post("/logout", headers=headers | cookie, follow_redirects=False)
+    set_cookies = [each for answer in (logged_in, logged_out) for each in answer.headers.get_list("set-cookie")]
+    assert ["Secure" in each for each in set_cookies] == [is_secure] * 3
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("public_url", "scheme", "warns"),
+    [
+        ("http://farm.example", "http", True),
+        ("http://127.0.0.1:8443", "https", True),
+        ("http://127.0.0.1:8443", "http", False),
+        ("https://farm.example", "https", False),
+    ],
+)
+async def test_the_settings_page_warns_of_an_address_without_https(
+    behind: Settings, public_url: str, scheme: str, warns: bool
+) -> None:
+    headers = {"X-Forwarded-Proto": scheme}
+    async with seen_from(PROXY, replace(behind, public_url=public_url)) as client:
+        logged_in = await client.post("/login", data={"password": PASSWORD}, headers=headers, follow_redirects=False)
+        cookie = {"Cookie": logged_in.headers["set-cookie"].partition(";")[0]}
+        html = (await client.get("/settings", headers=headers | cookie)).text
+    assert ("which is not HTTPS" in html) is warns
+
+
+@pytest.mark.parametrize(
+    ("public_url", "warns"),
+    [
+        ("http://farm.example", True),
+        ("HTTP://192.168.1.5:8443", True),
+        ("http://localhost:8443", False),
+        ("http://[::1]:8443", False),
+        ("HTTPS://farm.example", False),
+    ],
+)
+def test_an_address_without_https_on_another_machine_is_warned_of(public_url: str, warns: bool) -> None:
+    assert bool(in_clear_text(Settings(data_dir=Path(), public_url=public_url))) is warns
 
 
 @pytest.mark.parametrize(

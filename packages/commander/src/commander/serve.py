@@ -25,7 +25,7 @@ from commander.farm_lease import check_alone, holding_database
 from commander.garbage import collect_at_intervals, tune
 from commander.live.long_poll import LongPoll
 from commander.lock import CommanderRuns, only_commander
-from commander.settings import Settings, networks_of
+from commander.settings import Settings, in_clear_text, networks_of
 from commander.signing import Signer, open_signer, unsigned_text
 from commander.tls import TlsFiles, prepare_tls
 from commander.web.acceptor import Acceptor
@@ -57,6 +57,8 @@ def serve(settings: Settings, *, is_new: bool = False, with_copy: bool = True) -
             print_line(note)
         signer = open_signer(settings)
         if text := unsigned_text(settings):
+            log.warning(text)
+        if text := in_clear_text(settings):
             log.warning(text)
         long_poll = LongPoll()
         connections = Connections(limits_for(_free_descriptors()), proxies=_proxy_addresses(settings))

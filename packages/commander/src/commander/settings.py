@@ -324,6 +324,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def in_clear_text(settings: Settings, *, came_by_https: bool = False) -> str:
+    """Returns the warning of the log and the settings page where passwords may go in clear; else an empty text.
+
+    `came_by_https`: a browser has reached the commander by HTTPS, so that address is the one to tell people.
+    """
+    parts = urlsplit(settings.public_url)
+    if parts.scheme == "https" or (is_loopback(parts.hostname or "") and not came_by_https):
+        return ""
+    return (
+        f"COMMANDER_PUBLIC_URL is {settings.public_url}, which is not HTTPS: others can read passwords, cookies and "
+        "the tokens of new rigs on their way. Set it to the https:// address of the commander or its proxy."
+    )
+
+
 def _with_defaults(settings: Settings) -> Settings:
     """The settings whose default depends on others."""
     scheme = "http" if settings.tls is TlsMode.OFF else "https"

@@ -1,6 +1,7 @@
 """The cookies of a browser: its session, and the mark of a browser that has logged in before."""
 
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from litestar.datastructures import Cookie
 
@@ -16,6 +17,10 @@ class Cookies(NamedTuple):
     session: str = "minewarden_session"
     device: str = "minewarden_browser"
     is_secure: bool = False
+
+    def over(self, scheme: str) -> "Cookies":
+        """Returns the cookies for the answer to a request of this scheme, as the proxy says it if there is one."""
+        return self._replace(is_secure=self.is_secure or scheme == "https")
 
     def session_cookie(self, value: str) -> Cookie:
         return self._cookie(self.session, value, int(SESSION_LONGEST.total_seconds()))
@@ -37,7 +42,7 @@ def cookies_of(settings: Settings) -> Cookies:
     With a certificate that browsers trust, the names begin with `__Host-`: then no other host and no plain HTTP can
     set these cookies.
     """
-    is_secure = settings.tls is not TlsMode.OFF or settings.public_url.startswith("https://")
+    is_secure = settings.tls is not TlsMode.OFF or urlsplit(settings.public_url).scheme == "https"
     if is_secure and settings.tls is not TlsMode.AUTO:
         return Cookies("__Host-minewarden_session", "__Host-minewarden_browser", is_secure)
     return Cookies(is_secure=is_secure)

@@ -43,7 +43,7 @@ from commander.accounts.views import (
     session_view,
 )
 from commander.rigs.site_token_actions import SiteTokenActions
-from commander.settings import Settings
+from commander.settings import Settings, in_clear_text
 from commander.signing import unsigned_text
 from commander.tls import CertificateFacts
 from commander.web.assets import ASSETS_AT, NOTICES
@@ -101,7 +101,7 @@ async def log_in(
     account_actions: NamedDependency[AccountActions],
     access_actions: NamedDependency[AccessActions],
 ) -> Html | Redirect:
-    going, cookies = local_path(data.next), account_actions.cookies
+    going, cookies = local_path(data.next), account_actions.cookies.over(request.url.scheme)
     address = request.client.host if request.client else ""
     agent = request.headers.get("user-agent", "")[:256]
     device = request.cookies.get(cookies.device, "")
@@ -132,7 +132,7 @@ async def log_out(request: PageRequest, account_actions: NamedDependency[Account
     check_not_of_proxy(request.user)
     await account_actions.log_out(request.user)
     answer = Redirect("/login", status_code=303)
-    answer.set_cookie(account_actions.cookies.end_of_session())
+    answer.set_cookie(account_actions.cookies.over(request.url.scheme).end_of_session())
     return answer
 
 
@@ -274,6 +274,7 @@ async def settings_page(
         certificate=certificate_view(certificate) if certificate else None,
         public_url=settings.public_url,
         unsigned=unsigned_text(settings),
+        in_clear=in_clear_text(settings, came_by_https=request.url.scheme == "https"),
         notices=f"{ASSETS_AT}/{NOTICES}",
         revoking=_key_of(keys, revoking),
         new_key=new_key,
