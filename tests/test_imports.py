@@ -20,6 +20,7 @@ MAY_USE = {
 LAYERS = (
     *("problems", "strictness", "postgresql", "db", "partitions", "settings", "service_unit"),
     *("certificates", "tls", "signing", "sealing", "lock", "farm_lease"),
+    *("sqlite_wal", "database_number"),
     *("jobs", "certificate_renewal"),
     *("audit", "dependents", "accounts", "web"),  # who asks; how a page and an answer are made
     *("registry", "readings", "raw_logs", "live", "selections", "history"),  # rigs, and what is known of them

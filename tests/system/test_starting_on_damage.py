@@ -1,11 +1,14 @@
 """A commander on a data directory that has lost something, or that others may change: a sentence and a way on."""
 
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from commander.migrations.revisions import HEAD
@@ -22,6 +25,8 @@ def left(tmp_path: Path) -> CommanderProcess:
     commander.start()
     with commander.client(commander.api_key()) as people:
         people.post("/api/v1/cpu-gpu-rigs", json={"name": "rig-01"}).raise_for_status()
+    number = database_of(commander, ".number")
+    eventually(number.exists, within_s=30, what="the number of the newest changes")
     commander.kill()
     return commander
 
@@ -75,17 +80,94 @@ def test_a_new_farm_is_begun_only_on_request(left: CommanderProcess) -> None:
     assert left.stop() == 0
 
 
-@pytest.mark.parametrize("damage", ["is missing", "is damaged"])
-def test_without_the_newest_changes_it_does_not_go_on_in_silence(left: CommanderProcess, damage: str) -> None:
-    wal = database_of(left, "-wal")
-    assert wal.stat().st_size > 0
-    if damage == "is missing":
-        wal.unlink()
-    else:
-        wal.write_bytes(os.urandom(wal.stat().st_size))
+def rigs_of(commander: CommanderProcess) -> list[str]:
+    """Starts the commander, and returns the names of its rigs."""
+    commander.start()
+    with commander.client(commander.api_key(token_hex(4))) as people:
+        names = [str(rig["name"]) for rig in people.get("/api/v1/cpu-gpu-rigs").raise_for_status().json()]
+    commander.kill()
+    return names
+
+
+def overwrite(path: Path, at: int, size: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(os.urandom(size))
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ("the WAL", "-wal is missing"),
+        ("its content", "-wal is damaged"),
+        ("its header", "-wal is damaged"),
+        ("a frame in the middle", "-wal is damaged"),
+        ("its end", "-wal is damaged"),
+        ("the WAL and its index", "is older than the commander left it"),
+        ("an earlier copy took its place", "is older than the commander left it"),
+    ],
+)
+def test_without_the_newest_changes_it_does_not_go_on_in_silence(
+    left: CommanderProcess, tmp_path: Path, lost: str, words: str
+) -> None:
+    database, wal, index = (database_of(left, suffix) for suffix in ("", "-wal", "-shm"))
+    size = wal.stat().st_size
+    match lost:
+        case "the WAL":
+            wal.unlink()
+        case "its content":
+            wal.write_bytes(os.urandom(size))
+        case "its header":
+            overwrite(wal, 16, 16)
+        case "a frame in the middle":
+            overwrite(wal, size // 2, 100)
+            index.unlink()
+        case "its end":
+            os.truncate(wal, size - 5_000)
+        case "the WAL and its index":
+            wal.unlink()
+            index.unlink()
+        case _:
+            copy = tmp_path / "earlier.db"
+            shutil.copy(database, copy)
+            assert rigs_of(left) == ["rig-01"]
+            shutil.copy(copy, database)
+            wal.unlink()
+            index.unlink()
     said = refusal(left)
-    assert damage in said
-    assert f"remove {database_of(left, '-shm')}" in said or f"remove {wal}" in said
+    assert words in said
+    assert "commander restore --force FILE" in said
+    assert said == refusal(left), "the first refusal has changed nothing"
+    files = re.findall(re.escape(str(database)) + r"[-.a-z]*(?= and |\.$)", said[said.rindex("remove ") :])
+    assert files
+    for file in files:
+        Path(file).unlink()
+    assert rigs_of(left) == [], "it goes on without the newest changes, as the sentence says"
+
+
+@pytest.mark.parametrize("end", ["kill", "kill, then a command", "power cut", "clean stop", "restored backup"])
+def test_after_every_usual_end_it_starts_again(left: CommanderProcess, tmp_path: Path, end: str) -> None:
+    wal, index = database_of(left, "-wal"), database_of(left, "-shm")
+    expected = ["rig-01"]
+    match end:
+        case "kill, then a command":
+            assert left.run("api-key", "list").returncode == 0
+            assert not wal.exists()
+        case "power cut":  # the newest transaction was not written to its end, and the index is an old one
+            with wal.open("ab") as file:
+                file.write(wal.read_bytes()[32:5_000])
+            index.write_bytes(bytes(index.stat().st_size))
+        case "clean stop":
+            left.start()
+            assert left.stop() == 0
+            assert not wal.exists()
+        case "restored backup":
+            backup = tmp_path / "farm.backup"
+            assert left.run("backup", str(backup)).returncode == 0
+            assert rigs_of(left) == expected
+            done = left.run("restore", "--force", "--keep-keys", str(backup))
+            assert done.returncode == 0, done.stderr
+    assert rigs_of(left) == expected
 
 
 def test_a_damaged_database_names_the_way_to_a_backup(left: CommanderProcess) -> None:

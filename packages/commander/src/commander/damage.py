@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from commander.database_number import forget_number, number_file, read_number
 from commander.db import is_postgresql, open_database, sqlite_path
 from commander.migrations import sqlite_revision
 from commander.problems import DatabaseProblem
 from commander.settings import Settings, read_file
+from commander.sqlite_wal import HEADER_BYTES, WalContent, read_wal, read_wal_index, user_version_of
 
-WAL_HEADER_BYTES = 32
-WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+FIRST_BYTES = 100  # of an SQLite database: its header
 SECRET_SETTINGS = frozenset({"password", "database_url", "nats_url", "backup_passphrase", "heartbeat_url"})
 
 
@@ -64,15 +65,19 @@ def check_database(settings: Settings, *, is_new: bool) -> None:
         place = "the PostgreSQL database of COMMANDER_DATABASE_URL"
     else:
         path = sqlite_path(settings.database_url)
-        _check_wal(path)
+        if path.exists():
+            _check_newest_changes(path)
         has_farm, place = path.exists() and _sqlite_has_farm(path), str(path)
-    if has_farm or is_new or not (settings.data_dir / "tls" / "ca.key").exists():
+    if has_farm:
         return
-    raise Damage(
-        f"{settings.data_dir / 'tls'} holds the CA of a farm, but {place} holds no farm: it is missing or empty, "
-        "or its newest changes are lost. Put a backup back with `commander restore --force FILE`. Or begin a new farm "
-        "with `commander serve --new`; then every sentry needs a new token."
-    )
+    if not is_new and (settings.data_dir / "tls" / "ca.key").exists():
+        raise Damage(
+            f"{settings.data_dir / 'tls'} holds the CA of a farm, but {place} holds no farm: it is missing or empty, "
+            "or its newest changes are lost. Put a backup back with `commander restore --force FILE`. Or begin a new "
+            "farm with `commander serve --new`; then every sentry needs a new token."
+        )
+    if not is_postgresql(settings.database_url):
+        forget_number(sqlite_path(settings.database_url))
 
 
 def _sqlite_has_farm(path: Path) -> bool:
@@ -99,28 +104,60 @@ async def _postgresql_has_farm(url: str) -> bool:
         return bool((await db.execute(sa.text("SELECT count(*) FROM secrets"))).scalar_one())
 
 
-def _check_wal(path: Path) -> None:
-    """Raises `Damage` if the newest changes, which SQLite keeps in a file of their own, are missing or unreadable.
+def _check_newest_changes(path: Path) -> None:
+    """Raises `Damage` if changes are lost that SQLite kept in the write-ahead log, a file of its own.
 
     SQLite itself would go on without them and say nothing.
     """
     wal, index = _wal(path), path.with_name(f"{path.name}-shm")
-    way_on = (
-        "Put the file back, or restore a backup with `commander restore --force FILE`. Or go on without the newest "
-        "changes: remove "
-    )
-    if index.exists() and not wal.exists() and path.exists():
+    content = read_wal(wal) if _has_frames(wal) else None
+    if wrong := _wrong_wal(wal, index, content):
+        number = number_file(path) if _went_back(path, None) else None
+        files = " and ".join(str(file) for file in (wal, index, number) if file and file.exists())
         raise Damage(
-            f"{wal} is missing. The commander was killed, and its newest changes were in that file. {way_on}{index}."
+            f"{wal} {wrong}. The newest changes of the farm were in that file: those since SQLite last copied them "
+            f"into the database, mostly those of the last minutes. Put the file back, or restore a backup with "
+            f"`commander restore --force FILE`. Or go on without the newest changes: remove {files}."
         )
-    if wal.exists() and wal.stat().st_size and not _is_wal(wal):
-        raise Damage(f"{wal} is damaged, and the newest changes of the farm are in it. {way_on}{wal} and {index}.")
+    if _went_back(path, content):
+        raise Damage(
+            f"{path} is older than the commander left it: the newest changes of the farm are lost, because {wal} was "
+            "removed or an earlier copy took the place of the database. Put the files back, or restore a backup with "
+            f"`commander restore --force FILE`. Or go on with the database as it is: remove {number_file(path)}."
+        )
 
 
-def _is_wal(wal: Path) -> bool:
+def _wrong_wal(wal: Path, index_file: Path, content: WalContent | None) -> str:
+    """Returns how the sentence about a WAL goes on if it has lost changes; else an empty text."""
+    index = read_wal_index(index_file)
+    if not wal.exists():
+        is_lost = index_file.exists() and (index is None or index.has_more)
+        return "is missing" if is_lost else ""
+    if not _has_frames(wal):  # so it begins with zeros after a start that was killed before its first change
+        return "is damaged" if index and index.has_more else ""
+    if content is None or content.loses_more:
+        return "is damaged"
+    is_same = index is not None and index.salts == content.salts
+    return "is damaged" if index and is_same and index.committed_frames > content.committed_frames else ""
+
+
+def _has_frames(wal: Path) -> bool:
+    if not wal.exists():
+        return False
     with wal.open("rb") as file:
-        header = file.read(WAL_HEADER_BYTES)
-    return header.startswith(WAL_MAGIC) or not any(header)  # zeros: a start that was killed before its first change
+        return any(file.read(HEADER_BYTES))
+
+
+def _went_back(path: Path, content: WalContent | None) -> bool:
+    """Returns whether the number of the database is below the number in the file beside it."""
+    newest = read_number(path)
+    if newest is None:
+        return False
+    if content is not None and content.user_version is not None:
+        return content.user_version < newest
+    with path.open("rb") as file:
+        page = file.read(FIRST_BYTES)
+    return len(page) == FIRST_BYTES and user_version_of(page) < newest
 
 
 def _wal(path: Path) -> Path:

@@ -11,6 +11,7 @@ from functools import partial
 from sqlalchemy.exc import DBAPIError
 
 from commander.chores import chores
+from commander.database_number import keep_number
 from commander.history.jobs import history_jobs
 from commander.history.retention import kept_by
 from commander.jobs.loop import Job, run_jobs
@@ -80,6 +81,8 @@ async def working(services: Services, on_renewal: Callable[[], None]) -> AsyncIt
             group.create_task(services.certificate.keep(on_renewal, stop))
         group.create_task(keep_trends(services.database, services.lives, stop))
         group.create_task(_live_loop(services, stop))
+        if not services.database.is_postgresql:
+            group.create_task(keep_number(services.database, stop))
         for noun in services.nouns:
             for task in noun.tasks:
                 group.create_task(task(stop))

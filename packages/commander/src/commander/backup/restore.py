@@ -15,6 +15,7 @@ from commander.backup.archive import DATABASE, Manifest, extract, new_private_fi
 from commander.backup.keys import StoredKey, keys_before, note_restore, revoke, valid_again, valid_keys_in
 from commander.backup.progress import CopyProgress
 from commander.backup.swap import Pending, abandon, finish, mark, new_of, pending
+from commander.database_number import number_file
 from commander.db import is_postgresql, open_database, sqlite_path
 from commander.lock import CommanderRuns, only_commander
 from commander.migrations import migrate
@@ -178,7 +179,8 @@ def _places(settings: Settings, manifest: Manifest) -> list[Path]:
     places: list[Path] = []
     if manifest.kind == "sqlite":
         database = sqlite_path(settings.database_url)
-        places += [database.with_name(database.name + suffix) for suffix in ("-wal", "-shm", "")]
+        places += [*(database.with_name(database.name + suffix) for suffix in ("-wal", "-shm")), number_file(database)]
+        places.append(database)
     if any(member.name.startswith("tls/") for member in manifest.files):
         places.append(settings.data_dir / "tls")
     return places

@@ -89,7 +89,7 @@ def unmark(data_dir: Path) -> None:
 
 def _exchange(place: Path) -> None:
     new, old = new_of(place), old_of(place)
-    cleared = place.name.endswith(("-wal", "-shm"))
+    cleared = place.name.endswith(("-wal", "-shm", ".number"))
     if place.exists() and not old.exists() and (new.exists() or cleared):
         place.rename(old)
     if new.exists():
