@@ -134,7 +134,7 @@ async def test_adding_answers_with_the_page_of_the_asic_and_its_token_once(perso
     assert answer.status_code == 200
     token = re.search(r'id="enrol-token"[^>]*>(mw_asic_[0-9a-f]{64})<', answer.text)
     assert token
-    assert f"asic-sentry add --ip ASIC_IP --token {token[1]}" in answer.text
+    assert ">asic-sentry add --ip ASIC_IP<" in answer.text, "the command asks for the token"
     assert "asic-sentry connect --url " in answer.text
     url = re.search(r'data-url="(/asics/\d+)"', answer.text)
     assert url
@@ -246,7 +246,7 @@ async def test_a_site_token_is_made_shown_once_and_revoked(person: httpx.AsyncCl
     made = (await post_form(person, "/settings/site-tokens", site_name="cellar")).text
     token = re.search(r'id="created-site"[^>]*>(mw_site_[0-9a-f]{64})<', made)
     assert token
-    assert f"--site-token {token[1]}" in made
+    assert "--site-token -<" in made, "the command asks for the token"
     page = (await person.get("/settings")).text
     assert (token[1] in page, "cellar" in page) == (False, True)
     site = re.search(r'id="site-(\d+)"', page)

@@ -29,9 +29,12 @@ from commander_farm import on_sqlite, post_form, running
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from tests.terminal import in_a_terminal
+
 ROOT = Path(__file__).parents[3]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 LINUX, ARM, WINDOWS = SYSTEMS
+URL = "https://commander.lan:8443"
 SHELL_FUNCTIONS = ("add_found", "find_python")
 
 
@@ -64,8 +67,10 @@ def filled(data_dir: Path) -> WheelStore:
 
 
 def typed(shell: str, script: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [shell, "-s", "--", *words]
-    return subprocess.run(command, input=script, capture_output=True, text=True, timeout=30, check=False)
+    command = [shell, "-s", "--", *words]  # in a session of its own: without a terminal, nothing is asked for
+    return subprocess.run(
+        command, input=script, capture_output=True, text=True, timeout=30, check=False, start_new_session=True
+    )
 
 
 def sha256(path: Path) -> str:
@@ -161,7 +166,7 @@ def test_a_script_refuses_what_it_can_t_use_in_one_sentence(sentry: Sentry, shel
     if shutil.which(shell) is None:
         pytest.skip(f"there is no {shell}")
     store = filled(tmp_path)
-    script = shell_script(sentry, "https://commander.lan:8443", "", store.wheels_of("pip")[0])
+    script = shell_script(sentry, URL, "", store.wheels_of("pip")[0])
     assert typed(shell, script, "--help").returncode == 0
     for words, code in (([], 1), (["mw_other_1"], 1), (["--frobnicate"], 2)):
         done = typed(shell, script, *words, *(["--dry-run"] if code == 1 else []))
@@ -171,9 +176,42 @@ def test_a_script_refuses_what_it_can_t_use_in_one_sentence(sentry: Sentry, shel
     assert (removing.returncode, "nothing was changed" in removing.stdout) == (0, True)
 
 
+@pytest.mark.parametrize(
+    ("sentry", "token", "words"),
+    [
+        (CPU_GPU, "mw_rig_1", [["enroll", "--url", URL, "--token", "-"]]),
+        (ASIC, "mw_site_1", [["connect", "--url", URL, "--site-token", "-"]]),
+        (ASIC, "mw_asic_1", [["connect", "--url", URL], ["add", "--ip", "192.0.2.1", "--token", "-"]]),
+    ],
+)
+def test_a_script_gives_the_token_by_a_pipe_and_not_as_an_argument(
+    sentry: Sentry, token: str, words: list[list[str]], tmp_path: Path
+) -> None:
+    """All users of a machine can see the arguments of its programs."""
+    python = tmp_path / "current" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintf \'%s\\n\' "$*"\n[ "${*%-}" = "$*" ] || cat\n')
+    python.chmod(0o700)
+    functions = shell_script(sentry, URL, "", filled(tmp_path).wheels_of("pip")[0]).rpartition("\nmain ")[0]
+    done = typed("sh", f"{functions}\nHOME_DIR={tmp_path} ACCOUNT='' TOKEN={token} ASIC_IP=192.0.2.1\nconnect\n")
+    start = f"-I -m {sentry.module} "
+    assert done.stdout.splitlines() == [*(start + " ".join(each) for each in words), token], done.stderr
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_a_script_without_a_token_asks_for_it_in_a_terminal_and_does_not_show_it(shell: str, tmp_path: Path) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell}")
+    script = tmp_path / "install.sh"
+    script.write_text(shell_script(CPU_GPU, URL, "", filled(tmp_path).wheels_of("pip")[0]))
+    done = in_a_terminal(f"{shell} -s -- --dry-run <{script}", "mw_rig_1")
+    assert (done.code, f"- connect it to {URL} with this token" in done.shown) == (0, True), done.shown
+    assert "mw_rig_1" not in done.shown
+
+
 def test_half_a_script_does_nothing(tmp_path: Path) -> None:
     store = filled(tmp_path)
-    script = shell_script(CPU_GPU, "https://commander.lan:8443", "", store.wheels_of("pip")[0])
+    script = shell_script(CPU_GPU, URL, "", store.wheels_of("pip")[0])
     half = script.rpartition("\nmain ")[0]
     done = typed("sh", half, "mw_rig_1", "--dry-run")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

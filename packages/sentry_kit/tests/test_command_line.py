@@ -3,8 +3,8 @@ import io
 import logging
 
 import pytest
-from sentry_kit.command_line import CommandLine, secret_of
-from sentry_kit.errors import SentryError
+from sentry_kit.command_line import CommandLine, token_of
+from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.masking import MaskingFormatter, mask, mask_account
 
 TOKEN = "mw_rig_" + "ab" * 32 + "_" + "cd" * 32
@@ -59,7 +59,20 @@ def test_of_a_wallet_its_ends_are_shown() -> None:
     assert mask_account(None) is None
 
 
-def test_a_secret_comes_from_the_argument_or_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_comes_from_the_argument_or_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("mw_rig_from_stdin \n"))
-    assert secret_of("mw_rig_typed") == "mw_rig_typed"
-    assert secret_of("-") == "mw_rig_from_stdin"
+    assert token_of("mw_rig_typed") == "mw_rig_typed"
+    with pytest.raises(BadUse, match="--token -"):
+        token_of(None)
+    assert token_of("-") == "mw_rig_from_stdin"
+
+
+def _end_of_input(_arguments: argparse.Namespace) -> int:
+    raise EOFError
+
+
+def test_ctrl_d_in_place_of_an_answer_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    line = CommandLine("example", "minewarden-sentry-kit", "An example.")
+    line.command("ask", _end_of_input, "ask for a token")
+    assert line.run(["ask"]) == 1
+    assert capsys.readouterr().err == "Nothing was typed, and nothing was changed.\n"

@@ -2,10 +2,8 @@
 
 import argparse
 import asyncio
-import getpass
 import os
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentry_kit import store as kit
-from sentry_kit.command_line import OR_STDIN, CommandLine, log_to_stderr, say, secret_of
+from sentry_kit.command_line import OR_ASKED, OR_STDIN, CommandLine, log_to_stderr, say, token_of, typed_secret
 from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.service_commands import add_service_commands
 from sentry_kit.settings import prepare_data_dir
@@ -42,7 +40,7 @@ def command_line() -> CommandLine:
 def _add_asic_commands(line: CommandLine) -> None:
     add = line.command("add", _add, "check an ASIC and its token, then poll and report it")
     _add_address(add)
-    add.add_argument("--token", required=True, help=f"this ASIC's token, which the commander showed once; {OR_STDIN}")
+    add.add_argument("--token", help=f"this ASIC's token, which the commander showed once; {OR_ASKED}")
     remove = line.command("remove", _remove, "stop polling an ASIC; its rig stays in the commander")
     remove.add_argument("--ip", required=True, help="the ASIC's address, as `list` shows it")
     listed = line.command("list", _list, "list the ASICs of this sentry and their state")
@@ -124,7 +122,7 @@ def _page(_arguments: argparse.Namespace) -> int:
 def _connect(arguments: argparse.Namespace) -> int:
     from asic_sentry.connect import connect
 
-    site_token = secret_of(arguments.site_token) if arguments.site_token else None
+    site_token = token_of(arguments.site_token) if arguments.site_token else None
     commander = asyncio.run(connect(_store_path(), arguments.url, site_token, _user_agent()))
     say(f"Connected to {commander.url}.")
     return 0
@@ -135,9 +133,8 @@ def _add(arguments: argparse.Namespace) -> int:
     from asic_sentry.asics.addition import add
 
     check_address(arguments.ip, arguments.port)
-    added = asyncio.run(
-        add(_store_path(), arguments.ip, arguments.port, arguments.model, secret_of(arguments.token), _user_agent())
-    )
+    token = token_of(arguments.token)
+    added = asyncio.run(add(_store_path(), arguments.ip, arguments.port, arguments.model, token, _user_agent()))
     say(f"Added {added.model} at {added.ip} as “{added.rig}”.")
     return 0
 
@@ -208,17 +205,10 @@ def _password(arguments: argparse.Namespace) -> int:
 
     if (arguments.ip is None) == (arguments.model is None):
         raise BadUse("Say which ASIC with --ip, or which model with --model.")
-    login = None if arguments.remove else Login(arguments.user, _typed_password())
+    login = None if arguments.remove else Login(arguments.user, typed_secret("The ASIC's password: "))
     with _store() as db:
         say(enter_login(db, arguments.ip, arguments.model, login))
     return 0
-
-
-def _typed_password() -> str:
-    """Returns the password from the terminal, which does not show it, or the first line of the standard input."""
-    if sys.stdin.isatty():
-        return getpass.getpass("The ASIC's password: ")
-    return sys.stdin.readline().rstrip("\r\n")
 
 
 def _record(arguments: argparse.Namespace) -> int:

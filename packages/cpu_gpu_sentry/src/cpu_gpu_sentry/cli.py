@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from protocol.reasons import reason
 from sentry_kit import store
-from sentry_kit.command_line import OR_STDIN, CommandLine, log_to_stderr, say, secret_of
+from sentry_kit.command_line import OR_ASKED, CommandLine, log_to_stderr, say, token_of
 from sentry_kit.errors import BadUse, SentryError
 from sentry_kit.parsing import BadReply
 from sentry_kit.service_commands import add_service_commands
@@ -33,9 +33,7 @@ def command_line() -> CommandLine:
     line.command("run", _run, "run the agent and its local page, until SIGTERM or Ctrl-C")
     enroll = line.command("enroll", _enroll, "check a commander's URL and this rig's token, then store them")
     enroll.add_argument("--url", required=True, help="the commander's address, such as https://commander.lan:8443")
-    enroll.add_argument(
-        "--token", required=True, help=f"this rig's token, or a farm token; the commander showed it once; {OR_STDIN}"
-    )
+    enroll.add_argument("--token", help=f"this rig's token, or a farm token; the commander showed it once; {OR_ASKED}")
     status = line.command("status", _status, "print the state of the sentry and its miners")
     status.add_argument("--json", action="store_true", help="print JSON, for programs")
     line.command("page", _page, "print an address that opens the local page for changes, once, within ten minutes")
@@ -51,7 +49,7 @@ def command_line() -> CommandLine:
         "forget this rig and keep the farm token: each copy of the disk enrolls by itself",
     )
     image.add_argument("--url", help="the commander's address, if this machine has no farm token yet")
-    image.add_argument("--token", help=f"a farm token, if this machine has none yet; {OR_STDIN}")
+    image.add_argument("--token", help=f"a farm token, with --url; {OR_ASKED}")
     _add_watch_commands(line)
     add_service_commands(line, SERVICE)
     return line
@@ -122,7 +120,7 @@ def _enroll(arguments: argparse.Namespace) -> int:
     from cpu_gpu_sentry.enrolment import STORE, enroll
 
     path = prepare_data_dir(_settings().data_dir) / STORE
-    enrolment = asyncio.run(enroll(path, arguments.url, secret_of(arguments.token), user_agent(DISTRIBUTION)))
+    enrolment = asyncio.run(enroll(path, arguments.url, token_of(arguments.token), user_agent(DISTRIBUTION)))
     say(f"Enrolled as “{enrolment.rig_name}” at {enrolment.url}.")
     return 0
 
@@ -130,10 +128,10 @@ def _enroll(arguments: argparse.Namespace) -> int:
 def _prepare_image(arguments: argparse.Namespace) -> int:
     from cpu_gpu_sentry.enrolment import STORE, prepare_image
 
-    if (arguments.url is None) is not (arguments.token is None):
-        raise BadUse("Give --url and --token together, or neither.")
+    if arguments.token is not None and arguments.url is None:
+        raise BadUse("Give --url together with --token.")
     path = prepare_data_dir(_settings().data_dir) / STORE
-    farm = asyncio.run(prepare_image(path, arguments.url, secret_of(arguments.token) if arguments.token else None))
+    farm = asyncio.run(prepare_image(path, arguments.url, token_of(arguments.token) if arguments.url else None))
     say(f"Ready. Switch this machine off and copy its disk: each copy enrolls by itself at {farm.url} when it starts.")
     return 0
 

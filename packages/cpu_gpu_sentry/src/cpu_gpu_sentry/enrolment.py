@@ -130,7 +130,7 @@ async def prepare_image(path: Path, url: str | None, token: str | None) -> FarmT
         if farm is None:
             raise SentryError(
                 "There is no farm token here; make one in the commander, under CPU/GPU rigs, and type cpu-gpu-sentry "
-                "prepare-image --url URL --token mw_farm_…"
+                "prepare-image --url URL"
             )
         forget(db)
         identity.forget_key(db)

@@ -30,7 +30,7 @@ from cpu_gpu_sentry.watches import Watch, load_watches
 _LINES_SHOWN = 5
 _STOPPED = "stopped: this rig is enrolled, and nothing is reported until the sentry runs"
 _WORDS = {
-    State.NOT_ENROLLED: "not enrolled; run cpu-gpu-sentry enroll --url URL --token TOKEN",
+    State.NOT_ENROLLED: "not enrolled; run cpu-gpu-sentry enroll --url URL",
     State.ONLINE: "online",
     State.SPOOLING: "spooling: the commander can't be reached, logs are kept here",
     State.INVALID_TOKEN: "invalid token: the commander does not know it; enroll with a new one",

@@ -20,15 +20,21 @@ Handler = Callable[[argparse.Namespace], int]
 
 STDIN = "-"
 OR_STDIN = "“-” reads it from standard input, and no other user of this machine can see it there"
+OR_ASKED = "without it, you are asked for it, and no other user of this machine can see it; “-” reads standard input"
 
 
-def secret_of(text: str) -> str:
-    """Returns a secret that was typed as an argument; for `STDIN` a line of standard input, from a terminal unseen."""
-    if text != STDIN:
-        return text
+def token_of(text: str | None) -> str:
+    """Returns a token: the argument; for `STDIN`, or in a terminal without an argument, a line that is typed."""
+    if text is None and not sys.stdin.isatty():
+        raise BadUse("Give --token - and write the token to standard input, or type this in a terminal.")
+    return typed_secret("Token: ").strip() if text is None or text == STDIN else text
+
+
+def typed_secret(prompt: str) -> str:
+    """Returns a line of standard input; a terminal shows the prompt, and not what is typed."""
     if sys.stdin.isatty():
-        return getpass.getpass("Token: ").strip()
-    return sys.stdin.readline().strip()
+        return getpass.getpass(prompt)
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 class _OneSentenceParser(argparse.ArgumentParser):
@@ -67,6 +73,8 @@ class CommandLine:
             return _fail(str(error), 1)
         except sqlite3.Error as error:
             return _fail(f"The sentry's file can't be used now ({reason(error)}); try again.", 1)
+        except EOFError:  # Ctrl-D where something was asked for
+            return _fail("Nothing was typed, and nothing was changed.", 1)
         except BrokenPipeError:  # `status | head`: head has read enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1

@@ -79,7 +79,7 @@ def _commands(installing: Installing, token: Token) -> list[tuple[str, str]]:
     return [
         ("On each rig with Linux", linux_line(installing, "cpu-gpu", str(token))),
         ("On each rig with Windows, in PowerShell", windows_line(installing, "cpu-gpu", str(token))),
-        ("Where a sentry is installed already", enroll_command(installing.url, token)),
+        ("Where a sentry is installed already; it asks for the token", enroll_command(installing.url)),
     ]
 
 

@@ -92,10 +92,11 @@ def connect_command(commander_url: str) -> str:
     return f"asic-sentry connect --url {commander_url}"
 
 
-def add_command(token: Token) -> str:
-    """Returns the command to type for one ASIC; the operator fills in its address."""
-    return f"asic-sentry add --ip ASIC_IP --token {token}"
+def add_command(token: Token | None = None) -> str:
+    """Returns the command to type for one ASIC; the operator fills in its address. Without a token it asks for it."""
+    return "asic-sentry add --ip ASIC_IP" + (f" --token {token}" if token else "")
 
 
-def site_command(commander_url: str, token: Token) -> str:
-    return f"{connect_command(commander_url)} --site-token {token}"
+def site_command(commander_url: str, token: Token | None = None) -> str:
+    """Returns the command that gives the ASIC sentry a site token. Without a token it asks for it."""
+    return f"{connect_command(commander_url)} --site-token {token or '-'}"

@@ -61,6 +61,9 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def enroll_command(commander_url: str, token: Token) -> str:
-    """Returns the command to type on the rig. URL and token have no character that is special to a shell."""
-    return f"cpu-gpu-sentry enroll --url {commander_url} --token {token}"
+def enroll_command(commander_url: str, token: Token | None = None) -> str:
+    """Returns the command to type on the rig. URL and token have no character that is special to a shell.
+
+    Without a token the command asks for it. Then it is in no list of processes and in no history of a shell.
+    """
+    return f"cpu-gpu-sentry enroll --url {commander_url}" + (f" --token {token}" if token else "")

@@ -48,7 +48,7 @@ def enrolment(state: RigState, installing: Installing, token: Token) -> Enrolmen
         waiting=state.health is Health.WAITING,
         url=installing.url,
         token=str(token),
-        systems=systems("asic_sentry", "asic-sentry", [connect_command(installing.url), add_command(token)]),
+        systems=systems("asic_sentry", "asic-sentry", [connect_command(installing.url), add_command()]),
         lines={"linux": linux_line(installing, "asic", f"{token} --ip ASIC_IP")},
         has_packages=installing.is_ready,
     )

@@ -34,7 +34,7 @@ def enrolment(state: RigState, installing: Installing, token: Token) -> Enrolmen
         waiting=state.health is Health.WAITING,
         url=installing.url,
         token=str(token),
-        systems=systems("cpu_gpu_sentry", "cpu-gpu-sentry", [enroll_command(installing.url, token)]),
+        systems=systems("cpu_gpu_sentry", "cpu-gpu-sentry", [enroll_command(installing.url)]),
         lines={
             "linux": linux_line(installing, "cpu-gpu", str(token)),
             "windows": windows_line(installing, "cpu-gpu", str(token)),

@@ -9,7 +9,7 @@ LINUX, WINDOWS = "Linux", "Windows"
 
 @dataclass(frozen=True, slots=True)
 class SystemSteps:
-    """The commands for one system. `connect` has the token; `id` names the tab."""
+    """The commands for one system. The last one of `connect` asks for the token; `id` names the tab."""
 
     id: str
     label: str

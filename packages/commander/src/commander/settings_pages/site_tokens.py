@@ -41,7 +41,7 @@ async def create_site(
             request, account_actions, site_token_actions, settings, certificate, site_name=name, site_error=str(error)
         )
     line = linux_line(installing_of(settings, certificate, wheel_store), "asic", str(token))
-    created = CreatedSite(site.name, str(token), site_command(settings.public_url, token), line)
+    created = CreatedSite(site.name, str(token), site_command(settings.public_url), line)
     return await settings_page(
         request, account_actions, site_token_actions, settings, certificate, created_site=created
     )

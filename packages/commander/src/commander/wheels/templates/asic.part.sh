@@ -1,12 +1,12 @@
 connect() {
     case "$TOKEN" in
         mw_site_*)
-            sentry connect --url "$URL" --site-token "$TOKEN"
+            give_token connect --url "$URL" --site-token -
             if [ -n "$SCAN" ]; then sentry scan "$SCAN" --adopt; fi
             ;;
         *)
             sentry connect --url "$URL"
-            sentry add --ip "$ASIC_IP" --token "$TOKEN"
+            give_token add --ip "$ASIC_IP" --token -
             ;;
     esac
 }

@@ -1,5 +1,5 @@
 connect() { # with a farm token again: the sentry sees that this rig is enrolled, and uses up nothing
-    sentry enroll --url "$URL" --token "$TOKEN"
+    give_token enroll --url "$URL" --token -
 }
 
 show_page() {

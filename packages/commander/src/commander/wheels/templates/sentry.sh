@@ -29,7 +29,7 @@ die() {
 }
 
 usage() {
-    say "usage: sh -s -- TOKEN @USAGE@[--dry-run] [--no-start]"
+    say "usage: sh -s -- [TOKEN] @USAGE@[--dry-run] [--no-start]; without TOKEN you are asked for it"
     say "       sh -s -- --uninstall [--dry-run]"
 }
 
@@ -102,6 +102,18 @@ find_python() {
         die "The sentry needs Python 3.11, 3.12, 3.13 or 3.14 with venv, ssl and sqlite3. This machine has Python$found. On Debian 12, Ubuntu 24.04 or newer: apt-get install python3"
     fi
     die "The sentry needs Python, and this machine has none. On Debian 12, Ubuntu 24.04 or newer: apt-get install python3"
+}
+
+ask_token() { # a token that is typed here is in no list of processes, and in no history of a shell
+    [ -z "$TOKEN" ] || return 0
+    (: </dev/tty) 2>/dev/null || return 0 # no terminal
+    trap 'stty echo </dev/tty; exit 130' INT TERM HUP
+    stty -echo </dev/tty
+    printf 'Token: ' >/dev/tty
+    IFS= read -r TOKEN </dev/tty || true
+    stty echo </dev/tty
+    printf '\n' >/dev/tty
+    trap - INT TERM HUP
 }
 
 check_token() {
@@ -218,6 +230,10 @@ sentry() { # one of its commands, with the service's data, as the service's user
     fi
 }
 
+give_token() { # in a pipe: all users of this machine can see the arguments of a program
+    printf '%s\n' "$TOKEN" | sentry "$@"
+}
+
 root_sentry() {
     env "$SETTING=$DATA_DIR" "$HOME_DIR/current/bin/python" -I -m "$MODULE" "$@"
 }
@@ -226,6 +242,7 @@ root_sentry() {
 install_all() {
     check_system
     find_python
+    ask_token
     check_token
     if [ -n "$DRY" ]; then
         say "This would, and nothing was changed now:"
