@@ -16,7 +16,7 @@ from commander.selections.parser import parse
 from commander.watchdog import store
 from commander.watchdog.domain import WORDS, ActOfRig, Rule, check_room
 
-_OLDEST = timedelta(days=30)
+_OLDEST_S = 30 * 86_400
 WATCHDOG = Actor("watchdog")
 
 
@@ -84,7 +84,7 @@ async def take_events(database: Database, rig_id: int, events: Sequence[LadderEv
     async with database.transaction() as db:
         rig = await get_rig(db, RigKind.CPU_GPU, rig_id)
         for event in events:
-            at = now - min(timedelta(seconds=event.age_s or 0), _OLDEST)
+            at = now - timedelta(seconds=min(event.age_s or 0, _OLDEST_S))
             if await store.add_event(db, rig_id, event, at):
                 await record(db, WORDS[event.act], rig.name, event.reason, actor=WATCHDOG, at=at)
 
