@@ -1,17 +1,22 @@
 """Login, logout, settings."""
 
+import asyncio
 import re
+import threading
 
 import httpx
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
+from commander.accounts import actions
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import ApiKey, Role
+from commander.accounts.login_guard import QUEUE
 from commander.accounts.views import browser_text
 from commander.db import open_database
 from commander.settings import Settings
 from commander.settings_pages.pages import local_path
-from commander_farm import PASSWORD, Farm, on_sqlite, running
+from commander_farm import PASSWORD, Farm, a_log, on_sqlite, running
 from msgspec.structs import replace
 
 
@@ -58,6 +63,42 @@ async def test_a_browser_that_has_logged_in_before_gets_in_during_an_attack(farm
     farm.client.cookies["minewarden_browser"] = known
     assert (await log_in(farm.client, PASSWORD)).status_code == 303
     assert farm.client.cookies["minewarden_browser"] == known
+
+
+class HeldHasher(PasswordHasher):
+    """Hashes a wrong password only when it is `released`, as if the processor had no end of work."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.held, self.released = threading.Event(), threading.Event()
+
+    def verify(self, hashed: str | bytes, password: str | bytes) -> bool:  # type: ignore[override]
+        if password != PASSWORD:
+            self.held.set()
+            assert self.released.wait(timeout=60)
+        return super().verify(hashed, password)
+
+
+@on_sqlite
+async def test_guesses_of_strangers_hold_up_neither_a_known_browser_nor_a_report(
+    served_farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, rig = served_farm.client, await served_farm.add("rig-07")
+    await log_in(client, PASSWORD)
+    known = {"Cookie": f"minewarden_browser={client.cookies['minewarden_browser']}"}
+    client.cookies.clear()
+    hasher = HeldHasher()
+    monkeypatch.setattr(actions, "_hasher", hasher)
+    guesses = [asyncio.create_task(log_in(client, "a guess")) for _ in range(QUEUE + 1)]
+    try:
+        assert await asyncio.to_thread(hasher.held.wait, 60)
+        again = await client.post("/login", data={"password": PASSWORD}, headers=known, follow_redirects=False)
+        assert again.status_code == 303
+        await served_farm.report(rig, a_log())
+        assert not any(guess.done() for guess in guesses)
+    finally:
+        hasher.released.set()
+    assert {(await guess).status_code for guess in guesses} == {422}
 
 
 async def test_a_refused_log_in_is_answered_before_its_body_is_read(farm: Farm) -> None:
