@@ -158,7 +158,6 @@ def test_the_page_about_playbooks_has_the_sources_of_each_checksum_of_the_catalo
 
 
 def test_programs_that_make_fetches_have_a_version() -> None:
-    """What they depend on has none, unless a lock holds it."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     fetched = re.findall(r"tool run (?:--\S+ )*(\S+)", makefile) + re.findall(r"pip install .*\"(.+?)\"", makefile)
     assert len(fetched) == 2
