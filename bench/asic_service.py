@@ -21,6 +21,7 @@ from asic_sentry.asics.asic import Rig
 from asic_sentry.asics.store import SCHEMA, STORE, NewAsic
 from asic_sentry.poll import Identity
 from fake_asics import make_asics
+from free_ports import free_port
 from protocol.asic_messages import AsicSpecs
 from protocol.tokens import parse_token
 from sentry_kit import store as kit
@@ -28,7 +29,6 @@ from sentry_kit.store import Enrolment, State
 
 from bench.asic_poll import PORT_BASE, fakes
 from bench.table import no_peer, row
-from tests.farm import free_port
 
 ROOT = Path(__file__).parent.parent
 NETWORK, COUNT, EVERY_S, SETTLE_S, WINDOW_S = "127.20.0.0/16", 1_000, 10, 25, 40

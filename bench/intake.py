@@ -13,10 +13,11 @@ from typing import NamedTuple
 import httpx
 import psutil
 import uvloop
+from free_ports import free_port
 
 from bench.blast import Report, blast, prebuilt_report
 from bench.table import row
-from tests.farm import CommanderProcess, eventually, free_port, running_commander
+from tests.farm import CommanderProcess, eventually, running_commander
 
 RIGS, CONNECTIONS, WARM_UP_S, COUNT_S = 200, 256, 2.0, 6.0
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import httpx
 import msgspec
+from free_ports import free_port
 from protocol.messages import CpuGpuLog
 from simulated_rig import simulated_rig
 
 from bench.peers import victoria_metrics
 from bench.table import row
-from tests.farm import eventually, free_port
+from tests.farm import eventually
 
 RIGS, CARDS, LOGS_EACH, EVERY_S, ASKED, POINTS = 10, 8, 8_640, 10, 40, 500
 Series = dict[tuple[str, str], tuple[list[float], list[int]]]

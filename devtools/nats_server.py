@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from free_ports import free_port
+
 READY_WITHIN_S = 30
 CONFIG = """\
 host: 127.0.0.1
@@ -71,7 +73,7 @@ def is_installed() -> bool:
 def running_nats(*, max_file_bytes: int = 8 * 1024**3) -> Iterator[NatsServer]:
     """A new server; it ends with the block."""
     folder = Path(tempfile.mkdtemp(prefix="minewarden-nats-"))
-    server = NatsServer(folder, _free_port(), max_file_bytes)
+    server = NatsServer(folder, free_port(), max_file_bytes)
     try:
         server.start()
         yield server
@@ -79,9 +81,3 @@ def running_nats(*, max_file_bytes: int = 8 * 1024**3) -> Iterator[NatsServer]:
         server.kill()
         with suppress(OSError):
             shutil.rmtree(folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

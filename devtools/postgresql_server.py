@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from free_ports import free_port
 
 ROLE = "minewarden"
 READY_WITHIN_S = 60
@@ -99,7 +100,7 @@ def running_server(parent: Path | None = None, /, **settings: str) -> Iterator[P
     Its folder is made in `parent`; None is the usual place for temporary files.
     """
     folder = Path(tempfile.mkdtemp(prefix="minewarden-postgresql-", dir=parent))  # a socket's path has 107 letters
-    server = PostgresqlServer(folder, _free_port(), HASTY | settings)
+    server = PostgresqlServer(folder, free_port(), HASTY | settings)
     try:
         _prepare(folder)
         server.start()
@@ -145,9 +146,3 @@ def _end_with_parent() -> None:
     """A test run that is killed must not leave servers behind; only Linux can see to that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

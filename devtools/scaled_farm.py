@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from free_ports import free_port
 from nats_server import NatsServer, running_nats
 from postgresql_server import PostgresqlServer, running_server
 
@@ -192,9 +192,3 @@ def scaled_farm(
         for part in parts:
             part.await_ready()
         yield farm
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

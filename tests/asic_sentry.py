@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from free_ports import free_port
 
-from tests.farm import ROOT, eventually, free_port
+from tests.farm import ROOT, eventually
 from tests.sentry import log_in
 
 PORT_BASE = 20_000
@@ -51,7 +52,7 @@ class AsicSentryProcess:
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """One of the short commands."""
         command = [sys.executable, "-m", "asic_sentry", *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=90, check=False)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
 
     def browser(self) -> AbstractContextManager[httpx.Client]:
         """A browser that has opened the local page by a one-time address."""
@@ -66,7 +67,7 @@ class AsicSentryProcess:
         """Its ASICs by address."""
         return {asic["ip"]: asic for asic in json.loads(self.must("list", "--json"))}
 
-    def becomes(self, ip: str, state: str, within_s: float = 40) -> None:
+    def becomes(self, ip: str, state: str, within_s: float = 60) -> None:
         eventually(lambda: self.list().get(ip, {}).get("state") == state, within_s=within_s, what=f"{ip} {state}")
 
     def start(self) -> None:
@@ -76,18 +77,18 @@ class AsicSentryProcess:
             before = self.log.stat().st_size
             command = [sys.executable, "-m", "asic_sentry", "run"]
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        eventually(lambda: b" running " in self.log.read_bytes()[before:], within_s=30, what="the sentry's start")
+        eventually(lambda: b" running " in self.log.read_bytes()[before:], within_s=120, what="the sentry's start")
 
     def kill(self) -> None:
         """SIGKILL: no goodbye."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=15)
+        return self.process.wait(timeout=60)
 
 
 @contextmanager
@@ -115,7 +116,7 @@ def fake_asics(network: str, count: int, *options: str) -> Iterator["subprocess.
         finally:
             if fakes.poll() is None:
                 fakes.terminate()
-                fakes.communicate(timeout=20)
+                fakes.communicate(timeout=60)
 
 
 def violations(fakes: "subprocess.Popen[str]") -> dict[str, int]:

@@ -20,7 +20,7 @@ from pathlib import Path
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 _MS_PRIVATE, _MS_REC, _MS_BIND = 1 << 18, 1 << 14, 1 << 12
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_LINE_LIMIT_S = 120
+_LINE_LIMIT_S = 300
 UNITS = "etc/systemd/system"
 # What a running system makes by itself. useradd keeps a copy of each file before its change.
 _PASSING = ("tmp", "var/tmp", "run", "proc", "dev", "sys", "var/cache", "var/log")

@@ -39,7 +39,7 @@ class PlaybookRig:
     def miners(self) -> list[list[str]]:
         return miners_of(self.data_dir)
 
-    def becomes(self, state: PlaybookState, name: str = "p1", within_s: float = 30) -> PlaybookStatus:
+    def becomes(self, state: PlaybookState, name: str = "p1", within_s: float = 60) -> PlaybookStatus:
         eventually(
             lambda: (now := self.commander.status_of(name)) is not None and now.state is state,
             within_s=within_s,
@@ -49,7 +49,7 @@ class PlaybookRig:
         assert found is not None
         return found
 
-    def fails(self, words: str, name: str = "p1", within_s: float = 30) -> PlaybookStatus:
+    def fails(self, words: str, name: str = "p1", within_s: float = 60) -> PlaybookStatus:
         """With that in its reason."""
 
         def has_failed() -> bool:

@@ -84,17 +84,17 @@ def running_proxy(command: list[str], folder: Path, port: int) -> Iterator[None]
         environment = os.environ | {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
-        eventually(lambda: _answers(port, process, folder / "proxy.log"), within_s=30, what="the proxy's start")
+        eventually(lambda: _answers(port, process, folder / "proxy.log"), within_s=60, what="the proxy's start")
         yield
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def _answers(port: int, process: "subprocess.Popen[bytes]", log: Path) -> bool:
     assert process.poll() is None, log.read_text(errors="replace")[-2000:]
     try:
         httpx.get(f"https://localhost:{port}/", verify=ssl.create_default_context(), timeout=5)
-    except httpx.ConnectError as error:
+    except httpx.TransportError as error:
         return "certificate" in str(error).lower()  # it listens; its certificate is not from a public CA
     return True

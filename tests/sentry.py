@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import psutil
 from cpu_gpu_sentry.playbooks.processes import mark_of, marked
+from free_ports import free_port
 
-from tests.farm import eventually, free_port
+from tests.farm import eventually
 
 CPU_GPU_SENTRY, ASIC_SENTRY = "cpu_gpu_sentry", "asic_sentry"
 EVERY = {CPU_GPU_SENTRY: "REPORT_EVERY_S", ASIC_SENTRY: "POLL_EVERY_S"}
@@ -66,7 +67,7 @@ class SentryProcess:
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """One of the short commands."""
         command = self.command(self.program, *arguments)
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
 
     def enroll(self, url: str, token: str) -> None:
         done = self.run("enroll", "--url", url, "--token", token)
@@ -87,7 +88,7 @@ class SentryProcess:
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
-    def becomes(self, state: str, within_s: float = 20) -> None:
+    def becomes(self, state: str, within_s: float = 60) -> None:
         eventually(lambda: self.status()["state"] == state, within_s=within_s, what=f"the state {state}")
 
     def start(self) -> None:
@@ -97,13 +98,13 @@ class SentryProcess:
             before = self.log.stat().st_size
             command = self.command(self.program, "run")
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        eventually(lambda: b" running " in self.log.read_bytes()[before:], within_s=60, what="the sentry's start")
+        eventually(lambda: b" running " in self.log.read_bytes()[before:], within_s=120, what="the sentry's start")
 
     def kill(self) -> None:
         """Ends the sentry by SIGKILL."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # its types are not among the development tools
+from free_ports import free_port
 
-from tests.farm import ROOT, eventually, free_port
+from tests.farm import ROOT, eventually
 
 DEPLOY = ROOT / "deploy"
 OLDER = "v2.9."  # Debian 12's, which does not know `sync_interval`: the file says to leave it out
@@ -48,12 +49,12 @@ def queue(folder: Path, password: str) -> Iterator[int]:
             command, env=os.environ | environment(NATS_PASSWORD=password), stdout=out, stderr=out
         )
     try:
-        eventually(lambda: process.poll() is not None or answers(port), within_s=30, what="the start of NATS")
+        eventually(lambda: process.poll() is not None or answers(port), within_s=60, what="the start of NATS")
         assert process.poll() is None, log.read_text()
         yield port
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def answers(port: int) -> bool:
@@ -65,7 +66,7 @@ def answers(port: int) -> bool:
 def is_let_in(port: int, password: str) -> bool:
     """Returns whether NATS answers a PING after this login, and not an error."""
     login = json.dumps({"verbose": False, "user": "minewarden", "pass": password})
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client, client.makefile("rb") as said:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client, client.makefile("rb") as said:
         assert said.readline().startswith(b"INFO ")
         client.sendall(f"CONNECT {login}\r\nPING\r\n".encode())
         return said.readline() == b"PONG\r\n"

@@ -16,10 +16,11 @@ import pytest
 from cpu_gpu_sentry.miners.poll import poll
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.watches import Watch
+from free_ports import free_port
 from protocol.messages import MinerReading, MinerState, MinerTrouble
 from sentry_kit.parsing import BadReply
 
-from tests.farm import ROOT, free_port
+from tests.farm import ROOT
 
 
 def reading(software: str, devices: int, up_s: float, now: float, fault: str | None = None) -> MinerReading:
@@ -94,16 +95,16 @@ def running(*options: str) -> Iterator[int]:
             yield port
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=10) == 0
+            assert process.wait(timeout=60) == 0
 
 
 @pytest.mark.system
 def test_it_serves_and_ends_on_sigterm() -> None:
     with running("--software", "lolminer", "--devices", "2") as port:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/summary", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/summary", timeout=60) as answer:
             assert json.load(answer)["Num_Workers"] == 2
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/2/summary", timeout=10)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/2/summary", timeout=60)
         refused.value.close()
 
 

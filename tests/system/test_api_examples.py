@@ -29,7 +29,7 @@ def test_each_example_of_the_page_about_the_api_works(tmp_path: Path) -> None:
                 cwd=tmp_path,
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=120,
                 check=False,
             )
             assert done.returncode == 0, f"{example}\n{done.stdout}{done.stderr}"

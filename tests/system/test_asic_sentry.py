@@ -68,7 +68,7 @@ def test_add_says_which_of_the_two_failed_and_a_running_sentry_reports_at_once(
         assert sentry.list() == {}
         sentry.must("add", "--ip", ip, "--port", ICERIVER, "--token", rig["token"])
         sentry.becomes(ip, "online")
-        eventually(lambda: len(moments(people, rig)) >= 2, within_s=30, what="two stored logs")
+        eventually(lambda: len(moments(people, rig)) >= 2, within_s=60, what="two stored logs")
         shown = people.get(f"/api/v1/asic-rigs/{rig['id']}").json()
         assert shown["specs"]["model"] == "KS5L"
         assert shown["latest"]["lan_ip"] == ip
@@ -85,17 +85,17 @@ def test_a_removed_rig_s_asic_stays_listed_with_an_invalid_token_and_the_others_
         for ip, rig in rigs.items():
             sentry.must("add", "--ip", ip, "--port", ICERIVER, "--token", rig["token"])
         gone, left = rigs
-        eventually(lambda: all(moments(people, rig) for rig in rigs.values()), within_s=40, what="both rigs' logs")
+        eventually(lambda: all(moments(people, rig) for rig in rigs.values()), within_s=60, what="both rigs' logs")
         people.delete(f"/api/v1/asic-rigs/{rigs[gone]['id']}").raise_for_status()
         sentry.becomes(gone, "invalid_token")
         assert sentry.list()[gone]["error"] == "rig_removed"
         known = len(moments(people, rigs[left]))
-        eventually(lambda: len(moments(people, rigs[left])) > known + 1, within_s=30, what="the other's next logs")
-        assert "Invalid token" in httpx.get(sentry.page).text
+        eventually(lambda: len(moments(people, rigs[left])) > known + 1, within_s=60, what="the other's next logs")
+        assert "Invalid token" in httpx.get(sentry.page, timeout=60).text
         anew = add_rig(people, "ks-01")
         sentry.must("add", "--ip", gone, "--port", ICERIVER, "--token", anew["token"])
         sentry.becomes(gone, "online")
-        eventually(lambda: bool(moments(people, anew)), within_s=30, what="logs of the new rig")
+        eventually(lambda: bool(moments(people, anew)), within_s=60, what="logs of the new rig")
 
 
 def test_what_a_scan_finds_is_adopted_at_once_and_no_rig_twice(
@@ -125,9 +125,9 @@ def test_after_an_outage_and_a_kill_every_log_arrives_once_and_in_order(
     rig, ip = add_rig(people, "ks-01"), address(network, 1)
     with fake_asics(network, 1, "--kinds", "iceriver"):
         sentry.must("add", "--ip", ip, "--port", ICERIVER, "--token", rig["token"])
-        eventually(lambda: len(moments(people, rig)) >= 2, within_s=30, what="the first logs")
+        eventually(lambda: len(moments(people, rig)) >= 2, within_s=60, what="the first logs")
         commander.kill()
-        eventually(lambda: spooled(sentry) >= 4, within_s=30, what="a spool")
+        eventually(lambda: spooled(sentry) >= 4, within_s=60, what="a spool")
         with closing(sqlite3.connect(sentry.store)) as db:
             kept = [row[0] for row in db.execute("SELECT taken_at_ms FROM spool ORDER BY id")]
         sentry.kill()

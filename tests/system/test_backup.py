@@ -17,7 +17,7 @@ from postgresql_server import PostgresqlServer, running_server
 
 from tests.farm import CommanderProcess, commander_command, eventually, running_commander, simulated_farm
 
-pytestmark = [pytest.mark.system, pytest.mark.servers, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.servers, pytest.mark.timeout(600)]
 
 RIGS, KILLS = 200, 3
 Forget = Callable[[], None]
@@ -68,7 +68,7 @@ def test_what_was_acknowledged_before_the_backup_is_there_after_the_loss_of_all_
         done = commander.run("backup", str(saved))
         assert done.returncode == 0, done.stderr
         during = len(read(ledger))
-        eventually(lambda: len(read(ledger)) > during + RIGS, within_s=30, what="reports after the backup")
+        eventually(lambda: len(read(ledger)) > during + RIGS, within_s=60, what="reports after the backup")
         assert commander.stop() == 0
         lose_everything()
         done = commander.run("restore", str(saved))

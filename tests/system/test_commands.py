@@ -147,7 +147,7 @@ def test_each_command_comes_back_with_its_result(rig: CommandedRig) -> None:
 def test_a_reboot_is_done_when_the_rig_reports_from_another_boot(rig: CommandedRig) -> None:
     reboot = rig.order("reboot")
     rig.becomes(reboot, "begun")
-    eventually(lambda: rig.reboots == 1, within_s=30, what="the reboot")
+    eventually(lambda: rig.reboots == 1, within_s=60, what="the reboot")
     rig.boot_again()
     assert "rebooted" in rig.becomes(reboot, "done")["result"]
     assert rig.reboots == 1
@@ -174,7 +174,7 @@ def test_a_rig_whose_clock_says_1970_carries_out_commands_in_time(tmp_path: Path
         assert (clock["severity"], "behind" in str(clock["text"])) == ("critical", True), clock
         reboot = rig.order("reboot", valid_s=120)
         rig.becomes(reboot, "begun")
-        eventually(lambda: rig.reboots == 1, within_s=30, what="the reboot")
+        eventually(lambda: rig.reboots == 1, within_s=60, what="the reboot")
         rig.sentry.kill()
         late = rig.order("fetch_log", valid_s=10)
         rig.becomes(late, "expired")
@@ -186,7 +186,7 @@ def test_a_rig_whose_clock_says_1970_carries_out_commands_in_time(tmp_path: Path
 def test_a_reboot_after_which_the_rig_reports_from_the_same_boot_is_not_done(rig: CommandedRig) -> None:
     reboot = rig.order("reboot")
     rig.becomes(reboot, "begun")
-    eventually(lambda: rig.reboots == 1, within_s=30, what="the reboot")
+    eventually(lambda: rig.reboots == 1, within_s=60, what="the reboot")
     rig.sentry.kill()
     rig.sentry.start()
     rig.becomes(rig.order("diagnose"), "done")

@@ -93,7 +93,7 @@ def test_what_a_person_has_stopped_stays_stopped_over_a_restart_of_the_sentry(ri
     rig.sentry.kill()
     rig.sentry.start()
     seen = len(rig.commander.statuses)
-    eventually(lambda: len(rig.commander.statuses) > seen, within_s=30, what="a status after the start")
+    eventually(lambda: len(rig.commander.statuses) > seen, within_s=60, what="a status after the start")
     rig.becomes(PlaybookState.PAUSED)
     assert rig.miners() == []
     assert "stopped by a person" in rig.sentry.run("status").stdout
@@ -102,11 +102,11 @@ def test_what_a_person_has_stopped_stays_stopped_over_a_restart_of_the_sentry(ri
 def test_a_reboot_is_begun_once_and_reported_with_the_boot_in_which_it_began(rig: PlaybookRig) -> None:
     rig.commander.order(command("c1", "reboot"))
     ends(rig, "c1", CommandState.BEGUN)
-    eventually(lambda: reboots(rig) == 1, within_s=30, what="the reboot")
+    eventually(lambda: reboots(rig) == 1, within_s=60, what="the reboot")
     rig.sentry.kill()
     rig.sentry.start()
     before = len(rig.commander.states_of("c1"))
-    eventually(lambda: len(rig.commander.states_of("c1")) > before, within_s=30, what="its state once more")
+    eventually(lambda: len(rig.commander.states_of("c1")) > before, within_s=60, what="its state once more")
     newest = rig.commander.command_statuses[-1]
     assert newest.boot_id == newest.commands[-1].boot_id
     assert reboots(rig) == 1
@@ -125,7 +125,7 @@ def test_what_is_vetoed_unknown_or_late_is_never_begun(tmp_path: Path) -> None:
 
 def test_limits_of_the_ladder_arrive_and_are_kept_without_a_commander(rig: PlaybookRig) -> None:
     rig.commander.limit(LadderSettings(reboots=True, maintenance_s=3600))
-    eventually(lambda: "in maintenance" in rig.sentry.run("status").stdout, within_s=30, what="the maintenance")
+    eventually(lambda: "in maintenance" in rig.sentry.run("status").stdout, within_s=60, what="the maintenance")
     rig.sentry.kill()
     status = rig.sentry.run("status", "--json").stdout
     assert '"reboots": true' in status
@@ -147,7 +147,7 @@ def test_thirty_kills_at_random_moments_never_repeat_a_command(rig: PlaybookRig)
         eventually(partial(is_known, rig, name), within_s=60, what=f"the state of {name}")
         assert rig.commander.state_of(name) is CommandState.BEGUN
         assert reboots(rig) <= number + 1
-    eventually(lambda: bool(reboots(rig)), within_s=30, what="a reboot")
+    eventually(lambda: bool(reboots(rig)), within_s=60, what="a reboot")
     begun = re.findall(r"command (c\d+) reboot begun", rig.sentry.log.read_text())
     assert len(begun) == len(set(begun))
     assert reboots(rig) <= KILLS

@@ -54,7 +54,7 @@ def test_a_damaged_store_ends_no_mining_and_no_enrolment(rig: PlaybookRig, how: 
     eventually(lambda: len(rig.commander.logs) > logs + 1, within_s=60, what="the next logs")
     assert {each.pid for each in rig.processes()} == before
     assert len(rig.miners()) == 1
-    eventually(lambda: _states(rig) == ("online", ["mining"]), within_s=30, what="the states that it notes")
+    eventually(lambda: _states(rig) == ("online", ["mining"]), within_s=60, what="the states that it notes")
     assert (rig.sentry.store.with_name("sentry.db.damaged").exists()) is (how == "noise")
 
 

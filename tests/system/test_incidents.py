@@ -20,9 +20,10 @@ import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from free_ports import free_port
 from scaled_farm import scaled_farm
 
-from tests.farm import CommanderProcess, eventually, free_port
+from tests.farm import CommanderProcess, eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -148,7 +149,7 @@ def reporting(commander: AnyCommander, key: str) -> Iterator[Asics]:
         yield asics
     finally:
         asics.ends.set()
-        thread.join(timeout=30)
+        thread.join(timeout=90)
 
 
 def prepare(commander: AnyCommander, key: str, sinks: Sinks) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from commander.wheels.fetching import fetch_packages
 from commander.wheels.targets import PYTHONS, SYSTEMS, WheelTarget
+from free_ports import free_port
 
 from tests.bare_root import enter
-from tests.farm import ROOT, free_port
+from tests.farm import ROOT
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
 LOWERS = os.environ.get("MINEWARDEN_DEBIAN_ROOTS", "/").split(":")
 _PYTHON = "import sys, platform; print(*sys.version_info[:2], platform.machine())"
@@ -27,7 +28,7 @@ _PYTHON = "import sys, platform; print(*sys.version_info[:2], platform.machine()
 def in_its_own_network(*words: str | Path) -> "subprocess.CompletedProcess[str]":
     command = [*enter(), sys.executable, *map(str, words)]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'devtools'}"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=500, check=False, cwd=ROOT, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=1000, check=False, cwd=ROOT, env=environment)
 
 
 def target_of(lower: Path) -> WheelTarget:

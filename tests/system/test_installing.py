@@ -73,7 +73,7 @@ def test_a_sentry_as_the_pages_install_it_shows_its_page_and_its_status(
     sentry = SentryProcess(tmp_path / "sentry", program, command=lambda *words: [python, "-m", *words])
     sentry.start()
     try:
-        local = httpx.get(f"http://127.0.0.1:{sentry.ui_port}/", timeout=20)
+        local = httpx.get(f"http://127.0.0.1:{sentry.ui_port}/", timeout=60)
         assert (local.status_code, "Status" in local.text) == (200, True)
         assert sentry.run("status" if program == CPU_GPU_SENTRY else "list").returncode == 0
     finally:

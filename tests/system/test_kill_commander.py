@@ -32,10 +32,10 @@ def test_what_was_acknowledged_is_stored_exactly_once_however_often_the_commande
     key = commander.api_key()
     options = ("--rigs", str(RIGS), "--every", "1", "--drain", "60", "--ledger", str(ledger))
     with simulated_farm(commander, key, *options) as farm:
-        eventually(lambda: lines_in(ledger) > RIGS, within_s=30, what="a first round of reports")
+        eventually(lambda: lines_in(ledger) > RIGS, within_s=60, what="a first round of reports")
         kill_again_and_again(commander, seed)
         farm.send_signal(signal.SIGTERM)
-        said, complaints = farm.communicate(timeout=90)
+        said, complaints = farm.communicate(timeout=180)
     assert farm.returncode == 0, complaints
     acknowledged = read_ledger(ledger)
     assert summary_of(said) == (len(acknowledged), 0)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from free_ports import free_port
 
-from tests.farm import free_port
 from tests.sentry import ASIC_SENTRY, CPU_GPU_SENTRY, SentryProcess, log_in, running_sentry
 
 pytestmark = pytest.mark.system
@@ -44,7 +44,7 @@ said = {}
 for form in forms:
     request = urllib.request.Request(f"{page}/{form}", fields, {"Origin": page})
     try:
-        said[form] = urllib.request.build_opener(Stay).open(request, timeout=30).status
+        said[form] = urllib.request.build_opener(Stay).open(request, timeout=60).status
     except urllib.error.HTTPError as error:
         said[form] = error.code
 print(json.dumps([os.getuid(), said]))
@@ -76,7 +76,7 @@ def test_the_owner_s_secret_is_the_owner_s_alone_and_opens_the_page_once(sentry:
     assert stat.S_IMODE(secret.parent.stat().st_mode) == 0o700
     address = sentry.run("page").stdout.strip()
     assert address.startswith(f"{page_of(sentry)}/login?code=")
-    with log_in(address) as owner, httpx.Client(base_url=page_of(sentry)) as stranger:
+    with log_in(address) as owner, httpx.Client(base_url=page_of(sentry), timeout=60) as stranger:
         assert "<form" in owner.get("/").text
         assert stranger.get(address).status_code == 403
         read_only = stranger.get("/").text
@@ -91,7 +91,7 @@ def test_an_address_of_before_a_restart_is_worth_nothing(sentry: SentryProcess) 
     done = sentry.run("page")
     assert (done.returncode, "No sentry runs" in done.stderr) == (1, True)
     sentry.start()
-    assert httpx.get(address).status_code == 403
+    assert httpx.get(address, timeout=60).status_code == 403
 
 
 @pytest.mark.parametrize("program", [CPU_GPU_SENTRY, ASIC_SENTRY])
@@ -104,7 +104,7 @@ def test_other_machines_need_the_password(program: str, tmp_path: Path) -> None:
     password = {f"{program.upper()}_UI_PASSWORD": "correct horse battery"}
     with running_sentry(tmp_path / "sentry", program, **host, **password) as sentry:
         page = page_of(sentry)
-        with httpx.Client(base_url=page, headers={"Origin": page}) as browser:
+        with httpx.Client(base_url=page, headers={"Origin": page}, timeout=60) as browser:
             assert browser.get("/").status_code == 401
             assert browser.post("/login", data={"password": "correct horse"}).status_code == 403
             assert browser.post("/login", data=dict(password="correct horse battery")).status_code == 303
@@ -121,6 +121,6 @@ def _content(path: Path) -> bytes:
 
 def test_a_host_that_is_none_is_an_answer_and_no_trouble(sentry: SentryProcess) -> None:
     for host in ("[", "[::1", "a b", "evil.example", f"127.0.0.1:{free_port()}"):
-        answer = httpx.get(f"{page_of(sentry)}/", headers={"Host": host})
+        answer = httpx.get(f"{page_of(sentry)}/", headers={"Host": host}, timeout=60)
         assert answer.status_code in (200, 400, 421), host
     assert "Traceback" not in sentry.log.read_text()

@@ -85,7 +85,7 @@ def test_a_copied_data_folder_is_noticed_and_becomes_a_rig_of_its_own(
         eventually(lambda: "copy of rig-01" in rigs(people), within_s=60, what="the rig of the copy")
         first.becomes("online")
         second.becomes("online")
-        eventually(lambda: rigs(people)["copy of rig-01"]["health"] == "online", within_s=30, what="its first report")
+        eventually(lambda: rigs(people)["copy of rig-01"]["health"] == "online", within_s=60, what="its first report")
         assert [second.status()["rig"]["name"], first.status()["rig"]["name"]] == ["copy of rig-01", "rig-01"]
         found = rigs(people)
     assert {name: rig["approved"] for name, rig in found.items()} == {"rig-01": True, "copy of rig-01": False}
@@ -108,7 +108,7 @@ def test_a_prepared_disk_enrols_by_itself_at_its_first_start(
     copy = SentryProcess(tmp_path / "copy", command=on_machine(2))
     shutil.copytree(original.folder / "data", copy.folder / "data")
     with running(copy):
-        copy.becomes("online", within_s=40)
+        copy.becomes("online", within_s=60)
         assert copy.status()["rig"]["name"] == "rig-02"
     assert sorted(rigs(people)) == ["rig-01", "rig-02"]
     assert copy.run("leave", "--yes").returncode == 0

@@ -88,7 +88,7 @@ def test_a_miner_runs_without_rights_unless_its_playbook_wants_root(
     status = commander.status_of("p1")
     assert status is not None
     assert status.runs_as == ("root, because the playbook says so" if root else "minewarden-miner")
-    eventually(lambda: "wrote" in printed(place), within_s=30, what="what it prints")
+    eventually(lambda: "wrote" in printed(place), within_s=60, what="what it prints")
     assert printed(place)[0] == ("root" if root else "minewarden-miner")
     assert ("read" in printed(place)) is root
     assert ("minewarden-miner:" in (place / "etc" / "passwd").read_text()) is not root

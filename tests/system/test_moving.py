@@ -14,7 +14,7 @@ from postgresql_server import PostgresqlServer, running_server
 
 from tests.farm import CommanderProcess, commander_command, running_commander
 
-pytestmark = [pytest.mark.system, pytest.mark.servers, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.servers, pytest.mark.timeout(600)]
 
 LOGS, LOGS_A_REPORT = 10_000, 500
 KILLED_AFTER_S = (0, 0.02, 0.1, 0.3)

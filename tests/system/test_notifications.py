@@ -134,14 +134,14 @@ def test_a_commander_that_is_killed_while_it_sends_sends_after_its_start(
 ) -> None:
     add_channel(notifier, target)
     put(notifier, 1)
-    eventually(lambda: target.titles == ["Critical: incident 1"], within_s=20, what="the first message")
+    eventually(lambda: target.titles == ["Critical: incident 1"], within_s=60, what="the first message")
     target.holds.set()
     put(notifier, 2, 3)
-    eventually(lambda: len(target.titles) == 2, within_s=20, what="the message that is not answered")
+    eventually(lambda: len(target.titles) == 2, within_s=60, what="the message that is not answered")
     notifier.kill()
     target.holds.clear()
     notifier.start()
-    eventually(lambda: len(target.titles) == 4, within_s=20, what="the messages after the start")
+    eventually(lambda: len(target.titles) == 4, within_s=60, what="the messages after the start")
     assert target.titles == [f"Critical: incident {number}" for number in (1, 2, 2, 3)]
 
 
@@ -152,7 +152,7 @@ def test_a_message_that_was_decided_while_no_sender_ran_is_sent_after_the_start(
     notifier.kill()
     put(notifier, 1)
     notifier.start()
-    eventually(lambda: bool(target.titles), within_s=20, what="the message")
+    eventually(lambda: bool(target.titles), within_s=60, what="the message")
     assert notifier.stop() == 0
     assert SECRET not in notifier.log.read_text()
     assert target.titles == ["Critical: incident 1"]
@@ -162,11 +162,11 @@ def test_the_commander_stops_soon_while_a_server_hangs(notifier: CommanderProces
     add_channel(notifier, target)
     target.holds.set()
     put(notifier, 1)
-    eventually(lambda: bool(target.titles), within_s=20, what="the request")
+    eventually(lambda: bool(target.titles), within_s=60, what="the request")
     assert notifier.stop() == 0  # within 20 s; the request would wait for 15 s
     target.holds.clear()
     notifier.start()
-    eventually(lambda: len(target.titles) == 2, within_s=20, what="the message after the start")
+    eventually(lambda: len(target.titles) == 2, within_s=60, what="the message after the start")
 
 
 def test_the_heartbeat_is_asked_while_the_commander_runs(notifier: CommanderProcess, target: Target) -> None:

@@ -48,7 +48,7 @@ def must(sentry: SentryProcess, *arguments: str) -> str:
 
 
 def page_of(sentry: SentryProcess) -> str:
-    return httpx.get(f"http://127.0.0.1:{sentry.ui_port}/", timeout=10).text
+    return httpx.get(f"http://127.0.0.1:{sentry.ui_port}/", timeout=60).text
 
 
 def waiting(sentry: SentryProcess) -> int:
@@ -80,10 +80,10 @@ def test_a_running_sentry_follows_watch_and_leave_after_a_form_and_a_command(
     assert sentry.send("enroll", url=commander.url, token=rig["token"]).status_code == 303
     sentry.becomes("online")
     must(sentry, "watch", "xmrig", "--port", "18080")
-    eventually(lambda: "port 18080" in page_of(sentry), within_s=30, what="the watched miner on the page")
+    eventually(lambda: "port 18080" in page_of(sentry), within_s=60, what="the watched miner on the page")
     assert sentry.send("unwatch", port="18080").status_code == 303
     must(sentry, "leave", "--yes")
-    eventually(lambda: "Not enrolled" in page_of(sentry), within_s=30, what="the sentry's leaving")
+    eventually(lambda: "Not enrolled" in page_of(sentry), within_s=60, what="the sentry's leaving")
 
 
 def test_list_between_two_forms_loses_no_asic_and_no_token(
@@ -107,14 +107,14 @@ def test_a_commander_opens_its_database_by_sqlite_alone(tmp_path: Path, commande
     with (tmp_path / "audited.log").open("wb") as log:
         serving = subprocess.Popen(audited("commander", "serve"), env=commander.environment, stdout=log, stderr=log)
     try:
-        eventually(lambda: _is_healthy(commander), within_s=90, what="the commander's start")
+        eventually(lambda: _is_healthy(commander), within_s=120, what="the commander's start")
         for command in (["backup", str(tmp_path / "farm.backup")], ["api-key", "create", "a"], ["api-key", "list"]):
             line = audited("commander", *command)
-            done = subprocess.run(line, env=commander.environment, capture_output=True, text=True, timeout=60)
+            done = subprocess.run(line, env=commander.environment, capture_output=True, text=True, timeout=120)
             assert (done.returncode, SAID in done.stderr) == (0, False), done.stderr
     finally:
         serving.terminate()
-        serving.wait(timeout=20)
+        serving.wait(timeout=60)
     assert SAID not in (tmp_path / "audited.log").read_text()
 
 

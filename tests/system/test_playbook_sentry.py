@@ -15,13 +15,14 @@ import pytest
 from protocol.messages import CpuGpuLog, MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Archive, Playbook, PlaybookState, PlaybookWork
 
-from tests.farm import eventually
+from tests.farm import eventually, on_this_machine
 from tests.playbook_rig import PlaybookRig, playbook_rig
 from tests.playbook_software import EXECUTABLE, archive, package_of, playbook_of, sha256, stand_in, tar
 from tests.sentry import SentryProcess
 
 pytestmark = pytest.mark.system
 BODY = stand_in()
+STARTED_WITHIN_S = 10  # a miner, on a busy machine
 
 
 @pytest.fixture
@@ -36,11 +37,11 @@ def offered(rig: PlaybookRig, options: str = "", body: bytes = BODY, **other: An
 
 
 def test_a_playbook_mines_within_three_seconds_of_the_news_and_is_reported_with_its_coin(rig: PlaybookRig) -> None:
-    eventually(lambda: bool(rig.commander.questions), within_s=20, what="the first question")
+    eventually(lambda: bool(rig.commander.questions), within_s=60, what="the first question")
     began = time.monotonic()
     rig.commander.want(offered(rig, works=[PlaybookWork(algorithm="rx/0", coin="Monero")]))
-    eventually(lambda: _mines(rig), within_s=20, what="a hashrate in a log")
-    assert time.monotonic() - began < 20  # 3 s on a machine that has nothing else to do
+    eventually(lambda: _mines(rig), within_s=60, what="a hashrate in a log")
+    assert time.monotonic() - began < on_this_machine(20)  # 3 s on a machine that has nothing else to do
     miner = rig.reported()
     assert miner is not None
     assert (miner.software, miner.algorithms[0].coin) == ("xmrig", "Monero")
@@ -66,8 +67,8 @@ def test_two_run_side_by_side_and_editing_one_swaps_that_one_only(rig: PlaybookR
     of_cpu = rig.commander.status_of("p1")
     changed = msgspec.structs.replace(gpu, revision=2, script=gpu.script.replace("--devices 2", "--devices 3"))
     rig.commander.want(msgspec.structs.replace(cpu, name="renamed", revision=5), changed)
-    eventually(lambda: _devices(rig, "p2") == 3, within_s=30, what="three cards")
-    eventually(lambda: (now := rig.commander.status_of("p1")) is not None and now.revision == 5, within_s=10, what="it")
+    eventually(lambda: _devices(rig, "p2") == 3, within_s=60, what="three cards")
+    eventually(lambda: (now := rig.commander.status_of("p1")) is not None and now.revision == 5, within_s=60, what="it")
     kept = rig.commander.status_of("p1")
     assert of_cpu is not None
     assert kept is not None
@@ -92,7 +93,7 @@ def test_a_paused_one_stays_installed_and_comes_back_without_a_download(rig: Pla
     rig.becomes(PlaybookState.MINING)
     assert len(rig.shop.asked) == 1
     rig.commander.want()
-    eventually(lambda: not rig.processes() and not _software(rig), within_s=30, what="an end")
+    eventually(lambda: not rig.processes() and not _software(rig), within_s=60, what="an end")
 
 
 def test_a_killed_sentry_finds_its_miners_again_and_needs_no_commander_for_it(rig: PlaybookRig) -> None:
@@ -103,7 +104,7 @@ def test_a_killed_sentry_finds_its_miners_again_and_needs_no_commander_for_it(ri
     assert {each.pid for each in rig.processes()} == before, "mining goes on"
     told = len(rig.commander.statuses)
     rig.sentry.start()
-    eventually(lambda: len(rig.commander.statuses) > told, within_s=20, what="a status")
+    eventually(lambda: len(rig.commander.statuses) > told, within_s=60, what="a status")
     rig.becomes(PlaybookState.MINING)
     assert {each.pid for each in rig.processes()} == before
     assert rig.commander.questions[-1] == rig.commander.etag, "it remembers what it was told"
@@ -120,7 +121,7 @@ def test_the_first_log_after_a_restart_has_the_figures_of_miners_that_go_on(rig:
     def since() -> list[CpuGpuLog]:
         return [log for log in rig.commander.logs if log.taken_at > started_at]
 
-    eventually(lambda: bool(since()), within_s=20, what="a log")
+    eventually(lambda: bool(since()), within_s=60, what="a log")
     assert [each.hashrate_hs for miner in since()[0].miners for each in miner.algorithms] != []
     assert all(each.hashrate_hs for miner in since()[0].miners for each in miner.algorithms)
 
@@ -131,10 +132,10 @@ def test_without_its_commander_it_starts_again_what_it_was_told(rig: PlaybookRig
     rig.sentry.kill()
     for each in rig.processes():
         each.kill()
-    eventually(lambda: not rig.processes(), within_s=10, what="their end")
+    eventually(lambda: not rig.processes(), within_s=60, what="their end")
     rig.sentry.more["SSL_CERT_FILE"] = "/dev/null"  # from here on it believes nobody
     rig.sentry.start()
-    eventually(lambda: len(rig.miners()) == 1, within_s=30, what="the miner")
+    eventually(lambda: len(rig.miners()) == 1, within_s=60, what="the miner")
 
 
 def test_the_sentry_s_ordinary_end_is_no_end_of_mining(rig: PlaybookRig) -> None:
@@ -142,17 +143,17 @@ def test_the_sentry_s_ordinary_end_is_no_end_of_mining(rig: PlaybookRig) -> None
     rig.becomes(PlaybookState.MINING)
     assert rig.sentry.process is not None
     rig.sentry.process.send_signal(signal.SIGTERM)
-    assert rig.sentry.process.wait(timeout=10) == 0
+    assert rig.sentry.process.wait(timeout=60) == 0
     assert len(rig.miners()) == 1
 
 
 def test_what_crashes_is_started_again_with_the_reason_and_its_last_words(rig: PlaybookRig) -> None:
     rig.commander.want(offered(rig, "--crash-after 0.3"))
-    eventually(lambda: _was(rig, PlaybookState.RESTARTING), within_s=30, what="a restart")
+    eventually(lambda: _was(rig, PlaybookState.RESTARTING), within_s=60, what="a restart")
     restarting = next(each for each in rig.commander.told("p1") if each.state is PlaybookState.RESTARTING)
     assert "ended with exit code 7" in (restarting.reason or "")
     assert "fatal: the stand-in was told to crash" in restarting.last_lines
-    failed = rig.fails("exit code 7", within_s=60)
+    failed = rig.fails("exit code 7", within_s=120)
     assert (failed.restarts or 0) >= 3
     rig.commander.want(offered(rig, revision=2))
     assert rig.becomes(PlaybookState.MINING).last_lines == []
@@ -168,7 +169,7 @@ def test_a_miner_that_is_killed_comes_back_and_so_does_one_whose_keeper_is_kille
     for victim in ("fake_miner", "keeper"):
         old = _pids(rig)
         _find(rig, victim).kill()
-        eventually(partial(_are_new, rig, old), within_s=30, what="new ones")
+        eventually(partial(_are_new, rig, old), within_s=60, what="new ones")
         rig.becomes(PlaybookState.MINING)
     assert len(rig.miners()) == 1
 
@@ -192,21 +193,21 @@ def test_what_does_not_heed_sigterm_is_killed_with_all_that_it_started(rig: Play
     rig.becomes(PlaybookState.MINING)
     assert len(rig.processes()) == 5
     rig.commander.want()
-    eventually(lambda: not rig.processes(), within_s=40, what="the end of all of them")
+    eventually(lambda: not rig.processes(), within_s=60, what="the end of all of them")
 
 
 def test_a_miner_that_does_nothing_is_restarted_three_times_and_then_reported(tmp_path: Path) -> None:
     quick = {"CPU_GPU_SENTRY_MINER_SILENT_S": "1", "CPU_GPU_SENTRY_MINER_GRACE_S": "2"}
     with playbook_rig(tmp_path, **quick) as rig:
         rig.commander.want(offered(rig, "--fault silent"))
-        failed = rig.fails("Restarted 3 times in an hour", within_s=90)
+        failed = rig.fails("Restarted 3 times in an hour", within_s=180)
         assert "API does not answer" in (failed.reason or "")
         assert failed.restarts == 3
         assert len(rig.miners()) == 1
 
 
 def test_a_miner_without_work_is_not_restarted_and_says_its_own_line(tmp_path: Path) -> None:
-    quick = {"CPU_GPU_SENTRY_MINER_SILENT_S": "1", "CPU_GPU_SENTRY_MINER_GRACE_S": "2"}
+    quick = {"CPU_GPU_SENTRY_MINER_SILENT_S": "1", "CPU_GPU_SENTRY_MINER_GRACE_S": str(STARTED_WITHIN_S)}
     with playbook_rig(tmp_path, **quick) as rig:
         rig.commander.want(offered(rig, "--fault no-job"))
 
@@ -217,7 +218,7 @@ def test_a_miner_without_work_is_not_restarted_and_says_its_own_line(tmp_path: P
         eventually(says_why, within_s=60, what="the miner's own line as the reason")
         miners = {each.pid for each in rig.processes()}
         told = len(rig.commander.logs)
-        eventually(lambda: len(rig.commander.logs) >= told + 5, within_s=60, what="five more logs")
+        eventually(lambda: len(rig.commander.logs) >= told + STARTED_WITHIN_S + 3, within_s=120, what="more logs")
         status, miner = rig.commander.status_of("p1"), rig.reported()
         assert status is not None
         assert (status.state, status.restarts) == (PlaybookState.STARTING, 0)
@@ -235,12 +236,12 @@ def test_a_miner_whose_api_wants_a_token_is_asked_with_it(rig: PlaybookRig) -> N
     rig.sentry.kill()
     rig.sentry.start()
     told = len(rig.commander.logs)
-    eventually(lambda: len(rig.commander.logs) > told and _mines(rig), within_s=30, what="a hashrate after a restart")
+    eventually(lambda: len(rig.commander.logs) > told and _mines(rig), within_s=60, what="a hashrate after a restart")
     assert rig.miners() == before
 
 
 def test_a_miner_whose_api_can_not_be_read_goes_on(tmp_path: Path) -> None:
-    quick = {"CPU_GPU_SENTRY_MINER_SILENT_S": "1", "CPU_GPU_SENTRY_MINER_GRACE_S": "2"}
+    quick = {"CPU_GPU_SENTRY_MINER_SILENT_S": "1", "CPU_GPU_SENTRY_MINER_GRACE_S": str(STARTED_WITHIN_S)}
     with playbook_rig(tmp_path, **quick) as rig:
         rig.commander.want(offered(rig, "--fault garbage"))
         eventually(
@@ -249,7 +250,7 @@ def test_a_miner_whose_api_can_not_be_read_goes_on(tmp_path: Path) -> None:
             what="a report with the miner's state",
         )
         logs_before = len(rig.commander.logs)
-        eventually(lambda: len(rig.commander.logs) >= logs_before + 6, within_s=60, what="logs")
+        eventually(lambda: len(rig.commander.logs) >= logs_before + STARTED_WITHIN_S + 3, within_s=120, what="logs")
         status, miner = rig.commander.status_of("p1"), rig.reported()
         assert status is not None
         assert miner is not None
@@ -263,7 +264,7 @@ def test_software_that_nobody_can_read_is_run_and_its_state_told(rig: PlaybookRi
     rig.commander.want(msgspec.structs.replace(known, package=package, has_api=False))
     rig.becomes(PlaybookState.MINING)
     expected = MinerReading(software="my-own-miner", state=MinerState.MINING, playbook_id="p1")
-    eventually(lambda: rig.reported() == expected, within_s=20, what="a log that says no more than that")
+    eventually(lambda: rig.reported() == expected, within_s=60, what="a log that says no more than that")
 
 
 @pytest.mark.parametrize(
@@ -292,13 +293,14 @@ def test_a_bad_package_is_refused_with_its_reason_and_the_others_mine(
 
 def test_what_it_prints_arrives_once_in_order_and_without_colours(rig: PlaybookRig) -> None:
     rig.commander.want(offered(rig))
-    eventually(lambda: _lines(rig) >= 10, within_s=30, what="ten lines")
+    eventually(lambda: _lines(rig) >= 10, within_s=60, what="ten lines")
     rig.sentry.kill()
     rig.sentry.start()
     before = _lines(rig)
-    eventually(lambda: _lines(rig) > before + 5, within_s=30, what="more lines")
-    ((key, lines),) = rig.commander.lines.items()
+    eventually(lambda: _lines(rig) > before + 5, within_s=60, what="more lines")
+    ((key, arriving),) = rig.commander.lines.items()
     assert key[0] == "p1"
+    lines = dict(arriving)
     assert sorted(lines) == list(range(len(lines)))
     assert "accepted (1/0) stand-in" in lines[1]
     assert not any("\x1b" in line for line in lines.values())
@@ -311,9 +313,9 @@ def _lines(rig: PlaybookRig) -> int:
 def test_a_commander_that_can_t_wait_is_asked_at_the_interval(tmp_path: Path) -> None:
     with playbook_rig(tmp_path, CPU_GPU_SENTRY_PLAYBOOKS_EVERY_S="2") as rig:
         rig.commander.can_wait = False
-        eventually(lambda: len(rig.commander.questions) >= 2, within_s=20, what="two questions")
+        eventually(lambda: len(rig.commander.questions) >= 2, within_s=60, what="two questions")
         began, asked = time.monotonic(), len(rig.commander.questions)
-        eventually(lambda: len(rig.commander.questions) >= asked + 2, within_s=20, what="two more")
+        eventually(lambda: len(rig.commander.questions) >= asked + 2, within_s=60, what="two more")
         assert time.monotonic() - began > 1.5
         rig.commander.want(offered(rig))
         rig.becomes(PlaybookState.MINING)
@@ -324,7 +326,7 @@ def test_a_removed_rig_keeps_no_process_and_no_file_and_asks_for_a_token(rig: Pl
     rig.becomes(PlaybookState.MINING)
     rig.commander.remove()
     rig.sentry.becomes("removed")
-    eventually(rig.is_clean, within_s=40, what="a clean rig")
+    eventually(rig.is_clean, within_s=60, what="a clean rig")
     told = len(rig.commander.statuses), len(rig.commander.logs)
     with rig.sentry.browser() as browser:
         page = browser.get("/").text
@@ -343,7 +345,7 @@ def test_leave_stops_and_deletes_everything(rig: PlaybookRig, is_running: bool) 
     done = rig.sentry.run("leave")
     assert done.returncode == 0, done.stderr
     assert rig.processes() == []
-    eventually(rig.is_clean, within_s=30, what="a clean rig")
+    eventually(rig.is_clean, within_s=60, what="a clean rig")
     status = rig.sentry.status()
     assert (status["state"], status["playbooks"]) == ("not_enrolled", [])
 
@@ -355,14 +357,14 @@ def test_leaving_in_the_middle_of_a_download_leaves_nothing(rig: PlaybookRig) ->
     rig.commander.want(offered(rig))
     rig.becomes(PlaybookState.DOWNLOADING)
     assert rig.sentry.run("leave", "--yes").returncode == 0
-    eventually(rig.is_clean, within_s=30, what="a clean rig")
+    eventually(rig.is_clean, within_s=60, what="a clean rig")
 
 
 def test_the_page_and_status_show_what_playbooks_do(rig: PlaybookRig) -> None:
     rig.commander.want(offered(rig), offered(rig, "--crash-after 0.2", id="p2", name="<b>Crashes</b>"))
     rig.becomes(PlaybookState.MINING)
-    rig.fails("exit code 7", "p2", within_s=60)
-    eventually(lambda: _shown(rig.sentry)["p2"]["state"] == "failed", within_s=10, what="the state")
+    rig.fails("exit code 7", "p2", within_s=120)
+    eventually(lambda: _shown(rig.sentry)["p2"]["state"] == "failed", within_s=60, what="the state")
     one, two = (_shown(rig.sentry)[name] for name in ("p1", "p2"))
     assert (one["state"], one["name"], one["reason"]) == ("mining", "Monero on the CPU", None)
     assert "stand-in" in one["last_lines"][-1]

@@ -12,10 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 from authorities import older_authority
+from free_ports import free_port
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.farm import PASSWORD, CommanderProcess, free_port, running_commander
+from tests.farm import PASSWORD, CommanderProcess, running_commander
 from tests.proxies import caddy, installed, nginx, running_proxy, settings
 
 pytestmark = pytest.mark.system
@@ -31,7 +32,7 @@ def test_pages_live_updates_and_sentries_work_behind_it(program: str, configured
     with (
         running_commander(tmp_path, **settings(port)) as commander,
         running_proxy([executable, *configured(tmp_path, port, commander)], tmp_path, port),
-        httpx.Client(base_url=f"https://localhost:{port}", verify=trust, timeout=20) as person,
+        httpx.Client(base_url=f"https://localhost:{port}", verify=trust, timeout=60) as person,
     ):
         assert person.get("/healthz").status_code == 200
         assert person.post("/login", data={"password": PASSWORD}).status_code == 303
@@ -46,10 +47,10 @@ def test_pages_live_updates_and_sentries_work_behind_it(program: str, configured
 def hears_a_change(port: int, trust: ssl.SSLContext, person: httpx.Client) -> None:
     cookies = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
     url = f"wss://localhost:{port}/api/v1/events?channels=cpu-gpu-mining-rig-index"
-    headers = {"Cookie": cookies}
-    with connect(url, ssl=trust, origin=Origin(f"https://localhost:{port}"), additional_headers=headers) as socket:
+    origin, headers = Origin(f"https://localhost:{port}"), {"Cookie": cookies}
+    with connect(url, ssl=trust, origin=origin, additional_headers=headers, open_timeout=60) as socket:
         person.post("/api/v1/cpu-gpu-rigs", json={"name": "rig-08"}).raise_for_status()
-        message = json.loads(socket.recv(timeout=20))
+        message = json.loads(socket.recv(timeout=60))
     assert (message["event"], message["data"]["name"]) == ("created", "rig-08")
 
 

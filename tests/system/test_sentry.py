@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
+from free_ports import free_port
 from protocol.tokens import TokenKind, new_token
 
-from tests.farm import CommanderProcess, eventually, free_port
+from tests.farm import CommanderProcess, eventually
 from tests.sentry import SentryProcess, running_sentry
 
 pytestmark = pytest.mark.system
@@ -67,7 +68,7 @@ def test_a_running_sentry_reports_as_soon_as_it_is_enrolled(
 ) -> None:
     rig = add_rig(people)
     sentry.enroll(commander.url, rig["token"])
-    eventually(lambda: len(stored(people, rig["id"])) >= 2, within_s=20, what="two stored logs")
+    eventually(lambda: len(stored(people, rig["id"])) >= 2, within_s=60, what="two stored logs")
     shown = people.get(f"/api/v1/cpu-gpu-rigs/{rig['id']}").json()
     assert shown["specs"]["hostname"]
     assert shown["latest"]["memory_used_bytes"] > 0
@@ -81,10 +82,10 @@ def test_an_outage_is_spooled_and_arrives_once_and_in_order(
 ) -> None:
     rig = add_rig(people)
     sentry.enroll(commander.url, rig["token"])
-    eventually(lambda: bool(stored(people, rig["id"])), within_s=20, what="the first log")
+    eventually(lambda: bool(stored(people, rig["id"])), within_s=60, what="the first log")
     commander.kill()
     sentry.becomes("spooling")
-    eventually(lambda: len(spooled(sentry)) >= 3, within_s=20, what="three spooled logs")
+    eventually(lambda: len(spooled(sentry)) >= 3, within_s=60, what="three spooled logs")
     sentry.kill()
     status = sentry.status()
     assert (status["state"], status["running"]) == ("spooling", False)
@@ -93,7 +94,7 @@ def test_an_outage_is_spooled_and_arrives_once_and_in_order(
     sentry.start()
     commander.start()
     sentry.becomes("online")
-    eventually(lambda: not spooled(sentry), within_s=20, what="an empty spool")
+    eventually(lambda: not spooled(sentry), within_s=60, what="an empty spool")
     moments = stored(people, rig["id"])
     assert len(moments) == len(set(moments))
     assert len(moments) > len(waiting)
@@ -105,14 +106,14 @@ def test_a_replaced_token_keeps_the_spool_until_the_new_one_comes(
 ) -> None:
     rig = add_rig(people)
     sentry.enroll(commander.url, rig["token"])
-    eventually(lambda: bool(stored(people, rig["id"])), within_s=20, what="the first log")
+    eventually(lambda: bool(stored(people, rig["id"])), within_s=60, what="the first log")
     new = people.post(f"/api/v1/cpu-gpu-rigs/{rig['id']}/token").json()["token"]
     sentry.becomes("invalid_token")
-    eventually(lambda: len(spooled(sentry)) >= 2, within_s=20, what="two spooled logs")
+    eventually(lambda: len(spooled(sentry)) >= 2, within_s=60, what="two spooled logs")
     before = len(stored(people, rig["id"]))
     sentry.enroll(commander.url, new)
     sentry.becomes("online")
-    eventually(lambda: len(stored(people, rig["id"])) >= before + 2, within_s=20, what="the spooled logs")
+    eventually(lambda: len(stored(people, rig["id"])) >= before + 2, within_s=60, what="the spooled logs")
 
 
 def test_a_removed_rig_s_sentry_stops_and_can_be_given_another_rig(
@@ -120,16 +121,16 @@ def test_a_removed_rig_s_sentry_stops_and_can_be_given_another_rig(
 ) -> None:
     rig = add_rig(people)
     sentry.enroll(commander.url, rig["token"])
-    eventually(lambda: bool(stored(people, rig["id"])), within_s=20, what="the first log")
+    eventually(lambda: bool(stored(people, rig["id"])), within_s=60, what="the first log")
     people.delete(f"/api/v1/cpu-gpu-rigs/{rig['id']}")
     sentry.becomes("removed")
     assert spooled(sentry) == []
-    page = httpx.get(f"http://127.0.0.1:{sentry.ui_port}/", timeout=10).text
+    page = httpx.get(f"http://127.0.0.1:{sentry.ui_port}/", timeout=60).text
     assert "Removed" in page
     assert rig["token"] not in page
     again = add_rig(people, "rig-08")
     sentry.enroll(commander.url, again["token"])
-    eventually(lambda: bool(stored(people, again["id"])), within_s=20, what="the new rig's first log")
+    eventually(lambda: bool(stored(people, again["id"])), within_s=60, what="the new rig's first log")
 
 
 def is_told_of_two(sentry: SentryProcess) -> bool:
@@ -144,6 +145,6 @@ def test_two_sentries_with_one_token_are_both_told(
         for each in (sentry, second):
             each.enroll(commander.url, rig["token"])
         for each in (sentry, second):
-            eventually(partial(is_told_of_two, each), within_s=30, what="the warning")
-        page = httpx.get(f"http://127.0.0.1:{second.ui_port}/", timeout=10).text
+            eventually(partial(is_told_of_two, each), within_s=60, what="the warning")
+        page = httpx.get(f"http://127.0.0.1:{second.ui_port}/", timeout=60).text
     assert "Another sentry reports with the same token" in page

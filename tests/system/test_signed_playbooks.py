@@ -49,7 +49,7 @@ def signing(farm: MiningFarm) -> dict[str, Any]:
 
 
 def rig_page(commander: CommanderProcess, rig_id: int) -> str:
-    with httpx.Client(base_url=commander.url, verify=commander.trust, timeout=20) as browser:
+    with httpx.Client(base_url=commander.url, verify=commander.trust, timeout=60) as browser:
         browser.post("/login", data={"password": PASSWORD}, headers={"Origin": commander.url})
         return browser.get(f"/cpu-gpu/{rig_id}").text
 
@@ -74,8 +74,8 @@ def test_who_has_all_but_the_key_can_not_change_what_a_rig_mines(commander: Comm
     token = farm.people.post(f"/api/v1/cpu-gpu-rigs/{farm.rig_id}/token").json()["token"]
     farm.sentry.enroll(commander.url, token)
     await_devices(farm, 3)
-    eventually(lambda: signing(farm)["refused"] is None, within_s=30, what="the end of the refusal")
-    eventually(lambda: NOTICE not in rig_page(commander, farm.rig_id), within_s=30, what="the page without it")
+    eventually(lambda: signing(farm)["refused"] is None, within_s=60, what="the end of the refusal")
+    eventually(lambda: NOTICE not in rig_page(commander, farm.rig_id), within_s=60, what="the page without it")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def left(tmp_path: Path) -> CommanderProcess:
     with commander.client(commander.api_key()) as people:
         people.post("/api/v1/cpu-gpu-rigs", json={"name": "rig-01"}).raise_for_status()
     number = database_of(commander, ".number")
-    eventually(number.exists, within_s=30, what="the number of the newest changes")
+    eventually(number.exists, within_s=60, what="the number of the newest changes")
     commander.kill()
     return commander
 

@@ -11,9 +11,9 @@ import psutil
 import pytest
 from commander_farm import a_log, an_asic_log
 
-from tests.farm import CommanderProcess, eventually, running_commander
+from tests.farm import CommanderProcess, eventually, on_this_machine, running_commander
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 MIB = 1024 * 1024
 SENT_AT_MOST = 10 * MIB  # of a head, until the commander hangs up; most of it waits in the kernel
@@ -42,7 +42,7 @@ def commander(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommanderPro
 
 
 def connection_to(commander: CommanderProcess, source: str = "127.0.0.1") -> socket.socket:
-    made = socket.create_connection(("127.0.0.1", commander.port), timeout=5, source_address=(source, 0))
+    made = socket.create_connection(("127.0.0.1", commander.port), timeout=60, source_address=(source, 0))
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
 
@@ -71,6 +71,7 @@ def unfinished_bodies(commander: CommanderProcess, head: bytes, sources: list[st
     with ExitStack() as stack:
         opened = [stack.enter_context(connection_to(commander, source)) for source in sources]
         for connection in opened:
+            connection.settimeout(5)
             with suppress(OSError):  # a commander that takes no more of it is right
                 connection.sendall(head + body)
         yield opened
@@ -150,12 +151,12 @@ def test_what_does_not_arrive_in_time_is_given_up(commander: CommanderProcess) -
             connection.sendall(beginnings[name])
         answers = {}
         for name, connection in waiting.items():
-            connection.settimeout(20)
+            connection.settimeout(120)
             answers[name] = connection.recv(65_536)
-        assert 9 < time.monotonic() - started < 20
+        assert 9 < time.monotonic() - started < on_this_machine(20)
         assert answers.pop("nothing") == b""
         assert [answer.split(b" ")[1] for answer in answers.values()] == [b"408"] * 3
-        eventually(lambda: all(map(is_closed, waiting.values())), within_s=5, what="the end of the connections")
+        eventually(lambda: all(map(is_closed, waiting.values())), within_s=60, what="the end of the connections")
         assert not is_closed(idle), "a connection between two requests is a sentry's, and is kept"
         assert not is_closed(page), "a WebSocket is no request without end"
 
@@ -164,8 +165,8 @@ def test_a_body_that_drips_is_given_up(commander: CommanderProcess) -> None:
     with connection_to(commander) as connection:
         connection.sendall(START + b"Content-Length: 99999\r\n\r\n")
         started = time.monotonic()
-        while not is_closed(connection) and time.monotonic() - started < 60:
+        while not is_closed(connection) and time.monotonic() - started < 120:
             with suppress(ConnectionError):
                 connection.sendall(b" ")
             select.select([connection], [], [], 0.5)
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < on_this_machine(20)

@@ -104,7 +104,7 @@ def test_an_update_goes_on_to_the_new_version_while_the_miner_mines(rig: Playboo
     runs(rig, NEWER)
     eventually(
         lambda: {each.name for each in (rig.data_dir / "versions").iterdir()} == {NEW, NEWER},
-        within_s=20,
+        within_s=60,
         what="the end of the oldest version",
     )
     has_no_gap(rig, miner)
@@ -161,7 +161,7 @@ def test_a_stop_of_the_service_ends_launcher_and_sentry_and_leaves_the_miner(rig
     miner = mine(rig)
     assert rig.sentry.process is not None
     rig.sentry.process.send_signal(signal.SIGTERM)
-    assert rig.sentry.process.wait(timeout=30) == 0
+    assert rig.sentry.process.wait(timeout=60) == 0
     assert sentries(rig) == []
     assert miner.is_running()
 
@@ -174,7 +174,7 @@ def test_kills_at_random_moments_of_an_update_leave_one_version_and_one_result(r
     for _ in range(2):
         time.sleep(chance.uniform(0.3, 3))
         rig.sentry.kill()
-        eventually(lambda: not sentries(rig), within_s=20, what="the end of the sentry with its launcher")
+        eventually(lambda: not sentries(rig), within_s=60, what="the end of the sentry with its launcher")
         rig.sentry.start()
     eventually(
         lambda: rig.commander.state_of("c1") not in (None, CommandState.BEGUN), within_s=200, what="a result of c1"

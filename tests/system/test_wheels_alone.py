@@ -17,8 +17,9 @@ import pytest
 from antminer_web import serving
 from asic_sentry.failures import FailureKind
 from fake_asics import READ_ONLY, make_asics, running
+from free_ports import free_port
 
-from tests.farm import ROOT, eventually, free_port
+from tests.farm import ROOT, eventually
 
 pytestmark = pytest.mark.system
 
@@ -104,9 +105,9 @@ def test_a_sentry_s_wheel_alone_starts_shows_its_page_and_ends(program: str, whe
         ) as process,
     ):
         try:
-            eventually(lambda: _answers(port, process, log), within_s=30, what="the local page")
+            eventually(lambda: _answers(port, process, log), within_s=60, what="the local page")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=10) == 0, log.read_text()
+            assert process.wait(timeout=60) == 0, log.read_text()
         finally:
             process.kill()
     assert "Traceback" not in log.read_text()
@@ -144,7 +145,7 @@ async def asked_by_extra(venv: Path, ip: str) -> list[dict[str, Any]]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    told, complaints = await asyncio.wait_for(process.communicate(), 60)
+    told, complaints = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0, complaints.decode()
     answers: list[dict[str, Any]] = json.loads(told.splitlines()[-1])
     return answers
