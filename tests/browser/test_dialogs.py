@@ -1,6 +1,7 @@
 """Adding, renaming and removing rigs: by keyboard alone, with bad names, and without any script."""
 
 import asyncio
+import re
 
 import pytest
 from playwright.async_api import Page, Response, Route, expect
@@ -171,7 +172,7 @@ async def test_login_asks_again_until_it_is_right_and_comes_back(open_page: Open
         await expect(page.get_by_label("Password")).to_be_focused()
     await page.get_by_label("Password").fill(PASSWORD)
     await page.keyboard.press("Enter")
-    await page.wait_for_url("**/cpu-gpu?sort=power")
+    await page.wait_for_url(re.compile(r":\d+/cpu-gpu\?sort=power$"))
 
 
 async def test_an_api_key_is_made_copied_and_revoked(open_page: OpenPage, farm: Farm) -> None:

@@ -1,13 +1,14 @@
 """Open pages while other people change the farm (F2 to F4), and while the commander is away."""
 
 import asyncio
+import re
 import time
 from datetime import UTC, datetime
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, WebSocket, expect
 
-from tests.farm import PASSWORD, CommanderProcess
+from tests.farm import PASSWORD, CommanderProcess, on_this_machine
 
 from .conftest import OpenPage
 from .people_and_sentries import Farm
@@ -21,12 +22,20 @@ async def live(page: Page) -> None:
 
 
 def sockets_of(page: Page) -> list[str]:
-    """Every socket that the page opens from now on, and every frame that comes through one."""
+    """Every socket that the page opens from now on, and every frame that comes through one.
+
+    Frames about the number of open incidents are left out: they begin with an empty line, and incidents of earlier
+    tests may end at any time.
+    """
     seen: list[str] = []
 
-    def opened(socket: object) -> None:
+    def received(frame: str | bytes) -> None:
+        if not str(frame).startswith("\n"):
+            seen.append(str(frame))
+
+    def opened(socket: WebSocket) -> None:
         seen.append("opened")
-        socket.on("framereceived", lambda frame: seen.append("frame"))  # type: ignore[attr-defined]
+        socket.on("framereceived", received)
 
     page.on("websocket", opened)
     return seen
@@ -93,7 +102,8 @@ async def test_a_new_token_stays_while_the_rig_reports(farm: Farm, open_page: Op
     await expect(panel).to_be_visible()
     farm.rename(rig, "rig-02")
     await expect(page.get_by_role("heading", level=1)).to_have_text("rig-02")
-    await page.evaluate("dispatchEvent(new Event('offline'))")
+    async with page.expect_websocket():
+        await page.evaluate("dispatchEvent(new Event('offline'))")
     await live(page)
     await expect(panel).to_be_visible()
 
@@ -113,10 +123,10 @@ async def test_after_a_restart_every_open_page_is_right_again(
     started = time.monotonic()
     farm.remove(gone)
     first.report(hashrate_hs=21_000)
-    await expect(index.locator(f"#rig-{gone.id}")).to_have_count(0, timeout=2_000)
-    await expect(index.locator(f'#rig-{first.id} [data-figure="hashrate"]')).to_contain_text("21.0 kH/s", timeout=2_000)
-    await expect(about.locator('[data-figure="hashrate"]').first).to_have_text("21.0 kH/s", timeout=2_000)
-    assert time.monotonic() - started < 2.5, "right again within 2 s of the first change"
+    await expect(index.locator(f"#rig-{gone.id}")).to_have_count(0)
+    await expect(index.locator(f'#rig-{first.id} [data-figure="hashrate"]')).to_contain_text("21.0 kH/s")
+    await expect(about.locator('[data-figure="hashrate"]').first).to_have_text("21.0 kH/s")
+    assert time.monotonic() - started < on_this_machine(2.5), "right again within 2 s of the first change"
     await expect(index.locator("#connection")).to_be_empty()
 
 
@@ -198,7 +208,7 @@ async def test_the_end_of_a_session_is_seen_on_a_page_without_figures(open_page:
     page = await open_page("/login?next=/templates", logged_in=False)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.keyboard.press("Enter")
-    await page.wait_for_url("**/templates")
+    await page.wait_for_url(re.compile(r":\d+/templates$"))
     await live(page)
     other = await page.context.new_page()
     await other.goto("/settings")

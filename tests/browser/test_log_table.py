@@ -27,7 +27,9 @@ async def test_chosen_devices_are_drawn_and_listed(rig: Rig, open_page: OpenPage
     await expect(pressed).to_have_count(1)
     await expect(pressed).to_contain_text("GPU 04:00")
     await expect(page.locator("#log-table thead")).to_contain_text("Power, GPU 04:00")
+    old = await page.locator("#log-table").element_handle()
     await page.get_by_role("link", name="24 h", exact=True).click()
+    await page.wait_for_function("old => !old.isConnected", arg=old)
     await expect(page.locator("#log-table thead")).to_contain_text("Power, GPU 04:00")
 
 
@@ -95,8 +97,8 @@ async def test_an_asic_s_log(farm: Farm, open_page: OpenPage) -> None:
     page = await open_page(f"/asics/{asic.id}")
     await drawn(page)
     await page.get_by_role("link", name="History", exact=True).click()
-    await drawn(page)
     await expect(page.get_by_role("heading", level=1)).to_have_text("History of s19-01")
+    await drawn(page)
     titles = await page.locator("figure.chart h3").all_inner_texts()
     assert titles == ["Hashrate, Bitcoin", "Power", "Temperature", "Fan speed", "Shares accepted", "Shares refused"]
     speed = chart(page, "Fan speed")

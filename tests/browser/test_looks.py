@@ -68,6 +68,7 @@ PAGES = [
 
 async def must_be_open_to_all(page: Page) -> None:
     """In both schemes, wide and at 360 px: no violation, and nothing that sticks out to the side."""
+    await page.wait_for_load_state()
     await page.evaluate(AXE.read_text(encoding="utf-8"))
     for width in (1280, 360):
         await page.set_viewport_size({"width": width, "height": 800})

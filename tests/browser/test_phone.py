@@ -100,6 +100,7 @@ async def test_a_table_that_is_opened_leaves_its_neighbour_alone(farm: Farm, ope
     neighbour = chart(page, "Temperature")
     before = (await box_of(chart(page, "Power")))["height"]
     await chart(page, "Temperature").get_by_text("As a table").click()
+    await expect(chart(page, "Temperature").locator("tbody tr").first).to_be_visible()
     assert (await box_of(neighbour))["height"] > before
     assert (await box_of(chart(page, "Power")))["height"] == before
 
