@@ -115,7 +115,8 @@ async def serving(settings: Settings, long_poll: LongPoll | None = None) -> Asyn
         config = uvicorn.Config(create_app(settings, long_poll=long_poll), log_config=None, ws="websockets-sansio")
         server = uvicorn.Server(config)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with asyncio.TaskGroup() as group, httpx.AsyncClient(base_url=address) as client:
+        # Shorter than the 50 s for which a request is held.
+        async with asyncio.TaskGroup() as group, httpx.AsyncClient(base_url=address, timeout=40) as client:
             group.create_task(server.serve(sockets=[listener]))
             while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
                 await asyncio.sleep(0.01)

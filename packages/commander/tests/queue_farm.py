@@ -33,7 +33,7 @@ def a_log(rig_id: int, at_s: int) -> NewLog:
     return NewLog(RigKind.CPU_GPU, rig_id, to_us(log.taken_at), msgspec.json.encode(log), summary_of(log))
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 10) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 60) -> None:
     """Returns as soon as `condition` holds; what other processes do can only be looked at repeatedly."""
     async with asyncio.timeout(within_s):
         while not await condition():  # noqa: ASYNC110 - there is no event of another process

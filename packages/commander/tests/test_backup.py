@@ -290,7 +290,7 @@ def test_what_a_killed_backup_has_left_is_removed_by_the_next_one_and_a_running_
         assert unfinished(folder, settings.data_dir) == during, "it still works"
         killed.stdin.write(b"x")
         killed.stdin.flush()
-        assert killed.wait(timeout=30) == -9
+        assert killed.wait(timeout=60) == -9
     backup(settings, folder / "wednesday.backup", passphrase=passphrase or None)
     assert unfinished(folder, settings.data_dir) == set()
     assert {path.name for path in folder.iterdir()} == {foreign.name, "tuesday.backup", "wednesday.backup"}

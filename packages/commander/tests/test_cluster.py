@@ -57,7 +57,7 @@ async def test_news_of_a_node_of_another_version_is_passed_over(nats_server: Nat
 
         await eventually(has_arrived)
         assert sessions == ["2"]
-        await asyncio.wait_for(other.bus.client.flush(), 5)
+        await asyncio.wait_for(other.bus.client.flush(), 60)
 
 
 @pytest.mark.servers
@@ -71,7 +71,7 @@ async def test_a_node_that_comes_back_learns_that_it_may_have_missed_news(nats_s
         before = here.bus.connections
         await here.bus.client.close()
         other.publish(SESSIONS, "1")
-        await asyncio.wait_for(other.bus.client.flush(), 5)
+        await asyncio.wait_for(other.bus.client.flush(), 60)
 
         async def is_back() -> bool:
             return here.bus.connections > before

@@ -27,7 +27,7 @@ async def target(farm: Farm, path: str) -> tuple[str, str | None]:
 
 async def until_target(farm: Farm, path: str, state: str) -> str | None:
     """The result, as soon as the target is in this state."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (now := await target(farm, path))[0] != state:  # noqa: ASYNC110 - scripts have to look
             await asyncio.sleep(0.05)
     return now[1]
@@ -74,11 +74,11 @@ async def test_a_held_request_gets_a_command_at_once(settings: Settings) -> None
         await sentry.fetch()
         async with asyncio.TaskGroup() as group:
             held = group.create_task(sentry.fetch(wait_s=50))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not long_poll.waiting:  # noqa: ASYNC110 - of the commander in this process
                     await asyncio.sleep(0.01)
             await order(farm, rig)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(40):
                 (command,) = await held
         assert command["action"] == "diagnose"
 
@@ -92,7 +92,7 @@ async def test_commands_survive_a_restart_of_the_commander(settings: Settings) -
     async with serving(settings, LongPoll()) as client:
         farm = Farm(client, settings, farm.auth)
         sentry = CommandSentry(farm, rig)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (fetched := await sentry.fetch()):  # noqa: ASYNC110 - as a sentry does
                 await asyncio.sleep(0.05)
         await sentry.report(fetched[0], "done", "Answered.")

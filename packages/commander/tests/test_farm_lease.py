@@ -93,7 +93,7 @@ async def test_a_commander_whose_database_was_taken_while_the_server_was_away_is
         await _end(alone, await _lock_holders(alone))
         async with holding_database(alone, ignored):
             look.set()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await is_told.wait()
 
 
@@ -101,7 +101,7 @@ async def test_a_commander_takes_its_lock_again_when_the_server_is_back(
     alone: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(farm_lease, "LOOK_EVERY_S", 0.05)
-    async with holding_database(alone, ignored), asyncio.timeout(30):
+    async with holding_database(alone, ignored), asyncio.timeout(60):
         before = await _lock_holders(alone)
         await _end(alone, before)
         while not (now := await _lock_holders(alone)) or now == before:  # noqa: ASYNC110 - of another process

@@ -22,7 +22,7 @@ from nats_server import NatsServer
 from playbook_farm import FOR_SENTRY, STATUS, Playbooks
 from queue_farm import eventually, new_queue
 
-SOON_S = 1.0
+SOON_S = 20.0  # 1 s on a machine that has nothing else to do
 ASICS = "/api/v1/asic-rigs"
 FORMS = [pytest.param("embedded", marks=pytest.mark.commander), pytest.param("scaled", marks=pytest.mark.servers)]
 
@@ -43,7 +43,7 @@ class Nodes:
     there: Farm
 
     async def seen_there(self, rig: Rig, holds: Callable[[dict[str, object]], bool]) -> None:
-        """Returns when the other node's answer about the rig fulfils `holds`; fails after a second."""
+        """Returns when the other node's answer about the rig fulfils `holds`."""
 
         async def is_seen() -> bool:
             answer = await self.there.get(f"{RIGS}/{rig.id}")
@@ -130,7 +130,7 @@ async def test_a_sentry_that_waits_at_one_node_hears_of_a_playbook_that_is_added
     waits = rig.auth | {"If-None-Match": first.headers["etag"], "Prefer": "wait=50"}
     playbooks = Playbooks(nodes.here)
     spec = await playbooks.spec()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(40), asyncio.TaskGroup() as group:
         waiting = group.create_task(nodes.there.client.get(FOR_SENTRY, headers=waits))
         added = await playbooks.add(rig, spec)
     assert [each["id"] for each in waiting.result().json()["playbooks"]] == [str(added["id"])]
@@ -235,7 +235,7 @@ async def test_a_session_that_ends_at_one_node_ends_the_others_pages(nodes: Node
 
 async def test_two_sentries_with_one_token_are_seen_even_at_different_nodes(nodes: Nodes) -> None:
     rig = await nodes.here.add()
-    async with asyncio.timeout(SOON_S * 5):
+    async with asyncio.timeout(SOON_S):
         for number in range(100):
             await nodes.here.report(rig, a_log(number), run="one")
             if (await nodes.there.report(rig, a_log(number + 0.5), run="two")).json()["two_sentries"]:

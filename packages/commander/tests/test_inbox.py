@@ -77,7 +77,7 @@ async def held(settings: Settings, long_poll: LongPoll) -> AsyncIterator[Farm]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what is waited for is in the commander's own state
             await asyncio.sleep(0)
 
@@ -87,7 +87,7 @@ async def waiting(farm: Farm, long_poll: LongPoll, rig: Rig) -> AsyncIterator["a
     """A sentry whose request is held because it has everything."""
     versions = await version_of_playbooks(farm, rig)
     before = long_poll.waiting
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(40), asyncio.TaskGroup() as group:
         asked = group.create_task(ask(farm, rig, versions, **WAIT))
         await until(lambda: long_poll.waiting > before)
         yield asked

@@ -25,7 +25,7 @@ def reported(sentry: Sentry, url: str, token: str, home: Path) -> "subprocess.Co
     script = shell_script(replace(sentry, home_dir=str(home)), url, "", PIP)
     script, count = re.subn(r'^main "\$@"$', f"TOKEN={token}\nreport_installed", script, flags=re.MULTILINE)
     assert count == 1
-    return subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=120, check=False)
 
 
 @on_sqlite
@@ -49,7 +49,7 @@ def reported_by_powershell(url: str, token: str) -> "subprocess.CompletedProcess
     code = "".join(re.findall(r"'((?:[^']|'')*)'(?: \+)?$", function.partition("$code = ")[2], re.MULTILINE))
     environment = {"MINEWARDEN_TOKEN": token}
     command = [sys.executable, "-I", "-c", code.replace("''", "'"), f"{url}/api/v1/sentry/installed"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 @on_sqlite

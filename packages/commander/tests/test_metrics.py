@@ -149,7 +149,7 @@ async def test_an_offline_rig_keeps_none_of_its_values() -> None:
 
 def complaints_of(promtool: str, text: str) -> tuple[int, str]:
     done = subprocess.run(
-        [promtool, "check", "metrics"], input=text, text=True, capture_output=True, timeout=30, check=False
+        [promtool, "check", "metrics"], input=text, text=True, capture_output=True, timeout=120, check=False
     )
     return done.returncode, done.stdout + done.stderr
 

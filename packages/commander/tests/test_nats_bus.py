@@ -70,7 +70,7 @@ async def test_it_ends_though_an_answer_is_owed(server: NatsServer) -> None:
         yield
 
     bus.attach(attached)
-    async with asyncio.timeout(10), bus.running():
+    async with asyncio.timeout(60), bus.running():
         await waited.wait()
 
 

@@ -87,7 +87,7 @@ async def test_a_noun_has_its_pages_its_entry_in_the_navigation_and_its_job(pers
     html = (await person.client.get("/notes")).text
     assert '<h1 tabindex="-1">started</h1>' in html
     assert '<a href="/notes" aria-current="true" title="Notes">' in html
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await noun.wait()
 
 

@@ -116,7 +116,7 @@ async def test_the_page_follows_the_rigs(served_farm: Farm) -> None:
     await served_farm.log_in()
     rig = await served_farm.add("rig-07")
     await served_farm.report(rig, a_log(60))
-    async with asyncio.timeout(20), await open_page(served_farm, "/") as socket:
+    async with asyncio.timeout(60), await open_page(served_farm, "/") as socket:
         await served_farm.report(rig, a_log(hashrate_hs=0.0))
         await read_until(socket, "1 of 1 rig needs attention")
 

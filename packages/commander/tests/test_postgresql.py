@@ -121,7 +121,7 @@ async def test_a_rig_that_is_removed_while_its_logs_arrive_leaves_none_behind(da
 
 async def until_somebody_waits_for_a_lock(database: Database) -> None:
     query = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             async with database.reading() as db:
                 if (await db.execute(query)).scalar_one():

@@ -365,7 +365,7 @@ async def test_a_log_that_comes_during_the_roll_up_leaves_its_hour_due(
 
     def interrupted(self: rolling.Rolling) -> rolling.RigRolled:
         monkeypatch.setattr(rolling.Rolling, "result", real)
-        asyncio.run_coroutine_threadsafe(place.send([Moment(1, 1234.0)]), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(place.send([Moment(1, 1234.0)]), loop).result(timeout=60)
         return real(self)
 
     monkeypatch.setattr(rolling.Rolling, "result", interrupted)

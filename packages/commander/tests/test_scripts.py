@@ -21,7 +21,7 @@ NASTY = some.one_of(
 
 def arguments_of(script: str) -> list[str]:
     """Returns the arguments that /bin/sh gives to the program."""
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, timeout=20, check=True)
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, timeout=120, check=True)
     return done.stdout.decode("utf-8", "surrogateescape").split("\n")[:-1]
 
 

@@ -66,7 +66,7 @@ async def waiting(farm: Farm, long_poll: LongPoll, rig: Rig) -> AsyncIterator["a
     sentry = Playbooks(farm)
     etag = (await sentry.wire(rig)).headers["ETag"]
     before = long_poll.waiting
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(40), asyncio.TaskGroup() as group:
         asked = group.create_task(sentry.wire(rig, **WAIT, **{"If-None-Match": etag}))
         await until(lambda: long_poll.waiting > before)
         yield asked
@@ -316,6 +316,6 @@ async def test_a_script_hears_what_a_playbook_does(served_farm: Farm) -> None:
     channel = f"cpu-gpu-mining-rig:{rig.id}"
     async with farm.socket(f"/api/v1/events?channels={channel}", **farm.auth) as socket:
         await playbooks.tell(rig, a_status(added, "downloading", percent=40))
-        message = json.loads(await asyncio.wait_for(socket.recv(), 5))
+        message = json.loads(await asyncio.wait_for(socket.recv(), 60))
     assert (message["channel"], message["event"]) == (channel, "updated")
     assert message["data"]["playbooks"][0]["state"] == "downloading"

@@ -200,5 +200,5 @@ async def test_listeners_of_the_index_get_new_tags(served_farm: Farm) -> None:
     rig = await served_farm.add("rig-01")
     async with served_farm.socket("/api/v1/events?channels=cpu-gpu-mining-rig-index", **served_farm.auth) as socket:
         await tag(served_farm, rigs=[rig.id], kind="cpu-gpu", add=["hall:2"])
-        message = msgspec.json.decode(await asyncio.wait_for(socket.recv(), 10))
+        message = msgspec.json.decode(await asyncio.wait_for(socket.recv(), 60))
     assert (message["event"], message["data"]["tags"]) == ("updated", ["hall:2"])

@@ -69,7 +69,7 @@ def filled(data_dir: Path) -> WheelStore:
 def typed(shell: str, script: str, *words: str) -> "subprocess.CompletedProcess[str]":
     command = [shell, "-s", "--", *words]  # in a session of its own: without a terminal, nothing is asked for
     return subprocess.run(
-        command, input=script, capture_output=True, text=True, timeout=30, check=False, start_new_session=True
+        command, input=script, capture_output=True, text=True, timeout=120, check=False, start_new_session=True
     )
 
 
