@@ -1,6 +1,5 @@
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from asic_sentry.commands import command_line
+from free_ports import free_port
 from protocol.tokens import TokenKind, new_token
 
 
@@ -68,9 +68,7 @@ def test_trouble_is_one_sentence(argv: list[str], code: int, sentence: str, caps
 
 @pytest.mark.system
 def test_run_shows_its_page_and_ends_on_sigterm(data_dir: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "asic_sentry", "run"]
     environ = {**os.environ, "ASIC_SENTRY_UI_PORT": str(port)}
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
@@ -78,10 +76,10 @@ def test_run_shows_its_page_and_ends_on_sigterm(data_dir: Path) -> None:
         assert " running " in process.stderr.readline()
         address = subprocess.check_output([*command[:-1], "page"], env=environ, text=True).strip()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-        with opener.open(address, timeout=10) as answer:
+        with opener.open(address, timeout=60) as answer:
             page = answer.read().decode()
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=10)[1]
+        said = process.communicate(timeout=60)[1]
     assert "None yet. Add one below" in page
     assert "Not connected" in page
     assert process.returncode == 0

@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parents[3] / "devtools" / "fake_asics.py"
 async def said_to(ip: str, port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(ip, port)
     writer.write(request)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     return answer
 
@@ -68,12 +68,12 @@ async def test_as_a_program_it_serves_and_prints_its_counts(network: str) -> Non
     argv = ["--count", "4", "--network", network, "--kinds", "antminer", "--port-base", "20000"]
     process = await asyncio.create_subprocess_exec(sys.executable, str(SCRIPT), *argv, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
-    ready = (await asyncio.wait_for(process.stdout.readline(), 10)).decode()
+    ready = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
     assert "4 fake ASICs" in ready
     assert b"GHS 5s" in await said_to(network.replace("0/24", "4"), 24_028, b'{"command":"summary"}')
     process.send_signal(signal.SIGUSR1)
-    counts = json.loads(await asyncio.wait_for(process.stdout.readline(), 10))
+    counts = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
     assert counts == {"commands": {"antminer summary": 1}, "foreign": {}, "violations": {}}
     process.terminate()
-    last, _ = await asyncio.wait_for(process.communicate(), 10)
+    last, _ = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, json.loads(last)) == (0, counts)

@@ -36,7 +36,7 @@ async def outcome(network: str, raised: str) -> list[int]:
     async with running(make_asics(20, network, ["iceriver"], port_base=20_000), latency_s=0.3) as farm:
         command = [sys.executable, "-c", PROGRAM, raised, *(asic.ip for asic in farm.asics)]
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-        out, _ = await asyncio.wait_for(process.communicate(), 30)
+        out, _ = await asyncio.wait_for(process.communicate(), 120)
     return [int(each) for each in out.split()]
 
 

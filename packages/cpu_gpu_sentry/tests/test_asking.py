@@ -28,10 +28,17 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "_TIMEOUT_S", 0.5)  # in the proportion that it really has
-    monkeypatch.setattr(polling, "_OPTIONAL_TIMEOUT_S", 0.1)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a busy machine read all that is answered."""
+    monkeypatch.setattr(polling, "_TIMEOUT_S", 60)
+    monkeypatch.setattr(polling, "_OPTIONAL_TIMEOUT_S", 30)
     monkeypatch.setattr(polling, "_DRIFT", Drift())
+
+
+@pytest.fixture
+def brief(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes an optional question that is not answered cost little time."""
+    monkeypatch.setattr(polling, "_OPTIONAL_TIMEOUT_S", 1.0)
 
 
 @asynccontextmanager
@@ -63,6 +70,7 @@ def answering(answers: dict[bytes, bytes], *, then_wait: bool = False) -> Behavi
     return behave
 
 
+@pytest.mark.usefixtures("brief")
 async def test_each_command_is_a_connection_of_its_own_until_it_ends(http: httpx.AsyncClient) -> None:
     async with api(answering({b'"devs"': DEVS, b'"pools"': POOLS + b"\0garbage"})) as port:
         miner = await poll(http, Watch("teamredminer", port))
@@ -70,6 +78,7 @@ async def test_each_command_is_a_connection_of_its_own_until_it_ends(http: httpx
     assert [device.hashrates_hs for device in miner.devices] == [[30_500_500], [31_500_000]]
 
 
+@pytest.mark.usefixtures("brief")
 async def test_a_line_is_an_answer_though_the_connection_stays_open(http: httpx.AsyncClient) -> None:
     async with api(answering({b"miner_getstat1": GETSTAT1 + b"\n"}, then_wait=True)) as port:
         miner = await poll(http, Watch("claymore", port, coin="Ethereum"))
@@ -128,9 +137,11 @@ async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 @pytest.mark.parametrize("software", ["teamredminer", "cpuminer", "claymore"])
 @pytest.mark.parametrize("behaves", [silent, slow, endless, closing, cut_off, garbage])
 async def test_a_miner_in_trouble_is_silent_with_no_figures_and_in_time(
-    http: httpx.AsyncClient, behaves: Behaviour, software: str
+    http: httpx.AsyncClient, behaves: Behaviour, software: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with api(behaves) as port, asyncio.timeout(5):
+    if behaves in (silent, slow):
+        monkeypatch.setattr(polling, "_TIMEOUT_S", 0.5)
+    async with api(behaves) as port, asyncio.timeout(30):
         miner = await poll(http, Watch(software, port))
     trouble, reason = miner.trouble, miner.reason
     assert reason
@@ -189,6 +200,7 @@ async def test_miniz_is_asked_by_a_post(http: httpx.AsyncClient) -> None:
     assert asked.endswith(b'\r\n\r\n{"id":"0","method":"getstat"}')
 
 
+@pytest.mark.usefixtures("brief")
 async def test_drift_is_logged_once_for_each_version(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     async with api(answering({b'"devs"': DEVS})) as port:
         with caplog.at_level(logging.WARNING):

@@ -16,6 +16,7 @@ from cpu_gpu_sentry.cli import command_line
 from cpu_gpu_sentry.enrolment import SCHEMA
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.watches import load_watches
+from free_ports import free_port
 from protocol.tokens import TokenKind, new_token
 from sentry_kit.settings import prepare_data_dir
 from sentry_kit.store import Enrolment, State, open_store, save_enrolment
@@ -212,12 +213,6 @@ def test_leave_in_a_terminal_asks_first(
     assert json.loads(capsys.readouterr().out)["state"] == state
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def start(port: int, data: Path) -> "subprocess.Popen[str]":
     environ = {**os.environ, "CPU_GPU_SENTRY_DATA_DIR": str(data), "CPU_GPU_SENTRY_UI_PORT": str(port)}
     command = [sys.executable, "-m", "cpu_gpu_sentry", "run"]
@@ -243,10 +238,10 @@ def test_run_ends_cleanly_on_sigterm_and_refuses_a_second_one(
         assert sentry("status", "--json") == 0
         assert json.loads(capsys.readouterr().out)["running"] is True
         with start(free_port(), data_dir) as second:
-            assert "already runs" in second.communicate(timeout=20)[1]
+            assert "already runs" in second.communicate(timeout=60)[1]
         assert second.returncode == 1
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=10)[1]
+        said = process.communicate(timeout=60)[1]
     assert process.returncode == 0
     assert "Traceback" not in said
 
@@ -257,7 +252,7 @@ def test_a_busy_port_is_a_sentence(data_dir: Path) -> None:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         with start(busy.getsockname()[1], data_dir) as process:
-            said = process.communicate(timeout=20)[1]
+            said = process.communicate(timeout=60)[1]
     assert process.returncode == 1
     assert "choose another with CPU_GPU_SENTRY_UI_PORT" in said
     assert said.count("\n") == 1
@@ -273,7 +268,7 @@ def test_a_damaged_file_is_moved_aside_with_a_sentence(data_dir: Path, damage: s
     with start(free_port(), data_dir) as process:
         said = wait_until_running(process)
         process.send_signal(signal.SIGTERM)
-        said += process.communicate(timeout=10)[1]
+        said += process.communicate(timeout=60)[1]
     assert process.returncode == 0
     assert "damaged" in said
     assert (data_dir / "sentry.db.damaged").exists()

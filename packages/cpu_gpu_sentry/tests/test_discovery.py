@@ -17,9 +17,9 @@ from cpu_gpu_sentry.discovery import Answer, Candidate, MinerProcess, best_answe
 from cpu_gpu_sentry.enrolment import SCHEMA, STORE
 from cpu_gpu_sentry.miners.registry import SOFTWARE
 from cpu_gpu_sentry.miners.usual import USUAL
-from cpu_gpu_sentry.playbooks.ports import free_port
 from cpu_gpu_sentry.playbooks.processes import MARK
 from cpu_gpu_sentry.watches import Watch, load_watches
+from free_ports import free_port
 from sentry_kit.parsing import BadReply
 from sentry_kit.store import open_store
 
@@ -65,7 +65,7 @@ def miner(*options: str, program: str = sys.executable, mark: str | None = None)
             yield port, process.pid
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=60) == 0
 
 
 def named(folder: Path, name: str) -> str:

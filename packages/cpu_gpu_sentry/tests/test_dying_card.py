@@ -164,7 +164,7 @@ class RunningAgent:
 
     async def next_step(self) -> Step:
         """Measures and looks until the ladder does something."""
-        async with asyncio.timeout(60), httpx.AsyncClient(trust_env=False, timeout=3) as http:
+        async with asyncio.timeout(120), httpx.AsyncClient(trust_env=False, timeout=3) as http:
             while True:
                 await self.agent.measure(http)
                 self._rig.age_s += 20
@@ -174,7 +174,7 @@ class RunningAgent:
                 await asyncio.sleep(0.1)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30), httpx.AsyncClient(trust_env=False, timeout=3) as http:
+        async with asyncio.timeout(120), httpx.AsyncClient(trust_env=False, timeout=3) as http:
             while not condition():
                 await self.agent.measure(http)
                 await asyncio.sleep(0.1)

@@ -158,5 +158,5 @@ def test_the_lock_of_changes_is_waited_for(tmp_path: Path) -> None:
         other = threading.Thread(target=take)
         other.start()
         assert not has_it.wait(0.2)
-    assert has_it.wait(10)
-    other.join(10)
+    assert has_it.wait(60)
+    other.join(60)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 def eventually(condition: Callable[[], bool]) -> None:
