@@ -18,7 +18,7 @@ MAY_USE = {
 }
 # The folders and files of the commander, in order: each imports only from itself and from those before it.
 LAYERS = (
-    *("problems", "strictness", "postgresql", "db", "partitions", "settings", "service_unit"),
+    *("problems", "limit_log", "strictness", "postgresql", "db", "partitions", "settings", "service_unit"),
     *("certificates", "tls", "signing", "sealing", "lock", "farm_lease"),
     *("sqlite_wal", "database_number"),
     *("jobs", "certificate_renewal"),

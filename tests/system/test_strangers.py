@@ -138,7 +138,7 @@ def test_what_does_not_arrive_in_time_is_given_up(commander: CommanderProcess) -
         "half a body": START + b'Content-Length: 99\r\n\r\n{"items"',
         "a body for a page": b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\npass",
     }
-    key = f"Authorization: Bearer {commander.api_key('socket')}\r\n".encode()
+    key, before = f"Authorization: Bearer {commander.api_key('socket')}\r\n".encode(), commander.log.read_text()
     with ExitStack() as stack:
         started = time.monotonic()
         waiting = {name: stack.enter_context(connection_to(commander)) for name in beginnings}
@@ -159,6 +159,8 @@ def test_what_does_not_arrive_in_time_is_given_up(commander: CommanderProcess) -
         eventually(lambda: all(map(is_closed, waiting.values())), within_s=60, what="the end of the connections")
         assert not is_closed(idle), "a connection between two requests is a sentry's, and is kept"
         assert not is_closed(page), "a WebSocket is no request without end"
+    lines = [text.count("a request was ended: too slow") for text in (before, commander.log.read_text())]
+    assert 1 <= lines[1] <= lines[0] + 1, "one line a minute for all of them"
 
 
 def test_a_body_that_drips_is_given_up(commander: CommanderProcess) -> None:

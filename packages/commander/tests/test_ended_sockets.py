@@ -1,4 +1,4 @@
-"""WebSockets close soon after the end of the session, key or link that opened them, whoever ended it."""
+"""WebSockets close soon after the end of the session, key or link that opened them, also if another process ends it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

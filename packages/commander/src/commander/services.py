@@ -143,7 +143,7 @@ class Services:
             runs=self.runs[RigKind.CPU_GPU],
             counts=self.counts,
             bodies=self.bodies,
-            budgets=self._budgets(),
+            budgets=self._budgets("rig"),
         )
         self.inbox_endpoint = InboxEndpoint(self.tokens, self.inbox)
         self.playbooks_endpoint = endpoint.PlaybooksEndpoint(self.tokens, self.playbook_sync)
@@ -155,12 +155,12 @@ class Services:
             runs=self.runs[RigKind.ASIC],
             counts=self.counts,
             bodies=self.bodies,
-            budgets=self._budgets(),
+            budgets=self._budgets("ASIC"),
         )
 
-    def _budgets(self) -> RigBudgets:
+    def _budgets(self, title: str) -> RigBudgets:
         settings = self.settings
-        return RigBudgets(report_every_s=settings.report_every_s, mb_a_day=settings.rig_mb_a_day)
+        return RigBudgets(report_every_s=settings.report_every_s, mb_a_day=settings.rig_mb_a_day, title=title)
 
     def _core(self) -> Core:
         return Core(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from commander.accounts.domain import TooManyTries
 from commander.accounts.networks import sender_network
+from commander.limit_log import LimitLog
 
 QUEUE = 8
 QUEUE_FULL_WAIT_S = 2.0
@@ -129,6 +130,7 @@ class LoginGuard:
         self._addresses, self._devices = Senders(), Senders()
         self._strangers = Failures(OF_ALL_STRANGERS)
         self._lane_of_strangers, self._lane_of_known = Lane(), Lane()
+        self._limit_log = LimitLog(now_s)
 
     def remember(self, address: str, count: int) -> None:
         """Counts failures from before the start of this process."""
@@ -137,17 +139,24 @@ class LoginGuard:
 
     def check(self, address: str, device: str | None) -> None:
         """Raises `TooManyTries` if the sender must wait. `device` is the id of a known browser, or None."""
-        now_s = self._now_s()
+        now_s, network = self._now_s(), sender_network(address)
         if device is not None:
             if (wait_s := self._devices.of(device).wait_s(now_s)) > 0:
+                self._note("of one browser", f"a browser at {address} that has logged in before")
                 raise TooManyTries(f"Too many wrong passwords from this browser; {wait_text(wait_s)}", wait_s)
-        elif (wait_s := self._addresses.of(sender_network(address)).wait_s(now_s)) > 0:
+        elif (wait_s := self._addresses.of(network).wait_s(now_s)) > 0:
+            self._note("of one address", network)
             raise TooManyTries(f"Too many wrong passwords from your address; {wait_text(wait_s)}", wait_s)
         elif (wait_s := self._strangers.wait_s(now_s)) > 0:
+            self._note("of all strangers", "many addresses")
             raise TooManyTries(f"{BUSY} {wait_text(wait_s).capitalize()} {KNOWN_BROWSERS}", wait_s)
         if self._lane(device).is_full:
             wait_s = QUEUE_FULL_WAIT_S
+            self._limit_log.note("queue", f"log-ins have to wait: {QUEUE + 1} are being checked already")
             raise TooManyTries(f"{BUSY} {wait_text(wait_s).capitalize()} {KNOWN_BROWSERS}", wait_s)
+
+    def _note(self, limit: str, sender: str) -> None:
+        self._limit_log.note(limit, f"log-ins have to wait: too many wrong passwords came from {sender}")
 
     @asynccontextmanager
     async def turn(self, address: str, device: str | None) -> AsyncIterator[Try]:

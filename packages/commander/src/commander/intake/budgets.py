@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from commander.limit_log import LimitLog
 from commander.problems import CommanderError, ErrorKind
 
 TIMES_THE_INTERVAL = 10
@@ -52,13 +53,22 @@ class Budget:
 
 
 class RigBudgets:
-    """The budgets of all rigs of one kind, in memory."""
+    """The budgets of all rigs of one kind, in memory. `title` is what one of them is called."""
 
-    def __init__(self, *, report_every_s: float, mb_a_day: float, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        report_every_s: float,
+        mb_a_day: float,
+        title: str = "rig",
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._logs_a_second = TIMES_THE_INTERVAL / report_every_s
         self._bytes_at_once = mb_a_day * MIB
         self._bytes_a_second = self._bytes_at_once / DAY_S
         self._now_s = now_s
+        self._title = title
+        self._limit_log = LimitLog(now_s)
         self._budgets: dict[int, Budget] = {}
 
     def check(self, rig_id: int) -> None:
@@ -69,6 +79,8 @@ class RigBudgets:
         self._refill(budget)
         wait_s = max(-budget.logs_left / self._logs_a_second, -budget.bytes_left / self._bytes_a_second)
         if wait_s >= 0:
+            text = f"logs are refused: more came with the token of {self._title} {rig_id} than one {self._title} makes"
+            self._limit_log.note("of one rig", text)
             raise OverBudget(wait_s)
 
     def charge(self, rig_id: int, cost: Cost) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from commander.db import Database, is_full
 from commander.intake.counts import BatchCounts
 from commander.intake.writers import LogWriter, Written, log_writer
+from commander.limit_log import LimitLog
 from commander.problems import CommanderError, DatabaseProblem, ErrorKind
 from commander.raw_logs.codec import Packer
 from commander.raw_logs.store import NewLog
@@ -48,6 +49,7 @@ class GroupCommit:
         self.packer = Packer()
         self._queue: deque[Waiting] = deque()
         self._waiting_logs = 0
+        self._limit_log = LimitLog()
         self._arrived = asyncio.Event()
         self._ending = False
         self._away = False
@@ -60,6 +62,7 @@ class GroupCommit:
         Raises `Overloaded` or `StorageAway`.
         """
         if self._waiting_logs and self._waiting_logs + len(logs) > LOGS_WAITING:
+            self._limit_log.note("waiting", f"reports have to wait: {self._waiting_logs:,} logs are not stored yet")
             raise Overloaded("The commander has more reports waiting than it can store at once; come back.")
         waiting = Waiting(logs, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from commander.limit_log import LimitLog
 from commander.problems import CommanderError, ErrorKind
 
 OF_ACCESS = 256  # all people of a farm may share one
@@ -21,11 +22,13 @@ class OpenSockets:
 
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
+        self._limit_log = LimitLog()
 
     @contextmanager
     def counted(self, owner: str, *, most: int) -> Iterator[None]:
         """Counts one more as long as this lasts. Raises `TooManySockets`."""
         if self._open[owner] >= most:
+            self._limit_log.note("of one owner", f"new WebSockets are refused: {owner} has {most} open")
             raise TooManySockets(f"{most} WebSockets are open already; close some of them.")
         self._open[owner] += 1
         try:

@@ -12,6 +12,7 @@ from commander.accounts.tables import site_tokens
 from commander.audit.actor import Actor, acting
 from commander.audit.store import record
 from commander.db import Database
+from commander.limit_log import LimitLog
 from commander.live.rigs import LiveRigs
 from commander.problems import CommanderError, ErrorKind
 from commander.registry.kinds import RigKind
@@ -130,6 +131,7 @@ class AdoptionActions:
         self._tokens = tokens
         self._pin = pin
         self._rigs_of_site = rigs_of_site
+        self._limit_log = LimitLog()
         self._now = now
 
     async def adopt(self, site_id: int, adoption: Adoption) -> AdoptionAnswer:
@@ -143,6 +145,9 @@ class AdoptionActions:
             before, taken = await store.registered_by(db, site_id), await name_keys(db, RigKind.ASIC)
             made = plan(adoption.rigs, before, taken, make_token=self._new_token)
             if made.new and len(before) + len(made.new) > self._rigs_of_site:
+                name = await accounts.key_name(db, site_tokens, site_id)
+                text = f"ASICs are refused: the site {name} has {len(before):,} of at most {self._rigs_of_site:,}"
+                self._limit_log.note("of one site", text)
                 raise SiteFull(self._rigs_of_site)
             ids = await store.insert_asics(db, site_id, made.new, now=now)
             await store.replace_tokens(db, made.replaced)

@@ -12,6 +12,7 @@ from commander.accounts.networks import sender_network
 from commander.accounts.visits import note_visit
 from commander.audit.store import record
 from commander.db import Database
+from commander.limit_log import LimitLog
 from commander.saved_views import link_store, store
 from commander.saved_views.domain import (
     LINKS_MOST,
@@ -46,6 +47,7 @@ class ViewLinks:
         self._now = now
         self._now_s = now_s
         self._guesses = Senders()
+        self._limit_log = LimitLog(now_s)
         self._known: set[bytes] = set()
 
     async def make(self, view_id: int, days: int | None) -> tuple[str, str]:
@@ -113,6 +115,7 @@ class ViewLinks:
     def _turn(self, address: str) -> Failures:
         network, now_s = sender_network(address), self._now_s()
         if (wait_s := self._guesses.of(network).wait_s(now_s)) > 0:
+            self._limit_log.note("of one address", f"view links have to wait: {network} has tried too many wrong ones")
             raise TooManyTries(f"Too many links that are not valid from your address; {wait_text(wait_s)}", wait_s)
         return self._guesses.add(network, now_s)
 

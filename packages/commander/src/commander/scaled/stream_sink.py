@@ -16,6 +16,7 @@ from nats.errors import Error as NatsError
 from protocol.reasons import reason
 
 from commander.intake.group_commit import LOGS_WAITING, Overloaded, StorageAway
+from commander.limit_log import LimitLog
 from commander.raw_logs.store import NewLog
 from commander.scaled.nats_bus import ANSWER_TIMEOUT_S, Bus, NatsAway
 from commander.scaled.stream import QueueLimits, StreamNames, encode_log, message_id, settle_consumer, settle_stream
@@ -83,11 +84,15 @@ class StreamIntake:
         self._numbers = count(1)
         self._flying: dict[int, tuple[Flight, int]] = {}
         self._seconds = Histogram(ACK_SECONDS)
+        self._limit_log = LimitLog()
         bus.attach(self._attached)
 
     async def write(self, logs: Sequence[NewLog]) -> list[bool | None]:
         """`LogSink.write`; also raises `LogTooLarge`."""
         if self._flying and len(self._flying) + len(logs) > LOGS_WAITING:
+            self._limit_log.note(
+                "waiting", f"reports have to wait: the queue has not taken {len(self._flying):,} logs yet"
+            )
             raise Overloaded("The commander has more reports waiting than the queue takes at once; come back.")
         loop = asyncio.get_running_loop()
         started_s = loop.time()

@@ -6,8 +6,9 @@ strangers leaves room for the farm, and a flood from one address leaves room for
 """
 
 from collections import Counter
-from typing import Self
+from typing import NoReturn, Self
 
+from commander.limit_log import LimitLog
 from commander.problems import CommanderError, ErrorKind
 
 MIB = 1024 * 1024
@@ -29,6 +30,7 @@ class BodyBudget:
         self._total, self._of_strangers, self._of_one_address = total, of_strangers, of_one_address
         self._used = self._used_by_strangers = 0
         self._used_by_address = Counter[str]()
+        self._limit_log = LimitLog()
 
     def share(self, stranger_at: str | None) -> "Share":
         """Returns the share of one request. `stranger_at` is the address of a sender that is not known yet."""
@@ -37,7 +39,7 @@ class BodyBudget:
     def take(self, count: int, stranger_at: str | None) -> None:
         """Counts bytes. Raises `TooManyBodies`."""
         if self._used + count > self._total:
-            raise TooManyBodies
+            self._refuse("all", f"all bodies together may have {_mib(self._total)}")
         if stranger_at is not None:
             self._take_as_stranger(count, stranger_at)
         self._used += count
@@ -52,11 +54,21 @@ class BodyBudget:
 
     def _take_as_stranger(self, count: int, address: str) -> None:
         if self._used_by_strangers + count > self._of_strangers:
-            raise TooManyBodies
+            self._refuse("of all strangers", f"those of all strangers together may have {_mib(self._of_strangers)}")
         if self._used_by_address[address] + count > self._of_one_address:
-            raise TooManyBodies
+            self._refuse(
+                "of one stranger", f"those of a stranger, here {address}, may have {_mib(self._of_one_address)}"
+            )
         self._used_by_strangers += count
         self._used_by_address[address] += count
+
+    def _refuse(self, limit: str, reason: str) -> NoReturn:
+        self._limit_log.note(limit, f"bodies of requests are refused: {reason} in memory")
+        raise TooManyBodies
+
+
+def _mib(count: int) -> str:
+    return f"{count / MIB:,.0f} MiB"
 
 
 class Share:

@@ -4,19 +4,17 @@ A connection is a stranger's until a valid token, key or session comes on it. Fr
 for a day: its further connections do not count among those of strangers, so that a flood leaves room for the farm.
 """
 
-import logging
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from commander.accounts.networks import sender_network
+from commander.limit_log import LimitLog
 
 KNOWN_FOR_S = 24 * 3600.0
 KNOWN_MAX = 50_000
-SAY_EVERY_S = 60.0
 Peer = tuple[str, int]
-log = logging.getLogger(__name__)
 
 
 class Limits(NamedTuple):
@@ -34,6 +32,13 @@ def limits_for(descriptors: int) -> Limits:
     return Limits(total, of_strangers, max(4, min(256, of_strangers // 2)))
 
 
+class ReachedLimit(NamedTuple):
+    """The limit that refuses a connection, and why."""
+
+    limit: str
+    reason: str
+
+
 class Connections:
     """`proxies`: addresses that stand for many senders, and so are never one stranger."""
 
@@ -46,7 +51,7 @@ class Connections:
         self._open: dict[Peer, bool] = {}  # whether it is a stranger's
         self._strangers_by_network = Counter[str]()
         self._known_s = OrderedDict[str, float]()
-        self._said_s: dict[str, float] = {}
+        self._limit_log = LimitLog(now_s)
 
     @property
     def count(self) -> int:
@@ -55,8 +60,8 @@ class Connections:
     def admit(self, peer: Peer) -> bool:
         """Counts a new connection; False if it has to be closed at once."""
         is_stranger = not self._is_known(peer[0])
-        if why := self._refusal(peer[0], is_stranger=is_stranger):
-            self._say(why)
+        if reached := self._reached(peer[0], is_stranger=is_stranger):
+            self._limit_log.note(reached.limit, f"new connections are refused: {reached.reason}")
             return False
         self._open[peer] = is_stranger
         if is_stranger:
@@ -91,20 +96,16 @@ class Connections:
         if not self._strangers_by_network[network]:
             del self._strangers_by_network[network]
 
-    def _refusal(self, host: str, *, is_stranger: bool) -> str | None:
+    def _reached(self, host: str, *, is_stranger: bool) -> ReachedLimit | None:
         """Returns why a further connection is refused; None if it is not."""
         limits, network = self.limits, sender_network(host)
         if len(self._open) >= limits.total:
-            return f"all {limits.total} connections that this process may have are in use; raise LimitNOFILE"
+            reason = f"all {limits.total} connections that this process may have are in use; raise LimitNOFILE"
+            return ReachedLimit("all", reason)
         if is_stranger and self._strangers_by_network[network] >= limits.of_one_stranger:
-            return f"{network} has {limits.of_one_stranger} connections, and no valid token or log-in came on them"
+            reason = f"{network} has {limits.of_one_stranger} connections, and no valid token or log-in came on them"
+            return ReachedLimit("of one stranger", reason)
         if is_stranger and self._strangers_by_network.total() >= limits.of_strangers:
-            return f"{limits.of_strangers} connections are open on which no valid token or log-in came"
+            reason = f"{limits.of_strangers} connections are open on which no valid token or log-in came"
+            return ReachedLimit("of all strangers", reason)
         return None
-
-    def _say(self, why: str) -> None:
-        """Writes one line for each kind of refusal, and no more than one in a minute."""
-        kind, now_s = why.partition(" ")[0], self._now_s()
-        if now_s - self._said_s.get(kind, -SAY_EVERY_S) >= SAY_EVERY_S:
-            self._said_s = {**dict(list(self._said_s.items())[-99:]), kind: now_s}
-            log.warning("new connections are refused: %s", why)

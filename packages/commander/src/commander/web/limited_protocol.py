@@ -12,6 +12,8 @@ import msgspec
 from protocol.messages import Problem
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from commander.limit_log import LimitLog
+
 HEAD_LIMIT_BYTES = 64 * 1024
 HEADERS_LIMIT = 100
 HEAD_WITHIN_S = 10.0
@@ -39,6 +41,8 @@ class HeadTooLarge(Exception):
 
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. A sender that breaks a limit gets one answer, and the connection ends."""
+
+    limit_log = LimitLog()  # of all connections: uvicorn makes these objects
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # uvicorn's own arguments
         super().__init__(*arguments, **named)
@@ -147,6 +151,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """Closes the connection, with an answer if the request has none."""
         self._has_ended = True
         self._stop_waiting()
+        if self._in_head or self._in_body:  # browsers open connections in advance, which send nothing
+            sender = self.client[0] if self.client else "an unknown address"
+            self.limit_log.note(problem.code, f"a request was ended: {problem.title.lower()}, from {sender}")
         if self._may_answer():
             self.transport.write(_response(problem))
         self.transport.close()
