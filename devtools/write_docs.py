@@ -53,8 +53,14 @@ such as `port = 8443`. The environment comes first.
 PROTOCOL_HEAD = """
 # Protocol
 
-What travels between sentries and the commander: JSON over HTTPS, with `Authorization: Bearer <token>`. Bodies may be
-packed with gzip or zstd and have 4 MiB at most unpacked.
+What travels between sentries and the commander: JSON over HTTPS, with these headers. Bodies may be packed with gzip or
+zstd and have 4 MiB at most unpacked.
+
+| header | has |
+|---|---|
+| `Authorization: Bearer <token>` | the token of the rig, site or farm |
+| `Sentry-Key` | the `key` of the CPU/GPU sentry, beside its rig's token: see [a bound rig](#a-bound-rig) |
+| `Sentry-Run` | a text that differs with each start of a sentry; by it two sentries with one token are noticed |
 
 | call | body | answer |
 |---|---|---|
@@ -84,7 +90,8 @@ An error is a `Problem` (RFC 9457):
 | status | means |
 |---|---|
 | 400 | the body can't be unpacked, or its JSON is nested too deeply. Don't send it again |
-| 401 `invalid_token` | the token is unknown: keep the logs and ask for another token |
+| 401 `invalid_token` | the token is unknown: keep the logs and ask for another token. If `errors` names the field \
+`Sentry-Key`, the token belongs to another machine |
 | 403 `farm_token_expired`, `farm_token_used_up`, `farm_token_revoked` | the farm token enrolls no more rigs |
 | 408 | too slow: headers have 10 s, a body has 30 s and at least 1 KiB/s. The connection ends |
 | 409 `clone` | another machine is this rig: see [enrolment](#enrolment) |
@@ -114,6 +121,14 @@ machine 503 `machine_unclear` until it is clear which case it is:
 A machine with one of the rig's MACs, or with its mainboard, gets 204 at once. If `two_sentries` is true in a receipt,
 the sentry sends its identity again; the one that came later then gets 409 `clone`. Until the answer is 204 or 404 (a
 commander of an earlier version), a sentry sends nothing else.
+
+## A bound rig
+
+A rig is bound to a machine when its sentry's `Identity` is answered 204, and the request has the header `Sentry-Key`
+with the same `key`. From then on every call takes the rig's token only with this header, and answers 401
+`invalid_token` otherwise. A copy of the data folder sends the key of the rig that it was copied from, until it has a
+rig of its own. A new token ends the binding: the rig is then the first machine that sends its identity with the new
+token. Sentries of version 0.1 and scripts that have only a token send no key. Their rigs stay unbound, and need none.
 
 ## The inbox
 

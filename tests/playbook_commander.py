@@ -26,6 +26,7 @@ from protocol.command_messages import (
     LadderEvents,
     LadderSettings,
 )
+from protocol.enrolment_messages import KEY_HEADER, Identity
 from protocol.inbox_messages import InboxItem, InboxItems
 from protocol.messages import CpuGpuLog, LogReceipt, LogReport, Problem, RigName, SentryWelcome
 from protocol.playbook_messages import OutputReport, Playbook, Playbooks, PlaybooksStatus, PlaybookStatus
@@ -38,11 +39,15 @@ LONGEST_WAIT_S = 50.0
 
 @dataclass
 class StandInCommander:
-    """Trust it with SSL_CERT_FILE=`ca`. `lines` are by playbook and run, each at its number."""
+    """Trust it with SSL_CERT_FILE=`ca`. `lines` are by playbook and run, each at its number.
+
+    `key` is that of the sentry to which the rig is bound; without it the token is not taken.
+    """
 
     port: int
     ca: Path
     token: Token = field(default_factory=lambda: new_token(TokenKind.RIG, pin=None))
+    key: str | None = None
     can_wait: bool = True
     is_removed: bool = False
     statuses: list[PlaybooksStatus] = field(default_factory=list)
@@ -172,7 +177,9 @@ class _Api(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         body = self._body()
         if self._is_allowed():
-            if self.path.endswith("/commands/status"):
+            if self.path.endswith("/identity"):
+                self._take_identity(msgspec.json.decode(body, type=Identity))
+            elif self.path.endswith("/commands/status"):
                 self._take_command_status(msgspec.json.decode(body, type=CommandsStatus))
             elif self.path.endswith("/status"):
                 self.server.commander.statuses.append(msgspec.json.decode(body, type=PlaybooksStatus))
@@ -228,6 +235,10 @@ class _Api(BaseHTTPRequestHandler):
         if self._is_allowed():
             self._answer(200, msgspec.json.encode(InboxItems(items=items)))
 
+    def _take_identity(self, identity: Identity) -> None:
+        if identity.key == self.headers.get(KEY_HEADER):
+            self.server.commander.key = identity.key
+
     def _take_command_status(self, status: CommandsStatus) -> None:
         commander = self.server.commander
         with commander.news:
@@ -256,6 +267,9 @@ class _Api(BaseHTTPRequestHandler):
     def _is_allowed(self) -> bool:
         commander = self.server.commander
         if self.headers.get("Authorization") != f"Bearer {commander.token}":
+            self._problem(401, "invalid_token")
+            return False
+        if commander.key not in (None, self.headers.get(KEY_HEADER)):
             self._problem(401, "invalid_token")
             return False
         if commander.is_removed:

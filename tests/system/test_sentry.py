@@ -1,5 +1,6 @@
 """The real CPU/GPU sentry against the real commander, through what happens to both of them."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -140,10 +141,13 @@ def is_told_of_two(sentry: SentryProcess) -> bool:
 def test_two_sentries_with_one_token_are_both_told(
     commander: CommanderProcess, people: httpx.Client, sentry: SentryProcess, tmp_path: Path
 ) -> None:
+    """Both have the same data folder, and run on one machine."""
     rig = add_rig(people)
+    sentry.enroll(commander.url, rig["token"])
+    sentry.kill()
+    shutil.copytree(sentry.folder / "data", tmp_path / "second" / "data")
+    sentry.start()
     with running_sentry(tmp_path / "second") as second:
-        for each in (sentry, second):
-            each.enroll(commander.url, rig["token"])
         for each in (sentry, second):
             eventually(partial(is_told_of_two, each), within_s=60, what="the warning")
         page = httpx.get(f"http://127.0.0.1:{second.ui_port}/", timeout=60).text

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import httpx
 from commander_farm import RIGS, Farm, Rig
+from protocol.enrolment_messages import KEY_HEADER
 
 ENROL = "/api/v1/sentry/enrol"
 IDENTITY = "/api/v1/sentry/identity"
@@ -43,8 +44,16 @@ class Machine:
         return Rig(rig["id"], rig["name"], answer.json()["token"])
 
     async def start(self, rig: Rig) -> httpx.Response:
-        """Sends what a sentry sends at its start."""
+        """Sends what a sentry sends at its start, as one that does not show its key with the rig's token."""
         return await self.farm.client.put(IDENTITY, json=self.identity, headers=rig.auth)
+
+    def headers(self, rig: Rig) -> dict[str, str]:
+        """The headers of this machine's sentry. A copy has the token of the rig with its former key."""
+        return rig.auth | {KEY_HEADER: self.former_key or self.key}
+
+    async def bind(self, rig: Rig) -> httpx.Response:
+        """Sends what a sentry sends at its start, with its key beside the token."""
+        return await self.farm.client.put(IDENTITY, json=self.identity, headers=self.headers(rig))
 
     def with_new_key(self) -> None:
         """Makes another identity, as a sentry does that was answered 409 `clone`."""

@@ -168,8 +168,8 @@ async def whole_body(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": event["body"], "more_body": False})
 
 
-async def nobody(authorization: str | None) -> None:
-    raise AssertionError(authorization)
+async def nobody(scope: Scope) -> None:
+    raise AssertionError(scope["path"])
 
 
 async def sent_through(gate: BodyGate, path: str, body: bytes) -> bytes:

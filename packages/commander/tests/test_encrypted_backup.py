@@ -34,6 +34,7 @@ from commander.saved_views.tables import view_links
 from commander.settings import Settings, load_settings
 from commander.signing import open_signer
 from commander_farm import RIGS, Farm, a_log, on_sqlite, running
+from enrolling import Machine
 from msgspec.structs import replace
 
 PASSPHRASE = "correct horse battery staple"
@@ -81,6 +82,9 @@ async def test_a_restore_ends_sessions_and_can_revoke_what_is_valid_again(settin
         kept = farm.auth
         await farm.make_key("revoked key")
         revoked, stays, changed, gone = farm.auth, *[await farm.add(name) for name in ("stays", "changed", "gone")]
+        machine = Machine(farm)  # the newer token is that of another machine, which is not locked out
+        assert (await machine.bind(changed)).status_code == 204
+        older = machine.headers(changed)
         wide = await client.post("/api/v1/farm-tokens", json={"name": "hall 1"}, headers=kept)
         assert wide.status_code == 201, wide.text
         await farm.log_in()
@@ -99,7 +103,7 @@ async def test_a_restore_ends_sessions_and_can_revoke_what_is_valid_again(settin
             client.cookies.update(cookies)
             page = await client.get("/cpu-gpu", follow_redirects=False)
             client.cookies.clear()
-            paths = {"/api/v1/tags": (kept, revoked), "/api/v1/sentry": (stays.auth, changed.auth, newer, gone.auth)}
+            paths = {"/api/v1/tags": (kept, revoked), "/api/v1/sentry": (stays.auth, older, newer, gone.auth)}
             answers = [await client.get(path, headers=auth) for path, all_auth in paths.items() for auth in all_auth]
             return [page.status_code, *(each.status_code for each in answers)]
 

@@ -17,7 +17,8 @@ import msgspec
 import pytest
 import websockets
 from commander.settings import Settings
-from commander_farm import RIGS, Farm, Rig, a_log, serving
+from commander_farm import LOGS, RIGS, Farm, Rig, a_log, serving
+from enrolling import Machine
 from nats_server import NatsServer
 from playbook_farm import FOR_SENTRY, STATUS, Playbooks
 from queue_farm import eventually, new_queue
@@ -83,6 +84,22 @@ async def test_a_rig_that_is_added_at_one_node_is_known_and_may_report_at_the_ot
     await nodes.seen_there(rig, lambda seen: seen["name"] == "rig-01")
     welcome = await nodes.there.client.get("/api/v1/sentry", headers=rig.auth)
     assert welcome.json()["rig"] == {"id": rig.id, "name": "rig-01"}
+
+
+async def test_a_rig_that_is_bound_at_one_node_is_bound_at_the_other_and_a_new_token_unbinds_it(nodes: Nodes) -> None:
+    rig, machine = await nodes.here.add(), Machine(nodes.here)
+    assert (await nodes.there.report(rig, a_log())).status_code == 200  # the token is in the other node's memory now
+    assert (await machine.bind(rig)).status_code == 204
+
+    async def is_refused() -> bool:
+        return (await nodes.there.report(rig, a_log())).status_code == 401
+
+    await eventually(is_refused, within_s=SOON_S)
+    with_key = await nodes.there.client.post(LOGS, json={"logs": [a_log()]}, headers=machine.headers(rig))
+    assert with_key.json()["stored"] == 1
+    answer = await nodes.here.client.post(f"{RIGS}/{rig.id}/token", headers=nodes.here.auth)
+    rig.token = answer.json()["token"]
+    assert (await nodes.there.report(rig, a_log())).json()["stored"] == 1
 
 
 async def test_a_log_that_comes_to_one_node_is_shown_by_the_other(nodes: Nodes) -> None:

@@ -133,15 +133,20 @@ async def test_a_copy_that_enrols_with_the_farm_token_waits_whatever_the_token_s
 
 
 @asynccontextmanager
-async def hours_later(settings: Settings, *machines: Machine) -> AsyncIterator[Farm]:
-    """Gives a farm whose rig has been off for two hours, while the second machine has asked for one hour."""
+async def hours_later(settings: Settings, *machines: Machine, bind: bool = False) -> AsyncIterator[Farm]:
+    """Gives a farm whose rig has been off for two hours, while the second machine has asked for one hour.
+
+    `bind`: the rig is bound to the first machine.
+    """
     first, second = machines
     async with running(settings) as client:
         farm = first.farm = second.farm = Farm(client, settings)
         await farm.make_key()
         rig = await first.enrol(await token_text(farm, approve_by_hand=False))
         await farm.report(rig, a_log(7200))
-        answer = await second.start(rig)
+        if bind:
+            assert (await first.bind(rig)).status_code == 204
+        answer = await second.bind(rig) if bind else await second.start(rig)
         assert code_of(answer) == (503, "machine_unclear")
         assert answer.headers["retry-after"] == "5"
         await let_pass(farm, 3600)

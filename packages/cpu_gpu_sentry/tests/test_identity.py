@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 from cpu_gpu_sentry.enrolment import KEPT, SCHEMA, forget, save
-from cpu_gpu_sentry.identity import FarmToken, become_copy, forget_key, load_farm_token, own_key, save_farm_token
+from cpu_gpu_sentry.identity import (
+    FarmToken,
+    become_copy,
+    forget_key,
+    load_farm_token,
+    load_key,
+    own_key,
+    save_farm_token,
+)
 from cpu_gpu_sentry.machine.fingerprint import Fingerprint, board_serial, hashed, read_fingerprint, read_macs
 from protocol.tokens import TokenKind, new_token
 from sentry_kit import store
@@ -37,6 +45,24 @@ def test_a_copy_keeps_its_former_key_until_it_is_a_rig_of_its_own(db: sqlite3.Co
     assert own_key(db) == copy
     save(db, RIG)
     assert (own_key(db).key, own_key(db).former_key) == (copy.key, None)
+
+
+def test_a_copy_shows_its_former_key_with_the_token_that_it_has_until_it_has_one_of_its_own(
+    db: sqlite3.Connection,
+) -> None:
+    first, copy = own_key(db), become_copy(db)
+    assert (first.of_token, copy.of_token) == (first.key, first.key)
+    save(db, RIG)
+    assert own_key(db).of_token == copy.key
+
+
+@pytest.mark.parametrize(("key", "former_key"), [("no key", None), (b"\xff", None), (32 * "a", "")])
+def test_a_damaged_key_is_replaced(db: sqlite3.Connection, key: object, former_key: str | None) -> None:
+    first = own_key(db)
+    db.execute("UPDATE identity SET key = ?, former_key = ?", (key, former_key))
+    assert load_key(db) is None
+    assert own_key(db).key != first.key
+    assert load_key(db) == own_key(db)
 
 
 def test_to_leave_the_commander_forgets_the_farm_token_and_keeps_the_key(db: sqlite3.Connection) -> None:

@@ -65,6 +65,7 @@ class Rig:
     """A sentry whose commander says of its second introduction that it is a copy, and then has no time for it."""
 
     user_agent = "tests"
+    sentry_key: str | None = None
 
     def __init__(self, db: sqlite3.Connection, disk: Worker) -> None:
         self.db, self.news = db, asyncio.Event()

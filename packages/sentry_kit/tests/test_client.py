@@ -4,7 +4,8 @@ from collections.abc import Callable
 import httpx
 import msgspec
 import pytest
-from protocol.messages import LogReceipt, Problem, RejectedLog
+from protocol.enrolment_messages import KEY_HEADER
+from protocol.messages import FieldError, LogReceipt, Problem, RejectedLog
 from protocol.playbook_messages import Playbooks
 from protocol.tokens import TokenKind, new_token
 from sentry_kit.client import (
@@ -48,6 +49,31 @@ async def test_a_report_carries_the_token_the_run_and_its_logs_as_they_are() -> 
     assert seen[0].headers["Authorization"] == f"Bearer {TOKEN}"
     assert seen[0].headers[RUN_HEADER] == "this run"
     assert seen[0].content == b'{"logs":[{"taken_at":"a"},{"b":2}]}'
+
+
+async def test_each_request_carries_the_sentry_s_key_and_a_commander_s_reason_for_another_one_is_shown() -> None:
+    seen: list[str | None] = []
+    reason = "This token belongs to a machine whose sentry has another key."
+    wrong = Problem(
+        title="No",
+        status=401,
+        detail=reason,
+        code="invalid_token",
+        errors=[FieldError(field=KEY_HEADER, message=reason)],
+    )
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get(KEY_HEADER))
+        return httpx.Response(401, content=msgspec.json.encode(wrong))
+
+    client = client_of(answer)
+    for key in (None, "a" * 32):
+        if key:
+            client.use_key(key)
+        for call in (client.welcome(), client.send_specs(b"{}"), client.file("packages", 1000)):
+            with pytest.raises(InvalidToken, match="another key"):
+                await call
+    assert seen == [None] * 3 + ["a" * 32] * 3
 
 
 async def test_a_large_report_is_compressed() -> None:

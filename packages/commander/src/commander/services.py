@@ -37,6 +37,7 @@ from commander.live.operational_index import OperationalIndex
 from commander.live.rig_state import RigState
 from commander.live.rigs import LiveRigs
 from commander.live.source import LiveViews
+from commander.machines.store import forget_machines
 from commander.notifications.alerts_page import AlertsPage
 from commander.notifications.outbox import Outbox
 from commander.noun import Core
@@ -98,7 +99,14 @@ class Services:
         self.playbook_actions = PlaybookActions(self.database, self.playbook_sync)
         dependents = {RigKind.CPU_GPU: RigPlaybooks(self.playbook_sync)}
         self.rig_actions = {
-            kind: RigActions(self.database, live, self.tokens, pin=pin, playbooks=dependents.get(kind))
+            kind: RigActions(
+                self.database,
+                live,
+                self.tokens,
+                pin=pin,
+                playbooks=dependents.get(kind),
+                forget_machines=forget_machines if kind is RigKind.CPU_GPU else None,
+            )
             for kind, live in self.lives.items()
         }
         self.site_token_actions = SiteTokenActions(

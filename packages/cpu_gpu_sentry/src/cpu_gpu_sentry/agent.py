@@ -29,6 +29,7 @@ from sentry_kit.worker import Worker
 
 from cpu_gpu_sentry.connection import Connection
 from cpu_gpu_sentry.enrolment import KEPT, STORE
+from cpu_gpu_sentry.identity import load_key
 from cpu_gpu_sentry.inbox import Inbox
 from cpu_gpu_sentry.introduction import Introduction
 from cpu_gpu_sentry.ladder.sources import Sources
@@ -85,6 +86,7 @@ class Agent:
         self._noted_interval: float | None = None
         self._noted_miners: list[MinerNote] | None = None
         self.user_agent = user_agent(DISTRIBUTION)
+        self.sentry_key: str | None = None  # sent with the rig's token
         self.read_machine = read_machine
         self.introduction = Introduction(self, read_machine)
         self._due = asyncio.Event()  # a report is worth more now than at its time
@@ -139,11 +141,17 @@ class Agent:
         return self._settings.playbooks_every_s or commander_s
 
     def _open_client(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
-        return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, self.user_agent)
+        return self._open_connection(enrolment, connections=1)
 
-    def _open_connection(self, enrolment: Enrolment) -> AbstractAsyncContextManager[CommanderClient]:
-        """Opens a client for the inbox's held request and for requests that are made meanwhile."""
-        return commander_client(enrolment.url, enrolment.token, enrolment.ca_pem, self.user_agent, connections=2)
+    def _open_connection(
+        self, enrolment: Enrolment, *, connections: int = 2
+    ) -> AbstractAsyncContextManager[CommanderClient]:
+        """Opens a client; of its two connections one is for the inbox's held request."""
+        return commander_client(
+            *(enrolment.url, enrolment.token, enrolment.ca_pem, self.user_agent),
+            key=self.sentry_key,
+            connections=connections,
+        )
 
     def _uploader_changed(self) -> None:
         self.connection.enrolment_changed()
@@ -268,6 +276,8 @@ class Agent:
     async def reload(self) -> None:
         self.watches = await self.uploader.on_disk(lambda: load_watches(self._db))
         await self.signatures.reload()
+        own = await self.uploader.on_disk(lambda: load_key(self._db))
+        self.sentry_key = own.of_token if own else None
         await self.uploader.reload()
         await self.operations.ladder.reload()
         await self.supervisor.reload()

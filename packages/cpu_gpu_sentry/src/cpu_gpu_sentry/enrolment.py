@@ -54,7 +54,8 @@ class Checked(NamedTuple):
 async def checked(url: str, token: str, agent: str, change: Change, machine: Fingerprint) -> Checked:
     """Asks the commander. Raises `EnrolmentError`."""
     if not has_farm_token(token):
-        return Checked(await check_enrolment(url, token, TokenKind.RIG, agent))
+        own = await change(identity.load_key)
+        return Checked(await check_enrolment(url, token, TokenKind.RIG, agent, key=own.key if own else None))
     farm = await check_farm_token(url, token)
     return Checked(await enrol_with(farm, agent, change, machine), farm)
 

@@ -25,7 +25,7 @@ from sentry_kit.errors import EnrolmentError
 from sentry_kit.store import Enrolment, load_enrolment
 from sentry_kit.trust import check_url
 
-from cpu_gpu_sentry.identity import FarmToken, OwnKey, become_copy, own_key
+from cpu_gpu_sentry.identity import FarmToken, OwnKey, become_copy, load_key, own_key
 from cpu_gpu_sentry.machine.fingerprint import Fingerprint
 
 log = logging.getLogger(__name__)
@@ -51,12 +51,12 @@ async def check_farm_token(url_text: str, token_text: str) -> FarmToken:
 
 async def enrol_with(farm: FarmToken, agent: str, change: Change, machine: Fingerprint) -> Enrolment:
     """Returns the enrolment as a rig; the caller stores it. Raises `EnrolmentError`."""
-    before = await change(load_enrolment)
-    if before is not None and (known := await _still_valid(farm, before, agent)) is not None:
+    before, own = await change(load_enrolment), await change(load_key)
+    if before is not None and (known := await _still_valid(farm, before, agent, own)) is not None:
         return known
     try:
         async with commander_client(farm.url, farm.token, farm.ca_pem, agent) as client:
-            token = await _patiently(client, change, machine)
+            token, key = await _patiently(client, change, machine)
     except InvalidToken as error:
         text = "The commander does not know this farm token; make a new one there, under CPU/GPU rigs."
         raise EnrolmentError("token", text) from error
@@ -64,28 +64,29 @@ async def enrol_with(farm: FarmToken, agent: str, change: Change, machine: Finge
         raise EnrolmentError("token", str(error)) from error
     except CommanderError as error:
         raise EnrolmentError("url", str(error)) from error
-    return await check_enrolment(farm.url, token, TokenKind.RIG, agent, farm.ca_pem)
+    return await check_enrolment(farm.url, token, TokenKind.RIG, agent, farm.ca_pem, key=key)
 
 
-async def _still_valid(farm: FarmToken, before: Enrolment, agent: str) -> Enrolment | None:
+async def _still_valid(farm: FarmToken, before: Enrolment, agent: str, own: OwnKey | None) -> Enrolment | None:
     """Returns the enrolment that this sentry has with the same commander already, if its token is still good."""
     if before.token is None or before.url != farm.url:
         return None
     try:
-        return await check_enrolment(before.url, str(before.token), TokenKind.RIG, agent, before.ca_pem)
+        token, key = str(before.token), own.key if own else None
+        return await check_enrolment(before.url, token, TokenKind.RIG, agent, before.ca_pem, key=key)
     except EnrolmentError as error:
         if error.field == "url":
             raise
         return None
 
 
-async def _patiently(client: CommanderClient, change: Change, machine: Fingerprint) -> str:
-    """Returns the token. Raises `CommanderError`."""
+async def _patiently(client: CommanderClient, change: Change, machine: Fingerprint) -> tuple[str, str]:
+    """Returns the token of a rig and the key that belongs to it. Raises `CommanderError`."""
     clock = asyncio.get_running_loop().time
     until_s, key = clock() + PATIENCE_S, await change(own_key)
     while True:
         try:
-            return (await client.enrol(key.on(machine))).token
+            return (await client.enrol(key.on(machine))).token, key.key
         except IsCopy as error:
             if key.former_key is not None:
                 raise
@@ -106,7 +107,7 @@ async def enrol_copy(
     Raises `CommanderError` or `EnrolmentError`.
     """
     enrolled = await client.enrol(key.on(machine))
-    return await check_enrolment(before.url, enrolled.token, TokenKind.RIG, agent, before.ca_pem)
+    return await check_enrolment(before.url, enrolled.token, TokenKind.RIG, agent, before.ca_pem, key=key.key)
 
 
 def has_farm_token(text: str) -> bool:

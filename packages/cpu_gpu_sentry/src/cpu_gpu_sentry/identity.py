@@ -4,6 +4,7 @@ The key is made once. A copy of the data folder on another machine makes another
 until it has a rig of its own.
 """
 
+import re
 import secrets
 import sqlite3
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from protocol.tokens import BadToken, Token, parse_token
 
 from cpu_gpu_sentry.machine.fingerprint import Fingerprint
 
+_KEY = re.compile("[0-9a-f]{32}", re.ASCII)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS identity (
     only INTEGER PRIMARY KEY CHECK (only = 1), key TEXT NOT NULL, former_key TEXT);
@@ -27,6 +29,11 @@ class OwnKey:
 
     key: str
     former_key: str | None
+
+    @property
+    def of_token(self) -> str:
+        """The key of the rig whose token this sentry has: a copy has the token of the rig that it is a copy of."""
+        return self.former_key or self.key
 
     def on(self, machine: Fingerprint) -> Identity:
         """Returns the message."""
@@ -49,13 +56,24 @@ class FarmToken:
     ca_pem: str | None
 
 
+def load_key(db: sqlite3.Connection) -> OwnKey | None:
+    """Returns the key, or None if there is none, or a damaged one."""
+    row = db.execute("SELECT key, former_key FROM identity").fetchone()
+    return OwnKey(*row) if row and _is_key(row[0]) and (row[1] is None or _is_key(row[1])) else None
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str) and _KEY.fullmatch(value) is not None
+
+
 def own_key(db: sqlite3.Connection) -> OwnKey:
     """Returns the key, and makes it if there is none. A key that is there is read only: the disk may be full."""
-    row = db.execute("SELECT key, former_key FROM identity").fetchone()
-    if row is None:
-        row = secrets.token_hex(16), None
-        db.execute("INSERT INTO identity (only, key) VALUES (1, ?)", row[:1])
-    return OwnKey(*row)
+    known = load_key(db)
+    if known is not None:
+        return known
+    new = OwnKey(secrets.token_hex(16), None)
+    db.execute("INSERT OR REPLACE INTO identity (only, key) VALUES (1, ?)", (new.key,))
+    return new
 
 
 def become_copy(db: sqlite3.Connection) -> OwnKey:

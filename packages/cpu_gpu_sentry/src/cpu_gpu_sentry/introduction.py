@@ -26,6 +26,7 @@ class IntroducedRig(Protocol):
 
     uploader: RigUploader
     user_agent: str
+    sentry_key: str | None
 
     @property
     def change(self) -> Change: ...
@@ -51,6 +52,8 @@ class Introduction:
                 raise
             log.warning("identity_unknown %s", error)  # the logs must not wait for the disk
             return True
+        self._rig.sentry_key = key.of_token
+        client.use_key(key.of_token)
         if key.former_key is None:
             try:
                 await client.send_identity(key.on(machine))

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from protocol.messages import Message, RigName, Text
 
+KEY_HEADER = "Sentry-Key"  # has the key of a rig's sentry, beside its token
 Key = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="128 random bits, in hex")]
 Mac = Annotated[str, Meta(pattern="^[0-9a-f]{2}(:[0-9a-f]{2}){5}$", description="a MAC address, in lower case")]
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="a SHA-256, in hex")]

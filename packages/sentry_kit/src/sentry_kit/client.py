@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import httpx
 import msgspec
-from protocol.enrolment_messages import Enrolled, Identity
+from protocol.enrolment_messages import KEY_HEADER, Enrolled, Identity
 from protocol.inbox_messages import InboxItem, InboxItems
 from protocol.item_signature import SIGNED_HEADER, SignedItem, header_of
 from protocol.messages import LogReceipt, LogReport, Problem, SentryWelcome
@@ -102,15 +102,26 @@ _OF_ENROLMENT = {
 
 
 class CommanderClient:
-    """Calls the commander with one token. `http` has the commander's base URL."""
+    """Calls the commander with one token. `http` has the commander's base URL.
 
-    def __init__(self, http: httpx.AsyncClient, token: Token | None, *, run: str = _RUN) -> None:
+    `key` is that of the sentry. A commander that has bound the rig to its machine takes the token only with this key.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, token: Token | None, *, key: str | None = None, run: str = _RUN
+    ) -> None:
         self.lan_ip: str | None = None
         self.token = token
         self._http = http
         self._headers = {RUN_HEADER: run}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
+        if key is not None:
+            self.use_key(key)
+
+    def use_key(self, key: str) -> None:
+        """Sends this key with each further request."""
+        self._headers[KEY_HEADER] = key
 
     async def welcome(self) -> SentryWelcome:
         return _decode(await self._ask("GET", "api/v1/sentry"), SentryWelcome)
@@ -250,7 +261,13 @@ class CommanderClient:
 
 @asynccontextmanager
 async def commander_client(
-    url: str, token: Token | None, ca_pem: str | None, agent: str, *, connections: int = 1
+    url: str,
+    token: Token | None,
+    ca_pem: str | None,
+    agent: str,
+    *,
+    key: str | None = None,
+    connections: int = 1,
 ) -> AsyncIterator[CommanderClient]:
     """Opens a client that verifies the commander by `ca_pem`, or by the system's roots. It keeps `connections`
     connections."""
@@ -266,7 +283,7 @@ async def commander_client(
         limits=httpx.Limits(max_keepalive_connections=connections, keepalive_expiry=120),
         trust_env=False,  # a .netrc or a proxy variable must not redirect a token
     ) as http:
-        yield CommanderClient(http, token)
+        yield CommanderClient(http, token, key=key)
 
 
 def _wait(wait_s: float) -> str:
@@ -299,7 +316,8 @@ def _failure(response: httpx.Response, content: bytes | None = None) -> Commande
         problem = Problem(title="", status=response.status_code, detail="", code="")
     status = response.status_code
     if status == 401 and problem.code == "invalid_token":
-        return InvalidToken("The commander does not know this token; enroll with a new one from the rig's page.")
+        unknown = "The commander does not know this token; enroll with a new one from the rig's page."
+        return InvalidToken(problem.detail if problem.errors else unknown)
     if status == 410 and problem.code == "rig_removed":
         return RigRemoved("The rig was removed from the commander; add it there again and enroll with its new token.")
     if status == 404 and problem.code:

@@ -11,16 +11,22 @@ from sentry_kit.unreachable import why_unreachable
 
 
 async def check_enrolment(
-    url_text: str, token_text: str, kind: TokenKind, agent: str, fallback_ca_pem: str | None = None
+    url_text: str,
+    token_text: str,
+    kind: TokenKind,
+    agent: str,
+    fallback_ca_pem: str | None = None,
+    *,
+    key: str | None = None,
 ) -> Enrolment:
     """Returns the enrolment after asking the commander. Raises `EnrolmentError`.
 
-    `fallback_ca_pem` is trusted if the token names no authority.
+    `fallback_ca_pem` is trusted if the token names no authority. `key` is that of the sentry, if it has one.
     """
     url = check_url(url_text)
     token = check_token(token_text, kind)
     ca_pem = await trusted_ca(url, token) or fallback_ca_pem
-    async with commander_client(url, token, ca_pem, agent) as client:
+    async with commander_client(url, token, ca_pem, agent, key=key) as client:
         try:
             welcome = await client.welcome()
         except (InvalidToken, RigRemoved) as error:

@@ -153,5 +153,8 @@ async def revoke(
 
 
 async def _replace_token(db: AsyncConnection, rigs: sa.Table, rig_id: int, token_hash: bytes | None) -> None:
-    new = token_hash or secrets.token_bytes(_HASH_BYTES)
-    await db.execute(sa.update(rigs).where(rigs.c.id == rig_id).values(token_hash=new))
+    """Replaces the token of a rig. The newer token is not bound to the machine that had the older one."""
+    values: dict[str, bytes | None] = {"token_hash": token_hash or secrets.token_bytes(_HASH_BYTES)}
+    if rigs is cpu_gpu_rigs:
+        values["sentry_key_hash"] = None
+    await db.execute(sa.update(rigs).where(rigs.c.id == rig_id).values(values))

@@ -10,7 +10,7 @@ from protocol.tokens import TokenKind
 
 from commander.accounts.auth import OPEN
 from commander.farm_tokens.enrolment import Enrolments
-from commander.registry.tokens import InvalidToken, Tokens, bearer_token
+from commander.registry.tokens import InvalidToken, Tokens, bearer_token, credentials_of
 from commander.web.api_docs import BEARER, problems
 
 ABOUT = {
@@ -38,10 +38,11 @@ async def enrol(
 
     The same identity again gets the same rig with another token.
     """
-    token = bearer_token(request.headers.get("authorization"))
+    sender = credentials_of(request.scope)
+    token = bearer_token(sender.authorization)
     if token.kind not in (TokenKind.FARM, TokenKind.RIG):
         raise InvalidToken(f"A rig enrolls with a farm token, mw_farm_…; this is one of kind {token.kind}.")
-    return await enrolments.enrol(token, await tokens.holder_of(token), data)
+    return await enrolments.enrol(token, await tokens.holder_of(token, sender), data)
 
 
 HANDLERS = [enrol]

@@ -109,9 +109,9 @@ class AsicIntake:
 
     async def _recognise(self, scope: Scope, share: Share) -> None:
         """Counts the body as the farm's if the header has a valid token, which is optional here."""
-        if authorization := header(scope, b"authorization"):
+        if header(scope, b"authorization"):
             with suppress(TokenError):
-                await self._tokens.check(authorization)
+                await self._tokens.check(scope)
                 share.sender_is_known()
 
     async def _take(self, items: Sequence[Item]) -> AsicReceipt:

@@ -11,7 +11,7 @@ from protocol.messages import Message, Text
 
 from commander.accounts.auth import OPEN
 from commander.intake import asic as asic_intake
-from commander.registry.tokens import Tokens
+from commander.registry.tokens import Tokens, credentials_of
 from commander.rigs.adoption_actions import AdoptionActions
 from commander.web.api_docs import BEARER, problems
 
@@ -56,7 +56,7 @@ async def adopt(
     adoption_actions: NamedDependency[AdoptionActions],
 ) -> AdoptionAnswer:
     """Register ASICs that a site's sentry has found; the same key again is the same ASIC, with a fresh token."""
-    return await adoption_actions.adopt(await tokens.site_of(request.headers.get("authorization")), data)
+    return await adoption_actions.adopt(await tokens.site_of(credentials_of(request.scope)), data)
 
 
 HANDLERS = [post_asic_logs, adopt]

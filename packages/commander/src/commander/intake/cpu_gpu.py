@@ -27,7 +27,7 @@ from commander.live.rigs import LiveRigs
 from commander.raw_logs.store import NewLog
 from commander.readings.decode import READERS
 from commander.registry.kinds import RigKind
-from commander.registry.tokens import RigRemoved, Tokens
+from commander.registry.tokens import RigRemoved, Tokens, credentials_of
 from commander.web.bodies import header, method_of, read_body, reading, send_json
 from commander.web.body_budget import BodyBudget
 from commander.web.errors import send_problem
@@ -92,7 +92,7 @@ class Intake:
         await answer(self._receipt, scope, receive, send)
 
     async def _receipt(self, scope: Scope, receive: Receive) -> LogReceipt:
-        rig_id = await self._tokens.rig_of(header(scope, b"authorization"))
+        rig_id = await self._tokens.rig_of(credentials_of(scope))
         sender_is_known(scope)
         self._budgets.check(rig_id)
         with self._bodies.share(None) as share:

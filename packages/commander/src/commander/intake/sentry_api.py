@@ -18,7 +18,7 @@ from commander.accounts.auth import OPEN
 from commander.intake import cpu_gpu as intake
 from commander.live.rigs import LiveRigs, Lives
 from commander.registry.sentry_calls import report
-from commander.registry.tokens import RIG_KINDS, InvalidToken, Tokens, bearer_token
+from commander.registry.tokens import RIG_KINDS, InvalidToken, Tokens, bearer_token, credentials_of
 from commander.rigs.actions import RigActions
 from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
@@ -39,8 +39,9 @@ async def welcome(
     signer: NamedDependency[Signer | None],
 ) -> SentryWelcome:
     """The owner of the token, and how often to report. `kind` is that of the token; a site and a farm have no `rig`."""
-    token = bearer_token(request.headers.get("authorization"))
-    holder = await tokens.holder_of(token)
+    sender = credentials_of(request.scope)
+    token = bearer_token(sender.authorization)
+    holder = await tokens.holder_of(token, sender)
     if token.kind is TokenKind.SITE:
         await site_token_actions.used(holder)
     return SentryWelcome(
@@ -75,8 +76,9 @@ async def note_installed(
     lives: NamedDependency[Lives],
 ) -> None:
     """The line with this token has installed the sentry and connects it next. The open page of the rig shows it."""
-    token = bearer_token(request.headers.get("authorization"))
-    holder = await tokens.holder_of(token)
+    sender = credentials_of(request.scope)
+    token = bearer_token(sender.authorization)
+    holder = await tokens.holder_of(token, sender)
     if token.kind in RIG_KINDS:
         lives[RIG_KINDS[token.kind]].index.set_installed(holder)
 

@@ -16,7 +16,7 @@ from commander.accounts.auth import OPEN
 from commander.accounts.networks import sender_is_known
 from commander.live.inbox import Inbox
 from commander.live.long_poll import wait_of
-from commander.registry.tokens import Tokens
+from commander.registry.tokens import Credentials, Tokens, credentials_of
 from commander.web.api_docs import BEARER, problems
 from commander.web.bodies import header, method_of, send_json
 from commander.web.errors import send_problem
@@ -41,11 +41,11 @@ class InboxEndpoint:
             await send_problem(error, scope, send)
 
     async def _answer(self, scope: Scope, send: Send) -> None:
-        wait_s, authorization = wait_of(header(scope, b"prefer")), header(scope, b"authorization")
-        await self._tokens.rig_of(authorization)
+        wait_s, sender = wait_of(header(scope, b"prefer")), credentials_of(scope)
+        await self._tokens.rig_of(sender)
         sender_is_known(scope)
         newest = from_header(header(scope, SIGNED_HEADER.lower().encode()))
-        items = await self._items(authorization, versions_of(scope["query_string"]), newest, wait_s)
+        items = await self._items(sender, versions_of(scope["query_string"]), newest, wait_s)
         body = msgspec.json.encode(InboxItems(items=items))
         headers = [
             (b"content-type", b"application/json"),
@@ -56,13 +56,13 @@ class InboxEndpoint:
         await send_json(send, 200, body, headers=headers)
 
     async def _items(
-        self, authorization: str | None, versions: dict[str, str], newest: SignedItem | None, wait_s: float
+        self, sender: Credentials, versions: dict[str, str], newest: SignedItem | None, wait_s: float
     ) -> list[InboxItem]:
         """Returns what is new, as soon as something is. The token is looked up again after each wait."""
         clock = asyncio.get_running_loop().time
         until_s = clock() + wait_s
         while True:
-            rig_id = await self._tokens.rig_of(authorization)
+            rig_id = await self._tokens.rig_of(sender)
             with self._inbox.waiter(rig_id) as waiter:  # before the look, so that no change falls in between
                 items = await self._inbox.news(rig_id, versions, newest)
                 left_s = until_s - clock()

@@ -1,10 +1,12 @@
-"""Takes the identities of sentries: notes the machine of a rig, and notices copies."""
+"""Takes the identities of sentries: notes the machine of a rig, binds the rig to it, and notices copies."""
 
 from datetime import datetime, timedelta
 
 from protocol.enrolment_messages import Identity
+from protocol.tokens import TokenKind
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from commander.accounts.domain import secret_hash
 from commander.audit.actor import Actor, acting
 from commander.audit.store import record
 from commander.db import Database
@@ -12,26 +14,39 @@ from commander.live.rigs import LiveRigs
 from commander.machines import store
 from commander.machines.domain import ASK_HOLDS, Decision, RigNow, Verdict, decide, error_of
 from commander.problems import CommanderError
+from commander.registry import store as registry
 from commander.registry.kinds import RigKind
-from commander.registry.store import get_rig
+from commander.registry.tokens import Credentials, Tokens, bearer_token, check_again
 
 
 class Machines:
     """The machines of the CPU/GPU rigs. A rig that has not reported for `silence` is not alive."""
 
-    def __init__(self, database: Database, live: LiveRigs, *, silence: timedelta) -> None:
+    def __init__(self, database: Database, live: LiveRigs, tokens: Tokens, *, silence: timedelta) -> None:
         self.database = database
+        self._tokens = tokens
         self._live = live
         self._silence = silence
 
-    async def take(self, rig_id: int, identity: Identity) -> None:
-        """Takes the identity that a sentry with the rig's token sends. Raises `IsClone` or `MachineUnclear`."""
-        now = await self.database.now()
+    async def take(self, sender: Credentials, identity: Identity) -> None:
+        """Takes the identity that a sentry with a rig's token sends.
+
+        If the sender has the identity's key in its headers, the rig is bound to it: from then on the token counts only
+        with this key. Raises `InvalidToken`, `WrongKey`, `RigRemoved`, `IsClone` or `MachineUnclear`.
+        """
+        token = bearer_token(sender.authorization, TokenKind.RIG)
+        token_hash, rig_id, now = token.hash(), await self._tokens.holder_of(token, sender), await self.database.now()
+        has_shown_key, is_bound_now = sender.key == identity.key, False
         async with self.database.transaction() as db:
             await store.lock_rig(db, rig_id)
+            await check_again(db, rig_id, token_hash, identity.key)
             error = await self.judge(db, rig_id, identity, now=now)
+            if error is None and has_shown_key:
+                is_bound_now = await registry.bind(db, rig_id, token_hash, secret_hash(identity.key))
         if error is not None:
             raise error
+        if is_bound_now:
+            self._tokens.forget(token_hash)
 
     async def judge(
         self, db: AsyncConnection, rig_id: int, identity: Identity, *, now: datetime
@@ -40,7 +55,7 @@ class Machines:
 
         Raises `RigNotFound`.
         """
-        rig = await get_rig(db, RigKind.CPU_GPU, rig_id)
+        rig = await registry.get_rig(db, RigKind.CPU_GPU, rig_id)
         known = await store.machines_of(db, rig_id)
         decision = decide(identity, known, self._now_of(rig_id), now=now, silence=self._silence)
         await _note(db, rig_id, identity, decision, now)

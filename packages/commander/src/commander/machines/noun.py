@@ -11,7 +11,7 @@ from commander.registry.kinds import RigKind
 def machines_of(core: Core) -> Machines:
     """Returns the machines of this commander's CPU/GPU rigs."""
     silence = timedelta(seconds=core.settings.offline_after_s)
-    return Machines(core.database, core.lives[RigKind.CPU_GPU], silence=silence)
+    return Machines(core.database, core.lives[RigKind.CPU_GPU], core.tokens, silence=silence)
 
 
 def build(core: Core) -> Built:

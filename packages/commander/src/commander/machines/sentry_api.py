@@ -9,7 +9,7 @@ from protocol.enrolment_messages import Identity
 
 from commander.accounts.auth import OPEN
 from commander.machines.actions import Machines
-from commander.registry.tokens import Tokens
+from commander.registry.tokens import credentials_of
 from commander.web.api_docs import BEARER, problems
 
 ABOUT = {409: "Another machine is this rig.", 503: "It is not clear yet whether there are two machines; come back."}
@@ -26,12 +26,13 @@ ABOUT = {409: "Another machine is this rig.", 503: "It is not clear yet whether 
 async def put_identity(
     request: Request,  # type: ignore[type-arg]
     data: Annotated[Identity, Body()],
-    tokens: NamedDependency[Tokens],
     machines: NamedDependency[Machines],
 ) -> None:
-    """The machine on which the rig's sentry has started. 409 `clone` if it is a copy of a rig that is alive."""
-    rig_id = await tokens.rig_of(request.headers.get("authorization"))
-    await machines.take(rig_id, data)
+    """The machine on which the rig's sentry has started. 409 `clone` if it is a copy of a rig that is alive.
+
+    If the header `Sentry-Key` has the key of the identity, the rig's token counts only with this header from then on.
+    """
+    await machines.take(credentials_of(request.scope), data)
 
 
 HANDLERS = [put_identity]

@@ -10,6 +10,7 @@ from commander.accounts.domain import secret_hash
 from commander.machines.domain import KnownMachine
 from commander.machines.tables import rig_identities as identities
 from commander.machines.tables import rig_machines as machines
+from commander.registry import store as registry
 from commander.registry.tables import cpu_gpu_rigs as rigs
 
 MACHINES_KEPT = 16  # of a rig, and as many that wait to be it
@@ -84,3 +85,10 @@ async def forget_machine(db: AsyncConnection, machine_id: int) -> None:
 async def lock_rig(db: AsyncConnection, rig_id: int) -> None:
     """Lets one transaction at a time decide about the rig's machines."""
     await db.execute(sa.select(rigs.c.id).where(rigs.c.id == rig_id).with_for_update(key_share=True))
+
+
+async def forget_machines(db: AsyncConnection, rig_id: int) -> None:
+    """Forgets the rig's machines and its key: the next machine that sends its identity is the rig."""
+    await registry.unbind(db, rig_id)
+    await db.execute(sa.delete(identities).where(identities.c.rig_id == rig_id))
+    await db.execute(sa.delete(machines).where(machines.c.rig_id == rig_id))

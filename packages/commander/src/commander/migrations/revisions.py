@@ -4,7 +4,7 @@ from pathlib import Path
 
 from commander.problems import DatabaseProblem
 
-HEAD = "0021"
+HEAD = "0022"
 
 
 class SchemaTooNew(DatabaseProblem):

@@ -9,7 +9,7 @@ from litestar.types import Receive, Scope, Send
 from commander.accounts.networks import sender_is_known
 from commander.live.long_poll import wait_of
 from commander.playbooks.sync import PlaybookSync
-from commander.registry.tokens import Tokens
+from commander.registry.tokens import Tokens, credentials_of
 from commander.web.bodies import header, method_of, send_json
 from commander.web.errors import send_problem
 from commander.web.methods import allowed
@@ -36,15 +36,15 @@ class PlaybooksEndpoint:
             await send_problem(error, scope, send)
 
     async def _answer(self, scope: Scope, send: Send) -> None:
-        authorization = header(scope, b"authorization")
+        sender = credentials_of(scope)
         known_etags, wait_s = etags(header(scope, b"if-none-match")), wait_of(header(scope, b"prefer"))
-        rig_id = await self._tokens.rig_of(authorization)
+        rig_id = await self._tokens.rig_of(sender)
         sender_is_known(scope)
         await self._sync.earlier_sentry_asks(rig_id)
         wire = await self._sync.wire(rig_id)
         if wait_s and wire.etag in known_etags:
             await self._sync.long_poll.wait(rig_id, wait_s)
-            rig_id = await self._tokens.rig_of(authorization)  # the rig may have been removed meanwhile
+            rig_id = await self._tokens.rig_of(sender)  # the rig may have been removed meanwhile
             wire = await self._sync.wire(rig_id)
         headers = [(b"etag", wire.etag.encode()), (b"cache-control", b"no-store")]
         if wait_s:

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.openapi.spec import Operation
 
 from commander.accounts.auth import OPEN
-from commander.registry.tokens import Tokens
+from commander.registry.tokens import Tokens, credentials_of
 from commander.web.api_docs import BEARER, problems
 
 Method = TypeVar("Method", post, put)
@@ -17,8 +17,9 @@ async def reporting_rig(
     request: Request,  # type: ignore[type-arg]
     tokens: NamedDependency[Tokens],
 ) -> int:
-    """Returns the id of the CPU/GPU rig whose token the request has. Raises `InvalidToken` or `RigRemoved`."""
-    return await tokens.rig_of(request.headers.get("authorization"))
+    """Returns the id of the CPU/GPU rig whose token the request has. Raises `InvalidToken`, `WrongKey` or
+    `RigRemoved`."""
+    return await tokens.rig_of(credentials_of(request.scope))
 
 
 def report(method: type[Method], path: str, operation_class: type[Operation] = Operation) -> Method:

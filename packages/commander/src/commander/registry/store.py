@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.registry.kinds import RigKind
 from commander.registry.names import NameTaken, Rig, RigNotFound, name_key
-from commander.registry.tables import RIGS, removed_tokens
+from commander.registry.tables import RIGS, cpu_gpu_rigs, removed_tokens
 
 MANY = 500  # parameters of one query
 
@@ -129,6 +129,31 @@ async def find_tokens(db: AsyncConnection, kind: RigKind, hashes: Collection[byt
         rows = await db.execute(sa.select(rigs.c.token_hash, rigs.c.id).where(rigs.c.token_hash.in_(part)))
         rig_ids |= {bytes(token_hash): rig_id for token_hash, rig_id in rows}
     return rig_ids
+
+
+async def find_keys(db: AsyncConnection, hashes: Collection[bytes]) -> dict[bytes, bytes]:
+    """The hash of the key to which each of these tokens of CPU/GPU rigs is bound; tokens without one are left out."""
+    keys = dict[bytes, bytes]()
+    query = sa.select(cpu_gpu_rigs.c.token_hash, cpu_gpu_rigs.c.sentry_key_hash)
+    for part in _parts(hashes):
+        bound = cpu_gpu_rigs.c.sentry_key_hash.is_not(None)
+        rows = await db.execute(query.where(cpu_gpu_rigs.c.token_hash.in_(part), bound))
+        keys |= {bytes(token_hash): bytes(key_hash) for token_hash, key_hash in rows}
+    return keys
+
+
+async def bind(db: AsyncConnection, rig_id: int, token_hash: bytes, key_hash: bytes) -> bool:
+    """Lets the CPU/GPU rig's token count only with this key. Returns False if it has another token or a key already."""
+    rigs = cpu_gpu_rigs
+    query = sa.update(rigs).where(
+        rigs.c.id == rig_id, rigs.c.token_hash == token_hash, rigs.c.sentry_key_hash.is_(None)
+    )
+    return (await db.execute(query.values(sentry_key_hash=key_hash))).rowcount == 1
+
+
+async def unbind(db: AsyncConnection, rig_id: int) -> None:
+    """Lets the CPU/GPU rig's token count with every key, until a machine binds it."""
+    await db.execute(sa.update(cpu_gpu_rigs).where(cpu_gpu_rigs.c.id == rig_id).values(sentry_key_hash=None))
 
 
 async def removed_among(db: AsyncConnection, hashes: Collection[bytes]) -> set[bytes]:

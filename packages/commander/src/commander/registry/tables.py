@@ -25,7 +25,11 @@ def _rigs(name: str, *more: sa.Column[Any] | sa.UniqueConstraint) -> sa.Table:
     )
 
 
-cpu_gpu_rigs = _rigs("cpu_gpu_rigs")
+cpu_gpu_rigs = _rigs(
+    "cpu_gpu_rigs",
+    # The hash of the key of the machine to which the rig is bound: its token counts only with this key.
+    sa.Column("sentry_key_hash", sa.LargeBinary(32)),
+)
 asic_rigs = _rigs(
     "asic_rigs",
     # Which site registered it, and as what: the same again is the same rig. A site's id is never given twice, so that

@@ -1,6 +1,6 @@
 """Actions on rigs of one kind. Each is one transaction; then open pages are notified."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from protocol.tokens import Token, new_token
@@ -24,6 +24,7 @@ from commander.tags.actions import set_tags
 from commander.tags.domain import Tags
 
 REMOVED_AT_ONCE = 50
+ForgetMachines = Callable[[AsyncConnection, int], Awaitable[None]]
 TITLES = {RigKind.CPU_GPU: "rig", RigKind.ASIC: "ASIC"}
 
 
@@ -31,7 +32,8 @@ class RigActions:
     """The rigs of the kind that `live` shows.
 
     `pin` is the fingerprint of the commander's own CA that goes into tokens, if it has one. `playbooks` follow
-    changes of rigs that can have playbooks.
+    changes of rigs that can have playbooks. `forget_machines` is called in the transaction of a new token, for rigs
+    that can be bound to a machine.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class RigActions:
         *,
         pin: str | None,
         playbooks: RigPlaybooks | None = None,
+        forget_machines: ForgetMachines | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
@@ -50,6 +53,7 @@ class RigActions:
         self._tokens = tokens
         self._pin = pin
         self._playbooks = playbooks
+        self._forget_machines = forget_machines
         self._now = now
 
     async def add(self, name: str) -> tuple[Rig, Token]:
@@ -127,11 +131,16 @@ class RigActions:
             self._playbooks.rig_gone(rig_id)
 
     async def new_token(self, rig_id: int) -> Token:
-        """Replaces the token; the old one stops working immediately. Raises `RigNotFound`."""
+        """Replaces the token; the old one stops working immediately. The rig may then be another machine.
+
+        Raises `RigNotFound`.
+        """
         token = self._new_token()
         async with self._database.transaction() as db:
             rig = await store.get_rig(db, self._kind, rig_id)
             old_hash = await store.replace_token(db, self._kind, rig_id, token.hash())
+            if self._forget_machines:
+                await self._forget_machines(db, rig_id)
             await record(db, "token replaced", rig.name, at=self._now())
         self._tokens.forget(old_hash)
         self._live.index.replace_token(rig_id)

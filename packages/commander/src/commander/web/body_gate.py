@@ -17,11 +17,11 @@ from litestar.types import (
 )
 
 from commander.accounts.networks import sender_is_known, sender_network
-from commander.web.bodies import FormLimits, check_json, header, method_of, read_body, read_form
+from commander.web.bodies import FormLimits, check_json, method_of, read_body, read_form
 from commander.web.body_budget import BodyBudget, Share
 
 LOGIN = "/login"
-CheckToken = Callable[[str | None], Awaitable[object]]
+CheckToken = Callable[[Scope], Awaitable[object]]
 SENTRIES = "/api/v1/sentry/"
 WITHOUT_BODY = frozenset({None, "GET", "HEAD", "OPTIONS"})
 LOGIN_LIMITS = FormLimits(size=4 * 1024, fields=10)
@@ -31,7 +31,7 @@ TAGS_LIMITS = FormLimits(size=2 * 1024 * 1024, fields=10)  # a spreadsheet with 
 
 
 class BodyGate:
-    """ASGI middleware. `check_token` raises if an `Authorization` header holds no valid token of a sentry."""
+    """ASGI middleware. `check_token` raises if the headers hold no valid token of a sentry."""
 
     def __init__(self, app: ASGIApp, budget: BodyBudget, check_token: CheckToken) -> None:
         self._app = app
@@ -61,7 +61,7 @@ class BodyGate:
     async def _read(self, scope: Scope, receive: Receive, share: Share) -> bytes:
         path = scope["path"]
         if path.startswith(SENTRIES):
-            await self._check_token(header(scope, b"authorization"))
+            await self._check_token(scope)
             share.sender_is_known()
             sender_is_known(scope)
         elif path == LOGIN or scope.get("user") is not None:  # a flood of strangers must not keep the owner out
