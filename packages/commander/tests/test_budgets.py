@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager, suppress
 
 import msgspec
 import pytest
-from commander.intake import budgets
-from commander.intake.budgets import DAY_S, LOGS_AT_ONCE, MIB, Cost, OverBudget, RigBudgets
+from commander.registry import budgets
+from commander.registry.budgets import DAY_S, LOGS_AT_ONCE, MIB, Cost, OverBudget, RigBudgets
 from commander.settings import Settings
 from commander_farm import LOGS, Farm, a_log, an_asic_log, on_sqlite, running, serving
 from msgspec.structs import replace

@@ -13,12 +13,12 @@ from commander import limit_log
 from commander.accounts.domain import TooManyTries
 from commander.accounts.login_guard import OF_ALL_STRANGERS, OF_ONE_SENDER, QUEUE, LoginGuard
 from commander.db import Database, to_us
-from commander.intake.budgets import MIB, Cost, OverBudget, RigBudgets
 from commander.intake.group_commit import LOGS_WAITING, GroupCommit, Overloaded
 from commander.limit_log import EVERY_S, LimitLog
 from commander.live.open_sockets import OpenSockets, TooManySockets
 from commander.raw_logs.store import NewLog
 from commander.readings.cpu_gpu import summary_of
+from commander.registry.budgets import MIB, Cost, OverBudget, RigBudgets
 from commander.registry.kinds import RigKind
 from commander.saved_views.domain import NoSuchLink
 from commander.saved_views.links import ViewLinks

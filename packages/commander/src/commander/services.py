@@ -16,7 +16,6 @@ from commander.history.event_flush import EventFlush
 from commander.history.watch import RigWatch
 from commander.intake import asic as asic_intake
 from commander.intake import cpu_gpu as intake
-from commander.intake.budgets import RigBudgets
 from commander.intake.counts import LogCounts
 from commander.intake.group_commit import GroupCommit
 from commander.intake.log_stored import log_stored
@@ -47,6 +46,7 @@ from commander.playbooks.actions import PlaybookActions
 from commander.playbooks.dependents import RigPlaybooks, playbooks_by_address, playbooks_by_software
 from commander.playbooks.sync import PlaybookSync
 from commander.raw_logs.store import NewLog
+from commander.registry.budgets import RigBudgets
 from commander.registry.kinds import RigKind
 from commander.registry.tokens import Tokens
 from commander.rigs.actions import RigActions

@@ -20,13 +20,13 @@ from protocol.reading import Reader
 
 from commander.accounts.networks import sender_is_known
 from commander.intake.asic_reports import items_of
-from commander.intake.budgets import OVER_BUDGET, Cost, OverBudget, RigBudgets
 from commander.intake.counts import LogCounts
 from commander.intake.cpu_gpu import Sorted, answer, counted, sort_out
 from commander.intake.sentry_runs import SentryRuns
 from commander.intake.sink import LogSink
 from commander.intake.writers import Written
 from commander.live.rigs import LiveRigs
+from commander.registry.budgets import OVER_BUDGET, Cost, OverBudget, RigBudgets
 from commander.registry.tokens import InvalidToken, TokenError, Tokens
 from commander.rigs.actions import RigActions
 from commander.web.bodies import header, read_body, reading

@@ -18,7 +18,6 @@ from protocol.reading import Reader
 
 from commander.accounts.networks import sender_is_known
 from commander.db import to_us
-from commander.intake.budgets import Cost, RigBudgets
 from commander.intake.counts import LogCounts
 from commander.intake.sentry_runs import SentryRuns
 from commander.intake.sink import LogSink
@@ -26,6 +25,7 @@ from commander.intake.writers import Written
 from commander.live.rigs import LiveRigs
 from commander.raw_logs.store import NewLog
 from commander.readings.decode import READERS
+from commander.registry.budgets import Cost, RigBudgets
 from commander.registry.kinds import RigKind
 from commander.registry.tokens import RigRemoved, Tokens, credentials_of
 from commander.web.bodies import header, method_of, read_body, reading, send_json
