@@ -31,7 +31,7 @@ CALLS: dict[Route, object] = {
     ("POST", LOGS): {"logs": []},
     ("PUT", "/api/v1/sentry/playbooks/status"): {"playbooks": []},
     ("POST", "/api/v1/sentry/output"): {"output": []},
-    ("PUT", "/api/v1/sentry/commands/status"): {"commands": []},
+    ("PUT", "/api/v1/sentry/commands/status"): {"boot_id": None, "commands": []},
     ("POST", "/api/v1/sentry/events"): {"events": []},
 }
 OF_ASIC_SENTRIES = {("POST", "/api/v1/sentry/asic-logs"), ("POST", "/api/v1/sentry/asic-rigs")}

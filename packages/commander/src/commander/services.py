@@ -138,6 +138,10 @@ class Services:
         self.commit = GroupCommit(self.database, lambda new: on_stored(new, datetime.now(UTC)))
         self.counts = LogCounts()
         self.bodies = BodyBudget()
+        self.budgets = {
+            kind: RigBudgets(report_every_s=settings.report_every_s, mb_a_day=settings.rig_mb_a_day, title=title)
+            for kind, title in ((RigKind.CPU_GPU, "rig"), (RigKind.ASIC, "ASIC"))
+        }
         self.runs = shared_runs(self.lives, self.cluster)
         self.scaled = self._as_one_of_several(nats, on_stored) if nats else None
         self.cluster.subscribe(TOKENS, self.tokens.drop)
@@ -151,7 +155,7 @@ class Services:
             runs=self.runs[RigKind.CPU_GPU],
             counts=self.counts,
             bodies=self.bodies,
-            budgets=self._budgets("rig"),
+            budgets=self.budgets[RigKind.CPU_GPU],
         )
         self.inbox_endpoint = InboxEndpoint(self.tokens, self.inbox)
         self.playbooks_endpoint = endpoint.PlaybooksEndpoint(self.tokens, self.playbook_sync)
@@ -163,12 +167,8 @@ class Services:
             runs=self.runs[RigKind.ASIC],
             counts=self.counts,
             bodies=self.bodies,
-            budgets=self._budgets("ASIC"),
+            budgets=self.budgets[RigKind.ASIC],
         )
-
-    def _budgets(self, title: str) -> RigBudgets:
-        settings = self.settings
-        return RigBudgets(report_every_s=settings.report_every_s, mb_a_day=settings.rig_mb_a_day, title=title)
 
     def _core(self) -> Core:
         return Core(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander.audit.actor import Actor, acting
 from commander.audit.tables import audit_log
 
+ALIKE_AN_HOUR = 10
+_NO_MORE = "More of these in this hour are not listed."
+_HOUR = timedelta(hours=1)
 _ENTRY = (
     audit_log.c.id,
     audit_log.c.at,
@@ -72,6 +75,25 @@ async def record(
         "detail": _cut(detail, 2000),
     }
     await db.execute(sa.insert(audit_log).values(values))
+
+
+async def record_some(db: AsyncConnection, what: str, subject: str, detail: str, *, actor: Actor, at: datetime) -> None:
+    """Adds an entry about what a machine has done with its token, as `record`, but only a few in an hour.
+
+    Who has stolen the token must not be able to fill the disk. Those of the same `actor`, `what` and `subject` in the
+    hour of `at` are counted; the last one says that further ones are not listed.
+    """
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    same = (
+        audit_log.c.who == _cut(actor.who, 128),
+        audit_log.c.what == what,
+        audit_log.c.subject == _cut(subject, 256),
+    )
+    query = sa.select(sa.func.count()).where(audit_log.c.at >= hour, audit_log.c.at < hour + _HOUR, *same)
+    listed = (await db.execute(query)).scalar_one()
+    if listed < ALIKE_AN_HOUR:
+        is_last = listed == ALIKE_AN_HOUR - 1
+        await record(db, what, subject, f"{detail} {_NO_MORE}" if is_last else detail, actor=actor, at=at)
 
 
 async def read_entries(db: AsyncConnection, wanted: EntryFilter, *, before_id: int | None, limit: int) -> list[Entry]:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.audit.actor import Actor, acting
-from commander.audit.store import record
+from commander.audit.store import record, record_some
 from commander.farm_tokens import store
 from commander.farm_tokens.domain import COPIES_WAIT_MOST, TooManyCopies, check_usable, free_name, names_of, used_up
 from commander.live.inbox import Inbox
@@ -134,7 +134,8 @@ class Enrolments:
             return error
         rig, token = await registry.get_rig(db, _KIND, rig_id), self._new_token()
         old_hash = await registry.replace_token(db, _KIND, rig_id, token.hash())
-        await record(db, "rig enrolled again", rig.name, "The same machine got another token.", actor=who, at=now)
+        text = "The same machine got another token."
+        await record_some(db, "rig enrolled again", rig.name, text, actor=who, at=now)
         waits = await approval.unapproved_among(db, [rig_id])
         return SentryEnrolment(rig, token, is_approved=not waits, is_new=False, old_hash=old_hash)
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.accounts.domain import secret_hash
 from commander.audit.actor import Actor, acting
-from commander.audit.store import record
+from commander.audit.store import record_some
 from commander.db import Database
 from commander.live.rigs import LiveRigs
 from commander.machines import store
@@ -67,7 +67,7 @@ class Machines:
         return error_of(decision.verdict, rig.name)
 
     async def _record(self, db: AsyncConnection, what: str, rig: str, text: str, now: datetime) -> None:
-        await record(db, what, rig, text, actor=Actor(f"sentry of {rig}", acting().address), at=now)
+        await record_some(db, what, rig, text, actor=Actor(f"sentry of {rig}", acting().address), at=now)
 
     def _now_of(self, rig_id: int) -> RigNow:
         state = self._live.index.rigs.get(rig_id)

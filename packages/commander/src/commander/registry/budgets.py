@@ -1,8 +1,8 @@
-"""Bounds the logs that one rig's token can store. A stolen token must not be able to fill the disk.
+"""Bounds what one rig's token can store. A stolen token must not be able to fill the disk.
 
-A rig may send ten times the logs of its interval, and some megabytes a day. The logs that a sentry has kept during an
-outage pass: a day's bytes and 100,000 logs may come at once. A refused report is not lost, its sentry sends it again
-later. Logs that could not be stored do not count.
+A rig may send ten times the logs of its interval, and some megabytes a day, of logs and of all its other reports. The
+logs that a sentry has kept during an outage pass: a day's bytes and 100,000 logs may come at once. A refused report is
+not lost, its sentry sends it again later. What could not be stored does not count.
 """
 
 import math
@@ -29,15 +29,15 @@ class OverBudget(CommanderError):
 
     def __init__(self, wait_s: float) -> None:
         super().__init__(
-            "Far more logs came with this rig's token than one rig makes. Nothing is lost: the sentry keeps its logs "
-            "and sends them later. If you did not send old logs yourself, somebody else may have the token: give the "
-            "rig a new one. COMMANDER_RIG_MB_A_DAY sets the limit."
+            "Far more came with this rig's token than one rig sends. Nothing is lost: the sentry keeps its logs and "
+            "other reports, and sends them later. If you did not send old logs yourself, somebody else may have the "
+            "token: give the rig a new one. COMMANDER_RIG_MB_A_DAY sets the limit."
         )
         self.retry_after_s = math.ceil(min(LONGEST_WAIT_S, max(LEAST_WAIT_S, wait_s)))
 
 
 class Cost(NamedTuple):
-    """The logs and bytes of one report of one rig."""
+    """The logs and bytes of one report of one rig. A report of something else has no logs."""
 
     logs: int
     size_bytes: int
@@ -98,16 +98,16 @@ class RigBudgets:
         budget.bytes_left -= cost.size_bytes
 
     def give_back(self, rig_id: int, cost: Cost) -> None:
-        """Takes back a charge, because the logs could not be stored."""
+        """Takes back a charge, because the report could not be stored."""
         budget = self._budgets[rig_id]
         budget.logs_left += cost.logs
         budget.bytes_left += cost.size_bytes
 
     @contextmanager
     def charged(self, rig_id: int, cost: Cost) -> Iterator[None]:
-        """Charges the rig while its logs are stored; an error gives the charge back. Raises `OverBudget`.
+        """Charges the rig while its report is stored; an error gives the charge back. Raises `OverBudget`.
 
-        A cancelled request stays charged: its logs may be stored all the same.
+        A cancelled request stays charged: its report may be stored all the same.
         """
         self.charge(rig_id, cost)
         try:

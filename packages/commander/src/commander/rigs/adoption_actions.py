@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from protocol import units
 from protocol.asic_messages import AdoptedAsic, AdoptedRig, Adoption, AdoptionAnswer
 from protocol.tokens import Token, TokenKind, new_token
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.accounts import store as accounts
 from commander.accounts.tables import site_tokens
 from commander.audit.actor import Actor, acting
-from commander.audit.store import record
+from commander.audit.store import record, record_some
 from commander.db import Database
 from commander.limit_log import LimitLog
 from commander.live.rigs import LiveRigs
@@ -21,6 +23,8 @@ from commander.registry.store import name_keys
 from commander.registry.tokens import Tokens
 from commander.rigs import adoption_store as store
 from commander.rigs.adoption_store import Registered, Registration
+
+ASICS_NAMED = 20  # in the audit log
 
 
 class BadAdoption(BadName):
@@ -151,10 +155,7 @@ class AdoptionActions:
                 raise SiteFull(self._rigs_of_site)
             ids = await store.insert_asics(db, site_id, made.new, now=now)
             await store.replace_tokens(db, made.replaced)
-            actor = Actor(f"site token {await accounts.key_name(db, site_tokens, site_id)}", acting().address)
-            for key, name in made.names.items():
-                what = "ASIC added" if key in ids else "token of an ASIC replaced"
-                await record(db, what, name, f"Registered by its site's sentry as {key}.", actor=actor, at=now)
+            await _note(db, await accounts.key_name(db, site_tokens, site_id), made, ids, now)
         for token_hash in made.dead:
             self._tokens.forget(token_hash)
         for each in made.new:
@@ -164,3 +165,17 @@ class AdoptionActions:
 
     def _new_token(self) -> Token:
         return new_token(TokenKind.ASIC, pin=self._pin)
+
+
+async def _note(db: AsyncConnection, site: str, made: Plan, ids: Mapping[str, int], now: datetime) -> None:
+    """Writes an entry for each new ASIC, of which a site can't have many, and one for all that have other tokens."""
+    actor = Actor(f"site token {site}", acting().address)
+    for key in ids:
+        await record(
+            db, "ASIC added", made.names[key], f"Registered by its site's sentry as {key}.", actor=actor, at=now
+        )
+    again = [name for key, name in made.names.items() if key not in ids]
+    if again:
+        names = units.listed(again, ASICS_NAMED)
+        text = f"Registered again by their site's sentry, with other tokens: {names}."
+        await record_some(db, "tokens of ASICs replaced", site, text, actor=actor, at=now)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from protocol.command_messages import LadderEvent, LadderSettings
 
 from commander.audit.actor import Actor
-from commander.audit.store import record
+from commander.audit.store import record, record_some
 from commander.db import Database
 from commander.registry.kinds import RigKind
 from commander.registry.store import get_rig
@@ -78,6 +78,7 @@ class WatchdogActions:
 async def take_events(database: Database, rig_id: int, events: Sequence[LadderEvent]) -> None:
     """Stores what a rig did by itself, each event once, with its entry in the audit log.
 
+    If a rig has too many events, the oldest are deleted, and only some of an hour stand in the audit log.
     The time is the commander's, less the age of the event: the rig's own clock may be wrong.
     """
     now = await database.now()
@@ -86,7 +87,8 @@ async def take_events(database: Database, rig_id: int, events: Sequence[LadderEv
         for event in events:
             at = now - timedelta(seconds=min(event.age_s or 0, _OLDEST_S))
             if await store.add_event(db, rig_id, event, at):
-                await record(db, WORDS[event.act], rig.name, event.reason, actor=WATCHDOG, at=at)
+                await record_some(db, WORDS[event.act], rig.name, event.reason, actor=WATCHDOG, at=at)
+        await store.delete_oldest_events(db, rig_id)
 
 
 def checked_selection(select: str) -> str:

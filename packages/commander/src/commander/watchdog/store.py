@@ -14,6 +14,8 @@ from commander.watchdog.domain import ActOfRig, GivenUp, Rule, RuleNotFound
 from commander.watchdog.tables import watchdog_events as events
 from commander.watchdog.tables import watchdog_rules as rules
 
+EVENTS_OF_A_RIG = 2_000
+
 
 async def all_rules(db: AsyncConnection) -> list[Rule]:
     """Returns the rules, oldest first."""
@@ -67,6 +69,14 @@ async def add_event(db: AsyncConnection, rig_id: int, event: LadderEvent, at: da
         is_it = sa.and_(events.c.event_id == event.id, sa.literal(event.act is LadderAct.GAVE_UP))
         await db.execute(sa.update(events).where(events.c.rig_id == rig_id).values(is_given_up=is_it))
     return True
+
+
+async def delete_oldest_events(db: AsyncConnection, rig_id: int) -> None:
+    """Keeps the rig's newest events, and those by which its watchdog has given up until now."""
+    of_rig = sa.select(events.c.event_id).where(events.c.rig_id == rig_id)
+    too_old = of_rig.order_by(events.c.at.desc(), events.c.event_id.desc()).offset(EVENTS_OF_A_RIG)
+    here = (events.c.rig_id == rig_id, events.c.event_id.in_(too_old), ~events.c.is_given_up)
+    await db.execute(sa.delete(events).where(*here))
 
 
 async def newest_events(db: AsyncConnection, rig_id: int, most: int) -> list[tuple[datetime, LadderEvent]]:
