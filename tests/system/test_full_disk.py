@@ -122,6 +122,7 @@ def test_on_a_full_disk_reports_are_refused_reading_goes_on_and_it_recovers_by_i
         fill(small_disk)
         rig.refused()
     assert commander.stop() == 0, "a full disk is no failure of the end"
+    assert "Traceback" not in commander.log.read_text(encoding="utf-8")
 
 
 def stored(people: httpx.Client, rig_id: int) -> set[datetime]:

@@ -91,6 +91,9 @@ async def test_no_cache_keeps_what_the_api_answers(farm: Farm) -> None:
     made = await farm.client.post("/api/v1/cpu-gpu-rigs", json={"name": "with a token"}, headers=farm.auth)
     refused = await farm.client.post("/api/v1/sentry/logs", json={"logs": [1]}, headers=rig.auth)
     stored = await farm.client.post("/api/v1/sentry/logs", json={"logs": []}, headers=rig.auth)
-    for answer in (made, refused, stored):
+    asics = await farm.client.post("/api/v1/sentry/asic-logs", json={"items": []})
+    read = [await farm.client.get(f"/api/v1/sentry{door}", headers=rig.auth) for door in ("", "/inbox", "/playbooks")]
+    assert [each.status_code for each in (made, refused, stored, asics, *read)] == [201, 200, 200, 200, 200, 200, 200]
+    for answer in (made, refused, stored, asics, *read):
         assert answer.headers.get_list("Cache-Control") == ["no-store"]
         assert answer.headers.get_list("X-Content-Type-Options") == ["nosniff"]

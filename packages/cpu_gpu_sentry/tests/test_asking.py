@@ -1,6 +1,7 @@
 """Miners that answer over TCP as real servers on the loopback, well and in trouble; and what is told once, as drift."""
 
 import asyncio
+import gzip
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -182,6 +183,22 @@ async def test_an_answer_over_http_that_ends_too_early_is_read_as_far_as_it_is_w
         assert (miner.state, miner.trouble) == (MinerState.API_SILENT, MinerTrouble.UNREADABLE)
         assert miner.reason is not None
         assert miner.reason.startswith("It answers, but can't be read.")
+
+
+@pytest.mark.parametrize("packing", ["identity", "gzip"])
+async def test_an_answer_over_http_without_end_is_given_up_in_time(http: httpx.AsyncClient, packing: str) -> None:
+    part = b" " * 65_536 if packing == "identity" else gzip.compress(bytes(16 * 1024 * 1024))
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\n\r\n" % packing.encode())
+        while True:
+            writer.write(part)
+            await writer.drain()
+
+    async with api(behave) as port, asyncio.timeout(5):
+        miner = await poll(http, Watch("xmrig", port))
+    assert (miner.state, miner.trouble) == (MinerState.API_SILENT, MinerTrouble.UNREADABLE)
 
 
 async def test_miniz_is_asked_by_a_post(http: httpx.AsyncClient) -> None:

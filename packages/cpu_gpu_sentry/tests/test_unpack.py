@@ -54,6 +54,25 @@ def test_an_ordinary_archive_comes_out_whole(tmp_path: Path, kind: Archive) -> N
     assert (into / "miner-1/README").stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.parametrize("kind", [Archive.TAR_GZ, Archive.ZIP])
+def test_no_file_comes_out_with_the_rights_of_its_owner_or_open_to_all(tmp_path: Path, kind: Archive) -> None:
+    packed, mode = io.BytesIO(), 0o6777
+    if kind is Archive.ZIP:
+        with zipfile.ZipFile(packed, "w") as zipped:
+            for name, body in FILES.items():
+                about = zipfile.ZipInfo(name)
+                about.create_system, about.external_attr = 3, mode << 16
+                zipped.writestr(about, body)
+    else:
+        with tarfile.open(fileobj=packed, mode="w:gz") as taped:
+            for name, body in FILES.items():
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode = len(body), mode
+                taped.addfile(entry, io.BytesIO(body))
+    into = unpacked(tmp_path, kind, packed.getvalue())
+    assert {(into / name).stat().st_mode & 0o7777 for name in FILES} == {0o755}
+
+
 def test_what_is_no_archive_is_the_executable_itself(tmp_path: Path) -> None:
     into = unpacked(tmp_path, Archive.NONE, b"\x7fELF", "bin/miner")
     assert (into / "bin/miner").read_bytes() == b"\x7fELF"
