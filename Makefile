@@ -80,8 +80,8 @@ audit: .venv/ready ## compare the pinned versions with the advisory databases of
 	$(UV) pip install --quiet --python .fuzz-venv/bin/python --require-hashes -r $<
 	touch $@
 
-fuzz: .venv/ready .fuzz-venv/ready ## ask the API generated questions with each role. CASES=100: as many an operation
-	PYTHONPATH=. $(BIN)/python devtools/fuzz.py .fuzz-venv/bin/schemathesis --cases $(or $(CASES),15)
+fuzz: .venv/ready .fuzz-venv/ready ## 10,000 generated questions with each role, none, and each token. CASES=100: as many an operation
+	PYTHONPATH=. $(BIN)/python devtools/fuzz.py .fuzz-venv/bin/schemathesis $(if $(CASES),--cases $(CASES))
 
 fmt: .venv/ready ## mend style where a program can
 	$(BIN)/ruff check --fix .
