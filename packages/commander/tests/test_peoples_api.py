@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from commander.db import open_database
 from commander.registry import store
 from commander.registry.kinds import RigKind
 from commander.settings import Settings
-from commander_farm import RIGS, Farm, a_log, running
+from commander_farm import ASICS, RIGS, Farm, a_log, running
 
 
 async def test_without_a_key_nobody_comes_in(farm: Farm) -> None:
@@ -33,6 +34,17 @@ async def test_a_bad_name_is_refused_beside_its_field(farm: Farm) -> None:
         answer = await farm.client.post(RIGS, json={"name": name}, headers=farm.auth)
         assert answer.status_code == 422, name
         assert answer.json()["errors"][0]["field"] == "name"
+
+
+@pytest.mark.parametrize("path", [RIGS, ASICS, "/api/v1/site-tokens"])
+async def test_spaces_around_a_name_count_for_its_length_as_the_description_says(farm: Farm, path: str) -> None:
+    document = (await farm.get("/schema/openapi.json")).json()
+    body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    named = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"]["name"]
+    assert named["maxLength"] == 64
+    for spaces, status in ((4, 201), (5, 422)):
+        answer = await farm.client.post(path, json={"name": "x" * 60 + " " * spaces}, headers=farm.auth)
+        assert answer.status_code == status, answer.text
 
 
 async def test_two_rigs_cant_have_one_name_however_it_is_written(farm: Farm) -> None:

@@ -17,7 +17,8 @@ PASSWORD_LEAST = 12
 KEY_DAYS_MOST = 3650
 OWNER_NAME = "owner"  # the access that the commander's own password opens
 CONFIRMED_FOR = timedelta(minutes=10)
-_KEY_NAME = re.compile(r"[\w][\w .:#()+@/-]{0,63}")
+KEY_NAME_MAX_LENGTH = 64
+_KEY_NAME = re.compile(r"[\w][\w .:#()+@/-]*")
 
 
 class Role(StrEnum):
@@ -275,8 +276,9 @@ def secret_hash(secret: str) -> bytes:
 
 
 def checked_key_name(text: str) -> str:
-    name = text.strip()
-    if not _KEY_NAME.fullmatch(name):
+    """Returns the name without spaces around it, which count for its length: the API's description can't say else."""
+    name = text.strip(" ")
+    if len(text) > KEY_NAME_MAX_LENGTH or not _KEY_NAME.fullmatch(name):
         raise BadKeyName("A name has 1 to 64 letters, digits, spaces or . _ - : # ( ) + @ / in it.")
     return name
 
