@@ -74,7 +74,16 @@ def test_in_every_place_of_a_script_a_value_is_itself_or_refused(context: str, v
         "eval {value}",
         "sh -c {value}",
         "exec /bin/bash -e -c {value}",
+        "sh \\\n -c {value}",
+        "'bash' -c {value}",
+        "sudo -u miner sh -lc {value}",
         "su miner -c {value}",
+        "su --command={value} miner",
+        "runuser -u miner -c {value}",
+        "script -q -c {value} log",
+        "flock lock -c {value}",
+        "screen -S miner -X stuff {value}",
+        "\\trap {value} EXIT",
         "trap {value} EXIT",
         "alias run={value}",
         "ssh rig {value}",
@@ -92,7 +101,15 @@ def test_where_quotes_mean_something_else_only_plain_values_are_taken(script: st
         fill(script, {"value": "two words"}, LINUX)
 
 
-@pytest.mark.parametrize("script", ["./mine.sh -c {value}", "./watchdog --trap {value}", "miner --ssh-c -u {value}"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "./mine.sh -c {value}",
+        "./watchdog --trap {value}",
+        "miner --ssh-c -u {value}",
+        "screen -dmS mine ./miner -u {value}",
+    ],
+)
 def test_names_that_only_look_like_such_a_command_take_every_value(script: str) -> None:
     assert fill(script, {"value": "two words"}, LINUX).endswith("'two words'")
 

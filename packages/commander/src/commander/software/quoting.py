@@ -15,8 +15,9 @@ _BAT_DANGER = '%^&|<>"!'
 _TOO_CLEVER = re.compile(r"`|<<|\$['\"\[]|\(\(|\$\{[^}]*['\"]|\beval\b")
 # These read a value a second time, after the shell has taken its quotes away.
 _READS_AGAIN = re.compile(
-    r"(?:^|[\s;&|(/])(?:(?:ba|da|z|k|a)?sh\s(?:[^\n;&|]*\s)?-[A-Za-z]*c\s|su\s[^\n;&|]*-c\s|env\s[^\n;&|]*-S"
-    r"|(?:trap|alias|ssh|tmux|watch|parallel|xargs)\s)",
+    r"(?:^|[\s;&|(/!'\"\\])(?:(?:ba|da|z|k|a|fi)?sh['\"]?\s(?:[^\n;&|]*\s)?-[A-Za-z]*c\s"
+    r"|(?:su|runuser|script|flock)\s[^\n;&|]*(?:-c\s|--command[\s=])|env\s[^\n;&|]*(?:-S|--split-string)"
+    r"|screen\s[^\n;&|]*-X\s|(?:trap|alias|ssh|autossh|rsh|pdsh|tmux|watch|parallel|xargs)\s)",
     re.MULTILINE,
 )
 _WORD_ENDS = " \t\n;&|()<>"
@@ -81,5 +82,5 @@ def _stands_bare(script: str) -> bool:
             at += each == "\\"
             quote = each if each in "'\"" else ""
             word_begins = each in _WORD_ENDS or (word_begins and pair == "\\\n")
-    is_simple = not _TOO_CLEVER.search(script) and not _READS_AGAIN.search(script)
+    is_simple = not _TOO_CLEVER.search(script) and not _READS_AGAIN.search(script.replace("\\\n", " "))
     return not quote and at == len(script) and is_simple
