@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -q
 SPREAD := -n 3 --dist worksteal
 CHECKED := $(wildcard packages/*/src packages/*/tests) tests devtools bench
 # What `make test` needs of the system and installs itself when it is root; devtools/install_system.sh knows each.
-SYSTEM := chromium curl fonts-dejavu-core libatomic1 postgresql nats-server python3-venv promtool nginx
+SYSTEM := chromium curl fonts-dejavu-core libatomic1 postgresql nats-server python3-venv promtool nginx systemd
 export PATH := $(CURDIR)/.tools:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE # each of the tests' hundreds of processes would compile what it imports
 

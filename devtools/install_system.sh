@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need of the system: Debian's packages, by name. Without root it says what to install.
-# `promtool` and `nginx` go into .tools, because their packages would start a server; the tests can do without them.
+# `promtool` and `nginx` go into .tools, because their packages would start a server; the tests can do without them, and
+# without `systemd`, whose 5 MB have `systemd-analyze` and start nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,6 +9,7 @@ present() {
     case "$1" in
         chromium) [ -x /usr/bin/chromium ] ;;
         fonts-* | lib*) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+        systemd) command -v systemd-analyze >/dev/null ;;
         promtool | nginx) [ -x ".tools/$1" ] || PATH=$PATH:/usr/sbin command -v "$1" >/dev/null ;;
         python3-venv) python3 -c "import ensurepip" 2>/dev/null ;;
         postgresql) compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null ;;
@@ -31,6 +33,8 @@ fetch_alone() { # PROGRAM PACKAGE...: takes a program out of the first package t
     rm -rf "$folder"
 }
 
+may_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
+
 missing=()
 alone=()
 for package in "$@"; do
@@ -38,12 +42,12 @@ for package in "$@"; do
         continue
     elif [ "$package" = promtool ] || [ "$package" = nginx ]; then
         alone+=("$package")
+    elif [ "$package" = systemd ] && ! may_install; then
+        echo "There is no systemd-analyze here: its tests are skipped." >&2
     else
         missing+=("$package")
     fi
 done
-
-may_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
 
 if [ ${#missing[@]} -gt 0 ] && ! may_install; then
     echo "The tests need: ${missing[*]}. Install with: sudo apt-get install ${missing[*]}" >&2
