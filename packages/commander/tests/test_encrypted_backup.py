@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from commander.__main__ import backup_command
 from commander.accounts import access_store
 from commander.accounts.access_actions import AccessActions
 from commander.accounts.actions import AccountActions
@@ -287,6 +288,22 @@ def test_nobody_can_put_a_file_or_a_link_in_the_way(settings: Settings, tmp_path
         backup(settings, folder / "link.backup")
     assert not stolen.exists()
     assert (folder / "farm.backup").stat().st_mode & 0o777 == 0o600
+
+
+@on_sqlite
+@pytest.mark.parametrize("is_encrypted", [False, True])
+def test_a_backup_in_clear_is_called_that(
+    settings: Settings,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_encrypted: bool,
+) -> None:
+    monkeypatch.setenv("COMMANDER_DATA_DIR", str(settings.data_dir))
+    (tmp_path / "passphrase").write_text(PASSPHRASE)
+    backup_command(tmp_path / "farm.backup", tmp_path / "passphrase" if is_encrypted else None)
+    warned = f"NOT ENCRYPTED: {tmp_path / 'farm.backup'} holds the certificate authority's key"
+    assert (warned in capsys.readouterr().err) is not is_encrypted
 
 
 @on_sqlite

@@ -78,6 +78,39 @@ async def test_with_tls_off_nobody_but_the_proxy_is_answered(behind: Settings, p
 
 
 @on_sqlite
+@pytest.mark.parametrize("path", ["/live?view=rigs", "/api/v1/events"])
+async def test_with_tls_off_nobody_but_the_proxy_opens_a_websocket(behind: Settings, path: str) -> None:
+    app = create_app(behind)
+
+    async def first_answer_to(peer: str) -> dict[str, object]:
+        answers: list[dict[str, object]] = []
+
+        async def receive() -> dict[str, object]:
+            return {"type": "websocket.connect"}
+
+        async def send(message: dict[str, object]) -> None:
+            answers.append(message)
+
+        name, _, query = path.partition("?")
+        scope = {
+            **{"type": "websocket", "scheme": "ws", "http_version": "1.1", "subprotocols": [], "root_path": ""},
+            **{"path": name, "raw_path": name.encode(), "query_string": query.encode(), "client": (peer, 4711)},
+            "headers": [(b"host", b"testserver.local"), (b"x-forwarded-for", PROXY.encode())],
+        }
+        await app(scope, receive, send)  # type: ignore[arg-type]  # a scope as servers make it
+        return answers[0]
+
+    async with AsyncTestClient(app):
+        for peer in ("192.168.1.66", "127.0.0.1"):
+            assert await first_answer_to(peer) == {
+                "type": "websocket.close",
+                "code": 4403,
+                "reason": "not the proxy",
+            }
+        assert (await first_answer_to(PROXY))["type"] == "websocket.accept", "to say that there is no session"
+
+
+@on_sqlite
 @pytest.mark.parametrize(("scheme", "is_secure"), [("https", True), ("http", False)])
 async def test_who_came_to_the_proxy_by_https_gets_secure_cookies(
     behind: Settings, scheme: str, is_secure: bool

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from authorities import older_authority
 from commander.settings import Settings, load_settings
-from commander.tls import RENEW_BEFORE, SERVER_LIFE, TlsError, TlsFiles, prepare_tls
+from commander.tls import RENEW_BEFORE, SERVER_LIFE, TlsError, TlsFiles, prepare_tls, write_private
 from sentry_kit.trust import public_key_sha256
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -36,6 +36,23 @@ def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
     prepare(tmp_path)
     modes = {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "tls").iterdir()}
     assert modes == {0o600}
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_nobody_can_put_something_in_the_place_of_a_private_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path, stolen, planted = tmp_path / "ca.key", tmp_path / "stolen", tmp_path / ".ca.key.guessed"
+    path.write_text("old")
+    monkeypatch.setattr("commander.tls.token_hex", lambda _bytes: "guessed")
+    if kind == "link":
+        planted.symlink_to(stolen)
+    else:
+        planted.write_text("somebody's")
+    with pytest.raises(FileExistsError):
+        write_private(path, b"secret")
+    assert not stolen.exists()
+    assert path.read_text() == "old"
 
 
 def test_the_pin_stays_through_renewals_and_new_names(tmp_path: Path) -> None:

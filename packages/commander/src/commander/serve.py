@@ -36,6 +36,12 @@ log = logging.getLogger(__name__)
 ANSWERED_AFTER_S = 0.05  # held requests are answered before their connections are cut
 OWN_FILES = 128  # the database's, the listener, and what asks other servers
 WITHOUT_LIMIT = 1_000_000
+# Sentries report every 10 s; a TLS handshake each time would cost more than the report.
+KEEP_ALIVE_S = 90
+PING_EVERY_S, PONG_WITHIN_S = (
+    20.0,
+    20.0,
+)  # of WebSockets: a page that has gone without a word is not written to for long
 
 
 class CannotServe(Exception):
@@ -242,7 +248,9 @@ def _config(settings: Settings, tls: TlsFiles | None, long_poll: LongPoll, conne
         ws_per_message_deflate=False,  # compressing for each viewer would cost more than all the rest
         ws_max_size=64 * 1024,  # nothing that pages send is listened to
         timeout_graceful_shutdown=2,
-        timeout_keep_alive=90,  # sentries report every 10 s: a TLS handshake each time would cost more than the report
+        timeout_keep_alive=KEEP_ALIVE_S,
+        ws_ping_interval=PING_EVERY_S,
+        ws_ping_timeout=PONG_WITHIN_S,
     )
     return config
 
