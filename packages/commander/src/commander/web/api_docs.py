@@ -10,7 +10,7 @@ BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 MEANINGS = {
     400: "The body can't be unpacked, or is nested too deeply.",
     401: "No session, key or token, or a wrong one.",
-    403: "The sender's role is too low, or another web site made a browser send this.",
+    403: "The role is too low, the password has to be confirmed first, or another web site made a browser send this.",
     404: "There is no such thing, or no longer.",
     409: "The name is taken, or there is no room for more.",
     410: "The rig was removed.",
