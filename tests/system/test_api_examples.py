@@ -21,7 +21,11 @@ def test_each_example_of_the_page_about_the_api_works(tmp_path: Path) -> None:
     assert len(examples) >= 10
     with running_commander(tmp_path) as commander:
         shutil.copy(commander.ca, tmp_path / "ca.pem")
-        settings = f"URL={commander.url}\nKEY={commander.api_key()}\n"
+        settings = f"URL={commander.url}\n"
+        keep = re.search(r"^ {4}(\(umask .+)$", page, re.MULTILINE)
+        assert keep
+        subprocess.run(["bash", "-c", keep[1]], cwd=tmp_path, env={"KEY": commander.api_key()}, timeout=20, check=True)
+        assert (tmp_path / "api-key").stat().st_mode & 0o777 == 0o600
         examples.sort(key=lambda example: '"name": "rig-07"' not in example)  # the rig that the others name
         for example in examples:
             done = subprocess.run(
