@@ -21,8 +21,11 @@ LONGEST_REST_S = 0.25
 
 
 def on_this_machine(limit_s: float) -> float:
-    """Returns a limit that holds where nothing else runs, longer if several programs share a processor now."""
-    return limit_s * max(1.0, 2 * os.getloadavg()[0] / (os.cpu_count() or 1))
+    """Returns a limit that holds where nothing else runs, as many times as long as there are programs that want to run.
+
+    The number of processors says little: of those of the machine, a container may use two.
+    """
+    return limit_s * max(1.0, os.getloadavg()[0])
 
 
 def eventually(condition: Callable[[], bool], *, within_s: float, what: str) -> None:

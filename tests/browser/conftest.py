@@ -64,7 +64,7 @@ def rig(farm: Farm) -> Rig:
 async def browser() -> AsyncIterator[Browser]:
     chromium = shutil.which("chromium") or "/usr/bin/chromium"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS, timeout=120_000)
         yield browser
         await browser.close()
 
