@@ -57,6 +57,13 @@ def test_what_can_not_become_an_answer_is_refused(framing: Framing, sent: bytes)
     assert refused.value.kind is FailureKind.BAD_RESPONSE
 
 
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\r\n\r\n", b"\r\n\r\n{}"])
+@pytest.mark.parametrize("ends", [False, True])
+def test_headers_that_are_too_long_are_called_so_wherever_they_end(end: bytes, ends: bool) -> None:
+    with pytest.raises(BadReply, match=r"^The answer's headers are larger than 16384 bytes\.$"):
+        http_body(OK + b"X: " + b"x" * 16_384 + end, ends)
+
+
 def test_an_unknown_path_is_not_this_dialect() -> None:
     with pytest.raises(BadReply) as refused:
         http_body(b"HTTP/1.1 404 Not Found\r\n\r\n", False)

@@ -54,13 +54,12 @@ def after_length(received: bytes | bytearray, ended: bool) -> bytes | None:
 def http_body(received: bytes | bytearray, ended: bool) -> bytes | None:
     """Returns the body of a 200. Another status is a refusal; 400, 404 and 405 mean that the question is unknown."""
     head, separator, _ = received.partition(b"\r\n\r\n")
-    if not separator:
-        if ended or len(received) > _HEAD_LIMIT_BYTES or not b"HTTP/1.".startswith(bytes(received[:7])):
-            raise bad_response(f"The answer is not HTTP: {quoted(received)}.")
-        return None
-    if len(head) > _HEAD_LIMIT_BYTES:
+    may_be_http = b"HTTP/1.".startswith(bytes(received[:7]))
+    if may_be_http and len(head) > _HEAD_LIMIT_BYTES:
         raise bad_response(f"The answer's headers are larger than {_HEAD_LIMIT_BYTES} bytes.")
-    status = _STATUS.match(head)
+    if may_be_http and not separator and not ended:
+        return None
+    status = _STATUS.match(head) if separator else None
     if status is None:
         raise bad_response(f"The answer is not HTTP: {quoted(head)}.")
     if status[1] != b"200":
