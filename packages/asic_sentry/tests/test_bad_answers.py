@@ -1,6 +1,7 @@
 """Whatever bytes come, a parser makes figures that may travel, or raises its one error; and never a false zero."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,22 +102,25 @@ def test_random_bytes_are_never_a_sample(dialect: Dialect, data: st.DataObject) 
     specs(dialect, junk)
 
 
+def with_other_bytes(replies: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Yields the answers with bytes that are not UTF-8 at the begin of each name and text in turn."""
+    for which, reply in enumerate(replies):
+        for quote in [at for at, byte in enumerate(reply) if byte == ord('"')][::2]:
+            yield [*replies[:which], reply[: quote + 1] + b"\xff\xfe" + reply[quote + 1 :], *replies[which + 1 :]]
+
+
 @dialects
-@SMALL
-@given(data=st.data())
-def test_bytes_that_are_not_utf_8_cost_their_own_field_and_no_other(dialect: Dialect, data: st.DataObject) -> None:
+def test_bytes_that_are_not_utf_8_cost_their_own_field_and_no_other(dialect: Dialect) -> None:
     """A name with other bytes is another name, so that what stands under it is unknown."""
     replies, right = right_answers(dialect), parsed(dialect, right_answers(dialect))
     assert right is not None
-    which = data.draw(st.sampled_from([place for place, reply in enumerate(replies) if b'"' in reply]))
-    quotes = [at for at, byte in enumerate(replies[which]) if byte == ord('"')]
-    at = data.draw(st.sampled_from(quotes[::2])) + 1
-    replies[which] = replies[which][:at] + b"\xff\xfe" + replies[which][at:]
-    found = parsed(dialect, replies)
-    if found is not None:
-        assert found.hashrate_hs in (right.hashrate_hs, right.average_hashrate_hs, None)
-        assert found.uptime_s in (right.uptime_s, None)
-        assert found.power_w in (right.power_w, None)
+    found = [parsed(dialect, each) for each in with_other_bytes(replies)]
+    read = [each for each in found if each is not None]
+    assert len(read) > 0.8 * len(found), "only a status or a part that must be there costs the whole answer"
+    for each in read:
+        assert each.hashrate_hs in (right.hashrate_hs, right.average_hashrate_hs, None)
+        assert each.uptime_s in (right.uptime_s, None)
+        assert each.power_w in (right.power_w, None)
 
 
 @dialects

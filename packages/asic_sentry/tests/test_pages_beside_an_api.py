@@ -121,11 +121,23 @@ def moved(dialect: Dialect) -> Dialect:
     )
 
 
-@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.kind)
+LOG_IN_PAGES = ["<!doctype html><title>Log in</title>", " unauthorized"]
+DENIALS = [
+    *(pytest.param(pages, pages.denial, id=pages.kind) for pages in PAGES),
+    *(pytest.param(pages, page, id=f"{pages.kind}-{page[:2]!r}") for pages in PAGES for page in LOG_IN_PAGES),
+    *(
+        pytest.param(PAGES[0], text, id=text)
+        for text in ('{"error":"invalid token"}', '{"STATUS":[{"STATUS":"E","Msg":"Session expired"}]}')
+    ),
+]
+
+
+@pytest.mark.parametrize(("pages", "denial"), DENIALS)
 async def test_pages_beside_an_open_api_add_power_and_mac_with_the_password(
-    pages: Pages, network: str, monkeypatch: pytest.MonkeyPatch
+    pages: Pages, denial: str, network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with with_pages(pages, network, monkeypatch) as (identity, seen):
+    """Without a token they show an error or the log-in, and are asked again with one."""
+    async with with_pages(pages._replace(denial=denial), network, monkeypatch) as (identity, seen):
         with using(RIGHT):
             sample, about = await poll(identity), await specs_of(identity)
             again = await poll(identity)
@@ -242,30 +254,6 @@ async def test_one_unexpected_page_costs_its_own_values_alone(network: str, monk
     assert isinstance(sample, Sample)
     assert sample.log.power_w
     assert any(board.chip_temperature_c for board in sample.log.boards)
-
-
-LOG_IN_PAGES = ["<!doctype html><title>Log in</title>", " unauthorized"]
-DENIALS = [
-    *(pytest.param(pages, page, id=f"{pages.kind}-{page[:2]!r}") for pages in PAGES for page in LOG_IN_PAGES),
-    *(
-        pytest.param(PAGES[0], text, id=text)
-        for text in ('{"error":"invalid token"}', '{"STATUS":[{"STATUS":"E","Msg":"Session expired"}]}')
-    ),
-]
-
-
-@pytest.mark.parametrize(("pages", "denial"), DENIALS)
-async def test_a_page_that_shows_the_log_in_or_an_error_is_asked_again_with_a_token(
-    pages: Pages, denial: str, network: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with with_pages(pages._replace(denial=denial), network, monkeypatch) as (identity, seen):
-        with using(RIGHT):
-            sample, about = await poll(identity), await specs_of(identity)
-    assert isinstance(sample, Sample)
-    assert isinstance(about, AsicSpecs)
-    assert sample.log.power_w
-    assert about.mac is not None
-    assert seen.count(pages.log_in) == 1
 
 
 ANSWERS = [
