@@ -110,7 +110,7 @@ async def authorised(access: Access, request: bytes, key: str, send: Send, *, op
     try:
         answer = await access.answer(request, login, key, send)
     except Unauthorised as error:
-        _sessions.pop((key, login, access), None)
+        forget_acceptance(access, login, key)
         if optional:
             _refused_until_s.keep((key, login, access), time.monotonic() + _AGAIN_AFTER_S)
         raise WrongPassword(FailureKind.ERROR_STATUS, f"{error}. {REFUSED}"[:_DETAIL_LIMIT]) from error
@@ -258,7 +258,7 @@ class Token(NamedTuple):
             try:
                 return await self.open_answer(self._with(token, request), send)
             except Unauthorised:
-                _sessions.pop((key, login, self), None)  # it has expired
+                forget_acceptance(self, login, key)  # it has expired
         try:
             return await self.open_answer(request, send)  # it may be open
         except Unauthorised as refused:

@@ -87,11 +87,16 @@ async def ask(ip: str, port: int, dialect: str, question: str) -> bytes:
     request = ALLOWED[dialect][question]
     if isinstance(request, LibraryCall):
         return await request.call(ip)
-    port = request.port or port
+    at = request.port or port
     if request.access is None:
-        return await _open_answer(ip, port, request)
-    send = partial(_exchange, ip, port, request)
-    return await authorised(request.access, request.request, f"{ip}:{port}", send, optional=request.optional)
+        return await _open_answer(ip, at, request)
+    send, key = partial(_exchange, ip, at, request), device_key(ip, port, request)
+    return await authorised(request.access, request.request, key, send, optional=request.optional)
+
+
+def device_key(ip: str, port: int, question: Question) -> str:
+    """Returns the key by which log-ins at the question's port are known. `port` is the dialect's."""
+    return f"{ip}:{question.port or port}"
 
 
 async def _open_answer(ip: str, port: int, question: Question) -> bytes:

@@ -4,7 +4,7 @@ What is missing, empty or not a number is None, never 0: a 0 would look like a f
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ _NAME_LIMIT, _TEXT_LIMIT = 64, 256
 _NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 _OTHER_SHAPE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, msgspec.MsgspecError)
 
+Number = TypeVar("Number", int, float)
 T = TypeVar("T")
 
 
@@ -78,6 +79,16 @@ def count(value: object) -> int | None:
     """Returns a whole number; None for one such as 4294967295, which is a -1 of 32 bits."""
     result = number(value)
     return int(result) if result is not None and result <= _HIGHEST_COUNT else None
+
+
+def total(values: Iterable[Number | None]) -> Number | None:
+    """Returns the sum; None if there are no values, or one of them is unknown.
+
+    A sum that omits one would look like a device that does not mine, or like a restart.
+    """
+    found = list(values)
+    known = [each for each in found if each is not None]
+    return sum(known) if known and len(known) == len(found) else None
 
 
 def name(value: object) -> str | None:

@@ -16,14 +16,14 @@ from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.registry import BY_NAME
 from asic_sentry.failures import PollError
 from asic_sentry.poll import Identity, is_asked
-from asic_sentry.transport import ask
+from asic_sentry.transport import ask, device_key
 
 
 def refusal_of_pages(identity: Identity, login: Login) -> str | None:
     """Returns a sentence if pages beside the ASIC's open API refuse the log-in: its polls succeed without them."""
     for question in BY_NAME[identity.dialect].questions:
         if isinstance(question, Question) and question.access is not None and question.optional:
-            sentence = refusal_of(question.access, login, f"{identity.ip}:{question.port or identity.port}")
+            sentence = refusal_of(question.access, login, device_key(identity.ip, identity.port, question))
             if sentence is not None:
                 return sentence
     return None
@@ -37,7 +37,7 @@ async def refused(identity: Identity, login: Login) -> str | None:
     forget_refusals(login)
     with using(login):
         for dialect, port, question, access in _questions_with_login(identity):
-            key = f"{identity.ip}:{question.port or port}"
+            key = device_key(identity.ip, port, question)
             forget_acceptance(access, login, key)
             try:
                 await ask(identity.ip, port, dialect.name, question.name)

@@ -53,12 +53,15 @@ class _Chain(NamedTuple):
 
 
 def _chain(slot: int) -> _Chain:
-    def keys(*names: str) -> list[str]:
-        return [f"{name}{slot}" for name in names]
-
-    chips, chip_states, rate, power = keys("chain_acn", "chain_acs", "chain_rate", "chain_power")
-    sensors = keys("temp_chip", "temp2_", "temp3_"), keys("temp_pcb", "temp_pic", "temp")
-    return _Chain(slot, chips, chip_states, rate, power, *sensors)
+    return _Chain(
+        slot=slot,
+        chips=f"chain_acn{slot}",
+        chip_states=f"chain_acs{slot}",
+        rate=f"chain_rate{slot}",
+        power=f"chain_power{slot}",
+        chip_sensors=[f"temp_chip{slot}", f"temp2_{slot}", f"temp3_{slot}"],
+        board_sensors=[f"temp_pcb{slot}", f"temp_pic{slot}", f"temp{slot}"],
+    )
 
 
 _CHAINS = tuple(map(_chain, _SLOTS))

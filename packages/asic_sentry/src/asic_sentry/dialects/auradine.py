@@ -7,7 +7,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
-from sentry_kit.parsing import count, positive, scaled, temperature, text
+from sentry_kit.parsing import count, positive, scaled, temperature, text, total
 
 from asic_sentry.access import Token
 from asic_sentry.dialects import cgminer
@@ -28,7 +28,6 @@ from asic_sentry.dialects.parsing import (
     rejected_percent,
     sample,
     slot_of,
-    sum_if_all_known,
 )
 from asic_sentry.dialects.web import beside, get, is_web_page
 from asic_sentry.failures import BadReply, FailureKind
@@ -55,7 +54,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
         hashrate_hs=rate.hashrate_hs,
         hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(summary.get("MHS av"), 1e6),
-        power_w=sum_if_all_known(positive(each.get("PowerIn")) for each in supplies),
+        power_w=total(positive(each.get("PowerIn")) for each in supplies),
         temperature_c=hottest_of(boards),
         boards=boards,
         fans_rpm=fan_speeds(_fans(optional_section(replies[4], "Fan"), supplies)),

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
 from protocol.plain_words import quoted
-from sentry_kit.parsing import count, positive, scaled, temperature, text
+from sentry_kit.parsing import count, positive, scaled, temperature, text, total
 
 from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.cgminer import answer_of, pools_of, section, windows
@@ -26,10 +26,10 @@ from asic_sentry.dialects.parsing import (
     hottest,
     hottest_of,
     limited_boards,
+    limited_faults,
     mac,
     rejected_percent,
     sample,
-    sum_if_all_known,
 )
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model, find
@@ -168,7 +168,7 @@ def _is_idle(module: Mapping[str, str]) -> bool:
 
 def _power(modules: Sequence[Mapping[str, str]], model: Model | None) -> float | None:
     """Returns the sum of all modules; None if that of one module is unknown."""
-    return sum_if_all_known(positive(module.get("WALLPOWER")) or _supply(module, model) for module in modules)
+    return total(positive(module.get("WALLPOWER")) or _supply(module, model) for module in modules)
 
 
 def _supply(module: Mapping[str, str], model: Model | None) -> float | None:
@@ -187,9 +187,9 @@ def _faults(modules: Sequence[Mapping[str, str]]) -> list[str]:
     """Returns the fans' flag, the error of the power supply (the first value of `PS`) and those of the boards."""
     faults = ["fan"] if any(count(module.get("FanErr")) for module in modules) else []
     faults += ["power"] if any(count((_list(module, "PS") or ["0"])[0]) for module in modules) else []
-    codes = [f"error {key} {code}"[:64] for module in modules for key in ("ECHU", "ECMM") for code in _list(module, key)
+    codes = [f"error {key} {code}" for module in modules for key in ("ECHU", "ECMM") for code in _list(module, key)
              if count(code)]  # fmt: skip
-    return faults + list(dict.fromkeys(codes))[:16]
+    return faults + limited_faults(codes)
 
 
 def parse_avalon_specs(replies: Sequence[bytes | None]) -> AsicSpecs:

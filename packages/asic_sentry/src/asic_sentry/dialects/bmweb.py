@@ -24,6 +24,7 @@ from asic_sentry.dialects.parsing import (
     hottest,
     hottest_of,
     limited_boards,
+    limited_faults,
     limited_pools,
     mac,
     objects,
@@ -127,7 +128,7 @@ def _faults(stats: Row, summary: Row) -> list[str]:
         if count(each.get("code")) or (text(each.get("status")) or "s").lower() in ("e", "f", "error")
     ]
     chips = any("x" in str(each.get("asic", "")) for each in objects(stats.get("chain")))
-    return [each[:64] for each in dict.fromkeys(bad)] + (["chips"] if chips else [])
+    return limited_faults(bad) + (["chips"] if chips else [])
 
 
 def parse_antminer_web_specs(replies: Sequence[bytes | None]) -> AsicSpecs:

@@ -6,18 +6,17 @@ GraphQL lists what is open now (`appeals`): an empty list in all recordings, so 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from sentry_kit.parsing import text
 
 from asic_sentry.dialects.braiins import MAKE
-from asic_sentry.dialects.parsing import Row, objects, part
+from asic_sentry.dialects.parsing import Row, limited_faults, objects, part
 from asic_sentry.dialects.web import mapping_of
 from asic_sentry.failures import bad_response
 
 _COUNTS_FOR = timedelta(hours=1)
-_FAULTS_LIMIT, _NAME_LIMIT = 16, 64
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -27,7 +26,7 @@ def errors_of(reply: bytes, uptime_s: int | None, now: datetime) -> list[str]:
         return []
     uptime = _COUNTS_FOR if uptime_s is None else timedelta(seconds=min(uptime_s, _COUNTS_FOR.total_seconds()))
     errors = objects(mapping_of(MAKE, reply, "errors")["errors"])
-    return _limited(words for each in errors if _is_of_last(uptime, each, now) for words in _words(each))
+    return limited_faults(words for each in errors if _is_of_last(uptime, each, now) for words in _words(each))
 
 
 def _is_of_last(time: timedelta, error: Row, now: datetime) -> bool:
@@ -55,13 +54,9 @@ def appeals_of(reply: bytes) -> list[str]:
         raise bad_response(f"The answer is not that of {MAKE}: it has no data.")
     appeals = part(part(answer, "data"), "events").get("appeals")
     types = [text(each.get("__typename")) for each in objects(appeals)]
-    return _limited(_plain(each) for each in types if each)
+    return limited_faults(_plain(each) for each in types if each)
 
 
 def _plain(name: str) -> str:
     words = [word.lower() for word in _WORD.findall(name.removesuffix("Appeal"))]
     return " ".join(words) or name
-
-
-def _limited(faults: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(each[:_NAME_LIMIT] for each in faults))[:_FAULTS_LIMIT]

@@ -66,11 +66,15 @@ _ABOUT = _query("graphql_about", "{bos{hostname info{version{full}}}}")
 _MODEL = _query("graphql_model", "{bosminer{info{modelName}}}", optional=True)
 
 
+def _data_if_any(reply: bytes | None) -> Row:
+    """Returns the object under `data`; an empty one if there is none."""
+    return part(mapping_of(MAKE, reply), "data") if reply else {}
+
+
 def _data(reply: bytes) -> Row:
     """Returns the object under `data`. Raises `BadReply` with the device's words if there is none."""
     answer = mapping_of(MAKE, reply)
-    data = answer.get("data")
-    if isinstance(data, dict) and data:
+    if data := part(answer, "data"):
         return data
     errors = objects(answer.get("errors"))
     if errors:
@@ -80,7 +84,7 @@ def _data(reply: bytes) -> Row:
 
 def recognise_graphql(about: bytes) -> None:
     """Also looks at errors, which any GraphQL server answers to an unknown question."""
-    if not checked(MAKE, lambda: part(part(mapping_of(MAKE, about), "data"), "bos")):
+    if not checked(MAKE, lambda: part(_data_if_any(about), "bos")):
         raise bad_response(f"The answer is not that of {MAKE}: it has no bos.")
 
 
@@ -139,8 +143,7 @@ def parse_graphql_specs(replies: Sequence[bytes | None]) -> AsicSpecs:
 
 def _graphql_specs(about: Row, model: bytes | None) -> AsicSpecs:
     bos = part(about, "bos")
-    data = part(mapping_of(MAKE, model), "data") if model else {}
-    named = part(part(data, "bosminer"), "info").get("modelName")
+    named = part(part(_data_if_any(model), "bosminer"), "info").get("modelName")
     make, name = models.make_and_model(text(named) or "")
     return AsicSpecs(
         make=make,

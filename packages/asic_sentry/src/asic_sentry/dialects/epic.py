@@ -5,7 +5,7 @@ from typing import Any
 
 from protocol.asic_messages import AsicBoard, AsicPool, AsicSpecs, PoolState
 from protocol.coins import algorithm_name
-from sentry_kit.parsing import count, number, positive, scaled, temperature, text
+from sentry_kit.parsing import count, number, positive, scaled, temperature, text, total
 
 from asic_sentry import models
 from asic_sentry.dialects.dialect import Dialect, Part
@@ -24,7 +24,6 @@ from asic_sentry.dialects.parsing import (
     part,
     rejected_percent,
     sample,
-    sum_if_all_known,
 )
 from asic_sentry.dialects.web import get, list_of, mapping_of
 from asic_sentry.models import Model
@@ -54,7 +53,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     session, mining = part(summary, "Session"), part(summary, "Mining")
     chips = count(part(capabilities, "Performance Estimator").get("Chip Count"))
     boards = limited_boards(_boards(summary, heat, chips, model))
-    hashrate_hs = sum_if_all_known(board.hashrate_hs for board in boards)
+    hashrate_hs = total(board.hashrate_hs for board in boards)
     is_idle = part(summary, "Status").get("Operating State") in ("Idling", "Stopped", "Idle")
     return AsicReading(
         uptime_s=count(session.get("Uptime")),

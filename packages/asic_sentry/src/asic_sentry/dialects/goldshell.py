@@ -8,7 +8,7 @@ model and the firmware; behind a log-in also the MAC, and the power of a device 
 from collections.abc import Iterable, Sequence
 
 from protocol.asic_messages import AsicBoard, AsicSpecs
-from sentry_kit.parsing import count, positive, scaled, temperature, text
+from sentry_kit.parsing import count, positive, scaled, temperature, text, total
 
 from asic_sentry import models
 from asic_sentry.access import Token
@@ -29,7 +29,6 @@ from asic_sentry.dialects.parsing import (
     rejected_percent,
     sample,
     slot_of,
-    sum_if_all_known,
 )
 from asic_sentry.dialects.web import beside, get, is_web_page, mapping_of
 from asic_sentry.failures import bad_response
@@ -58,9 +57,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
     rate = first_rate(_WINDOWS, 1e6, summary)
     return AsicReading(
         uptime_s=count(summary.get("Elapsed")),
-        hashrate_hs=sum_if_all_known(board.hashrate_hs for board in boards)
-        if rate.hashrate_hs is None
-        else rate.hashrate_hs,
+        hashrate_hs=total(board.hashrate_hs for board in boards) if rate.hashrate_hs is None else rate.hashrate_hs,
         hashrate_window_s=rate.window_s,
         average_hashrate_hs=scaled(summary.get("MHS av"), 1e6),
         power_w=_power(replies[3]),

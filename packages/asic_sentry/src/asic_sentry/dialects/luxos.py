@@ -14,7 +14,7 @@ from asic_sentry.dialects import cgminer
 from asic_sentry.dialects.antminer import MAKE, parse_antminer, parse_antminer_specs
 from asic_sentry.dialects.cgminer import answer_of, optional_section
 from asic_sentry.dialects.dialect import Dialect
-from asic_sentry.dialects.parsing import AsicReading, Row, checked, hottest, hottest_of, mac
+from asic_sentry.dialects.parsing import AsicReading, Row, checked, hottest, hottest_of, limited_faults, mac
 from asic_sentry.models import Model
 
 FIRMWARE = "LuxOS"
@@ -22,7 +22,6 @@ _HARMLESS = {
     *("SLEEP", "IDLE", "REBOOT_USER", "SHUTDOWN_USER", "REBOOT_SYSINIT"),
     *("MINER_TUNING", "MINER_TUNED", "HASH_ON_DISCONNECT"),
 }
-_FAULTS_LIMIT = 16
 _CORNERS = ("TopLeft", "TopRight", "BottomLeft", "BottomRight")
 
 
@@ -55,7 +54,7 @@ def _faults(events: Sequence[Row]) -> list[str]:
         words = code.lower().replace("_", " ")
         is_of_board = text(event.get("Target")) == "BOARD" and board is not None
         found.append(f"board {board} {words.removeprefix('board ')}" if is_of_board else words)
-    return [each[:64] for each in dict.fromkeys(found)][:_FAULTS_LIMIT]
+    return limited_faults(found)
 
 
 def _with_sensors(boards: Sequence[AsicBoard], temps: bytes) -> list[AsicBoard]:

@@ -16,7 +16,8 @@ from sentry_kit.parsing import count, number, scaled, temperature, text
 from asic_sentry.failures import bad_response
 from asic_sentry.models import Model
 
-_BOARD_LIMIT, _FAN_LIMIT, _POOL_LIMIT = 64, 64, 16
+_BOARD_LIMIT, _FAN_LIMIT, _POOL_LIMIT, _FAULT_LIMIT = 64, 64, 16, 32
+_FAULT_LENGTH = 64
 _LENIENT_LIMIT_BYTES = 64 * 1024  # recorded answers have 11 at most; a mebibyte would take seconds
 _LENIENT_KEPT = 8  # more than the answers of one poll
 _CONTROL_TO_SPACE = bytes.maketrans(bytes(range(32)), b" " * 32)
@@ -70,7 +71,7 @@ def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is ty
         text_of_reply = decoded(_MISSING_COMMA.sub(b"},{", body.translate(_CONTROL_TO_SPACE)))
     try:
         return msgspec.json.decode(text_of_reply)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError):
         found = _read_leniently(text_of_reply) if len(body) <= _LENIENT_LIMIT_BYTES else None
     if found is None:
         raise bad_response(f"The answer is not JSON: {quoted(body)}.")
@@ -129,13 +130,6 @@ def hottest_of(boards: Sequence[AsicBoard]) -> float | None:
         for board in boards
         for value in (board.inlet_temperature_c, board.outlet_temperature_c, board.chip_temperature_c)
     )
-
-
-def sum_if_all_known(values: Iterable[float | None]) -> float | None:
-    """Returns the sum; None if there are no values or one of them is unknown."""
-    found = list(values)
-    known = [value for value in found if value is not None]
-    return sum(known) if known and len(known) == len(found) else None
 
 
 Windows = Sequence[tuple[str, int]]  # keys of hashrates and the windows in s that they are means of; the best first
@@ -216,6 +210,11 @@ def fitted_fans(speeds: Sequence[object], fan_num: object) -> list[float | None]
         turning = [each for each in speeds if number(each)]
         return fan_speeds(turning + [0] * (fitted - len(turning)))
     return fan_speeds(speeds[:fitted])
+
+
+def limited_faults(faults: Iterable[str]) -> list[str]:
+    """Returns the faults, each once and shortened."""
+    return list(dict.fromkeys(each[:_FAULT_LENGTH] for each in faults))[:_FAULT_LIMIT]
 
 
 def limited_pools(pools: Iterable[AsicPool]) -> list[AsicPool]:

@@ -15,6 +15,7 @@ from asic_sentry.dialects.parsing import (
     hottest,
     hottest_of,
     limited_boards,
+    limited_faults,
     limited_pools,
     mac,
     objects,
@@ -100,10 +101,9 @@ def _faults(mining: Row, errors: Sequence[Any]) -> list[str]:
     fitted, at_work = count(mining.get("hashboards_installed")), count(mining.get("hashboards_mining"))
     dead = fitted is not None and at_work is not None and 0 < at_work < fitted
     codes = [
-        f"{text(each.get('source')) or 'rig'} {text(each.get('error_code')) or ''}".strip()[:64]
-        for each in objects(errors)
+        f"{text(each.get('source')) or 'rig'} {text(each.get('error_code')) or ''}".strip() for each in objects(errors)
     ]
-    return (["board"] if dead else []) + list(dict.fromkeys(codes))[:16]
+    return (["board"] if dead else []) + limited_faults(codes)
 
 
 def parse_proto_specs(replies: Sequence[bytes | None]) -> AsicSpecs:

@@ -18,6 +18,7 @@ from asic_sentry.dialects.parsing import (
     hottest,
     hottest_of,
     limited_boards,
+    limited_faults,
     mac,
     rejected_percent,
     sample,
@@ -82,7 +83,7 @@ def _boards(stats: Row, model: Model | None) -> Iterator[AsicBoard]:
 def _faults(stats: Row) -> list[str]:
     """Returns the error codes, an error of the power supply, boards that are offline, and bad chips."""
     codes = text(stats.get("Error Code"))
-    faults = [f"error {code}"[:64] for code in (codes or "").replace(",", " ").split()][:16]
+    faults = limited_faults(f"error {code}" for code in (codes or "").replace(",", " ").split())
     supply = (text(stats.get("PSU Error")) or "").lower().removeprefix("0x").strip("0")
     faults += ["power"] if supply else []
     faults += ["board"] if any(stats.get(f"{slot} Online") is False for slot in _SLOTS) else []

@@ -18,6 +18,7 @@ from asic_sentry.dialects.parsing import (
     hottest,
     hottest_of,
     limited_boards,
+    limited_faults,
     limited_pools,
     mac,
     objects,
@@ -30,8 +31,6 @@ from asic_sentry.dialects.whatsminer import MAKE, model_and_variant
 from asic_sentry.failures import bad_response, error_status
 from asic_sentry.framing import after_length
 from asic_sentry.models import Model
-
-_ERRORS_LIMIT = 32
 
 
 def _question(name: str, body: bytes) -> Question:
@@ -96,7 +95,7 @@ def _heat(values: object) -> list[float | None]:
 def _errors(entries: object) -> list[str]:
     """Returns "error 264" for {"264": "2026-05-23 09:19:10", "reason": "…"}."""
     codes = [key for each in objects(entries) for key in each if key.isdecimal()]
-    return [f"error {code[:8]}" for code in dict.fromkeys(codes)][:_ERRORS_LIMIT]
+    return limited_faults(f"error {code}" for code in codes)
 
 
 def _board(each: Row, place: int, board_c: float | None, model: Model | None) -> AsicBoard:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from protocol.coins import only_coin
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
-from sentry_kit.parsing import BadReply, count, number, percent, positive, temperature, text
+from sentry_kit.parsing import BadReply, count, number, percent, positive, temperature, text, total
 
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
@@ -19,7 +19,6 @@ from cpu_gpu_sentry.miners.parsing import (
     mapping,
     reading,
     seconds_since,
-    total,
     words,
 )
 

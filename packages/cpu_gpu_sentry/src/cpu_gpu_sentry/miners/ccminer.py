@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 from sentry_kit.lenient import decoded
-from sentry_kit.parsing import BadReply, count, percent, positive, scaled, temperature, text
+from sentry_kit.parsing import BadReply, count, percent, positive, scaled, temperature, text, total
 
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
@@ -17,7 +17,6 @@ from cpu_gpu_sentry.miners.parsing import (
     names_a_job,
     pci_of_bus,
     reading,
-    total,
     unplaced,
     words,
 )

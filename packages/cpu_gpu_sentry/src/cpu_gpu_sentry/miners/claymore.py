@@ -11,7 +11,7 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
-from sentry_kit.parsing import BadReply, count, number, percent, scaled, temperature, text
+from sentry_kit.parsing import BadReply, count, number, percent, scaled, temperature, text, total
 
 from cpu_gpu_sentry.miners.parsing import (
     Parser,
@@ -22,7 +22,6 @@ from cpu_gpu_sentry.miners.parsing import (
     mapping,
     pci_of_bus,
     reading,
-    total,
     unplaced,
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
-from sentry_kit.parsing import count, name, number, percent, positive, scaled, temperature, text
+from sentry_kit.parsing import count, name, number, percent, positive, scaled, temperature, text, total
 
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
@@ -23,7 +23,6 @@ from cpu_gpu_sentry.miners.parsing import (
     names_a_job,
     pci_address,
     reading,
-    total,
     unit_factor,
     unplaced,
     words,

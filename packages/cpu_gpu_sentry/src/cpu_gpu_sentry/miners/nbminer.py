@@ -9,7 +9,7 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import UNKNOWN_ALGORITHM, AlgorithmReading, MinerDevice, MinerReading
-from sentry_kit.parsing import count, name, number, percent, positive, temperature, text
+from sentry_kit.parsing import count, name, number, percent, positive, temperature, text, total
 
 from cpu_gpu_sentry.miners.parsing import (
     checked,
@@ -19,7 +19,6 @@ from cpu_gpu_sentry.miners.parsing import (
     pci_of_bus,
     reading,
     seconds_since,
-    total,
     unplaced,
     with_prefix,
 )

@@ -38,7 +38,6 @@ _PCI = re.compile(r"(?:([0-9a-fA-F]{1,8}):)?([0-9a-fA-F]{1,4}):([0-9a-fA-F]{1,2}
 _READING = Reader(MinerReading)
 
 
-Number = TypeVar("Number", int, float)
 Part = TypeVar("Part")
 Parser = Callable[[Sequence[bytes]], MinerReading]
 
@@ -143,15 +142,6 @@ def mined(parts: Sequence[Part], is_idle: Callable[[Part], bool]) -> list[Part]:
 def lists_no_device(rates: object, whole: object) -> bool:
     """Returns whether the list of the devices' hashrates is there and empty, and their total is not above 0."""
     return rates == [] and not number(whole)
-
-
-def total(values: Sequence[Number | None]) -> Number | None:
-    """Returns the sum; None if one value is unknown.
-
-    A sum that omits one would look like a card that does not mine, or like a restart.
-    """
-    known = [each for each in values if each is not None]
-    return sum(known) if known and len(known) == len(values) else None
 
 
 def known_sum(values: Sequence[float | None]) -> float | None:

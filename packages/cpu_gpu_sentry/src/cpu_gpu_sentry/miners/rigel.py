@@ -8,7 +8,7 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
-from sentry_kit.parsing import count, name, number, percent, positive, temperature, text
+from sentry_kit.parsing import count, name, number, percent, positive, temperature, text, total
 
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
@@ -20,7 +20,6 @@ from cpu_gpu_sentry.miners.parsing import (
     names_a_job,
     pci_address,
     reading,
-    total,
     unplaced,
     words,
 )

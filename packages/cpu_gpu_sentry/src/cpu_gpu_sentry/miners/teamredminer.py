@@ -11,7 +11,7 @@ from typing import Any
 
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
-from sentry_kit.parsing import BadReply, count, percent, positive, scaled, temperature, text
+from sentry_kit.parsing import BadReply, count, percent, positive, scaled, temperature, text, total
 
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
@@ -24,7 +24,6 @@ from cpu_gpu_sentry.miners.parsing import (
     pci_address,
     pci_of_bus,
     reading,
-    total,
     unplaced,
 )
 

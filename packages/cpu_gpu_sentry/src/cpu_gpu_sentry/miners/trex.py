@@ -12,7 +12,7 @@ import msgspec
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 from sentry_kit.lenient import Incomplete
-from sentry_kit.parsing import count, number, percent, positive, temperature, text
+from sentry_kit.parsing import count, number, percent, positive, temperature, text, total
 
 from cpu_gpu_sentry.miners.ccminer import parse_records
 from cpu_gpu_sentry.miners.parsing import (
@@ -26,7 +26,6 @@ from cpu_gpu_sentry.miners.parsing import (
     names_a_job,
     pci_of_bus,
     reading,
-    total,
     unplaced,
     words,
 )

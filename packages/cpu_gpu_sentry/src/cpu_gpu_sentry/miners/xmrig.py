@@ -10,7 +10,7 @@ from typing import Any
 from protocol.coins import only_coin
 from protocol.messages import AlgorithmReading, MinerDevice, MinerReading
 from sentry_kit.lenient import Incomplete
-from sentry_kit.parsing import BadReply, count, number, percent, positive, temperature, text
+from sentry_kit.parsing import BadReply, count, number, percent, positive, temperature, text, total
 
 from cpu_gpu_sentry.miners.parsing import (
     algorithm_or_unknown,
@@ -21,7 +21,6 @@ from cpu_gpu_sentry.miners.parsing import (
     names_a_job,
     pci_address,
     reading,
-    total,
     words,
 )
 from cpu_gpu_sentry.miners.xmrig_proxy import read_proxy
