@@ -96,8 +96,8 @@ def has_login() -> bool:
 async def authorised(access: Access, request: bytes, key: str, send: Send, *, optional: bool = False) -> bytes:
     """Returns the answer to a question that may need a log-in. Raises `BadReply`.
 
-    For an `optional` question a password that was refused is not tried again for a while: without an answer to it the
-    ASIC is still polled as often as before.
+    If the device refuses the password for an `optional` question, it is not sent again for 15 minutes. The ASIC is
+    still polled as often as before.
     """
     login = _login.get()
     if login is None:
@@ -114,7 +114,7 @@ async def authorised(access: Access, request: bytes, key: str, send: Send, *, op
         if optional:
             _refused_until_s.keep((key, login, access), time.monotonic() + _AGAIN_AFTER_S)
         raise WrongPassword(FailureKind.ERROR_STATUS, f"{error}. {REFUSED}"[:_DETAIL_LIMIT]) from error
-    if is_accepted(access, login, key):  # else the page is open and says nothing of the password
+    if is_accepted(access, login, key):  # an open page answers without looking at the password
         _refused_until_s.pop((key, login, access), None)
     return answer
 
@@ -139,7 +139,7 @@ def is_accepted(access: Access, login: Login, key: str) -> bool:
 
 
 def forget_acceptance(access: Access, login: Login, key: str) -> None:
-    """Lets the next question that needs a log-in use the password itself, and not what is left of an earlier log-in."""
+    """Forgets the token, or the challenge, of the last log-in: the next question that needs one sends the password."""
     _sessions.pop((key, login, access), None)
 
 
@@ -217,11 +217,13 @@ def _in_json(value: str) -> str:
 
 
 class Token(NamedTuple):
-    """A log-in with a request that answers the password by a token, which the questions then have in a header.
+    """A log-in by a token. One request sends the password, and its answer has the token. Questions have it in a header.
 
-    `form` has `{user}` and `{password}` in it: JSON, or the fields of a form. With `in_address` it is a part of the
-    address. `place` is where the token stands in the answer. `denies` knows answers that mean "not logged in" although
-    their status is 200. The password goes in clear: a device that names another scheme than Bearer is not sent it.
+    `form` is JSON or the fields of a form, with `{user}` and `{password}` in it. With `in_address` it is a part of the
+    address. `place` is where the token stands in the answer. Some devices answer "not logged in" with the status 200;
+    `denies` returns whether an answer means that.
+
+    The password is sent in clear. A device that names another scheme than Bearer does not get it.
     """
 
     path: str

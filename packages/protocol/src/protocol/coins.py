@@ -182,9 +182,9 @@ def may_be_coin_of(algorithm: str, coin: str) -> bool:
 
 
 def pool_words(algorithm: str) -> Mapping[str, str]:
-    """Returns the words in the name of a pool or of an account that name a coin of this algorithm, with that coin.
+    """Returns the coin for each word that names a coin of this algorithm in the name of a pool or of an account.
 
-    The names of pools for many coins, such as viabtc, contain none of these words by itself.
+    A word must stand alone: viabtc is a pool for many coins and does not name Bitcoin.
     """
     row = _BY_SPELLING.get(_plain(algorithm))
     return {} if row is None else _POOL_WORDS[row.name]

@@ -32,7 +32,7 @@ _PARTS = Bounds(0, 10_000, "the largest hash boards have some 500 chips, the lar
 _BYTES = Bounds(0, 2**46, "64 TiB, more than any rig has")
 _RPM = Bounds(0, 50_000, "the fastest fans do 38,000 RPM; 65535 means unknown")
 _COUNT = Bounds(0, 2**53, "anything counted: JSON's whole numbers are exact up to here")
-_SHARES = Bounds(0, 4_000_000_000, "so many take twelve years at ten shares a second; 2^32 - 1 is a -1")
+_SHARES = Bounds(0, 4_000_000_000, "ten shares a second are so many after twelve years; 2^32 - 1 means unknown")
 
 _TEMPERATURES = Chart("temperature", "Temperature", "Hottest", from_zero=False, on_rig_page=True)
 _REFUSED = Chart("refused", "Shares refused", "Rejected")

@@ -30,9 +30,9 @@ def refusal_of_pages(identity: Identity, login: Login) -> str | None:
 
 
 async def refused(identity: Identity, login: Login) -> str | None:
-    """Returns the reason if the ASIC refuses this log-in. An ASIC that does not answer, or needs none, refuses none.
+    """Returns the reason if the ASIC refuses this log-in; None if it accepts it, needs none or does not answer.
 
-    A page that is open says nothing of the log-in: then the next one is asked.
+    An open page answers any log-in, so the questions are asked until one needs it.
     """
     forget_refusals(login)
     with using(login):

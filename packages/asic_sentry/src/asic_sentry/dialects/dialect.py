@@ -68,18 +68,22 @@ class Part(StrEnum):
 
 
 class Dialect(NamedTuple):
-    """`parse` gets the answers to `poll_questions`, and the answer to `gap_question` if a hashrate, an uptime or the
-    shares were missing in those. `parse_specs` gets the answers to `specs_questions`; None for a missing optional one.
+    """The questions that one kind of firmware answers, and the functions that read the answers.
 
-    `firmware`, `lacks` and `remark` are for the table of makes in the docs: what speaks it, what is not read, and what
-    is read in part. `recorded` says that answers of real devices were at hand; else it is written after other programs'
-    sources.
+    `parse` gets the answers to `poll_questions`. If they lack a hashrate, an uptime or the shares, `gap_question` is
+    asked too, and `parse` gets its answer as well. `parse_specs` gets the answers to `specs_questions`; None for a
+    missing optional one.
+
+    `firmware`, `lacks` and `remark` are for the table of makes in the docs: which firmware speaks the dialect, what is
+    not read, and what is read in part. `recorded`: the parsers were tested with answers of real devices. The others
+    were written after the sources of other programs.
 
     `recognise` raises `BadReply` unless the answer to `probe` may come from a device that speaks this dialect. At an
-    unusual port `probe_at_other_port` is asked instead, if there is one. Without a `probe` a dialect is tried last,
-    on devices that answer and speak no other dialect. `better` names a dialect that reads more of a device with these
-    specs; it is tried next. One that is named so has the flag `is_better`: if the device refuses it, the other dialect
-    still reads the device.
+    unusual port `probe_at_other_port` is asked instead, if there is one. A dialect without a `probe` is tried last, and
+    only with a device that answers and speaks no other dialect.
+
+    `better` returns the name of a dialect that reads more of a device with these specs, or None. That dialect is tried
+    next and has the flag `is_better`. If the device refuses it, the first dialect still reads the device.
     """
 
     name: str

@@ -58,10 +58,12 @@ class AsicReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def decode(reply: bytes) -> Any:  # the parsing door: everything behind it is typed
-    """Returns the reply's JSON, also if the firmware writes invalid JSON: it omits a comma between objects, puts
-    control characters or letters of Latin-1 into texts, or writes NaN, `03000` or a comma too many. An answer that is
-    cut off is none: its hashrate may be there, while boards, pools or faults are not. A long answer must be valid but
-    for its commas and texts."""
+    """Returns the reply's JSON, also if the firmware writes invalid JSON.
+
+    Some omit a comma between objects or put control characters or Latin-1 into texts. Others write NaN, `03000` or a
+    comma too many; these are read only in answers up to 64 KiB. An answer that is cut off is refused: it may have a
+    hashrate and lack boards, pools or faults.
+    """
     body = reply.strip(b"\0 \t\r\n")
     if not body:
         raise bad_response("The answer is empty.")

@@ -152,6 +152,6 @@ VNISH = Dialect(
     probe=_INFO,
     recognise=recognise_vnish,
     is_better=True,
-    remark="chips of models in our table",
+    remark="chips only of models that the sentry knows",
     firmware="VNish, AnthillOS",
 )

@@ -88,7 +88,7 @@ def _parse(replies: Sequence[bytes], model: Model | None) -> AsicReading:
 
 
 def _heat(values: object) -> list[float | None]:
-    """Returns the temperatures of the boards: one for each, if the firmware tells them."""
+    """Returns the temperature of each board; an empty list if the firmware does not report them."""
     return [temperature(each) for each in values] if isinstance(values, list) else []
 
 
