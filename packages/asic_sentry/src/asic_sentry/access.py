@@ -120,7 +120,7 @@ async def authorised(access: Access, request: bytes, key: str, send: Send, *, op
 
 
 class _OfDevices(OrderedDict[tuple[str, Login, Access], T]):
-    """Keeps a value of each device, log-in and way to log in: a port may be asked in several ways."""
+    """Keeps one value for each device, log-in and way to log in: one port may take several ways."""
 
     def keep(self, key: tuple[str, Login, Access], value: T) -> None:
         self[key] = value
@@ -149,7 +149,7 @@ def forget_refusals(login: Login) -> None:
         del _refused_until_s[key]
 
 
-_sessions = _OfDevices[object]()  # the last challenge that was answered, or the token: of log-ins that were accepted
+_sessions = _OfDevices[object]()  # of accepted log-ins: the token, or the challenge that was answered
 _refused_until_s = _OfDevices[float]()
 
 

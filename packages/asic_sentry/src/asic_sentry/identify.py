@@ -35,7 +35,7 @@ _MOST_SPECIFIC_FIRST = (
     FailureKind.UNREACHABLE,
     FailureKind.REFUSED,
 )
-# After these hardly anything more is tried: no device is there, or it hangs.
+# After these almost no other dialect is tried: no device is there, or it hangs.
 _FINAL = {FailureKind.LOCAL_LIMIT, FailureKind.CONNECT_TIMEOUT, FailureKind.UNREACHABLE, FailureKind.READ_TIMEOUT}
 _OTHER_FIRMWARE = {FailureKind.BAD_RESPONSE, FailureKind.ERROR_STATUS, FailureKind.CLOSED}
 _DETAIL_LIMIT = 400

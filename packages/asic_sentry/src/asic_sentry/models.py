@@ -39,7 +39,7 @@ __all__ = [
     "plain",
 ]
 
-# By how a model's name begins; longer beginnings first. What a maker builds for one algorithm alone has "".
+# By the beginning of a model's name, longer beginnings first. "" stands for all models of a maker of one algorithm.
 SERIES = (
     ("Antminer", "KS", *KHEAVY),
     ("Antminer", "KA", *BLAKE2S),

@@ -95,11 +95,11 @@ async def _read(identity: Identity, dialect: Dialect, model: models.Model | None
 async def _answers(
     ip: str, port: int, dialect: Dialect, questions: Sequence[Question | LibraryCall]
 ) -> list[bytes | None]:
-    """Returns the answers in order; None for a missing one to an optional question: some firmwares close the connection
-    when it is unknown.
+    """Returns the answers in order. None stands for a missing answer to an optional question: some firmwares close the
+    connection if they do not know it.
 
-    A port of pages that did not answer in time is not asked again, and pages get a part of the time only: the other
-    values do not wait for them.
+    Pages get only a part of the time, so that the other values do not wait for them. A port of pages that did not
+    answer in time is not asked again.
     """
     answers: list[bytes | None] = []
     silent: set[int] = set()

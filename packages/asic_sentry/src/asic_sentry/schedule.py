@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 LONGEST_BACKOFF_S = 300.0
 DEAD_AFTER = 3
-_JITTER = 0.02  # of the interval: farms that were switched on together drift apart
+_JITTER = 0.02  # of the interval: so sentries that were started together do not poll at the same moments
 _SPREAD_PER_S = 200  # so many new ones are asked for the first time in a second
 
 
@@ -37,7 +37,7 @@ class Schedule:
         self.every_s = every_s
         self._dice = dice
         self._heap: list[tuple[float, int]] = []
-        self._waiting: dict[int, float] = {}  # what in the heap holds; the rest of it is passed over
+        self._waiting: dict[int, float] = {}  # the valid entries of the heap; others in it are out of date
         self._out: dict[int, float] = {}
         self._first: set[int] = set()
 

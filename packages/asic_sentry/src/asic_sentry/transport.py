@@ -1,7 +1,7 @@
 """The only place that sends anything to an ASIC.
 
-It sends the questions of `registry.ALLOWED` and nothing else: a question is asked by the name of its dialect and its
-own. No call takes other bytes or a parameter, so nothing here can change a machine. A question that needs a log-in uses
+It sends the questions of `registry.ALLOWED` and nothing else. A question is named by its dialect and its own name. No
+call takes other bytes or a parameter, so nothing here can change a machine. A question that needs a log-in uses
 what the operator entered (`access`).
 
 One connection per question: these APIs close it after their answer.
@@ -52,7 +52,7 @@ class _Exchange(asyncio.Protocol):
         self._read(ended=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """After some bytes a reset is an end like any other: a device that has not read the whole request ends so."""
+        """A reset after some bytes is a normal end: some devices close so before they have read the whole request."""
         if isinstance(exc, OSError) and not self.received and not self.answer.done():
             self.answer.set_exception(_failed(exc))
         self._read(ended=True)
@@ -119,7 +119,7 @@ async def _exchange(ip: str, port: int, question: Question, request: bytes) -> b
             await loop.create_connection(lambda: exchange, ip, port)
             limit.reschedule(loop.time() + READ_S)
             return await exchange.answer
-    except TimeoutError as error:  # the system's own (ETIMEDOUT) is one too
+    except TimeoutError as error:  # also the system's error ETIMEDOUT
         raise _too_late(exchange, ip, question.title) from error
     except OSError as error:
         raise _failed(error) from error

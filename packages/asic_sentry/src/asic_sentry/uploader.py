@@ -174,7 +174,10 @@ class AsicUploader(Uploader):
         stranger."""
         try:
             receipt = await self._with_valid_token(client).post(CALL, AsicReport(items=items), AsicReceipt)
-        except (InvalidToken, RigRemoved) as error:  # each item has its own answer: that of all of them means nothing
+        except (
+            InvalidToken,
+            RigRemoved,
+        ) as error:  # a commander answers item by item
             raise CommanderError("A proxy before the commander asks for a log-in; check it.") from error
         if len(receipt.results) != len(items):
             raise CommanderError(

@@ -273,7 +273,7 @@ async def commander_client(
     connections."""
     try:
         verify = tls_context(ca_pem) if url.startswith("https:") else plain_context()
-    except (ssl.SSLError, ValueError, TypeError) as error:  # the latter two: it is empty, or not ASCII
+    except (ssl.SSLError, ValueError, TypeError) as error:  # an empty text, or one that is not ASCII
         raise CommanderError("The stored certificate of the commander can't be read; enroll again.") from error
     async with httpx.AsyncClient(
         base_url=f"{url}/",

@@ -107,7 +107,7 @@ class Spool:
         return batch
 
     def _to_send(self) -> Iterator[Spooled]:
-        """Yields the logs to send. Logs that are held back in front of all others are skipped once, not each time."""
+        """Yields the logs to send. Held-back logs that are older than all others are read once, not at each call."""
         rows = self._db.execute(
             "SELECT id, taken_at_ms, body, source FROM spool WHERE id > ? ORDER BY id", (self._passed_id,)
         )

@@ -208,7 +208,7 @@ def load_enrolment(db: sqlite3.Connection) -> Enrolment | None:
 
 
 def _state(text: str) -> State:
-    """Returns the state. The next report replaces one that this version does not know."""
+    """Returns the state. A state of another version is read as `SPOOLING` until the next report."""
     return State(text) if text in set(State) else State.SPOOLING
 
 

@@ -68,7 +68,7 @@ def enter_login(db: sqlite3.Connection, ip: str | None, model: str | None, login
 
 
 def move_logins(db: sqlite3.Connection, moved: Mapping[str, str]) -> None:
-    """Gives the log-ins of ASICs their new addresses. `moved` maps old ones to new ones, which may be exchanged."""
+    """Moves log-ins to their ASICs' new addresses. `moved` maps old to new ones; two ASICs may swap theirs."""
     logins = load_logins(db)
     for old in moved:
         db.execute("DELETE FROM login WHERE key = ?", (ip_key(old),))

@@ -18,7 +18,7 @@ from asic_sentry.poll import Identity
 log = logging.getLogger(__name__)
 
 STORE = "sentry.db"
-# AUTOINCREMENT: a number is the source of logs in the spool, so a later ASIC must not have it again.
+# AUTOINCREMENT: the spool knows the logs of an ASIC by its number, so no later ASIC may get the same number.
 SCHEMA = (
     kit.SCHEMA
     + """

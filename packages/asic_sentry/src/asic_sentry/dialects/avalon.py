@@ -39,11 +39,11 @@ _PAIR = re.compile(r"([A-Za-z][A-Za-z0-9_]*)\[([^\]]*)\]")
 _FAN = re.compile(r"Fan\d+")
 _GENERATION = re.compile(r"1[5-9][A-Za-z]*")
 _VERSION = re.compile(r"(?i)(?:avalon\s*)?([a-z0-9]+)-")
-# A single share weighs much in 5 s of a small Avalon.
+# In a small Avalon, a mean of 5 s depends too much on single shares.
 _WINDOWS = windows("MHS", "1m", "30s", "5s", "5m", "15m")
-# The place of the power in PS[…]. Canaan's API manual names the seventh value output power. In the first Nano 3 it is a
-# voltage, and the sixth one is the power, which is a voltage in other models. No model draws more than a quarter over
-# its limit (MPO) or nominal power; without one of them the value may be anything.
+# The place of the power in PS[…]. By Canaan's API manual the seventh value is the output power, and the sixth is a
+# voltage. In the first Nano 3 it is the other way round. No model draws more than 1.25 times its limit (MPO) or nominal
+# power: a higher value is something else. If neither is known, no value can be trusted.
 _POWER_PLACES = (6,)
 _OTHER_POWER_PLACES = {"Nano 3": (6, 5)}
 _ABOVE_LIMIT = 1.25

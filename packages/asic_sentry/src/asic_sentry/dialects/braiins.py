@@ -30,7 +30,7 @@ from asic_sentry.models import Model
 
 MAKE = "Braiins OS"
 _OPTIONAL = ("temps", "fans", "tunerstatus", "devdetails")
-# 5 s are a few shares of a board.
+# In 5 s a board finds only a few shares.
 _WINDOWS = windows("MHS", "1m", "5s", "5m", "15m")
 
 

@@ -30,7 +30,7 @@ def errors_of(reply: bytes, uptime_s: int | None, now: datetime) -> list[str]:
 
 
 def _is_of_last(time: timedelta, error: Row, now: datetime) -> bool:
-    """Returns whether the error is not older. A clock that was not yet set says 2015."""
+    """Returns whether the error happened within this time. A clock that was not set yet says 2015."""
     try:
         happened_at = datetime.fromisoformat(error.get("timestamp", ""))
     except (TypeError, ValueError):

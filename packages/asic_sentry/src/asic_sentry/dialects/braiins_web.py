@@ -83,7 +83,7 @@ def _data(reply: bytes) -> Row:
 
 
 def recognise_graphql(about: bytes) -> None:
-    """Also looks at errors, which any GraphQL server answers to an unknown question."""
+    """Raises `BadReply` if the answer has no `bos`: other servers with GraphQL answer with errors only."""
     if not checked(MAKE, lambda: part(_data_if_any(about), "bos")):
         raise bad_response(f"The answer is not that of {MAKE}: it has no bos.")
 

@@ -89,7 +89,7 @@ def _seconds(uptime: object) -> int | None:
 
 
 def _board(each: Row, place: int, factor: float | None, model: Model | None) -> AsicBoard:
-    """Water-cooled boards have the temperatures of the water, others one of the board. Each is the highest."""
+    """Water-cooled boards report the water's temperatures, others the board's. The highest of each counts."""
     bad = count(part(each, "chip_statuses").get("red"))
     expected = expected_chips(model, None)
     return AsicBoard(
