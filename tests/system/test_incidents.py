@@ -12,18 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Protocol
 
 import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from free_ports import free_port
-from scaled_farm import scaled_farm
+from scaled_farm import WebNode, scaled_farm
 
 from tests.farm import CommanderProcess, eventually
+from tests.http_servers import Answer, TakenRequest, answering
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -37,12 +36,7 @@ SETTINGS = {
     "COMMANDER_STALE_AFTER_S": "20",
     "COMMANDER_OFFLINE_AFTER_S": "30",
 }
-
-
-class AnyCommander(Protocol):
-    """A commander of one node, or a web node of several."""
-
-    def client(self, api_key: str = "") -> httpx.Client: ...
+AnyCommander = CommanderProcess | WebNode
 
 
 @dataclass
@@ -69,29 +63,17 @@ class Sinks:
 def running_sinks() -> Iterator[Sinks]:
     sinks = Sinks()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            post = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if post["incident"]["rule"] == "offline":
-                sinks.posts.append(post)
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *arguments: object) -> None:
-            """Writes nothing."""
+    def take(request: TakenRequest) -> Answer:
+        post = json.loads(request.body)
+        if post["incident"]["rule"] == "offline":
+            sinks.posts.append(post)
+        return Answer()
 
     mail = Controller(sinks, hostname="127.0.0.1", port=sinks.mail_port)
     mail.start()
     try:
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as hook:
-            sinks.hook_port = hook.server_address[1]
-            thread = threading.Thread(target=hook.serve_forever)
-            thread.start()
-            try:
-                yield sinks
-            finally:
-                hook.shutdown()
-                thread.join(timeout=10)
+        with answering(take) as sinks.hook_port:
+            yield sinks
     finally:
         mail.stop()
 

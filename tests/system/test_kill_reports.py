@@ -8,34 +8,20 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
 
 import httpx
 import pytest
 
-from tests.asic_sentry import PORT_BASE, fake_asics, running_asic_sentry
+from tests.asic_sentry import PORT_BASE, AsicSentryProcess, fake_asics, running_asic_sentry
 from tests.farm import CommanderProcess, eventually
 from tests.kills import kills
-from tests.sentry import running_sentry
+from tests.sentry import SentryProcess, running_sentry
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3_600)]  # a guard, not a goal
 
 KILLS = kills(2)
 ASICS = 3
-
-
-class Sentry(Protocol):
-    """A sentry of either kind, as a process."""
-
-    @property
-    def store(self) -> Path: ...
-
-    @property
-    def log(self) -> Path: ...
-
-    def kill(self) -> None: ...
-
-    def start(self) -> None: ...
+Sentry = SentryProcess | AsicSentryProcess
 
 
 @pytest.fixture

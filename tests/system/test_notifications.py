@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -19,6 +18,7 @@ from commander.notifications.outbox import Outbox
 from commander.readings.severity import Severity
 
 from tests.farm import CommanderProcess, eventually
+from tests.http_servers import Answer, TakenRequest, answering
 
 SECRET = "secret-in-the-address"
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -43,36 +43,21 @@ class Target:
 def running_target() -> Iterator[Target]:
     target = Target()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            target.pings.append(self.path)
-            self._answer()
+    def take(request: TakenRequest) -> Answer | None:
+        if not request.body:
+            target.pings.append(request.path)
+            return Answer()
+        target.titles.append(json.loads(request.body)["title"])
+        if target.holds.is_set():
+            target.released.wait(60)
+            return None
+        return Answer()
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            target.titles.append(json.loads(body)["title"])
-            if target.holds.is_set():
-                target.released.wait(60)
-                return
-            self._answer()
-
-        def _answer(self) -> None:
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *arguments: object) -> None:
-            """Writes nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        target.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with answering(take) as target.port:
         try:
             yield target
         finally:
             target.released.set()
-            server.shutdown()
-            thread.join(timeout=10)
 
 
 @pytest.fixture

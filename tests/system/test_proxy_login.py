@@ -4,13 +4,11 @@ import html
 import json
 import re
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -22,6 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from tests.farm import running_commander
+from tests.http_servers import Answer, TakenRequest, answering
 from tests.proxies import block, here, installed, running_proxy, settings, with_site
 
 pytestmark = pytest.mark.system
@@ -46,30 +45,18 @@ class LogIn:
 
 @contextmanager
 def log_in_service() -> Iterator[LogIn]:
-    class Check(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            cookie = SimpleCookie(self.headers.get("Cookie", "")).get("sso")
-            name = cookie.value if cookie else ""
-            service.asked.append(name)
-            self.send_response(200 if name in PEOPLE else 403 if name else 401)
-            if name in PEOPLE:
-                self.send_header("X-User", name)
-                self.send_header("X-Role", PEOPLE[name])
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    asked: list[str] = []
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def check(request: TakenRequest) -> Answer:
+        cookie = SimpleCookie(request.headers.get("Cookie", "")).get("sso")
+        name = cookie.value if cookie else ""
+        asked.append(name)
+        if name in PEOPLE:
+            return Answer(200, {"X-User": name, "X-Role": PEOPLE[name], "Content-Length": "0"})
+        return Answer(403 if name else 401, {"Content-Length": "0"})
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Check) as server:
-        service = LogIn(server.server_port)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield service
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(check) as port:
+        yield LogIn(port, asked)
 
 
 def nginx_with_log_in(folder: Path, site: str, log_in: str) -> list[str]:
