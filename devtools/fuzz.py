@@ -25,7 +25,7 @@ SENDERS = ("none", *ROLES, *TOKENS)
 SENTRIES = "/api/v1/sentry"
 FEWEST_CASES = 10_000
 EXAMPLES = 45  # an operation; Schemathesis adds about 60 to each that do not depend on it
-EXAMPLES_OF_SENTRIES = 700  # they have an eighth of the operations, and two of them have one case
+EXAMPLES_OF_SENTRIES = 800  # they have an eighth of the operations, and two of them have one case
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 CONFIGURATION = """
 [checks.not_a_server_error]
@@ -115,6 +115,8 @@ def _ask_all(
     command += ["--warnings", "off", "--suppress-health-check", "all", "--report-json-path", "report.json"]
     if sender in TOKENS:
         command += ["--include-path-regex", f"^{SENTRIES}"]
+    if sender == "rig":  # which gets another token there, and all further answers would be 401
+        command += ["--exclude-path", f"{SENTRIES}/enrol"]
     if secret:
         command += ["--header", f"Authorization: Bearer {secret}"]
     return subprocess.run(command, cwd=document.parent, check=False).returncode == 0

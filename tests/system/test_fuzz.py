@@ -58,7 +58,8 @@ def test_a_sender_with_few_cases_fails_and_the_table_has_the_number_of_each(
     none, rig = (tmp_path / "schemathesis.called").read_text().split("run /")[1:]
     assert "--max-examples 7" in none
     assert "Authorization" not in none + rig.partition("--header")[0]
-    assert "--include-path-regex ^/api/v1/sentry --header Authorization: Bearer mw_rig_" in rig
+    assert "--include-path-regex ^/api/v1/sentry --exclude-path /api/v1/sentry/enrol --header" in rig
+    assert "Authorization: Bearer mw_rig_" in rig
     assert run(monkeypatch, a_schemathesis(tmp_path), "--role", "farm") == 0
 
 
