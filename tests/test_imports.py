@@ -32,7 +32,7 @@ LAYERS = (
     *("rig_pages", "overview", "settings_pages", "audit_pages", "intake"),  # where requests come in
     *("migrations", "rig_metrics", "metrics", "scaled", "chores"),
     *("error_handlers", "nouns", "services", "running", "routes", "app"),  # wiring
-    *("backup", "migrate_data", "damage", "garbage", "serve", "own_service", "__main__"),  # commands
+    *("damage", "backup", "migrate_data", "garbage", "serve", "own_service", "__main__"),  # commands
 )
 PURE = (
     *("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings"),

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -188,6 +189,9 @@ def backup_command(
 
     chosen = settings()
     passphrase = passphrase_of(chosen, passphrase_file)
+    if chosen.data_dir.exists():
+        with suppress(CommanderRuns), only_commander(chosen):
+            check_database(chosen, is_new=False)
     backup(chosen, file, passphrase=passphrase)
     if passphrase is None:
         typer.echo(IN_CLEAR.format(path=file), err=True)

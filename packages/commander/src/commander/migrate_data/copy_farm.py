@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commander import partitions
 from commander.backup.progress import CopyProgress
 from commander.backup.swap import check_nothing_pending
+from commander.damage import check_database
 from commander.db import connect_sqlite, is_postgresql, metadata, open_database, sqlite_path
 from commander.lock import CommanderRuns, only_commander
 from commander.migrate_data import MigrateDataProblem, target
@@ -33,7 +34,7 @@ assert tables  # noqa: S101 - imported for what it adds to the metadata
 def copy_farm(settings: Settings, url: str) -> None:
     """Copies the farm to an empty PostgreSQL database.
 
-    Raises `MigrateDataProblem`, `BackupProblem` or `DatabaseProblem`.
+    Raises `MigrateDataProblem`, `BackupProblem`, `Damage` or `DatabaseProblem`.
     """
     path = _source_of(settings)
     if not is_postgresql(url):
@@ -41,6 +42,7 @@ def copy_farm(settings: Settings, url: str) -> None:
     check_nothing_pending(settings)
     try:
         with only_commander(settings):
+            check_database(settings, is_new=False)
             migrate(path)
             asyncio.run(_move(path, url))
     except CommanderRuns as error:
