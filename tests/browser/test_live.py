@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from playwright.async_api import Page, WebSocket, expect
+from playwright.async_api import Page, Route, WebSocket, expect
 
 from tests.farm import PASSWORD, CommanderProcess, on_this_machine
 
@@ -261,3 +261,32 @@ async def test_a_click_while_the_commander_is_away_leaves_the_page_as_it_is(
     await expect(figure).to_have_css("color", bold)
     await page.get_by_role("link", name="History", exact=True).click()
     await page.wait_for_url("**/log")
+
+
+async def test_a_page_says_that_the_log_in_at_a_proxy_has_ended(
+    farm: Farm, open_page: OpenPage, commander: CommanderProcess
+) -> None:
+    """The proxy passes no socket then, and sends every page to its log-in on another host."""
+    rig = farm.add("rig-01")
+    page = await open_page(f"/cpu-gpu/{rig.id}")
+    await live(page)
+    await page.get_by_role("link", name="Rename", exact=True).click()
+    await page.get_by_label("Name", exact=True).fill("rig-02")
+    await page.route(f"{commander.url}/**", send_to_log_in)
+    await page.route("https://log-in.example/**", lambda route: route.fulfill(body="<h1>Log in</h1>"))
+    await asyncio.to_thread(commander.stop)
+    try:
+        await expect(page.locator("#connection")).to_have_text("Your log-in has ended. Reload the page.")
+        await page.get_by_label("Name", exact=True).press("Enter")
+        failure = page.locator("[data-failure]")
+        await expect(failure).to_have_text("Your log-in has ended; nothing was changed. Reload the page.")
+        await expect(page.get_by_label("Name", exact=True)).to_have_value("rig-02")
+        await page.keyboard.press("Escape")
+        await page.get_by_role("link", name="Rename", exact=True).click()
+        await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    finally:
+        await asyncio.to_thread(commander.start)
+
+
+async def send_to_log_in(route: Route) -> None:
+    await route.fulfill(status=302, headers={"Location": "https://log-in.example/"})

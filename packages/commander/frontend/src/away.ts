@@ -29,6 +29,15 @@ function isSure(): boolean {
   return document.body.dataset.state === "live" && navigator.onLine;
 }
 
+/**
+ * Whether a proxy asks for its log-in in place of this page. It answers with a redirect, often to another host, which
+ * a script may not follow.
+ */
+export async function wantsLogIn(): Promise<boolean> {
+  const response = await fetch(location.href, { cache: "no-store", redirect: "manual" }).catch(() => undefined);
+  return response?.type === "opaqueredirect" || response?.status === 401;
+}
+
 export function sayAway(): void {
   const note = document.getElementById("away") ?? document.body.appendChild(noteElement());
   note.textContent = AWAY;

@@ -2,16 +2,18 @@
  * Dialogs without leaving the page: a link with `data-dialog` leads to a page with an open dialog; here that dialog is
  * fetched and shown modal, and its form is sent in the background. Without this script both work as link and form.
  */
-import { isPlain, sayAway } from "./away";
+import { isPlain, sayAway, wantsLogIn } from "./away";
 import { arrive, refresh } from "./live";
 import { focusHeading, leave, parse } from "./page";
 
 const FAILED = "The commander does not answer; nothing was changed. Try again.";
+const LOG_IN_ENDED = "Your log-in has ended; nothing was changed. Reload the page.";
 
 async function open(link: HTMLAnchorElement): Promise<void> {
-  const response = await fetch(link.href).catch(() => undefined);
+  const response = await fetch(link.href, { redirect: "manual" }).catch(() => undefined);
   if (!response || response.status === 502) return sayAway();
-  const dialog = !response.redirected && parse(await response.text()).querySelector("dialog");
+  const isElsewhere = response.type === "opaqueredirect"; // to another page, or to a proxy's log-in
+  const dialog = !isElsewhere && parse(await response.text()).querySelector("dialog");
   if (!dialog) return leave(link.href);
   openDialog(dialog);
 }
@@ -50,7 +52,7 @@ async function send(dialog: HTMLDialogElement, form: HTMLFormElement, button: HT
   try {
     await answered(dialog, await fetch(form.action, { method: "POST", body: fields }));
   } catch {
-    tellFailure(form);
+    tellFailure(form, (await wantsLogIn()) ? LOG_IN_ENDED : FAILED);
   } finally {
     form.ariaBusy = null;
   }
@@ -75,9 +77,9 @@ async function settled(dialog: HTMLDialogElement, url: string): Promise<void> {
   await refresh();
 }
 
-function tellFailure(form: HTMLFormElement): void {
+function tellFailure(form: HTMLFormElement, text: string): void {
   const note = form.querySelector<HTMLElement>("[data-failure]");
-  if (note) note.textContent = FAILED;
+  if (note) note.textContent = text;
 }
 
 /** A link in a dialog leads to another dialog, as between its tabs, or closes it. */

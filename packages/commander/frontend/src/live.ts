@@ -11,6 +11,7 @@
  *   <a id="leave" data-go="/cpu-gpu">                      go to that page
  * An empty html means "start again": fetch this page and morph <main>.
  */
+import { wantsLogIn } from "./away";
 import { enter, focusHeading, leave, merge, morph, parse } from "./page";
 import { clockText } from "./clock";
 import { localise } from "./times";
@@ -21,10 +22,14 @@ const SESSION_ENDED = 4401;
 const NOT_SPOKEN_HERE = 4404;
 const RETRY_MS = 800;
 const ASLEEP_MS = 15_000;
+/** After so many failures, and then about once a minute, it asks whether a proxy wants a log-in. */
+const [ASK_AT, ASK_EVERY] = [3, 100];
+const LOG_IN_ENDED = "Your log-in has ended. Reload the page.";
 const frames: string[] = [];
 const template = document.createElement("template");
 let socket: WebSocket | undefined;
 let refreshedAt = 0;
+let failures = 0;
 let rightAt = new Date();
 
 /** Applies one element of a frame; false if the page is not what the commander takes it for. */
@@ -140,7 +145,14 @@ function lost(code: number): void {
   if (code === CONNECT_AGAIN) return connect();
   if (code === NOT_SPOKEN_HERE) return void refresh(); // the commander is another version than this page
   tellState("offline");
+  failures += 1;
+  if (failures % ASK_EVERY === ASK_AT) void askForLogIn();
   void pause(RETRY_MS * (0.25 + 0.75 * Math.random())).then(connect);
+}
+
+async function askForLogIn(): Promise<void> {
+  const banner = document.getElementById("connection");
+  if (banner && (await wantsLogIn()) && document.body.dataset.state === "offline") banner.textContent = LOG_IN_ENDED;
 }
 
 export function connect(): void {
@@ -150,7 +162,10 @@ export function connect(): void {
   if (document.body.dataset.seq) url.searchParams.set("seq", document.body.dataset.seq);
   if (badgeText()) url.searchParams.set("badge", badgeText());
   const opened = (socket = new WebSocket(url));
-  opened.onopen = () => tellState("live");
+  opened.onopen = () => {
+    failures = 0;
+    tellState("live");
+  };
   opened.onmessage = (event: MessageEvent<string>) => {
     if (socket === opened && frames.push(event.data) === 1) requestAnimationFrame(flush);
   };
