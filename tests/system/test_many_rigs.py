@@ -73,10 +73,14 @@ def test_forty_uses_are_forty_rigs_also_if_the_commander_is_killed_meanwhile(
     assert sorted(rigs(people)) == [f"gpu-{number:03}" for number in range(1, 41)]
 
 
+@pytest.mark.parametrize("kind", ["farm", "rig"])
 def test_a_copied_data_folder_is_noticed_and_becomes_a_rig_of_its_own(
-    commander: CommanderProcess, people: httpx.Client, tmp_path: Path
+    commander: CommanderProcess, people: httpx.Client, tmp_path: Path, kind: str
 ) -> None:
-    token = farm_token(people, name_pattern="rig-{n:02}", approve_by_hand=False)
+    if kind == "farm":
+        token = farm_token(people, name_pattern="rig-{n:02}", approve_by_hand=False)
+    else:
+        token = people.post(RIGS, json={"name": "rig-01"}).json()["token"]
     first = SentryProcess(tmp_path / "first", command=on_machine(1))
     second = SentryProcess(tmp_path / "second", command=on_machine(2))
     first.enroll(commander.url, token)

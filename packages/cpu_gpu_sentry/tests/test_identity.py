@@ -39,6 +39,13 @@ def test_the_key_stays_until_it_is_forgotten(db: sqlite3.Connection) -> None:
     assert own_key(db).key != first.key
 
 
+def test_a_data_folder_that_is_copied_before_the_first_start_has_a_key(db: sqlite3.Connection) -> None:
+    save(db, RIG)
+    key = load_key(db)
+    assert key is not None
+    assert own_key(db) == key
+
+
 def test_a_copy_keeps_its_former_key_until_it_is_a_rig_of_its_own(db: sqlite3.Connection) -> None:
     first, copy = own_key(db), become_copy(db)
     assert (copy.former_key, copy.key != first.key) == (first.key, True)

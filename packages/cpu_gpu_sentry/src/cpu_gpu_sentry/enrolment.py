@@ -75,7 +75,7 @@ async def enroll(path: Path, url: str, token: str, agent: str) -> Enrolment:
 def save(db: sqlite3.Connection, enrolment: Enrolment, farm: FarmToken | None = None) -> None:
     """Stores the enrolment and the commander's key. Playbooks of a former rig are removed from the store.
 
-    A farm token stays, for images.
+    A farm token stays, for images. The sentry's own key is made now, so that each copy of the data folder has it.
     """
     old = store.load_enrolment(db)
     if old is not None and not old.same_rig(enrolment):
@@ -83,6 +83,7 @@ def save(db: sqlite3.Connection, enrolment: Enrolment, farm: FarmToken | None = 
     store.save_enrolment(db, enrolment)
     signing_store.pin_at_enrolment(db, enrolment)
     identity.settle(db)
+    identity.own_key(db)
     if farm is not None:
         identity.save_farm_token(db, farm)
 

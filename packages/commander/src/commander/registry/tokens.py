@@ -41,7 +41,7 @@ class WrongKey(InvalidToken):
     def __init__(self) -> None:
         super().__init__(
             "This token belongs to a machine whose sentry has another key. Make a new token on the rig's page, and "
-            "enroll this machine with it."
+            "enroll this machine with it. If this machine is another rig, add a rig for it."
         )
 
 
