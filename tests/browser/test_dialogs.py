@@ -177,6 +177,7 @@ async def test_login_asks_again_until_it_is_right_and_comes_back(open_page: Open
 
 async def test_an_api_key_is_made_copied_and_revoked(open_page: OpenPage, farm: Farm) -> None:
     page = await open_page("/settings", permissions=["clipboard-read", "clipboard-write"])
+    await page.get_by_label("Role", exact=True).select_option("view")
     await page.get_by_label("Name of a new key").fill("backup")
     await page.keyboard.press("Enter")
     key = await page.locator("#created-key").inner_text()
