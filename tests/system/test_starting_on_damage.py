@@ -106,8 +106,8 @@ def overwrite(path: Path, at: int, size: int) -> None:
         ("its header", "-wal is damaged"),
         ("a frame in the middle", "-wal is damaged"),
         ("its end", "-wal is damaged"),
-        ("the WAL and its index", "is older than the commander left it"),
-        ("an earlier copy took its place", "is older than the commander left it"),
+        ("the WAL and its index", "is older than the database that the commander last wrote"),
+        ("an earlier copy took its place", "is older than the database that the commander last wrote"),
     ],
 )
 def test_without_the_newest_changes_it_does_not_go_on_in_silence(

@@ -74,7 +74,7 @@ def test_the_tables_do_not_change_if_no_backup_can_be_made(
         with_full_disk, env=commander.environment, capture_output=True, text=True, timeout=60, check=False
     )
     said = sentence_of(done)
-    assert "no copy of it could be made before: file too large. Nothing was changed" in said
+    assert "no copy of it could be made before: file too large. So nothing was changed" in said
     assert "commander serve --without-copy" in said
     assert _revision(server) == "0005"
     _set_revision(server, HEAD)

@@ -59,5 +59,5 @@ async def test_a_device_whose_dialect_has_no_log_in_says_what_it_wants(network: 
     async with locked(network, "antminer_web") as (ip, asic):
         asic.challenge = NO_CHALLENGE
         failure = await poll(Identity(ip=ip, port=PORT, dialect="axeos", specs=AsicSpecs()))
-    sentence = "HTTP 401 Unauthorized. It wants a log-in. The sentry has none for this kind of ASIC."
+    sentence = "HTTP 401 Unauthorized. The ASIC wants a log-in, and the sentry has none for this kind of ASIC."
     assert failure == PollFailure(FailureKind.ERROR_STATUS, sentence)

@@ -97,7 +97,7 @@ def too_many_sockets() -> None:
 
 LIMITS: dict[str, Callable[[], None]] = {
     f"new connections are refused: {STRANGER} has 2 connections": too_many_connections,
-    "logs are refused: more came with the token of ASIC 7 than one ASIC makes": too_many_logs_of_a_rig,
+    "reports are refused: more came with the token of ASIC 7 than one ASIC makes": too_many_logs_of_a_rig,
     "bodies of requests are refused: all bodies together may have 1 MiB": partial(
         too_large_bodies, BodyBudget(total=MIB)
     ),

@@ -99,7 +99,7 @@ def files_of_at_most(size_bytes: int) -> Iterator[None]:
 def test_a_copy_that_fails_stops_the_change_of_the_tables(tmp_path: Path) -> None:
     path = tmp_path / "commander.db"
     upgrade_to("0005", path)
-    with files_of_at_most(40_000), pytest.raises(NoCopy, match=r"can't be written .*Nothing was changed"):
+    with files_of_at_most(40_000), pytest.raises(NoCopy, match=r"can't be written .*So nothing was changed"):
         migrate(path)
     assert not list(tmp_path.glob("*.part"))
     with files_of_at_most(10_000), pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
@@ -140,7 +140,7 @@ def test_on_postgresql_the_tables_change_only_after_a_backup(earlier: Settings) 
 
 @pytest.mark.servers
 def test_on_postgresql_a_backup_that_fails_stops_the_change_of_the_tables(earlier: Settings) -> None:
-    with files_of_at_most(1_000), pytest.raises(NoCopy, match=r"file too large\. Nothing was changed"):
+    with files_of_at_most(1_000), pytest.raises(NoCopy, match=r"file too large\. So nothing was changed"):
         migrate_after_copy(earlier)
     assert asyncio.run(revision_at(earlier.database_url)) == "0005"
     assert not list(earlier.data_dir.iterdir())

@@ -104,7 +104,8 @@ async def _open_answer(ip: str, port: int, question: Question) -> bytes:
     try:
         return await _exchange(ip, port, question, question.request)
     except Unauthorised as error:
-        raise error_status(f"{error}. It wants a log-in. The sentry has none for this kind of ASIC.") from error
+        text = f"{error}. The ASIC wants a log-in, and the sentry has none for this kind of ASIC."
+        raise error_status(text) from error
 
 
 async def _exchange(ip: str, port: int, question: Question, request: bytes) -> bytes:

@@ -30,7 +30,7 @@ function isSure(): boolean {
 }
 
 /**
- * Whether a proxy asks for its log-in in place of this page. It answers with a redirect, often to another host, which
+ * Returns whether a proxy asks for its log-in in place of this page. It answers with a redirect, often to another host, which
  * a script may not follow.
  */
 export async function wantsLogIn(): Promise<boolean> {

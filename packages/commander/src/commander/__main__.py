@@ -63,8 +63,8 @@ Version = Annotated[
 ]
 
 MAY_EVERYTHING = (
-    "WARNING: this key may do everything{end}: who has it decides what all rigs mine. If the script needs less, revoke "
-    "the key, and make one with a role and an end, such as --role view --days 90."
+    "WARNING: this key may do everything{end}: a person who has it decides what all rigs mine. If the script needs "
+    "less, revoke the key, and make one with a role and an end, such as --role view --days 90."
 )
 KNOWN = (  # their text is for people
     *(BadSetting, TlsError, SigningProblem, AccountError, WrongUse, DatabaseProblem, BackupProblem, MigrateDataProblem),

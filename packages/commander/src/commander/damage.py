@@ -121,9 +121,10 @@ def _check_newest_changes(path: Path) -> None:
         )
     if _went_back(path, content):
         raise Damage(
-            f"{path} is older than the commander left it: the newest changes of the farm are lost, because {wal} was "
-            "removed or an earlier copy took the place of the database. Put the files back, or restore a backup with "
-            f"`commander restore --force FILE`. Or go on with the database as it is: remove {number_file(path)}."
+            f"{path} is older than the database that the commander last wrote: the newest changes of "
+            f"the farm are lost, because {wal} was removed or an earlier copy took the place of the database. Put the "
+            "files back, or restore a backup with `commander restore --force FILE`. Or go on with the database as it "
+            f"is: remove {number_file(path)}."
         )
 
 

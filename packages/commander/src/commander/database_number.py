@@ -40,7 +40,7 @@ def read_number(database: Path) -> int | None:
 
 
 def forget_number(database: Path) -> None:
-    """Lets the database begin again, because it is another one."""
+    """Removes the file with the number: a new database begins."""
     number_file(database).unlink(missing_ok=True)
 
 

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 class LimitLog:
     """The limits of one part of the commander.
 
-    `limit` names one of them. It holds nothing of a sender: a flood from many addresses is one line a minute, too.
+    `limit` names one of them, and no sender: so a flood from many addresses is one line a minute, too.
     """
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:

@@ -23,8 +23,8 @@ from commander.tls import PLAYBOOK_KEY, write_private
 log = logging.getLogger(__name__)
 
 UNSIGNED = (
-    "Playbooks and commands are not signed: who steals the database can choose what rigs run. Set COMMANDER_CA_DIR on "
-    "all web nodes, to one folder that they share or that has the same files; see docs/scaling.md."
+    "Playbooks and commands are not signed: a thief of the database can choose what rigs run. Set "
+    "COMMANDER_CA_DIR on all web nodes, to one folder that they share or that has the same files; see docs/scaling.md."
 )
 
 

@@ -33,7 +33,7 @@ _WORDS = {
     State.NOT_ENROLLED: "not enrolled; run cpu-gpu-sentry enroll --url URL",
     State.ONLINE: "online",
     State.SPOOLING: "spooling: the commander can't be reached, logs are kept here",
-    State.INVALID_TOKEN: "invalid token: the commander does not know it; enroll with a new one",
+    State.INVALID_TOKEN: "invalid token: the commander does not take it; enroll with a new one",
     State.REMOVED: "removed: the rig is no longer in the commander; enroll with another rig's token",
 }
 

@@ -26,7 +26,10 @@ OR_ASKED = "without it, you are asked for it, and no other user of this machine 
 def token_of(text: str | None) -> str:
     """Returns a token: the argument; for `STDIN`, or in a terminal without an argument, a line that is typed."""
     if text is None and not sys.stdin.isatty():
-        raise BadUse("Give --token - and write the token to standard input, or type this in a terminal.")
+        raise BadUse(
+            "The token is missing. Type this in a terminal, which asks for it; or give --token - and write it to "
+            "standard input."
+        )
     return typed_secret("Token: ").strip() if text is None or text == STDIN else text
 
 

@@ -276,7 +276,7 @@ def secret_hash(secret: str) -> bytes:
 
 
 def checked_key_name(text: str) -> str:
-    """Returns the name without spaces around it, which count for its length: the API's description can't say else."""
+    """Returns the name without the spaces around it. They count for its length, as in the API's description."""
     name = text.strip(" ")
     if len(text) > KEY_NAME_MAX_LENGTH or not _KEY_NAME.fullmatch(name):
         raise BadKeyName("A name has 1 to 64 letters, digits, spaces or . _ - : # ( ) + @ / in it.")

@@ -21,9 +21,9 @@ class NoCopy(DatabaseProblem):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"The tables of the database must change, and no copy of it could be made before: {why}. Nothing was "
-            "changed. Mend that and start the commander again; or put the old commander back; or make a copy yourself "
-            "and type `commander serve --without-copy`."
+            f"The tables of the database must change, and no copy of it could be made before: {why}. So nothing was "
+            "changed. Remove the cause and start the commander again; or go back to the old version; or make a copy "
+            "yourself and type `commander serve --without-copy`."
         )
 
 
@@ -65,7 +65,7 @@ def _check_room(path: Path) -> None:
     wal = path.with_name(f"{path.name}-wal")
     needed = path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
     if free_bytes(path.parent) < needed:
-        raise NoCopy(f"there is no room for it, {path.parent} needs {needed // MIB + 1} MiB free")
+        raise NoCopy(f"there is no room for it: {path.parent} needs {needed // MIB + 1} MiB free")
 
 
 def free_bytes(folder: Path) -> int:

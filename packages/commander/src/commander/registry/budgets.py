@@ -79,7 +79,8 @@ class RigBudgets:
         self._refill(budget)
         wait_s = max(-budget.logs_left / self._logs_a_second, -budget.bytes_left / self._bytes_a_second)
         if wait_s >= 0:
-            text = f"logs are refused: more came with the token of {self._title} {rig_id} than one {self._title} makes"
+            sender = f"{self._title} {rig_id}"
+            text = f"reports are refused: more came with the token of {sender} than one {self._title} makes"
             self._limit_log.note("of one rig", text)
             raise OverBudget(wait_s)
 
