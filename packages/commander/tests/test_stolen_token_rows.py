@@ -51,7 +51,7 @@ async def test_each_report_counts_for_the_budget_of_its_rig(route: Route, farm: 
     refused = await call(farm, route, greedy.auth)
     assert code_of(refused) == (429, "over_budget")
     assert int(refused.headers["Retry-After"]) >= 10
-    assert code_of(await farm.report(greedy, a_log())) == (429, "over_budget"), "it is one budget"
+    assert (await farm.report(greedy, a_log())).status_code == 200, "logs have a budget of their own"
     assert (await call(farm, route, usual.auth)).status_code == 204
 
 

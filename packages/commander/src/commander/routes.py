@@ -126,7 +126,7 @@ def _shared(services: Services) -> dict[str, object]:
         "open_sockets": services.open_sockets,
         "lives": services.lives,
         "tokens": services.tokens,
-        "rig_budgets": services.budgets[RigKind.CPU_GPU],
+        "report_budgets": services.report_budgets,
         "signer": services.signer,
         "account_actions": services.account_actions,
         "access_actions": services.access_actions,

@@ -142,6 +142,8 @@ class Services:
             kind: RigBudgets(report_every_s=settings.report_every_s, mb_a_day=settings.rig_mb_a_day, title=title)
             for kind, title in ((RigKind.CPU_GPU, "rig"), (RigKind.ASIC, "ASIC"))
         }
+        # Apart from logs: a rig that sends old logs for hours still gets its commands, and says what became of them.
+        self.report_budgets = RigBudgets(report_every_s=settings.report_every_s, mb_a_day=settings.rig_mb_a_day)
         self.runs = shared_runs(self.lives, self.cluster)
         self.scaled = self._as_one_of_several(nats, on_stored) if nats else None
         self.cluster.subscribe(TOKENS, self.tokens.drop)

@@ -98,7 +98,7 @@ EXPECTED = {
     "hosts": "further names of the commander, with commas between, such as farm.lan; its own names are known",
     "report_every_s": "seconds from 1 to 3600",
     "playbooks_every_s": "seconds from 1 to 3600",
-    "rig_mb_a_day": "megabytes of logs and other reports that one rig may send in a day, 10 or more",
+    "rig_mb_a_day": "megabytes of logs that one rig may send in a day, and again of all its other reports; 10 or more",
     "site_rigs": "how many ASICs one site token may register, 1 or more",
     "stale_after_s": "seconds, more than COMMANDER_REPORT_EVERY_S",
     "offline_after_s": "seconds, more than COMMANDER_STALE_AFTER_S",

@@ -1,6 +1,6 @@
 """Calls with which a rig's sentry reports something: its token names the rig, and the answer is empty.
 
-Their bodies are charged to the rig's budget, as logs are.
+Their bodies are charged to a budget of the rig, as large as that of its logs.
 """
 
 from collections.abc import AsyncGenerator
@@ -21,15 +21,15 @@ Method = TypeVar("Method", post, put)
 async def reporting_rig(
     request: Request,  # type: ignore[type-arg]
     tokens: NamedDependency[Tokens],
-    rig_budgets: NamedDependency[RigBudgets],
+    report_budgets: NamedDependency[RigBudgets],
 ) -> AsyncGenerator[int, None]:
     """Yields the id of the CPU/GPU rig whose token the request has, and charges it while the report is stored.
 
     Raises `InvalidToken`, `WrongKey`, `RigRemoved` or `OverBudget`.
     """
     rig_id = await tokens.rig_of(credentials_of(request.scope))
-    rig_budgets.check(rig_id)
-    with rig_budgets.charged(rig_id, Cost(logs=0, size_bytes=len(await request.body()))):
+    report_budgets.check(rig_id)
+    with report_budgets.charged(rig_id, Cost(logs=0, size_bytes=len(await request.body()))):
         yield rig_id
 
 
