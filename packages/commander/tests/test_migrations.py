@@ -129,13 +129,16 @@ def earlier(
 @pytest.mark.servers
 def test_on_postgresql_the_tables_change_only_after_a_backup(earlier: Settings) -> None:
     for number in range(copies.KEPT):
-        (earlier.data_dir / f"before-000{number}.zip").touch()
+        (earlier.data_dir / f"before-000{number}-20260101T000000.zip").touch()
+    of_a_person = earlier.data_dir / "before-upgrade.zip"
+    of_a_person.touch()
     migrate_after_copy(earlier)
     assert asyncio.run(revision_at(earlier.database_url)) == HEAD
+    assert of_a_person.exists()
     copy = earlier.data_dir.glob(f"before-{HEAD}-*.zip")
     with opened_archive(next(copy), no_passphrase) as (_, manifest):
         assert manifest.revision == "0005"
-    assert len(list(earlier.data_dir.glob("before-*.zip"))) == copies.KEPT
+    assert len(list(earlier.data_dir.glob("before-0*.zip"))) == copies.KEPT
 
 
 @pytest.mark.servers

@@ -35,5 +35,5 @@ def _copy_postgresql(settings: Settings) -> None:
         backup(settings, place)
     except (BackupProblem, DatabaseProblem, OSError) as error:
         raise NoCopy(why_not(error)) from error
-    drop_old(settings.data_dir, "before-*.zip")
+    drop_old(settings.data_dir, f"before-[0-9][0-9][0-9][0-9]-{'[0-9]' * 8}T{'[0-9]' * 6}.zip")  # no backup of a person
     log.info("The tables of the database change. A backup of the database as it was: %s", place)
