@@ -64,7 +64,7 @@ def restore(
 
 
 def _look_at_keys(settings: Settings, path: Path, before: list[StoredKey] | None, revokes: Decide) -> None:
-    migrate(settings.database_url)
+    migrate(settings.database_url, with_copy=False)  # the backup's file is the copy
 
     async def look() -> list[StoredKey]:
         async with open_database(settings.database_url) as database:
