@@ -68,6 +68,25 @@ def test_a_command_does_not_lose_the_newest_changes(left: CommanderProcess, tmp_
     assert "commander.db-wal is missing" in refusal(left)
 
 
+def test_a_backup_is_made_where_the_disk_takes_no_lock(left: CommanderProcess, tmp_path: Path) -> None:
+    lock = left.data_dir / "serve.lock"
+    lock.unlink()
+    lock.mkdir()
+    done = left.run("backup", str(tmp_path / "farm.backup"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_changes_that_a_link_to_the_database_hides_are_missed_all_the_same(left: CommanderProcess) -> None:
+    elsewhere = left.data_dir.parent / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    for suffix in ("", "-wal", "-shm", ".number"):
+        database_of(left, suffix).rename(elsewhere / f"commander.db{suffix}")
+    database_of(left).symlink_to(elsewhere / "commander.db")
+    assert rigs_of(left) == ["rig-01"]
+    (elsewhere / "commander.db-wal").unlink()
+    assert "commander.db-wal is missing" in refusal(left)
+
+
 def test_a_new_farm_is_begun_only_on_request(left: CommanderProcess) -> None:
     for suffix in ("", "-wal", "-shm"):
         database_of(left, suffix).unlink(missing_ok=True)
@@ -177,7 +196,9 @@ def test_a_damaged_database_names_the_way_to_a_backup(left: CommanderProcess) ->
     for suffix in ("-wal", "-shm"):
         database_of(left, suffix).unlink(missing_ok=True)
     database_of(left).write_bytes(os.urandom(64 * 1024))
-    assert "commander restore" in refusal(left)
+    said = refusal(left)
+    assert "can't be read" in said
+    assert "commander restore" in said
 
 
 SECRETS = (

@@ -4,9 +4,11 @@ A farm that was lost must not be replaced by an empty one without a word: its se
 """
 
 import asyncio
+import logging
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +21,11 @@ from commander.settings import Settings, read_file
 from commander.sqlite_wal import HEADER_BYTES, WalContent, read_wal, read_wal_index, user_version_of
 
 FIRST_BYTES = 100  # of an SQLite database: its header
+SQLITE_MARK = b"SQLite format 3\0"  # its beginning; without it the file is damaged, which the next look says
+LARGE_WAL_BYTES = 50 * 1024 * 1024
+LOOK_AGAIN_AFTER_S = 1.0
 SECRET_SETTINGS = frozenset({"password", "database_url", "nats_url", "backup_passphrase", "heartbeat_url"})
+log = logging.getLogger(__name__)
 
 
 class Damage(Exception):
@@ -66,7 +72,7 @@ def check_database(settings: Settings, *, is_new: bool) -> None:
     else:
         path = sqlite_path(settings.database_url)
         if path.exists():
-            _check_newest_changes(path)
+            _check_newest_changes(path.resolve())  # SQLite keeps its other files beside the file that a link names
         has_farm, place = path.exists() and _sqlite_has_farm(path), str(path)
     if has_farm:
         return
@@ -107,25 +113,41 @@ async def _postgresql_has_farm(url: str) -> bool:
 def _check_newest_changes(path: Path) -> None:
     """Raises `Damage` if changes are lost that SQLite kept in the write-ahead log, a file of its own.
 
-    SQLite itself would go on without them and say nothing.
+    SQLite itself would go on without them and say nothing. It looks twice: a command that ends meanwhile changes the
+    files that are read here one after the other.
     """
+    if _damage_of(path):
+        time.sleep(LOOK_AGAIN_AFTER_S)
+        if damage := _damage_of(path):
+            raise damage
+
+
+def _damage_of(path: Path) -> Damage | None:
     wal, index = _wal(path), path.with_name(f"{path.name}-shm")
-    content = read_wal(wal) if _has_frames(wal) else None
-    if wrong := _wrong_wal(wal, index, content):
-        number = number_file(path) if _went_back(path, None) else None
+    try:
+        if wal.exists() and wal.stat().st_size > LARGE_WAL_BYTES:
+            log.info("%s is large: to read it may take a minute or more.", wal)
+        content = read_wal(wal) if _has_frames(wal) else None
+        wrong, went_back = _wrong_wal(wal, index, content), _went_back(path, content)
+        went_back_without = _went_back(path, None)
+    except FileNotFoundError:  # another process has copied all of it into the database, and removed it
+        return None
+    if wrong:
+        number = number_file(path) if went_back_without else None
         files = " and ".join(str(file) for file in (wal, index, number) if file and file.exists())
-        raise Damage(
+        return Damage(
             f"{wal} {wrong}. The newest changes of the farm were in that file: those since SQLite last copied them "
             f"into the database, mostly those of the last minutes. Put the file back, or restore a backup with "
             f"`commander restore --force FILE`. Or go on without the newest changes: remove {files}."
         )
-    if _went_back(path, content):
-        raise Damage(
+    if went_back:
+        return Damage(
             f"{path} is older than the database that the commander last wrote: the newest changes of "
             f"the farm are lost, because {wal} was removed or an earlier copy took the place of the database. Put the "
             "files back, or restore a backup with `commander restore --force FILE`. Or go on with the database as it "
             f"is: remove {number_file(path)}."
         )
+    return None
 
 
 def _wrong_wal(wal: Path, index_file: Path, content: WalContent | None) -> str:
@@ -158,7 +180,7 @@ def _went_back(path: Path, content: WalContent | None) -> bool:
         return content.user_version < newest
     with path.open("rb") as file:
         page = file.read(FIRST_BYTES)
-    return len(page) == FIRST_BYTES and user_version_of(page) < newest
+    return len(page) == FIRST_BYTES and page.startswith(SQLITE_MARK) and user_version_of(page) < newest
 
 
 def _wal(path: Path) -> Path:

@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 
 def number_file(database: Path) -> Path:
-    return database.with_name(f"{database.name}.number")
+    path = database.resolve()
+    return path.with_name(f"{path.name}.number")
 
 
 def read_number(database: Path) -> int | None:
@@ -46,7 +47,8 @@ def forget_number(database: Path) -> None:
 
 async def keep_number(database: Database, stop: asyncio.Event) -> None:
     """Gives each WAL of an SQLite database a number, until `stop`."""
-    wal = database.path.with_name(f"{database.path.name}-wal")
+    path = database.path.resolve()
+    wal = path.with_name(f"{path.name}-wal")
     numbered: bytes | None = None
     while not stop.is_set():
         try:
