@@ -1,6 +1,8 @@
 """Runs a program and reports on standard error when it opens a database file directly that SQLite has open.
 
 Closing such a file drops all locks that SQLite holds on it in that process (https://www.sqlite.org/howtocorrupt.html).
+The write-ahead log (`-wal`) may be opened: SQLite locks only the database and its `-shm`
+(https://www.sqlite.org/walformat.html#wal_locks; test_sqlite_wal.py looks whether that is so).
 """
 
 import sys
@@ -27,7 +29,7 @@ def audit(event, arguments):
     if event != "open" or isinstance(arguments[0], int):
         return
     path = os.fsdecode(arguments[0])
-    database = path.removesuffix("-wal").removesuffix("-shm")
+    database = path.removesuffix("-shm")
     if os.path.exists(database + "-wal") and is_open(path) and not (arguments[2] or 0) & os.O_EXCL:
         os.write(2, f"{SAID}{{path}}\\n".encode())
 

@@ -75,6 +75,24 @@ def test_a_whole_wal_is_what_sqlite_says(left: Path) -> None:
         assert again.execute("SELECT count(*) FROM logs").fetchone() == (TRANSACTIONS,)
 
 
+def locks_on(path: Path) -> int:
+    """Returns how many locks this process holds on the file."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return sum(f":{path.stat().st_ino} " in line and str(os.getpid()) in line.split() for line in lines)
+
+
+def test_to_read_the_wal_of_an_open_database_drops_no_lock(database: sqlite3.Connection, tmp_path: Path) -> None:
+    database.execute("BEGIN IMMEDIATE")
+    files = [tmp_path / f"farm.db{suffix}" for suffix in ("", "-wal", "-shm")]
+    before = [locks_on(file) for file in files]
+    assert before[1] == 0
+    assert before[2] > 0
+    assert read_wal_salts(files[1])
+    assert [locks_on(file) for file in files] == before
+    read_wal_index(files[2])
+    assert locks_on(files[2]) == 0, "so the index of an open database must not be read"
+
+
 def test_a_last_transaction_that_is_cut_off_is_normal(left: Path) -> None:
     whole = left.read_bytes()
     frames = frames_in(left)

@@ -58,7 +58,10 @@ class _Frame(NamedTuple):
 
 
 def read_wal_index(path: Path) -> WalIndex | None:
-    """Returns the content of a `-shm`; None if there is none, or SQLite has not written it to its end."""
+    """Returns the content of a `-shm`; None if there is none, or SQLite has not written it to its end.
+
+    SQLite must not have it open in this process: closing the file here drops SQLite's locks.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(INDEX_BYTES)
@@ -74,7 +77,10 @@ def read_wal_index(path: Path) -> WalIndex | None:
 
 
 def read_wal_salts(path: Path) -> bytes | None:
-    """Returns the salts of a WAL, which change each time when SQLite begins it again; None if it has no frames yet."""
+    """Returns the salts of a WAL, which change each time when SQLite begins it again; None if it has no frames yet.
+
+    SQLite may have the WAL open: it locks the database and `-shm`, not `-wal`.
+    """
     try:
         with path.open("rb") as file:
             header = file.read(HEADER_BYTES)
