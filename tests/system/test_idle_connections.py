@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commander import serve
@@ -16,6 +17,7 @@ from tests.farm import CommanderProcess, eventually
 
 pytestmark = pytest.mark.system
 KEEP_ALIVE_S, PING_EVERY_S, PONG_WITHIN_S = 8, 2, 10  # other than those of uvicorn
+PATIENT: dict[str, Any] = {"ping_interval": None, "proxy": None, "open_timeout": 60}  # keywords of the client
 UPGRADE = (
     b"GET /api/v1/events?channels= HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -59,8 +61,8 @@ def test_a_websocket_without_a_pong_is_closed_and_one_with_pongs_is_not(hasty: C
     trust = ssl.create_default_context(cafile=hasty.ca)
     address = f"wss://127.0.0.1:{hasty.port}/api/v1/events?channels="
     with (
-        connect(address, ssl=trust, additional_headers={"Authorization": key}, ping_interval=None, proxy=None) as page,
-        socket.create_connection(("127.0.0.1", hasty.port), timeout=10) as plain,
+        connect(address, ssl=trust, additional_headers={"Authorization": key}, **PATIENT) as page,
+        socket.create_connection(("127.0.0.1", hasty.port), timeout=60) as plain,
         trust.wrap_socket(plain, server_hostname="127.0.0.1") as gone,
     ):
         gone.sendall(UPGRADE + f"Authorization: {key}\r\n\r\n".encode())

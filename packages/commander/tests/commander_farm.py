@@ -193,7 +193,7 @@ class Farm:
     def socket(self, path: str, **headers: str) -> websockets.connect:
         """A WebSocket to a served commander."""
         address = str(self.client.base_url).replace("http", "ws", 1).rstrip("/")
-        return websockets.connect(address + path, additional_headers=headers, compression=None)
+        return websockets.connect(address + path, additional_headers=headers, compression=None, open_timeout=60)
 
     async def log_in(self) -> None:
         answer = await self.client.post("/login", data={"password": PASSWORD})
