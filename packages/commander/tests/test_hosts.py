@@ -97,3 +97,6 @@ async def test_no_cache_keeps_what_the_api_answers(farm: Farm) -> None:
     for answer in (made, refused, stored, asics, *read):
         assert answer.headers.get_list("Cache-Control") == ["no-store"]
         assert answer.headers.get_list("X-Content-Type-Options") == ["nosniff"]
+        policies = answer.headers.get_list("Content-Security-Policy")
+        assert len(policies) == 1
+        assert policies[0].startswith("default-src 'none'")

@@ -17,6 +17,7 @@ BODY_LIMIT = 4 * 1024 * 1024
 DRAIN_LIMIT = 16 * BODY_LIMIT
 NO_STORE = (b"cache-control", b"no-store")  # an answer may hold a token
 NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+NO_PAGE = (b"content-security-policy", b"default-src 'none'")  # data, in which a browser runs and loads nothing
 TOO_DEEP = "The body is nested too deeply."
 
 
@@ -172,6 +173,6 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 async def send_json(send: Send, status: int, body: bytes, *, headers: list[tuple[bytes, bytes]] | None = None) -> None:
     length = (b"content-length", str(len(body)).encode())
-    plain = [(b"content-type", b"application/json"), length, NO_STORE]
-    await send({"type": "http.response.start", "status": status, "headers": [*(headers or plain), NO_SNIFFING]})
+    named = headers or [(b"content-type", b"application/json"), length, NO_STORE]
+    await send({"type": "http.response.start", "status": status, "headers": [*named, NO_SNIFFING, NO_PAGE]})
     await send({"type": "http.response.body", "body": body, "more_body": False})
