@@ -20,14 +20,6 @@ READY_WITHIN_S = 120.0
 LONGEST_REST_S = 0.25
 
 
-def on_this_machine(limit_s: float) -> float:
-    """Returns a limit that holds where nothing else runs, as many times as long as there are programs that want to run.
-
-    The number of processors says little: of those of the machine, a container may use two.
-    """
-    return limit_s * max(1.0, os.getloadavg()[0])
-
-
 def eventually(condition: Callable[[], bool], *, within_s: float, what: str) -> None:
     """Returns as soon as `condition` holds; what another process does can only be looked at repeatedly.
 
@@ -115,7 +107,7 @@ class CommanderProcess:
         """SIGTERM; its exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=on_this_machine(20))
+        return self.process.wait(timeout=20)
 
     def api_key(self, name: str = "tests") -> str:
         done = self.run("api-key", "create", name)

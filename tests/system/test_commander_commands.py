@@ -12,7 +12,7 @@ from commander.__main__ import run
 from commander.accounts.actions import AccountActions
 from commander.db import open_database
 
-from tests.farm import PASSWORD, CommanderProcess, eventually, on_this_machine, running_commander, simulated_farm
+from tests.farm import PASSWORD, CommanderProcess, eventually, running_commander, simulated_farm
 
 pytestmark = pytest.mark.system
 
@@ -32,7 +32,7 @@ def test_sigterm_ends_it_cleanly_within_ten_seconds_while_fifty_rigs_report(
         eventually(lambda: ledger.exists() and ledger.stat().st_size > 5_000, within_s=60, what="many reports")
         assert commander.process is not None
         commander.process.send_signal(signal.SIGTERM)
-        assert commander.process.wait(timeout=on_this_machine(10)) == 0
+        assert commander.process.wait(timeout=10) == 0
         farm.send_signal(signal.SIGTERM)
         farm.communicate(timeout=60)
     acknowledged = ledger.read_bytes().count(b"\n")

@@ -30,7 +30,7 @@ from commander.accounts.cookies import Cookies
 from commander.scaled.stream import STUCK_AFTER_S
 from scaled_farm import PASSWORD, ScaledFarm, WebNode, scaled_farm
 
-from tests.farm import ROOT, eventually, on_this_machine
+from tests.farm import ROOT, eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
@@ -177,7 +177,7 @@ def await_right(node: WebNode, people: People, ledger: Ledger, after: str) -> No
         return not behind and stats["rigs_alive"] == RIGS and f">{RIGS} of {RIGS}<" in page
 
     what = f"right pages at {node.url} after the {after} was killed"
-    eventually(is_right, within_s=on_this_machine(RIGHT_WITHIN_S), what=what)
+    eventually(is_right, within_s=RIGHT_WITHIN_S, what=what)
 
 
 @contextmanager

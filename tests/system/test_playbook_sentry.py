@@ -15,7 +15,7 @@ import pytest
 from protocol.messages import CpuGpuLog, MinerReading, MinerState, MinerTrouble
 from protocol.playbook_messages import Archive, Playbook, PlaybookState, PlaybookWork
 
-from tests.farm import eventually, on_this_machine
+from tests.farm import eventually
 from tests.playbook_rig import PlaybookRig, playbook_rig
 from tests.playbook_software import EXECUTABLE, archive, package_of, playbook_of, sha256, stand_in, tar
 from tests.sentry import SentryProcess
@@ -41,7 +41,7 @@ def test_a_playbook_mines_within_three_seconds_of_the_news_and_is_reported_with_
     began = time.monotonic()
     rig.commander.want(offered(rig, works=[PlaybookWork(algorithm="rx/0", coin="Monero")]))
     eventually(lambda: _mines(rig), within_s=60, what="a hashrate in a log")
-    assert time.monotonic() - began < on_this_machine(20)  # 3 s on a machine that has nothing else to do
+    assert time.monotonic() - began < 20  # 3 s on a machine that has nothing else to do
     miner = rig.reported()
     assert miner is not None
     assert (miner.software, miner.algorithms[0].coin) == ("xmrig", "Monero")

@@ -23,7 +23,7 @@ from nats_server import NatsServer
 from playbook_farm import FOR_SENTRY, STATUS, Playbooks
 from queue_farm import eventually, new_queue
 
-SOON_S = 20.0  # 1 s on a machine that has nothing else to do
+SOON_S = 1.0
 ASICS = "/api/v1/asic-rigs"
 FORMS = [pytest.param("embedded", marks=pytest.mark.commander), pytest.param("scaled", marks=pytest.mark.servers)]
 
@@ -44,7 +44,7 @@ class Nodes:
     there: Farm
 
     async def seen_there(self, rig: Rig, holds: Callable[[dict[str, object]], bool]) -> None:
-        """Returns when the other node's answer about the rig fulfils `holds`."""
+        """Returns when the other node's answer about the rig fulfils `holds`; fails after a second."""
 
         async def is_seen() -> bool:
             answer = await self.there.get(f"{RIGS}/{rig.id}")
@@ -252,7 +252,7 @@ async def test_a_session_that_ends_at_one_node_ends_the_others_pages(nodes: Node
 
 async def test_two_sentries_with_one_token_are_seen_even_at_different_nodes(nodes: Nodes) -> None:
     rig = await nodes.here.add()
-    async with asyncio.timeout(SOON_S):
+    async with asyncio.timeout(SOON_S * 5):
         for number in range(100):
             await nodes.here.report(rig, a_log(number), run="one")
             if (await nodes.there.report(rig, a_log(number + 0.5), run="two")).json()["two_sentries"]:

@@ -281,7 +281,7 @@ async def test_the_socket_of_a_screen_that_has_to_wait_is_closed_so_that_it_come
 
 
 async def must_close(socket: ClientConnection) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(2):
         await socket.wait_closed()
     assert socket.close_code == 4401
 
