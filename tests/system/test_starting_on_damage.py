@@ -68,6 +68,17 @@ def test_a_command_does_not_lose_the_newest_changes(left: CommanderProcess, tmp_
     assert "commander.db-wal is missing" in refusal(left)
 
 
+def test_a_signing_key_that_is_lost_is_made_anew_and_a_backup_is_asked_for(left: CommanderProcess) -> None:
+    asked = "Earlier backups of this farm do not have the new key"
+    left.start()
+    assert asked not in left.log.read_text()
+    assert left.stop() == 0
+    (left.data_dir / "tls" / "playbook.key").unlink()
+    left.start()
+    assert left.stop() == 0
+    assert asked in left.log.read_text()
+
+
 def test_a_backup_is_made_where_the_disk_takes_no_lock(left: CommanderProcess, tmp_path: Path) -> None:
     lock = left.data_dir / "serve.lock"
     lock.unlink()

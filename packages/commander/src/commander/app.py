@@ -24,6 +24,7 @@ from commander.running import restore, store, taking_logs, working
 from commander.services import Services
 from commander.settings import Settings, TlsMode, listed, networks_of
 from commander.settings_pages.login_gate import LoginGate
+from commander.signing import Signer, open_signer
 from commander.tls import TlsFiles, prepare_tls, server_names
 from commander.web.bodies import method_of
 from commander.web.body_gate import BodyGate
@@ -43,6 +44,7 @@ def create_app(
     on_renewal: Callable[[], None] = lambda: None,
     on_password: Callable[[str], None] = lambda made: None,
     long_poll: LongPoll | None = None,
+    signer: Signer | None = None,
     connections: Connections | None = None,
 ) -> ASGIApp:
     """The commander as an ASGI application.
@@ -53,7 +55,7 @@ def create_app(
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     tls = tls or prepare_tls(settings, now=datetime.now(UTC))
     long_poll = long_poll or LongPoll()
-    services = Services(settings, tls.facts if tls else None, long_poll)
+    services = Services(settings, tls.facts if tls else None, long_poll, signer or open_signer(settings))
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:

@@ -38,10 +38,7 @@ OWN_FILES = 128  # the database's, the listener, and what asks other servers
 WITHOUT_LIMIT = 1_000_000
 # Sentries report every 10 s; a TLS handshake each time would cost more than the report.
 KEEP_ALIVE_S = 90
-PING_EVERY_S, PONG_WITHIN_S = (
-    20.0,
-    20.0,
-)  # of WebSockets: a page that has gone without a word is not written to for long
+PING_EVERY_S = PONG_WITHIN_S = 20.0  # of WebSockets: a page may have gone without closing its own
 
 
 class CannotServe(Exception):
@@ -68,7 +65,9 @@ def serve(settings: Settings, *, is_new: bool = False, with_copy: bool = True) -
             log.warning(text)
         long_poll = LongPoll()
         connections = Connections(limits_for(_free_descriptors()), proxies=_proxy_addresses(settings))
-        server = Server(_config(settings, tls, long_poll, connections), long_poll, settings, connections, signer)
+        server = Server(
+            _config(settings, tls, long_poll, connections, signer), long_poll, settings, connections, signer
+        )
         print_line(f"Minewarden's commander: {settings.public_url}")
         # uvicorn raises the signal that ended it again, for the handler before its own. That is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -220,7 +219,9 @@ def _listening(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _config(settings: Settings, tls: TlsFiles | None, long_poll: LongPoll, connections: Connections) -> uvicorn.Config:
+def _config(
+    settings: Settings, tls: TlsFiles | None, long_poll: LongPoll, connections: Connections, signer: Signer | None
+) -> uvicorn.Config:
     def reload_certificate() -> None:
         if tls and isinstance(config.ssl, ssl.SSLContext):
             config.ssl.load_cert_chain(tls.cert, tls.key)
@@ -233,6 +234,7 @@ def _config(settings: Settings, tls: TlsFiles | None, long_poll: LongPoll, conne
             on_renewal=reload_certificate,
             on_password=say_password,
             long_poll=long_poll,
+            signer=signer,
             connections=connections,
         ),
         http=LimitedProtocol,

@@ -58,7 +58,7 @@ from commander.saved_views.actions import SavedViewActions
 from commander.saved_views.links import ViewLinks
 from commander.sealing import Sealer
 from commander.settings import Settings
-from commander.signing import open_signer
+from commander.signing import Signer
 from commander.tls import CertificateFacts
 from commander.web.body_budget import BodyBudget
 
@@ -70,7 +70,13 @@ if TYPE_CHECKING:
 class Services:
     """The commander's objects. Handlers ask for them by name, see `commander.routes`; `running` sets them to work."""
 
-    def __init__(self, settings: Settings, certificate: CertificateFacts | None, long_poll: LongPoll) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        certificate: CertificateFacts | None,
+        long_poll: LongPoll,
+        signer: Signer | None = None,
+    ) -> None:
         self.settings = settings
         self.certificate = CertificateRenewal(settings, certificate)
         self.database = Database(settings.database_url)
@@ -86,7 +92,7 @@ class Services:
         }
         self.tokens = Tokens(self.database, on_forget=lambda token_hash: self.cluster.publish(TOKENS, token_hash))
         pin = certificate.pin if certificate else None
-        self.signer = open_signer(settings)
+        self.signer = signer
         self.inbox = Inbox(long_poll, self.cluster, self.signer, is_approved=self.lives[RigKind.CPU_GPU].is_approved)
         self.playbook_sync = PlaybookSync(
             self.database, self.lives[RigKind.CPU_GPU], long_poll, self.inbox, self.cluster
@@ -138,12 +144,8 @@ class Services:
         self.commit = GroupCommit(self.database, lambda new: on_stored(new, datetime.now(UTC)))
         self.counts = LogCounts()
         self.bodies = BodyBudget()
-        self.budgets = {
-            kind: RigBudgets(report_every_s=settings.report_every_s, mb_a_day=settings.rig_mb_a_day, title=title)
-            for kind, title in ((RigKind.CPU_GPU, "rig"), (RigKind.ASIC, "ASIC"))
-        }
         # Apart from logs: a rig that sends old logs for hours still gets its commands, and says what became of them.
-        self.report_budgets = RigBudgets(report_every_s=settings.report_every_s, mb_a_day=settings.rig_mb_a_day)
+        self.report_budgets = self._budgets("rig")
         self.runs = shared_runs(self.lives, self.cluster)
         self.scaled = self._as_one_of_several(nats, on_stored) if nats else None
         self.cluster.subscribe(TOKENS, self.tokens.drop)
@@ -157,7 +159,7 @@ class Services:
             runs=self.runs[RigKind.CPU_GPU],
             counts=self.counts,
             bodies=self.bodies,
-            budgets=self.budgets[RigKind.CPU_GPU],
+            budgets=self._budgets("rig"),
         )
         self.inbox_endpoint = InboxEndpoint(self.tokens, self.inbox)
         self.playbooks_endpoint = endpoint.PlaybooksEndpoint(self.tokens, self.playbook_sync)
@@ -169,8 +171,12 @@ class Services:
             runs=self.runs[RigKind.ASIC],
             counts=self.counts,
             bodies=self.bodies,
-            budgets=self.budgets[RigKind.ASIC],
+            budgets=self._budgets("ASIC"),
         )
+
+    def _budgets(self, title: str) -> RigBudgets:
+        every_s, mb_a_day = self.settings.report_every_s, self.settings.rig_mb_a_day
+        return RigBudgets(report_every_s=every_s, mb_a_day=mb_a_day, title=title)
 
     def _core(self) -> Core:
         return Core(
