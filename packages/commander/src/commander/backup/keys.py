@@ -21,6 +21,7 @@ from commander.audit.store import record
 from commander.db import Database, is_postgresql, open_database, sqlite_path
 from commander.farm_tokens.tables import farm_tokens
 from commander.problems import DatabaseProblem
+from commander.registry.store import unbind
 from commander.registry.tables import asic_rigs, cpu_gpu_rigs
 from commander.saved_views.tables import saved_views, view_links
 
@@ -154,7 +155,7 @@ async def revoke(
 
 async def _replace_token(db: AsyncConnection, rigs: sa.Table, rig_id: int, token_hash: bytes | None) -> None:
     """Replaces the token of a rig. The newer token is not bound to the machine that had the older one."""
-    values: dict[str, bytes | None] = {"token_hash": token_hash or secrets.token_bytes(_HASH_BYTES)}
+    new = token_hash or secrets.token_bytes(_HASH_BYTES)
+    await db.execute(sa.update(rigs).where(rigs.c.id == rig_id).values(token_hash=new))
     if rigs is cpu_gpu_rigs:
-        values["sentry_key_hash"] = None
-    await db.execute(sa.update(rigs).where(rigs.c.id == rig_id).values(values))
+        await unbind(db, rig_id)

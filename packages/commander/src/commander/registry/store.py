@@ -122,24 +122,16 @@ async def set_last_taken(db: AsyncConnection, kind: RigKind, newest: Iterable[tu
         await db.execute(sa.update(rigs).where(where).values(last_taken_at=sa.bindparam("taken")), values)
 
 
-async def find_tokens(db: AsyncConnection, kind: RigKind, hashes: Collection[bytes]) -> dict[bytes, int]:
-    """The rigs that have these tokens, by the hash of the token."""
-    rigs, rig_ids = RIGS[kind], dict[bytes, int]()
+async def find_tokens(
+    db: AsyncConnection, kind: RigKind, hashes: Collection[bytes]
+) -> dict[bytes, tuple[int, bytes | None]]:
+    """The rigs that have these tokens, by the hash of the token, and the hash of the key to which each is bound."""
+    rigs, found = RIGS[kind], dict[bytes, tuple[int, bytes | None]]()
+    query = sa.select(rigs.c.token_hash, rigs.c.id, rigs.c.get("sentry_key_hash", sa.null()))
     for part in _parts(hashes):
-        rows = await db.execute(sa.select(rigs.c.token_hash, rigs.c.id).where(rigs.c.token_hash.in_(part)))
-        rig_ids |= {bytes(token_hash): rig_id for token_hash, rig_id in rows}
-    return rig_ids
-
-
-async def find_keys(db: AsyncConnection, hashes: Collection[bytes]) -> dict[bytes, bytes]:
-    """The hash of the key to which each of these tokens of CPU/GPU rigs is bound; tokens without one are left out."""
-    keys = dict[bytes, bytes]()
-    query = sa.select(cpu_gpu_rigs.c.token_hash, cpu_gpu_rigs.c.sentry_key_hash)
-    for part in _parts(hashes):
-        bound = cpu_gpu_rigs.c.sentry_key_hash.is_not(None)
-        rows = await db.execute(query.where(cpu_gpu_rigs.c.token_hash.in_(part), bound))
-        keys |= {bytes(token_hash): bytes(key_hash) for token_hash, key_hash in rows}
-    return keys
+        rows = await db.execute(query.where(rigs.c.token_hash.in_(part)))
+        found |= {bytes(each): (rig_id, None if key is None else bytes(key)) for each, rig_id, key in rows}
+    return found
 
 
 async def bind(db: AsyncConnection, rig_id: int, token_hash: bytes, key_hash: bytes) -> bool:

@@ -167,9 +167,10 @@ class Tokens:
         forgotten = self._forgotten
         async with self._database.reading() as db:
             finder = self._finders.get(kind)
-            ids = await finder(db, hashes) if finder else await _find(db, kind, hashes)
-            keys = await store.find_keys(db, hashes) if kind is TokenKind.RIG else {}
-            holders = {each: Holder(holder_id, keys.get(each)) for each, holder_id in ids.items()}
+            if finder:
+                holders = {each: Holder(holder_id) for each, holder_id in (await finder(db, hashes)).items()}
+            else:
+                holders = await _find(db, kind, hashes)
             gone = await store.removed_among(db, set(hashes) - holders.keys()) if len(holders) < len(hashes) else set()
         if forgotten == self._forgotten:  # otherwise what was read may be dead by now
             self._holders |= holders
@@ -179,11 +180,12 @@ class Tokens:
         return {each: holders.get(each) or (removed if each in gone else invalid) for each in hashes}
 
 
-async def _find(db: AsyncConnection, kind: TokenKind, hashes: Collection[bytes]) -> dict[bytes, int]:
+async def _find(db: AsyncConnection, kind: TokenKind, hashes: Collection[bytes]) -> dict[bytes, Holder]:
     if kind is not TokenKind.SITE:
-        return await store.find_tokens(db, RIG_KINDS[kind], hashes)
+        found = await store.find_tokens(db, RIG_KINDS[kind], hashes)
+        return {each: Holder(*holder) for each, holder in found.items()}
     sites = {each: await accounts.find_key(db, site_tokens, each) for each in hashes}
-    return {each: site.id for each, site in sites.items() if site}
+    return {each: Holder(site.id) for each, site in sites.items() if site}
 
 
 def check_key(key_hash: bytes | None, key: str | None) -> None:
@@ -194,9 +196,10 @@ def check_key(key_hash: bytes | None, key: str | None) -> None:
 
 async def check_again(db: AsyncConnection, rig_id: int, token_hash: bytes, key: str) -> None:
     """Raises `InvalidToken` if the CPU/GPU rig has another token by now, `WrongKey` if it is bound to another key."""
-    if (await store.find_tokens(db, RigKind.CPU_GPU, [token_hash])).get(token_hash) != rig_id:
+    holder_id, key_hash = (await store.find_tokens(db, RigKind.CPU_GPU, [token_hash])).get(token_hash, (None, None))
+    if holder_id != rig_id:
         raise InvalidToken("This token was replaced or its rig removed just now.")
-    check_key((await store.find_keys(db, [token_hash])).get(token_hash), key)
+    check_key(key_hash, key)
 
 
 def bearer_token(authorization: str | None, kind: TokenKind | None = None) -> Token:
