@@ -26,6 +26,7 @@ from typing import IO, Any
 import httpx
 from demo_asics import COUNT, show_asics, site_token
 from demo_pages import CannotShow, say_pages
+from free_ports import free_port
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("DEMO_DATA_DIR") or ROOT / "demo-data").absolute()
@@ -194,7 +195,7 @@ def chosen_port(what: str, wanted: int) -> int:
     """`wanted` if it is free, or any; the choice is kept for the next start."""
     kept = DATA / f"{what}-port"
     before = int(kept.read_text()) if kept.exists() else wanted
-    port = next((port for port in (wanted, before) if is_free(port)), 0) or any_port()
+    port = next((port for port in (wanted, before) if is_free(port)), 0) or free_port()
     kept.write_text(f"{port}\n")
     return port
 
@@ -207,12 +208,6 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def any_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def kept_password() -> str:

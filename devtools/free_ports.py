@@ -1,7 +1,7 @@
 """Free ports for the servers of tests, benchmarks and demos.
 
 A server binds its port seconds after it was chosen, and leaves it for seconds when it is killed and started again. So
-each process chooses among ports of its own, and below those that the system gives out to anybody.
+each process chooses among ports of its own, and below those that the system gives to any program.
 """
 
 import random

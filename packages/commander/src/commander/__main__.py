@@ -7,7 +7,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -191,8 +191,7 @@ def backup_command(
     passphrase = passphrase_of(chosen, passphrase_file)
     check_nothing_pending(chosen)
     if chosen.data_dir.exists():
-        with ExitStack() as stack, suppress(CommanderRuns, OSError):  # one runs, or the disk is read-only
-            stack.enter_context(only_commander(chosen))
+        with suppress(CommanderRuns, OSError), only_commander(chosen):  # one runs, or the disk is read-only
             check_database(chosen, is_new=False)
     backup(chosen, file, passphrase=passphrase)
     if passphrase is None:

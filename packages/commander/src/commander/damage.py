@@ -14,14 +14,14 @@ from contextlib import closing
 from pathlib import Path
 
 from commander.database_number import forget_number, number_file, read_number
-from commander.db import is_postgresql, open_database, sqlite_path
+from commander.db import is_postgresql, open_database, sqlite_path, wal_of
 from commander.migrations import sqlite_revision
 from commander.problems import DatabaseProblem
 from commander.settings import Settings, read_file
 from commander.sqlite_wal import HEADER_BYTES, WalContent, read_wal, read_wal_index, user_version_of
 
 FIRST_BYTES = 100  # of an SQLite database: its header
-SQLITE_MARK = b"SQLite format 3\0"  # its beginning; without it the file is damaged, which the next look says
+SQLITE_MARK = b"SQLite format 3\0"  # its beginning; a later check reports a file without it
 LARGE_WAL_BYTES = 50 * 1024 * 1024
 LOOK_AGAIN_AFTER_S = 1.0
 SECRET_SETTINGS = frozenset({"password", "database_url", "nats_url", "backup_passphrase", "heartbeat_url"})
@@ -55,7 +55,7 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, bool]]:
         yield file, SECRET_SETTINGS.isdisjoint(read_file(file))
     if not is_postgresql(settings.database_url):
         database = sqlite_path(settings.database_url)
-        yield from ((path, False) for path in (database, _wal(database)) if path.exists())
+        yield from ((path, False) for path in (database, wal_of(database)) if path.exists())
     for folder in filter(None, (settings.data_dir / "tls", settings.ca_dir)):
         yield from ((path, False) for path in sorted(folder.glob("*.key")))
 
@@ -123,17 +123,17 @@ def _check_newest_changes(path: Path) -> None:
 
 
 def _damage_of(path: Path) -> Damage | None:
-    wal, index = _wal(path), path.with_name(f"{path.name}-shm")
+    wal, index = wal_of(path), path.with_name(f"{path.name}-shm")
     try:
         if wal.exists() and wal.stat().st_size > LARGE_WAL_BYTES:
             log.info("%s is large: to read it may take a minute or more.", wal)
-        content = read_wal(wal) if _has_frames(wal) else None
-        wrong, went_back = _wrong_wal(wal, index, content), _went_back(path, content)
-        went_back_without = _went_back(path, None)
+        has_frames = wal.exists() and _has_frames(wal)
+        content = read_wal(wal) if has_frames else None
+        wrong, went_back = _wrong_wal(wal, index, content, has_frames=has_frames), _went_back(path, content)
+        number = number_file(path) if wrong and _went_back(path, None) else None
     except FileNotFoundError:  # another process has copied all of it into the database, and removed it
         return None
     if wrong:
-        number = number_file(path) if went_back_without else None
         files = " and ".join(str(file) for file in (wal, index, number) if file and file.exists())
         return Damage(
             f"{wal} {wrong}. The newest changes of the farm were in that file: those since SQLite last copied them "
@@ -150,13 +150,13 @@ def _damage_of(path: Path) -> Damage | None:
     return None
 
 
-def _wrong_wal(wal: Path, index_file: Path, content: WalContent | None) -> str:
+def _wrong_wal(wal: Path, index_file: Path, content: WalContent | None, *, has_frames: bool) -> str:
     """Returns how the sentence about a WAL goes on if it has lost changes; else an empty text."""
     index = read_wal_index(index_file)
     if not wal.exists():
         is_lost = index_file.exists() and (index is None or index.has_more)
         return "is missing" if is_lost else ""
-    if not _has_frames(wal):  # so it begins with zeros after a start that was killed before its first change
+    if not has_frames:  # so it begins with zeros after a start that was killed before its first change
         return "is damaged" if index and index.has_more else ""
     if content is None or content.loses_more:
         return "is damaged"
@@ -165,8 +165,6 @@ def _wrong_wal(wal: Path, index_file: Path, content: WalContent | None) -> str:
 
 
 def _has_frames(wal: Path) -> bool:
-    if not wal.exists():
-        return False
     with wal.open("rb") as file:
         return any(file.read(HEADER_BYTES))
 
@@ -181,7 +179,3 @@ def _went_back(path: Path, content: WalContent | None) -> bool:
     with path.open("rb") as file:
         page = file.read(FIRST_BYTES)
     return len(page) == FIRST_BYTES and page.startswith(SQLITE_MARK) and user_version_of(page) < newest
-
-
-def _wal(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")

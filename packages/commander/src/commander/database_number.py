@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from commander.db import Database
+from commander.db import Database, wal_of
 from commander.problems import DatabaseProblem
 from commander.sqlite_wal import read_wal_salts
 from commander.tls import write_private
@@ -47,8 +47,7 @@ def forget_number(database: Path) -> None:
 
 async def keep_number(database: Database, stop: asyncio.Event) -> None:
     """Gives each WAL of an SQLite database a number, until `stop`."""
-    path = database.path.resolve()
-    wal = path.with_name(f"{path.name}-wal")
+    wal = wal_of(database.path.resolve())
     numbered: bytes | None = None
     while not stop.is_set():
         try:
@@ -58,7 +57,7 @@ async def keep_number(database: Database, stop: asyncio.Event) -> None:
                 after = await asyncio.to_thread(read_wal_salts, wal)
                 numbered = after if after == before else None  # else it is not sure that this WAL has the number
         except (OSError, DBAPIError, DatabaseProblem) as error:
-            log.debug("the number of the database could not be raised: %s", error)  # a full disk is said elsewhere
+            log.debug("the number of the database could not be raised: %s", error)  # another part reports a full disk
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_EVERY_S):
                 await stop.wait()

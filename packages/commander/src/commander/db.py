@@ -62,6 +62,11 @@ def sqlite_path(url: str) -> Path:
     return Path(make_url(url).database or "")
 
 
+def wal_of(database: Path) -> Path:
+    """Returns the write-ahead log of an SQLite database."""
+    return database.with_name(f"{database.name}-wal")
+
+
 class Database:
     """The farm's database. `open_database` makes it and closes it."""
 

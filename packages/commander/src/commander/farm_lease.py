@@ -95,7 +95,7 @@ def lock_number(signing_key_id: str | None) -> int:
 
 
 class _Lease:
-    """The locks, on a connection of their own. `key_number` is None for what is no web node."""
+    """The locks, on a connection of their own. `key_number` is None if this is no web node."""
 
     def __init__(self, url: str, *, is_shared: bool, key_number: int | None) -> None:
         from commander import postgresql  # here: who stays with SQLite does not load the driver

@@ -51,6 +51,9 @@ class WalContent(NamedTuple):
 
 
 class _Frame(NamedTuple):
+    """The header of a frame. `checked` are its bytes that the checksum covers."""
+
+    checked: bytes
     page_number: int
     is_last: bool
     salts: bytes
@@ -131,7 +134,7 @@ class _Frames:
             page = self._file.read(self._page_bytes)
             if len(page) < self._page_bytes or not frame.page_number or frame.salts != self._salts:
                 return
-            checksum = _checksum(self._header, checksum, self._order)
+            checksum = _checksum(frame.checked, checksum, self._order)
             checksum = _checksum(page, checksum, self._order)
             if checksum != frame.checksum:
                 return
@@ -143,9 +146,8 @@ class _Frames:
         data = self._file.read(FRAME_HEADER_BYTES)
         if len(data) < FRAME_HEADER_BYTES:
             return None
-        self._header = data[:8]
         page_number, pages_after, _, _, *checksum = struct.unpack(">6I", data)
-        return _Frame(page_number, pages_after > 0, data[8:16], (checksum[0], checksum[1]))
+        return _Frame(data[:8], page_number, pages_after > 0, data[8:16], (checksum[0], checksum[1]))
 
     def _has_transactions_after(self, number: int) -> bool:
         """Returns whether a frame from this number on ends a transaction, and the next frame continues it.

@@ -46,7 +46,7 @@ class Confirmations:
         self._changed = ChangedRigs(now_s)
 
     def check_for_rigs(self, user: User, rig_ids: Collection[int]) -> None:
-        """Raises `ConfirmationNeeded` before a change of playbooks, if it makes more than `RIGS_UNCONFIRMED` rigs.
+        """Raises `ConfirmationNeeded` if the session would then have changed playbooks of too many rigs.
 
         Rigs that the session has changed in the last 10 minutes count too: many small changes are one large one.
         """

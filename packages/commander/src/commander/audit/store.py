@@ -80,8 +80,8 @@ async def record(
 async def record_some(db: AsyncConnection, what: str, subject: str, detail: str, *, actor: Actor, at: datetime) -> None:
     """Adds an entry about what a machine has done with its token, as `record`, but only a few in an hour.
 
-    Who has stolen the token must not be able to fill the disk. Those of the same `actor`, `what` and `subject` in the
-    hour of `at` are counted; the last one says that further ones are not listed.
+    A thief of the token must not be able to fill the disk. Entries with the same `actor`, `what` and `subject` in the
+    hour of `at` are counted. The last one says that further ones are not listed.
     """
     hour = at.replace(minute=0, second=0, microsecond=0)
     same = (

@@ -1,14 +1,16 @@
-"""Changes the tables of a database only after a copy of it was made: `commander` of the version before needs it."""
+"""Changes the tables of a database only after a copy of it was made. To go back to the earlier version needs it."""
 
 import asyncio
 import logging
 from datetime import UTC, datetime
 
+from protocol.reasons import reason
+
 from commander.backup import BackupProblem
 from commander.backup.make import backup
 from commander.db import is_postgresql
 from commander.migrations import migrate, revision_at
-from commander.migrations.copies import NoCopy, drop_old, why_not
+from commander.migrations.copies import NoCopy, drop_old
 from commander.migrations.revisions import HEAD
 from commander.problems import DatabaseProblem
 from commander.settings import Settings
@@ -33,7 +35,9 @@ def _copy_postgresql(settings: Settings) -> None:
     place = settings.data_dir / f"before-{HEAD}-{datetime.now(UTC):%Y%m%dT%H%M%S}.zip"
     try:
         backup(settings, place)
-    except (BackupProblem, DatabaseProblem, OSError) as error:
-        raise NoCopy(why_not(error)) from error
+    except OSError as error:
+        raise NoCopy(reason(error)) from error
+    except (BackupProblem, DatabaseProblem) as error:
+        raise NoCopy(str(error).rstrip(".")) from error
     drop_old(settings.data_dir, f"before-[0-9][0-9][0-9][0-9]-{'[0-9]' * 8}T{'[0-9]' * 6}.zip")  # no backup of a person
     log.info("The tables of the database change. A backup of the database as it was: %s", place)

@@ -56,7 +56,7 @@ async def revision_at(url: str) -> str | None:
 
 
 def sqlite_revision(connection: sqlite3.Connection) -> str | None:
-    """Returns None for an empty database. One that can't be read is none: the driver's error says why."""
+    """Returns None for an empty database. Raises the driver's error for one that can't be read."""
     if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'").fetchone()[0]:
         return None
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from protocol.reasons import reason
 
+from commander.db import wal_of
 from commander.problems import DatabaseProblem
 
 KEPT = 2
@@ -40,15 +41,10 @@ def copy_before(path: Path, revision: str) -> Path:
     except (sqlite3.Error, OSError) as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        raise NoCopy(f"{target} can't be written ({why_not(error)})") from error
+        raise NoCopy(f"{target} can't be written ({reason(error)})") from error
     drop_old(path.parent, f"{path.name}.revision-*")
     log.info("The tables of the database change. A copy of the database as it was: %s", target)
     return target
-
-
-def why_not(error: Exception) -> str:
-    """Returns the reason of an error as a part of a sentence."""
-    return reason(error) if isinstance(error, OSError) else str(error).rstrip(".")
 
 
 def _copy(path: Path, part: Path) -> None:
@@ -62,7 +58,7 @@ def _copy(path: Path, part: Path) -> None:
 
 
 def _check_room(path: Path) -> None:
-    wal = path.with_name(f"{path.name}-wal")
+    wal = wal_of(path)
     needed = path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
     if free_bytes(path.parent) < needed:
         raise NoCopy(f"there is no room for it: {path.parent} needs {needed // MIB + 1} MiB free")
