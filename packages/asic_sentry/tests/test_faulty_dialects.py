@@ -7,7 +7,7 @@ from asic_sentry import identify as module
 from asic_sentry.dialects.braiins import BRAIINS
 from asic_sentry.dialects.dialect import Dialect
 from asic_sentry.dialects.pyasic_rs import PYASIC_RS
-from asic_sentry.dialects.registry import DIALECTS
+from asic_sentry.dialects.registry import BY_NAME, DIALECTS
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
 from asic_sentry.poll import Identity
@@ -68,6 +68,21 @@ async def test_an_asic_is_read_as_before_if_the_dialect_that_reads_more_of_it_is
         found = await identify(farm.asics[0].ip)
     assert isinstance(found, Identity)
     assert found.dialect == "antminer"
+
+
+async def test_a_fault_of_the_dialect_that_reads_more_is_logged_under_its_own_name(
+    network: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    better = BY_NAME["braiins_rest"]._replace(specs_questions=(), parse_specs=fails)  # type: ignore[arg-type]
+    speaking(monkeypatch, better)
+    async with running(make_asics(1, network, ["braiins"], port_base=BASE)) as farm:
+        found = await identify(farm.asics[0].ip)
+        assert isinstance(found, Identity)
+        assert found.dialect == "braiins"
+        assert ["dialect=braiins_rest" in each.message for each in caplog.records] == [True]
+        speaking(monkeypatch, BRAIINS._replace(recognise=fails))
+        await identify(farm.asics[0].ip)
+    assert tracebacks(caplog) == [True, True], "each dialect has its own first traceback"
 
 
 async def test_a_dialect_without_a_probe_may_be_faulty_too(

@@ -173,7 +173,7 @@ async def _better(found: Identity, dialect: Dialect, port: int | None) -> Identi
     if name is None or port is not None:
         return None
     other = next(each for each in DIALECTS if each.name == name)
-    return await _proven(found.ip, other.port, other)
+    return await _guarded(found.ip, other, _proven(found.ip, other.port, other))
 
 
 async def _answer(ip: str, port: int, dialect: Dialect, question: Question) -> bytes | PollFailure:
