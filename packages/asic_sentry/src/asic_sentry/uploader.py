@@ -174,10 +174,8 @@ class AsicUploader(Uploader):
         stranger."""
         try:
             receipt = await self._with_valid_token(client).post(CALL, AsicReport(items=items), AsicReceipt)
-        except (
-            InvalidToken,
-            RigRemoved,
-        ) as error:  # a commander answers item by item
+        except (InvalidToken, RigRemoved) as error:
+            # A commander answers item by item.
             raise CommanderError("A proxy before the commander asks for a log-in; check it.") from error
         if len(receipt.results) != len(items):
             raise CommanderError(
