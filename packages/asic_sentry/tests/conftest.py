@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from asic_commander import SmallCommander, serving_commander
+from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.local.page import Page
+from locked_asic import OFFSET
 from page_browser import SECRET, Browser, browser_at
 from sentry_farm import Sentry, running_sentry
 from sentry_kit.local_page.access import Access
@@ -21,6 +23,14 @@ SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "asic"
 @pytest.fixture
 def network() -> str:
     return f"127.{60 + os.getpid() % 150}.{next(_NETWORKS) % 250}.0/24"
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moves the usual ports by `OFFSET`: those below 1024 need root."""
+    usual = tuple(dialect._replace(port=dialect.port + OFFSET) for dialect in DIALECTS)
+    monkeypatch.setattr("asic_sentry.identify.DIALECTS", usual)
+    monkeypatch.setattr("asic_sentry.scan.DIALECTS", usual)
 
 
 @pytest.fixture

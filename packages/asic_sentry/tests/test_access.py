@@ -12,19 +12,17 @@ from asic_sentry.asics.asic import NO_OVERRIDE, Asic, Rig
 from asic_sentry.asics.login_check import refusal_of_pages, refused
 from asic_sentry.asics.logins import enter_login, load_logins, login_for, move_logins
 from asic_sentry.device import Device, ask
-from asic_sentry.dialects.registry import BY_NAME, DIALECTS
+from asic_sentry.dialects.registry import BY_NAME
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
 from asic_sentry.poll import Identity, Sample, poll, specs_of, utc_now
 from fake_asics import make_asics, running
-from locked_asic import PORT, RIGHT, TOKEN, WRONG, locked
+from locked_asic import OFFSET, PORT, RIGHT, TOKEN, WRONG, locked
 from protocol.asic_messages import AsicSpecs
 from protocol.tokens import TokenKind, new_token
 from sentry_kit import store as kit
 from sentry_kit.errors import BadUse
 from virtual_time import in_virtual_time
-
-OFFSET = PORT - 80
 
 
 @pytest.mark.parametrize(("kind", "token"), [("elphapex", None), ("antminer_web", None), ("vnish", "tok-1")])
@@ -132,11 +130,8 @@ async def test_a_braiins_os_over_rest_takes_the_token_without_a_word_before_it(n
 
 
 async def test_an_asic_that_refuses_its_password_is_read_without_it_where_that_is_possible(
-    network: str, monkeypatch: pytest.MonkeyPatch
+    network: str, moved: None
 ) -> None:
-    usual = tuple(dialect._replace(port=dialect.port + OFFSET) for dialect in DIALECTS)
-    monkeypatch.setattr("asic_sentry.identify.DIALECTS", usual)
-    monkeypatch.setattr("asic_sentry.scan.DIALECTS", usual)
     async with (
         running(make_asics(1, network, ["braiins"], port_base=OFFSET)),
         locked(network, "braiins_rest", TOKEN) as (ip, asic),
@@ -164,13 +159,8 @@ async def test_an_asic_that_refuses_its_password_is_read_without_it_where_that_i
 
 
 @in_virtual_time
-async def test_a_silent_api_does_not_hide_that_the_pages_refuse_the_password(
-    network: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_silent_api_does_not_hide_that_the_pages_refuse_the_password(network: str, moved: None) -> None:
     """After three refusals the ASIC is identified again, and its port 4028 is asked first."""
-    usual = tuple(dialect._replace(port=dialect.port + OFFSET) for dialect in DIALECTS)
-    monkeypatch.setattr("asic_sentry.identify.DIALECTS", usual)
-    monkeypatch.setattr("asic_sentry.scan.DIALECTS", usual)
     async with (
         running(make_asics(1, network, ["braiins"], [("silent", 1)], OFFSET)),
         locked(network, "braiins_rest", TOKEN) as (ip, asic),

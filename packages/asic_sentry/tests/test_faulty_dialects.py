@@ -53,8 +53,7 @@ async def test_a_faulty_dialect_keeps_no_other_from_reading_an_asic_and_its_trac
 async def test_an_asic_of_a_faulty_dialect_says_so_whatever_the_others_say(
     network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = next(dialect for dialect in DIALECTS if dialect.name == "iceriver")
-    speaking(monkeypatch, own._replace(recognise=fails))
+    speaking(monkeypatch, BY_NAME["iceriver"]._replace(recognise=fails))
     async with running(make_asics(1, network, ["iceriver"], port_base=BASE)) as farm:
         assert await identify(farm.asics[0].ip) == BROKEN
 
@@ -62,8 +61,7 @@ async def test_an_asic_of_a_faulty_dialect_says_so_whatever_the_others_say(
 async def test_an_asic_is_read_as_before_if_the_dialect_that_reads_more_of_it_is_faulty(
     network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = next(dialect for dialect in DIALECTS if dialect.name == "antminer")
-    speaking(monkeypatch, own._replace(better=fails))
+    speaking(monkeypatch, BY_NAME["antminer"]._replace(better=fails))
     async with running(make_asics(1, network, ["antminer"], port_base=BASE)) as farm:
         found = await identify(farm.asics[0].ip)
     assert isinstance(found, Identity)

@@ -2,28 +2,18 @@
 
 import pytest
 from asic_sentry.access import Login, using
-from asic_sentry.dialects.registry import DIALECTS
 from asic_sentry.failures import FailureKind, PollFailure
 from asic_sentry.identify import identify
 from asic_sentry.poll import Identity, poll
 from locked_asic import NONCE, PORT, TOKEN, WRONG, locked
 from protocol.asic_messages import AsicSpecs
 
-BASE = PORT - 80
 NEEDED = "It needs a password. Enter it on the sentry's page, or with “asic-sentry password”."
 REFUSED = (
     "It refuses the password that was entered. Enter the right one on the sentry's page, or with “asic-sentry "
     "password”."
 )
 NO_CHALLENGE = "X-Frame-Options: DENY\r\n"
-
-
-@pytest.fixture
-def moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Moves the usual ports."""
-    usual = tuple(dialect._replace(port=dialect.port + BASE) for dialect in DIALECTS)
-    monkeypatch.setattr("asic_sentry.identify.DIALECTS", usual)
-    monkeypatch.setattr("asic_sentry.scan.DIALECTS", usual)
 
 
 @pytest.mark.parametrize(("login", "sentence"), [(None, NEEDED), (WRONG, REFUSED)])

@@ -15,6 +15,7 @@ from asic_wire import framed
 from right_answers import moment
 
 PORT = 25_080
+OFFSET = PORT - 80  # of all ports, with the fixture `moved`
 REALM, NONCE = "Daoge", "a1b2c3"
 TOKEN = "tok-1"
 RIGHT, WRONG = Login("root", "s3cret päss"), Login("root", "other")
