@@ -2,7 +2,7 @@
 
 import pytest
 from asic_sentry.access import Login, using
-from asic_sentry.failures import FailureKind, PollFailure
+from asic_sentry.failures import FailureKind, PasswordFailure, PollFailure
 from asic_sentry.identify import identify
 from asic_sentry.poll import Identity, poll
 from locked_asic import NONCE, PORT, TOKEN, WRONG, locked
@@ -27,7 +27,7 @@ async def test_a_refusal_without_a_realm_says_what_to_do(
         asic.challenge = NO_CHALLENGE
         with using(login):
             failure = await identify(ip)
-    assert failure == PollFailure(FailureKind.ERROR_STATUS, f"HTTP 401 Unauthorized. {sentence}")
+    assert failure == PasswordFailure(FailureKind.ERROR_STATUS, f"HTTP 401 Unauthorized. {sentence}")
 
 
 @pytest.mark.parametrize(("login", "sentence"), [(None, NEEDED), (WRONG, REFUSED)])
@@ -39,7 +39,7 @@ async def test_a_closed_port_of_a_named_firmware_does_not_hide_its_password(
         asic.challenge = f'WWW-Authenticate: Digest realm="antMiner Configuration", nonce="{NONCE}", qop="auth"\r\n'
         with using(login):
             failure = await identify(ip)
-    assert isinstance(failure, PollFailure)
+    assert isinstance(failure, PasswordFailure)
     assert failure.detail == (
         f"This is an Antminer firmware (Bitmain). HTTP 401 Unauthorized, realm “antMiner Configuration”. {sentence}"
     )

@@ -18,7 +18,7 @@ import httpx
 import msgspec
 
 from asic_sentry.challenges import of_scheme, other_schemes
-from asic_sentry.failures import BadReply, FailureKind, bad_response, error_status
+from asic_sentry.failures import BadReply, FailureKind, PasswordError, bad_response
 
 _SESSIONS_LIMIT = 4096
 _FIELD = re.compile(r"\{(?:user|password)\}")
@@ -30,7 +30,6 @@ REFUSED = (
     "It refuses the password that was entered. Enter the right one on the sentry's page, or with “asic-sentry "
     "password”."
 )
-_ABOUT_PASSWORDS = tuple(each.partition(".")[0] for each in (_NEEDED, REFUSED))
 Send = Callable[[bytes], Awaitable[bytes]]  # sends a complete request and returns the answer's body
 
 
@@ -52,7 +51,7 @@ class Unauthorised(BadReply):
         self.challenges = challenges
 
 
-class WrongPassword(BadReply):
+class WrongPassword(PasswordError):
     """The device refuses the log-in that was entered."""
 
 
@@ -68,11 +67,6 @@ class Access(Protocol):
 
     async def open_answer(self, request: bytes, send: Send) -> bytes:
         """Returns the answer without a log-in. Raises `Unauthorised` if the device wants one."""
-
-
-def is_about_password(sentence: str) -> bool:
-    """Returns whether the sentence says that a password is missing or wrong."""
-    return any(each in sentence for each in _ABOUT_PASSWORDS)
 
 
 _login: ContextVar[Login | None] = ContextVar("login", default=None)
@@ -104,7 +98,7 @@ async def authorised(access: Access, request: bytes, key: str, send: Send, *, op
         try:
             return await access.open_answer(request, send)
         except Unauthorised as error:
-            raise error_status(f"{error}. {_NEEDED}") from error
+            raise PasswordError(FailureKind.ERROR_STATUS, f"{error}. {_NEEDED}"[:_DETAIL_LIMIT]) from error
     if optional and (sentence := refusal_of(access, login, key)):
         raise WrongPassword(FailureKind.ERROR_STATUS, sentence)
     try:

@@ -22,6 +22,10 @@ class PollFailure(msgspec.Struct, frozen=True):
     detail: str
 
 
+class PasswordFailure(PollFailure, frozen=True):
+    """The ASIC needs a password, or refuses the one that was entered."""
+
+
 class PollError(Exception):
     """Ends a poll. It never leaves `poll` and `identify`, which return its `failure`."""
 
@@ -45,6 +49,14 @@ class NoAnswer(PollError):
 
 class BadReply(PollError):
     """The answer does not fit the dialect (`bad_response`), or the device reports an error (`error_status`)."""
+
+
+class PasswordError(BadReply):
+    """The device needs a password, or refuses the one that was entered."""
+
+    @property
+    def failure(self) -> PasswordFailure:
+        return PasswordFailure(self.kind, str(self))
 
 
 def broken() -> PollFailure:

@@ -13,10 +13,9 @@ from typing import TypeVar
 
 import msgspec
 
-from asic_sentry.access import is_about_password
 from asic_sentry.dialects.dialect import Dialect, Question
 from asic_sentry.dialects.registry import DIALECTS
-from asic_sentry.failures import FailureKind, PollError, PollFailure, broken
+from asic_sentry.failures import FailureKind, PasswordFailure, PollError, PollFailure, broken
 from asic_sentry.families import family_in, sentence
 from asic_sentry.models import make_and_model, makes_of
 from asic_sentry.poll import Identity, poll, read_specs
@@ -106,8 +105,11 @@ def _as_it_calls_itself(
     if family is None or (failure.kind is FailureKind.ERROR_STATUS and not failure.detail.startswith("HTTP ")):
         return failure  # an error in the device's own words
     own = [of_dialect[name] for name in sorted(family.dialects) if name in of_dialect]
-    reason = most_specific([*own, failure]).detail if own else None  # its other port may be closed
-    return PollFailure(failure.kind, sentence(family, reason)[:_DETAIL_LIMIT])
+    if not own:
+        return PollFailure(failure.kind, sentence(family, None)[:_DETAIL_LIMIT])
+    reason = most_specific([*own, failure])  # its other port may be closed
+    detail = sentence(family, reason.detail)[:_DETAIL_LIMIT]
+    return msgspec.structs.replace(reason, kind=failure.kind, detail=detail)
 
 
 async def _other_firmware(ip: str, model: str | None) -> Identity | None:
@@ -210,7 +212,7 @@ def most_specific(failures: Sequence[PollFailure]) -> PollFailure:
     """Returns the failure that says most. Of one kind, first is one about a password, then a fault of the sentry."""
 
     def order(failure: PollFailure) -> tuple[int, bool, bool]:
-        is_other_error = not is_about_password(failure.detail)
+        is_other_error = not isinstance(failure, PasswordFailure)
         return _MOST_SPECIFIC_FIRST.index(failure.kind), is_other_error, failure != broken()
 
     return min(failures, key=order)
