@@ -14,6 +14,7 @@ from commander.routes import Routes
 from commander.services import Services
 from commander.settings import Settings
 from commander_farm import PASSWORD, RIGS, Farm, make_stale, on_sqlite, post_form
+from enrolling import code_of
 from every_change import CHANGING, Route, World, changes, entries_of, request_of
 from litestar.routes import HTTPRoute
 from playbook_farm import Json, Playbooks, a_software, another
@@ -159,10 +160,6 @@ async def copies(farm: Farm) -> Copies:
     await farm.log_in()
     await make_stale(farm)
     return Copies(farm, spec, playbook["id"], rigs)
-
-
-def code_of(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
 
 
 @on_sqlite
