@@ -108,6 +108,15 @@ def an_asic_log(seconds_ago: float = 0, **more: object) -> dict[str, object]:
 S19_PRO = {"make": "Antminer", "model": "S19 Pro", "mac": "02:00:5E:10:00:01", "firmware_version": "2022-07-05"}
 
 
+class Clock:
+    """A monotonic clock that a test sets."""
+
+    now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
 @asynccontextmanager
 async def serving(settings: Settings, long_poll: LongPoll | None = None) -> AsyncIterator[httpx.AsyncClient]:
     """The commander on a real socket, for what the in-process client can't do: WebSockets and long polls."""

@@ -24,7 +24,7 @@ from commander.incidents.running import Rounds
 from commander.live.rigs import Lives
 from commander.migrations import migrate
 from commander.settings import Settings
-from commander_farm import PASSWORD, POSTGRESQL, SQLITE, Farm, running, serving, settings_of
+from commander_farm import PASSWORD, POSTGRESQL, SQLITE, Clock, Farm, running, serving, settings_of
 from every_change import World, make_world
 from nats_server import NatsServer, running_nats
 from playbook_farm import Playbooks
@@ -71,6 +71,11 @@ def farm_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Itera
 @pytest.fixture
 def settings(tmp_path: Path, farm_url: str) -> Settings:
     return settings_of(tmp_path / "commander", farm_url)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture

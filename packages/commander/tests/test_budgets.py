@@ -10,22 +10,10 @@ import pytest
 from commander.registry import budgets
 from commander.registry.budgets import DAY_S, LOGS_AT_ONCE, MIB, Cost, OverBudget, RigBudgets
 from commander.settings import Settings
-from commander_farm import LOGS, Farm, a_log, an_asic_log, on_sqlite, running, serving
+from commander_farm import LOGS, Clock, Farm, a_log, an_asic_log, on_sqlite, running, serving
 from msgspec.structs import replace
 
 DAY_OF_LOGS = 8_640  # at 10 s
-
-
-class Clock:
-    now_s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

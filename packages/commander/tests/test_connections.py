@@ -2,21 +2,10 @@
 
 import pytest
 from commander.web.connections import KNOWN_FOR_S, Connections, Limits, limits_for
+from commander_farm import Clock
 
 LIMITS = Limits(total=20, of_strangers=10, of_one_stranger=4)
 SENTRY = "192.168.1.20"
-
-
-class Clock:
-    now_s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -25,24 +25,12 @@ from commander.saved_views.links import ViewLinks
 from commander.settings import Settings
 from commander.web.body_budget import BodyBudget, TooManyBodies
 from commander.web.connections import Connections, Limits
-from commander_farm import Farm, on_sqlite, running
+from commander_farm import Clock, Farm, on_sqlite, running
 from msgspec.structs import replace
 from protocol.messages import CpuGpuLog
 
 STRANGER = "203.0.113.9"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-class Clock:
-    now_s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:

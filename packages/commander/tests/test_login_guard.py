@@ -7,21 +7,9 @@ import pytest
 from commander.accounts.devices import device_of, new_device
 from commander.accounts.domain import TooManyTries
 from commander.accounts.login_guard import QUEUE, LoginGuard
+from commander_farm import Clock
 
 OWNER = "192.168.1.9"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
