@@ -19,7 +19,8 @@ from commander.migrations.revisions import HEAD
 from commander.raw_logs.store import NewLog
 from commander.raw_logs.tables import dead_letters
 from commander.registry.kinds import RigKind
-from commander.scaled.ingest_command import DATABASE_AGAIN_AFTER_S, migrated
+from commander.scaled import ingest_command
+from commander.scaled.ingest_command import migrated
 from commander.scaled.metrics_server import metrics_server
 from commander.scaled.stream import WORKERS, encode_log, settle_consumer, settle_stream
 from commander.scaled.worker import Ingest
@@ -292,16 +293,29 @@ async def own_database(server: PostgresqlServer) -> AsyncIterator[Database]:
         yield database
 
 
-async def test_a_worker_leaves_the_tables_of_an_earlier_version_to_a_web_node(database: Database) -> None:
+async def test_a_worker_leaves_the_tables_of_an_earlier_version_to_a_web_node(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    async def look(url: str) -> str | None:
+        looks.append(url)
+        return await revision_at(url)
+
+    async def has_looked_twice() -> bool:
+        return len(looks) > 2  # the second look has ended
+
     async def set_revision(revision: str) -> None:
         async with database.transaction() as db:
             await db.execute(sa.text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
 
+    monkeypatch.setattr(ingest_command, "revision_at", look)
+    monkeypatch.setattr(ingest_command, "DATABASE_AGAIN_AFTER_S", 0.05)
     await set_revision("0005")
     stop = asyncio.Event()
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         waiting = group.create_task(migrated(database.url, stop))
-        await asyncio.sleep(2 * DATABASE_AGAIN_AFTER_S)
+        await eventually(has_looked_twice)
         assert not waiting.done()
         assert await revision_at(database.url) == "0005"
         await set_revision(HEAD)
