@@ -199,6 +199,11 @@ class Farm:
     async def get(self, path: str) -> httpx.Response:
         return await self.client.get(path, headers=self.auth)
 
+    @property
+    def cookie(self) -> str:
+        """The cookies of the client, as a header has them."""
+        return "; ".join(f"{name}={value}" for name, value in self.client.cookies.items())
+
     def socket(self, path: str, **headers: str) -> websockets.connect:
         """A WebSocket to a served commander."""
         address = str(self.client.base_url).replace("http", "ws", 1).rstrip("/")

@@ -101,8 +101,7 @@ async def test_a_session_s_page_closes(served_farm: Farm, ending: str) -> None:
     access = {"name": "anna", "role": "view", "password": "a long enough password"}
     await served_farm.client.post("/api/v1/accesses", json=access, headers=served_farm.auth)
     await post_form(served_farm.client, "/login", name="anna", password=access["password"])
-    cookie = "; ".join(f"{name}={value}" for name, value in served_farm.client.cookies.items())
-    async with served_farm.socket(PAGE, Cookie=cookie) as page:
+    async with served_farm.socket(PAGE, Cookie=served_farm.cookie) as page:
         assert await close_code_after(served_farm, OF_A_SESSION[ending], page) == 4401
 
 
@@ -130,8 +129,7 @@ async def test_a_view_link_s_page_closes(served_farm: Farm, ending: str) -> None
 @on_sqlite
 async def test_the_former_session_of_a_browser_ends_when_it_logs_in_again(served_farm: Farm) -> None:
     await served_farm.log_in()
-    former = dict(served_farm.client.cookies)
-    cookie = "; ".join(f"{name}={value}" for name, value in former.items())
+    cookie = served_farm.cookie
     async with served_farm.socket(PAGE, Cookie=cookie) as page:
         await (await page.ping())
         wrong = await post_form(served_farm.client, "/login", password="wrong")
@@ -151,7 +149,7 @@ async def test_the_former_session_of_a_browser_ends_when_it_logs_in_again(served
 @on_sqlite
 async def test_another_browser_s_session_goes_on(served_farm: Farm) -> None:
     await served_farm.log_in()
-    cookie = "; ".join(f"{name}={value}" for name, value in served_farm.client.cookies.items())
+    cookie = served_farm.cookie
     served_farm.client.cookies.clear()
     await served_farm.log_in()
     served_farm.client.cookies.clear()

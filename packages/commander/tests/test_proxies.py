@@ -110,18 +110,22 @@ async def test_with_tls_off_nobody_but_the_proxy_opens_a_websocket(behind: Setti
         assert (await first_answer_to(PROXY))["type"] == "websocket.accept", "to say that there is no session"
 
 
+async def log_in_by(client: httpx.AsyncClient, scheme: str) -> tuple[httpx.Response, dict[str, str]]:
+    """Logs in as a browser that reached the proxy by this scheme. Returns the answer and the next request's headers."""
+    headers = {"X-Forwarded-Proto": scheme}
+    answer = await client.post("/login", data={"password": PASSWORD}, headers=headers, follow_redirects=False)
+    return answer, headers | {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+
+
 @on_sqlite
 @pytest.mark.parametrize(("scheme", "is_secure"), [("https", True), ("http", False)])
 async def test_who_came_to_the_proxy_by_https_gets_secure_cookies(
     behind: Settings, scheme: str, is_secure: bool
 ) -> None:
     """Although COMMANDER_PUBLIC_URL says nothing of HTTPS."""
-    headers = {"X-Forwarded-Proto": scheme}
     async with seen_from(PROXY, replace(behind, public_url="http://testserver.local")) as client:
-        form = {"password": PASSWORD}
-        logged_in = await client.post("/login", data=form, headers=headers, follow_redirects=False)
-        cookie = {"Cookie": logged_in.headers["set-cookie"].partition(";")[0]}
-        logged_out = await client.post("/logout", headers=headers | cookie, follow_redirects=False)
+        logged_in, headers = await log_in_by(client, scheme)
+        logged_out = await client.post("/logout", headers=headers, follow_redirects=False)
     set_cookies = [each for answer in (logged_in, logged_out) for each in answer.headers.get_list("set-cookie")]
     assert ["Secure" in each for each in set_cookies] == [is_secure] * 3
 
@@ -139,11 +143,9 @@ async def test_who_came_to_the_proxy_by_https_gets_secure_cookies(
 async def test_the_settings_page_warns_of_an_address_without_https(
     behind: Settings, public_url: str, scheme: str, warns: bool
 ) -> None:
-    headers = {"X-Forwarded-Proto": scheme}
     async with seen_from(PROXY, replace(behind, public_url=public_url)) as client:
-        logged_in = await client.post("/login", data={"password": PASSWORD}, headers=headers, follow_redirects=False)
-        cookie = {"Cookie": logged_in.headers["set-cookie"].partition(";")[0]}
-        html = (await client.get("/settings", headers=headers | cookie)).text
+        _, headers = await log_in_by(client, scheme)
+        html = (await client.get("/settings", headers=headers)).text
     assert ("which is not HTTPS" in html) is warns
 
 

@@ -94,7 +94,7 @@ async def cookie_of(farm: Farm, **fields: str) -> str:
     """Logs in and returns the cookie of the session."""
     farm.client.cookies.clear()
     assert (await post_form(farm.client, "/login", **fields)).status_code == 303
-    return "; ".join(f"{name}={value}" for name, value in farm.client.cookies.items())
+    return farm.cookie
 
 
 async def refusal(farm: Farm, address: str, **headers: str) -> int | None:
@@ -308,9 +308,8 @@ async def test_sockets_that_open_at_the_same_time_are_bounded(
 ) -> None:
     monkeypatch.setattr(open_sockets, "OF_ACCESS", 2)
     await served_farm.log_in()
-    cookie = "; ".join(f"{name}={value}" for name, value in served_farm.client.cookies.items())
     async with AsyncExitStack() as stack:
-        pages = (served_farm.socket("/live?view=quiet", Cookie=cookie) for _ in range(8))
+        pages = (served_farm.socket("/live?view=quiet", Cookie=served_farm.cookie) for _ in range(8))
         sockets = (stack.enter_async_context(page) for page in pages)
         opened = await asyncio.gather(*sockets)
         refused = [asyncio.create_task(each.wait_closed()) for each in opened]
