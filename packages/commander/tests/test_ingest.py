@@ -294,7 +294,7 @@ async def own_database(server: PostgresqlServer) -> AsyncIterator[Database]:
 
 
 async def test_a_worker_leaves_the_tables_of_an_earlier_version_to_a_web_node(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     looks: list[str] = []
 
@@ -318,5 +318,7 @@ async def test_a_worker_leaves_the_tables_of_an_earlier_version_to_a_web_node(
         await eventually(has_looked_twice)
         assert not waiting.done()
         assert await revision_at(database.url) == "0005"
+        assert "waiting until a web node of this version has changed the tables" in caplog.text
+        assert "waiting for the database" not in caplog.text, "it has tried to change them"
         await set_revision(HEAD)
         assert await waiting
