@@ -258,6 +258,7 @@ LIVE_VIEWS = {
     """,
     Role.OWN: "farm-tokens",
 }  # of `/live?view=…`
+VIEWS_OF_ONE = {"asic", "asic-log", "command", "incident", "playbooks", "rig", "rig-log"}  # they need an id
 CHANNELS = [
     *(f"{kind}-mining-rig-{name}" for kind in ("cpu-gpu", "asic") for name in ("index", "index-operation-stats")),
     *(f"{kind}-mining-rig{name}:1" for kind in ("cpu-gpu", "asic") for name in ("", "-operation-stats")),

@@ -12,7 +12,7 @@ from commander.accounts.auth import OPEN
 from commander.accounts.domain import Role, is_enough
 from commander.accounts.route_roles import DIALOGS, RIGHTS, SOCKET, least_role
 from commander.db import open_database
-from commander.live import open_sockets
+from commander.live import channels, open_sockets
 from commander.live.long_poll import LongPoll
 from commander.routes import Routes
 from commander.services import Services
@@ -76,10 +76,26 @@ async def test_a_viewer_s_sockets_carry_what_the_role_may_see(served_farm: Farm)
     assert (await served_farm.client.post("/api/v1/accesses", json=access, headers=served_farm.auth)).is_success
     cookie = await cookie_of(served_farm, name="anna", password=access["password"])
     for name, role in views.items():
+        code = 4403 if role is not Role.VIEW else 4404 if name in expected_roles.VIEWS_OF_ONE else None
         for address in (f"/live?view={name}", f"/live?view=quiet&view={name}"):
-            assert (await refusal(served_farm, address, Cookie=cookie) == 4403) is (role is not Role.VIEW), address
+            assert await refusal(served_farm, address, Cookie=cookie) == code, address
     owner = await cookie_of(served_farm, password=PASSWORD)
     assert await refusal(served_farm, "/live?view=farm-tokens", Cookie=owner) is None
+
+
+def test_each_channel_is_written_by_hand() -> None:
+    pattern = channels._NAME.pattern.replace("[0-9]{1,18}", "1")
+    assert names_of(pattern) == set(expected_roles.CHANNELS), "in expected_roles.py?"
+
+
+def names_of(pattern: str) -> set[str]:
+    """Returns the texts that fit a pattern of letters, groups, `|` and `?`."""
+    group = re.search(r"\(([^()]*)\)(\??)", pattern)
+    if group is None:
+        return set(pattern.split("|"))
+    choices = [*group[1].split("|"), *([""] if group[2] else [])]
+    before, after = pattern[: group.start()], pattern[group.end() :]
+    return {name for each in choices for name in names_of(before + each + after)}
 
 
 @on_sqlite
