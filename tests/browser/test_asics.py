@@ -57,7 +57,9 @@ async def test_an_asic_is_added_reports_and_is_removed(farm: Farm, open_page: Op
     result = farm.report_asics({"token": token, "logs": [an_asic_log()]})
     assert result[0]["error"] == "rig_removed"
     assert frames[:1] == ["opened"]
-    assert not [frame for frame in frames if "s19-0" in frame or "/asics" in frame], "who looks at the CPU/GPU rigs"
+    assert not [frame for frame in frames if "s19-0" in frame or "/asics" in frame], (
+        "a page of CPU/GPU rigs gets nothing about ASICs"
+    )
 
 
 @pytest.mark.parametrize("width", [1440, 360])

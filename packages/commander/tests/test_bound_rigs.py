@@ -102,7 +102,7 @@ async def test_the_key_of_a_bound_rig_is_not_replaced(farm: Farm) -> None:
     assert (await machine.bind(rig)).status_code == 204
 
 
-async def test_a_removed_rig_is_removed_to_everybody(farm: Farm) -> None:
+async def test_a_removed_rig_is_gone_with_and_without_its_key(farm: Farm) -> None:
     machine, rig = await a_bound_rig(farm)
     assert (await farm.client.delete(f"{RIGS}/{rig.id}", headers=farm.auth)).status_code == 204
     for headers in (rig.auth, machine.headers(rig)):

@@ -57,7 +57,7 @@ def test_a_connection_that_was_never_admitted_may_go(connections: Connections) -
     assert connections.count == 0
 
 
-def test_a_limit_that_bites_is_one_line_a_minute(
+def test_a_limit_that_refuses_something_is_one_line_a_minute(
     connections: Connections, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     admitted(connections, "203.0.113.1", 1_000)

@@ -98,7 +98,7 @@ LIMITS: dict[str, Callable[[], None]] = {
 
 
 @pytest.mark.parametrize("line", LIMITS)
-def test_a_limit_that_bites_says_so_once(line: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_limit_that_refuses_something_says_so_once(line: str, caplog: pytest.LogCaptureFixture) -> None:
     LIMITS[line]()
     (written,) = lines(caplog)
     assert line in written

@@ -66,7 +66,7 @@ async def test_an_invented_forwarded_address_gives_no_further_tries(behind: Sett
 
 @on_sqlite
 @pytest.mark.parametrize("peer", ["192.168.1.66", "127.0.0.1", "10.79.0.1"])
-async def test_with_tls_off_nobody_but_the_proxy_is_answered(behind: Settings, peer: str) -> None:
+async def test_with_tls_off_only_the_proxy_is_answered(behind: Settings, peer: str) -> None:
     async with seen_from(peer, behind) as client:
         for path in ("/login", "/api/v1/sentry", "/api/v1/cpu-gpu-rigs"):
             answer = await client.get(path, headers={"X-Forwarded-For": PROXY})
@@ -79,7 +79,7 @@ async def test_with_tls_off_nobody_but_the_proxy_is_answered(behind: Settings, p
 
 @on_sqlite
 @pytest.mark.parametrize("path", ["/live?view=rigs", "/api/v1/events"])
-async def test_with_tls_off_nobody_but_the_proxy_opens_a_websocket(behind: Settings, path: str) -> None:
+async def test_with_tls_off_only_the_proxy_opens_a_websocket(behind: Settings, path: str) -> None:
     app = create_app(behind)
 
     async def first_answer_to(peer: str) -> dict[str, object]:
@@ -119,7 +119,7 @@ async def log_in_by(client: httpx.AsyncClient, scheme: str) -> tuple[httpx.Respo
 
 @on_sqlite
 @pytest.mark.parametrize(("scheme", "is_secure"), [("https", True), ("http", False)])
-async def test_who_came_to_the_proxy_by_https_gets_secure_cookies(
+async def test_a_browser_that_reached_the_proxy_by_https_gets_secure_cookies(
     behind: Settings, scheme: str, is_secure: bool
 ) -> None:
     """Although COMMANDER_PUBLIC_URL says nothing of HTTPS."""

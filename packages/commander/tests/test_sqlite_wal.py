@@ -113,7 +113,7 @@ def test_after_a_power_cut_any_frame_of_the_last_transaction_may_be_missing(left
     assert content.user_version == TRANSACTIONS - 1
     assert not content.loses_more
     assert index is not None
-    assert index.committed_frames > content.committed_frames, "after a kill the index knows better"
+    assert index.committed_frames > content.committed_frames, "after a kill the index is right"
 
 
 @pytest.mark.parametrize("part", ["header", "page"])
