@@ -265,13 +265,9 @@ class OperationalIndex:
         heapq.heappush(self._checks, (due_s, state.id))
 
     def _count(self, state: RigState, summary: RigSummary | None) -> None:
-        if state.counted is summary:
-            return
-        if state.counted is not None:
-            self.totals.count(state.counted, -1)
-        if summary is not None:
-            self.totals.count(summary, +1)
-        state.counted = summary
+        if state.counted is not summary:
+            self.totals.change(state.counted, summary)
+            state.counted = summary
 
     def _update_faults(self, state: RigState, *, older: Collection[str] = ()) -> None:
         """Takes in a change of what the rig is, or of what it has to mine."""

@@ -39,6 +39,32 @@ class Totals:
     measured_mhs: Counter[Work] = field(default_factory=Counter)
     measured_mw: Counter[Work] = field(default_factory=Counter)
 
+    def change(self, before: RigSummary | None, after: RigSummary | None) -> None:
+        """Counts a rig's newest summary instead of the one before. None: the rig is not alive."""
+        if before is None or after is None or not self._change_values(before, after):
+            if before is not None:
+                self.count(before, -1)
+            if after is not None:
+                self.count(after, +1)
+
+    def _change_values(self, before: RigSummary, after: RigSummary) -> bool:
+        """Adds the differences if the rig does one work, as before, and both values are known: the usual log."""
+        if len(after.hashrates_hs) != 1 or after.hashrates_hs.keys() != before.hashrates_hs.keys():
+            return False
+        ((work, hashrate_hs),) = after.hashrates_hs.items()
+        hashrate_before_hs, named = before.hashrates_hs[work], work.named
+        if hashrate_hs is None or hashrate_before_hs is None or not named.adds_up:
+            return False
+        if after.power_w is None or before.power_w is None:
+            return False
+        more_mhs = round(hashrate_hs * 1000) - round(hashrate_before_hs * 1000)
+        more_mw = round(after.power_w * 1000) - round(before.power_w * 1000)
+        self.power_mw += more_mw
+        self.hashrates_mhs[named] += more_mhs
+        self.measured_mhs[named] += more_mhs
+        self.measured_mw[named] += more_mw
+        return True
+
     def count(self, summary: RigSummary, sign: int) -> None:
         self.alive += sign
         if summary.power_w is not None:
