@@ -30,6 +30,8 @@ def faults_now(
         return failed
     wallets = tuple(_of_wallets(newest, playbooks, taken_at)) if newest.mining.of_playbooks else ()
     faults = (*wallets, *failed, *_without_miner(newest, playbooks), *newest.faults, *_of_cards(newest, hardware))
+    if not faults:
+        return ()  # as of most rigs, with each of their logs
     return tuple(fault for fault in faults if not _is_meant(fault, playbooks))
 
 
@@ -46,15 +48,15 @@ def _of_wallets(newest: RigSummary, playbooks: Playbooks, taken_at: datetime | N
         yield Fault("wallet", f"{what} differs: {playbook.wire.name}" if len(playbooks) > 1 else f"{what} differs")
 
 
-def _without_miner(newest: RigSummary, playbooks: Playbooks) -> Iterator[Fault]:
+def _without_miner(newest: RigSummary, playbooks: Playbooks) -> Sequence[Fault]:
     """A rig that reports no mining software and has no playbook, whose software might still be starting."""
-    if newest.miners == 0 and not playbooks:
-        yield Fault("no_hashrate", "No miner")
+    return [Fault("no_hashrate", "No miner")] if newest.miners == 0 and not playbooks else ()
 
 
-def _of_cards(newest: RigSummary, hardware: RigHardware) -> Iterator[Fault]:
-    if newest.gpus is not None and newest.gpus < hardware.gpu_count:
-        yield Fault("device_lost", "GPU lost: {}", f"{newest.gpus} of {hardware.gpu_count}")
+def _of_cards(newest: RigSummary, hardware: RigHardware) -> Sequence[Fault]:
+    if newest.gpus is None or newest.gpus >= hardware.gpu_count:
+        return ()
+    return [Fault("device_lost", "GPU lost: {}", f"{newest.gpus} of {hardware.gpu_count}")]
 
 
 def _is_meant(fault: Fault, playbooks: Playbooks) -> bool:

@@ -11,7 +11,7 @@ from protocol.figures import gauges_of
 from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerDevice, MinerReading
 from protocol.miners_apart import with_own_cards
 
-from commander.readings.faults import faults_of
+from commander.readings.faults import are_well, faults_of
 from commander.readings.summary import RigSummary, Work, bounded
 from commander.readings.traits import mining_of_cpu_gpu
 
@@ -36,18 +36,20 @@ def summary_of(log: CpuGpuLog) -> RigSummary:
     gpus = log.gpus if is_left_to_drivers else merged_devices(log)
     cards = zip(*map(_in_summary, gpus), strict=True) if gpus else _NO_CARDS
     powers_w, temperatures_c, fans_percent, fans_rpm, memories_c = cards
+    hottest_c, hottest_memory_c = highest(temperatures_c), highest(memories_c)
+    suspects = [] if are_well(hottest_c, hottest_memory_c, (fans_percent, fans_rpm)) else gpus
     cpu = log.cpu or CpuReading()
     return RigSummary(
         hashrates_hs=bounded(hashrates),
         power_w=total([cpu.power_w, *powers_w]),
-        temperature_c=highest([cpu.temperature_c, *temperatures_c]),
+        temperature_c=highest((cpu.temperature_c, hottest_c)),
         fan_percent=highest(fans_percent),
         fan_rpm=highest(fans_rpm),
         accepted=total([reading.accepted for reading in readings]),
         rejected=total([reading.rejected for reading in readings]),
         uptime_s=log.uptime_s,
-        memory_temperature_c=highest(memories_c),
-        faults=faults_of(log, gpus),
+        memory_temperature_c=hottest_memory_c,
+        faults=faults_of(log, suspects),
         miners=len(log.miners),
         gpus=sum(not gpu.is_lost for gpu in log.gpus),
         mining=mining_of_cpu_gpu(log),

@@ -1,7 +1,7 @@
 """Faults of a rig that one log shows, in the words of pages."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from protocol.messages import PROXIES, CpuGpuLog, CpuReading, GpuReading, MinerReading, MinerState
@@ -34,8 +34,11 @@ class Fault(NamedTuple):
 
 
 def faults_of(log: CpuGpuLog, gpus: list[GpuReading]) -> tuple[Fault, ...]:
-    """Returns the faults of a CPU/GPU rig, worst first. `gpus` are its cards with all that is known of them."""
-    return (*_of_miners(log), *_of_cpu(log.cpu or CpuReading()), *_of_gpus(gpus), *_of_shares(log), *_of_disk(log))
+    """Returns the faults of a CPU/GPU rig, worst first. `gpus` are its cards with all that is known of them.
+
+    Cards that `are_well` may be missing among them.
+    """
+    return (*_of_miners(log), *_of_cpu(log.cpu), *_of_gpus(gpus), *_of_shares(log), *_of_disk(log))
 
 
 def _of_miners(log: CpuGpuLog) -> Iterator[Fault]:
@@ -63,9 +66,10 @@ def _hashes_nothing(miner: MinerReading) -> bool:
     return is_mining and bool(miner.algorithms) and all(each.hashrate_hs == 0 for each in miner.algorithms)
 
 
-def _of_cpu(cpu: CpuReading) -> Iterator[Fault]:
-    if cpu.temperature_c is not None and cpu.temperature_c >= CPU_TOO_HOT_C:
-        yield Fault("temperature", "Too hot: CPU {}", f"{cpu.temperature_c:.0f} °C")
+def _of_cpu(cpu: CpuReading | None) -> Sequence[Fault]:
+    if cpu is None or cpu.temperature_c is None or cpu.temperature_c < CPU_TOO_HOT_C:
+        return ()
+    return [Fault("temperature", "Too hot: CPU {}", f"{cpu.temperature_c:.0f} °C")]
 
 
 def _of_gpus(gpus: list[GpuReading]) -> Iterator[Fault]:
@@ -79,24 +83,34 @@ def _of_gpus(gpus: list[GpuReading]) -> Iterator[Fault]:
             yield Fault("fan", f"Fan 0 %: {card_name(gpu.pci_address)}")
 
 
+def are_well(hottest_c: float | None, hottest_memory_c: float | None, fans: Sequence[Sequence[float | None]]) -> bool:
+    """Returns whether no card can have a fault, by the extremes of all: the usual log, of which no card is looked at.
+
+    `fans` are the cards' fan speeds in each unit.
+    """
+    is_cool = (hottest_c or 0) < GPU_TOO_HOT_C and (hottest_memory_c or 0) < GPU_MEMORY_TOO_HOT_C
+    return is_cool and not any([0 in speeds for speeds in fans])
+
+
 def card_name(device: str) -> str:
     """Returns "GPU 03:00" for 0000:03:00.0, as the system calls the card."""
     return f"GPU {device.removeprefix('0000:').removesuffix('.0')}"
 
 
-def _of_shares(log: CpuGpuLog) -> Iterator[Fault]:
+def _of_shares(log: CpuGpuLog) -> Sequence[Fault]:
     accepted = refused = 0
     for miner in log.miners:
         for each in miner.algorithms if miner.software not in PROXIES else ():
             accepted += each.accepted or 0
             refused += (each.rejected or 0) + (each.stale or 0) + (each.invalid or 0)
-    if refused and surely_percent(refused, accepted + refused) >= REJECTED_TOO_MANY_PERCENT:
-        yield Fault("rejected", "{} rejected", f"{100 * refused / (accepted + refused):.0f} %")
+    percent = 100 * refused / (accepted + refused) if refused else 0.0
+    if percent < REJECTED_TOO_MANY_PERCENT or surely_percent(refused, accepted + refused) < REJECTED_TOO_MANY_PERCENT:
+        return ()
+    return [Fault("rejected", "{} rejected", f"{percent:.0f} %")]
 
 
-def _of_disk(log: CpuGpuLog) -> Iterator[Fault]:
-    if log.disk_problem:
-        yield Fault("disk", "Disk: {}", log.disk_problem)
+def _of_disk(log: CpuGpuLog) -> Sequence[Fault]:
+    return [Fault("disk", "Disk: {}", log.disk_problem)] if log.disk_problem else ()
 
 
 def surely_percent(part: int, whole: int) -> float:

@@ -107,8 +107,12 @@ def is_same_but_metrics(first: RigSummary, second: RigSummary) -> bool:
     """Returns whether two summaries differ in numbers only: works, faults and what people search are the same."""
     return (
         first.mining == second.mining
-        and [fault.words for fault in first.faults] == [fault.words for fault in second.faults]
+        and (first.faults == second.faults or _words(first) == _words(second))
         and first.miners == second.miners
         and first.gpus == second.gpus
         and first.hashrates_hs.keys() == second.hashrates_hs.keys()
     )
+
+
+def _words(summary: RigSummary) -> list[str]:
+    return [fault.words for fault in summary.faults]

@@ -144,4 +144,5 @@ def _joined(*words: str | None) -> str:
 
 
 def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([intern(text) for text in texts if text]))  # farms have many rigs of one model
+    named = [intern(text) for text in texts if text]  # farms have many rigs of one model
+    return tuple(named) if len(named) < 2 else tuple(dict.fromkeys(named))
