@@ -27,7 +27,7 @@ def stored(rigs: RigBudgets, clock: Clock, *, seconds: int, logs: int, size: int
     for _ in range(seconds):
         clock.now_s += 1
         with suppress(OverBudget):
-            rigs.charge(7, Cost(logs, size))
+            rigs.charged(7, Cost(logs, size))
             count += logs
     return count
 
@@ -48,15 +48,15 @@ def test_a_week_that_a_sentry_has_kept_passes_at_once(rigs: RigBudgets, clock: C
 def test_a_usual_rig_is_never_refused(rigs: RigBudgets, clock: Clock) -> None:
     for _ in range(3 * DAY_OF_LOGS):
         clock.now_s += 10
-        rigs.charge(7, Cost(1, 3_000))
+        rigs.charged(7, Cost(1, 3_000))
 
 
 def test_one_rig_does_not_use_the_budget_of_another(rigs: RigBudgets) -> None:
-    rigs.charge(7, Cost(LOGS_AT_ONCE + 1, 1))
+    rigs.charged(7, Cost(LOGS_AT_ONCE + 1, 1))
     with pytest.raises(OverBudget) as refused:
-        rigs.charge(7, Cost(1, 1))
+        rigs.charged(7, Cost(1, 1))
     assert refused.value.retry_after_s == 10
-    rigs.charge(8, Cost(1, 1))
+    rigs.charged(8, Cost(1, 1))
 
 
 @pytest.fixture

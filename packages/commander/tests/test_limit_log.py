@@ -63,7 +63,7 @@ def too_many_connections() -> None:
 
 def too_many_logs_of_a_rig() -> None:
     budgets = RigBudgets(report_every_s=10, mb_a_day=1, title="ASIC")
-    budgets.charge(7, Cost(1, 2 * MIB))
+    budgets.charged(7, Cost(1, 2 * MIB))
     for _ in range(3):
         with pytest.raises(OverBudget):
             budgets.check(7)

@@ -89,11 +89,15 @@ def create_app(
         inbox_endpoint.PATH: services.inbox_endpoint,
     }
 
-    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = endpoints.get(scope["path"]) if method_of(scope) not in (None, "OPTIONS") else None
-        await (endpoint or guarded)(scope, receive, send)
+    def endpoints_or(app: ASGIApp) -> ASGIApp:
+        async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+            endpoint = endpoints.get(scope["path"]) if method_of(scope) not in (None, "OPTIONS", "HEAD") else None
+            await (endpoint or app)(scope, receive, send)
 
-    requests = _behind_proxy(OnePath(WithHead(dispatch)), settings)
+        return dispatch
+
+    # Reports come most often: they go straight to their endpoint, if their path has its usual spelling.
+    requests = _behind_proxy(endpoints_or(OnePath(WithHead(endpoints_or(guarded)))), settings)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         is_request = scope["type"] in (ScopeType.HTTP, ScopeType.WEBSOCKET)

@@ -1,7 +1,7 @@
 """Builds what the commander is made of, from its settings alone."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -141,7 +141,7 @@ class Services:
         self.watches = {kind: RigWatch(kind, live.index) for kind, live in self.lives.items()}
         self.event_flush = EventFlush(self.database, self.watches, holder=self.holder, is_alone=nats is None)
         on_stored = partial(log_stored, self.lives, self.watches)
-        self.commit = GroupCommit(self.database, lambda new: on_stored(new, datetime.now(UTC)))
+        self.commit = GroupCommit(self.database, on_stored)
         self.counts = LogCounts()
         self.bodies = BodyBudget()
         # Apart from logs: a rig that sends old logs for hours still gets its commands, and says what became of them.

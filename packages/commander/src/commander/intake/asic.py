@@ -29,7 +29,7 @@ from commander.live.rigs import LiveRigs
 from commander.registry.budgets import OVER_BUDGET, Cost, OverBudget, RigBudgets
 from commander.registry.tokens import InvalidToken, TokenError, Tokens
 from commander.rigs.actions import RigActions
-from commander.web.bodies import header, read_body, reading
+from commander.web.bodies import header, read_body, read_json
 from commander.web.body_budget import BodyBudget, Share
 from commander.web.body_gate import address_of
 
@@ -95,8 +95,7 @@ class AsicIntake:
         with self._bodies.share(address_of(scope)) as share:
             await self._recognise(scope, share)
             body = await read_body(scope, receive, share)
-            with reading():
-                report, unreadable = items_of(body)
+            report, unreadable = read_json(items_of, body)
             holders = await self._tokens.asics_of([item.token for item in report])
             if any(isinstance(holder, int) for holder in holders):
                 share.sender_is_known()

@@ -28,7 +28,7 @@ from commander.readings.decode import READERS
 from commander.registry.budgets import Cost, RigBudgets
 from commander.registry.kinds import RigKind
 from commander.registry.tokens import RigRemoved, Tokens, credentials_of
-from commander.web.bodies import header, method_of, read_body, reading, send_json
+from commander.web.bodies import header, method_of, read_body, read_json, send_json
 from commander.web.body_budget import BodyBudget
 from commander.web.errors import send_problem
 from commander.web.methods import allowed
@@ -97,8 +97,7 @@ class Intake:
         self._budgets.check(rig_id)
         with self._bodies.share(None) as share:
             body = await read_body(scope, receive, share)
-            with reading():
-                report = _report_reader.decode(body)
+            report = read_json(_report_reader.decode, body)
             with self._budgets.charged(rig_id, Cost(len(report.logs), len(body))):
                 return await self._take(rig_id, report, run=header(scope, b"sentry-run"))
 

@@ -7,8 +7,7 @@ not lost, its sentry sends it again later. What could not be stored does not cou
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 from commander.limit_log import LimitLog
@@ -52,6 +51,26 @@ class Budget:
         self.logs_left, self.bytes_left, self.at_s = logs_left, bytes_left, at_s
 
 
+class Charge:
+    """The cost of one report. If its `with` ends with an error, the rig gets it back.
+
+    A cancelled request stays charged: its report may be stored all the same.
+    """
+
+    __slots__ = ("_budget", "_cost")
+
+    def __init__(self, budget: Budget, cost: Cost) -> None:
+        self._budget, self._cost = budget, cost
+
+    def __enter__(self) -> None:
+        """The rig was charged when this object was made."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, Exception):
+            self._budget.logs_left += self._cost.logs
+            self._budget.bytes_left += self._cost.size_bytes
+
+
 class RigBudgets:
     """The budgets of all rigs of one kind, in memory. `title` is what one of them is called."""
 
@@ -84,10 +103,10 @@ class RigBudgets:
             self._limit_log.note("of one rig", text)
             raise OverBudget(wait_s)
 
-    def charge(self, rig_id: int, cost: Cost) -> None:
+    def charged(self, rig_id: int, cost: Cost) -> "Charge":
         """Checks and counts in one step, so that of several reports at once only the first can exceed the budget.
 
-        Raises `OverBudget`; then nothing was counted.
+        The report is stored in the `with` of the charge. Raises `OverBudget`; then nothing was counted.
         """
         self.check(rig_id)
         budget = self._budgets.get(rig_id)
@@ -97,25 +116,7 @@ class RigBudgets:
             self._refill(budget)
         budget.logs_left -= cost.logs
         budget.bytes_left -= cost.size_bytes
-
-    def give_back(self, rig_id: int, cost: Cost) -> None:
-        """Takes back a charge, because the report could not be stored."""
-        budget = self._budgets[rig_id]
-        budget.logs_left += cost.logs
-        budget.bytes_left += cost.size_bytes
-
-    @contextmanager
-    def charged(self, rig_id: int, cost: Cost) -> Iterator[None]:
-        """Charges the rig while its report is stored; an error gives the charge back. Raises `OverBudget`.
-
-        A cancelled request stays charged: its report may be stored all the same.
-        """
-        self.charge(rig_id, cost)
-        try:
-            yield
-        except Exception:
-            self.give_back(rig_id, cost)
-            raise
+        return Charge(budget, cost)
 
     def _refill(self, budget: Budget) -> None:
         now_s = self._now_s()

@@ -1,9 +1,8 @@
 """Bodies of requests: forms, and JSON of at most 4 MiB, which may be compressed with gzip or zstd."""
 
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import zstandard
@@ -13,11 +12,14 @@ from litestar.types import Receive, Scope, Send
 from commander.problems import CommanderError, ErrorKind
 from commander.web.body_budget import Share
 
+T = TypeVar("T")
+
 BODY_LIMIT = 4 * 1024 * 1024
 DRAIN_LIMIT = 16 * BODY_LIMIT
 NO_STORE = (b"cache-control", b"no-store")  # an answer may hold a token
 NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 NO_PAGE = (b"content-security-policy", b"default-src 'none'")  # data, in which a browser runs and loads nothing
+JSON = "application/json"
 TOO_DEEP = "The body is nested too deeply."
 
 
@@ -55,12 +57,14 @@ class FormLimits(NamedTuple):
 
 async def read_body(scope: Scope, receive: Receive, share: Share) -> bytes:
     """Returns the JSON text, unpacked. Raises `TooLarge`, `NotJson`, `BadBody` or `TooManyBodies`."""
-    kind = (header(scope, b"content-type") or "application/json").partition(";")[0].strip().lower()
-    encoding = (header(scope, b"content-encoding") or "identity").strip().lower()
+    kind, encoding = header(scope, b"content-type") or JSON, header(scope, b"content-encoding")
+    if kind != JSON:
+        kind = kind.partition(";")[0].strip().lower()
+    encoding = (encoding or "identity").strip().lower()
     body = await _read(receive, share, BODY_LIMIT)
     if body is None:
         raise TooLarge
-    if body and kind != "application/json":
+    if body and kind != JSON:
         raise NotJson(f"Send JSON (Content-Type: application/json), not {kind[:60]}.")
     if encoding == "identity":
         return body
@@ -103,11 +107,10 @@ async def _read(receive: Receive, share: Share, limit: int) -> bytes | None:
     return b"".join(parts) if size <= limit else None
 
 
-@contextmanager
-def reading() -> Iterator[None]:
-    """Turns a JSON parser's errors into `BadBody` or `NotJson`."""
+def read_json(decode: Callable[[bytes], T], body: bytes) -> T:
+    """Returns what `decode` reads from the body. Its errors become `BadBody` or `NotJson`."""
     try:
-        yield
+        return decode(body)
     except RecursionError as error:
         raise BadBody(TOO_DEEP) from error
     except msgspec.ValidationError:
@@ -118,8 +121,7 @@ def reading() -> Iterator[None]:
 
 def check_json(body: bytes) -> None:
     """Raises `BadBody` or `NotJson` if the body is not JSON that can be read."""
-    with reading():
-        _any_json.decode(body)
+    read_json(_any_json.decode, body)
 
 
 def unpacked(body: bytes, encoding: str) -> bytes:
