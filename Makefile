@@ -56,13 +56,13 @@ demo-scaled: .venv/ready ## the scaled-out form on free ports: two web nodes, tw
 	devtools/install_system.sh postgresql nats-server
 	@exec $(BIN)/python devtools/demo_scaled.py
 
-test-fast: .venv/ready ## the quick tests: without a commander's database, servers, whole programs or a browser
-	$(PYTEST) $(SPREAD) --ignore=tests/browser -m "not commander and not servers and not system"
+test-fast: .venv/ready ## the quick tests: without a commander's database, servers, whole programs, a browser or many inputs
+	$(PYTEST) $(SPREAD) --ignore=tests/browser -m "not commander and not servers and not system and not thorough"
 
 test: .venv/ready ## every test, on servers that the tests start themselves
 	devtools/install_system.sh $(SYSTEM)
 	$(MAKE) --no-print-directory test-fast
-	$(PYTEST) $(SPREAD) -m "commander or servers or system or browser"
+	$(PYTEST) $(SPREAD) -m "commander or servers or system or browser or thorough"
 
 check: .venv/ready ## style, types, who imports whom
 	$(BIN)/ruff check .

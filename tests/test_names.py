@@ -3,7 +3,8 @@
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,20 +33,26 @@ def words_of(name: str) -> set[str]:
     return {word.lower() for word in _WORD.findall(name)}
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """Returns all nodes of a file, which several tests look at."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def definitions(path: Path) -> Iterator[tuple[str, bool]]:
     """Gives the names of a file's classes and functions, with whether it is a class."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, isinstance(node, ast.ClassDef)
 
 
-def parameters(source: str) -> list[str]:
-    """Returns the names of all parameters of a file's functions."""
-    return [node.arg for node in ast.walk(ast.parse(source)) if isinstance(node, ast.arg)]
+def parameters(nodes: Iterable[ast.AST]) -> list[str]:
+    """Returns the names of all parameters of functions."""
+    return [node.arg for node in nodes if isinstance(node, ast.arg)]
 
 
 def retired_in(path: Path) -> list[str]:
-    names = [path.stem, *(name for name, _ in definitions(path)), *parameters(path.read_text(encoding="utf-8"))]
+    names = [path.stem, *(name for name, _ in definitions(path)), *parameters(nodes_of(path))]
     return [f"{path.relative_to(ROOT)}: {name}" for name in names if words_of(name) & (RETIRED | VAGUE)]
 
 
@@ -63,9 +70,9 @@ def test_no_file_class_function_or_parameter_has_a_retired_word_in_its_name() ->
     assert [name for path in SOURCES for name in retired_in(path)] == []
 
 
-def docstrings(source: str) -> Iterator[tuple[int, str]]:
-    """Gives each docstring of a file, with its line."""
-    for node in ast.walk(ast.parse(source)):
+def docstrings(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
+    """Gives each docstring, with its line."""
+    for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = ast.get_docstring(node)
             if text:
@@ -80,7 +87,7 @@ def test_no_docstring_begins_as_a_question() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text.splitlines()[0]}"
         for path in CODE
-        for line, text in docstrings(path.read_text(encoding="utf-8"))
+        for line, text in docstrings(nodes_of(path))
         if is_question(text)
     ]
     assert found == []
@@ -90,7 +97,11 @@ def test_questions_are_found_in_docstrings_of_every_kind() -> None:
     source = (
         '"""What this is."""\nclass A:\n    """Whether it is."""\n    def f(self):\n        """Returns how it is."""\n'
     )
-    assert [(line, is_question(text)) for line, text in docstrings(source)] == [(1, True), (3, True), (5, False)]
+    assert [(line, is_question(text)) for line, text in docstrings(ast.walk(ast.parse(source)))] == [
+        (1, True),
+        (3, True),
+        (5, False),
+    ]
 
 
 @pytest.mark.parametrize("name", ["heard_at", "PlaybookDesk", "_hear", "doors", "HTTPDoor", "_Told", "told_at"])
@@ -100,7 +111,7 @@ def test_a_retired_word_is_found_however_it_is_written(name: str) -> None:
 
 def test_parameters_of_every_kind_are_found() -> None:
     source = "def f(a, /, b, *c, d, **e): return lambda g: g"
-    assert set(parameters(source)) == {"a", "b", "c", "d", "e", "g"}
+    assert set(parameters(ast.walk(ast.parse(source)))) == {"a", "b", "c", "d", "e", "g"}
 
 
 def test_the_docs_use_no_retired_word() -> None:

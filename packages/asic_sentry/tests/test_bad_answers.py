@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from protocol.asic_messages import AsicLog, AsicSpecs
 from right_answers import KIND_OF, right_answers
 
+pytestmark = pytest.mark.thorough
+
 SMALL = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 dialects = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 

@@ -10,6 +10,8 @@ from commander.backup import BackupProblem
 from commander.backup.archive import new_archive
 from commander.backup.encryption import MAGIC, PIECE, DecryptingFile, EncryptingFile, cipher_of, new_cipher
 
+pytestmark = pytest.mark.thorough
+
 PASSPHRASE = "correct horse battery staple"
 
 

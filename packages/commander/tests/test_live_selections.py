@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
+import pytest
 from commander.live.operational_index import OperationalIndex
 from commander.live.rig_state import RigState
 from commander.readings.decode import READERS
@@ -18,6 +19,7 @@ from plain_selections import line_of, plain_rigs, plain_terms, plainly
 from selection_rigs import GAMER, NOON, PlainRig, log_of, state_of
 
 
+@pytest.mark.thorough
 @settings(max_examples=500, deadline=None)
 @given(some.lists(plain_rigs, min_size=1, max_size=4), some.lists(plain_terms(), max_size=4))
 def test_a_selection_matches_the_rigs_of_which_each_term_is_true(rigs: list[PlainRig], wanted: list[Term]) -> None:
@@ -99,6 +101,7 @@ def test_a_live_selection_is_forgotten_when_nobody_asks_for_it() -> None:
     assert farm.ids("rig") == set()
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(some.lists(some.tuples(some.integers(1, 5), plain_rigs), max_size=25), some.lists(plain_terms(), max_size=3))
 def test_a_live_selection_holds_what_an_evaluation_of_all_rigs_finds(

@@ -21,6 +21,8 @@ from cpu_gpu_sentry.playbooks.errors import Refused
 from cpu_gpu_sentry.playbooks.unpack import Limits, unpack
 from protocol.playbook_messages import Archive
 
+pytestmark = pytest.mark.thorough
+
 MEGABYTE = 1024 * 1024
 MEMORY_MB = 60  # beside what the interpreter and the imports take
 WITHIN_S = 20

@@ -12,6 +12,8 @@ from miner_answers import CASES, SETS, answers, read
 from protocol.messages import UNKNOWN_ALGORITHM, MinerReading, MinerState
 from sentry_kit.parsing import BadReply
 
+pytestmark = pytest.mark.thorough
+
 Answered = tuple[str, ...]
 OBJECTS = [each for each in SETS if answers(each)[1][0].startswith(b"{")]
 

@@ -36,7 +36,10 @@ from sentry_kit.read_only import open_in_memory
 from sentry_kit.store import Enrolment, State
 from sentry_kit.worker import Worker
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the script is a shell's")
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(sys.platform == "win32", reason="the script is a shell's"),
+]
 DEVTOOLS = Path(__file__).parents[3] / "devtools"
 CARD, OTHER_CARD = "0000:03:00.0", "0000:04:00.0"
 ALIVE, DEAD = b"\xde\x10\x04\x22", b"\xff\xff\xff\xff"

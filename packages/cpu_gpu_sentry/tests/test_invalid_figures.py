@@ -10,6 +10,8 @@ from cpu_gpu_sentry.miners.registry import SOFTWARE
 from miner_answers import CASES, SETS, answers, read
 from sentry_kit.parsing import number
 
+pytestmark = pytest.mark.thorough
+
 NO_FIGURES = [b"nan", b"-nan(ind)", b"NaN", b"inf", b"-Infinity", b"1.#INF", b"", b"9" * 5000]
 Place = tuple[str | int, ...]
 MARK = "<here>"

@@ -1,5 +1,6 @@
 """The ladder's bounds under any facts: whatever goes wrong, it neither reboots for ever nor acts when it must not."""
 
+import pytest
 from cpu_gpu_sentry.ladder.facts import CardFault, Facts, PlaybookFacts, Rate, Sensor, Temperature
 from cpu_gpu_sentry.ladder.history import DAY_S, History, noted
 from cpu_gpu_sentry.ladder.next_step import next_step
@@ -9,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from protocol.command_messages import LadderSettings
+
+pytestmark = pytest.mark.thorough
 
 CARDS = ("0000:03:00.0", "0000:04:00.0", "0000:05:00.0")
 cards = st.frozensets(st.sampled_from(CARDS))

@@ -12,6 +12,8 @@ from miner_answers import CASES, SETS, answers
 from protocol.messages import MinerReading
 from sentry_kit.parsing import BadReply
 
+pytestmark = pytest.mark.thorough
+
 UNKNOWN_AS_ZERO = {
     "temperature", "memory_temperature", "power", "Core_Temp", "Mem_Temp", "Power", "Temp (deg C)", "Mem Temp (deg C)",
     "Consumption (W)", "power_usage", "Temperature", "asic_power", "core_temperature", "core_temp", "mem_temp", "temp",
