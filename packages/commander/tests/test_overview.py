@@ -70,6 +70,14 @@ async def test_rigs_that_wait_are_neither_good_nor_bad(person: httpx.AsyncClient
     assert "1 rig waits for the first report." in html
 
 
+async def test_an_unknown_hashrate_is_said_and_not_taken_for_none(person: httpx.AsyncClient, farm: Farm) -> None:
+    await farm.report(await farm.add("rig-01"), a_log())
+    await farm.report(await farm.add("rig-02"), a_log(hashrate_hs=None))
+    html = await page(person, "/")
+    assert verdict(html) == ("good", "1 of 2 rigs mining, nothing known to be wrong")
+    assert "The hashrate of 1 rig is unknown." in html
+
+
 async def test_each_ill_rig_stands_there_with_its_words_and_since_when(person: httpx.AsyncClient, farm: Farm) -> None:
     hot = a_log() | {"gpus": [{"pci_address": "0000:03:00.0", "temperature_c": 97.0, "fan_percent": 70.0}]}
     await farm.report(await farm.add("rig-hot"), a_log(60), hot)

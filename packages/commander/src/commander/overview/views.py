@@ -135,12 +135,21 @@ def _verdict(states: Sequence[RigState], troubled: Sequence[_TroublesOfRig]) -> 
     mining = sum(is_mining(state) for state in states)
     if mining == known:
         return "good", "The rig is mining" if known == 1 else f"All {_rigs(known)} mining", note
-    return "good", f"{units.count_text(mining)} of {_rigs(known)} mining, nothing known to be wrong", note
+    sentence = f"{units.count_text(mining)} of {_rigs(known)} mining, nothing known to be wrong"
+    if silent := sum(map(has_unknown_hashrate, states)):
+        note = f"The hashrate of {_rigs(silent)} is unknown. {note}".rstrip()
+    return "good", sentence, note
 
 
 def is_mining(state: RigState) -> bool:
     """Returns whether a rig is online and reports hashes."""
     return state.health is Health.ONLINE and any(state.summary.hashrates_hs.values())
+
+
+def has_unknown_hashrate(state: RigState) -> bool:
+    """Returns whether a rig is online and mines something, and its mining software gives no hashrate."""
+    hashrates_hs = state.summary.hashrates_hs.values()
+    return state.health is Health.ONLINE and not any(hashrates_hs) and None in hashrates_hs
 
 
 def _rigs(count: int) -> str:
