@@ -7,9 +7,15 @@ from commander.readings.summary import RigSummary, Work
 from protocol.messages import UNKNOWN_ALGORITHM
 
 MONERO, SPELLED_APART = Work("XMR", "rx/0"), Work("xmr", "randomx")
-WORKS = [MONERO, SPELLED_APART, Work(None, "kawpow"), Work(None, UNKNOWN_ALGORITHM)]
+KAWPOW, UNKNOWN = Work(None, "kawpow"), Work(None, UNKNOWN_ALGORITHM)
+WORKS = [MONERO, SPELLED_APART, KAWPOW, UNKNOWN]
 ONE_WORK = [{work: value} for work in WORKS for value in (None, 0.0, 0.4567, 12.5)]
-TWO_WORKS = [{MONERO: 1.5, SPELLED_APART: 3.0}, {MONERO: 1.5, Work(None, "kawpow"): None}]
+TWO_WORKS = [
+    {MONERO: monero_hs, other: other_hs}
+    for other in (SPELLED_APART, KAWPOW, UNKNOWN)
+    for monero_hs in (None, 0.0, 1.5)
+    for other_hs in (None, 3.25)
+]
 SUMMARIES = [
     RigSummary(hashrates_hs=hashrates_hs, power_w=power_w)
     for hashrates_hs in [{}, *ONE_WORK, *TWO_WORKS]

@@ -13,6 +13,15 @@ WORKS_OF_THE_FARM = 64
 OTHERS = Work(None, OTHER)
 
 
+def is_only_one_known(first: float | None, second: float | None) -> bool:
+    return (first is None) is not (second is None)
+
+
+def thousandths(value: float | None) -> int:
+    """Returns mW for W and mH/s for H/s; 0 for an unknown value, which adds nothing."""
+    return 0 if value is None else round(value * 1000)
+
+
 class WorkTotal(NamedTuple):
     """The farm's total of one work. In “other”, `rigs` counts a rig once for each of its works."""
 
@@ -48,39 +57,43 @@ class Totals:
                 self.count(after, +1)
 
     def _change_values(self, before: RigSummary, after: RigSummary) -> bool:
-        """Adds the differences if the rig does one work, as before, and both values are known: the usual log."""
-        if len(after.hashrates_hs) != 1 or after.hashrates_hs.keys() != before.hashrates_hs.keys():
+        """Adds the differences. Returns False if the rig does other works than before, or other values are known."""
+        if after.hashrates_hs.keys() != before.hashrates_hs.keys() or is_only_one_known(after.power_w, before.power_w):
             return False
-        ((work, hashrate_hs),) = after.hashrates_hs.items()
-        hashrate_before_hs, named = before.hashrates_hs[work], work.named
-        if hashrate_hs is None or hashrate_before_hs is None or not named.adds_up:
-            return False
-        if after.power_w is None or before.power_w is None:
-            return False
-        more_mhs = round(hashrate_hs * 1000) - round(hashrate_before_hs * 1000)
-        more_mw = round(after.power_w * 1000) - round(before.power_w * 1000)
+        more_mhs: dict[Work, int] = {}
+        for work, hashrate_hs in after.hashrates_hs.items():
+            hashrate_before_hs, name = before.hashrates_hs[work], work.named
+            if is_only_one_known(hashrate_hs, hashrate_before_hs) or name in more_mhs:
+                return False
+            more_mhs[name] = thousandths(hashrate_hs) - thousandths(hashrate_before_hs)
+        more_mw = thousandths(after.power_w) - thousandths(before.power_w)
         self.power_mw += more_mw
-        self.hashrates_mhs[named] += more_mhs
-        self.measured_mhs[named] += more_mhs
-        self.measured_mw[named] += more_mw
+        for name, more in more_mhs.items():
+            if name in self.rigs:
+                self.hashrates_mhs[name] += more
+        if len(more_mhs) == 1 and after.power_w is not None and None not in after.hashrates_hs.values():
+            ((name, more),) = more_mhs.items()
+            if name in self.measured:
+                self.measured_mhs[name] += more
+                self.measured_mw[name] += more_mw
         return True
 
     def count(self, summary: RigSummary, sign: int) -> None:
         self.alive += sign
         if summary.power_w is not None:
-            self.power_mw += sign * round(summary.power_w * 1000)
+            self.power_mw += sign * thousandths(summary.power_w)
             self.power_known += sign
         works = totalled(summary.hashrates_hs)
         for work, hashrate_hs in works.items():
             if hashrate_hs is not None and work.adds_up:
-                self._count_work(work, sign * round(hashrate_hs * 1000), sign)
+                self._count_work(work, sign * thousandths(hashrate_hs), sign)
                 if summary.power_w is not None and len(works) == 1:
                     self._count_measured(work, hashrate_hs, summary.power_w, sign)
 
     def _count_measured(self, work: Work, hashrate_hs: float, power_w: float, sign: int) -> None:
         self.measured[work] += sign
-        self.measured_mhs[work] += sign * round(hashrate_hs * 1000)
-        self.measured_mw[work] += sign * round(power_w * 1000)
+        self.measured_mhs[work] += sign * thousandths(hashrate_hs)
+        self.measured_mw[work] += sign * thousandths(power_w)
         if not self.measured[work]:
             del self.measured[work], self.measured_mhs[work], self.measured_mw[work]
 

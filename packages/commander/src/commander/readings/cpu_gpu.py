@@ -29,8 +29,8 @@ def summary_of(log: CpuGpuLog) -> RigSummary:
     readings = [each for miner in log.miners if miner.software not in PROXIES for each in miner.algorithms]
     hashrates: dict[Work, float | None] = {}
     for reading in readings:
-        work = Work(reading.coin, reading.algorithm)
-        hashrates[work] = total((hashrates.get(work), reading.hashrate_hs))
+        work, hashrate_hs = Work(reading.coin, reading.algorithm), reading.hashrate_hs
+        hashrates[work] = total((hashrates[work], hashrate_hs)) if work in hashrates else hashrate_hs
     devices = [device for miner in log.miners for device in miner.devices]
     is_left_to_drivers = [*map(_of_both, devices)].count(_NOTHING) == len(devices)  # as by most miners
     gpus = log.gpus if is_left_to_drivers else merged_devices(log)
