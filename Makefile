@@ -94,8 +94,8 @@ kills: .venv/ready ## the tests that kill programs, with 200 kills of the comman
 soak: .venv/ready ## an hour of 2,000 rigs and 20 viewers: does the commander stay as it was? MINUTES=5: a shorter one
 	PYTHONPATH=devtools $(BIN)/python -m bench.soak --minutes $(or $(MINUTES),60)
 
-bench: .venv/ready ## what it costs; prints figures, asserts nothing. PARTS=intake: a part; PEERS=1: others beside it
-	@PYTHONPATH=devtools PEERS=$(PEERS) $(BIN)/python -m bench.run $(PARTS)
+bench: .venv/ready ## what it costs; prints figures, asserts nothing. PARTS=intake: a part; PEERS=1: others beside it; AGAINST=folder: another checkout
+	@PYTHONPATH=devtools PEERS=$(PEERS) AGAINST=$(AGAINST) $(BIN)/python -m bench.run $(PARTS)
 
 docs: .venv/ready ## update the generated pages of docs/
 	$(BIN)/python devtools/write_docs.py

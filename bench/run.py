@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 
+from bench.against import other_checkout, rows_of
 from bench.asic_poll import asic_poll_rows
 from bench.asic_service import asic_service_rows
 from bench.charts import chart_rows
@@ -45,9 +46,12 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     print(f"{machine}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
     header()
+    other = other_checkout()
     with fetched_peers():
         for name in wanted:
             PARTS[name]()
+            if other:
+                rows_of(other, name)
 
 
 if __name__ == "__main__":
