@@ -2,13 +2,15 @@
 
 import json
 import re
+import select
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.farm import ROOT, running_commander
+from tests.farm import ROOT, CommanderProcess, running_commander
 
 pytestmark = pytest.mark.system
 
@@ -38,3 +40,27 @@ def test_each_example_of_the_page_about_the_api_works(tmp_path: Path) -> None:
             )
             assert done.returncode == 0, f"{example}\n{done.stdout}{done.stderr}"
             json.loads(done.stdout)
+        check_live_events(page, commander, tmp_path)
+
+
+def check_live_events(page: str, commander: CommanderProcess, folder: Path) -> None:
+    """Sees the name of a rig that is added while the page's program for live events runs."""
+    example = re.search(r"```python\n(import ssl.+?)```", page, re.DOTALL)
+    assert example
+    program = example[1].replace("commander.lan:8443", f"127.0.0.1:{commander.port}")
+    with (
+        commander.client(commander.api_key("live")) as people,
+        subprocess.Popen([sys.executable, "-c", program], cwd=folder, stdout=subprocess.PIPE, text=True) as listener,
+    ):
+        assert listener.stdout is not None
+        try:
+            for number in range(1_000):  # until it listens
+                people.post("/api/v1/cpu-gpu-rigs", json={"name": f"live-{number}"}).raise_for_status()
+                ready, _, _ = select.select([listener.stdout], [], [], 0.1)
+                if ready:
+                    break
+            message = json.loads(listener.stdout.readline())
+        finally:
+            listener.kill()
+    assert (message["channel"], message["event"]) == ("cpu-gpu-mining-rig-index", "created")
+    assert message["data"]["name"].startswith("live-")
