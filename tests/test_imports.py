@@ -69,7 +69,7 @@ def may_be_used_by_decisions(imported: str) -> bool:
 def _against_the_order(module: str, imported: str) -> str | None:
     """Returns why an import inside the commander goes up. The package itself holds the version alone."""
     here, there = module.split(".")[1], imported.split(".")[1]
-    if there not in LAYERS:  # a name of the package itself
+    if here not in LAYERS or there not in LAYERS:  # not listed, as another test says, or a name of the package itself
         return None
     return None if LAYERS.index(there) <= LAYERS.index(here) else f"{there} comes after {here} in the list of layers"
 

@@ -12,6 +12,7 @@ from sentry_kit.settings import Days, Megabytes, Password, Port, Seconds, defaul
 PREFIX = "CPU_GPU_SENTRY_"
 DISTRIBUTION = "minewarden-cpu-gpu-sentry"
 _ACTIONS = "|".join(CommandAction)
+ONLY_IF_ALLOWED = {CommandAction.SHUTDOWN}  # nobody may be there to switch the rig on again
 Allowed = Annotated[
     str,
     Meta(
@@ -39,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spool_mb: Megabytes = 256
     miner_silent_s: Seconds = 600
     miner_grace_s: Seconds = 600
-    allow: Allowed = "restart_playbook,start_mining,stop_mining,reboot,diagnose,fetch_log,update_sentry"
+    allow: Allowed = ",".join(each for each in CommandAction if each not in ONLY_IF_ALLOWED)
     reboot_command: Program | None = None
 
     @property

@@ -94,6 +94,8 @@ ARGUMENTS: dict[CommandAction, tuple[str, ...]] = {
 }
 FOR_OWNERS = frozenset({CommandAction.SHUTDOWN, CommandAction.UPDATE_SENTRY})  # the others need `operate`
 TAKES_OFFLINE = (CommandAction.REBOOT, CommandAction.SHUTDOWN)
+ONLY_READS = (CommandAction.DIAGNOSE, CommandAction.FETCH_LOG)  # nothing on the rig is different afterwards
+MENU = tuple((action, words.title) for action, words in WORDS.items() if action not in FOR_OWNERS)  # of a rig's page
 
 
 class TargetState(StrEnum):

@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commander.commands.domain import TargetState
+from commander.commands.domain import ONLY_READS, TargetState
 from commander.commands.tables import command_targets, commands
 from commander.db import Database
 from commander.incidents.evaluation import Evaluation
@@ -15,7 +15,6 @@ from commander.watchdog import store as watchdog
 from commander.watchdog.domain import GivenUp
 
 _BEGAN = (TargetState.BEGUN, TargetState.DONE)
-_ONLY_READ = ("diagnose", "fetch_log")
 _MANY = 300  # parameters of one query
 
 
@@ -63,7 +62,7 @@ async def _commanded(db: AsyncConnection, given_up: Mapping[int, GivenUp]) -> se
             .where(
                 command_targets.c.rig_id.in_(listed[at : at + _MANY]),
                 command_targets.c.state.in_(_BEGAN),
-                commands.c.action.not_in(_ONLY_READ),
+                commands.c.action.not_in(ONLY_READS),
             )
             .group_by(command_targets.c.rig_id)
         )

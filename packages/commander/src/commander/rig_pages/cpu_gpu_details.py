@@ -19,6 +19,7 @@ from protocol.miner_words import PROXY_NOTE, miner_name, miner_word
 from protocol.miners_apart import with_own_cards
 from protocol.reading import Reader
 
+from commander.commands.domain import MENU
 from commander.live.rig_state import Health, RigState
 from commander.readings.cpu_gpu import device_hashrates, merged_devices
 from commander.readings.summary import WORKS_OF_A_RIG
@@ -61,6 +62,7 @@ class HeadView:
     too_many_works: bool
     faults: FaultsView
     works_most: int = WORKS_OF_A_RIG
+    commands: tuple[tuple[str, str], ...] = MENU
 
 
 @dataclass(frozen=True, slots=True)
