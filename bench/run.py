@@ -42,6 +42,7 @@ PARTS = {
 
 
 def main() -> None:
+    os.umask(0o077)  # as the commander has it, which refuses databases that others may read
     wanted = sys.argv[1:] or list(PARTS)
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     print(f"{machine}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")

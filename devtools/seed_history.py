@@ -227,6 +227,7 @@ def main() -> None:
     given, started_s = arguments(), time.monotonic()
     more = {"COMMANDER_DATA_DIR": given.data_dir} if given.data_dir else {}
     settings = load_settings(os.environ | more)
+    os.umask(0o077)  # as the commander has it, which refuses databases that others may read
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     migrate(settings.database_url)
     asyncio.run(seed_all(settings.database_url, given, now_s=to_us(datetime.now(UTC)) // 1_000_000))
