@@ -189,7 +189,7 @@ def index_page(
         about,
         status=WRONG if wrong else 200,
         display=display,
-        places={place: [rows.html(rig_id) for rig_id in ids] for place, ids in places.items()},
+        large={place: [rows.html(rig_id) for rig_id in ids] for place, ids in places.items()},
         index_parts={
             **views.around(order, query),
             "totals": views.totals(),

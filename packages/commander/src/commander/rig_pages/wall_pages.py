@@ -110,7 +110,7 @@ def wall_page(views: RigViews, link: ViewLink, query: IndexQuery) -> Html:
         "rig_pages/wall.html",
         Page(title=link.name, section=None, live=HERE, seq=views.live.frames.stamp()),
         display=display,
-        places={place: [without_links(rows.html(rig_id)) for rig_id in ids] for place, ids in places.items()},
+        large={place: [without_links(rows.html(rig_id)) for rig_id in ids] for place, ids in places.items()},
         wall_parts=wall_parts(views, order, query),
         columns=[*columns(query, display.headings), *extra_headings(query)],
         column_classes=column_classes(query.columns, display.kind),

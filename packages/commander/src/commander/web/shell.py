@@ -1,10 +1,11 @@
 """The common parts of all pages: the templates' environment and the shell around a page's content."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib import resources
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +19,9 @@ from commander.web.assets import asset
 
 FOLDER = resources.files("commander")
 Fragments = dict[str, str]  # the live parts of a page as HTML, each an element with an id
+NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_COMMENT = re.compile("<!--([a-z-]+)-->")
 _open_incidents: ContextVar[int] = ContextVar("open_incidents", default=0)
 
 
@@ -112,10 +115,23 @@ def macro(template: str, name: str, *views: object) -> Markup:
     return fragment
 
 
-def page(template: str, about: Page, *, status: int = 200, **values: object) -> Response[str]:
-    """The whole page as an answer. No cache keeps it: it shows figures, and sometimes a secret."""
-    html = render(template, page=about, **values)
+def page(
+    template: str, about: Page, *, status: int = 200, large: Mapping[str, Sequence[str]] = NOTHING, **values: object
+) -> Response[str]:
+    """The whole page as an answer. No cache keeps it: it shows figures, and sometimes a secret.
+
+    `large` is HTML that replaces comments of the template: `rows` replaces `<!--rows-->`. A template would copy it six
+    times. Texts of people can't hold such a comment, because the template escapes them.
+    """
+    html = with_large(render(template, page=about, **values), large)
     return Response(html, status_code=status, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
+
+
+def with_large(html: str, large: Mapping[str, Sequence[str]]) -> str:
+    """Returns the page with these lines in the places of their comments."""
+    parts = _COMMENT.split(html)  # every second one is a comment's name
+    parts[1::2] = ["\n".join(large[name]) if name in large else f"<!--{name}-->" for name in parts[1::2]]
+    return "".join(parts)
 
 
 def error_page(status: int, title: str, detail: str, *, section: Section) -> Response[str]:

@@ -1,0 +1,23 @@
+"""Pages: rows of a table are put into a rendered template, which would copy them again and again."""
+
+from commander.web.shell import with_large
+from commander_farm import Farm, a_log
+from pages import page
+
+
+def test_large_parts_take_the_places_of_their_comments_and_other_comments_stay() -> None:
+    html = "<p>1</p><!--rows--><p>2</p><!--other--><!--waiting-rows-->"
+    large = {"rows": ["<b>a</b>", "<b><!--waiting-rows--></b>"], "waiting-rows": [], "unused": ["x"]}
+    assert with_large(html, large) == "<p>1</p><b>a</b>\n<b><!--waiting-rows--></b><p>2</p><!--other-->"
+
+
+async def test_the_name_of_a_rig_is_no_place_for_rows(farm: Farm) -> None:
+    await farm.log_in()
+    rig = await farm.add("rig-01")
+    await farm.report(rig, a_log())
+    await farm.client.post(f"/cpu-gpu/{rig.id}/tags", data={"tags": "<!--rows-->"})
+    html = await page(farm.client, "/cpu-gpu?select=<!--rows-->")
+    assert "<!--rows-->" not in html
+    html = await page(farm.client, "/cpu-gpu")
+    assert html.count(f'id="rig-{rig.id}"') == 1
+    assert "<!--" not in html
