@@ -12,7 +12,7 @@ from sentry_kit.settings import Days, Megabytes, Password, Port, Seconds, defaul
 PREFIX = "CPU_GPU_SENTRY_"
 DISTRIBUTION = "minewarden-cpu-gpu-sentry"
 _ACTIONS = "|".join(CommandAction)
-ONLY_IF_ALLOWED = {CommandAction.SHUTDOWN}  # nobody may be there to switch the rig on again
+ONLY_IF_ALLOWED = {CommandAction.SHUTDOWN}  # only a person at the rig can switch it on again
 Allowed = Annotated[
     str,
     Meta(

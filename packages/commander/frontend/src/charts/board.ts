@@ -1,8 +1,9 @@
 /** The charts of one page: one history, one window in time, one cursor. */
 import type { Happening, History } from "./answer";
 import type { Band } from "./bands";
-import { Chart, type Frame, type Heard } from "./chart";
+import { Chart } from "./chart";
 import { Colours } from "./colours";
+import type { ChartListener, Frame } from "./frame";
 import { type Drawing, drawings, figuresOf, type Wanted } from "./kinds";
 import { LiveEdge, type Now, type Taken, trim } from "./now";
 import { type Range, SPANS } from "./range";
@@ -21,7 +22,7 @@ export class Board {
 
   constructor(
     private readonly grid: HTMLElement,
-    private readonly heard: Heard,
+    private readonly listener: ChartListener,
   ) {
     this.frame = { times_s: [], step_s: 1, silence_s: 1, from_s: 0, to_s: 1, events: [], bands: [], colours: new Colours(grid) };
   }
@@ -96,7 +97,7 @@ export class Board {
       before.delete(drawing.id);
       if (chart?.renew(drawing, at === 0)) return chart;
       chart?.plot.destroy();
-      return new Chart(wanted[at] ?? placeFor(drawing.id), drawing, this.frame, this.heard, at === 0);
+      return new Chart(wanted[at] ?? placeFor(drawing.id), drawing, this.frame, this.listener, at === 0);
     });
     for (const chart of before.values()) chart.plot.destroy();
   }

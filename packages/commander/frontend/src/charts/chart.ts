@@ -1,33 +1,15 @@
 /** One chart with everything around it: title, summary in words, legend with switches, the same as a table. */
 import type uPlot from "uplot";
-import type { Happening } from "./answer";
-import { type Band, drawBands, wrongAt } from "./bands";
-import { type Colours, wrapped } from "./colours";
+import { drawBands, wrongAt } from "./bands";
+import { wrapped } from "./colours";
+import type { ChartListener, Frame } from "./frame";
 import { startKeys } from "./keys";
 import type { Drawing, Line } from "./kinds";
-import { drawMarks, near, placeMarks, type Window } from "./marks";
+import { drawMarks, near, placeMarks } from "./marks";
 import { data, plot, showLines } from "./plot";
 import { momentText } from "./range";
 import { fillTable, summaryParts } from "./table";
 import { exact, text } from "./units";
-
-/** What all charts of a page have in common; it changes in place. */
-export interface Frame extends Window {
-  times_s: number[];
-  step_s: number;
-  /** A longer time without figures is a gap. */
-  silence_s: number;
-  events: Happening[];
-  bands: Band[];
-  colours: Colours;
-}
-
-export interface Heard {
-  onZoom(from_s: number, to_s: number): void;
-  onEscape(): void;
-  /** What the keyboard's cursor stands at, for those who hear the page. */
-  onReading(words: string): void;
-}
 
 export class Chart {
   readonly plot: uPlot;
@@ -44,7 +26,7 @@ export class Chart {
     figure: HTMLElement,
     public drawing: Drawing,
     private readonly frame: Frame,
-    heard: Heard,
+    listener: ChartListener,
     private first: boolean,
   ) {
     this.details = tableBox(drawing.title, this.table, () => this.fill());
@@ -53,12 +35,12 @@ export class Chart {
     this.legend.append(...drawing.lines.map((line, at) => this.switchFor(line, at)));
     this.describe();
     this.plot = plot(drawing, frame, this.place, {
-      onZoom: (from_s, to_s) => heard.onZoom(from_s, to_s),
+      onZoom: (from_s, to_s) => listener.onZoom(from_s, to_s),
       onRead: () => this.plot?.cursor.idx !== this.readAt && this.read(),
       onDrawn: () => this.drawn(),
       onCleared: () => this.plot && drawBands(this.plot, this.frame.bands, this.frame, this.frame.colours),
     });
-    startKeys(this.place, this.plot, frame, heard, (index) => this.reading(index));
+    startKeys(this.place, this.plot, frame, listener, (index) => this.reading(index));
     this.tell();
     this.read();
   }

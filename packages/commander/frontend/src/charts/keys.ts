@@ -1,12 +1,12 @@
 /** A chart by keyboard: arrows move the cursor of all charts, plus and minus zoom around it, Escape goes back. */
 import uPlot from "uplot";
-import type { Heard } from "./chart";
+import type { ChartListener } from "./frame";
 import type { Window } from "./marks";
 import { CURSORS_IN_STEP } from "./plot";
 
 const A_PAGE = 20;
 
-export function startKeys(place: HTMLElement, self: uPlot, shown: Window, heard: Heard, reading: (index: number) => string): void {
+export function startKeys(place: HTMLElement, self: uPlot, shown: Window, listener: ChartListener, reading: (index: number) => string): void {
   let at: number | null = null;
   place.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== place) return;
@@ -14,10 +14,10 @@ export function startKeys(place: HTMLElement, self: uPlot, shown: Window, heard:
     if (next !== null) {
       at = next;
       point(self.data[0][next] ?? 0);
-      heard.onReading(reading(next));
-    } else if (event.key === "+") zoom(0.5, self, shown, heard);
-    else if (event.key === "-") zoom(2, self, shown, heard);
-    else if (event.key === "Escape") leave(heard);
+      listener.onReading(reading(next));
+    } else if (event.key === "+") zoom(0.5, self, shown, listener);
+    else if (event.key === "-") zoom(2, self, shown, listener);
+    else if (event.key === "Escape") leave(listener);
     else return;
     event.preventDefault();
   });
@@ -45,13 +45,13 @@ function point(moment_s: number | null): void {
   }
 }
 
-function zoom(factor: number, self: uPlot, { from_s, to_s }: Window, heard: Heard): void {
+function zoom(factor: number, self: uPlot, { from_s, to_s }: Window, listener: ChartListener): void {
   const around_s = self.data[0][self.cursor.idx ?? -1] ?? (factor < 1 ? to_s : (from_s + to_s) / 2);
   const half_s = ((to_s - from_s) * factor) / 2;
-  heard.onZoom(around_s - half_s, Math.min(around_s + half_s, Math.max(to_s, Date.now() / 1000)));
+  listener.onZoom(around_s - half_s, Math.min(around_s + half_s, Math.max(to_s, Date.now() / 1000)));
 }
 
-function leave(heard: Heard): void {
+function leave(listener: ChartListener): void {
   point(null);
-  heard.onEscape();
+  listener.onEscape();
 }

@@ -3,8 +3,8 @@ import uPlot from "uplot";
 import { dayText, minuteText, monthText, secondText, TWELVE_HOURS, zoneText } from "../clock";
 import type { Value } from "./answer";
 import type { Drawing, Line } from "./kinds";
-import type { Frame } from "./chart";
 import type { Colours } from "./colours";
+import type { Frame } from "./frame";
 import { axisTexts } from "./units";
 
 const AXIS_FONT = '12px system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-serif';
@@ -12,7 +12,8 @@ const AXIS_FONT = '12px system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-
 const BANDS_MAX = 2;
 export const CURSORS_IN_STEP = "history";
 
-export interface Heard {
+/** Is called when people use a plot, and when it is drawn. */
+export interface PlotListener {
   onZoom(from_s: number, to_s: number): void;
   onRead(): void;
   onDrawn(): void;
@@ -27,7 +28,7 @@ export function data(drawing: Drawing, times_s: number[]): uPlot.AlignedData {
 }
 
 /** A chart of `drawing`; it looks at `frame` whenever it is drawn, so that the window can move on. */
-export function plot(drawing: Drawing, frame: Frame, place: HTMLElement, heard: Heard): uPlot {
+export function plot(drawing: Drawing, frame: Frame, place: HTMLElement, listener: PlotListener): uPlot {
   const { colours } = frame;
   const options: uPlot.Options = {
     width: place.clientWidth,
@@ -40,7 +41,7 @@ export function plot(drawing: Drawing, frame: Frame, place: HTMLElement, heard: 
     axes: axes(drawing, colours),
     series: [{}, ...drawing.lines.map((line) => lineSeries(line, drawing.steps, frame)), ...bandSeries(drawing, frame)],
     bands: bands(drawing, colours),
-    hooks: { setSelect: [(self) => selected(self, heard)], setCursor: [() => heard.onRead()], draw: [() => heard.onDrawn()], drawClear: [() => heard.onCleared()] },
+    hooks: { setSelect: [(self) => selected(self, listener)], setCursor: [() => listener.onRead()], draw: [() => listener.onDrawn()], drawClear: [() => listener.onCleared()] },
   };
   return new uPlot(options, data(drawing, frame.times_s), place);
 }
@@ -76,12 +77,12 @@ function cursor(): uPlot.Cursor {
   };
 }
 
-function selected(self: uPlot, heard: Heard): void {
+function selected(self: uPlot, listener: PlotListener): void {
   const { left, width } = self.select;
   if (width < 1) return;
   const [from_s, to_s] = [self.posToVal(left, "x"), self.posToVal(left + width, "x")];
   self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-  heard.onZoom(from_s, to_s);
+  listener.onZoom(from_s, to_s);
 }
 
 function yRange(fromZero: boolean): uPlot.Range.Function {
