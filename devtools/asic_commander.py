@@ -77,6 +77,7 @@ class SmallCommander:
     shown: list[Token | None] = field(default_factory=list)
     stored: int = 0
     over_budget: int = 0
+    over_budget_for_s: int = 300
     refuses: Callable[[str], Response | None] = lambda _path: None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -148,7 +149,7 @@ class SmallCommander:
         results = [self._store(item) for item in report.items]
         self.changed.set()
         if results and all(each.error == "over_budget" for each in results):
-            return problem(429, "over_budget", **{"Retry-After": "300"})
+            return problem(429, "over_budget", **{"Retry-After": str(self.over_budget_for_s)})
         return answer(AsicReceipt(results=results))
 
     def _store(self, item: AsicReportItem) -> AsicItemReceipt:
