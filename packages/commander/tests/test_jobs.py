@@ -79,6 +79,7 @@ async def test_a_job_that_takes_longer_than_the_lease_keeps_it(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, stop = NOON, asyncio.Event()
+    turn = asyncio.Lock()  # while "b" asks, no time passes: its moment would be an old one
     others: list[bool] = []
 
     async def the_clock() -> datetime:
@@ -86,12 +87,14 @@ async def test_a_job_that_takes_longer_than_the_lease_keeps_it(
 
     async def rest(_: asyncio.Event, seconds: float) -> None:
         nonlocal now
-        now += timedelta(seconds=seconds)
+        async with turn:
+            now += timedelta(seconds=seconds)
         await asyncio.sleep(0)
 
     async def take_long(started: datetime) -> None:
         while now < started + 4 * loop.LEASE:
-            others.append(await lead(database, "b", now=now))
+            async with turn:
+                others.append(await lead(database, "b", now=now))
         stop.set()
 
     monkeypatch.setattr(database, "now", the_clock)
