@@ -95,7 +95,7 @@ soak: .venv/ready ## an hour of 2,000 rigs and 20 viewers: does the commander st
 	PYTHONPATH=devtools $(BIN)/python -m bench.soak --minutes $(or $(MINUTES),60)
 
 bench: .venv/ready ## what it costs; prints figures, asserts nothing. PARTS=intake: a part; PEERS=1: others beside it; AGAINST=folder: another checkout
-	@PYTHONPATH=devtools PEERS=$(PEERS) AGAINST=$(AGAINST) $(BIN)/python -m bench.run $(PARTS)
+	@PYTHONPATH=devtools PEERS=$(PEERS) AGAINST="$(AGAINST)" $(BIN)/python -m bench.run $(PARTS)
 
 docs: .venv/ready ## update the generated pages of docs/
 	$(BIN)/python devtools/write_docs.py

@@ -8,6 +8,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from bench.peers import FOLDER as PEERS
 from bench.table import row
 
 
@@ -23,12 +24,12 @@ def other_checkout() -> Path | None:
 
 
 def rows_of(folder: Path, part: str) -> None:
-    """Prints the rows of one part as measured there. A part that the other checkout does not have is left out."""
-    commit = subprocess.run(
-        ["git", "-C", folder, "log", "-1", "--format=%h"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    row(f"{part} at {commit}:", "")
-    environment = {name: value for name, value in os.environ.items() if name not in ("AGAINST", "PEERS")}
+    """Prints the rows of one part as measured there, or that it could not be measured: it may have no such part."""
+    described = subprocess.run(
+        ["git", "-C", folder, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    row(f"{part} at {described.stdout.strip() or folder}:", "")
+    environment = {name: value for name, value in os.environ.items() if name not in ("AGAINST", "PEERS", PEERS)}
     done = subprocess.run(
         [folder / ".venv/bin/python", "-m", "bench.run", part],
         cwd=folder,

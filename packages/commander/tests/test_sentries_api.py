@@ -26,6 +26,18 @@ async def test_without_a_token_nobody_comes_in(farm: Farm) -> None:
         assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
 
 
+async def test_a_token_without_its_scheme_is_invalid_also_while_it_is_in_memory(farm: Farm) -> None:
+    rig = await farm.add()
+    token = rig.auth["Authorization"].removeprefix("Bearer ")
+    for _ in range(2):
+        for scheme in ("", "Basic ", "Bearer\t"):
+            answer = await farm.client.post(LOGS, json={"logs": []}, headers={"Authorization": f"{scheme}{token}"})
+            assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+        for scheme in ("Bearer", "bearer", "BEARER"):
+            answer = await farm.client.post(LOGS, json={"logs": []}, headers={"Authorization": f"{scheme} {token}"})
+            assert answer.status_code == 200
+
+
 async def test_an_unknown_token_is_invalid_and_one_of_another_kind_too(farm: Farm) -> None:
     for kind in TokenKind:
         headers = {"Authorization": f"Bearer {new_token(kind, pin=None)}"}

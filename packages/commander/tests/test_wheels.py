@@ -31,8 +31,6 @@ from cryptography.hazmat.primitives import serialization
 
 from tests.terminal import in_a_terminal
 
-pytestmark = pytest.mark.thorough
-
 ROOT = Path(__file__).parents[3]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 LINUX, ARM, WINDOWS = SYSTEMS

@@ -78,6 +78,7 @@ def test_a_command_that_a_restart_has_cut_off_gets_a_result_and_is_not_begun_aga
 
 
 def test_all_commands_but_shutdown_are_allowed_unless_the_rig_says_otherwise() -> None:
+    assert Settings().allow == "restart_playbook,start_mining,stop_mining,reboot,diagnose,fetch_log,update_sentry"
     assert Settings().allowed_commands == frozenset(CommandAction) - {"shutdown"}
     assert settings_from({"CPU_GPU_SENTRY_ALLOW": "reboot, diagnose"}).allowed_commands == {"reboot", "diagnose"}
     assert settings_from({"CPU_GPU_SENTRY_ALLOW": "none"}).allowed_commands == frozenset()

@@ -136,8 +136,8 @@ def _verdict(states: Sequence[RigState], troubled: Sequence[_TroublesOfRig]) -> 
     if mining == known:
         return "good", "The rig is mining" if known == 1 else f"All {_rigs(known)} mining", note
     sentence = f"{units.count_text(mining)} of {_rigs(known)} mining, nothing known to be wrong"
-    if silent := sum(map(has_unknown_hashrate, states)):
-        note = f"The hashrate of {_rigs(silent)} is unknown. {note}".rstrip()
+    if unknown := sum(map(has_unknown_hashrate, states)):
+        note = f"The hashrate of {_rigs(unknown)} is unknown. {note}".rstrip()
     return "good", sentence, note
 
 
