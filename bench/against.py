@@ -41,4 +41,5 @@ def rows_of(folder: Path, part: str) -> None:
     if done.returncode:
         row("  it could not be measured there", "-", "the lines above say why")
         return
-    print("".join(f"{line}\n" for line in done.stdout.splitlines()[3:]), end="", flush=True)
+    rows = done.stdout.splitlines()[3:]  # without its machine and its heading
+    print("".join(f"{line}\n" for line in rows), end="", flush=True)

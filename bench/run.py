@@ -43,11 +43,10 @@ PARTS = {
 
 def main() -> None:
     os.umask(0o077)  # as the commander has it, which refuses databases that others may read
-    wanted = sys.argv[1:] or list(PARTS)
+    wanted, other = sys.argv[1:] or list(PARTS), other_checkout()
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     print(f"{machine}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
     header()
-    other = other_checkout()
     with fetched_peers():
         for name in wanted:
             PARTS[name]()

@@ -1,4 +1,4 @@
-"""Pages: rows of a table are put into a rendered template, which would copy them again and again."""
+"""Pages: the rows of a table are put in after the template is rendered."""
 
 from commander.web.shell import with_large
 from commander_farm import Farm, a_log

@@ -1,4 +1,4 @@
-"""Cards that are well by the extremes of all of them are not looked at one by one."""
+"""A summary skips the check of each card if all cards are well. It must find the same faults."""
 
 from datetime import UTC, datetime
 

@@ -1,7 +1,7 @@
 """Makes the application from the settings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -89,15 +89,9 @@ def create_app(
         inbox_endpoint.PATH: services.inbox_endpoint,
     }
 
-    def endpoints_or(app: ASGIApp) -> ASGIApp:
-        async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-            endpoint = endpoints.get(scope["path"]) if method_of(scope) not in (None, "OPTIONS", "HEAD") else None
-            await (endpoint or app)(scope, receive, send)
-
-        return dispatch
-
     # Reports come most often: they go straight to their endpoint, if their path has its usual spelling.
-    requests = _behind_proxy(endpoints_or(OnePath(WithHead(endpoints_or(guarded)))), settings)
+    site = OnePath(WithHead(_endpoints_first(endpoints, guarded)))
+    requests = _behind_proxy(_endpoints_first(endpoints, site), settings)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         is_request = scope["type"] in (ScopeType.HTTP, ScopeType.WEBSOCKET)
@@ -106,6 +100,16 @@ def create_app(
         await (requests if is_request else life)(scope, receive, send)
 
     return app
+
+
+def _endpoints_first(endpoints: Mapping[str, ASGIApp], app: ASGIApp) -> ASGIApp:
+    """Answers the paths of the endpoints by them, and all others by `app`."""
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = endpoints.get(scope["path"]) if method_of(scope) not in (None, "OPTIONS", "HEAD") else None
+        await (endpoint or app)(scope, receive, send)
+
+    return dispatch
 
 
 def _hosts(settings: Settings, tls: TlsFiles | None) -> KnownHosts:

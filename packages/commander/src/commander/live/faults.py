@@ -31,7 +31,7 @@ def faults_now(
     wallets = tuple(_of_wallets(newest, playbooks, taken_at)) if newest.mining.of_playbooks else ()
     faults = (*wallets, *failed, *_without_miner(newest, playbooks), *newest.faults, *_of_cards(newest, hardware))
     if not faults:
-        return ()  # as of most rigs, with each of their logs
+        return ()  # most logs show none
     return tuple(fault for fault in faults if not _is_meant(fault, playbooks))
 
 

@@ -73,7 +73,7 @@ def troubles_of(state: RigState) -> list[TroubleNow]:
     if state.health is Health.OFFLINE:
         return [_trouble("offline", "Offline", state.reported_at, state)]
     if not (state.faults or state.conditions or state.two_sentries or state.wrong_clock):
-        return []  # most rigs of a farm, whose pages ask for all of them
+        return []  # most rigs have none, and pages ask for all rigs
     found = [_trouble(fault.rule, fault.text, state.faults_since.get(fault.words), state) for fault in state.faults]
     if state.two_sentries:
         found.append(_trouble("two_sentries", "Two sentries", state.two_sentries_since, state))

@@ -36,7 +36,7 @@ class Fault(NamedTuple):
 def faults_of(log: CpuGpuLog, gpus: list[GpuReading]) -> tuple[Fault, ...]:
     """Returns the faults of a CPU/GPU rig, worst first. `gpus` are its cards with all that is known of them.
 
-    Cards that `are_well` may be missing among them.
+    If the cards `are_well`, none of them is needed.
     """
     return (*_of_miners(log), *_of_cpu(log.cpu), *_of_gpus(gpus), *_of_shares(log), *_of_disk(log))
 
@@ -84,9 +84,9 @@ def _of_gpus(gpus: list[GpuReading]) -> Iterator[Fault]:
 
 
 def are_well(hottest_c: float | None, hottest_memory_c: float | None, fans: Sequence[Sequence[float | None]]) -> bool:
-    """Returns whether no card can have a fault, by the extremes of all: the usual log, of which no card is looked at.
+    """Returns whether no card has a fault, from the highest temperatures and all fan speeds.
 
-    `fans` are the cards' fan speeds in each unit.
+    It is true of most logs, and then each card need not be checked. `fans` are the cards' fan speeds in each unit.
     """
     is_cool = (hottest_c or 0) < GPU_TOO_HOT_C and (hottest_memory_c or 0) < GPU_MEMORY_TOO_HOT_C
     return is_cool and not any([0 in speeds for speeds in fans])

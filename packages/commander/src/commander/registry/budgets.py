@@ -103,7 +103,7 @@ class RigBudgets:
             self._limit_log.note("of one rig", text)
             raise OverBudget(wait_s)
 
-    def charged(self, rig_id: int, cost: Cost) -> "Charge":
+    def charged(self, rig_id: int, cost: Cost) -> Charge:
         """Checks and counts in one step, so that of several reports at once only the first can exceed the budget.
 
         The report is stored in the `with` of the charge. Raises `OverBudget`; then nothing was counted.

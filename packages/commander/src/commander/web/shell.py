@@ -121,7 +121,7 @@ def page(
     """The whole page as an answer. No cache keeps it: it shows figures, and sometimes a secret.
 
     `large` is HTML that replaces comments of the template: `rows` replaces `<!--rows-->`. A template would copy it six
-    times. The template has to escape all texts of people and devices, or they could hold such a comment.
+    times. The template must escape all texts of people and devices. Otherwise they could contain such a comment.
     """
     html = with_large(render(template, page=about, **values), large)
     return Response(html, status_code=status, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
