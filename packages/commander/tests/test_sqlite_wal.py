@@ -76,9 +76,14 @@ def test_a_whole_wal_is_what_sqlite_says(left: Path) -> None:
 
 
 def locks_on(path: Path) -> int:
-    """Returns how many locks this process holds on the file."""
-    lines = Path("/proc/locks").read_text().splitlines()
-    return sum(f":{path.stat().st_ino} " in line and str(os.getpid()) in line.split() for line in lines)
+    """Returns how many locks this process holds on the file.
+
+    `/proc/locks` has the locks of the whole machine and shows one of them twice, or not at all, if another process
+    changes its own while it is read.
+    """
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.exists() and link.samefile(path)]
+    lines = [Path("/proc/self/fdinfo", link.name).read_text().splitlines() for link in links]
+    return sum(line.startswith("lock:") for of_one in lines for line in of_one)
 
 
 def test_to_read_the_wal_of_an_open_database_drops_no_lock(database: sqlite3.Connection, tmp_path: Path) -> None:
