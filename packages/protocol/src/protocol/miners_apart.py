@@ -15,6 +15,8 @@ def source_names(miners: list[MinerReading]) -> list[str]:
 
     The port of its API is added if several miners of one software are watched.
     """
+    if len(miners) == 1:
+        return [miners[0].playbook_id or miners[0].software]
     alike = Counter(each.software for each in miners if each.playbook_id is None)
     seen: Counter[str] = Counter()
     names = []
@@ -31,6 +33,8 @@ def with_own_cards(miners: list[MinerReading]) -> list[MinerReading]:
     if len(miners) < 2:
         return miners
     unplaced = [{each.device for each in miner.devices if _UNPLACED.fullmatch(each.device)} for miner in miners]
+    if not any(unplaced):
+        return miners
     named = Counter(name for names in unplaced for name in names)
     software = Counter(miner.software for miner in miners)
     return [

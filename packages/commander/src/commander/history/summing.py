@@ -9,7 +9,7 @@ from protocol.figures import COUNTERS
 
 from commander.history.buckets import Buckets, Counter, Gauge, grown
 from commander.history.names import Named, put
-from commander.history.resolution import exponent_of, in_whole_steps, rounded, rounded_all, scale_of
+from commander.history.resolution import exponent_of, in_whole_steps, rounded_all, scale_of
 from commander.readings.series import Readings, Series
 
 VALUES_AT_ONCE = 500_000  # some 20 MB
@@ -52,12 +52,22 @@ def summed(logs: Iterable[tuple[int, Readings]], *, start_s: int, step_s: int, n
 
 
 class Summing:
-    """Sums up log by log. At most about `VALUES_AT_ONCE` readings are in memory, for any number of logs."""
+    """Sums up log by log. At most about `VALUES_AT_ONCE` readings are in memory, for any number of logs.
+
+    Nearly all logs of a rig have the same series as the one before. Such logs are rows of one table, and each series
+    gets its column of that table at once.
+    """
 
     def __init__(self, start_s: int, step_s: int, names: Named) -> None:
         self._start_us, self._step_us = start_s * 1_000_000, step_s * 1_000_000
         self._names = names
         self._done = Summed(start_s, step_s)
+        self._series: list[Series] = []  # of the rows below
+        self._rows: list[tuple[float, ...]] = []
+        self._places_of_rows: list[int] = []
+        self._forget()
+
+    def _forget(self) -> None:
         self._places: list[int] = []
         self._columns: dict[Series, tuple[list[int], list[float]]] = {}
         self._values = 0
@@ -65,32 +75,52 @@ class Summing:
     def add(self, taken_at_us: int, readings: Readings) -> None:
         if self._values > VALUES_AT_ONCE:
             self._sum_up()
-        place, columns = (taken_at_us - self._start_us) // self._step_us, self._columns
+        if (series := list(readings)) != self._series:
+            self._put_rows()
+            self._series = series
+        place = (taken_at_us - self._start_us) // self._step_us
         self._places.append(place)
+        self._places_of_rows.append(place)
+        self._rows.append(tuple(readings.values()))
         self._values += len(readings)
+
+    def _put_rows(self) -> None:
+        """Moves the rows into the columns of their series."""
+        if not self._rows:
+            return
+        names = [each if each in self._columns else self._names(each) for each in self._series]
+        if names == self._series:
+            for series, values in zip(self._series, zip(*self._rows, strict=True), strict=True):
+                self._put(series, self._places_of_rows, values)
+        else:
+            for place, row in zip(self._places_of_rows, self._rows, strict=True):
+                self._put_beyond_bounds(place, zip(self._series, names, row, strict=True))
+        self._rows, self._places_of_rows = [], []
+
+    def _put_beyond_bounds(self, place: int, row: Iterable[tuple[Series, Series | None, float]]) -> None:
+        """Puts one log, some of whose series have no name of their own."""
         beyond: Readings = {}
-        for key, value in readings.items():
-            try:
-                where, values = columns[key]
-            except KeyError:
-                if (name := self._names(key)) is None:
-                    continue
-                if name != key:
-                    put(beyond, name, value)
-                    continue
-                where, values = columns[key] = [], []
-            where.append(place)
-            values.append(value)
-        for key, value in beyond.items():
-            where, values = columns.setdefault(key, ([], []))
-            where.append(place)
-            values.append(value)
+        for series, name, value in row:
+            if name == series:
+                self._put(series, (place,), (value,))
+            elif name is not None:
+                put(beyond, name, value)
+        for name, value in beyond.items():
+            self._put(name, (place,), (value,))
+
+    def _put(self, series: Series, places: Iterable[int], values: Iterable[float]) -> None:
+        if series not in self._columns:
+            self._columns[series] = [], []
+        where, column = self._columns[series]
+        where += places
+        column += values
 
     def result(self) -> Summed:
         self._sum_up()
         return self._done
 
     def _sum_up(self) -> None:
+        self._put_rows()
         done, places = self._done, self._places
         runs = _runs(places)
         part = Summed(done.start_s, done.step_s, [run[0] for run in runs])
@@ -102,7 +132,7 @@ class Summing:
             else:
                 part.gauges[key] = _sums(key[0], its_runs, values)
         self._done = followed(done, part) if done.where else part
-        self._places, self._columns, self._values = [], {}, 0
+        self._forget()
 
 
 def followed(first: Summed, then: Summed) -> Summed:
@@ -231,24 +261,11 @@ def in_buckets(sums: Summed) -> Buckets:
 
 
 def _gauge(figure: str, sums: Sums) -> Gauge:
-    means = [total / count for total, count in zip(sums.total, sums.count, strict=True)]
-    return gauge_of(figure, sums.where, sums.count, low=sums.low, mean=means, high=sums.high, last=sums.last)
-
-
-def gauge_of(
-    figure: str,
-    where: list[int],
-    count: list[int],
-    *,
-    low: list[float],
-    mean: list[float],
-    high: list[float],
-    last: list[float],
-) -> Gauge:
-    """Of rounded readings and their means, which are rounded here."""
+    means = (total / count for total, count in zip(sums.total, sums.count, strict=True))
     if (exponent := scale_of(figure)) is not None:
-        columns = [[round(value) for value in column] for column in (low, mean, high, last)]
-        return Gauge(exponent, where, count, *columns)
-    mean = [rounded(figure, value) for value in mean]
-    exponent = exponent_of((*low, *mean, *high, *last))
-    return Gauge(exponent, where, count, *(in_whole_steps(column, exponent) for column in (low, mean, high, last)))
+        low, high, last = (list(map(int, column)) for column in (sums.low, sums.high, sums.last))  # they are whole
+        return Gauge(exponent, sums.where, sums.count, low, list(map(round, means)), high, last)
+    mean = rounded_all(figure, means)
+    exponent = exponent_of((*sums.low, *mean, *sums.high, *sums.last))
+    columns = (in_whole_steps(column, exponent) for column in (sums.low, mean, sums.high, sums.last))
+    return Gauge(exponent, sums.where, sums.count, *columns)

@@ -39,6 +39,7 @@ _SUM_OF_RIG = tuple(name for name in gauges_with(Whole.SUM) if name in {*_OF_CPU
 _SHARES, _SHARES_OF_POOL = counters_of(Holder.MINER), counters_of(Holder.POOL)
 _SHARES_OF_DEVICE = tuple(name for name in _SHARES if name in MinerDevice.__struct_fields__)
 _of_gpu_and_miner, _NOTHING = attrgetter(*OF_GPU_AND_MINER), (None,) * len(OF_GPU_AND_MINER)
+_shares_of_device, _NO_SHARES = attrgetter(*_SHARES_OF_DEVICE), (None,) * len(_SHARES_OF_DEVICE)
 
 FigureNames = Collection[str] | None  # None: all of them
 
@@ -108,7 +109,7 @@ def _put_rig(readings: Readings, cpu: CpuReading | None, gpus: list[GpuReading])
 def _put_hashrates(readings: Readings, miners: list[MinerReading]) -> None:
     """Puts the hashrates of miners. A proxy's hashrate is in the history of the rigs behind it."""
     for miner in (each for each in miners if each.software not in PROXIES):
-        works = [Work(algorithm.coin, algorithm.algorithm).named for algorithm in miner.algorithms]
+        works = [_work(algorithm.coin, algorithm.algorithm) for algorithm in miner.algorithms]
         for (coin, name), algorithm in zip(works, miner.algorithms, strict=True):
             if algorithm.hashrate_hs is not None:
                 series: Series = HASHRATE, None, name, coin
@@ -120,6 +121,12 @@ def _put_hashrates(readings: Readings, miners: list[MinerReading]) -> None:
                     readings[series] = readings.get(series, 0.0) + hashrate_hs
 
 
+@lru_cache(maxsize=4096)
+def _work(coin: str | None, algorithm: str) -> Work:
+    """Returns the work under the names that totals use. Called with every log."""
+    return Work(coin, algorithm).named
+
+
 def _put_shares(readings: Readings, source: str, miner: MinerReading) -> None:
     for algorithm in miner.algorithms:
         for figure in _SHARES:
@@ -127,7 +134,8 @@ def _put_shares(readings: Readings, source: str, miner: MinerReading) -> None:
                 series = one_series((figure, source, algorithm.algorithm, algorithm.coin))
                 readings[series] = readings.get(series, 0) + count
     for device in miner.devices:
-        _put(readings, device, _SHARES_OF_DEVICE, device.device)
+        if _shares_of_device(device) != _NO_SHARES:  # few programs count the shares of each card
+            _put(readings, device, _SHARES_OF_DEVICE, device.device)
 
 
 def asic_readings(body: bytes, figures: FigureNames = None) -> Readings:
