@@ -156,10 +156,10 @@ def test_very_many_moves_are_a_new_page() -> None:
 
 def test_a_row_is_rendered_once_for_all_who_look(farm: LiveFarm) -> None:
     farm.report(1)
-    assert farm.views.rows_of(IndexQuery()).html(1) is farm.views.rows_of(IndexQuery()).html(1)
-    before = farm.views.rows_of(IndexQuery()).html(1)
+    assert farm.views.rows_of(IndexQuery()).of(1).html is farm.views.rows_of(IndexQuery()).of(1).html
+    before = farm.views.rows_of(IndexQuery()).of(1).html
     farm.report(1)
-    assert farm.views.rows_of(IndexQuery()).html(1) is not before
+    assert farm.views.rows_of(IndexQuery()).of(1).html is not before
 
 
 def test_a_silent_rig_is_grey_with_its_age_and_leaves_the_totals(farm: LiveFarm) -> None:
@@ -176,7 +176,7 @@ def test_a_silent_rig_is_grey_with_its_age_and_leaves_the_totals(farm: LiveFarm)
 
 
 def test_unknown_figures_are_never_zero(farm: LiveFarm) -> None:
-    html = farm.views.rows_of(IndexQuery()).html(1)
+    html = farm.views.rows_of(IndexQuery()).of(1).html
     assert "Waiting" in html
     assert html.count(">–<") == 12
     assert ">0" not in html

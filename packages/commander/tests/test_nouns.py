@@ -10,9 +10,9 @@ from commander.jobs.loop import Job
 from commander.live.source import LiveSource, Query
 from commander.noun import Built, Core, Noun
 from commander.overview.pages import SECTION as OVERVIEW_SECTION
-from commander.web.shell import Fragments, Page, Section, page
+from commander.web.shell import Fragments, Html, Page, Section, page
 from commander_farm import Farm, Rig, on_sqlite
-from litestar import Response, get, post
+from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from test_page_sockets import open_page, read_until
@@ -38,7 +38,7 @@ class Notes(NamedTuple):
 
 
 @get("/notes", include_in_schema=False)
-async def show_notes(notes: NamedDependency[Notes]) -> Response[str]:
+async def show_notes(notes: NamedDependency[Notes]) -> Html:
     about = Page(title=" ".join(notes.texts), section=SECTION, live="/live?view=notes", seq=notes.live.stamp())
     return page("web/error.html", about, detail="")
 

@@ -7,8 +7,8 @@ from pages import page
 
 def test_large_parts_take_the_places_of_their_comments_and_other_comments_stay() -> None:
     html = "<p>1</p><!--rows--><p>2</p><!--other--><!--waiting-rows-->"
-    large = {"rows": ["<b>a</b>", "<b><!--waiting-rows--></b>"], "waiting-rows": [], "unused": ["x"]}
-    assert with_large(html, large) == "<p>1</p><b>a</b>\n<b><!--waiting-rows--></b><p>2</p><!--other-->"
+    large = {"rows": ["<b>ä</b>".encode(), b"<b><!--waiting-rows--></b>"], "waiting-rows": [], "unused": [b"x"]}
+    assert with_large(html, large).decode() == "<p>1</p><b>ä</b>\n<b><!--waiting-rows--></b><p>2</p><!--other-->"
 
 
 async def test_what_people_search_for_is_no_place_for_rows(farm: Farm) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
@@ -18,12 +18,11 @@ from commander.addresses.coins import COINS
 from commander.addresses.domain import AddressKind, AddressNameTaken, AddressNotFound, BadAddress
 from commander.dependents import InUse, NotConfirmed, Use
 from commander.web.ids import id_in
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Html, Page, Section, page
 
 WRONG = 422
 HOME = "/templates"
 SECTION = Section("Templates", HOME, icon="M3 8h18v12H3zM3 8l3-4h12l3 4M15 14h3")
-Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 TITLES = {AddressKind.POOL: "pool", AddressKind.WALLET: "wallet"}
 

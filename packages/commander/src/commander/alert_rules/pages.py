@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from litestar import Response, post
+from litestar import post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
@@ -36,6 +36,7 @@ from commander.readings.severity import Severity
 from commander.selections.choice import chosen
 from commander.selections.domain import BadSelection
 from commander.web.ids import id_in
+from commander.web.shell import Html
 
 PART, POSITION = "rules", 20
 TEMPLATE = "alert_rules/rules.html"
@@ -43,7 +44,6 @@ PATH = f"{HOME}/rules"
 PREVIEW = "preview"
 RIGS_NAMED = 5
 TONES = {Severity.CRITICAL: "bad", Severity.WARNING: "warning"}
-Html = Response[Any]
 
 
 class AlertRuleRow(NamedTuple):

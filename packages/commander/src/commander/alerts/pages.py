@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
@@ -25,8 +25,7 @@ from commander.notifications.kinds.kind import ChannelKind
 from commander.notifications.settings_check import BadChannelSettings, kind_of
 from commander.registry.names import BadName
 from commander.selections.domain import BadSelection
-
-Html = Response[str]
+from commander.web.shell import Html
 
 
 @get(HOME, include_in_schema=False)

@@ -8,7 +8,7 @@ from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
-from litestar import Request, Response, get
+from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
@@ -17,7 +17,7 @@ from commander.audit.store import Entry, EntryFilter, read_entries
 from commander.db import Database
 from commander.web.ids import id_in
 from commander.web.moments import WrongRange, check_order, moment_in
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Html, Page, Section, page
 
 WRONG = 422
 ENTRIES_A_PAGE = 100
@@ -53,7 +53,7 @@ class FilterForm:
 
 
 @get(PATH, include_in_schema=False)
-async def show_audit(request: PageRequest, database: NamedDependency[Database]) -> Response[str]:
+async def show_audit(request: PageRequest, database: NamedDependency[Database]) -> Html:
     form, wanted = read_form(request.query_params)
     before_id = id_in(str(request.query_params.get("before", "")))
     entries: list[Entry] = []

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -32,12 +32,11 @@ from commander.playbooks.views import names_of
 from commander.problems import CommanderError
 from commander.registry.names import name_key
 from commander.registry.sections import RIGS
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Html, Page, Section, page
 from commander.wheels.store import WheelStore
 
 SECTION = Section("Commands", "/commands", icon="M4 6l6 6-6 6M12 19h8")
 WRONG = 422
-Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 SEVERITIES = {
     Severity.CRITICAL: ("Critical", "bad"),

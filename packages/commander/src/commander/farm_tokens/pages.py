@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from litestar import Response, get, post
+from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
@@ -14,10 +14,9 @@ from commander.farm_tokens.views import FarmTokenCard, list_fragments, row_of
 from commander.live.source import LiveSource
 from commander.registry.sections import RIGS
 from commander.web.ids import id_in
-from commander.web.shell import Page, page
+from commander.web.shell import Html, Page, page
 
 PATH = "/cpu-gpu/farm-tokens"
-Html = Response[str]
 
 
 @get(PATH, include_in_schema=False)

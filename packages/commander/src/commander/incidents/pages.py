@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
@@ -20,11 +20,10 @@ from commander.incidents.source import IncidentSource
 from commander.incidents.views import PATH, RigChoice, check_list, incident_fragments, list_fragments, rig_choice
 from commander.live.rigs import Lives
 from commander.registry.kinds import PATHS
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Html, Page, Section, page
 
 SECTION = Section("Incidents", PATH, has_badge=True, icon="M12 4L3 20h18zM12 10v5M12 17v1")
 BACK = ("/", PATH)
-Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
@@ -25,13 +25,13 @@ from commander.selections.choice import chosen
 from commander.selections.domain import BadSelection
 from commander.web.ids import id_in
 from commander.web.moments import WrongRange, field_text, moment_in
+from commander.web.shell import Html
 
 PART, POSITION = "maintenance", 30
 TEMPLATE = "maintenance/maintenance.html"
 PATH = f"{HOME}/maintenance"
 USUAL = timedelta(hours=2)
 PageRequest = Request[Any, Any, Any]
-Html = Response[Any]
 
 
 class MaintenanceForm(msgspec.Struct, frozen=True, rename={"since": "from", "until": "to"}):

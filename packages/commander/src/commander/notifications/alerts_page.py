@@ -9,12 +9,11 @@ commit that its part shows. Its template has two macros: `section(data)` is one 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from litestar import Response
 from markupsafe import Markup
 
 from commander.live.cluster import Cluster
 from commander.live.source import LiveSource, LiveView, Query
-from commander.web.shell import Fragments, Page, Section, macro, page
+from commander.web.shell import Fragments, Html, Page, Section, macro, page
 
 HOME = "/alerts"
 SECTION = Section("Alerts", HOME, icon="M6 17v-6a6 6 0 0 1 12 0v6l2 2H4zM10 22h4")
@@ -65,7 +64,7 @@ class AlertsPage:
 
         return self._live.view("alerts", render)
 
-    async def show(self, query: Query, dialog: OpenDialog | None = None) -> Response[str]:
+    async def show(self, query: Query, dialog: OpenDialog | None = None) -> Html:
         """Returns the page with the dialog, or with that of its address."""
         stamp = self._live.stamp()
         dialog = dialog or await self._find_dialog(query)

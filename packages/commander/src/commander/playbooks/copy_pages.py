@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
@@ -30,13 +30,12 @@ from commander.selections.choice import chosen
 from commander.selections.domain import BadSelection
 from commander.selections.ranges import ids_in_ranges, ranges_text
 from commander.web.ids import id_in
-from commander.web.shell import Page, page
+from commander.web.shell import Html, Page, page
 
 WRONG = 422
 SHOWN = 500  # rigs on a page
 PLAYBOOKS_SHOWN = 200
 LINE_SHOWN = 2_000
-Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 
 

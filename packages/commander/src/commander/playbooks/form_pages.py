@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -33,10 +33,9 @@ from commander.playbooks.views import names_of
 from commander.registry.sections import RIGS
 from commander.software.actions import SoftwareActions
 from commander.software.placeholders import KNOWN
-from commander.web.shell import Page, page
+from commander.web.shell import Html, Page, page
 
 WRONG = 422
-Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 
 

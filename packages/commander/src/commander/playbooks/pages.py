@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -21,10 +21,9 @@ from commander.registry.sections import RIGS
 from commander.settings import Settings
 from commander.signing import unsigned_text
 from commander.web.ids import id_in
-from commander.web.shell import Page, page
+from commander.web.shell import Html, Page, page
 
 WRONG = 422
-Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 
 

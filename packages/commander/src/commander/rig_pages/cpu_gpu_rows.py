@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 from protocol import units
 
@@ -110,24 +111,32 @@ def row_html(state: RigState, extra: Columns = ()) -> str:
     return str(_row(row_view(state, extra)))
 
 
+class Row(NamedTuple):
+    """A row as HTML, and the same in UTF-8."""
+
+    changed_at: int
+    html: str
+    utf8: bytes
+
+
 class Rows:
-    """Rows as HTML, rendered once for each change of their rig and shared by everybody who looks."""
+    """Rows, rendered once for each change of their rig and shared by everybody who looks."""
 
     def __init__(
         self, index: OperationalIndex, render: Callable[[RigState, Columns], str], extra: Columns = ()
     ) -> None:
         self._index = index
         self._extra = extra
-        self._rendered: dict[int, tuple[int, str]] = {}
+        self._rendered: dict[int, Row] = {}
         self._render = render
 
-    def html(self, rig_id: int) -> str:
+    def of(self, rig_id: int) -> Row:
         state = self._index.rigs[rig_id]
-        changed_at, html = self._rendered.get(rig_id, (-1, ""))
-        if changed_at != state.changed_at:
+        row = self._rendered.get(rig_id)
+        if row is None or row.changed_at != state.changed_at:
             html = self._render(state, self._extra)
-            self._rendered[rig_id] = state.changed_at, html
-        return html
+            row = self._rendered[rig_id] = Row(state.changed_at, html, html.encode())
+        return row
 
     def forget_removed(self) -> None:
         """Drop the rows of rigs that are gone."""

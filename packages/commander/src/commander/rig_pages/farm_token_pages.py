@@ -15,10 +15,11 @@ from commander.live.source import LiveSource
 from commander.registry.kinds import PATHS, RigKind
 from commander.rig_pages.farm_token_dialog import farm_token_dialog
 from commander.rig_pages.live_views import RigViews
-from commander.rig_pages.pages import Html, PageRequest, index_page
+from commander.rig_pages.pages import PageRequest, index_page
 from commander.settings import Settings
 from commander.tags.domain import BadTag, TooManyTags
 from commander.tls import CertificateFacts
+from commander.web.shell import Html
 from commander.wheels.line import installing_of
 from commander.wheels.store import WheelStore
 

@@ -171,7 +171,7 @@ class IndexView:
     def _placed_rows(self, changes: Mapping[str, RowDiff], since: int) -> list[str]:
         rigs, rows = self._views.index.rigs, self._rows
         return [
-            placed(rows.html(rig_id), place, before, same=rig_id in self._was and rigs[rig_id].changed_at <= since)
+            placed(rows.of(rig_id).html, place, before, same=rig_id in self._was and rigs[rig_id].changed_at <= since)
             for place, change in changes.items()
             for rig_id, before in change.placed
         ]
@@ -180,7 +180,7 @@ class IndexView:
         rigs, rows = self._views.index.rigs, self._rows
         if self._views.index.now_at == since:
             return []
-        return [rows.html(rig_id) for rig_id in ids if rig_id in rigs and rigs[rig_id].changed_at > since]
+        return [rows.of(rig_id).html for rig_id in ids if rig_id in rigs and rigs[rig_id].changed_at > since]
 
     def _changed_around(self) -> list[str]:
         if self._around_of is self._order:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -34,11 +34,10 @@ from commander.rig_pages.log_query import (
 from commander.rig_pages.log_table import TableView, devices_in, is_raw, raw_table, steps_table
 from commander.settings import Settings
 from commander.web.moments import WrongRange
-from commander.web.shell import Page, page
+from commander.web.shell import Html, Page, page
 
 WRONG = 422
 DIGITS_OF_US = 19
-Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 
 

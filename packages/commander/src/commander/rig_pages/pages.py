@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
@@ -39,13 +39,12 @@ from commander.saved_views.store import SavedView, views_of
 from commander.settings import Settings
 from commander.tls import CertificateFacts
 from commander.web.ids import id_in
-from commander.web.shell import Page, page
+from commander.web.shell import Html, Page, page
 from commander.wheels.line import Installing, installing_of
 from commander.wheels.store import WheelStore
 
 WRONG = 422
 NOTHING_GIVEN: Mapping[str, str] = {}
-Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 
 
@@ -189,7 +188,7 @@ def index_page(
         about,
         status=WRONG if wrong else 200,
         display=display,
-        large={place: [rows.html(rig_id) for rig_id in ids] for place, ids in places.items()},
+        large={place: [rows.of(rig_id).utf8 for rig_id in ids] for place, ids in places.items()},
         index_parts={
             **views.around(order, query),
             "totals": views.totals(),

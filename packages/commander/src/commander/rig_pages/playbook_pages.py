@@ -18,7 +18,8 @@ from commander.rig_pages.chosen_rigs import ChosenRigs, chosen_rigs, names_text,
 from commander.rig_pages.dialog import RigDialog
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.navigation import counted
-from commander.rig_pages.pages import Html, PageRequest, index_page
+from commander.rig_pages.pages import PageRequest, index_page
+from commander.web.shell import Html
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,11 @@ from commander.rig_pages.chosen_rigs import ChosenRigs, chosen_rigs, names_text
 from commander.rig_pages.dialog import RigDialog
 from commander.rig_pages.live_views import RigViews
 from commander.rig_pages.navigation import counted
-from commander.rig_pages.pages import Html, PageRequest, index_page, rig_page
+from commander.rig_pages.pages import PageRequest, index_page, rig_page
 from commander.rigs.actions import RigActions
 from commander.tags.actions import change_tags
 from commander.tags.domain import BadTag, TagChange, TooManyTags, checked_tag, checked_tags, tag_key, tags_in
+from commander.web.shell import Html
 
 TAGS_OFFERED = 40
 

@@ -13,8 +13,9 @@ from commander.registry.names import BadName
 from commander.rig_pages.chosen_rigs import page_query
 from commander.rig_pages.dialog import RigDialog
 from commander.rig_pages.live_views import RigViews
-from commander.rig_pages.pages import Html, index_page
+from commander.rig_pages.pages import index_page
 from commander.saved_views.actions import SavedViewActions, TooManyViews
+from commander.web.shell import Html
 
 
 class ViewForm(msgspec.Struct, frozen=True):

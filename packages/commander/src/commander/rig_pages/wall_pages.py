@@ -8,7 +8,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from litestar import Request, Response, get, websocket
+from litestar import Request, get, websocket
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -31,13 +31,12 @@ from commander.saved_views.domain import LINKS_AT, LinkExpired, NoSuchLink, View
 from commander.saved_views.links import ViewLinks
 from commander.web.errors import extra_headers, problem_of
 from commander.web.role_filter import frame_for
-from commander.web.shell import Page, page, plain_page
+from commander.web.shell import Html, Page, page, plain_page
 
 PATH = f"{LINKS_AT}/{{token:str}}"
 HERE = "?live"  # the page's WebSocket has the page's own address
 SECRET_ADDRESS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 REFUSED = (NoSuchLink, LinkExpired, TooManyTries)
-Html = Response[str]
 
 
 @get(PATH, opt={OPEN: True}, include_in_schema=False)
@@ -110,7 +109,9 @@ def wall_page(views: RigViews, link: ViewLink, query: IndexQuery) -> Html:
         "rig_pages/wall.html",
         Page(title=link.name, section=None, live=HERE, seq=views.live.frames.stamp()),
         display=display,
-        large={place: [without_links(rows.html(rig_id)) for rig_id in ids] for place, ids in places.items()},
+        large={
+            place: [without_links(rows.of(rig_id).html).encode() for rig_id in ids] for place, ids in places.items()
+        },
         wall_parts=wall_parts(views, order, query),
         columns=[*columns(query, display.headings), *extra_headings(query)],
         column_classes=column_classes(query.columns, display.kind),

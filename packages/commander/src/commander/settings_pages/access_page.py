@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
@@ -55,7 +55,7 @@ from commander.settings_pages.access_views import (
 )
 from commander.settings_pages.pages import SECTION, back_of, days_in, sessions_of
 from commander.web.ids import id_in
-from commander.web.shell import Page, page
+from commander.web.shell import Html, Page, page
 
 PATH = "/access"
 WRONG = 422
@@ -66,7 +66,6 @@ NOTICES = {
     "off": "Your second factor is off.",
     "link": "The view link is revoked. Open pages of it close within 2 seconds.",
 }
-Html = Response[str]
 SessionRequest = Request[Session, Any, Any]
 BAD_FIELDS = (AccessNameTaken, BadAccessName, BadNewPassword, BadRole, TooManyAccesses)
 

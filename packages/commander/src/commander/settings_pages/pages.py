@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
@@ -47,7 +47,7 @@ from commander.settings import Settings, in_clear_text
 from commander.signing import unsigned_text
 from commander.tls import CertificateFacts
 from commander.web.assets import ASSETS_AT, NOTICES
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Html, Page, Section, page
 
 WRONG, TOO_MANY = 422, 429
 HOME = "/"
@@ -55,7 +55,6 @@ _LOCAL = re.compile(r"/(?![/\\])[^\x00-\x20\\\x7f]*")
 NO_KEY = NewKeyView()
 PASSWORD_ALONE = LoginFields(name=False, code=False)
 SECTION = Section("Settings", "/settings", icon="M4 7h10M18 7h2M16 5v4M4 17h4M12 17h8M10 15v4")
-Html = Response[str]
 PageRequest = Request[Session, Any, Any]
 
 

@@ -13,8 +13,9 @@ from commander.accounts.views import CreatedSite
 from commander.readings.asic import site_command
 from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings
-from commander.settings_pages.pages import Html, PageRequest, settings_page
+from commander.settings_pages.pages import PageRequest, settings_page
 from commander.tls import CertificateFacts
+from commander.web.shell import Html
 from commander.wheels.line import installing_of, linux_line
 from commander.wheels.store import WheelStore
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
@@ -31,12 +31,11 @@ from commander.software.forms import (
 from commander.software.pins import OddPin, odd_pins
 from commander.software.placeholders import KNOWN
 from commander.web.ids import id_in
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Html, Page, Section, page
 
 WRONG = 422
 HOME = "/mining-software"
 SECTION = Section("Mining software", HOME, icon="M12 3l9 5v8l-9 5-9-5V8zM3 8l9 5 9-5M12 13v8")
-Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 
 

@@ -22,11 +22,10 @@ from commander.tags.actions import import_tags
 from commander.tags.api import tag_uses
 from commander.tags.domain import Tags
 from commander.tags.spreadsheet import BadFile, ImportPlan, csv_of, plan_import
-from commander.web.shell import Fragments, Page, macro, page
+from commander.web.shell import Fragments, Html, Page, macro, page
 
 WRONG = 422
 SHOWN = 200
-Html = Response[str]
 
 
 class FileForm(msgspec.Struct, frozen=True):

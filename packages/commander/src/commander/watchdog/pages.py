@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
@@ -23,13 +23,12 @@ from commander.watchdog.domain import Rule, RuleNotFound, TooManyRules
 from commander.watchdog.forms import NUMBERS, RuleForm, form_of, read_form
 from commander.watchdog.words import act_text, differences
 from commander.web.ids import id_in
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Html, Page, Section, page
 
 WRONG = 422
 HOME = "/watchdog"
 SECTION = Section("Watchdog", HOME, icon="M12 3l8 3v6c0 5-4 8-8 9c-4-1-8-4-8-9V6z")
 ACTS_SHOWN = 50
-Html = Response[str]
 PageRequest = Request[Any, Any, Any]
 
 

@@ -19,7 +19,8 @@ from commander.web.assets import asset
 
 FOLDER = resources.files("commander")
 Fragments = dict[str, str]  # the live parts of a page as HTML, each an element with an id
-NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
+Html = Response[bytes]  # a page as an answer
+NOTHING: Mapping[str, Sequence[bytes]] = MappingProxyType({})
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _COMMENT = re.compile("<!--([a-z-]+)-->")
 _open_incidents: ContextVar[int] = ContextVar("open_incidents", default=0)
@@ -116,30 +117,37 @@ def macro(template: str, name: str, *views: object) -> Markup:
 
 
 def page(
-    template: str, about: Page, *, status: int = 200, large: Mapping[str, Sequence[str]] = NOTHING, **values: object
-) -> Response[str]:
+    template: str, about: Page, *, status: int = 200, large: Mapping[str, Sequence[bytes]] = NOTHING, **values: object
+) -> Html:
     """The whole page as an answer. No cache keeps it: it shows figures, and sometimes a secret.
 
-    `large` is HTML that replaces comments of the template: `rows` replaces `<!--rows-->`. A template would copy it six
-    times. The template must escape all texts of people and devices. Otherwise they could contain such a comment.
+    `large` is HTML in UTF-8 that replaces comments of the template: `rows` replaces `<!--rows-->`. A template would
+    copy it six times. The template must escape all texts of people and devices. Otherwise they could contain such a
+    comment.
     """
     html = with_large(render(template, page=about, **values), large)
     return Response(html, status_code=status, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
 
 
-def with_large(html: str, large: Mapping[str, Sequence[str]]) -> str:
-    """Returns the page with these lines in the places of their comments."""
-    parts = _COMMENT.split(html)  # every second one is a comment's name
-    parts[1::2] = ["\n".join(large[name]) if name in large else f"<!--{name}-->" for name in parts[1::2]]
-    return "".join(parts)
+def with_large(html: str, large: Mapping[str, Sequence[bytes]]) -> bytes:
+    """Returns the page in UTF-8, with these lines in the places of their comments."""
+    parts: list[bytes] = []
+    for place, part in enumerate(_COMMENT.split(html)):  # every second one is a comment's name
+        if place % 2 == 0:
+            parts.append(part.encode())
+        elif part in large:
+            parts.append(b"\n".join(large[part]))
+        else:
+            parts.append(f"<!--{part}-->".encode())
+    return b"".join(parts)
 
 
-def error_page(status: int, title: str, detail: str, *, section: Section) -> Response[str]:
+def error_page(status: int, title: str, detail: str, *, section: Section) -> Html:
     """Returns a page with an error and what to do; `detail` may be empty if the title is enough."""
     about = Page(title=title, section=section)
     return page("web/error.html", about, status=status, detail=detail)
 
 
-def plain_page(status: int, title: str, detail: str) -> Response[str]:
+def plain_page(status: int, title: str, detail: str) -> Html:
     """Returns a page with an error for somebody who may see nothing else: it leads to no other page."""
     return page("web/plain.html", Page(title=title, section=None), status=status, detail=detail)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 
-from litestar import Response
 from litestar.types import ASGIApp, HTTPRequestEvent, Receive, Scope, Send
 
 from commander.accounts.auth import is_for_machines
@@ -19,7 +18,7 @@ from commander.accounts.domain import ConfirmationNeeded, Session, check_confirm
 from commander.accounts.route_roles import needs_confirmation
 from commander.web.bodies import header, method_of
 from commander.web.security import SAFE
-from commander.web.shell import Page, Section, page
+from commander.web.shell import Html, Page, Section, page
 
 PASSWORD_FIELD = "confirm_password"  # noqa: S105 - names of fields
 CODE_FIELD = "confirm_code"
@@ -76,7 +75,7 @@ def asks_by_page(error: Exception, path: str) -> bool:
     return isinstance(error, ConfirmationNeeded) and not is_for_machines(path)
 
 
-def confirmation_page(scope: Scope, error: Exception, *, section: Section) -> Response[str]:
+def confirmation_page(scope: Scope, error: Exception, *, section: Section) -> Html:
     """Returns the page that asks for the password, with the fields of the form that waits for it."""
     is_wrong = isinstance(error, ConfirmationNeeded) and error.is_wrong
     query = scope["query_string"].decode("latin-1")
