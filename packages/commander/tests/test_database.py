@@ -57,6 +57,16 @@ async def test_after_a_transaction_that_is_cancelled_the_connection_is_used_agai
         await db.execute(sa.text("INSERT INTO parents VALUES (7)"))  # it is not there
 
 
+async def test_whenever_a_reader_is_cancelled_its_connection_is_used_again(database: Database) -> None:
+    for steps in range(40):  # of the event loop: in some of these runs the driver's thread has a BEGIN to do
+        reading = asyncio.create_task(children(database))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        assert await children(database) == 0
+
+
 async def test_a_reader_sees_one_state_while_another_writes(database: Database) -> None:
     async with database.reading() as db:
         count = sa.text("SELECT count(*) FROM parents")

@@ -20,7 +20,7 @@ from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_connection
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import PoolResetState
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from commander.problems import DatabaseAway, DatabaseProblem
 
@@ -35,6 +35,7 @@ metadata = sa.MetaData(
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 15
+COMMITTED = "minewarden_committed"  # in the `info` of a connection that goes back without an open transaction
 
 
 class Moment(sa.types.TypeDecorator[datetime]):
@@ -92,6 +93,7 @@ class Database:
             await connection.execution_options(sqlite_write=True)
             async with connection.begin():
                 yield connection
+            connection.info[COMMITTED] = True
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -101,6 +103,7 @@ class Database:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with connection.begin():
                 yield connection
+            connection.info[COMMITTED] = True
 
     async def now(self) -> datetime:
         """The time that all commanders on this database agree on."""
@@ -205,7 +208,13 @@ def _begin(connection: sa.Connection) -> None:
         dbapi_connection.run_async(methodcaller("execute", "BEGIN"))
 
 
-def _end_transaction(connection: AsyncAdapt_dbapi_connection, _record: object, state: PoolResetState) -> None:
-    """Ends a transaction that is still open when its connection goes back: a failed COMMIT leaves it open."""
-    if state.asyncio_safe and connection.driver_connection.in_transaction:
+def _end_transaction(
+    connection: AsyncAdapt_dbapi_connection, record: ConnectionPoolEntry | None, state: PoolResetState
+) -> None:
+    """Rolls back what was not committed when a connection goes back: a COMMIT that failed leaves its transaction open.
+
+    A request that is cancelled may have a BEGIN under way in the driver's thread. The rollback comes after it.
+    """
+    is_committed = record is not None and record.info.pop(COMMITTED, False)
+    if state.asyncio_safe and not is_committed:
         connection.rollback()
