@@ -21,6 +21,7 @@ from commander.accounts.route_roles import RIGHTS, SOCKET
 from commander.accounts.second_factor import RECOVERY_CODES, STEP_S, matching_step
 from commander.accounts.second_factor_actions import TOTP_PURPOSE, SecondFactorActions
 from commander.db import Database, metadata, open_database
+from commander.live.cluster import SingleNode
 from commander.saved_views.actions import SavedViewActions
 from commander.saved_views.links import ViewLinks
 from commander.sealing import Sealer, SecretsUnreadable
@@ -338,7 +339,7 @@ async def test_a_page_that_is_asked_for_while_the_access_is_removed_leads_to_the
             AccessActions(database, accounts),
             factors,
             farm.settings,
-            saved_views=SavedViewActions(database, on_end=lambda owner: None),
+            saved_views=SavedViewActions(database, SingleNode(), on_end=lambda owner: None),
             view_links=ViewLinks(database),
         )
         with pytest.raises(NotSignedIn):

@@ -35,7 +35,8 @@ from commander.rig_pages.selected import selection_problem
 from commander.rig_pages.uptime_view import UptimeView, uptime_view
 from commander.rig_pages.usual_view import UsualView, usual_view
 from commander.rigs.actions import RigActions
-from commander.saved_views.store import SavedView, views_of
+from commander.saved_views.actions import SavedViewActions
+from commander.saved_views.store import SavedView
 from commander.settings import Settings
 from commander.tls import CertificateFacts
 from commander.web.ids import id_in
@@ -56,13 +57,12 @@ class NameForm(msgspec.Struct, frozen=True):
 async def index(
     request: PageRequest,
     views: NamedDependency[RigViews],
-    database: NamedDependency[Database],
+    saved_views: NamedDependency[SavedViewActions],
     farm_token_actions: NamedDependency[FarmTokenActions],
 ) -> Html:
     parameters = _parameters(request)
     query = _query(views, parameters)
-    async with database.reading() as db:
-        saved = await views_of(db, views.display.kind)
+    saved = (await saved_views.all())[views.display.kind]
     dialog = _index_dialog(views, query, parameters)
     if parameters.get("dialog") == "add-many" and views.display.kind is RigKind.CPU_GPU:
         dialog = await farm_token_dialog(farm_token_actions, query.address())
