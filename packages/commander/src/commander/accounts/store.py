@@ -31,6 +31,12 @@ _API_KEY = (
     api_keys.c.role,
     api_keys.c.expires_at,
 )
+_ALL_SESSIONS = sa.select(*_SESSION).join_from(sessions, accesses, accesses.c.id == sessions.c.access_id)
+_OF_COOKIE = _ALL_SESSIONS.where(  # made once: each request of a browser reads its session
+    sessions.c.cookie_hash == sa.bindparam("cookie_hash"),
+    sessions.c.last_seen_at > sa.bindparam("seen_after"),
+    sessions.c.created_at > sa.bindparam("made_after"),
+)
 _WHAT = {api_keys: "API key", site_tokens: "site"}
 
 
@@ -70,17 +76,9 @@ async def insert_session(
 async def find_session(
     db: AsyncConnection, cookie_hash: bytes, *, seen_after: datetime, made_after: datetime
 ) -> Session | None:
-    query = _sessions().where(
-        sessions.c.cookie_hash == cookie_hash,
-        sessions.c.last_seen_at > seen_after,
-        sessions.c.created_at > made_after,
-    )
-    row = (await db.execute(query)).one_or_none()
+    values = {"cookie_hash": cookie_hash, "seen_after": seen_after, "made_after": made_after}
+    row = (await db.execute(_OF_COOKIE, values)).one_or_none()
     return _session(*row) if row else None
-
-
-def _sessions() -> sa.Select[Any]:
-    return sa.select(*_SESSION).join_from(sessions, accesses, accesses.c.id == sessions.c.access_id)
 
 
 def _session(
@@ -119,13 +117,13 @@ async def touch_session(db: AsyncConnection, session_id: int, *, now: datetime) 
 
 
 async def all_sessions(db: AsyncConnection) -> list[Session]:
-    rows = await db.execute(_sessions().order_by(sessions.c.last_seen_at.desc(), sessions.c.id))
+    rows = await db.execute(_ALL_SESSIONS.order_by(sessions.c.last_seen_at.desc(), sessions.c.id))
     return [_session(*row) for row in rows]
 
 
 async def delete_session(db: AsyncConnection, session_id: int) -> Session | None:
     """Returns the session that is gone; None if there was none."""
-    row = (await db.execute(_sessions().where(sessions.c.id == session_id))).one_or_none()
+    row = (await db.execute(_ALL_SESSIONS.where(sessions.c.id == session_id))).one_or_none()
     await db.execute(sa.delete(sessions).where(sessions.c.id == session_id))
     return _session(*row) if row else None
 
