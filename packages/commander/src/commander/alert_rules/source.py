@@ -5,8 +5,8 @@ from commander.alert_rules.actions import ALERT_RULES
 from commander.alert_rules.domain import AlertRule
 from commander.alert_rules.rulebook import Rulebook, why_unreadable
 from commander.db import Database
+from commander.live.cached import Cached
 from commander.live.cluster import Cluster
-from commander.live.kept import Kept
 from commander.registry.kinds import RigKind
 
 
@@ -22,15 +22,15 @@ class AlertRules:
         self.all: list[AlertRule] = []
         self.unreadable: dict[int, str] = {}
         self._database = database
-        self._kept = Kept(ALERT_RULES, cluster, self._read)
+        self._cached = Cached(ALERT_RULES, cluster, self._read)
 
     def changed(self) -> None:
         """Call it after each commit that changes rules."""
-        self._kept.changed()
+        self._cached.changed()
 
     async def refresh(self) -> None:
         """Reads the rules if they may have changed."""
-        rules = await self._kept.get()
+        rules = await self._cached.get()
         if rules != self.all or not self.books:
             self.all, self.number = rules, self.number + 1
             reasons = {rule.id: why_unreadable(rule) for rule in rules if rule.limits.enabled}

@@ -111,7 +111,7 @@ def row_html(state: RigState, extra: Columns = ()) -> str:
     return str(_row(row_view(state, extra)))
 
 
-class Row(NamedTuple):
+class RenderedRow(NamedTuple):
     """A row as HTML, and the same in UTF-8."""
 
     changed_at: int
@@ -127,15 +127,15 @@ class Rows:
     ) -> None:
         self._index = index
         self._extra = extra
-        self._rendered: dict[int, Row] = {}
+        self._rendered: dict[int, RenderedRow] = {}
         self._render = render
 
-    def of(self, rig_id: int) -> Row:
+    def of(self, rig_id: int) -> RenderedRow:
         state = self._index.rigs[rig_id]
         row = self._rendered.get(rig_id)
         if row is None or row.changed_at != state.changed_at:
             html = self._render(state, self._extra)
-            row = self._rendered[rig_id] = Row(state.changed_at, html, html.encode())
+            row = self._rendered[rig_id] = RenderedRow(state.changed_at, html, html.encode())
         return row
 
     def forget_removed(self) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from commander.audit.store import record
 from commander.db import Database
+from commander.live.cached import Cached
 from commander.live.cluster import Cluster, Topic
-from commander.live.kept import Kept
 from commander.problems import CommanderError, ErrorKind
 from commander.registry.kinds import RigKind
 from commander.registry.names import BadName, checked_name
@@ -24,7 +24,7 @@ class TooManyViews(CommanderError):
 
 
 class SavedViewActions:
-    """Saves and removes views. They are kept in memory, because each index page shows them.
+    """Saves and removes views. They are cached, because each index page shows them.
 
     `on_end` gets each link whose view has changed or is gone, as `link_owner` names it, to close its WebSockets. The
     pages load again, and show the new view, or that the link is not valid any more.
@@ -32,12 +32,12 @@ class SavedViewActions:
 
     def __init__(self, database: Database, cluster: Cluster, *, on_end: Callable[[str], None]) -> None:
         self._database = database
-        self._kept = Kept(SAVED_VIEWS, cluster, self._read)
+        self._cached = Cached(SAVED_VIEWS, cluster, self._read)
         self._on_end = on_end
 
     async def all(self) -> Mapping[RigKind, Sequence[SavedView]]:
         """Returns the views of each kind of rig, by name."""
-        return await self._kept.get()
+        return await self._cached.get()
 
     async def _read(self) -> dict[RigKind, list[SavedView]]:
         async with self._database.reading() as db:
@@ -56,7 +56,7 @@ class SavedViewActions:
                 )
             await record(db, "view saved", name, query)
             links = await link_store.links_of_view(db, view_id)
-        self._kept.changed()
+        self._cached.changed()
         self._close(links)
 
     async def remove(self, kind: RigKind, view_id: int) -> None:
@@ -68,7 +68,7 @@ class SavedViewActions:
                 return
             ended = f"{len(links)} view {'link has' if len(links) == 1 else 'links have'} ended." if links else ""
             await record(db, "view removed", name, ended)
-        self._kept.changed()
+        self._cached.changed()
         self._close(links)
 
     def _close(self, links: list[int]) -> None:

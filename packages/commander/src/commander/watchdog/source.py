@@ -9,9 +9,9 @@ from protocol.command_messages import LadderSettings
 from protocol.inbox_messages import InboxItem
 
 from commander.db import Database
+from commander.live.cached import Cached
 from commander.live.cluster import Cluster, Topic
 from commander.live.inbox import Inbox, inbox_item
-from commander.live.kept import Kept
 from commander.live.rigs import LiveRigs
 from commander.selections.compiled import Predicate, compiled
 from commander.selections.domain import BadSelection
@@ -36,7 +36,7 @@ class WatchdogInbox:
 
     def __init__(self, database: Database, live: LiveRigs, inbox: Inbox, cluster: Cluster) -> None:
         self._database, self._live, self._inbox = database, live, inbox
-        self._rules = Kept(RULES, cluster, self._read, on_news=self._wake_all)
+        self._rules = Cached(RULES, cluster, self._read, on_news=self._wake_all)
         inbox.add(self)
 
     def changed(self) -> None:

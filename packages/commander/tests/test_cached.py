@@ -1,12 +1,12 @@
-"""A value of the database that nodes keep in memory."""
+"""A value of the database that nodes cache."""
 
 import asyncio
 from collections.abc import Callable
 
 import pytest
-from commander.live import kept
+from commander.live import cached
+from commander.live.cached import Cached
 from commander.live.cluster import K, SingleNode, Topic
-from commander.live.kept import Kept
 from commander.problems import DatabaseAway
 
 NUMBERS = Topic("numbers", int)
@@ -50,7 +50,7 @@ class Numbers:
 
 async def test_it_is_read_once_and_again_after_a_change_at_any_node() -> None:
     numbers, news = Numbers(), News()
-    here, there = Kept(NUMBERS, news, numbers.read), Kept(NUMBERS, news, numbers.read)
+    here, there = Cached(NUMBERS, news, numbers.read), Cached(NUMBERS, news, numbers.read)
     assert await asyncio.gather(*(here.get() for _ in range(5)), there.get()) == [0] * 6
     assert numbers.reads == 2
     numbers.number = 7
@@ -61,7 +61,7 @@ async def test_it_is_read_once_and_again_after_a_change_at_any_node() -> None:
 
 async def test_a_change_while_it_is_read_is_not_missed() -> None:
     numbers = Numbers()
-    value = Kept(NUMBERS, SingleNode(), numbers.read)
+    value = Cached(NUMBERS, SingleNode(), numbers.read)
     numbers.may_answer.clear()
     reading = asyncio.create_task(value.get())
     await asyncio.sleep(0)
@@ -77,14 +77,14 @@ async def test_while_the_database_is_away_the_last_value_stays_in_use_unless_it_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     numbers = Numbers()
-    value = Kept(NUMBERS, SingleNode(), numbers.read)
+    value = Cached(NUMBERS, SingleNode(), numbers.read)
     numbers.is_away = True
     with pytest.raises(DatabaseAway):
         await value.get()
     numbers.is_away = False
     assert await value.get() == 0
     numbers.is_away = True
-    monkeypatch.setattr(kept, "READ_AGAIN_S", 0.0)
+    monkeypatch.setattr(cached, "READ_AGAIN_S", 0.0)
     assert (await value.get(), numbers.reads) == (0, 3)
     value.changed()
     with pytest.raises(DatabaseAway):
@@ -93,7 +93,7 @@ async def test_while_the_database_is_away_the_last_value_stays_in_use_unless_it_
 
 async def test_it_is_read_again_when_news_may_have_been_missed() -> None:
     numbers, news, woken = Numbers(), News(), list[str]()
-    value = Kept(NUMBERS, news, numbers.read, on_news=lambda: woken.append("news"))
+    value = Cached(NUMBERS, news, numbers.read, on_news=lambda: woken.append("news"))
     await value.get()
     numbers.number = 7
     for news_missed in news.gaps:

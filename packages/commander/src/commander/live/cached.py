@@ -1,4 +1,4 @@
-"""A value of the database that each node keeps in memory until a node of the farm has changed it."""
+"""A value of the database that each node caches until a node of the farm has changed it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ T = TypeVar("T")
 READ_AGAIN_S = 60.0  # another node's news may have been missed
 
 
-class Kept(Generic[T]):
+class Cached(Generic[T]):
     """Reads the value again after each change at any node, and once a minute.
 
     `topic` has one key, 0: the whole value is read again. `on_news` is called after each piece of news.
