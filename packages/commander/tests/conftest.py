@@ -18,11 +18,13 @@ import pytest
 from argon2 import PasswordHasher
 from commander.accounts import actions
 from commander.accounts.actions import AccountActions
+from commander.accounts.route_roles import set_rights
 from commander.accounts.tables import sessions
 from commander.db import Database, open_database
 from commander.incidents.running import Rounds
 from commander.live.rigs import Lives
 from commander.migrations import migrate
+from commander.nouns import NOUNS
 from commander.settings import Settings
 from commander_farm import PASSWORD, POSTGRESQL, SQLITE, Clock, Farm, running, serving, settings_of
 from every_change import World, make_world
@@ -31,6 +33,12 @@ from playbook_farm import Playbooks
 from postgresql_server import SMALL_WAL, PostgresqlServer, memory, running_server
 
 _numbers = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rights() -> None:
+    """The least role of each route, for tests that make no application."""
+    set_rights(noun.rights for noun in NOUNS)
 
 
 @pytest.fixture(params=[SQLITE, POSTGRESQL])

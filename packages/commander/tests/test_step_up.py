@@ -8,7 +8,7 @@ import pytest
 from commander.accounts import confirmations
 from commander.accounts.confirmations import RIGS_UNCONFIRMED, ChangedRigs
 from commander.accounts.domain import CONFIRMED_FOR
-from commander.accounts.route_roles import RIGHTS
+from commander.accounts.route_roles import table
 from commander.live.long_poll import LongPoll
 from commander.routes import Routes
 from commander.services import Services
@@ -107,7 +107,7 @@ def routes_that_change(settings: Settings) -> dict[Route, bool]:
 @on_sqlite
 def test_no_route_about_money_or_access_is_missing_in_these_lists(settings: Settings) -> None:
     routes = routes_that_change(settings)
-    assert {route for route, right in RIGHTS.items() if right.is_confirmed} == CONFIRMED
+    assert {route for route, right in table().rights.items() if right.is_confirmed} == CONFIRMED
     assert {route for route, asks in routes.items() if asks} == CHANGES_OF_PLAYBOOKS | TYPED_IN_THE_REQUEST
     of_that_sort = {route for route in routes if ABOUT_MONEY_OR_ACCESS.search(route[1])}
     listed = CONFIRMED | CHANGES_OF_PLAYBOOKS | TYPED_IN_THE_REQUEST | FREE

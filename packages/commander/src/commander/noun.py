@@ -86,10 +86,11 @@ class Noun:
 
     `handlers` answer requests. `rig_handlers` do so under the address of each kind of rig: "/{rig_id:int}/tags" becomes
     `/cpu-gpu/7/tags` and `/asics/7/tags`. `sections` are entries of the navigation. `build` makes the objects that they
-    use.
+    use. `rights` has a line with the least role for each route, see `accounts/route_roles.py`.
     """
 
     handlers: Sequence[ControllerRouterHandler] = ()
     rig_handlers: Sequence[ControllerRouterHandler] = ()
     sections: Sequence[Section] = ()
     build: Callable[[Core], Built] = nothing_of_its_own
+    rights: str = ""

@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import Authentication
 from commander.accounts.confirmations import Confirmations
+from commander.accounts.route_roles import set_rights
 from commander.error_handlers import exception_handlers
 from commander.history import api as history_api
 from commander.live import inbox_endpoint
@@ -63,6 +64,7 @@ class Routes:
 
     def __init__(self, services: Services) -> None:
         set_navigation([section for noun in NOUNS for section in noun.sections])
+        set_rights(noun.rights for noun in NOUNS)
         self._objects = Objects(services, _shared(services), {kind: _of_kind(services, kind) for kind in RigKind})
         self.site = _site(NOUNS, frozenset(self._objects.shared), frozenset(self._objects.of_kind[RigKind.CPU_GPU]))
 

@@ -9,4 +9,11 @@ def build(core: Core) -> Built:
     return Built(dependencies={"address_actions": AddressActions(core.database, core.playbooks_by_address)})
 
 
-NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], sections=[pages.SECTION], build=build)
+RIGHTS = """
+/api/v1/addresses               GET view, POST own confirmed
+/api/v1/addresses/{address_id}  PUT own confirmed, DELETE own confirmed
+/templates                      GET view, POST own confirmed
+/templates/{address_id}/edit    POST own confirmed
+/templates/{address_id}/remove  POST own confirmed
+"""
+NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], sections=[pages.SECTION], build=build, rights=RIGHTS)

@@ -46,4 +46,15 @@ def _service(core: Core) -> NotificationService:
     )
 
 
-NOUN = Noun(handlers=[*pages.HANDLERS, *api.HANDLERS], sections=[SECTION], build=build)
+RIGHTS = """
+/alerts                                          GET view
+/alerts/channels                                 POST own confirmed
+/alerts/channels/{channel_id}/edit               POST own confirmed
+/alerts/channels/{channel_id}/remove             POST own confirmed
+/alerts/channels/{channel_id}/test               POST own
+/api/v1/notification-channels                    GET view, POST own confirmed
+/api/v1/notification-channels/{channel_id}       PUT own confirmed, DELETE own confirmed
+/api/v1/notification-channels/{channel_id}/test  POST own
+?view=alerts                                     WS view
+"""
+NOUN = Noun(handlers=[*pages.HANDLERS, *api.HANDLERS], sections=[SECTION], build=build, rights=RIGHTS)

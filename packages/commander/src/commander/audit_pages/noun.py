@@ -22,4 +22,9 @@ def build(core: Core) -> Built:
     return Built(jobs={"drop-old-audit-entries": Job(timedelta(hours=6), drop_old_entries)})
 
 
-NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], sections=[pages.SECTION], build=build)
+RIGHTS = """
+/api/v1/audit  GET view
+/audit         GET view
+/audit.csv     GET view
+"""
+NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], sections=[pages.SECTION], build=build, rights=RIGHTS)

@@ -51,4 +51,26 @@ def _names_a_command(query: Query) -> None:
         raise ValueError("no command has this number")
 
 
-NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS, *sentry_api.HANDLERS], sections=[pages.SECTION], build=build)
+RIGHTS = """
+/api/v1/commands                             GET view, POST operate
+/api/v1/commands/{command_id}                GET view
+/api/v1/commands/{command_id}/cancel         POST operate
+/api/v1/commands/{command_id}/retry          POST operate
+/api/v1/commands/{command_id}/rigs/{rig_id}  GET view
+/commands                                    GET view, POST operate
+/commands/new                                GET operate
+/commands/{command_id}                       GET view
+/commands/{command_id}/cancel                POST operate
+/commands/{command_id}/retry                 POST operate
+/commands/{command_id}/rigs/{rig_id}         GET view
+/cpu-gpu/{rig_id}/commands                   POST operate
+/cpu-gpu/{rig_id}/shutdown                   GET own, POST own
+?view=command                                WS view
+?view=commands                               WS view
+"""
+NOUN = Noun(
+    handlers=[*api.HANDLERS, *pages.HANDLERS, *sentry_api.HANDLERS],
+    sections=[pages.SECTION],
+    build=build,
+    rights=RIGHTS,
+)

@@ -33,4 +33,10 @@ def build(core: Core) -> Built:
     )
 
 
-NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS, *sentry_api.HANDLERS], build=build)
+RIGHTS = """
+/api/v1/farm-tokens                          GET own, POST own
+/api/v1/farm-tokens/{farm_token_id}          DELETE own
+/cpu-gpu/farm-tokens                         GET own, POST own
+/cpu-gpu/farm-tokens/{farm_token_id}/revoke  POST own
+"""
+NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS, *sentry_api.HANDLERS], build=build, rights=RIGHTS)

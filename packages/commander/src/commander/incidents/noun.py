@@ -110,4 +110,25 @@ def _buttons(actions: IncidentActions) -> OnButton:
     return on_button
 
 
-NOUN = Noun(handlers=[*api.HANDLERS, *condition_api.HANDLERS, *pages.HANDLERS], sections=[pages.SECTION], build=build)
+RIGHTS = """
+/api/v1/asic-rigs/{rig_id}/conditions        GET view
+/api/v1/cpu-gpu-rigs/{rig_id}/conditions     GET view
+/api/v1/incidents                            GET view
+/api/v1/incidents/{incident_id}              GET view
+/api/v1/incidents/{incident_id}/acknowledge  POST operate
+/api/v1/incidents/{incident_id}/mute         POST operate
+/api/v1/incidents/{incident_id}/unmute       POST operate
+/incidents                                   GET view
+/incidents/{incident_id}                     GET view
+/incidents/{incident_id}/acknowledge         POST operate
+/incidents/{incident_id}/mute                POST operate
+/incidents/{incident_id}/unmute              POST operate
+?view=incident                               WS view
+?view=incidents                              WS view
+"""
+NOUN = Noun(
+    handlers=[*api.HANDLERS, *condition_api.HANDLERS, *pages.HANDLERS],
+    sections=[pages.SECTION],
+    build=build,
+    rights=RIGHTS,
+)

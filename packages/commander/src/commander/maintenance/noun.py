@@ -25,4 +25,12 @@ def build(core: Core) -> Built:
     )
 
 
-NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], build=build)
+RIGHTS = """
+/alerts/maintenance                       POST operate
+/alerts/maintenance/{maintenance_id}/end  POST operate
+/api/v1/maintenance                       GET view, POST operate
+/api/v1/maintenance/{maintenance_id}      DELETE operate
+?dialog=add-maintenance                   GET operate
+?dialog=end-maintenance                   GET operate
+"""
+NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], build=build, rights=RIGHTS)

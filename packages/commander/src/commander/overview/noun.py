@@ -10,4 +10,8 @@ def build(core: Core) -> Built:
     return Built(dependencies={"overview": overview}, live_views=[overview.view("overview", overview.render)])
 
 
-NOUN = Noun(handlers=[pages.show], sections=[pages.SECTION], build=build)
+RIGHTS = """
+/               GET view
+?view=overview  WS view
+"""
+NOUN = Noun(handlers=[pages.show], sections=[pages.SECTION], build=build, rights=RIGHTS)

@@ -32,6 +32,45 @@ def build(core: Core) -> Built:
     )
 
 
+RIGHTS = """
+/asics                           GET view, POST own
+/asics/tags                      POST operate
+/asics/views                     POST own
+/asics/views/{view_id}/remove    POST own
+/asics/{rig_id}                  GET view
+/asics/{rig_id}/log              GET view
+/asics/{rig_id}/log.csv          GET view
+/asics/{rig_id}/remove           POST own
+/asics/{rig_id}/rename           POST own
+/asics/{rig_id}/tags             POST operate
+/asics/{rig_id}/token            POST own
+/cpu-gpu                         GET view, POST own
+/cpu-gpu/approve                 POST own
+/cpu-gpu/command                 POST operate
+/cpu-gpu/copy                    POST own
+/cpu-gpu/pause                   POST operate
+/cpu-gpu/resume                  POST operate
+/cpu-gpu/tags                    POST operate
+/cpu-gpu/update                  POST own
+/cpu-gpu/views                   POST own
+/cpu-gpu/views/{view_id}/remove  POST own
+/cpu-gpu/{rig_id}                GET view
+/cpu-gpu/{rig_id}/log            GET view
+/cpu-gpu/{rig_id}/log.csv        GET view
+/cpu-gpu/{rig_id}/remove         POST own
+/cpu-gpu/{rig_id}/rename         POST own
+/cpu-gpu/{rig_id}/tags           POST operate
+/cpu-gpu/{rig_id}/token          POST own
+?dialog=tags                     GET operate
+?view=asic                       WS view
+?view=asic-log                   WS view
+?view=asics                      WS view
+?view=names                      WS view
+?view=quiet                      WS view
+?view=rig                        WS view
+?view=rig-log                    WS view
+?view=rigs                       WS view
+"""
 NOUN = Noun(
     handlers=[
         *command_pages.HANDLERS,
@@ -43,4 +82,5 @@ NOUN = Noun(
     rig_handlers=[*pages.HANDLERS, *tag_pages.HANDLERS, *view_pages.HANDLERS, *log_pages.HANDLERS],
     sections=list(SECTIONS.values()),
     build=build,
+    rights=RIGHTS,
 )

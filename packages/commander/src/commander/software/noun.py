@@ -10,4 +10,12 @@ def build(core: Core) -> Built:
     return Built(dependencies={"software_actions": actions}, on_start=actions.stock)
 
 
-NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], sections=[pages.SECTION], build=build)
+RIGHTS = """
+/api/v1/mining-software                GET view, POST own
+/api/v1/mining-software/{software_id}  PUT own, DELETE own
+/mining-software                       GET view, POST own
+/mining-software/new                   GET own
+/mining-software/{software_id}         GET own, POST own
+/mining-software/{software_id}/remove  POST own
+"""
+NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], sections=[pages.SECTION], build=build, rights=RIGHTS)

@@ -17,4 +17,12 @@ def build(core: Core) -> Built:
     return Built(dependencies={"tags_live": source}, live_views=[source.view("tags", render)])
 
 
-NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], build=build)
+RIGHTS = """
+/api/v1/tags   GET view, POST operate
+/tags          GET view
+/tags.csv      GET view
+/tags/import   POST operate
+/tags/preview  POST operate
+?view=tags     WS view
+"""
+NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS], build=build, rights=RIGHTS)

@@ -19,4 +19,17 @@ def build(core: Core) -> Built:
     )
 
 
-NOUN = Noun(handlers=[*api.HANDLERS, *pages.HANDLERS, *sentry_api.HANDLERS], sections=[pages.SECTION], build=build)
+RIGHTS = """
+/api/v1/cpu-gpu-rigs/{rig_id}/watchdog-events  GET view
+/api/v1/watchdog-rules                         GET view, POST own
+/api/v1/watchdog-rules/{rule_id}               PUT own, DELETE own
+/watchdog                                      GET view, POST own
+/watchdog/{rule_id}/edit                       POST own
+/watchdog/{rule_id}/remove                     POST own
+"""
+NOUN = Noun(
+    handlers=[*api.HANDLERS, *pages.HANDLERS, *sentry_api.HANDLERS],
+    sections=[pages.SECTION],
+    build=build,
+    rights=RIGHTS,
+)
