@@ -22,11 +22,11 @@ from commander.accounts.second_factor import RECOVERY_CODES, STEP_S, matching_st
 from commander.accounts.second_factor_actions import TOTP_PURPOSE, SecondFactorActions
 from commander.db import Database, metadata, open_database
 from commander.live.cluster import SingleNode
+from commander.private_files import SECRETS_KEY
 from commander.saved_views.actions import SavedViewActions
 from commander.saved_views.links import ViewLinks
 from commander.sealing import Sealer, SecretsUnreadable
 from commander.settings_pages.access_page import AccessPage
-from commander.tls import SECRETS_KEY
 from commander_farm import PASSWORD, Farm, make_stale, on_sqlite, post_form
 from filelock import FileLock
 from litestar.testing import RequestFactory

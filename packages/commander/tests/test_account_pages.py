@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from commander.accounts import actions
 from commander.accounts.actions import AccountActions
+from commander.accounts.browsers import browser_text
 from commander.accounts.domain import ApiKey, Role
 from commander.accounts.login_guard import QUEUE
-from commander.accounts.views import browser_text
 from commander.db import open_database
 from commander.settings import Settings
 from commander.settings_pages.pages import local_path

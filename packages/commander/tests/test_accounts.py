@@ -25,9 +25,9 @@ from commander.accounts.domain import (
 from commander.accounts.second_factor_actions import TOTP_PURPOSE, SecondFactorActions
 from commander.audit.tables import audit_log
 from commander.db import Database, metadata, open_database
+from commander.private_files import SECRETS_KEY
 from commander.sealing import Sealer, SecretsUnreadable
 from commander.settings import Settings
-from commander.tls import SECRETS_KEY
 from commander_farm import PASSWORD, on_sqlite
 from full_database import PagesLimit
 

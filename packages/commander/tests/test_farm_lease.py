@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from commander import farm_lease
-from commander.__main__ import WrongUse, prepare_database
+from commander.account_command import prepare_database
 from commander.farm_lease import AnotherKey, DatabaseTaken, check_alone, holding_database
 from commander.migrations import revision_at
 from commander.migrations.revisions import HEAD
 from commander.postgresql import connect
+from commander.problems import WrongUse
 from commander.settings import Settings, load_settings
 from commander_farm import on_postgresql
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from authorities import older_authority
+from commander.private_files import write_private
 from commander.settings import Settings, load_settings
-from commander.tls import RENEW_BEFORE, SERVER_LIFE, TlsError, TlsFiles, prepare_tls, write_private
+from commander.tls import RENEW_BEFORE, SERVER_LIFE, TlsError, TlsFiles, prepare_tls
 from sentry_kit.trust import public_key_sha256
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -44,7 +45,7 @@ def test_nobody_can_put_something_in_the_place_of_a_private_file(
 ) -> None:
     path, stolen, planted = tmp_path / "ca.key", tmp_path / "stolen", tmp_path / ".ca.key.guessed"
     path.write_text("old")
-    monkeypatch.setattr("commander.tls.token_hex", lambda _bytes: "guessed")
+    monkeypatch.setattr("commander.private_files.token_hex", lambda _bytes: "guessed")
     if kind == "link":
         planted.symlink_to(stolen)
     else:

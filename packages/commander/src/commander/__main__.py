@@ -1,42 +1,25 @@
 """The `commander` command."""
 
-import asyncio
 import getpass
 import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, NoReturn
 
 import typer
 from protocol.reasons import reason
 from protocol.service_setup import ServiceProblem
-from sqlalchemy.exc import DBAPIError
 
 from commander import VERSION
-from commander.accounts.actions import AccountActions
 from commander.accounts.domain import KEY_DAYS_MOST, AccountError, Role, check_new_password
-from commander.audit.actor import COMMAND_LINE, act_as
-from commander.backup import BackupProblem
-from commander.backup.before_migration import migrate_after_copy
-from commander.backup.swap import check_nothing_pending
-from commander.damage import Damage, check_database
-from commander.db import open_database
-from commander.farm_lease import DatabaseTaken, check_unused
-from commander.lock import CommanderRuns, only_commander
-from commander.migrate_data import MigrateDataProblem
-from commander.migrations import is_at_head
-from commander.problems import DatabaseProblem
+from commander.problems import CommandProblem, DatabaseProblem, WrongUse
 from commander.service_unit import SERVICE
-from commander.settings import BadSetting, Settings, load_settings
-from commander.signing import SigningProblem
-from commander.tls import TlsError
-from commander.wheels.problems import CannotFetch
+from commander.settings import Settings, load_settings
 
-Result = TypeVar("Result")
+# Modules that are slow to import, such as those of the database, are imported by the commands that need them.
 
 cli = typer.Typer(
     name="commander",
@@ -46,10 +29,6 @@ cli = typer.Typer(
 )
 keys = typer.Typer(rich_markup_mode=None)
 cli.add_typer(keys, name="api-key")
-
-
-class WrongUse(Exception):
-    """The command line can't be carried out; the text says what to do."""
 
 
 def say_version(is_asked_for: bool) -> None:
@@ -66,10 +45,7 @@ MAY_EVERYTHING = (
     "WARNING: this key may do everything{end}: a person who has it decides what all rigs mine. If the script needs "
     "less, revoke the key, and make one with a role and an end, such as --role view --days 90."
 )
-KNOWN = (  # their text is for people
-    *(BadSetting, TlsError, SigningProblem, AccountError, WrongUse, DatabaseProblem, BackupProblem, MigrateDataProblem),
-    *(CannotFetch, Damage, ServiceProblem),
-)
+KNOWN = (CommandProblem, AccountError, DatabaseProblem, ServiceProblem)  # their text is for people
 PassphraseFile = Annotated[
     Path | None, typer.Option("--passphrase-file", metavar="FILE", help="A file with the backup's passphrase.")
 ]
@@ -126,6 +102,8 @@ def set_password(
     version: Version = False,
 ) -> None:
     """Set the dashboard's password. It is typed twice, or read once from standard input. Ends every session."""
+    from commander.account_command import with_account_actions
+
     chosen = settings()
     password = read_password()
     with_account_actions(
@@ -152,6 +130,8 @@ def create_key(
     version: Version = False,
 ) -> None:
     """Make a key and print it. It is shown only once."""
+    from commander.account_command import with_account_actions
+
     _, text = with_account_actions(
         settings(), lambda account_actions: account_actions.create_api_key(name, role or Role.OWN, days=days)
     )
@@ -163,6 +143,8 @@ def create_key(
 @keys.command("list")
 def list_keys(version: Version = False) -> None:
     """List all keys: the role of each, until when it is valid, and when it was last used."""
+    from commander.account_command import with_account_actions
+
     for key in with_account_actions(settings(), lambda account_actions: account_actions.api_keys()):
         used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
         until = f"{key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "revoked"
@@ -173,6 +155,8 @@ def list_keys(version: Version = False) -> None:
 @keys.command("revoke")
 def revoke_key(name: KeyName, version: Version = False) -> None:
     """Revoke a key. It stops working immediately."""
+    from commander.account_command import with_account_actions
+
     with_account_actions(settings(), lambda account_actions: account_actions.revoke_api_key_named(name))
     typer.echo(f"API key {name} is revoked.")
 
@@ -186,6 +170,9 @@ def backup_command(
     """Copy the farm into one file while it runs: the database, and the keys that the sentries trust."""
     from commander.backup.make import backup
     from commander.backup.passphrase import IN_CLEAR, passphrase_of
+    from commander.backup.swap import check_nothing_pending
+    from commander.damage import check_database
+    from commander.lock import CommanderRuns, only_commander
 
     chosen = settings()
     passphrase = passphrase_of(chosen, passphrase_file)
@@ -278,40 +265,6 @@ def settings() -> Settings:
     return load_settings(os.environ)
 
 
-def with_account_actions(chosen: Settings, work: Callable[[AccountActions], Awaitable[Result]]) -> Result:
-    """Do `work` on the database, whether a commander runs on it or not."""
-
-    async def run() -> Result:
-        act_as(COMMAND_LINE)
-        async with open_database(chosen.database_url) as database:
-            return await work(AccountActions(database))
-
-    chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    check_nothing_pending(chosen)
-    prepare_database(chosen)
-    return asyncio.run(run())
-
-
-def prepare_database(chosen: Settings) -> None:
-    """Brings the database up to date for a command, as a start of the commander does.
-
-    Raises `Damage` for a farm that is lost, or `WrongUse` if a commander of another version runs on the database.
-    """
-    try:
-        with only_commander(chosen):
-            check_database(chosen, is_new=False)
-            if not is_at_head(chosen.database_url):
-                asyncio.run(check_unused(chosen))
-                migrate_after_copy(chosen)
-    except (CommanderRuns, DatabaseTaken) as error:
-        if isinstance(error, DatabaseTaken) or not is_at_head(chosen.database_url):
-            raise WrongUse(
-                "A commander of an older version runs on this database, and this command would change the database's "
-                "tables while it runs. Restart all commanders, so that they are of this version too; then type the "
-                "command again."
-            ) from error
-
-
 def read_password() -> str:
     if not sys.stdin.isatty():
         password = sys.stdin.readline().rstrip("\r\n")
@@ -328,12 +281,15 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address, and some have a secret in them
+    sys.exit(run_or_end())
+
+
+def run_or_end() -> int:
+    """Runs the typed command. Errors of the farm, its database and its disk end it with one sentence."""
     try:
-        sys.exit(run())
+        return run()
     except KNOWN as error:
         end(str(error))
-    except DBAPIError as error:
-        end(f"The commander's database can't be used: {error.orig}.")
     except (sqlite3.Error, OSError) as error:
         place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
         look = "Look at COMMANDER_DATA_DIR, its rights and its disk."
@@ -341,7 +297,10 @@ def main() -> None:
     except typer.Abort:  # Ctrl-D: every question but the last one of a restore comes before the first change
         end("Nothing was typed, and nothing was changed.")
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    except Exception as error:
+        end_if_of_database(error)
+        raise
 
 
 def run() -> int:
@@ -357,7 +316,15 @@ def run() -> int:
         return 2
 
 
-def end(sentence: str) -> None:
+def end_if_of_database(error: Exception) -> None:
+    """Ends the command if the error is one of the database's driver."""
+    from sqlalchemy.exc import DBAPIError
+
+    if isinstance(error, DBAPIError):
+        end(f"The commander's database can't be used: {error.orig}.")
+
+
+def end(sentence: str) -> NoReturn:
     sys.stderr.write(f"commander: {sentence}\n")
     sys.exit(1)
 

@@ -10,7 +10,7 @@ from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from commander.accounts.networks import KNOWN
+from commander.accounts.known_senders import KNOWN
 from commander.accounts.proxy_users import ProxyHeaders
 from commander.error_handlers import refuse
 from commander.intake import asic as asic_intake

@@ -14,9 +14,10 @@ from contextlib import closing
 from pathlib import Path
 
 from commander.database_number import forget_number, number_file, read_number
-from commander.db import is_postgresql, open_database, sqlite_path, wal_of
+from commander.database_url import is_postgresql
+from commander.db import open_database, sqlite_path, wal_of
 from commander.migrations import sqlite_revision
-from commander.problems import DatabaseProblem
+from commander.problems import CommandProblem, DatabaseProblem
 from commander.settings import Settings, read_file
 from commander.sqlite_wal import HEADER_BYTES, WalContent, read_wal, read_wal_index, user_version_of
 
@@ -28,7 +29,7 @@ SECRET_SETTINGS = frozenset({"password", "database_url", "nats_url", "backup_pas
 log = logging.getLogger(__name__)
 
 
-class Damage(Exception):
+class Damage(CommandProblem):
     """The commander does not start on this; the text says what is wrong and what to do."""
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from commander.db import Database, wal_of
+from commander.private_files import write_private
 from commander.problems import DatabaseProblem
 from commander.sqlite_wal import read_wal_salts
-from commander.tls import write_private
 
 LOOK_EVERY_S = 1.0
 log = logging.getLogger(__name__)

@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
+from commander.database_url import is_postgresql
 from commander.problems import DatabaseAway, DatabaseProblem
 
 metadata = sa.MetaData(
@@ -57,10 +58,6 @@ def to_us(moment: datetime) -> int:
 
 def from_us(microseconds: int) -> datetime:
     return EPOCH + microseconds * MICROSECOND
-
-
-def is_postgresql(url: str) -> bool:
-    return url.startswith(("postgresql://", "postgres://"))
 
 
 def sqlite_path(url: str) -> Path:

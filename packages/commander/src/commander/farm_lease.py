@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from commander.db import is_postgresql
+from commander.database_url import is_postgresql
 from commander.problems import DatabaseProblem
 from commander.settings import Settings
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from commander.db import is_postgresql, sqlite_path
+from commander.database_url import is_postgresql
+from commander.db import sqlite_path
 from commander.settings import Settings
 
 

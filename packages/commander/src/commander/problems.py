@@ -1,4 +1,4 @@
-"""Errors that can answer a request, each with its status, code and title."""
+"""Errors that can answer a request, each with its status, code and title; and errors that end a command."""
 
 from typing import ClassVar, NamedTuple
 
@@ -33,6 +33,14 @@ class CommanderError(Exception):
         """The wrong fields; a class with a `field` of its own names that one."""
         field = getattr(self, "field", self.kind.field if self.kind else None)
         return [FieldError(field=field, message=str(self))] if field else []
+
+
+class CommandProblem(Exception):
+    """Root of the errors that end a command and answer no request; its text is for people."""
+
+
+class WrongUse(CommandProblem):
+    """The command line can't be carried out; the text says what to do."""
 
 
 class DatabaseProblem(CommanderError):

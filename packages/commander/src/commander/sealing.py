@@ -13,9 +13,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from filelock import FileLock
 
+from commander.private_files import SECRETS_KEY, write_private
 from commander.problems import CommanderError, ErrorKind
 from commander.settings import Settings
-from commander.tls import SECRETS_KEY, write_private
 
 _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2
 _KEY_BYTES = 32

@@ -13,7 +13,8 @@ import msgspec
 import platformdirs
 from protocol.reasons import reason
 
-from commander.db import is_postgresql
+from commander.database_url import is_postgresql
+from commander.problems import CommandProblem
 
 PREFIX = "COMMANDER_"
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -26,7 +27,7 @@ _OTHER_HEADERS = frozenset(
 MOST = 100_000.0  # seconds, hours or days: clocks can't represent many more
 
 
-class BadSetting(Exception):
+class BadSetting(CommandProblem):
     """A setting is unknown or unreadable; the text names it and the expected form."""
 
 

@@ -17,8 +17,9 @@ from filelock import FileLock
 from protocol.inbox_messages import InboxItem
 from protocol.item_signature import ItemSignature, SignedItem, bytes_of, digest_of, key_id_of, signed_bytes
 
+from commander.private_files import PLAYBOOK_KEY, write_private
+from commander.problems import CommandProblem
 from commander.settings import Settings
-from commander.tls import PLAYBOOK_KEY, write_private
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ UNSIGNED = (
 )
 
 
-class SigningProblem(Exception):
+class SigningProblem(CommandProblem):
     """The key can't be used; the text says what to do."""
 
 

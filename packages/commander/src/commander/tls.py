@@ -6,14 +6,12 @@ commander. Certificates are replaced automatically when their dates or names are
 
 import base64
 import hashlib
-import os
 import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -22,30 +20,25 @@ from filelock import FileLock
 
 from commander import certificates
 from commander.certificates import RENEW_BEFORE, SERVER_LIFE, Key
+from commander.private_files import write_private
+from commander.problems import CommandProblem
 from commander.settings import Settings, TlsMode
 from commander.strictness import refused_by_strict
 
 __all__ = [
-    "PLAYBOOK_KEY",
     "RENEW_BEFORE",
-    "SECRETS_KEY",
     "SERVER_LIFE",
     "CertificateFacts",
     "TlsError",
     "TlsFiles",
     "pin_of",
     "prepare_tls",
-    "write_private",
 ]
 
-NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
-
-SECRETS_KEY = "secrets.key"  # beside the CA: the key that seals secrets in the database
-PLAYBOOK_KEY = "playbook.key"  # likewise: the key that signs what sentries run
 WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)  # a right clock never shows less
 
 
-class TlsError(Exception):
+class TlsError(CommandProblem):
     """The certificate can't be used; the text says what to do."""
 
 
@@ -255,17 +248,3 @@ def _about_clock(now: datetime) -> list[str]:
     if now >= WRITTEN:
         return []
     return [f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, which is in the past; set it."]
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read; a crash leaves the old one or the new one."""
-    new = path.with_name(f".{path.name}.{token_hex(8)}")
-    try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

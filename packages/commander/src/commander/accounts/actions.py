@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commander.accounts import access_store, store
 from commander.accounts.access_domain import OWNER_ID
+from commander.accounts.browsers import browser_text
 from commander.accounts.cookies import Cookies
 from commander.accounts.devices import Device, device_of, new_device
 from commander.accounts.domain import (
@@ -38,15 +40,16 @@ from commander.accounts.domain import (
     socket_owner,
 )
 from commander.accounts.login_guard import LoginGuard
-from commander.accounts.second_factor_actions import SecondFactorActions
 from commander.accounts.tables import api_keys
 from commander.accounts.unstored_sessions import OpenedAccess, UnstoredSessions
-from commander.accounts.views import browser_text
 from commander.accounts.visits import note_visit
 from commander.audit.actor import OWNER, STRANGER, Actor
 from commander.audit.store import count_by_address, count_entries, record
 from commander.db import Database, is_full
 from commander.problems import DatabaseProblem
+
+if TYPE_CHECKING:
+    from commander.accounts.second_factor_actions import SecondFactorActions
 
 API_KEY_PREFIX = "mw_key_"
 FAILED = "log-in failed"
@@ -69,7 +72,7 @@ class AccountActions:
         *,
         on_end: Callable[[str], None] = lambda owner: None,
         cookies: Cookies = Cookies(),  # noqa: B008 - a constant
-        second_factors: SecondFactorActions | None = None,
+        second_factors: "SecondFactorActions | None" = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:

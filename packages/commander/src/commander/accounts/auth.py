@@ -10,7 +10,7 @@ from litestar.types import ASGIApp, Scope
 
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import ApiKey, NotSignedIn, User, check_role
-from commander.accounts.networks import sender_is_known
+from commander.accounts.known_senders import sender_is_known
 from commander.accounts.proxy_users import proxy_session
 from commander.accounts.route_roles import SOCKET, least_role
 from commander.audit.actor import Actor, act_as

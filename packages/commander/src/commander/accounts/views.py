@@ -4,26 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from commander.accounts.browsers import browser_text
 from commander.accounts.domain import ApiKey, NamedKey, Role, Session
 from commander.settings import TlsMode
 from commander.tls import CertificateFacts
 
-# Looked for in this order: most browsers also call themselves by the names of others.
-BROWSERS = (
-    ("Edg/", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-)
-SYSTEMS = (
-    ("Windows", "Windows"),
-    ("Android", "Android"),
-    ("iPhone", "iOS"),
-    ("iPad", "iPadOS"),
-    ("Mac OS", "macOS"),
-    ("Linux", "Linux"),
-)
 ROLE_WORDS = {Role.METRICS: "Metrics", Role.VIEW: "View", Role.OPERATE: "Operate", Role.OWN: "Own"}
 USUAL_DAYS = "90"
 KEY_ROLES = [
@@ -147,10 +132,3 @@ def certificate_view(facts: CertificateFacts) -> CertificateView:
         not_after=facts.not_after,
         notes=facts.notes,
     )
-
-
-def browser_text(user_agent: str) -> str:
-    """ "Firefox on Windows", as far as the header names them."""
-    browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
-    system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
-    return " on ".join(filter(None, (browser, system))) or user_agent[:40] or "Unknown program"

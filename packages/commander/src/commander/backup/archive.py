@@ -18,7 +18,7 @@ from commander.backup import BackupProblem
 from commander.backup.encryption import DecryptingFile, EncryptingFile, cipher_of, is_encrypted, new_cipher
 from commander.backup.unfinished import hold
 from commander.db import metadata
-from commander.tls import NO_FOLLOW, PLAYBOOK_KEY, SECRETS_KEY
+from commander.private_files import NO_FOLLOW, PLAYBOOK_KEY, SECRETS_KEY
 
 FORMAT = 1
 CHUNK = 1 << 20

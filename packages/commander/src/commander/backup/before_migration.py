@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from protocol.reasons import reason
 
 from commander.backup import BackupProblem
-from commander.backup.make import backup
-from commander.db import is_postgresql
+from commander.database_url import is_postgresql
 from commander.migrations import migrate, revision_at
 from commander.migrations.copies import NoCopy, drop_old
 from commander.migrations.revisions import HEAD
@@ -29,6 +28,8 @@ def migrate_after_copy(settings: Settings, *, with_copy: bool = True) -> None:
 
 
 def _copy_postgresql(settings: Settings) -> None:
+    from commander.backup.make import backup  # here: who stays with SQLite does not load every table
+
     revision = asyncio.run(revision_at(settings.database_url))
     if revision in (None, HEAD):
         return

@@ -18,7 +18,8 @@ from commander.accounts.access_domain import OWNER_ID
 from commander.accounts.tables import accesses, api_keys, recovery_codes, site_tokens
 from commander.audit.actor import COMMAND_LINE
 from commander.audit.store import record
-from commander.db import Database, is_postgresql, open_database, sqlite_path
+from commander.database_url import is_postgresql
+from commander.db import Database, open_database, sqlite_path
 from commander.farm_tokens.tables import farm_tokens
 from commander.problems import DatabaseProblem
 from commander.registry.store import unbind

@@ -25,7 +25,8 @@ from commander.backup.passphrase import checked_passphrase
 from commander.backup.progress import CopyProgress, mebibytes
 from commander.backup.swap import check_nothing_pending
 from commander.backup.unfinished import hold, remove_left_overs
-from commander.db import connect_sqlite, is_postgresql, sqlite_path
+from commander.database_url import is_postgresql
+from commander.db import connect_sqlite, sqlite_path
 from commander.migrations import sqlite_revision, tables
 from commander.migrations.revisions import check_known
 from commander.settings import Settings

@@ -16,12 +16,13 @@ from commander.backup.keys import StoredKey, keys_before, note_restore, revoke, 
 from commander.backup.progress import CopyProgress
 from commander.backup.swap import Pending, abandon, finish, mark, new_of, pending
 from commander.database_number import number_file
-from commander.db import is_postgresql, open_database, sqlite_path
+from commander.database_url import is_postgresql
+from commander.db import open_database, sqlite_path
 from commander.lock import CommanderRuns, only_commander
 from commander.migrations import migrate
 from commander.migrations.revisions import HEAD, known_revisions
+from commander.private_files import PLAYBOOK_KEY
 from commander.settings import Settings
-from commander.tls import PLAYBOOK_KEY
 
 Decide = Callable[[Sequence[StoredKey]], bool]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from commander.backup.encryption import MAGIC
-from commander.tls import NO_FOLLOW
+from commander.private_files import NO_FOLLOW
 
 _PART = re.compile(r"\..+\.[0-9a-f]{16}\.part")
 _COPY = re.compile(r"\.(?P<database>.+)\.[0-9a-f]{16}\.copy")

@@ -18,7 +18,7 @@ from protocol.messages import RejectedLog, RigName
 from protocol.plain_words import why
 from protocol.reading import Reader
 
-from commander.accounts.networks import sender_is_known
+from commander.accounts.known_senders import sender_is_known
 from commander.intake.asic_reports import items_of
 from commander.intake.counts import LogCounts
 from commander.intake.cpu_gpu import Sorted, answer, counted, sort_out

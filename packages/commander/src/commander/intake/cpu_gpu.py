@@ -16,7 +16,7 @@ from litestar.types import Receive, Scope, Send
 from protocol.messages import LogReceipt, LogReport, Message, RejectedLog
 from protocol.reading import Reader
 
-from commander.accounts.networks import sender_is_known
+from commander.accounts.known_senders import sender_is_known
 from commander.db import to_us
 from commander.intake.counts import LogCounts
 from commander.intake.sentry_runs import SentryRuns

@@ -13,7 +13,7 @@ from protocol.inbox_messages import InboxItem, InboxItems
 from protocol.item_signature import SIGNED_HEADER, SignedItem, from_header
 
 from commander.accounts.auth import OPEN
-from commander.accounts.networks import sender_is_known
+from commander.accounts.known_senders import sender_is_known
 from commander.live.inbox import Inbox
 from commander.live.long_poll import wait_of
 from commander.registry.tokens import Credentials, Tokens, credentials_of

@@ -16,7 +16,8 @@ from commander import partitions
 from commander.backup.progress import CopyProgress
 from commander.backup.swap import check_nothing_pending
 from commander.damage import check_database
-from commander.db import connect_sqlite, is_postgresql, metadata, open_database, sqlite_path
+from commander.database_url import is_postgresql
+from commander.db import connect_sqlite, metadata, open_database, sqlite_path
 from commander.lock import CommanderRuns, only_commander
 from commander.migrate_data import MigrateDataProblem, target
 from commander.migrate_data.compare import differences

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from commander.db import BUSY_TIMEOUT_S, connect_sqlite, is_postgresql, sqlite_path
+from commander.database_url import is_postgresql
+from commander.db import BUSY_TIMEOUT_S, connect_sqlite, sqlite_path
 from commander.migrations.copies import copy_before
 from commander.migrations.revisions import HEAD, check_known
 

@@ -6,7 +6,7 @@ A bare ASGI handler, because thousands of sentries wait in it.
 from litestar.exceptions import MethodNotAllowedException
 from litestar.types import Receive, Scope, Send
 
-from commander.accounts.networks import sender_is_known
+from commander.accounts.known_senders import sender_is_known
 from commander.live.long_poll import wait_of
 from commander.playbooks.sync import PlaybookSync
 from commander.registry.tokens import Tokens, credentials_of

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from commander.accounts.auth import OPEN
 from commander.accounts.domain import TooManyTries
-from commander.accounts.networks import sender_is_known
+from commander.accounts.known_senders import sender_is_known
 from commander.live import open_sockets as limits
 from commander.live.open_sockets import OpenSockets, TooManySockets
 from commander.live.sockets import SESSION_ENDED, TOO_MANY_SOCKETS, AnySocket, hang_up, pump

@@ -14,7 +14,7 @@ from commander.accounts.access_actions import AccessActions
 from commander.accounts.access_domain import LoginFields
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import TooManyTries
-from commander.accounts.networks import sender_is_known
+from commander.accounts.known_senders import sender_is_known
 from commander.problems import DatabaseProblem
 from commander.settings_pages.pages import too_many_page
 from commander.web.bodies import header, method_of

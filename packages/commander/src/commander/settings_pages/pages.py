@@ -30,7 +30,7 @@ from commander.accounts.domain import (
     check_not_of_proxy,
     checked_role,
 )
-from commander.accounts.networks import sender_is_known
+from commander.accounts.known_senders import sender_is_known
 from commander.accounts.views import (
     KEY_ROLES,
     CreatedKey,
@@ -44,6 +44,7 @@ from commander.accounts.views import (
 )
 from commander.rigs.site_token_actions import SiteTokenActions
 from commander.settings import Settings, in_clear_text
+from commander.settings_pages.cookies import device_cookie, end_of_session, session_cookie
 from commander.signing import unsigned_text
 from commander.tls import CertificateFacts
 from commander.web.assets import ASSETS_AT, NOTICES
@@ -120,9 +121,9 @@ async def log_in(
     except TooManyTries as error:
         return too_many_page(error, going, fields=await access_actions.login_fields())
     sender_is_known(request.scope)
-    answer = Redirect(going, status_code=303, cookies=[cookies.session_cookie(session)])
+    answer = Redirect(going, status_code=303, cookies=[session_cookie(cookies, session)])
     if made := await account_actions.new_device_cookie(session, device):
-        answer.set_cookie(cookies.device_cookie(made))
+        answer.set_cookie(device_cookie(cookies, made))
     return answer
 
 
@@ -131,7 +132,7 @@ async def log_out(request: PageRequest, account_actions: NamedDependency[Account
     check_not_of_proxy(request.user)
     await account_actions.log_out(request.user)
     answer = Redirect("/login", status_code=303)
-    answer.set_cookie(account_actions.cookies.over(request.url.scheme).end_of_session())
+    answer.set_cookie(end_of_session(account_actions.cookies.over(request.url.scheme)))
     return answer
 
 

@@ -16,7 +16,8 @@ from litestar.types import (
     WebSocketReceiveMessage,
 )
 
-from commander.accounts.networks import sender_is_known, sender_network
+from commander.accounts.known_senders import sender_is_known
+from commander.accounts.networks import sender_network
 from commander.web.bodies import FormLimits, check_json, method_of, read_body, read_form
 from commander.web.body_budget import BodyBudget, Share
 

@@ -1,5 +1,7 @@
 """Errors of the wheels' commands."""
 
+from commander.problems import CommandProblem
 
-class CannotFetch(Exception):
+
+class CannotFetch(CommandProblem):
     """Wheels can't be fetched; the text says why and what to do."""
