@@ -18,7 +18,7 @@ MAY_USE = {
 }
 # The folders and files of the commander, in order: each imports only from itself and from those before it.
 LAYERS = (
-    *("problems", "limit_log", "strictness", "database_url", "postgresql", "db", "partitions", "settings"),
+    *("garbage", "problems", "limit_log", "strictness", "database_url", "postgresql", "db", "partitions", "settings"),
     *("service_unit", "private_files", "certificates", "tls", "signing", "sealing", "lock", "farm_lease"),
     *("sqlite_wal", "database_number"),
     *("jobs", "certificate_renewal"),
@@ -32,7 +32,7 @@ LAYERS = (
     *("rig_pages", "overview", "settings_pages", "audit_pages", "intake"),  # where requests come in
     *("migrations", "rig_metrics", "metrics", "scaled", "chores"),
     *("error_handlers", "nouns", "services", "running", "routes", "app"),  # wiring
-    *("damage", "backup", "migrate_data", "garbage", "serve", "own_service", "account_command", "__main__"),  # commands
+    *("damage", "backup", "migrate_data", "serve", "own_service", "account_command", "__main__"),  # commands
 )
 PURE = (
     *("commander.problems", "commander.registry.names", "commander.registry.kinds", "commander.readings"),

@@ -3,11 +3,10 @@
 import asyncio
 import gc
 import weakref
-from contextlib import suppress
 
 import pytest
-from commander import garbage
-from commander.garbage import collect_at_intervals
+from commander.jobs import garbage
+from commander.jobs.garbage import collecting
 
 
 class Cycle:
@@ -24,9 +23,5 @@ async def test_a_cycle_in_the_oldest_generation_is_collected(monkeypatch: pytest
     gc.collect()  # what is alive now gets into the oldest generation
     del cycle
     assert not is_gone.is_set()
-    collecting = asyncio.create_task(collect_at_intervals())
-    async with asyncio.timeout(30):
+    async with collecting(), asyncio.timeout(30):
         await is_gone.wait()
-    collecting.cancel()
-    with suppress(asyncio.CancelledError):
-        await collecting

@@ -15,6 +15,7 @@ from protocol.service_setup import ServiceProblem
 
 from commander import VERSION
 from commander.accounts.domain import KEY_DAYS_MOST, AccountError, Role, check_new_password
+from commander.garbage import collect_rarely, leave_out_what_exists
 from commander.problems import CommandProblem, DatabaseProblem, WrongUse
 from commander.service_unit import SERVICE
 from commander.settings import Settings, load_settings
@@ -281,7 +282,11 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address, and some have a secret in them
-    sys.exit(run_or_end())
+    collect_rarely()
+    try:
+        sys.exit(run_or_end())
+    finally:
+        leave_out_what_exists()
 
 
 def run_or_end() -> int:

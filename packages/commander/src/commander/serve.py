@@ -22,7 +22,8 @@ from commander.backup.restore import finish_pending
 from commander.damage import check_database, check_modes
 from commander.db import open_database
 from commander.farm_lease import check_alone, holding_database
-from commander.garbage import collect_at_intervals, tune
+from commander.garbage import leave_out_what_exists
+from commander.jobs.garbage import collect_at_intervals
 from commander.live.long_poll import LongPoll
 from commander.lock import CommanderRuns, only_commander
 from commander.settings import Settings, in_clear_text, networks_of
@@ -72,7 +73,7 @@ def serve(settings: Settings, *, is_new: bool = False, with_copy: bool = True) -
         # uvicorn raises the signal that ended it again, for the handler before its own. That is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: None)
-        tune()
+        leave_out_what_exists()
         server.run(sockets=[listener])
         if server.has_lost_database:
             raise CannotServe("Another commander has taken the database; the lines above say more.")

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from commander.db import open_database
+from commander.garbage import leave_out_what_exists
+from commander.jobs.garbage import collecting
 from commander.metrics import process_metrics
 from commander.migrations import migrate, revision_at
 from commander.migrations.revisions import HEAD
@@ -30,6 +32,7 @@ DATABASE_AGAIN_AFTER_S = 1.0
 
 def ingest(settings: Settings) -> None:
     """Until SIGTERM or SIGINT; the batch that is being written is finished first. Raises `DatabaseProblem`."""
+    leave_out_what_exists()
     _run(work(settings))
 
 
@@ -55,7 +58,7 @@ async def work(settings: Settings) -> None:
         def collect() -> list[Metric]:
             return [*worker.counts.metrics(), *watch.metrics(), *process_metrics()]
 
-        async with metrics_server(settings.ingest_metrics, collect), bus.running():
+        async with metrics_server(settings.ingest_metrics, collect), bus.running(), collecting():
             log.info("taking logs from NATS at %s", bus.place)
             await stop.wait()
 
