@@ -9,14 +9,14 @@ import pytest
 
 SERVER = {"litestar", "uvicorn", "httpx", "jinja2", "alembic"}
 DATABASE = {"sqlalchemy", "asyncio", "asyncpg"}
-COMMAND = (sys.executable, "-X", "importtime", "-m", "commander")
+PYTHON = (sys.executable, "-X", "importtime")
 
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a farm: the command that makes it imports Alembic."""
     made = tmp_path_factory.mktemp("farm")
-    imported_by(made, "set-password", typed="a long password\n")
+    imported_by(made, "-m", "commander", "set-password", typed="a long password\n")
     return made
 
 
@@ -32,13 +32,19 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_command_imports_nothing_that_it_does_not_need(data_dir: Path, command: list[str], without: set[str]) -> None:
-    assert imported_by(data_dir, *command) & without == set()
+    assert imported_by(data_dir, "-m", "commander", *command) & without == set()
 
 
-def imported_by(data_dir: Path, *command: str, typed: str = "") -> set[str]:
-    """Runs a command; returns the modules that it has imported."""
+def test_the_server_imports_no_http_client_before_its_first_message(data_dir: Path) -> None:
+    imported = imported_by(data_dir, "-c", "import commander.serve")
+    assert "litestar" in imported
+    assert imported & {"httpx", "rich", "alembic", "asyncpg"} == set()
+
+
+def imported_by(data_dir: Path, *arguments: str, typed: str = "") -> set[str]:
+    """Runs Python; returns the modules that it has imported."""
     ran = subprocess.run(
-        [*COMMAND, *command],
+        [*PYTHON, *arguments],
         check=True,
         cwd=data_dir,
         env={**os.environ, "COMMANDER_DATA_DIR": str(data_dir)},

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
+from jinja2.environment import TemplateModule
 from protocol.asic_messages import AsicLog, AsicSpecs, PowerSource
 from protocol.reading import Reader
 
@@ -124,13 +126,16 @@ def fans_glance(log: AsicLog | None) -> Glance:
     return Glance(f"{len(log.fans_rpm) - len(still)} of {len(log.fans_rpm)}", each_fan, bool(still))
 
 
-_rows = templates.get_template("rig_pages/asic/row.html").module
+@cache
+def _template() -> TemplateModule:
+    """Returns the rows' macros. They are compiled for the first row, not at each start."""
+    return templates.get_template("rig_pages/asic/row.html").module
 
 
 def row_html(state: RigState, extra: Columns = ()) -> str:
     if state.health is Health.WAITING:
-        return str(_rows.waiting(state))  # type: ignore[attr-defined]  # a macro
-    return str(_rows.row(row_view(state, extra)))  # type: ignore[attr-defined]  # a macro
+        return str(_template().waiting(state))  # type: ignore[attr-defined]  # a macro
+    return str(_template().row(row_view(state, extra)))  # type: ignore[attr-defined]  # a macro
 
 
 def total_views(index: OperationalIndex) -> list[TotalView]:

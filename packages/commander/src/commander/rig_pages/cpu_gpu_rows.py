@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
+from jinja2.environment import TemplateModule
 from protocol import units
 
 from commander.live.operational_index import OperationalIndex
@@ -104,11 +106,14 @@ def work_views(hashrates_hs: dict[Work, float | None], *, at_most: int = WORKS_S
     return [*views[:at_most], WorkView(f"{len(hashrates_hs) - at_most} more", Figure(""))]
 
 
-_row = templates.get_template("rig_pages/cpu_gpu/row.html").module.row  # type: ignore[attr-defined]  # a macro
+@cache
+def _template() -> TemplateModule:
+    """Returns the row's macro. It is compiled for the first row, not at each start."""
+    return templates.get_template("rig_pages/cpu_gpu/row.html").module
 
 
 def row_html(state: RigState, extra: Columns = ()) -> str:
-    return str(_row(row_view(state, extra)))
+    return str(_template().row(row_view(state, extra)))  # type: ignore[attr-defined]  # a macro
 
 
 class RenderedRow(NamedTuple):
