@@ -8,36 +8,30 @@ import subprocess
 from contextlib import closing
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from secrets import token_hex
 
 import pytest
 from commander.migrations.revisions import HEAD
 
 from tests.farm import CommanderProcess, commander_command, eventually, refusal, sentence_of
+from tests.left_farm import LeftCommander, make_left_farm
 
 pytestmark = pytest.mark.system
 
 
+@pytest.fixture(scope="session")
+def left_farm(tmp_path_factory: pytest.TempPathFactory) -> LeftCommander:
+    return make_left_farm(tmp_path_factory.mktemp("left"))
+
+
 @pytest.fixture
-def left(tmp_path: Path) -> CommanderProcess:
+def left(left_farm: LeftCommander, tmp_path: Path) -> LeftCommander:
     """A commander with a farm of one rig, killed while its newest changes are in the WAL."""
-    commander = CommanderProcess(tmp_path / "data")
-    commander.start()
-    with commander.client(commander.api_key()) as people:
-        people.post("/api/v1/cpu-gpu-rigs", json={"name": "rig-01"}).raise_for_status()
-    number = database_of(commander, ".number")
-    eventually(number.exists, within_s=60, what="the number of the newest changes")
-    commander.kill()
-    return commander
+    return left_farm.copied_to(tmp_path)
 
 
-def database_of(commander: CommanderProcess, suffix: str = "") -> Path:
-    return commander.data_dir / f"commander.db{suffix}"
-
-
-def test_a_farm_whose_database_is_gone_is_not_replaced_by_an_empty_one(left: CommanderProcess) -> None:
+def test_a_farm_whose_database_is_gone_is_not_replaced_by_an_empty_one(left: LeftCommander) -> None:
     for suffix in ("", "-wal", "-shm"):
-        database_of(left, suffix).unlink(missing_ok=True)
+        left.database(suffix).unlink(missing_ok=True)
     said = refusal(left)
     assert "holds no farm" in said
     assert "commander restore --force FILE" in said
@@ -45,20 +39,20 @@ def test_a_farm_whose_database_is_gone_is_not_replaced_by_an_empty_one(left: Com
     assert "holds no farm" in refusal(left), "the first refusal has made nothing that looks like a farm"
 
 
-def test_a_command_makes_no_empty_farm_in_place_of_one_that_is_lost(left: CommanderProcess) -> None:
+def test_a_command_makes_no_empty_farm_in_place_of_one_that_is_lost(left: LeftCommander) -> None:
     for suffix in ("", "-wal", "-shm"):
-        database_of(left, suffix).unlink(missing_ok=True)
+        left.database(suffix).unlink(missing_ok=True)
     for command in (("set-password",), ("api-key", "create", "backup")):
         done = left.run(*command, text_in="another good password\n")
         assert done.returncode == 1
         assert done.stderr.startswith("commander: ")
         assert "holds no farm" in done.stderr
-    assert not database_of(left).exists()
+    assert not left.database().exists()
     assert "holds no farm" in refusal(left)
 
 
-def test_a_command_does_not_lose_the_newest_changes(left: CommanderProcess, tmp_path: Path) -> None:
-    database_of(left, "-wal").unlink()
+def test_a_command_does_not_lose_the_newest_changes(left: LeftCommander, tmp_path: Path) -> None:
+    left.database("-wal").unlink()
     for command in (
         ("api-key", "list"),
         ("backup", str(tmp_path / "farm.backup")),
@@ -68,7 +62,7 @@ def test_a_command_does_not_lose_the_newest_changes(left: CommanderProcess, tmp_
     assert "commander.db-wal is missing" in refusal(left)
 
 
-def test_a_signing_key_that_is_lost_is_made_anew_and_a_backup_is_asked_for(left: CommanderProcess) -> None:
+def test_a_signing_key_that_is_lost_is_made_anew_and_a_backup_is_asked_for(left: LeftCommander) -> None:
     asked = "Earlier backups of this farm do not have the new key"
     left.start()
     assert asked not in left.log.read_text()
@@ -79,7 +73,7 @@ def test_a_signing_key_that_is_lost_is_made_anew_and_a_backup_is_asked_for(left:
     assert asked in left.log.read_text()
 
 
-def test_a_backup_is_made_where_the_disk_takes_no_lock(left: CommanderProcess, tmp_path: Path) -> None:
+def test_a_backup_is_made_where_the_disk_takes_no_lock(left: LeftCommander, tmp_path: Path) -> None:
     lock = left.data_dir / "serve.lock"
     lock.unlink()
     lock.mkdir()
@@ -87,20 +81,20 @@ def test_a_backup_is_made_where_the_disk_takes_no_lock(left: CommanderProcess, t
     assert done.returncode == 0, done.stderr
 
 
-def test_changes_that_a_link_to_the_database_hides_are_missed_all_the_same(left: CommanderProcess) -> None:
+def test_changes_that_a_link_to_the_database_hides_are_missed_all_the_same(left: LeftCommander) -> None:
     elsewhere = left.data_dir.parent / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     for suffix in ("", "-wal", "-shm", ".number"):
-        database_of(left, suffix).rename(elsewhere / f"commander.db{suffix}")
-    database_of(left).symlink_to(elsewhere / "commander.db")
+        left.database(suffix).rename(elsewhere / f"commander.db{suffix}")
+    left.database().symlink_to(elsewhere / "commander.db")
     assert rigs_of(left) == ["rig-01"]
     (elsewhere / "commander.db-wal").unlink()
     assert "commander.db-wal is missing" in refusal(left)
 
 
-def test_a_new_farm_is_begun_only_on_request(left: CommanderProcess) -> None:
+def test_a_new_farm_is_begun_only_on_request(left: LeftCommander) -> None:
     for suffix in ("", "-wal", "-shm"):
-        database_of(left, suffix).unlink(missing_ok=True)
+        left.database(suffix).unlink(missing_ok=True)
     left.process = None
     with left.log.open("ab") as log:
         command = commander_command("serve", "--new")
@@ -113,12 +107,12 @@ def test_a_new_farm_is_begun_only_on_request(left: CommanderProcess) -> None:
     assert left.stop() == 0
 
 
-def rigs_of(commander: CommanderProcess) -> list[str]:
+def rigs_of(left: LeftCommander) -> list[str]:
     """Starts the commander, and returns the names of its rigs."""
-    commander.start()
-    with commander.client(commander.api_key(token_hex(4))) as people:
+    left.start()
+    with left.client(left.key) as people:
         names = [str(rig["name"]) for rig in people.get("/api/v1/cpu-gpu-rigs").raise_for_status().json()]
-    commander.kill()
+    left.kill()
     return names
 
 
@@ -141,9 +135,9 @@ def overwrite(path: Path, at: int, size: int) -> None:
     ],
 )
 def test_without_the_newest_changes_it_does_not_go_on_in_silence(
-    left: CommanderProcess, tmp_path: Path, lost: str, words: str
+    left: LeftCommander, tmp_path: Path, lost: str, words: str
 ) -> None:
-    database, wal, index = (database_of(left, suffix) for suffix in ("", "-wal", "-shm"))
+    database, wal, index = (left.database(suffix) for suffix in ("", "-wal", "-shm"))
     size = wal.stat().st_size
     match lost:
         case "the WAL":
@@ -179,8 +173,8 @@ def test_without_the_newest_changes_it_does_not_go_on_in_silence(
 
 
 @pytest.mark.parametrize("end", ["kill", "kill, then a command", "power cut", "clean stop", "restored backup"])
-def test_after_every_usual_end_it_starts_again(left: CommanderProcess, tmp_path: Path, end: str) -> None:
-    wal, index = database_of(left, "-wal"), database_of(left, "-shm")
+def test_after_every_usual_end_it_starts_again(left: LeftCommander, tmp_path: Path, end: str) -> None:
+    wal, index = left.database("-wal"), left.database("-shm")
     expected = ["rig-01"]
     match end:
         case "kill, then a command":
@@ -203,10 +197,10 @@ def test_after_every_usual_end_it_starts_again(left: CommanderProcess, tmp_path:
     assert rigs_of(left) == expected
 
 
-def test_a_damaged_database_names_the_way_to_a_backup(left: CommanderProcess) -> None:
+def test_a_damaged_database_names_the_way_to_a_backup(left: LeftCommander) -> None:
     for suffix in ("-wal", "-shm"):
-        database_of(left, suffix).unlink(missing_ok=True)
-    database_of(left).write_bytes(os.urandom(64 * 1024))
+        left.database(suffix).unlink(missing_ok=True)
+    left.database().write_bytes(os.urandom(64 * 1024))
     said = refusal(left)
     assert "can't be read" in said
     assert "commander restore" in said
@@ -241,7 +235,7 @@ def test_what_every_user_of_the_machine_may_change_or_read_is_refused(
     assert "chmod" in said
 
 
-def test_a_key_that_everybody_may_read_is_refused_unless_its_folder_is_closed(left: CommanderProcess) -> None:
+def test_a_key_that_everybody_may_read_is_refused_unless_its_folder_is_closed(left: LeftCommander) -> None:
     key = left.data_dir / "tls" / "ca.key"
     key.chmod(0o644)
     key.parent.chmod(0o755)
@@ -256,8 +250,8 @@ def test_a_key_that_everybody_may_read_is_refused_unless_its_folder_is_closed(le
 def test_one_unreadable_newest_row_keeps_nobody_from_starting(tmp_path: Path) -> None:
     commander = CommanderProcess(tmp_path / "data")
     commander.start()
-    tokens = {}
-    with commander.client(commander.api_key()) as people:
+    tokens, key = {}, commander.api_key()
+    with commander.client(key) as people:
         for name in ("damaged", "whole"):
             made = people.post("/api/v1/cpu-gpu-rigs", json={"name": name}).raise_for_status().json()
             tokens[made["id"]] = made["token"]
@@ -267,11 +261,11 @@ def test_one_unreadable_newest_row_keeps_nobody_from_starting(tmp_path: Path) ->
                 assert sentry.post("/api/v1/sentry/logs", json={"logs": [log]}).json()["stored"] == 1
     assert commander.stop() == 0
     damaged = next(iter(tokens))
-    with closing(sqlite3.connect(database_of(commander))) as database:
+    with closing(sqlite3.connect(commander.data_dir / "commander.db")) as database:
         database.execute("UPDATE cpu_gpu_logs SET body = x'00112233' WHERE rig_id = ?", (damaged,))
         database.commit()
     commander.start()
-    with commander.client(commander.api_key("again")) as people:
+    with commander.client(key) as people:
         latest = {rig["id"]: rig["latest"] for rig in people.get("/api/v1/cpu-gpu-rigs").json()}
         assert latest[damaged] is None
         assert all(latest[rig_id] for rig_id in tokens if rig_id != damaged)
@@ -284,20 +278,20 @@ def _iso(http_date: str) -> str:
     return parsedate_to_datetime(http_date).isoformat()
 
 
-def test_the_tables_change_only_after_a_copy_and_never_under_a_running_commander(left: CommanderProcess) -> None:
+def test_the_tables_change_only_after_a_copy_and_never_under_a_running_commander(left: LeftCommander) -> None:
     left.start()
     _set_revision(left, "0012")  # as if an older commander ran
     done = left.run("api-key", "list")
     assert done.returncode == 1
     assert "A commander of an older version runs on this database" in done.stderr
-    assert _revision(database_of(left)) == "0012"
+    assert _revision(left.database()) == "0012"
     _set_revision(left, HEAD)
     assert left.stop() == 0
     assert left.run("api-key", "list").returncode == 0
 
 
-def _set_revision(commander: CommanderProcess, revision: str) -> None:
-    with closing(sqlite3.connect(database_of(commander), timeout=15)) as database:
+def _set_revision(left: LeftCommander, revision: str) -> None:
+    with closing(sqlite3.connect(left.database(), timeout=15)) as database:
         database.execute("UPDATE alembic_version SET version_num = ?", (revision,))
         database.commit()
 
@@ -307,13 +301,13 @@ def _revision(path: Path) -> str:
         return str(database.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
 
-def test_two_commanders_on_one_database_file_are_refused(left: CommanderProcess, tmp_path: Path) -> None:
+def test_two_commanders_on_one_database_file_are_refused(left: LeftCommander, tmp_path: Path) -> None:
     left.start()
     link = tmp_path / "other name.db"
-    link.symlink_to(database_of(left))
-    for path in (database_of(left), link):
+    link.symlink_to(left.database())
+    for path in (left.database(), link):
         second = CommanderProcess(tmp_path / "second", more={"COMMANDER_DATABASE_URL": f"sqlite:///{path}"})
         said = refusal(second)
-        assert f"Another commander already runs on {database_of(left)}" in said
+        assert f"Another commander already runs on {left.database()}" in said
         assert "COMMANDER_DATABASE_URL" in said
     assert left.stop() == 0
