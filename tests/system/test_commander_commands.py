@@ -94,7 +94,7 @@ def test_an_address_without_https_is_warned_of_at_the_start(tmp_path: Path) -> N
 
 
 def test_a_printed_api_key_works_until_it_is_revoked(commander: CommanderProcess) -> None:
-    key = commander.api_key("for a script")
+    key = commander.printed_api_key("for a script")
     with commander.client(key) as script:
         assert script.get("/api/v1/cpu-gpu-rigs").json() == []
         assert "for a script" in commander.run("api-key", "list").stdout
@@ -141,7 +141,7 @@ def test_what_can_not_be_done_is_one_sentence_and_exit_1(
 
 
 def test_an_api_keys_name_is_taken_once(stopped: CommanderProcess) -> None:
-    stopped.api_key("twice")
+    stopped.printed_api_key("twice")
     done = stopped.run("api-key", "create", "twice")
     assert done.returncode == 1
     assert "twice" in one_sentence(done.stderr)

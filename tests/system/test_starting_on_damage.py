@@ -100,7 +100,7 @@ def test_a_new_farm_is_begun_only_on_request(left: LeftCommander) -> None:
         command = commander_command("serve", "--new")
         left.process = subprocess.Popen(command, env=left.environment, stdout=log, stderr=log)
     eventually(left._is_ready, within_s=60, what="the new farm")
-    with left.client(left.api_key("again")) as people:
+    with left.client(left.printed_api_key("again")) as people:
         assert people.get("/api/v1/cpu-gpu-rigs").json() == []
     assert left.stop() == 0
     left.start()
