@@ -16,7 +16,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from commander.accounts.actions import AccountActions
 from commander.accounts.domain import BadNewPassword, check_new_password
-from commander.app import create_app
 from commander.backup.before_migration import migrate_after_copy
 from commander.backup.restore import finish_pending
 from commander.damage import check_database, check_modes
@@ -223,6 +222,8 @@ def _listening(settings: Settings) -> socket.socket:
 def _config(
     settings: Settings, tls: TlsFiles | None, long_poll: LongPoll, connections: Connections, signer: Signer | None
 ) -> uvicorn.Config:
+    from commander.app import create_app  # after the checks: a commander that does not start needs none of it
+
     def reload_certificate() -> None:
         if tls and isinstance(config.ssl, ssl.SSLContext):
             config.ssl.load_cert_chain(tls.cert, tls.key)
