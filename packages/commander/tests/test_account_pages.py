@@ -50,6 +50,7 @@ async def test_guessing_is_slowed_down(farm: Farm) -> None:
     assert answers[-1].headers["Retry-After"] == "60"
     assert answers[-1].headers["X-Content-Type-Options"] == "nosniff"
     assert '<form method="post" action="/login"' in answers[-1].text
+    assert re.match(r"\s*<!doctype html>\s*<html", answers[-1].text)
 
 
 async def test_a_browser_that_has_logged_in_before_gets_in_during_an_attack(farm: Farm) -> None:

@@ -74,4 +74,4 @@ async def _refuse(error: TooManyTries, fields: LoginFields, send: Send) -> None:
 
 @lru_cache(maxsize=64)
 def _page_of(text: str, wait_s: int, fields: LoginFields) -> bytes:
-    return str(too_many_page(TooManyTries(text, wait_s), fields=fields).content).encode()
+    return too_many_page(TooManyTries(text, wait_s), fields=fields).content
