@@ -35,10 +35,10 @@ def test_a_command_imports_nothing_that_it_does_not_need(data_dir: Path, command
     assert imported_by(data_dir, "-m", "commander", *command) & without == set()
 
 
-def test_the_server_imports_no_http_client_before_its_first_message(data_dir: Path) -> None:
-    imported = imported_by(data_dir, "-c", "import commander.serve")
+def test_a_server_on_sqlite_imports_no_driver_of_postgresql(data_dir: Path) -> None:
+    imported = imported_by(data_dir, "-c", "import commander.serve, commander.app")
     assert "litestar" in imported
-    assert imported & {"httpx", "rich", "alembic", "asyncpg"} == set()
+    assert imported & {"alembic", "asyncpg"} == set()
 
 
 def imported_by(data_dir: Path, *arguments: str, typed: str = "") -> set[str]:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from commander.notifications.failures import DeliveryFailure
-from commander.notifications.http_answer import check
 from commander.notifications.safe_addresses import is_allowed
-from commander.notifications.safe_http import SafeHttp
+from commander.notifications.safe_http import SafeHttp, check
 from notification_sinks import HANGS, Answer, Authority, running_sink
 
 Names = Callable[..., list[str]]

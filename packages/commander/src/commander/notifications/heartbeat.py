@@ -13,8 +13,7 @@ from commander.db import Database
 from commander.jobs.loop import lead, resign, rest
 from commander.jobs.tables import jobs
 from commander.notifications.failures import DeliveryFailure
-from commander.notifications.http_answer import check
-from commander.notifications.safe_http import SafeHttp
+from commander.notifications.safe_http import SafeHttp, check
 from commander.problems import CommanderError
 
 log = logging.getLogger(__name__)

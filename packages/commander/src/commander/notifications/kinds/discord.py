@@ -6,10 +6,10 @@ A 429 has `Retry-After`, and `retry_after` in its body, in seconds.
 
 import msgspec
 
-from commander.notifications.http_answer import check
 from commander.notifications.kinds.checks import WebAddress
 from commander.notifications.kinds.kind import ChannelKind, FormField, SafeNetwork
 from commander.notifications.messages import Message, full_text
+from commander.notifications.safe_http import check
 
 _CONTENT_MAX = 2_000
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\*_~`|>#[]<"})

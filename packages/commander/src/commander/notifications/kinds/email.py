@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Meta
 
 from commander.notifications.failures import DeliveryFailure, PartlySent
-from commander.notifications.http_answer import excerpt
 from commander.notifications.kinds.checks import Line, Secret
 from commander.notifications.kinds.kind import ChannelKind, FormField, SafeNetwork
 from commander.notifications.messages import Message, cut, full_text
 from commander.notifications.safe_addresses import allowed_addresses
+from commander.notifications.safe_http import excerpt
 
 TIMEOUT_S = 20.0
 _STEP_TIMEOUT_S = 10.0

@@ -8,11 +8,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from commander.notifications.http_answer import check
 from commander.notifications.kinds.checks import Secret, WebAddress
 from commander.notifications.kinds.kind import ChannelKind, FormField, SafeNetwork
 from commander.notifications.messages import Message, body_text, cut_bytes
 from commander.notifications.news import Event
+from commander.notifications.safe_http import check
 
 _MESSAGE_MAX_BYTES = 4_000
 _TITLE_MAX_BYTES = 250

@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Meta
 
 from commander.notifications.failures import DeliveryFailure
-from commander.notifications.http_answer import check, excerpt
 from commander.notifications.kinds.checks import WebAddress
 from commander.notifications.kinds.kind import ChannelKind, FormField, SafeNetwork
 from commander.notifications.messages import Message, body_text, cut
+from commander.notifications.safe_http import check, excerpt
 
 _MESSAGE_MAX, _TITLE_MAX, _URL_MAX = 1_024, 250, 512
 _HIGH, _USUAL = 1, 0

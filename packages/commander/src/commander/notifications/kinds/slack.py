@@ -7,10 +7,10 @@ advises at most 4,000 characters. Answers: https://docs.slack.dev/messaging/send
 
 import msgspec
 
-from commander.notifications.http_answer import check
 from commander.notifications.kinds.checks import WebAddress
 from commander.notifications.kinds.kind import ChannelKind, FormField, SafeNetwork
 from commander.notifications.messages import Message, full_text
+from commander.notifications.safe_http import check
 
 _TEXT_MAX = 4_000
 

@@ -10,11 +10,10 @@ import msgspec
 from msgspec import Meta
 
 from commander.notifications.failures import DeliveryFailure
-from commander.notifications.http_answer import HttpAnswer, check, excerpt
 from commander.notifications.kinds.checks import WebAddress
 from commander.notifications.kinds.kind import ChannelKind, FormField, SafeNetwork
 from commander.notifications.messages import Message, full_text
-from commander.notifications.safe_http import TIMEOUT_S, SafeHttp
+from commander.notifications.safe_http import TIMEOUT_S, HttpAnswer, SafeHttp, check, excerpt
 
 SERVER = "https://api.telegram.org"
 MUTED_MINUTES = 120

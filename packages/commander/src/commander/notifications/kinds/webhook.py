@@ -6,11 +6,11 @@ import hmac
 import msgspec
 
 from commander.db import to_us
-from commander.notifications.http_answer import check
 from commander.notifications.kinds.checks import Secret, WebAddress
 from commander.notifications.kinds.kind import ChannelKind, FormField, SafeNetwork
 from commander.notifications.messages import Message
 from commander.notifications.news import Event
+from commander.notifications.safe_http import check
 
 
 class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
