@@ -21,7 +21,6 @@ from commander.accounts.route_roles import SOCKET, table
 from commander.accounts.second_factor import RECOVERY_CODES, STEP_S, matching_step
 from commander.accounts.second_factor_actions import TOTP_PURPOSE, SecondFactorActions
 from commander.db import Database, metadata, open_database
-from commander.live.cluster import SingleNode
 from commander.private_files import SECRETS_KEY
 from commander.saved_views.actions import SavedViewActions
 from commander.saved_views.links import ViewLinks
@@ -339,7 +338,7 @@ async def test_a_page_that_is_asked_for_while_the_access_is_removed_leads_to_the
             AccessActions(database, accounts),
             factors,
             farm.settings,
-            saved_views=SavedViewActions(database, SingleNode(), on_end=lambda owner: None),
+            saved_views=SavedViewActions(database, is_alone=True, on_end=lambda owner: None),
             view_links=ViewLinks(database),
         )
         with pytest.raises(NotSignedIn):

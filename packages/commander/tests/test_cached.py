@@ -8,6 +8,7 @@ from commander.live import cached
 from commander.live.cached import Cached
 from commander.live.cluster import K, SingleNode, Topic
 from commander.problems import DatabaseAway
+from sqlalchemy.exc import OperationalError
 
 NUMBERS = Topic("numbers", int)
 
@@ -35,7 +36,7 @@ class Numbers:
 
     def __init__(self) -> None:
         self.number = self.reads = 0
-        self.is_away = False
+        self.error: Exception | None = None
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
@@ -43,8 +44,8 @@ class Numbers:
         self.reads += 1
         number = self.number
         await self.may_answer.wait()
-        if self.is_away:
-            raise DatabaseAway("It is away.")
+        if self.error:
+            raise self.error
         return number
 
 
@@ -73,21 +74,22 @@ async def test_a_change_while_it_is_read_is_not_missed() -> None:
     assert await value.get() == 7
 
 
+@pytest.mark.parametrize("error", [DatabaseAway("It is away."), OperationalError("SELECT", {}, Exception("closed"))])
 async def test_while_the_database_is_away_the_last_value_stays_in_use_unless_it_has_changed(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     numbers = Numbers()
     value = Cached(NUMBERS, SingleNode(), numbers.read)
-    numbers.is_away = True
-    with pytest.raises(DatabaseAway):
+    numbers.error = error
+    with pytest.raises(type(error)):
         await value.get()
-    numbers.is_away = False
+    numbers.error = None
     assert await value.get() == 0
-    numbers.is_away = True
+    numbers.error = error
     monkeypatch.setattr(cached, "READ_AGAIN_S", 0.0)
     assert (await value.get(), numbers.reads) == (0, 3)
     value.changed()
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(type(error)):
         await value.get()
 
 

@@ -28,7 +28,6 @@ from commander.backup.passphrase import passphrase_of
 from commander.backup.restore import restore
 from commander.db import open_database, sqlite_path
 from commander.farm_tokens.tables import farm_tokens
-from commander.live.cluster import SingleNode
 from commander.registry.kinds import RigKind
 from commander.saved_views.actions import SavedViewActions
 from commander.saved_views.links import ViewLinks
@@ -169,7 +168,7 @@ async def test_expired_keys_are_not_listed_and_accesses_are(settings: Settings, 
         await actions.create_api_key("ends", Role.OWN, days=1)
         await actions.create_api_key("lasts", Role.OWN, days=30)
         ids = {name: (await people.add(name, Role.VIEW, PASSPHRASE))[0].id for name in ("stays", "changed", "gone")}
-        await SavedViewActions(database, SingleNode(), on_end=lambda owner: None).save(RigKind.CPU_GPU, "wall", "")
+        await SavedViewActions(database, is_alone=True, on_end=lambda owner: None).save(RigKind.CPU_GPU, "wall", "")
         for days in (1, 30):
             await ViewLinks(database).make(1, days)
         soon = {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}

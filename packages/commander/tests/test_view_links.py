@@ -13,7 +13,6 @@ from commander.accounts.domain import TooManyTries
 from commander.accounts.login_guard import OF_ONE_SENDER
 from commander.db import Database, open_database
 from commander.live import open_sockets
-from commander.live.cluster import SingleNode
 from commander.live.sockets import TOO_MANY_SOCKETS
 from commander.registry.kinds import RigKind
 from commander.rig_pages.wall import without_links
@@ -403,7 +402,7 @@ async def test_the_page_of_the_view_leads_to_the_form_for_a_link(person: httpx.A
 
 async def test_two_kinds_of_rigs_have_links_and_all_are_listed_by_name(database: Database) -> None:
     ended: list[str] = []
-    views = SavedViewActions(database, SingleNode(), on_end=ended.append)
+    views = SavedViewActions(database, is_alone=True, on_end=ended.append)
     links = ViewLinks(database, on_end=ended.append)
     for kind, name in ((RigKind.ASIC, "b"), (RigKind.CPU_GPU, "a")):
         await views.save(kind, name, "")

@@ -132,7 +132,7 @@ class Services:
             second_factors=self.second_factors,
         )
         self.access_actions = AccessActions(self.database, self.account_actions, on_end=self._sender_ended)
-        self.saved_views = SavedViewActions(self.database, self.cluster, on_end=self._sender_ended)
+        self.saved_views = SavedViewActions(self.database, is_alone=nats is None, on_end=self._sender_ended)
         self.view_links = ViewLinks(self.database, on_end=self._sender_ended)
         self.confirmations = Confirmations(self.database, self.account_actions, self.second_factors)
         self.nouns = [noun.build(self._core()) for noun in NOUNS]

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Generic, TypeVar
 
+from sqlalchemy.exc import DBAPIError
+
 from commander.live.cluster import Cluster, Topic
 from commander.problems import DatabaseProblem
 
@@ -54,7 +56,7 @@ class Cached(Generic[T]):
         changes, now_s = self._changes, monotonic()
         try:
             value = await self._read()
-        except DatabaseProblem:
+        except (DatabaseProblem, DBAPIError):
             if changes != self._read_changes:
                 raise
             return

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from commander.audit.store import record
 from commander.db import Database
 from commander.live.cached import Cached
-from commander.live.cluster import Cluster, Topic
+from commander.live.cluster import SingleNode, Topic
 from commander.problems import CommanderError, ErrorKind
 from commander.registry.kinds import RigKind
 from commander.registry.names import BadName, checked_name
@@ -14,7 +14,7 @@ from commander.saved_views.domain import link_owner
 from commander.saved_views.store import SavedView
 
 VIEWS_OF_A_KIND = 50
-SAVED_VIEWS = Topic("saved_views", int)  # the key has no meaning: all views are read again
+SAVED_VIEWS = Topic("saved_views", int)
 
 
 class TooManyViews(CommanderError):
@@ -24,20 +24,24 @@ class TooManyViews(CommanderError):
 
 
 class SavedViewActions:
-    """Saves and removes views. They are cached, because each index page shows them.
+    """Saves and removes views. A node that is alone caches them, because each index page shows them.
+
+    Of several nodes each reads them from the database: the page after a form may come from another node, and sooner
+    than the news of the change.
 
     `on_end` gets each link whose view has changed or is gone, as `link_owner` names it, to close its WebSockets. The
     pages load again, and show the new view, or that the link is not valid any more.
     """
 
-    def __init__(self, database: Database, cluster: Cluster, *, on_end: Callable[[str], None]) -> None:
+    def __init__(self, database: Database, *, is_alone: bool, on_end: Callable[[str], None]) -> None:
         self._database = database
-        self._cached = Cached(SAVED_VIEWS, cluster, self._read)
+        self._cached = Cached(SAVED_VIEWS, SingleNode(), self._read)
+        self._is_alone = is_alone
         self._on_end = on_end
 
     async def all(self) -> Mapping[RigKind, Sequence[SavedView]]:
         """Returns the views of each kind of rig, by name."""
-        return await self._cached.get()
+        return await (self._cached.get() if self._is_alone else self._read())
 
     async def _read(self) -> dict[RigKind, list[SavedView]]:
         async with self._database.reading() as db:
