@@ -67,6 +67,21 @@ async def test_whenever_a_reader_is_cancelled_its_connection_is_used_again(datab
         assert await children(database) == 0
 
 
+async def test_whenever_a_writer_is_cancelled_others_can_write(database: Database) -> None:
+    async def write() -> None:
+        async with database.transaction() as db:
+            await db.execute(sa.text("INSERT INTO parents VALUES (7)"))
+            await db.execute(sa.text("DELETE FROM parents"))
+
+    for steps in range(40):
+        writing = asyncio.create_task(write())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        await write()
+
+
 async def test_a_reader_sees_one_state_while_another_writes(database: Database) -> None:
     async with database.reading() as db:
         count = sa.text("SELECT count(*) FROM parents")

@@ -10,7 +10,7 @@ import pytest
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN
 from commander.accounts.domain import Role, is_enough
-from commander.accounts.route_roles import SOCKET, Table, least_role, table
+from commander.accounts.route_roles import SOCKET, Table, least_role, needs_confirmation, table
 from commander.db import open_database
 from commander.live import channels, open_sockets
 from commander.live.long_poll import LongPoll
@@ -122,6 +122,16 @@ async def refusal(farm: Farm, address: str, **headers: str) -> int | None:
         with suppress(ConnectionClosed):
             await (await socket.ping())
         return socket.close_code
+
+
+@on_sqlite
+def test_an_application_sets_the_rights(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commander.accounts.route_roles._tables", [])
+    with pytest.raises(IndexError):
+        least_role("GET", "/tags")
+    Routes(Services(settings, None, LongPoll()))
+    assert least_role("GET", "/tags") is Role.VIEW
+    assert needs_confirmation("POST", "/settings/api-keys")
 
 
 def test_a_route_has_one_right() -> None:

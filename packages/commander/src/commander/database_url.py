@@ -1,5 +1,6 @@
-"""The kind of a database, as its URL says it. Settings need it, and do not need SQLAlchemy."""
+"""The kind of database that a URL names. It is apart from `db`, so that settings load without SQLAlchemy."""
 
 
 def is_postgresql(url: str) -> bool:
+    """Returns whether the URL names PostgreSQL; all others name SQLite."""
     return url.startswith(("postgresql://", "postgres://"))

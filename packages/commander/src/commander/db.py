@@ -170,7 +170,7 @@ def _postgresql_engine(url: str) -> AsyncEngine:
 
 
 def _sqlite_engine(url: str) -> AsyncEngine:
-    """Makes the engine. Each call of the driver costs 80 µs, because it runs in a thread: hence the fewest calls."""
+    """Makes the engine. A call of the driver runs in a thread and costs 80 µs, so there are as few as possible."""
     engine = create_async_engine(make_url(url).set(drivername="sqlite+aiosqlite"), pool_reset_on_return=None)
     sa.event.listen(engine.sync_engine, "connect", _prepare_connection)
     sa.event.listen(engine.sync_engine, "begin", _begin)
@@ -200,7 +200,7 @@ def _begin(connection: sa.Connection) -> None:
     if connection.get_execution_options().get("sqlite_write", False):
         # IMMEDIATE takes the write lock now: a transaction that read first and wrote later could fail half way.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:  # it takes no lock and does not look at the file, so it raises no error that SQLAlchemy has to translate
+    else:  # it takes no lock and does not look at the file: there is no error that SQLAlchemy has to translate
         dbapi_connection = cast(AsyncAdapt_dbapi_connection, connection.connection.dbapi_connection)
         dbapi_connection.run_async(methodcaller("execute", "BEGIN"))
 
@@ -210,7 +210,7 @@ def _end_transaction(
 ) -> None:
     """Rolls back what was not committed when a connection goes back: a COMMIT that failed leaves its transaction open.
 
-    A request that is cancelled may have a BEGIN under way in the driver's thread. The rollback comes after it.
+    A reader that is cancelled may have a BEGIN under way in the driver's thread. The rollback comes after it.
     """
     is_committed = record is not None and record.info.pop(COMMITTED, False)
     if state.asyncio_safe and not is_committed:

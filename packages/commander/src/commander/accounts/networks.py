@@ -1,4 +1,4 @@
-"""The network that a request comes from: whose limits it uses."""
+"""The network that a request comes from. Limits are counted for each network."""
 
 import ipaddress
 

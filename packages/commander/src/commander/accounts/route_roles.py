@@ -72,7 +72,13 @@ class Table:
             raise ValueError(f"These routes have two rights: {twice}.")
         self.rights = dict(rights)
         self._matchers = _matchers(self.rights)
-        self.right = lru_cache(maxsize=4096)(self._find)
+        self._matching = lru_cache(maxsize=4096)(self._find)
+
+    def right(self, method: str, path: str) -> Right:
+        """Returns the right of an address. `path` may also be a dialog or a view, such as `?dialog=tags`."""
+        if path.startswith("?"):  # a request may name thousands
+            return self.rights.get((method, path), Right(Role.OWN))
+        return self._matching(method, path)
 
     def _find(self, method: str, path: str) -> Right:
         matching = (right for pattern, right in self._matchers.get(method, ()) if pattern.fullmatch(path))
@@ -99,16 +105,16 @@ def _table_of(texts: tuple[str, ...]) -> Table:
     return Table(line for text in (_SHARED, *texts) for line in text.strip().splitlines())
 
 
-_tables = [_table_of(())]  # one: that of this process
+_tables: list[Table] = []  # at most one: that of this process
 
 
 def set_rights(texts: Iterable[str]) -> None:
     """Makes the table of this process, of the lines of all nouns. Raises `ValueError`, see `Table`."""
-    _tables[0] = _table_of(tuple(texts))
+    _tables[:] = [_table_of(tuple(texts))]
 
 
 def table() -> Table:
-    """Returns the table of this process."""
+    """Returns the table of this process. Before `set_rights` there is none: that is an `IndexError`."""
     return _tables[0]
 
 

@@ -101,7 +101,7 @@ class Summing:
         """Puts one log, some of whose series have no name of their own."""
         beyond: Readings = {}
         for series, name, value in row:
-            if name == series:
+            if name == series or series in self._columns:  # one named “other” may have come into being by a log before
                 self._put(series, (place,), (value,))
             elif name is not None:
                 put(beyond, name, value)

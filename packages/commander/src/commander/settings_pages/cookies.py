@@ -9,6 +9,7 @@ DEVICE_LIFE_S = 400 * 24 * 3600  # the longest that browsers keep a cookie
 
 
 def session_cookie(cookies: Cookies, value: str) -> Cookie:
+    """Returns the cookie that begins a session."""
     return _cookie(cookies, cookies.session, value, int(SESSION_LONGEST.total_seconds()))
 
 
@@ -18,6 +19,7 @@ def end_of_session(cookies: Cookies) -> Cookie:
 
 
 def device_cookie(cookies: Cookies, value: str) -> Cookie:
+    """Returns the cookie that marks a browser that has logged in before."""
     return _cookie(cookies, cookies.device, value, DEVICE_LIFE_S)
 
 
