@@ -2,8 +2,11 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
+import commander
 import pytest
 from commander import nouns, routes, services
 from commander.jobs.loop import Job
@@ -103,6 +106,12 @@ async def test_a_page_of_each_kind_of_rig_gets_what_is_of_its_kind(person: Farm)
     rig, asic = Rig(7, "", ""), Rig(8, "", "")
     assert (await person.client.get(f"/cpu-gpu/{rig.id}/notes")).text == "cpu-gpu 7"
     assert (await person.client.get(f"/asics/{asic.id}/notes")).text == "asic 8"
+
+
+def test_each_folder_with_a_noun_stands_in_the_list() -> None:
+    folders = [path.parent.name for path in Path(commander.__file__).parent.glob("*/noun.py")]
+    assert {import_module(f"commander.{folder}.noun").NOUN for folder in folders} == set(nouns.NOUNS)
+    assert len(nouns.NOUNS) == len(folders)
 
 
 def test_no_two_sections_share_an_address() -> None:
