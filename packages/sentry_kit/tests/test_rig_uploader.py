@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from protocol.messages import LogReceipt, LogReport, Problem, RigName, SentryWelcome
 from protocol.tokens import TokenKind, new_token
-from sentry_kit import rig_uploader, store
+from sentry_kit import rig_uploader, store, uploader
 from sentry_kit.client import CommanderClient
 from sentry_kit.rig_uploader import RigUploader
 from sentry_kit.spool import Limits, Spool
@@ -140,6 +140,17 @@ async def test_while_the_commander_is_away_it_spools_and_then_everything_arrives
     await farm.until(lambda: not len(farm.spool))
     await farm.until(lambda: farm.uploader.state is State.ONLINE)
     assert farm.stored == [b"%d" % number for number in range(300)]
+
+
+async def test_it_tries_again_also_if_the_pause_is_over_before_the_failure_is_noted(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow disk may take longer to note a failure than the sentry has to wait after it."""
+    monkeypatch.setattr(uploader, "backoff_s", lambda *_: -1.0)
+    answers = [problem(503, "busy"), problem(503, "busy")]
+    farm.refuses = lambda _logs: answers.pop() if answers else None
+    farm.keep(b"1")
+    await farm.until(lambda: farm.stored == [b"1"])
 
 
 async def test_an_invalid_token_keeps_the_spool_for_the_new_one(farm: Farm) -> None:

@@ -140,13 +140,15 @@ class Uploader(ABC):
 
     async def _rest(self) -> None:
         """Waits until there is something to send; after a failure, until the next attempt is due."""
-        wait_s = self._not_before - asyncio.get_running_loop().time()
+        wait_s: float | None = None
+        if self._not_before:  # it may be over: to note the failure took as long as the disk needed
+            wait_s = max(0.0, self._not_before - asyncio.get_running_loop().time())
         try:
-            async with asyncio.timeout(wait_s if wait_s > 0 else None):
+            async with asyncio.timeout(wait_s):
                 await self._wake.wait()
         except TimeoutError:
             return
-        if wait_s > 0:
+        if wait_s:
             self._wake.clear()
 
     async def _attempt(self, client: CommanderClient) -> bool:
