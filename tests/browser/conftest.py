@@ -1,10 +1,11 @@
 """Real Chromium in front of a real commander."""
 
+import asyncio
 import shutil
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PATIENCE_MS = 20_000
+CLOSED_WITHIN_S = 30
 expect.set_options(timeout=PATIENCE_MS)
 OpenPage = Callable[..., Awaitable[Page]]
 
@@ -66,7 +68,14 @@ async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS, timeout=120_000)
         yield browser
-        await browser.close()
+        await closed(browser)
+
+
+async def closed(part: Browser | BrowserContext) -> None:
+    """Closes it. Chromium may never answer while a page is being loaded; then it ends with its driver."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSED_WITHIN_S):
+            await part.close()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -97,7 +106,7 @@ async def open_page(
                 base_url=commander.url,
                 **{**state, **options},  # type: ignore[arg-type]  # playwright's own keywords
             )
-            stack.push_async_callback(context.close)
+            stack.push_async_callback(closed, context)
             context.set_default_timeout(PATIENCE_MS)
             page = await context.new_page()
             await page.goto(path)

@@ -186,6 +186,7 @@ async def test_a_session_that_is_ended_lands_on_the_login_page(open_page: OpenPa
     buttons = other.get_by_role("button", name="End: Chrome")
     await buttons.first.click()
     await page.wait_for_url("**/login?next=**")
+    await other.wait_for_load_state()
 
 
 async def test_a_page_without_figures_shows_that_the_commander_is_away_and_keeps_what_is_typed(
