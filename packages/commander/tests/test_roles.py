@@ -10,7 +10,7 @@ import pytest
 from commander.accounts.actions import AccountActions
 from commander.accounts.auth import OPEN
 from commander.accounts.domain import Role, is_enough
-from commander.accounts.route_roles import SOCKET, Table, least_role, needs_confirmation, table
+from commander.accounts.route_roles import SOCKET, RightsTable, least_role, needs_confirmation, table
 from commander.db import open_database
 from commander.live import channels, open_sockets
 from commander.live.long_poll import LongPoll
@@ -136,7 +136,7 @@ def test_an_application_sets_the_rights(settings: Settings, monkeypatch: pytest.
 
 def test_a_route_has_one_right() -> None:
     with pytest.raises(ValueError, match=r"two rights: \[\('POST', '/tags'\)\]"):
-        Table(["/tags  GET view, POST operate", "/tags  POST view"])
+        RightsTable(["/tags  GET view, POST operate", "/tags  POST view"])
 
 
 def test_what_is_not_in_the_table_is_for_the_owner() -> None:

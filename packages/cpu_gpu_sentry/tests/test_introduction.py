@@ -154,15 +154,15 @@ async def test_a_noticed_copy_gets_nothing_more_for_the_original(
         assert rig.uploader.enrolment.token == RIG.token, "it has no rig of its own yet"
 
 
-class Told(logging.Handler):
+class Logged(logging.Handler):
     """Sets an event when something is logged."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told = asyncio.Event()
+        self.event = asyncio.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.told.set()
+        self.event.set()
 
 
 async def troubled(agent: Agent) -> None:
@@ -183,13 +183,13 @@ async def test_a_disk_that_fails_at_first_delays_the_enrolment_only(
     agent = Agent(Settings(data_dir=tmp_path), db, disk, read_machine=Fingerprint)
     await agent.reload()
     db.execute("PRAGMA busy_timeout = 0")
-    log, handler = logging.getLogger(introduction.__name__), Told()
+    log, handler = logging.getLogger(introduction.__name__), Logged()
     log.addHandler(handler)
     try:
         with closing(sqlite3.connect(tmp_path / STORE, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             async with meanwhile(agent.introduction.enrol_for_ever):
-                await asyncio.wait_for(handler.told.wait(), 20)
+                await asyncio.wait_for(handler.event.wait(), 20)
                 other.execute("ROLLBACK")
                 await troubled(agent)
     finally:

@@ -1,5 +1,4 @@
-"""The uploader against a commander that answers as told. The real one is met in the CPU/GPU sentry's
-tests."""
+"""The uploader, with a commander whose answers a test chooses. The CPU/GPU sentry's tests have the real one."""
 
 import asyncio
 import gzip

@@ -63,7 +63,7 @@ class Right(NamedTuple):
     is_confirmed: bool = False
 
 
-class Table:
+class RightsTable:
     """The right of each route. Raises `ValueError` for two lines about one method of one address."""
 
     def __init__(self, lines: Iterable[str]) -> None:
@@ -101,19 +101,19 @@ def _matchers(rights: Mapping[Route, Right]) -> dict[str, list[tuple[re.Pattern[
 
 
 @lru_cache(maxsize=8)
-def _table_of(texts: tuple[str, ...]) -> Table:
-    return Table(line for text in (_SHARED, *texts) for line in text.strip().splitlines())
+def _table_of(texts: tuple[str, ...]) -> RightsTable:
+    return RightsTable(line for text in (_SHARED, *texts) for line in text.strip().splitlines())
 
 
-_tables: list[Table] = []  # at most one: that of this process
+_tables: list[RightsTable] = []  # at most one: that of this process
 
 
 def set_rights(texts: Iterable[str]) -> None:
-    """Makes the table of this process, of the lines of all nouns. Raises `ValueError`, see `Table`."""
+    """Makes the table of this process, of the lines of all nouns. Raises `ValueError`, see `RightsTable`."""
     _tables[:] = [_table_of(tuple(texts))]
 
 
-def table() -> Table:
+def table() -> RightsTable:
     """Returns the table of this process. Before `set_rights` there is none: that is an `IndexError`."""
     return _tables[0]
 

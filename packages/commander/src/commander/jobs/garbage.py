@@ -9,8 +9,10 @@ EVERY_S = 60.0
 
 
 async def collect_at_intervals() -> None:
-    """Runs until it is cancelled. Each closed WebSocket leaves a cycle in the oldest generation, with 400 KB of TLS
-    buffers."""
+    """Runs until it is cancelled.
+
+    Each closed WebSocket leaves a cycle in the oldest generation, with 400 KB of TLS buffers.
+    """
     while True:
         await asyncio.sleep(EVERY_S)
         gc.collect()

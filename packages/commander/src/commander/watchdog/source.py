@@ -21,7 +21,7 @@ from commander.watchdog.domain import Rule
 
 log = logging.getLogger(__name__)
 
-RULES = Topic("watchdog_rules", int)  # the key says nothing: all rules are read again
+RULES = Topic("watchdog_rules", int)  # the key has no meaning: all rules are read again
 
 
 class _Rules(NamedTuple):
